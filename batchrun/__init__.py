@@ -49,13 +49,13 @@ if TYPE_CHECKING:
         UsageError,
     )
     from batchrun.manifest import Manifest
-    from batchrun.model.entry import Entry, Run
-    from batchrun.model.grouping import Engine
-    from batchrun.model.limits import Changed, Limits, Mode, StopAfter
-    from batchrun.model.pace import AUTO, UNLIMITED, Rate
-    from batchrun.model.retrying import RetryPolicy, RetryRule
+    from batchrun.model.entries.entry import Entry, Run
+    from batchrun.model.entries.retrying import RetryPolicy, RetryRule
+    from batchrun.model.entries.states import State
+    from batchrun.model.paces.pace import AUTO, UNLIMITED, Rate
+    from batchrun.model.planning.limits import Changed, Limits, Mode, StopAfter
     from batchrun.model.spec import Spec
-    from batchrun.model.states import State
+    from batchrun.model.submissions.grouping import Engine
     from batchrun.model.tally import Tally
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import Troubles
@@ -138,13 +138,13 @@ _DEFINED: Final = {
         "ResultsError ServiceError ServiceUnusableError StorageError UsageError"
     ),
     "manifest": "Manifest",
-    "model.entry": "Entry Run",
-    "model.grouping": "Engine",
-    "model.limits": "Changed Limits Mode StopAfter",
-    "model.pace": "AUTO Rate UNLIMITED",
-    "model.retrying": "RetryPolicy RetryRule",
+    "model.entries.entry": "Entry Run",
+    "model.entries.retrying": "RetryPolicy RetryRule",
+    "model.entries.states": "State",
+    "model.paces.pace": "AUTO Rate UNLIMITED",
+    "model.planning.limits": "Changed Limits Mode StopAfter",
     "model.spec": "Spec",
-    "model.states": "State",
+    "model.submissions.grouping": "Engine",
     "model.tally": "Tally",
     "ports.ledger": "Ledger",
     "ports.service": "Troubles",

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from batchrun.model.entry import Entry, Run
-from batchrun.model.events import Accepted, Intended, Removed, seen
+from batchrun.model.entries.entry import Entry, Run
+from batchrun.model.entries.events import Accepted, Intended, Removed, seen
+from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.spec import Spec, canonical
-from batchrun.model.submission import Submission
-from batchrun.model.transitions import apply
+from batchrun.model.submissions.submission import Submission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 from batchrun.clock import VirtualClock
-from batchrun.model.pace import UNLIMITED, Rate
-from batchrun.model.policies import WatchPolicy
-from batchrun.service.call_retries import RetrySettings
+from batchrun.model.entries.policies import WatchPolicy
+from batchrun.model.paces.pace import UNLIMITED, Rate
+from batchrun.service.calling.call_retries import RetrySettings
+from batchrun.service.calling.outage import Patience
 from batchrun.service.client import AwsHealthOmics, connect
-from batchrun.service.outage import Patience
 from batchrun.service.target import Target
 from batchrun.simulator import Durations, Settings, Simulator, Span, parse_faults, serve
 

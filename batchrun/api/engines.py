@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import UsageError
 from batchrun.manifest.together import refuse_alone
-from batchrun.model.grouping import INLINE, MOST, Engine
-from batchrun.model.places import SUCH_AS, settings_place
+from batchrun.model.submissions.grouping import INLINE, MOST, Engine
+from batchrun.model.texts.places import SUCH_AS, settings_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchrun.manifest import Manifest
-    from batchrun.model.limits import Limits
+    from batchrun.model.planning.limits import Limits
     from batchrun.ports.run_batches import SettingsStore
 
 #: Rows of one StartRunBatch, where a file has them and nobody says how many.

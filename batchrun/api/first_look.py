@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.absence import after_reappearing
-from batchrun.model.states import State
-from batchrun.model.transitions import apply
+from batchrun.model.entries.states import State
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.absence import after_reappearing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.api.opening import Opening
-    from batchrun.engine.run_lookup import Looked
-    from batchrun.model.entry import Entry
+    from batchrun.engine.proof.run_lookup import Looked
+    from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
 
@@ -62,7 +62,7 @@ async def first_look(
     if not deleted:
         return FirstLook()
     # Only now: to import the client takes longer than to look into the ledger.
-    from batchrun.engine.run_lookup import look_for  # noqa: PLC0415
+    from batchrun.engine.proof.run_lookup import look_for  # noqa: PLC0415
 
     if how.tell is not None:
         how.tell(len(deleted))

@@ -2,7 +2,7 @@
 The places that rows want their runs to read, looked at in S3.
 
 Belongs here: the order of things, and what is worth a warning. Does not: what is wrong with a row
-(``manifest.inputs``), looking (``service.input_lookup``), printing it (``cli.verbs.check``).
+(``manifest.inputs``), looking (``service.s3.input_lookup``), printing it (``cli.verbs.check``).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 from batchrun.errors import ServiceError, ServiceUnusableError
 from batchrun.manifest.inputs import InputSurvey, check_inputs, found_in
 from batchrun.manifest.problems import printable
-from batchrun.model.foreign import masked
+from batchrun.model.texts.foreign import masked
 from batchrun.ports.inputs import Sight, Skip
-from batchrun.service.input_lookup import InputLookup
-from batchrun.service.object_calls import object_calls
+from batchrun.service.s3.input_lookup import InputLookup
+from batchrun.service.s3.object_calls import object_calls
 
 if TYPE_CHECKING:
     import random
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.in_lane import InLane
     from batchrun.manifest.rows import Found
     from batchrun.manifest.spool import RowPlaces
-    from batchrun.model.pace import Rate
+    from batchrun.model.paces.pace import Rate
     from batchrun.ports.inputs import Bucket, InputPlace
     from batchrun.service.login import Login
 

@@ -2,7 +2,7 @@
 Whose a lane is: the account that it is said to be in, held against whose its login is.
 
 Belongs here: that, and how many lanes are asked whose they are at once, for whoever calls a lane. Does not:
-asking whose login it is (``service.caller``).
+asking whose login it is (``service.calling.caller``).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from batchrun.engine.in_groups import in_groups
 from batchrun.engine.link import LaneLink
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import CredentialsError, ServiceUnusableError, UsageError
-from batchrun.model.limits import LaneLimits
+from batchrun.model.planning.limits import LaneLimits
 from batchrun.ports.stored import Latest
 
 if TYPE_CHECKING:

@@ -18,12 +18,12 @@ import anyio
 from batchrun.api.lane_account import AT_ONCE, why_not
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, InputError, ServiceError, ServiceUnusableError
-from batchrun.model.pace import UNLIMITED
-from batchrun.model.quotas import Quotas
-from batchrun.model.states import GOING_STATUSES
+from batchrun.model.entries.states import GOING_STATUSES
+from batchrun.model.paces.pace import UNLIMITED
+from batchrun.model.paces.quotas import Quotas
+from batchrun.service.calling.outage import Patience
 from batchrun.service.client import connect
 from batchrun.service.login import Login, Logins
-from batchrun.service.outage import Patience
 from batchrun.service.target import target_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from batchrun.errors import BatchrunError
     from batchrun.model.lanes import Lane
-    from batchrun.model.pace import Rate
+    from batchrun.model.paces.pace import Rate
     from batchrun.service.client import AwsHealthOmics
     from batchrun.service.target import Target
 

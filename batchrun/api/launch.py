@@ -17,9 +17,9 @@ import anyio
 from batchrun.api.steps import Steps
 from batchrun.engine.launcher import Stop
 from batchrun.errors import InputError, ServiceUnusableError
-from batchrun.model.proofs import TakenOver
-from batchrun.model.quotas import Quotas
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
+from batchrun.model.paces.quotas import Quotas
+from batchrun.model.planning.proofs import TakenOver
 from batchrun.model.tally import Tally
 from batchrun.ports.service import CallCounts, Troubles
 from batchrun.ports.stored import Counts
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from batchrun.engine.launcher import Launcher
     from batchrun.engine.parts import Observer
     from batchrun.errors import CallError
-    from batchrun.model.entry import Entry
-    from batchrun.model.events import Event
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.entries.events import Event
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger

@@ -12,8 +12,8 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from batchrun.model.differences import Difference, row_differences
-from batchrun.model.places import is_in_s3
+from batchrun.model.entries.differences import Difference, row_differences
+from batchrun.model.texts.places import is_in_s3
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

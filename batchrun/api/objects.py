@@ -80,7 +80,7 @@ class StoreWhenNeeded(ObjectStore):
 
     def _store(self) -> ObjectStore:
         if self._made is None:
-            from batchrun.service.putting import S3Store  # noqa: PLC0415 (loads aiobotocore)
+            from batchrun.service.s3.putting import S3Store  # noqa: PLC0415 (loads aiobotocore)
 
             self._made = S3Store(self._login.get())
         return self._made
@@ -105,7 +105,7 @@ class ObjectsOnce(Objects):
         return io.BufferedReader(_Copy(found.fileno()))
 
     def _fetched(self, uri: str, most: int) -> IO[bytes] | ManifestError:
-        from batchrun.service.fetching import fetch  # noqa: PLC0415 (loads aiobotocore, for the few who need it)
+        from batchrun.service.s3.fetching import fetch  # noqa: PLC0415 (loads aiobotocore, for the few who need it)
 
         login = self._login.get()
         copy = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 (false: it is one)

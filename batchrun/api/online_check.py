@@ -11,7 +11,7 @@ from batchrun.api.online_lanes import ask_lanes, inputs_in_lanes
 from batchrun.api.online_rows import Answers, ask, hold
 from batchrun.api.opening import Opening
 from batchrun.clock import SystemClock
-from batchrun.model.pace import UNLIMITED
+from batchrun.model.paces.pace import UNLIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batchrun.api.objects import OneLogin
     from batchrun.manifest import Manifest
     from batchrun.manifest.spool import RowPlaces
-    from batchrun.model.pace import Rate
+    from batchrun.model.paces.pace import Rate
 
     Watched = Callable[[], AbstractContextManager[Callable[[Inputs], None]]]
 

@@ -20,11 +20,11 @@ from batchrun.api.online_rows import Answers, ask, hold
 from batchrun.clock import SystemClock
 from batchrun.errors import InputError, ServiceError, ServiceUnusableError, UsageError
 from batchrun.manifest.in_lane import FoundInLane, InLane
-from batchrun.model.foreign import is_loopback
-from batchrun.model.pace import AUTO
+from batchrun.model.paces.pace import AUTO
+from batchrun.model.texts.foreign import is_loopback
 from batchrun.ports.inputs import Bucket, InputPlace, PlaceKind
-from batchrun.service.input_lookup import InputLookup
-from batchrun.service.object_calls import object_calls
+from batchrun.service.s3.input_lookup import InputLookup
+from batchrun.service.s3.object_calls import object_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

@@ -19,7 +19,7 @@ from batchrun.manifest.problems import Problems
 from batchrun.manifest.template_check import check_rows
 from batchrun.manifest.warned.engine import held_against
 from batchrun.manifest.warned.found import Warnings
-from batchrun.model.quotas import CODES, Quotas, storage_types
+from batchrun.model.paces.quotas import CODES, Quotas, storage_types
 from batchrun.ports.workflows import WorkflowKey
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from batchrun.clock import Clock, SystemClock
 from batchrun.engine.reach import Reach
 from batchrun.errors import CredentialsError, InvariantError, ManifestError, ServiceUnusableError, UsageError
 from batchrun.ledger import LedgerPlace
-from batchrun.model.pace import AUTO, Rate
+from batchrun.model.paces.pace import AUTO, Rate
 from batchrun.points import Point
 from batchrun.service.target import Target, target_of
 
@@ -147,8 +147,8 @@ class Opening:
             ServiceUnusableError: No credentials.
         """
         # Only now: to import the client takes longer than to tell a batch again that has ended.
+        from batchrun.service.calling.outage import Patience  # noqa: PLC0415
         from batchrun.service.client import connect  # noqa: PLC0415
-        from batchrun.service.outage import Patience  # noqa: PLC0415
 
         login = self.login(lane)
         target = login.target

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.ledger import LedgerPlace
-    from batchrun.model.entry import Entry
+    from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
 

@@ -14,8 +14,8 @@ from batchrun.api.first_look import How, first_look
 from batchrun.api.opening import Opening
 from batchrun.api.reading import find_batch, open_ledger
 from batchrun.clock import SystemClock
-from batchrun.model.duplicating import can_duplicate
-from batchrun.model.states import State
+from batchrun.model.entries.duplicating import can_duplicate
+from batchrun.model.entries.states import State
 from batchrun.report.chosen import Choice
 from batchrun.report.view import failed_of, read_condition
 from batchrun.service.target import Target
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from batchrun.api.first_look import FirstLook
     from batchrun.clock import Clock
-    from batchrun.model.entry import Entry
+    from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from batchrun.engine.reach import Reach
-    from batchrun.model.entry import Run
+    from batchrun.model.entries.entry import Run
     from batchrun.model.tasks import FailedTask, RunTask
     from batchrun.ports.stored import Outcome
 

@@ -2,7 +2,7 @@
 What the rows of a batch made, asked for side by side and told in the rows' order.
 
 Belongs here: going through the rows, each with the login of its lane. Does not: which rows
-(``report.chosen``), the calls (``service.run_outputs``), how it is written (``report.made``).
+(``report.chosen``), the calls (``service.s3.run_outputs``), how it is written (``report.made``).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from batchrun.api.row_logs import access
 from batchrun.errors import CallError, ServiceUnusableError
 from batchrun.manifest.strict_json import is_deep
 from batchrun.model.made import Made, ambiguous, found, told
-from batchrun.service.run_outputs import RunOutputs, run_outputs
+from batchrun.service.s3.run_outputs import RunOutputs, run_outputs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
     from batchrun.engine.reach import Reach
-    from batchrun.model.entry import Entry, Run
+    from batchrun.model.entries.entry import Entry, Run
     from batchrun.model.made import NamedFiles
 
 

@@ -26,9 +26,9 @@ from batchrun.engine.launcher import Launcher, Timing
 from batchrun.engine.parts import LaunchParts
 from batchrun.engine.reach import Reach
 from batchrun.errors import BatchClosedError, ChangedRowsError, ServiceUnusableError, UsageError
-from batchrun.model.grouping import Engine
-from batchrun.model.limits import Changed, Limits, Mode
-from batchrun.model.pace import AUTO, Rate
+from batchrun.model.paces.pace import AUTO, Rate
+from batchrun.model.planning.limits import Changed, Limits, Mode
+from batchrun.model.submissions.grouping import Engine
 from batchrun.points import Point
 from batchrun.ports.stored import Sync
 from batchrun.service.target import Target
@@ -167,8 +167,8 @@ class Session(Opening):
         """Return where the rows of large submissions are kept, by lane."""
         if limits.engine is Engine.STARTRUN:
             return _NO_PLACES
-        from batchrun.service.outage import Patience  # noqa: PLC0415 (as in service)
-        from batchrun.service.patient_writing import S3SettingsStore  # noqa: PLC0415
+        from batchrun.service.calling.outage import Patience  # noqa: PLC0415 (as in service)
+        from batchrun.service.s3.patient_writing import S3SettingsStore  # noqa: PLC0415
 
         patience = Patience(credentials=self._credentials_wait)
         lanes: Mapping[str | None, Lane] = {lane.name: lane for lane in manifest.lanes}
@@ -207,8 +207,8 @@ class Session(Opening):
         if not manifest.has_own_sheets:
             yield None
             return
-        from batchrun.service.outage import Patience  # noqa: PLC0415 (as in service)
-        from batchrun.service.patient_writing import sheet_writer  # noqa: PLC0415
+        from batchrun.service.calling.outage import Patience  # noqa: PLC0415 (as in service)
+        from batchrun.service.s3.patient_writing import sheet_writer  # noqa: PLC0415
 
         patience = Patience(credentials=self._credentials_wait)
         lanes: Sequence[Lane | None] = manifest.lanes or (None,)

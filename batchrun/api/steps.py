@@ -2,7 +2,7 @@
 The steps of a launch as an async iterator.
 
 Belongs here: handing them from the engine, which never waits, to a reader, who may be slow. Does not: what
-the steps are (``model.events``).
+the steps are (``model.entries.events``).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Self
 import anyio
 import anyio.lowlevel
 
-from batchrun.model.events import kind
+from batchrun.model.entries.events import kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from batchrun.errors import CallError
-    from batchrun.model.entry import Entry
-    from batchrun.model.events import Event
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.entries.events import Event
     from batchrun.model.tasks import FailedTasks
 
 

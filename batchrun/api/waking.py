@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchrun.engine.link import WakeLink
-from batchrun.model.limits import Mode
-from batchrun.model.queue_names import read_queue
+from batchrun.model.planning.limits import Mode
+from batchrun.model.texts.queue_names import read_queue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batchrun.engine.link import LaneLink
     from batchrun.manifest import Manifest
     from batchrun.model.lanes import Lane
-    from batchrun.model.queue_names import QueueName
+    from batchrun.model.texts.queue_names import QueueName
     from batchrun.service.login import Login
 
 

@@ -14,8 +14,8 @@ from batchrun.manifest.lanes.writing import laned_row
 from batchrun.manifest.source import Format, endings_of, format_of, is_known
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.write import DOCUMENTS, shared_fields, write
+from batchrun.model.entries.states import ENDED, State
 from batchrun.model.lanes import first_request, offers_of, offers_text
-from batchrun.model.states import ENDED, State
 from batchrun.report.delivering import output_at
 from batchrun.report.outputs import Kind, replacing
 from batchrun.report.results import latest_row
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from batchrun.manifest.write import WrittenRow
-    from batchrun.model.entry import Entry
+    from batchrun.model.entries.entry import Entry
     from batchrun.ports.stored import Outcome
     from batchrun.report.delivering import Destination
     from batchrun.report.outputs import Inputs, OutputFile

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchrun.api.opening import Opening
     from batchrun.api.session import Session
     from batchrun.cli.options import Account, Output, Service
-    from batchrun.model.pace import Rate
+    from batchrun.model.paces.pace import Rate
 
 
 class Calling(Protocol):

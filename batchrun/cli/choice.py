@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from batchrun.api.first_look import FirstLook, How
     from batchrun.api.objects import ObjectsOnce
     from batchrun.cli.options import Output
-    from batchrun.model.entry import Entry
+    from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger
     from batchrun.report.view import Condition
 

@@ -16,7 +16,7 @@ import structlog
 
 from batchrun.cli.speak import complain, let_libraries_log, write
 from batchrun.cli.wording import printable
-from batchrun.model.foreign import shortened
+from batchrun.model.texts.foreign import shortened
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

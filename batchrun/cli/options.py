@@ -18,7 +18,7 @@ from batchrun.cli.command import Risk, argument, flag, option
 from batchrun.cli.completion import batches
 from batchrun.cli.speak import complain
 from batchrun.cli.values import Duration, OutputPath, PacedRate, SettingsPlace
-from batchrun.model.grouping import MOST, Engine
+from batchrun.model.submissions.grouping import MOST, Engine
 from batchrun.service.target import Target
 
 #: Where the ledger is unless --ledger says otherwise: in the working directory.

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchrun.model import durations, rates
-from batchrun.model.pace import Rate
-from batchrun.model.places import SUCH_AS, settings_place
+from batchrun.model.paces import rates
+from batchrun.model.paces.pace import Rate
+from batchrun.model.texts import durations
+from batchrun.model.texts.places import SUCH_AS, settings_place
 
 if TYPE_CHECKING:
-    from batchrun.model.limits import StopAfter
-    from batchrun.model.retrying import RetryRule
+    from batchrun.model.entries.retrying import RetryRule
+    from batchrun.model.planning.limits import StopAfter
 
 _WHOLE: Final = 100
 #: Seconds in ten years: far beyond that, times have no year any more.
@@ -92,7 +93,7 @@ class FailureLimit(click.ParamType["StopAfter"]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> StopAfter:
         """Return the threshold."""
-        from batchrun.model.limits import StopAfter  # noqa: PLC0415 (for this option alone)
+        from batchrun.model.planning.limits import StopAfter  # noqa: PLC0415 (for this option alone)
 
         text = str(value).strip()
         if re.fullmatch(r"[1-9]\d*", text):
@@ -110,7 +111,7 @@ class Retry(click.ParamType["RetryRule"]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RetryRule:
         """Return the rule."""
-        from batchrun.model.retrying import RetryRule  # noqa: PLC0415 (for this option alone)
+        from batchrun.model.entries.retrying import RetryRule  # noqa: PLC0415 (for this option alone)
 
         reason, equals, times = str(value).strip().rpartition("=")
         if not (reason and equals and re.fullmatch(r"\d{1,3}", times)):

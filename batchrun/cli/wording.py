@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.foreign import TOLD, shortened
+from batchrun.model.texts.foreign import TOLD, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from batchrun.engine.link import Prepare
     from batchrun.engine.outcomes import Outcomes
     from batchrun.engine.parts import LaunchParts, Observer
-    from batchrun.engine.prover import Prover
+    from batchrun.engine.proof.prover import Prover
     from batchrun.engine.recorder import Recorder
-    from batchrun.model.limits import Limits
+    from batchrun.model.planning.limits import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,13 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ServiceUnusableError, UsageError
-from batchrun.model.recovery import Match
+from batchrun.model.entries.recovery import Match
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.errors import AccessDeniedError, CallError
-    from batchrun.model.recovery import Judgement
+    from batchrun.model.entries.recovery import Judgement
 
 #: AWS names the missing action in the middle of its message.
 _DENIED_ACTION: Final = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z*]+)")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.cancelling import WITHDRAWN
-from batchrun.model.events import Withdrawn
-from batchrun.model.grouping import Choice, Engine, shape_of
-from batchrun.model.states import State
-from batchrun.model.stimuli import CancellationsRead, ChoicesRead, DueRead, InFlightRead, Withdrew
+from batchrun.model.entries.events import Withdrawn
+from batchrun.model.entries.states import State
+from batchrun.model.planning.cancelling import WITHDRAWN
+from batchrun.model.planning.stimuli import CancellationsRead, ChoicesRead, DueRead, InFlightRead, Withdrew
+from batchrun.model.submissions.grouping import Choice, Engine, shape_of
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.engine.recorder import Recorder
-    from batchrun.model.actions import Note, ReadCancellations, ReadDue, ReadInFlight, Withdraw
-    from batchrun.model.limits import Limits
+    from batchrun.model.planning.actions import Note, ReadCancellations, ReadDue, ReadInFlight, Withdraw
+    from batchrun.model.planning.limits import Limits
     from batchrun.ports.held import HeldBatch
 
 #: Entries read at a time.

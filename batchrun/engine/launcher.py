@@ -2,7 +2,7 @@
 The launch of one batch: holds it, counts it, records what happens, and says when it stops.
 
 Belongs here: what belongs to the batch as a whole. Does not: what is done in its account and region
-(``runner``), any decision (``model``).
+(``lanes.runner``), any decision (``model``).
 """
 
 from __future__ import annotations
@@ -14,15 +14,20 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
+from batchrun.engine.lanes.runner import Runner
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.recorder import Recorder
-from batchrun.engine.runner import Runner
 from batchrun.errors import BatchrunError, CallError, InputError, ServiceUnusableError
-from batchrun.model.events import Accepted, Failed, Intended
-from batchrun.model.limits import Mode
-from batchrun.model.quotas import Quotas
-from batchrun.model.states import State, is_known_status
-from batchrun.model.stimuli import IntentRecorded, LedgerChanged, SubmissionResumed, SubmissionStopped
+from batchrun.model.entries.events import Accepted, Failed, Intended
+from batchrun.model.entries.states import State, is_known_status
+from batchrun.model.paces.quotas import Quotas
+from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.stimuli import (
+    IntentRecorded,
+    LedgerChanged,
+    SubmissionResumed,
+    SubmissionStopped,
+)
 from batchrun.model.tally import Tally
 from batchrun.ports.service import CallCounts, Troubles
 
@@ -31,9 +36,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from batchrun.engine.parts import LaunchParts, Observer
-    from batchrun.model.entry import Entry
-    from batchrun.model.events import Event
-    from batchrun.model.proofs import TakenOver
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.entries.events import Event
+    from batchrun.model.planning.proofs import TakenOver
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.stored import Lease
 

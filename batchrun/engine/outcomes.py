@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchrun.model.events import Deferred, Doubted, Failed, Moved, Revised
+from batchrun.model.entries.events import Deferred, Doubted, Failed, Moved, Revised
+from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import lanes_of
-from batchrun.model.transitions import apply
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.engine.recorder import Recorder
-    from batchrun.model.entry import Entry
-    from batchrun.model.events import Event, Retried
-    from batchrun.model.retrying import RetryPolicy
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.entries.events import Event, Retried
+    from batchrun.model.entries.retrying import RetryPolicy
 
 
 class Outcomes:

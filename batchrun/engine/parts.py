@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.engine.link import LaneLink, Prepare, WakeLink
     from batchrun.errors import CallError, ServiceUnusableError
-    from batchrun.model.entry import Entry
-    from batchrun.model.events import Event
-    from batchrun.model.limits import Limits
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.entries.events import Event
+    from batchrun.model.planning.limits import Limits
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger

@@ -2,7 +2,7 @@
 Whether a service knows a batch, where nobody can say whose account it is.
 
 Belongs here: what it has shown in one launch, and asking it. Does not: when an account is known
-(``service``), how much an answer weighs (``model.absence``).
+(``service``), how much an answer weighs (``model.planning.absence``).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import anyio
 
 from batchrun.engine.in_groups import first_of
 from batchrun.errors import CallError, NotFoundError, ServiceUnusableError
-from batchrun.model.absence import is_same
+from batchrun.model.planning.absence import is_same
 from batchrun.ports.stored import Latest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchrun.model.entry import Run
+    from batchrun.model.entries.entry import Run
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.service import HealthOmics
 

@@ -2,7 +2,7 @@
 Making events durable: many entries' events share one commit.
 
 Belongs here: collecting what arrives while a commit is under way into the next one. Does not: what an event
-leads to (``model.transitions``), how it is stored (``ledger``).
+leads to (``model.entries.transitions``), how it is stored (``ledger``).
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import anyio
 import structlog
 
 from batchrun.errors import InvariantError, LedgerError
-from batchrun.model.transitions import apply
+from batchrun.model.entries.transitions import apply
 from batchrun.ports.stored import Transition
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from batchrun.engine.parts import Observer
-    from batchrun.model.entry import Entry
-    from batchrun.model.events import Event, Intended
-    from batchrun.model.states import State
-    from batchrun.model.submission import OpenSubmission, Submission
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.entries.events import Event, Intended
+    from batchrun.model.entries.states import State
+    from batchrun.model.submissions.submission import OpenSubmission, Submission
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.stored import Counts, PastAttempt
 

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from batchrun.ledger.asking import Asking
 from batchrun.ledger.keyed import Keyed, reads, writes
-from batchrun.ledger.reading import Reading
-from batchrun.ledger.standing import Standing
-from batchrun.ledger.submissions import Submitted
+from batchrun.ledger.verbs.asking import Asking
+from batchrun.ledger.verbs.reading import Reading
+from batchrun.ledger.verbs.standing import Standing
+from batchrun.ledger.verbs.submissions import Submitted
 from batchrun.ports.batch import StoredBatch, WrittenResults
 
 

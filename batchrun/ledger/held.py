@@ -3,7 +3,7 @@
 A batch that this launcher alone writes to: every write passes the fence of its lease.
 
 Belongs here: what only its holder does. Does not: who may hold it (``leases``), what others ask
-(``asking``).
+(``verbs.asking``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from batchrun.clock import Origin
 from batchrun.ledger import leases
 from batchrun.ledger.batch import SqlBatch
 from batchrun.ledger.keyed import reads, writes
-from batchrun.ledger.record import announce, record
 from batchrun.ledger.rows import (
     lane_of,
     lanes_in,
@@ -29,9 +28,10 @@ from batchrun.ledger.rows import (
     span_micros,
     time_of,
 )
-from batchrun.ledger.submissions import Submitting
-from batchrun.ledger.sync import compared, sync
-from batchrun.model.limits import Changed
+from batchrun.ledger.verbs.record import announce, record
+from batchrun.ledger.verbs.submissions import Submitting
+from batchrun.ledger.verbs.sync import compared, sync
+from batchrun.model.planning.limits import Changed
 from batchrun.points import Point
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import FailedRun, Unproven
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from batchrun.ledger.store import Store, T, Value
-    from batchrun.ledger.sync import Comparison
+    from batchrun.ledger.verbs.sync import Comparison
     from batchrun.ledger.worker import Worker
-    from batchrun.model.entry import Entry
+    from batchrun.model.entries.entry import Entry
     from batchrun.model.spec import Spec
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.stored import LanePlace, Lease, Sync, Transition

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from batchrun.ledger.store import Store, Value
     from batchrun.ledger.worker import Worker
-    from batchrun.model.entry import Entry
+    from batchrun.model.entries.entry import Entry
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batchrun.errors import InvariantError
-from batchrun.ledger import leases, namesakes, usages
+from batchrun.ledger import leases
 from batchrun.ledger.batch import SqlBatch
 from batchrun.ledger.held import SqlHeldBatch
 from batchrun.ledger.keyed import Placed, reads, writes
 from batchrun.ledger.rows import batch_of, micros, time_of
-from batchrun.model.handing_on import Learned, Phase
+from batchrun.ledger.verbs import namesakes, usages
+from batchrun.model.paces.handing_on import Learned, Phase
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import KeptPace, LeftPace, Stretch
 

@@ -13,10 +13,10 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from batchrun.model.entry import Entry, Run
-from batchrun.model.events import Intended, Retried, Revised
+from batchrun.model.entries.entry import Entry, Run
+from batchrun.model.entries.events import Intended, Retried, Revised
+from batchrun.model.entries.states import State
 from batchrun.model.spec import canonical, digest
-from batchrun.model.states import State
 from batchrun.ports.stored import Batch, LanePlace, PastAttempt
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from batchrun.ledger.store import Row, Value
-    from batchrun.model.events import Event
+    from batchrun.model.entries.events import Event
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -1,8 +1,8 @@
 """
 What the ledger asks of a database: named statements, transactions, a few words on who else is there.
 
-Belongs here: the seam that each database implements. Does not: any rule of the ledger: those are verbs
-above it (``reading``, ``held``), written once for every store. A store has the statements of ``sql/*.sql``,
+Belongs here: the seam that each database implements. Does not: any rule of the ledger: those are verbs above
+it (``verbs.reading``, ``held``), written once for every store. A store has the statements of ``sql/*.sql``,
 and in its own words those of its folder there: the same names, named values and names of columns as others.
 Truths are 0 and 1 wherever they are stored.
 """

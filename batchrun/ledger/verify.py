@@ -2,8 +2,8 @@
 Whether a ledger is sound: its database's checks, and the laws, by living through every entry's history again.
 
 Reads one consistent state, beside a launcher too, and streams it: memory does not grow with the ledger.
-Belongs here: which checks there are, and their rows. Does not: what a history leads to (``replay``,
-``model.transitions``), and showing what was found (``cli``).
+Belongs here: which checks there are, and their rows. Does not: what a history leads to (``verbs.replay``,
+``model.entries.transitions``), and showing what was found (``cli``).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import apsw
 
 from batchrun.errors import InvariantError, LedgerError, LedgerUnusableError
 from batchrun.ledger.place import LedgerPlace
-from batchrun.ledger.replay import UNREADABLE, Replay, kept_of
 from batchrun.ledger.rows import entry_of
+from batchrun.ledger.verbs.replay import UNREADABLE, Replay, kept_of
 from batchrun.model.account import place_of
 
 if TYPE_CHECKING:

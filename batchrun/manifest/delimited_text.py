@@ -21,7 +21,7 @@ from batchrun.manifest.model_check import FieldKind
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.warned.untyped import looks_typed
 from batchrun.manifest.written_rows import as_written, json_text, unsayable
-from batchrun.model.retrying import LANE
+from batchrun.model.entries.retrying import LANE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

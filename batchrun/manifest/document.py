@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.model_check import RequestModel
     from batchrun.manifest.problems import Part, Place, Problems
     from batchrun.manifest.source import Source
-    from batchrun.model.retrying import RetryPolicy
+    from batchrun.model.entries.retrying import RetryPolicy
 
 _BATCH: Final = frozenset({"batch", "batchName"})
 _DEFAULTS: Final = frozenset({"defaults", "defaultRunSetting"})

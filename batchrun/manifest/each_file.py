@@ -23,8 +23,8 @@ from batchrun.manifest.model_check import REQUEST_ID
 from batchrun.manifest.problems import Place, printable, shown, unreadable
 from batchrun.manifest.recognised.kinds import DocumentKind, document_kind
 from batchrun.manifest.source import unpacked_name
-from batchrun.model.places import is_in_s3
-from batchrun.model.retrying import RetryPolicy
+from batchrun.model.entries.retrying import RetryPolicy
+from batchrun.model.texts.places import is_in_s3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

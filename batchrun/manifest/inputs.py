@@ -2,7 +2,7 @@
 The places that rows want their runs to read, beyond what a manifest says of itself.
 
 Places are told from other text, found in a row, and kept, each once, with what was seen of it; what could not
-be found becomes problems. Looking is not done here (``service.input_lookup``).
+be found becomes problems. Looking is not done here (``service.s3.input_lookup``).
 """
 
 from __future__ import annotations

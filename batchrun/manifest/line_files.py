@@ -20,7 +20,7 @@ from batchrun.manifest.recognised.sheet import Unasked
 from batchrun.manifest.sheet_wishes import NOTHING, laid_over
 from batchrun.manifest.source import FILES_ALONE, STDIN, Beyond, Format, format_to_read, name_of, opened
 from batchrun.manifest.tables import reading
-from batchrun.model.places import is_in_s3, wrong_place
+from batchrun.model.texts.places import is_in_s3, wrong_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -30,9 +30,9 @@ from batchrun.manifest.spool import Spool
 from batchrun.manifest.text_input import kept
 from batchrun.manifest.together import Together
 from batchrun.manifest.warned.looking import Looking
-from batchrun.model.places import is_in_s3
-from batchrun.model.retrying import RetryPolicy
+from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.model.spec import Specs
+from batchrun.model.texts.places import is_in_s3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from batchrun.manifest.problems import instead, printable, shown
 from batchrun.manifest.scalars import NumberSizeError, Plain, as_text, resolved
-from batchrun.model.retrying import LANE
+from batchrun.model.entries.retrying import LANE
 from batchrun.service_model import input_of
 
 if TYPE_CHECKING:

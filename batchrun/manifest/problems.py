@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import limits
-from batchrun.model.foreign import unsigned
+from batchrun.model.texts.foreign import unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

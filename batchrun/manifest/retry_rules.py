@@ -13,7 +13,7 @@ it is laid over a request whose placeholders are filled already. A null there le
 are lanes, ``lane`` in it says which of them the next attempt goes to.
 
 Belongs here: the block's own keys, both ways: read, and to be written. Does not: what a policy leads to
-(``model.retrying``), and what a field of StartRun may hold (``model_check``, ``rules``).
+(``model.entries.retrying``), and what a field of StartRun may hold (``model_check``, ``rules``).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from batchrun.manifest.problems import Record, dotted, instead, printable, shown
 from batchrun.manifest.rules import check_size
 from batchrun.manifest.scalars import NULLS, NumberSizeError, Plain, as_text, resolved
 from batchrun.manifest.written_rows import as_written
-from batchrun.model import durations
-from batchrun.model.retrying import DEFAULT_RULES, LANE, RetryPolicy, RetryRule
+from batchrun.model.entries.retrying import DEFAULT_RULES, LANE, RetryPolicy, RetryRule
 from batchrun.model.spec import canonical
+from batchrun.model.texts import durations
 
 if TYPE_CHECKING:
     from batchrun.manifest.model_check import RequestModel

@@ -15,7 +15,7 @@ from batchrun.manifest.placeholders import PlaceholderError, Values
 from batchrun.manifest.problems import dotted, shown
 from batchrun.manifest.rules import check_size
 from batchrun.manifest.scalars import as_text
-from batchrun.model.retrying import LANE
+from batchrun.model.entries.retrying import LANE
 from batchrun.model.spec import NOT_WORK, asked_parameters, canonical, default_name, joined, merged, work_of
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from batchrun.manifest.bytes_read import unpacked
 from batchrun.manifest.problems import Place, unreadable, written_for_a_while
 from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.table import TableOptions
-from batchrun.model.places import is_in_s3, wrong_place
+from batchrun.model.texts.places import is_in_s3, wrong_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from batchrun.manifest.problems import Place, Problems
-from batchrun.model.grouping import why_alone
+from batchrun.model.submissions.grouping import why_alone
 
 if TYPE_CHECKING:
     from batchrun.manifest import Manifest

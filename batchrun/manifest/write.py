@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import IO
 
-    from batchrun.model.retrying import RetryPolicy
+    from batchrun.model.entries.retrying import RetryPolicy
     from batchrun.model.spec import Json
 
 __all__ = ["DOCUMENTS", "WrittenRow", "WrittenRows", "row_of", "shared_fields", "write", "write_defaults"]

@@ -18,8 +18,8 @@ from batchrun.model.spec import canonical, named
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from batchrun.model.pace import Rate
-    from batchrun.model.queue_names import QueueName
+    from batchrun.model.paces.pace import Rate
+    from batchrun.model.texts.queue_names import QueueName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@ What a run made: the workflow's outputs by name, or the files that lie where it 
 
 WDL says a file as a text, CWL as a table with its ``location``; Nextflow says nothing, so that its files have
 no names but their keys. Belongs here: reading what was said, and naming files by patterns. Does not: asking
-for it (``service.run_outputs``), how it is written for people (``report.made``).
+for it (``service.s3.run_outputs``), how it is written for people (``report.made``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.globs import matcher
+from batchrun.model.texts.globs import matcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -2,7 +2,7 @@
 What the manifest asks for: one StartRun request per row, in its canonical form.
 
 Belongs here: the canonical text of a request, digests of it, the requestId made from it, and fields laid over
-fields. Does not: reading or checking manifests (``manifest``), and what became of a spec (``entry``).
+fields. Does not: reading or checking manifests (``manifest``), and what became of a spec (``entries.entry``).
 """
 
 from __future__ import annotations

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from batchrun.model.states import OPEN, State
+from batchrun.model.entries.states import OPEN, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchrun.model.entry import Entry
+    from batchrun.model.entries.entry import Entry
 
 
 class Tally:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from batchrun.model.entry import Entry, Run
+    from batchrun.model.entries.entry import Entry, Run
     from batchrun.model.spec import Json
 
 #: Where HealthOmics writes all logs (UG/monitoring-cloudwatch-logs).

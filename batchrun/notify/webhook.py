@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
 from batchrun.errors import NoticeError, UsageError
-from batchrun.model.foreign import shortened
+from batchrun.model.texts.foreign import shortened
 from batchrun.notify.channel import Channel
 from batchrun.version import __version__
 

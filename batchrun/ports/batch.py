@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from batchrun.model.cancelling import Cancellation, Scope
-    from batchrun.model.entry import Entry, Run
+    from batchrun.model.entries.entry import Entry, Run
+    from batchrun.model.entries.states import State
     from batchrun.model.notices import Notice
+    from batchrun.model.planning.cancelling import Cancellation, Scope
     from batchrun.model.spec import Spec
-    from batchrun.model.states import State
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.stored import (
         By,

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from batchrun.clock import Origin
-    from batchrun.model.entry import Entry
-    from batchrun.model.limits import Changed
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.planning.limits import Changed
     from batchrun.model.spec import Spec
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, Transition, Unproven

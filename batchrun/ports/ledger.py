@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from batchrun.model.costs import Usage
-    from batchrun.model.handing_on import Learned
+    from batchrun.model.paces.handing_on import Learned
     from batchrun.model.spec import Spec
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.held import HeldBatch

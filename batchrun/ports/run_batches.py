@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.errors import CallError
-    from batchrun.model.run_batches import BatchListed, BatchRow, BatchSeen
     from batchrun.model.spec import Json
+    from batchrun.model.submissions.run_batches import BatchListed, BatchRow, BatchSeen
 
 
 class RunBatches(ABC):

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
-    from batchrun.model.actions import Sending
     from batchrun.model.costs import Usage
-    from batchrun.model.entry import Run, Sighting
-    from batchrun.model.handing_on import Learned
-    from batchrun.model.listing import Listed
-    from batchrun.model.quotas import Quotas
+    from batchrun.model.entries.entry import Run, Sighting
+    from batchrun.model.paces.handing_on import Learned
+    from batchrun.model.paces.quotas import Quotas
+    from batchrun.model.planning.actions import Sending
+    from batchrun.model.planning.listing import Listed
+    from batchrun.model.planning.stimuli import Acted
     from batchrun.model.spec import Json
-    from batchrun.model.stimuli import Acted
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.run_batches import RunBatches
     from batchrun.ports.stored import Commons, LeftPace, Stretch
@@ -179,7 +179,7 @@ class HealthOmics(ABC):
         An error tells by ``is_doubtful`` whether some try may have taken effect.
 
         Args:
-            request: As :func:`batchrun.model.entry.start_run_request` gives it, requestId included.
+            request: As :func:`batchrun.model.entries.entry.start_run_request` gives it, requestId included.
             turn: From :meth:`start_turn`.
             trusted_until: The clock's latest time until which the service is trusted to remember the
                 requestId: once an outcome is unknown, nothing is sent later than that.

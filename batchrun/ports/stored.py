@@ -10,16 +10,16 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchrun.model.states import HOLDS_SLOT, OPEN, State
+from batchrun.model.entries.states import HOLDS_SLOT, OPEN, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from batchrun.model.costs import Usage
-    from batchrun.model.entry import Entry, Run
-    from batchrun.model.events import Event
-    from batchrun.model.handing_on import Learned
+    from batchrun.model.entries.entry import Entry, Run
+    from batchrun.model.entries.events import Event
+    from batchrun.model.paces.handing_on import Learned
     from batchrun.model.tasks import FailedTasks
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from batchrun.model.entry import Entry
-    from batchrun.model.grouping import Choice
-    from batchrun.model.submission import OpenSubmission, Submission, Waiting
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.submissions.grouping import Choice
+    from batchrun.model.submissions.submission import OpenSubmission, Submission, Waiting
     from batchrun.ports.stored import Transition
 
 

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import UsageError
-from batchrun.model.states import STATUSES, State
+from batchrun.model.entries.states import STATUSES, State
 from batchrun.ports.stored import Outcome
 from batchrun.report.columns import TASK_REASON, table_columns
 from batchrun.report.results import OWN_STATUSES, earlier_rows, latest_row
@@ -23,7 +23,7 @@ from batchrun.report.view import STATUS, View
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
 
-    from batchrun.model.entry import Entry
+    from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger
     from batchrun.report.view import Condition
 

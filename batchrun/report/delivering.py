@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, TypeAlias
 
 from batchrun.errors import DeliveryError, ServiceError, UsageError
-from batchrun.model.places import is_in_s3, split_uri, wrong_place
+from batchrun.model.texts.places import is_in_s3, split_uri, wrong_place
 from batchrun.report.outputs import Inputs, Kind, OutputFile
 
 if TYPE_CHECKING:

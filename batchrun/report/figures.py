@@ -18,7 +18,7 @@ from statistics import median
 from string import digits
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.reasons import Advice, Owner, advice
+from batchrun.model.entries.reasons import Advice, Owner, advice
 from batchrun.report.gathering import RowStanding
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ class _Group:
 
 
 def _advice(standing: RowStanding, reason: str | None) -> Advice | None:
-    """Say what to do; reasons of failed runs are in ``model.reasons``, the rest never had a failed run."""
+    """Say what to do; why runs failed is in ``model.entries.reasons``."""
     match standing:
         case RowStanding.FAILED:
             return advice(reason)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.account import place_of
-from batchrun.model.states import QUEUED_STATUSES, Outlook, State, outlook
+from batchrun.model.entries.states import QUEUED_STATUSES, Outlook, State, outlook
 from batchrun.model.tasks import log_streams
 from batchrun.report.again import begun_again
 from batchrun.report.bill import billed
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from decimal import Decimal
 
-    from batchrun.model.entry import Entry, Run
+    from batchrun.model.entries.entry import Entry, Run
     from batchrun.model.price_lists import PriceLists
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.batch import StoredBatch

@@ -6,7 +6,7 @@ import csv
 from typing import IO, TYPE_CHECKING, Final
 
 from batchrun.model.made import leaves
-from batchrun.model.places import is_in_s3
+from batchrun.model.texts.places import is_in_s3
 from batchrun.report.columns import text_of
 from batchrun.report.results import CsvSink
 

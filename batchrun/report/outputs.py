@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
 from batchrun import points
 from batchrun.errors import UsageError
-from batchrun.model.places import is_in_s3
+from batchrun.model.texts.places import is_in_s3
 from batchrun.points import Point
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.states import ENDED, QUEUED_STATUSES, State
+from batchrun.model.entries.states import ENDED, QUEUED_STATUSES, State
 from batchrun.model.tally import Tally
 from batchrun.ports.stored import Counts
 from batchrun.report.with_service import WithService, with_service
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from batchrun.model.entry import Entry
+    from batchrun.model.entries.entry import Entry
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger

@@ -15,7 +15,7 @@ from datetime import timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.entry import Run
+from batchrun.model.entries.entry import Run
 from batchrun.model.tasks import LOG_GROUP, log_streams, stream_name
 from batchrun.report.bill import rounded
 from batchrun.report.figures import common_start

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Final
 from batchrun import points
 from batchrun.errors import ResultsError
 from batchrun.model.account import place_of
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
 from batchrun.points import Point
 from batchrun.report.columns import asked_of, cells, text_of
 from batchrun.report.outputs import replacing
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
     from datetime import datetime
 
-    from batchrun.model.entry import Entry, Run
+    from batchrun.model.entries.entry import Entry, Run
     from batchrun.ports.stored import Outcome, PastAttempt
     from batchrun.report.columns import ResultsRow
     from batchrun.report.outputs import OutputFile

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from batchrun.model.entries.reasons import advice_for
 from batchrun.model.notices import Notice
-from batchrun.model.reasons import advice_for
 from batchrun.report.json_names import with_old_names
 from batchrun.report.overview import numbers
 from batchrun.report.results import iso, status

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import jinja2
 
-from batchrun.model.reasons import task_advice
+from batchrun.model.entries.reasons import task_advice
 from batchrun.report.packing import cut
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchrun.model.states import State
-from batchrun.model.submission import Standing
+from batchrun.model.entries.states import State
+from batchrun.model.submissions.submission import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.model.entry import start_run_request
+from batchrun.model.entries.entry import start_run_request
 from batchrun.report import template
 from batchrun.report.gathering import Report, StartCalls, row_of
 from batchrun.report.packing import Timeline, cut, moments_of, packed, script_text

@@ -10,7 +10,7 @@ from batchrun.errors import CredentialsError
 from batchrun.model.account import account_of
 
 if TYPE_CHECKING:
-    from batchrun.service.calls import Calls
+    from batchrun.service.calling.calls import Calls
 
 log = structlog.get_logger(__name__)
 

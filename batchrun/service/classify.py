@@ -2,7 +2,7 @@
 What an error means: every exception that a call can end in becomes one of our own.
 
 Belongs here: the tables of codes and exceptions, and reading them. Pure. Does not: repeating calls
-(``call_retries``).
+(``calling.call_retries``).
 
 A code that nobody knows is judged by its HTTP status, and what has neither counts as an unknown outcome: it
 costs a repetition of the same request, never a wrong state. A 404 says that a run is gone only in the
@@ -29,12 +29,12 @@ from batchrun.errors import (
     ThrottledError,
     UsageError,
 )
-from batchrun.model.foreign import masked, shortened, storable
+from batchrun.model.texts.foreign import masked, shortened, storable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchrun.model.run_batches import BatchRow
+    from batchrun.model.submissions.run_batches import BatchRow
 
 #: The error shapes of botocore's omics model, and AWS's common error codes.
 BY_CODE: Final[dict[str, type[CallError]]] = {

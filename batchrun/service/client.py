@@ -1,8 +1,8 @@
 """
 The operations of HealthOmics, over aiobotocore, answered in our own terms.
 
-Belongs here: which operation is called with what. Does not: how a call is paced and repeated (``calls``), or
-what an outcome means for an entry (``model``).
+Belongs here: which operation is called with what. Does not: how a call is paced and repeated
+(``calling.calls``), or what an outcome means for an entry (``model``).
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchrun.errors import CallError
-from batchrun.model.foreign import masked
-from batchrun.model.states import GOING_STATUSES
+from batchrun.model.entries.states import GOING_STATUSES
+from batchrun.model.texts.foreign import masked
 from batchrun.ports.service import HealthOmics
 from batchrun.service.batch_account import BatchAccount
-from batchrun.service.call_retries import CallRetries, RetrySettings
-from batchrun.service.caller import Caller
-from batchrun.service.calls import Calls
+from batchrun.service.calling.call_retries import CallRetries, RetrySettings
+from batchrun.service.calling.caller import Caller
+from batchrun.service.calling.calls import Calls
+from batchrun.service.calling.outage import CredentialsWatch, OutageWatch, Patience
+from batchrun.service.calling.pacing import AllTurns
+from batchrun.service.calling.paging import runs
 from batchrun.service.classify import unparsable
 from batchrun.service.login import profile_of
-from batchrun.service.outage import CredentialsWatch, OutageWatch, Patience
-from batchrun.service.pacing import AllTurns
-from batchrun.service.paging import runs
 from batchrun.service.quota import quotas, start_run_quota
 from batchrun.service.run_batches import AwsRunBatches
 from batchrun.service.starting import Start, check_known, start_turn
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.model.costs import Usage
-    from batchrun.model.entry import Run, Sighting
-    from batchrun.model.handing_on import Learned
-    from batchrun.model.listing import Listed
-    from batchrun.model.pace import Rate
-    from batchrun.model.quotas import Quotas
+    from batchrun.model.entries.entry import Run, Sighting
+    from batchrun.model.paces.handing_on import Learned
+    from batchrun.model.paces.pace import Rate
+    from batchrun.model.paces.quotas import Quotas
+    from batchrun.model.planning.listing import Listed
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks, RunTask
     from batchrun.ports.run_batches import RunBatches

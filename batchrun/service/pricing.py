@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import InputError, ServiceUnusableError, UsageError
 from batchrun.model.costs import DYNAMIC, STATIC, Prices, is_instance_type, price_of
-from batchrun.model.foreign import is_loopback
+from batchrun.model.texts.foreign import is_loopback
+from batchrun.service.calling.one_try import in_time
 from batchrun.service.classify import classify
-from batchrun.service.one_try import in_time
 from batchrun.service.session import prices_client
 from batchrun.service.wire import items, next_token
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import structlog
 
-from batchrun.model.foreign import is_loopback, masked
-from batchrun.model.quotas import CODES, Quotas
+from batchrun.model.paces.quotas import CODES, Quotas
+from batchrun.model.texts.foreign import is_loopback, masked
 from batchrun.service.session import quotas_client
 from batchrun.service.wire import table
 

@@ -2,8 +2,8 @@
 The operations on run batches, over aiobotocore, answered in our own terms.
 
 Belongs here: which of them is called with what, and the readers of batches and of their rows. Does not:
-reading single values (``wire``), how a call is paced and repeated (``calls``), how one is kept from taking
-effect twice (``starting``).
+reading single values (``wire``), how a call is paced and repeated (``calling.calls``), how one is kept from
+taking effect twice (``starting``).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import CredentialsError, OutcomeUnknownError
-from batchrun.model.entry import Run
-from batchrun.model.foreign import KEPT, storable
-from batchrun.model.run_batches import UNFINISHED_STATUSES, BatchListed, BatchRow, BatchSeen
+from batchrun.model.entries.entry import Run
+from batchrun.model.submissions.run_batches import UNFINISHED_STATUSES, BatchListed, BatchRow, BatchSeen
+from batchrun.model.texts.foreign import KEPT, storable
 from batchrun.ports.run_batches import RunBatches
+from batchrun.service.calling.paging import SIZE, pages
 from batchrun.service.classify import refusal, unparsable
-from batchrun.service.paging import SIZE, pages
 from batchrun.service.starting import Start, check_known, start_turn
 from batchrun.service.wire import count, identity, moment, needed, table, text, texts, told_identity
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batchrun.errors import CallError
     from batchrun.model.spec import Json
     from batchrun.service.batch_account import BatchAccount
-    from batchrun.service.calls import Calls
+    from batchrun.service.calling.calls import Calls
 
 _START: Final = "StartRunBatch"
 _ROWS: Final = "ListRunsInBatch"

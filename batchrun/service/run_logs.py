@@ -20,8 +20,8 @@ from batchrun.errors import (
     ServiceUnusableError,
 )
 from batchrun.model.tasks import LOG_GROUP
+from batchrun.service.calling.one_try import in_time
 from batchrun.service.classify import classify, unparsable
-from batchrun.service.one_try import in_time
 from batchrun.service.session import logs_client
 from batchrun.service.wire import items, moment, next_token, table
 

@@ -25,7 +25,7 @@ from botocore import __version__ as botocore_version
 from botocore import exceptions as boto
 
 from batchrun.errors import BatchrunError, UsageError
-from batchrun.model.foreign import is_loopback, masked
+from batchrun.model.texts.foreign import is_loopback, masked
 from batchrun.service.login.credentials import LOOPBACK_KEYS
 from batchrun.version import __version__
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_omics import OmicsClient
 
     from batchrun.model.spec import Json
-    from batchrun.service.calls import Calls
+    from batchrun.service.calling.calls import Calls
 
 T = TypeVar("T")
 #: Seconds before its turn at which a start is told of it: a commit to disk takes less.

@@ -11,10 +11,10 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import NotFoundError
-from batchrun.model.foreign import KEPT
 from batchrun.model.tasks import FailedTask, FailedTasks, RunTask, is_of
+from batchrun.model.texts.foreign import KEPT
+from batchrun.service.calling.paging import SIZE, pages
 from batchrun.service.classify import unparsable
-from batchrun.service.paging import SIZE, pages
 from batchrun.service.wire import has_identity, identity, moment, text
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from types_aiobotocore_omics import OmicsClient
 
-    from batchrun.model.entry import Run
-    from batchrun.service.calls import Calls
+    from batchrun.model.entries.entry import Run
+    from batchrun.service.calling.calls import Calls
 
 #: Pages of ListRunTasks that are read: a page may be empty and yet not the last.
 _PAGES: Final = 5

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchrun.errors import BatchrunError
+from batchrun.service.calling.one_try import in_time
 from batchrun.service.classify import classify
 from batchrun.service.login import Login
-from batchrun.service.one_try import in_time
 from batchrun.service.session import topics_client
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 An SQS queue, as wake-ups need it.
 
 Belongs here: ReceiveMessage with long polls, DeleteMessageBatch, and SendMessage for a test. Does not: what a
-message says (``model.announcing``).
+message says (``model.planning.announcing``).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import ServiceUnusableError, UsageError
 from batchrun.ports.wakes import WakeMessage, WakeQueue
+from batchrun.service.calling.one_try import in_time
 from batchrun.service.classify import classify
-from batchrun.service.one_try import in_time
 from batchrun.service.session import queue_client
 from batchrun.service.wire import table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from batchrun.model.queue_names import QueueName
+    from batchrun.model.texts.queue_names import QueueName
     from batchrun.service.login import Login
 
 #: Seconds that one call waits for a message, messages that it takes, and the time until they come again.

@@ -18,10 +18,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.model.entry import Run, Sighting
-from batchrun.model.foreign import KEPT, storable, unsigned
-from batchrun.model.listing import Listed
+from batchrun.model.entries.entry import Run, Sighting
+from batchrun.model.planning.listing import Listed
 from batchrun.model.spec import IN_A_FILE
+from batchrun.model.texts.foreign import KEPT, storable, unsigned
 from batchrun.service.classify import unparsable
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchrun.model.foreign import KEPT, storable
+from batchrun.model.texts.foreign import KEPT, storable
 from batchrun.ports.workflows import Template, TemplateParameter, Workflow, WorkflowKey
 from batchrun.service.wire import needed, table, text
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from types_aiobotocore_omics import OmicsClient
 
-    from batchrun.service.calls import Calls
+    from batchrun.service.calling.calls import Calls
 
 
 async def workflow(calls: Calls, key: WorkflowKey) -> Workflow:

@@ -27,10 +27,10 @@ from batchrun import (
     open_ledger,
 )
 from batchrun.clock import VirtualClock
-from batchrun.model.pace import Rate
-from batchrun.model.sweeps import Way
+from batchrun.model.paces.pace import Rate
+from batchrun.model.planning.sweeps import Way
 from batchrun.ports.stored import Batch
-from batchrun.service.caller import is_aws
+from batchrun.service.calling.caller import is_aws
 from batchrun.simulator import Simulator, parse_faults, serve
 from tests.world import SELDOM, simulated
 
@@ -348,7 +348,7 @@ async def test_verbs_that_ask_about_ended_runs_are_held_to_the_account_too(lab):
 
 async def test_an_endpoint_of_ones_own_has_an_sts_only_where_one_is_named(lab, monkeypatch, tmp_path):
     async with lab.account(OURS) as simulator, lab.account(OTHERS) as sts:
-        monkeypatch.setattr("batchrun.service.caller.is_loopback", lambda _: False)
+        monkeypatch.setattr("batchrun.service.calling.caller.is_loopback", lambda _: False)
         await lab.run(simulator, mode=Mode.DETACH)
         assert "GetCallerIdentity" not in calls(simulator)
         config = tmp_path / "config"

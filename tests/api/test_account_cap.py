@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from batchrun import AUTO, UNLIMITED, Limits, Mode, Rate
 from batchrun.engine.recorder import Recorder
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
 from batchrun.simulator.buckets import Limit
 from tests.api.test_launching import Place, at
 from tests.world import SELDOM, simulated

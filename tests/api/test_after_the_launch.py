@@ -24,7 +24,7 @@ from batchrun import (
     write_report,
     write_results,
 )
-from batchrun.model.limits import Limits
+from batchrun.model.planning.limits import Limits
 from batchrun.simulator import FailFirst
 from tests.api.test_launching import SETS, Place, at
 from tests.world import SELDOM, simulated

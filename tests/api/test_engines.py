@@ -8,7 +8,7 @@ import pytest
 
 from batchrun import Engine, Limits, Manifest, ManifestError, Session, UsageError, load_manifest
 from batchrun.api.engines import places_of, settled
-from batchrun.service.patient_writing import S3SettingsStore
+from batchrun.service.s3.patient_writing import S3SettingsStore
 from tests.api.test_launching import SETS, at
 
 PLACE = "s3://lab/settings/"

@@ -12,7 +12,7 @@ import pytest
 
 from batchrun import UNLIMITED, Limits, Mode, Session, Target, UsageError, load_manifest
 from batchrun.clock import VirtualClock
-from batchrun.model.limits import Changed
+from batchrun.model.planning.limits import Changed
 from batchrun.simulator import FailFirst, Simulator, serve
 from tests.world import SELDOM, simulated
 

@@ -13,7 +13,7 @@ import pytest
 from batchrun.api.reading import until_replaced
 from batchrun.clock import VirtualClock
 from batchrun.ledger import LedgerPlace, open_ledger
-from batchrun.model.limits import Changed
+from batchrun.model.planning.limits import Changed
 from tests.ledger.samples import AT, TTL, accepted, intended, move, spec
 
 

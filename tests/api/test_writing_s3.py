@@ -22,7 +22,7 @@ from batchrun import (
 )
 from batchrun.clock import VirtualClock
 from batchrun.service.login import Login
-from batchrun.service.putting import S3Store
+from batchrun.service.s3.putting import S3Store
 from batchrun.simulator import serve
 from tests.cli.elsewhere import S3
 from tests.world import simulated

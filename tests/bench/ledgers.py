@@ -18,11 +18,11 @@ import anyio
 
 from batchrun.ledger import open_ledger
 from batchrun.manifest import Source, load
-from batchrun.model.entry import Entry, Run
-from batchrun.model.events import Accepted, Completed, Intended
-from batchrun.model.limits import Changed
-from batchrun.model.states import State
-from batchrun.model.transitions import apply
+from batchrun.model.entries.entry import Entry, Run
+from batchrun.model.entries.events import Accepted, Completed, Intended
+from batchrun.model.entries.states import State
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.limits import Changed
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Transition

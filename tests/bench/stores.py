@@ -19,12 +19,12 @@ from statistics import median
 import anyio
 
 from batchrun.ledger import open_ledger
-from batchrun.model.entry import Entry, Run
-from batchrun.model.events import Accepted, Intended
-from batchrun.model.limits import Changed
+from batchrun.model.entries.entry import Entry, Run
+from batchrun.model.entries.events import Accepted, Intended
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Json, Spec, canonical, digest
-from batchrun.model.submission import Submission
-from batchrun.model.transitions import apply
+from batchrun.model.submissions.submission import Submission
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Transition

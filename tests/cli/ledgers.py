@@ -10,8 +10,8 @@ from pathlib import Path
 import anyio
 
 from batchrun.ledger import open_ledger
-from batchrun.model.entry import Run
-from batchrun.model.events import (
+from batchrun.model.entries.entry import Run
+from batchrun.model.entries.events import (
     Accepted,
     Completed,
     Event,
@@ -23,7 +23,7 @@ from batchrun.model.events import (
     Retried,
 )
 from batchrun.model.lanes import Offer, offers_text
-from batchrun.model.limits import Changed
+from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Spec, canonical
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger

@@ -12,7 +12,7 @@ import pytest
 from pyarrow import parquet
 
 from batchrun.ledger import open_ledger
-from batchrun.model.events import Progressed
+from batchrun.model.entries.events import Progressed
 from batchrun.model.tasks import FailedTask, FailedTasks
 from tests.cli.conftest import Shell
 from tests.cli.ledgers import make

@@ -12,7 +12,7 @@ import apsw
 
 from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
-from batchrun.model.events import Removed
+from batchrun.model.entries.events import Removed
 from tests.cli.conftest import Shell, Simulated, assert_agreement, until
 from tests.ledger.samples import move
 

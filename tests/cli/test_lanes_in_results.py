@@ -14,8 +14,8 @@ from pyarrow import parquet
 
 from batchrun.ledger import open_ledger
 from batchrun.model.costs import Usage, Work
-from batchrun.model.events import Failed, Retried
-from batchrun.model.retrying import moved
+from batchrun.model.entries.events import Failed, Retried
+from batchrun.model.entries.retrying import moved
 from batchrun.report.columns import COLUMNS
 from tests.cli.conftest import Shell
 from tests.cli.ledgers import EAST, IN_LANES, WEST, WORKFLOWS, make, make_lanes

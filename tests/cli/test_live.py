@@ -27,10 +27,10 @@ from batchrun.cli.showing.live import LiveDisplay, running
 from batchrun.cli.showing.progress import STANDINGS, Progress, Snapshot
 from batchrun.cli.wording import until
 from batchrun.clock import VirtualClock
-from batchrun.model.events import Accepted, seen
-from batchrun.model.quotas import Quotas
+from batchrun.model.entries.events import Accepted, seen
+from batchrun.model.entries.transitions import apply
+from batchrun.model.paces.quotas import Quotas
 from batchrun.model.tasks import FailedTask, FailedTasks
-from batchrun.model.transitions import apply
 from batchrun.ports.service import Troubles
 from batchrun.report.with_service import WithService
 from tests.builders import T0, active, at, planned, request, run, submitting

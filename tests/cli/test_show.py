@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from batchrun.ledger import open_ledger
-from batchrun.model.events import Refused
-from batchrun.model.submission import Standing, Submission
+from batchrun.model.entries.events import Refused
+from batchrun.model.submissions.submission import Standing, Submission
 from tests.cli.conftest import Shell
 from tests.cli.ledgers import make
 from tests.cli.test_json import hold

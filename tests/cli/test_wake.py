@@ -16,8 +16,8 @@ import boto3
 import pytest
 import yaml
 
-from batchrun.model.announcing import read_announcement
-from batchrun.model.queue_names import read_queue
+from batchrun.model.planning.announcing import read_announcement
+from batchrun.model.texts.queue_names import read_queue
 from batchrun.service.login import Login
 from batchrun.service.target import Target
 from batchrun.service.wakes import sqs_queue

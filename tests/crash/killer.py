@@ -6,7 +6,7 @@ import os
 import signal
 
 from batchrun import points
-from batchrun.model import grouping
+from batchrun.model.submissions import grouping
 
 
 def lay_in_wait(where: points.Point, times: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from batchrun.model.submission import Standing, Submission
+from batchrun.model.submissions.submission import Standing, Submission
 from batchrun.simulator import BatchDurations, Limit, Span, parse_faults
 from tests.engine.launching import Bench
 

@@ -16,9 +16,9 @@ from batchrun.engine.parts import LaunchParts
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import SqlLedger, open_ledger
-from batchrun.model.entry import Entry
+from batchrun.model.entries.entry import Entry
 from batchrun.model.lanes import Offer, offers_text
-from batchrun.model.limits import Changed, Limits
+from batchrun.model.planning.limits import Changed, Limits
 from batchrun.model.spec import Spec
 from batchrun.ports.service import LaneTrouble
 from batchrun.service.client import AwsHealthOmics

@@ -16,10 +16,10 @@ from batchrun.engine.reach import Reach
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import CallError
 from batchrun.ledger import SqlLedger, open_ledger
-from batchrun.model.entry import Entry
-from batchrun.model.events import Event, kind
-from batchrun.model.limits import Changed, Limits
-from batchrun.model.policies import WatchPolicy
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Event, kind
+from batchrun.model.entries.policies import WatchPolicy
+from batchrun.model.planning.limits import Changed, Limits
 from batchrun.model.spec import Spec
 from batchrun.model.tasks import FailedTasks
 from batchrun.ports.held import HeldBatch

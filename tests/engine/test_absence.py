@@ -10,13 +10,13 @@ import pytest
 
 from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import open_ledger
-from batchrun.model.cancelling import Scope
-from batchrun.model.entry import Entry
-from batchrun.model.events import Removed
-from batchrun.model.limits import Mode
-from batchrun.model.states import State
-from batchrun.model.sweeps import Way
-from batchrun.model.transitions import apply
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Removed
+from batchrun.model.entries.states import State
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.cancelling import Scope
+from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.sweeps import Way
 from batchrun.ports.stored import Transition
 from batchrun.simulator import parse_faults
 from tests.engine.launching import Bench, bench, reconnected, rows

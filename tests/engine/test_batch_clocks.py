@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from batchrun.clock import VirtualClock
-from batchrun.model.grouping import Engine
-from batchrun.model.limits import Mode
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Mode
+from batchrun.model.submissions.grouping import Engine
 from tests.engine.batches import SLOW, all_over, calls
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.world import simulated

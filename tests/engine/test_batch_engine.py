@@ -6,10 +6,10 @@ from collections import Counter
 from typing import Any
 
 from batchrun.engine.launcher import Stop
-from batchrun.model.grouping import Engine
-from batchrun.model.limits import Mode
-from batchrun.model.states import State
-from batchrun.model.submission import Standing
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Mode
+from batchrun.model.submissions.grouping import Engine
+from batchrun.model.submissions.submission import Standing
 from batchrun.simulator import BatchDurations, Limit, Span
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.world import simulated

@@ -11,10 +11,10 @@ import pytest
 from batchrun.engine.launcher import Stop
 from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import open_ledger
-from batchrun.model.grouping import Engine
-from batchrun.model.limits import Mode
-from batchrun.model.retrying import RetryPolicy, RetryRule
-from batchrun.model.states import State
+from batchrun.model.entries.retrying import RetryPolicy, RetryRule
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Mode
+from batchrun.model.submissions.grouping import Engine
 from batchrun.simulator import parse_faults
 from tests.engine.batches import SLOW
 from tests.engine.lanes import LaneBench, lane_bench, rows

@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 
 from batchrun.engine.launcher import Stop
 from batchrun.ledger import open_ledger
-from batchrun.model.grouping import Engine
-from batchrun.model.limits import Mode
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Mode
+from batchrun.model.submissions.grouping import Engine
 from batchrun.simulator import Durations, FailFirst, Limit, Span
 from tests.engine.batches import SLOW, all_over, calls, script
 from tests.engine.launching import Bench, bench, reconnected, rows

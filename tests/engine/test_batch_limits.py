@@ -6,11 +6,11 @@ import pytest
 
 from batchrun.engine.launcher import Stop
 from batchrun.errors import ServiceUnusableError
-from batchrun.model.grouping import Engine
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
+from batchrun.model.submissions.grouping import Engine
+from batchrun.service.calling.outage import Patience
 from batchrun.service.login import Login
-from batchrun.service.outage import Patience
-from batchrun.service.patient_writing import S3SettingsStore
+from batchrun.service.s3.patient_writing import S3SettingsStore
 from batchrun.service.target import Target
 from batchrun.simulator import parse_faults
 from batchrun.simulator.storage import StoredBucket

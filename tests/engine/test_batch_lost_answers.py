@@ -7,9 +7,9 @@ from structlog.testing import capture_logs
 
 from batchrun.engine.launcher import Stop
 from batchrun.errors import ServiceUnusableError
-from batchrun.model.grouping import Engine
-from batchrun.model.limits import Mode
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Mode
+from batchrun.model.submissions.grouping import Engine
 from batchrun.simulator.settings import NameFilter
 from tests.engine.batches import SLOW, all_over, calls, script
 from tests.engine.launching import bench, reconnected, rows

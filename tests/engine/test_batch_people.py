@@ -9,11 +9,11 @@ import pytest
 
 from batchrun.engine.launcher import Stop
 from batchrun.errors import LeaseLostError
-from batchrun.model.grouping import Engine
-from batchrun.model.limits import Changed, Mode
-from batchrun.model.retrying import RetryPolicy, RetryRule
+from batchrun.model.entries.retrying import RetryPolicy, RetryRule
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Changed, Mode
 from batchrun.model.spec import canonical
-from batchrun.model.states import State
+from batchrun.model.submissions.grouping import Engine
 from batchrun.simulator import FailFirst
 from tests.engine.batches import SLOW, all_over, calls
 from tests.engine.launching import Bench, bench, reconnected, rows

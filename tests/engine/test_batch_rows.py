@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from batchrun.engine.launcher import Stop
-from batchrun.model.grouping import Engine
-from batchrun.model.limits import Mode
+from batchrun.model.entries.states import ENDED, State
+from batchrun.model.planning.limits import Mode
 from batchrun.model.spec import Spec
-from batchrun.model.states import ENDED, State
+from batchrun.model.submissions.grouping import Engine
 from batchrun.simulator import Limit
 from tests.engine.batches import SLOW, all_over, submissions
 from tests.engine.launching import Bench, bench, reconnected, rows

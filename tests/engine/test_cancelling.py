@@ -5,13 +5,13 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from batchrun.engine.deleter import Deleter
 from batchrun.engine.launcher import Stop
+from batchrun.engine.upkeep.deleter import Deleter
 from batchrun.errors import OutcomeUnknownError, ServiceUnusableError
 from batchrun.ledger import open_ledger
-from batchrun.model.cancelling import Scope
-from batchrun.model.limits import Mode
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
+from batchrun.model.planning.cancelling import Scope
+from batchrun.model.planning.limits import Mode
 from batchrun.simulator import FailFirst, parse_faults
 from tests.engine.launching import Bench, bench, reached, rows
 from tests.world import simulated, start

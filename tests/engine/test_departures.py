@@ -10,12 +10,12 @@ import pytest
 
 from batchrun.errors import ChangedRowsError
 from batchrun.ledger.verify import Verification
-from batchrun.model.duplicating import NOT_THERE
-from batchrun.model.limits import Changed, Mode
-from batchrun.model.recovery import Match
-from batchrun.model.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
+from batchrun.model.entries.duplicating import NOT_THERE
+from batchrun.model.entries.recovery import Match
+from batchrun.model.entries.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Changed, Mode
 from batchrun.model.spec import canonical
-from batchrun.model.states import State
 from batchrun.simulator import FailFirst, Settings, parse_faults
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.engine.test_rebuild import lost, rebuild, runs_of

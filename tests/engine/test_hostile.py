@@ -17,10 +17,10 @@ from batchrun.engine.launcher import Stop
 from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.verify import Verification
-from batchrun.model.foreign import KEPT
-from batchrun.model.limits import Mode
-from batchrun.model.states import State
-from batchrun.model.sweeps import Way
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.sweeps import Way
+from batchrun.model.texts.foreign import KEPT
 from batchrun.simulator import Settings
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.hostile import JSON, Stranger, endless, head, spoiling, without

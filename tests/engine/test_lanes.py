@@ -14,11 +14,11 @@ from batchrun.engine.launcher import Stop
 from batchrun.engine.waits import Wait, Waits
 from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import open_ledger
-from batchrun.model.limits import Mode
-from batchrun.model.retrying import NO_CAPACITY, RetryPolicy, RetryRule
-from batchrun.model.states import State
+from batchrun.model.entries.retrying import NO_CAPACITY, RetryPolicy, RetryRule
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Mode
 from batchrun.ports.service import LaneTrouble
-from batchrun.service.outage import Patience
+from batchrun.service.calling.outage import Patience
 from batchrun.simulator import parse_faults
 from tests.engine.lanes import PLACES, LaneBench, lane_bench, row, rows
 from tests.world import simulated

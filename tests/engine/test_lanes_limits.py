@@ -7,8 +7,8 @@ import random
 import pytest
 
 from batchrun.engine.launcher import Stop
+from batchrun.model.entries.states import State
 from batchrun.model.lanes import lanes_of
-from batchrun.model.states import State
 from tests.engine.lanes import PLACES, lane_bench, row, rows
 from tests.world import simulated
 

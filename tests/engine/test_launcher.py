@@ -12,10 +12,10 @@ import structlog
 from batchrun.engine.denied import not_permitted
 from batchrun.engine.launcher import Stop
 from batchrun.errors import AccessDeniedError, ServiceUnusableError
-from batchrun.model.events import Progressed
-from batchrun.model.limits import Changed, Mode
-from batchrun.model.policies import WatchPolicy
-from batchrun.model.states import State
+from batchrun.model.entries.events import Progressed
+from batchrun.model.entries.policies import WatchPolicy
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Changed, Mode
 from batchrun.simulator import Durations, Limit, Span, parse_faults
 from tests.builders import active, at, planned, run, spec
 from tests.engine.launching import Bench, bench, rows

@@ -9,8 +9,8 @@ import pytest
 
 from batchrun.engine.launcher import Stop
 from batchrun.errors import LeaseLostError
-from batchrun.model.limits import Mode, StopAfter
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Mode, StopAfter
 from batchrun.simulator import Durations, Span
 from tests.engine.launching import bench, rows
 from tests.engine.test_launcher import open_again

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from batchrun.engine.launcher import Stop
-from batchrun.model.entry import Entry
-from batchrun.model.events import Event
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Event
 from tests.engine.launching import Told, bench, rows
 from tests.world import simulated
 

@@ -14,7 +14,7 @@ import anyio
 import apsw
 import pytest
 
-from batchrun.engine.rebuild import Rebuilder, Rebuilt, RunSearch
+from batchrun.engine.upkeep.rebuild import Rebuilder, Rebuilt, RunSearch
 from batchrun.errors import (
     LeaseHeldError,
     LeaseLostError,
@@ -23,13 +23,13 @@ from batchrun.errors import (
 )
 from batchrun.ledger import open_ledger
 from batchrun.ledger.verify import Verification
-from batchrun.model.entry import Entry
-from batchrun.model.limits import Changed, Mode
-from batchrun.model.recovery import LOST, Match
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.recovery import LOST, Match
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Changed, Mode
+from batchrun.model.planning.sweeps import Way
 from batchrun.model.spec import Spec, default_name
-from batchrun.model.states import State
-from batchrun.model.sweeps import Way
-from batchrun.service.call_retries import RetrySettings
+from batchrun.service.calling.call_retries import RetrySettings
 from batchrun.simulator import Limit, parse_faults
 from tests.builders import spec
 from tests.engine.launching import OFTEN, Bench, bench, reached, rows

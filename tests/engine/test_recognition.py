@@ -6,7 +6,7 @@ import pytest
 
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import ServiceUnusableError
-from batchrun.model.limits import Mode
+from batchrun.model.planning.limits import Mode
 from tests.engine.launching import bench, rows
 from tests.world import simulated
 

@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 
 from batchrun.engine.recorder import Recorder
 from batchrun.errors import InvariantError, LedgerError
-from batchrun.model.events import Intended, Refused
-from batchrun.model.states import State
+from batchrun.model.entries.events import Intended, Refused
+from batchrun.model.entries.states import State
 from tests.engine.launching import bench, rows
 
 

@@ -6,9 +6,9 @@ import anyio
 
 from batchrun.engine.launcher import Stop
 from batchrun.ledger import open_ledger
-from batchrun.model.limits import Mode, StopAfter
-from batchrun.model.retrying import RetryPolicy, RetryRule
-from batchrun.model.states import State
+from batchrun.model.entries.retrying import RetryPolicy, RetryRule
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Mode, StopAfter
 from batchrun.simulator import FailFirst, Settings
 from tests.engine.launching import Bench, bench, rows
 from tests.world import simulated

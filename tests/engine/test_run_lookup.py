@@ -7,15 +7,15 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from batchrun.engine.absence import look_at
-from batchrun.engine.comparing import compare
-from batchrun.engine.deleter import Deleted, Deleter
-from batchrun.engine.run_lookup import LISTED, Looked, look_for
+from batchrun.engine.proof.absence import look_at
+from batchrun.engine.proof.run_lookup import LISTED, Looked, look_for
+from batchrun.engine.upkeep.comparing import compare
+from batchrun.engine.upkeep.deleter import Deleted, Deleter
 from batchrun.errors import NotFoundError, ServiceUnusableError
-from batchrun.model.events import Event, Intended, Removed
-from batchrun.model.limits import Mode
-from batchrun.model.listing import Listed
-from batchrun.model.transitions import apply
+from batchrun.model.entries.events import Event, Intended, Removed
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.listing import Listed
 from batchrun.ports.stored import Transition
 from batchrun.simulator import parse_faults
 from tests.engine.launching import Bench, bench, reached, rows

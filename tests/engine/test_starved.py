@@ -5,9 +5,9 @@ from __future__ import annotations
 import anyio
 from structlog.testing import capture_logs
 
-from batchrun.model.limits import Mode
-from batchrun.model.pace import AUTO
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
+from batchrun.model.paces.pace import AUTO
+from batchrun.model.planning.limits import Mode
 from batchrun.simulator import Limit, parse_faults
 from tests.engine.launching import bench, rows
 from tests.engine.test_sweeps import ROWS, settings

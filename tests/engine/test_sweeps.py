@@ -9,16 +9,16 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
+from batchrun.engine.lanes.sweeper import Sweeper
 from batchrun.engine.link import LaneLink
 from batchrun.engine.recognition import Recognition
-from batchrun.engine.sweeper import Sweeper
-from batchrun.model.actions import Sweep
-from batchrun.model.grouping import Engine
-from batchrun.model.handing_on import Phase
-from batchrun.model.limits import Mode
-from batchrun.model.pace import AUTO
-from batchrun.model.states import State
-from batchrun.model.sweeps import Way
+from batchrun.model.entries.states import State
+from batchrun.model.paces.handing_on import Phase
+from batchrun.model.paces.pace import AUTO
+from batchrun.model.planning.actions import Sweep
+from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.sweeps import Way
+from batchrun.model.submissions.grouping import Engine
 from batchrun.simulator import BatchDurations, Durations, Limit, Settings, Span, parse_faults
 from tests.engine.launching import OFTEN, Bench, bench, reconnected, rows
 from tests.run_batches import request

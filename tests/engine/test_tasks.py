@@ -12,10 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from batchrun.engine.launcher import Stop
-from batchrun.model.entry import Entry
-from batchrun.model.events import Event, Failed
-from batchrun.model.limits import Mode
-from batchrun.model.states import State
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Event, Failed
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Mode
 from batchrun.model.tasks import FailedTasks, stream_name
 from batchrun.simulator import FailFirst, Limit, Settings, Span
 from tests.engine.launching import Bench, Told, bench, reconnected, rows

@@ -11,14 +11,14 @@ import anyio
 import apsw
 import pytest
 
-from batchrun.engine.comparing import compare
+from batchrun.engine.upkeep.comparing import compare
 from batchrun.errors import LeaseLostError, ServiceUnusableError, UsageError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.verify import Verification
-from batchrun.model.limits import Changed, Mode
-from batchrun.model.retrying import RetryPolicy
+from batchrun.model.entries.retrying import RetryPolicy
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Changed, Mode
 from batchrun.model.spec import Spec
-from batchrun.model.states import State
 from batchrun.simulator import FailFirst, Span, parse_faults
 from tests.builders import spec
 from tests.engine.lanes import LaneBench

@@ -8,8 +8,8 @@ import pytest
 from batchrun.engine.launcher import Stop
 from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import open_ledger
-from batchrun.model.limits import Mode
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Mode
 from batchrun.simulator import Limit, parse_faults
 from tests.builders import spec
 from tests.engine.launching import Bench, bench, reconnected, rows

@@ -10,9 +10,9 @@ import anyio
 import pytest
 
 from batchrun.clock import VirtualClock
-from batchrun.engine.usage import Asked, ask_usage
+from batchrun.engine.upkeep.usage import Asked, ask_usage
 from batchrun.errors import ServiceUnusableError
-from batchrun.model.events import Accepted, Completed
+from batchrun.model.entries.events import Accepted, Completed
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import EndedRun
 from batchrun.service.client import AwsHealthOmics

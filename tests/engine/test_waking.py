@@ -13,11 +13,11 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
-from batchrun.model.announcing import RARER, read_announcement
-from batchrun.model.entry import Entry
-from batchrun.model.events import Event
-from batchrun.model.queue_names import read_queue
-from batchrun.model.states import ENDED
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Event
+from batchrun.model.entries.states import ENDED
+from batchrun.model.planning.announcing import RARER, read_announcement
+from batchrun.model.texts.queue_names import read_queue
 from batchrun.service.login import Login
 from batchrun.service.target import Target
 from batchrun.service.wakes import SqsQueue, sqs_queue

@@ -11,11 +11,11 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from batchrun.engine.link import WakeLink
-from batchrun.model.entry import Entry
-from batchrun.model.events import Event
-from batchrun.model.policies import WatchPolicy
-from batchrun.model.queue_names import read_queue
-from batchrun.model.states import ENDED
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Event
+from batchrun.model.entries.policies import WatchPolicy
+from batchrun.model.entries.states import ENDED
+from batchrun.model.texts.queue_names import read_queue
 from batchrun.ports.wakes import WakeQueue
 from batchrun.service.login import Login
 from batchrun.service.target import Target

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from batchrun.clock import SystemClock, VirtualClock, _boot
-from batchrun.model.limits import Mode
+from batchrun.model.planning.limits import Mode
 from batchrun.simulator import FailFirst, parse_faults
 from batchrun.simulator.requests import RequestMemory
 from tests.engine.launching import Bench, bench, reconnected, rows

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from batchrun.model.cancelling import Scope
-from batchrun.model.events import Cancelled, Failed, Removed, Retried, Withdrawn
-from batchrun.model.limits import Changed
-from batchrun.model.states import State
+from batchrun.model.entries.events import Cancelled, Failed, Removed, Retried, Withdrawn
+from batchrun.model.entries.states import State
+from batchrun.model.planning.cancelling import Scope
+from batchrun.model.planning.limits import Changed
 from batchrun.ports.held import HeldBatch
 from tests.ledger.samples import (
     AT,

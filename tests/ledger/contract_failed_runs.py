@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchrun.errors import LeaseLostError
-from batchrun.model.events import Failed, Retried
+from batchrun.model.entries.events import Failed, Retried
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.stored import TaskFailures
 from tests.ledger.samples import AT, BATCH, accepted, completed, filled, intended, later, move, run_of

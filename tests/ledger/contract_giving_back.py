@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.events import Event, Removed, Retried
-from batchrun.model.states import State
+from batchrun.model.entries.events import Event, Removed, Retried
+from batchrun.model.entries.states import State
 from tests.ledger.samples import (
     AT,
     BATCH,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchrun.errors import ChangedRowsError, InvariantError, LeaseLostError
-from batchrun.model.events import Failed, Intended, Retried, Withdrawn
+from batchrun.model.entries.events import Failed, Intended, Retried, Withdrawn
+from batchrun.model.entries.states import State
 from batchrun.model.lanes import Offer, lanes_of, offers_text
-from batchrun.model.limits import Changed
+from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Spec, canonical, digest, request_id
-from batchrun.model.states import State
 from batchrun.ports.stored import LanePlace, Latest, Sync, Transition
 from tests.ledger.samples import (
     AT,
@@ -35,7 +35,7 @@ from tests.ledger.samples import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batchrun.model.entry import Entry
+    from batchrun.model.entries.entry import Entry
     from batchrun.ports.held import HeldBatch
 
 EAST, WEST = LanePlace(name="east", region="us-east-1"), LanePlace(name="west", region="us-west-2")

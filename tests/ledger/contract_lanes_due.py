@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchrun.model.events import Retried
-from batchrun.model.limits import Changed
+from batchrun.model.entries.events import Retried
+from batchrun.model.planning.limits import Changed
 from tests.ledger.samples import (
     AT,
     accepted,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchrun.errors import InvariantError, LeaseHeldError, LeaseLostError
-from batchrun.model.events import Accepted, Failed, Refused
-from batchrun.model.limits import Changed
-from batchrun.model.states import State
+from batchrun.model.entries.events import Accepted, Failed, Refused
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Changed
 from tests.ledger.samples import (
     AT,
     BATCH,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchrun.model.events import Cancelled, Failed, Refused
-from batchrun.model.limits import Changed
+from batchrun.model.entries.events import Cancelled, Failed, Refused
+from batchrun.model.planning.limits import Changed
 from tests.ledger.samples import (
     AT,
     BATCH,

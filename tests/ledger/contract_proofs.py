@@ -9,8 +9,8 @@ import pytest
 
 from batchrun.clock import Origin
 from batchrun.errors import LeaseLostError
-from batchrun.model.events import Failed, Retried
-from batchrun.model.limits import Changed
+from batchrun.model.entries.events import Failed, Retried
+from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Spec, canonical
 from tests.ledger.samples import AT, BATCH, accepted, entry_of, filled, intended, later, move, run_of, spec
 

@@ -7,12 +7,12 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from batchrun.model.duplicating import duplicate
-from batchrun.model.events import Failed, Progressed, Refused, Removed, Retried, Revised
-from batchrun.model.handing_on import Learned, Phase
-from batchrun.model.limits import Changed
+from batchrun.model.entries.duplicating import duplicate
+from batchrun.model.entries.events import Failed, Progressed, Refused, Removed, Retried, Revised
+from batchrun.model.entries.states import State
+from batchrun.model.paces.handing_on import Learned, Phase
+from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import digest
-from batchrun.model.states import State
 from tests.ledger.samples import (
     AT,
     BATCH,
@@ -29,7 +29,7 @@ from tests.ledger.samples import (
 )
 
 if TYPE_CHECKING:
-    from batchrun.model.events import Event
+    from batchrun.model.entries.events import Event
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
 

@@ -12,8 +12,8 @@ import anyio
 import pytest
 
 from batchrun.errors import InvariantError
-from batchrun.model.entry import Run
-from batchrun.model.events import (
+from batchrun.model.entries.entry import Run
+from batchrun.model.entries.events import (
     Accepted,
     Cancelled,
     Doubted,
@@ -24,8 +24,8 @@ from batchrun.model.events import (
     Removed,
     Revised,
 )
-from batchrun.model.limits import Changed
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Changed
 from batchrun.ports.stored import Transition
 from tests.ledger.samples import (
     AT,
@@ -44,7 +44,7 @@ from tests.ledger.samples import (
 )
 
 if TYPE_CHECKING:
-    from batchrun.model.events import Event
+    from batchrun.model.entries.events import Event
 
 FULL_RUN = Run(
     id="0000001",

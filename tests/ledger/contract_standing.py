@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from batchrun.model.events import Accepted, Cancelled, Failed, Intended, Refused, Removed, Retried
-from batchrun.model.limits import Changed
-from batchrun.model.states import State
+from batchrun.model.entries.events import Accepted, Cancelled, Failed, Intended, Refused, Removed, Retried
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Changed
 from batchrun.ports.stored import By, Failures, Glance, KeptPace, Latest
 from tests.ledger.contract_reading import LEARNED
 from tests.ledger.samples import (

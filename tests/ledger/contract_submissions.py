@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchrun.errors import InvariantError, LeaseLostError
-from batchrun.model.cancelling import Scope
-from batchrun.model.events import Refused
-from batchrun.model.grouping import Choice
-from batchrun.model.limits import Changed
-from batchrun.model.states import State
-from batchrun.model.submission import OpenSubmission, Standing
+from batchrun.model.entries.events import Refused
+from batchrun.model.entries.states import State
+from batchrun.model.planning.cancelling import Scope
+from batchrun.model.planning.limits import Changed
+from batchrun.model.submissions.grouping import Choice
+from batchrun.model.submissions.submission import OpenSubmission, Standing
 from tests.ledger.contract_lanes import into, send, with_lanes
 from tests.ledger.samples import (
     AT,

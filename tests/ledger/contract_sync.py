@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchrun.errors import ChangedRowsError, InvariantError
-from batchrun.model.events import Doubted, Failed
-from batchrun.model.limits import Changed
-from batchrun.model.recovery import OTHER_CONTENT
+from batchrun.model.entries.events import Doubted, Failed
+from batchrun.model.entries.recovery import OTHER_CONTENT
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Specs, digest
-from batchrun.model.states import State
 from batchrun.ports.stored import Sync
 from tests.ledger.samples import (
     AT,
@@ -34,7 +34,7 @@ from tests.ledger.samples import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchrun.model.entry import Entry
+    from batchrun.model.entries.entry import Entry
     from batchrun.model.spec import Spec
     from batchrun.ports.ledger import Ledger
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from batchrun.model.costs import Usage, Work
-from batchrun.model.events import Failed, Removed, Retried
+from batchrun.model.entries.events import Failed, Removed, Retried
 from tests.ledger.samples import AT, BATCH, accepted, completed, filled, intended, move, run_of
 
 USAGE = Usage(

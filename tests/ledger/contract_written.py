@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.limits import Changed
+from batchrun.model.planning.limits import Changed
 from batchrun.ports.batch import WrittenResults
 from tests.ledger.samples import AT, BATCH, accepted, filled, intended, move, spec, specs
 

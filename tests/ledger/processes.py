@@ -12,7 +12,7 @@ _START = """
 import asyncio, os, signal, sys
 from batchrun.errors import LeaseLostError
 from batchrun.ledger import open_ledger
-from batchrun.model.limits import Changed
+from batchrun.model.planning.limits import Changed
 from tests.ledger.samples import *
 
 async def main():

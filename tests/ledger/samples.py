@@ -13,11 +13,11 @@ from psycopg.pq import TransactionStatus
 from batchrun.ledger import open_ledger
 from batchrun.ledger.postgres.store import PostgresStore
 from batchrun.ledger.sqlite.store import SqliteStore
-from batchrun.model.entry import Run
-from batchrun.model.events import Accepted, Completed, Deferred, Intended
-from batchrun.model.limits import Changed
+from batchrun.model.entries.entry import Run
+from batchrun.model.entries.events import Accepted, Completed, Deferred, Intended
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Spec, canonical
-from batchrun.model.transitions import apply
 from batchrun.ports.stored import Transition
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import apsw
 
     from batchrun.ledger import SqlLedger
-    from batchrun.model.entry import Entry
-    from batchrun.model.events import Event
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.entries.events import Event
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchrun.model.spec import digest
-from batchrun.model.submission import Standing, Submission
+from batchrun.model.submissions.submission import Standing, Submission
 from tests.ledger.samples import AT, BATCH, intended, later, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchrun.model.events import Event
+    from batchrun.model.entries.events import Event
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.stored import Transition
 

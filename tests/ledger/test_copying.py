@@ -14,9 +14,9 @@ from batchrun.ledger import LedgerPlace, copying, open_ledger
 from batchrun.ledger.copying import Copied, Copy, Side
 from batchrun.ledger.sqlite.statements import queries
 from batchrun.ledger.verify import Verification
-from batchrun.model.cancelling import Scope
-from batchrun.model.events import Failed
+from batchrun.model.entries.events import Failed
 from batchrun.model.notices import Notice
+from batchrun.model.planning.cancelling import Scope
 from batchrun.ports.stored import Latest
 from tests.ledger.samples import AT, BATCH, TTL, accepted, completed, filled, intended, later, move, run_of
 from tests.ledger.submitting import over, together

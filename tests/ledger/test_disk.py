@@ -10,8 +10,8 @@ import pytest
 
 from batchrun.errors import LedgerError
 from batchrun.ledger import open_ledger
-from batchrun.model.limits import Changed
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Changed
 from tests.disks import fill_up, mounted
 from tests.ledger.samples import AT, BATCH, connection_of, entry_of, filled, intended, move, specs
 

@@ -19,10 +19,10 @@ import pytest
 from batchrun import open_ledger, write_results
 from batchrun.ledger.verify import Verification
 from batchrun.manifest import Source, load
+from batchrun.model.entries.states import ENDED, State
 from batchrun.model.lanes import Offer, offers_text
-from batchrun.model.limits import Changed
+from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import canonical
-from batchrun.model.states import ENDED, State
 from batchrun.report.columns import COLUMNS
 from tests.engine.launching import OFTEN, bench
 from tests.world import simulated

@@ -10,7 +10,7 @@ import pytest
 
 from batchrun.errors import LeaseHeldError
 from batchrun.ledger import open_ledger
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
 from batchrun.ports.stored import Transition
 from tests.ledger.processes import HOLDER
 from tests.ledger.samples import (

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from batchrun.ledger import open_ledger
-from batchrun.model.limits import Changed
+from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Spec, Specs
 from tests.ledger.samples import AT, BATCH, filled, specs
 

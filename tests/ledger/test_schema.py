@@ -19,8 +19,8 @@ from batchrun.ledger.sqlite.migrate import APPLICATION_ID, migrate, version
 from batchrun.ledger.sqlite.statements import migrations, queries
 from batchrun.ledger.statements import Migration, split
 from batchrun.ledger.verify import Verification
-from batchrun.model.events import KINDS, Accepted, Failed, Removed, Retried
-from batchrun.model.states import State
+from batchrun.model.entries.events import KINDS, Accepted, Failed, Removed, Retried
+from batchrun.model.entries.states import State
 from batchrun.ports.stored import Transition
 from tests.ledger.samples import (
     AT,

@@ -19,17 +19,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from batchrun.errors import BatchrunError, InvariantError, LeaseLostError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.verify import Verification
-from batchrun.model import events
-from batchrun.model.cancelling import Scope
 from batchrun.model.costs import Usage, Work
-from batchrun.model.entry import Entry
+from batchrun.model.entries import events
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.states import State
+from batchrun.model.entries.transitions import TABLE
 from batchrun.model.lanes import lanes_of
-from batchrun.model.limits import Changed
+from batchrun.model.planning.cancelling import Scope
+from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Spec
-from batchrun.model.states import State
-from batchrun.model.submission import Standing
+from batchrun.model.submissions.submission import Standing
 from batchrun.model.tasks import FailedTask, FailedTasks
-from batchrun.model.transitions import TABLE
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Transition

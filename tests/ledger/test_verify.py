@@ -10,7 +10,7 @@ import pytest
 
 from batchrun.ledger import open_ledger
 from batchrun.ledger.verify import Finding, Verification
-from batchrun.model.events import (
+from batchrun.model.entries.events import (
     Cancelled,
     Doubted,
     Event,
@@ -23,7 +23,7 @@ from batchrun.model.events import (
     Retried,
     Revised,
 )
-from batchrun.model.policies import WatchPolicy
+from batchrun.model.entries.policies import WatchPolicy
 from tests.ledger.samples import (
     AT,
     accepted,

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from batchrun.ledger import open_ledger
-from batchrun.model.events import (
+from batchrun.model.entries.events import (
     Event,
     Retried,
     Revised,
 )
-from batchrun.model.limits import Changed
+from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Spec
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger

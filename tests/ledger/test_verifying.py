@@ -18,8 +18,8 @@ from batchrun.ledger.sqlite.migrate import migrate
 from batchrun.ledger.sqlite.statements import migrations, queries
 from batchrun.ledger.statements import split
 from batchrun.ledger.verify import Verification
-from batchrun.model.limits import Changed
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Changed
 from tests.engine.launching import bench, rows
 from tests.ledger.samples import (
     AT,

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, limits, load
 from batchrun.manifest.write import WrittenRow, write
-from batchrun.model.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
+from batchrun.model.entries.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
 from batchrun.model.spec import canonical
 
 FIELDS = {

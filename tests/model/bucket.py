@@ -8,8 +8,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from batchrun.model.handing_on import Learned
-from batchrun.model.pace import AUTO, Pace, Rate
+from batchrun.model.paces.handing_on import Learned
+from batchrun.model.paces.pace import AUTO, Pace, Rate
 
 _IN_AIR = 32
 #: Seconds after which somebody else who was refused asks again.
@@ -63,7 +63,7 @@ class Story:
 
 
 class Caller:
-    """Sends at the pace, as ``service.pacing.Turns`` does."""
+    """Sends at the pace, as ``service.calling.pacing.Turns`` does."""
 
     def __init__(self, pace: Pace, calls: int) -> None:
         self.pace = pace

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from batchrun.model.actions import (
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.states import HOLDS_SLOT, State
+from batchrun.model.moment import Moment
+from batchrun.model.planning.actions import (
     Action,
     Conclude,
     EntryAction,
@@ -16,14 +19,10 @@ from batchrun.model.actions import (
     Survey,
     Withdraw,
 )
-from batchrun.model.cancelling import Cancellation, Scope
-from batchrun.model.entry import Entry
-from batchrun.model.grouping import Choice, Engine, shape_of
-from batchrun.model.limits import LaneLimits, Limits
-from batchrun.model.moment import Moment
-from batchrun.model.planner import Planner
-from batchrun.model.states import HOLDS_SLOT, State
-from batchrun.model.stimuli import (
+from batchrun.model.planning.cancelling import Cancellation, Scope
+from batchrun.model.planning.limits import LaneLimits, Limits
+from batchrun.model.planning.planner import Planner
+from batchrun.model.planning.stimuli import (
     Acted,
     CancellationsRead,
     ChoicesRead,
@@ -39,7 +38,8 @@ from batchrun.model.stimuli import (
     SurveyFailed,
     Withdrew,
 )
-from batchrun.model.submission import OpenSubmission
+from batchrun.model.submissions.grouping import Choice, Engine, shape_of
+from batchrun.model.submissions.submission import OpenSubmission
 from tests.builders import active, at, planned
 
 

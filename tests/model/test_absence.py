@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.model.absence import Weight, after_reappearing, decided, is_there, weigh
-from batchrun.model.entry import Entry
-from batchrun.model.events import Completed, Missed, Progressed, Reappeared, Removed
-from batchrun.model.listing import Listed, Sought, shows
-from batchrun.model.states import State
-from batchrun.model.transitions import apply
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Completed, Missed, Progressed, Reappeared, Removed
+from batchrun.model.entries.states import State
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.absence import Weight, after_reappearing, decided, is_there, weigh
+from batchrun.model.planning.listing import Listed, Sought, shows
 from tests.builders import active, at, run
 
 LAG = 60.0

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from batchrun.model.actions import HoldBack, Submit, SubmitTogether
-from batchrun.model.events import Accepted
-from batchrun.model.grouping import Engine
-from batchrun.model.limits import LaneLimits, Mode
-from batchrun.model.stimuli import IntentRecorded, OthersCounted
-from batchrun.model.transitions import apply
+from batchrun.model.entries.events import Accepted
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.actions import HoldBack, Submit, SubmitTogether
+from batchrun.model.planning.limits import LaneLimits, Mode
+from batchrun.model.planning.stimuli import IntentRecorded, OthersCounted
+from batchrun.model.submissions.grouping import Engine
 from tests import builders
 from tests.builders import at, offers, run
 from tests.model.driving import Driven

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from batchrun.model.adding_lanes import asks_otherwise, with_content
-from batchrun.model.entry import Entry
-from batchrun.model.events import Accepted, Failed, Intended, Retried, Revised, Withdrawn
+from batchrun.model.entries.adding_lanes import asks_otherwise, with_content
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Accepted, Failed, Intended, Retried, Revised, Withdrawn
+from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import Offer, offers_text
-from batchrun.model.transitions import apply
 from tests.builders import at, run
 
 A, B = '{"a":1}', '{"b":1}'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.foreign import is_loopback
+from batchrun.model.texts.foreign import is_loopback
 
 
 @pytest.mark.parametrize(

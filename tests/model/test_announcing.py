@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchrun.model.announcing import RARER, Announcements, is_of_service, read_announcement
+from batchrun.model.planning.announcing import RARER, Announcements, is_of_service, read_announcement
 
 
 def event(**detail: Any) -> str:

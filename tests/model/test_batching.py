@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from batchrun.errors import InvariantError
-from batchrun.model.actions import (
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Accepted, Deferred, Intended, Refused
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.actions import (
     Follow,
     HoldBack,
     Look,
@@ -19,21 +22,18 @@ from batchrun.model.actions import (
     SubmitTogether,
     Survey,
 )
-from batchrun.model.entry import Entry
-from batchrun.model.events import Accepted, Deferred, Intended, Refused
-from batchrun.model.grouping import Choice, Engine
-from batchrun.model.limits import LaneLimits, Limits, Mode
-from batchrun.model.queues import Queues
-from batchrun.model.stimuli import (
+from batchrun.model.planning.limits import LaneLimits, Limits, Mode
+from batchrun.model.planning.queues import Queues
+from batchrun.model.planning.stimuli import (
     DueRead,
     Followed,
     LaneStopped,
     SubmittedTogether,
     Surveyed,
 )
-from batchrun.model.submission import Stage
-from batchrun.model.transitions import apply
-from batchrun.model.verdicts import QUOTA_FULL
+from batchrun.model.planning.verdicts import QUOTA_FULL
+from batchrun.model.submissions.grouping import Choice, Engine
+from batchrun.model.submissions.submission import Stage
 from tests import builders
 from tests.builders import active, at, planned, run
 from tests.model.driving import Driven, loaded, shape_in

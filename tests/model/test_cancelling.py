@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from batchrun.model.actions import (
+from batchrun.model.entries.events import Accepted, Deferred, Recalled, seen
+from batchrun.model.entries.policies import WatchPolicy
+from batchrun.model.entries.states import State
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.actions import (
     Cancel,
     Conclude,
     HoldBack,
@@ -13,13 +17,10 @@ from batchrun.model.actions import (
     Survey,
     Sweep,
 )
-from batchrun.model.cancelling import Cancellation, Cancelling, Scope
-from batchrun.model.events import Accepted, Deferred, Recalled, seen
-from batchrun.model.limits import Mode
-from batchrun.model.listing import Listed
-from batchrun.model.policies import WatchPolicy
-from batchrun.model.states import State
-from batchrun.model.stimuli import (
+from batchrun.model.planning.cancelling import Cancellation, Cancelling, Scope
+from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.listing import Listed
+from batchrun.model.planning.stimuli import (
     Acted,
     CancellationsRead,
     LedgerChanged,
@@ -28,7 +29,6 @@ from batchrun.model.stimuli import (
     Surveyed,
     Swept,
 )
-from batchrun.model.transitions import apply
 from tests.builders import active, at, run, submitting
 from tests.model.driving import Driven, loaded, moment
 from tests.model.test_planner import planned

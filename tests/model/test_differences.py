@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from batchrun.model.differences import differences, row_differences
-from batchrun.model.entry import Entry
-from batchrun.model.events import Intended
-from batchrun.model.transitions import apply
+from batchrun.model.entries.differences import differences, row_differences
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Intended
+from batchrun.model.entries.transitions import apply
 from tests.builders import at
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from batchrun.model.duplicating import (
+from batchrun.model.entries.duplicating import (
     NOT_THERE,
     after_asking,
     can_duplicate,
@@ -17,10 +17,10 @@ from batchrun.model.duplicating import (
     source_of,
     unknown,
 )
-from batchrun.model.events import Deferred, Intended, Refused, Retried
+from batchrun.model.entries.events import Deferred, Intended, Refused, Retried
+from batchrun.model.entries.states import State
+from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import Offer, offers_text
-from batchrun.model.states import State
-from batchrun.model.transitions import apply
 from tests.builders import at, ended, planned, request, run, submitting
 
 

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from batchrun.model.durations import parsed, written
+from batchrun.model.texts.durations import parsed, written
 
 
 @pytest.mark.parametrize(

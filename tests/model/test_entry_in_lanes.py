@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from batchrun.errors import InvariantError
-from batchrun.model.entry import Entry, sent_to
-from batchrun.model.events import Intended
+from batchrun.model.entries.entry import Entry, sent_to
+from batchrun.model.entries.events import Intended
+from batchrun.model.entries.states import State
+from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import names_of
 from batchrun.model.spec import request_id
-from batchrun.model.states import State
-from batchrun.model.transitions import apply
 from tests.builders import at
 
 BOTH = '[["east",{"a":1}],["west",{"a":2}]]'

@@ -7,25 +7,25 @@ from itertools import pairwise
 
 import pytest
 
-from batchrun.model.actions import (
+from batchrun.model.entries.events import Deferred, Refused
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.actions import (
     Cancel,
     Follow,
     SubmitTogether,
     Survey,
     Sweep,
 )
-from batchrun.model.events import Deferred, Refused
-from batchrun.model.grouping import Engine
-from batchrun.model.limits import Mode
-from batchrun.model.run_batches import UNFINISHED_STATUSES, BatchRow, told_twice
-from batchrun.model.stimuli import (
+from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.stimuli import (
     Followed,
     LedgerChanged,
     RatesLearned,
     SubmittedTogether,
 )
-from batchrun.model.submission import OpenSubmission, Stage, Standing, stage
-from batchrun.model.transitions import apply
+from batchrun.model.submissions.grouping import Engine
+from batchrun.model.submissions.run_batches import UNFINISHED_STATUSES, BatchRow, told_twice
+from batchrun.model.submissions.submission import OpenSubmission, Stage, Standing, stage
 from tests.builders import at, planned, run, submission, submitting
 from tests.model.driving import Driven
 from tests.model.test_batching import LAG, batched, follows, many, proven, started, submit, together, went

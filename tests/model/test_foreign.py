@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.foreign import KEPT, TOLD, masked, shortened, storable, unsigned
+from batchrun.model.texts.foreign import KEPT, TOLD, masked, shortened, storable, unsigned
 
 
 def test_a_text_is_kept_as_it_is_unless_no_store_takes_it():

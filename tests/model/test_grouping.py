@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from batchrun.model.events import Intended
-from batchrun.model.grouping import (
+from batchrun.model.entries.events import Intended
+from batchrun.model.entries.transitions import apply
+from batchrun.model.submissions.grouping import (
     ALONE,
     Engine,
     batch_name,
@@ -19,7 +20,6 @@ from batchrun.model.grouping import (
     submission_id,
     why_alone,
 )
-from batchrun.model.transitions import apply
 from tests import builders
 from tests.builders import at, request
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from batchrun.model.handing_on import HandedOn, ago, all_ago, handed_on
-from batchrun.model.pace import AUTO, UNLIMITED, Pace, Rate
+from batchrun.model.paces.handing_on import HandedOn, ago, all_ago, handed_on
+from batchrun.model.paces.pace import AUTO, UNLIMITED, Pace, Rate
 
 
 def opened() -> Pace:

@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 
 from batchrun.errors import InvariantError
-from batchrun.model.duplicating import copy_of
-from batchrun.model.entry import Entry, Sighting
-from batchrun.model.events import Accepted, Deferred, Failed, Intended, Retried
+from batchrun.model.entries.duplicating import copy_of
+from batchrun.model.entries.entry import Entry, Sighting
+from batchrun.model.entries.events import Accepted, Deferred, Failed, Intended, Retried
+from batchrun.model.entries.recovery import Evidence, Match, story
+from batchrun.model.entries.retrying import NO_CAPACITY, RetryPolicy, RetryRule, changed, moved
+from batchrun.model.entries.states import State
+from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import first_request, lanes_of, offers_of, request_in
-from batchrun.model.recovery import Evidence, Match, story
-from batchrun.model.retrying import NO_CAPACITY, RetryPolicy, RetryRule, changed, moved
 from batchrun.model.spec import request_id
-from batchrun.model.states import State
-from batchrun.model.transitions import apply
 from tests.builders import at, offers, planned, request, run
 
 BOTH = offers("east", "west", name="cohort-a")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from batchrun.model.listing import Listed, after_listing, is_same_run, shows_going
+from batchrun.model.planning.listing import Listed, after_listing, is_same_run, shows_going
 from tests.builders import active, at, run
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from batchrun.model.entries.states import State
 from batchrun.model.notices import Notice, holding, is_digest_due
-from batchrun.model.states import State
 from batchrun.model.tally import Tally
 
 

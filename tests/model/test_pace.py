@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.model.handing_on import Learned, Phase
-from batchrun.model.pace import AUTO, SLOWEST, UNLIMITED, Pace, Rate
+from batchrun.model.paces.handing_on import Learned, Phase
+from batchrun.model.paces.pace import AUTO, SLOWEST, UNLIMITED, Pace, Rate
 from tests.model.bucket import played
 
 #: Tokens per second and of a full bucket: today's and yesterday's defaults, raised ones, strict and generous.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.places import is_in_s3, split_uri, wrong_place
+from batchrun.model.texts.places import is_in_s3, split_uri, wrong_place
 
 
 @pytest.mark.parametrize("path", ["s3://lab/a.csv", "S3://lab/a.csv", "s3:/lab/a.csv", "s3://"])

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchrun.errors import InvariantError
-from batchrun.model.actions import (
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import (
+    Accepted,
+    Deferred,
+    Doubted,
+)
+from batchrun.model.entries.policies import WatchPolicy
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.actions import (
     HoldBack,
     Look,
     Note,
@@ -18,22 +26,14 @@ from batchrun.model.actions import (
     Submit,
     Sweep,
 )
-from batchrun.model.entry import Entry
-from batchrun.model.events import (
-    Accepted,
-    Deferred,
-    Doubted,
-)
-from batchrun.model.limits import Mode, StopAfter
-from batchrun.model.listing import Listed
-from batchrun.model.policies import WatchPolicy
-from batchrun.model.stimuli import (
+from batchrun.model.planning.limits import Mode, StopAfter
+from batchrun.model.planning.listing import Listed
+from batchrun.model.planning.stimuli import (
     SweepFailed,
     Swept,
 )
-from batchrun.model.sweeps import Way
-from batchrun.model.transitions import apply
-from batchrun.model.verdicts import QUOTA_FULL
+from batchrun.model.planning.sweeps import Way
+from batchrun.model.planning.verdicts import QUOTA_FULL
 from tests import builders
 from tests.builders import active, at, ended, run
 from tests.model.driving import Driven, loaded

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from batchrun.model.actions import HoldBack, Submit, Survey
-from batchrun.model.entry import Entry
-from batchrun.model.events import Accepted, Deferred, Moved
-from batchrun.model.limits import LaneLimits, Mode
-from batchrun.model.states import State
-from batchrun.model.stimuli import (
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Accepted, Deferred, Moved
+from batchrun.model.entries.states import State
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.actions import HoldBack, Submit, Survey
+from batchrun.model.planning.limits import LaneLimits, Mode
+from batchrun.model.planning.stimuli import (
     IntentRecorded,
     LanePaused,
     LaneResumed,
@@ -20,8 +21,7 @@ from batchrun.model.stimuli import (
     SurveyConcluded,
     Surveyed,
 )
-from batchrun.model.transitions import apply
-from batchrun.model.verdicts import QUOTA_FULL
+from batchrun.model.planning.verdicts import QUOTA_FULL
 from tests.builders import active, at, offers, planned, run
 from tests.model.driving import Driven
 from tests.model.test_lanes import sent

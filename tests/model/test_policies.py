@@ -7,10 +7,10 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.model.limits import Limits
-from batchrun.model.policies import DeferPolicy, WatchPolicy, spread
-from batchrun.model.retrying import RetryPolicy, RetryRule
-from batchrun.model.states import State
+from batchrun.model.entries.policies import DeferPolicy, WatchPolicy, spread
+from batchrun.model.entries.retrying import RetryPolicy, RetryRule
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Limits
 from batchrun.model.tally import Tally
 from tests.builders import active, ended, planned, submitting
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchrun.errors import UsageError
-from batchrun.model.queue_names import queue_in, read_queue
+from batchrun.model.texts.queue_names import queue_in, read_queue
 
 
 def test_a_queue_of_aws_says_its_region_and_another_where_it_is():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.quotas import CODES, USUAL, Quotas, storage_types
+from batchrun.model.paces.quotas import CODES, USUAL, Quotas, storage_types
 from tests.builders import spec
 
 KNOWN = Quotas(dynamic_runs=200, static_runs=50)

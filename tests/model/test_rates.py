@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model import rates
-from batchrun.model.pace import AUTO, SLOWEST, UNLIMITED, Rate
+from batchrun.model.paces import rates
+from batchrun.model.paces.pace import AUTO, SLOWEST, UNLIMITED, Rate
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchrun.errors import InvariantError
-from batchrun.model.actions import (
+from batchrun.model.entries.events import (
+    Deferred,
+    Doubted,
+    Revised,
+)
+from batchrun.model.entries.states import State
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.actions import (
     Conclude,
     Look,
     ReadCancellations,
@@ -17,23 +24,16 @@ from batchrun.model.actions import (
     Submit,
     Survey,
 )
-from batchrun.model.events import (
-    Deferred,
-    Doubted,
-    Revised,
-)
-from batchrun.model.limits import Limits, Mode
-from batchrun.model.planner import Planner
-from batchrun.model.reading import DueReads
-from batchrun.model.states import State
-from batchrun.model.stimuli import (
+from batchrun.model.planning.limits import Limits, Mode
+from batchrun.model.planning.planner import Planner
+from batchrun.model.planning.reading import DueReads
+from batchrun.model.planning.stimuli import (
     CancellationsRead,
     DueRead,
     InFlightRead,
     LedgerChanged,
     Surveyed,
 )
-from batchrun.model.transitions import apply
 from tests import builders
 from tests.builders import active, at, ended
 from tests.model.driving import Driven, loaded, moment

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.reasons import ADVICE, TASK_ADVICE, Owner, advice, advice_for, task_advice
-from batchrun.model.states import State
+from batchrun.model.entries.reasons import ADVICE, TASK_ADVICE, Owner, advice, advice_for, task_advice
+from batchrun.model.entries.states import State
 
 
 def test_passing_trouble_is_aws_s_and_nobody_else_s():

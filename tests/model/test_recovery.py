@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from batchrun.model.duplicating import duplicate
-from batchrun.model.entry import Entry, Sighting
-from batchrun.model.events import (
+from batchrun.model.entries.duplicating import duplicate
+from batchrun.model.entries.entry import Entry, Sighting
+from batchrun.model.entries.events import (
     Accepted,
     Completed,
     Doubted,
@@ -23,11 +23,11 @@ from batchrun.model.events import (
     Retried,
     Revised,
 )
-from batchrun.model.recovery import LOST, Attempt, Evidence, Judgement, Match, story
-from batchrun.model.retrying import changed
+from batchrun.model.entries.recovery import LOST, Attempt, Evidence, Judgement, Match, story
+from batchrun.model.entries.retrying import changed
+from batchrun.model.entries.states import State
+from batchrun.model.entries.transitions import apply
 from batchrun.model.spec import IN_A_FILE, Spec, canonical, request_id
-from batchrun.model.states import State
-from batchrun.model.transitions import apply
 from tests.builders import at, planned, run, spec
 
 A = spec("a", 0, parameters={"sample": "x", "n": [1, 2.5, True]})

@@ -13,9 +13,9 @@ from batchrun.errors import (
     RefusedError,
     ThrottledError,
 )
-from batchrun.model.events import Deferred, Refused
-from batchrun.model.limits import Limits
-from batchrun.model.rejections import (
+from batchrun.model.entries.events import Deferred, Refused
+from batchrun.model.planning.limits import Limits
+from batchrun.model.planning.rejections import (
     CANCELLED_WITH_ITS_BATCH,
     FAILED_WITH_ITS_BATCH,
     NOT_STARTED,

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from batchrun.model.entry import Run
-from batchrun.model.reasons import Owner, advice
-from batchrun.model.retrying import DEFAULT_RULES, RetryPolicy, RetryRule, changed
+from batchrun.model.entries.entry import Run
+from batchrun.model.entries.reasons import Owner, advice
+from batchrun.model.entries.retrying import DEFAULT_RULES, RetryPolicy, RetryRule, changed
 from batchrun.model.spec import canonical
 from tests.builders import at, ended, planned, request, run
 

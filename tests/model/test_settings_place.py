@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.places import settings_place
+from batchrun.model.texts.places import settings_place
 
 
 @pytest.mark.parametrize(

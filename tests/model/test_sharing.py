@@ -9,13 +9,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchrun.model.actions import SubmitTogether
-from batchrun.model.events import Intended
-from batchrun.model.grouping import Engine
-from batchrun.model.limits import LaneLimits, Mode
-from batchrun.model.sharing import even_parts
-from batchrun.model.stimuli import LanePaused, LaneResumed, SubmittedTogether
-from batchrun.model.transitions import apply
+from batchrun.model.entries.events import Intended
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.actions import SubmitTogether
+from batchrun.model.planning.limits import LaneLimits, Mode
+from batchrun.model.planning.sharing import even_parts
+from batchrun.model.planning.stimuli import LanePaused, LaneResumed, SubmittedTogether
+from batchrun.model.submissions.grouping import Engine
 from tests.builders import at, offers, planned
 from tests.model.driving import Driven
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.model.entry import run_name, start_run_request
+from batchrun.model.entries.entry import run_name, start_run_request
 from batchrun.model.spec import OWN_TAGS, Json, Specs, canonical, default_name, joined, request_id, work_of
 from tests.builders import planned, request, spec, submitting
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.policies import next_look
+from batchrun.model.entries.policies import next_look
 
 
 @pytest.mark.parametrize(

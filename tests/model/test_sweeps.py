@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from batchrun.model.actions import Look, Sweep
-from batchrun.model.stimuli import RatesLearned, SweepFailed, Swept
-from batchrun.model.watch import Watch
+from batchrun.model.planning.actions import Look, Sweep
+from batchrun.model.planning.stimuli import RatesLearned, SweepFailed, Swept
+from batchrun.model.planning.watch import Watch
 from tests.builders import at
 from tests.model.test_watch import entry, looks, shown, sweep_of, watch
 

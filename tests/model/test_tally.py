@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
 from batchrun.model.tally import Tally
 from tests.builders import active, ended
 

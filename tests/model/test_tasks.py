@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
 from batchrun.model.tasks import is_of, log_streams, may_be_asked, stream_name, task_stream
 from tests.builders import active, at, ended, planned, run
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from batchrun.errors import InvariantError
-from batchrun.model.entry import Entry
-from batchrun.model.events import (
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import (
     KINDS,
     Accepted,
     Deferred,
@@ -28,10 +28,10 @@ from batchrun.model.events import (
     kind,
     seen,
 )
+from batchrun.model.entries.states import ENDED, HOLDS_SLOT, OPEN, State
+from batchrun.model.entries.transitions import FORBIDDEN, TABLE, Ignored, apply
 from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.spec import request_id
-from batchrun.model.states import ENDED, HOLDS_SLOT, OPEN, State
-from batchrun.model.transitions import FORBIDDEN, TABLE, Ignored, apply
 from tests.builders import active, at, ended, planned, request, run, submitting
 
 EVENTS: dict[str, Event] = {

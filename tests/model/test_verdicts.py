@@ -17,9 +17,9 @@ from batchrun.errors import (
     RefusedError,
     ThrottledError,
 )
-from batchrun.model.duplicating import duplicate
-from batchrun.model.entry import Entry, Sighting
-from batchrun.model.events import (
+from batchrun.model.entries.duplicating import duplicate
+from batchrun.model.entries.entry import Entry, Sighting
+from batchrun.model.entries.events import (
     Cancelled,
     Completed,
     Deferred,
@@ -29,11 +29,10 @@ from batchrun.model.events import (
     Progressed,
     Refused,
 )
-from batchrun.model.limits import Limits
-from batchrun.model.spec import IN_A_FILE, TAG_REQUEST_ID
-from batchrun.model.states import is_known_status
-from batchrun.model.transitions import apply
-from batchrun.model.verdicts import (
+from batchrun.model.entries.states import is_known_status
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.limits import Limits
+from batchrun.model.planning.verdicts import (
     HELD,
     Denials,
     SearchResult,
@@ -44,6 +43,7 @@ from batchrun.model.verdicts import (
     held_for_rivals,
     search,
 )
+from batchrun.model.spec import IN_A_FILE, TAG_REQUEST_ID
 from tests.builders import active, at, planned, request, run, submitting
 
 LIMITS = Limits()

@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 
 from batchrun.errors import InvariantError
-from batchrun.model.actions import Look, Sweep
-from batchrun.model.entry import Entry
-from batchrun.model.events import Missed
-from batchrun.model.listing import Listed
-from batchrun.model.policies import WatchPolicy
-from batchrun.model.stimuli import RatesLearned, Swept
-from batchrun.model.sweeps import Way
-from batchrun.model.transitions import apply
-from batchrun.model.watch import Watch
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Missed
+from batchrun.model.entries.policies import WatchPolicy
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.actions import Look, Sweep
+from batchrun.model.planning.listing import Listed
+from batchrun.model.planning.stimuli import RatesLearned, Swept
+from batchrun.model.planning.sweeps import Way
+from batchrun.model.planning.watch import Watch
 from tests.builders import active, at, planned, request
 
 LAG = 60.0

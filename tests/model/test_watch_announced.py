@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.actions import Look, Sweep
-from batchrun.model.announcing import RARER
-from batchrun.model.policies import WatchPolicy
-from batchrun.model.stimuli import RunsAnnounced, Swept
-from batchrun.model.sweeps import Way
-from batchrun.model.watch import Watch
+from batchrun.model.entries.policies import WatchPolicy
+from batchrun.model.planning.actions import Look, Sweep
+from batchrun.model.planning.announcing import RARER
+from batchrun.model.planning.stimuli import RunsAnnounced, Swept
+from batchrun.model.planning.sweeps import Way
+from batchrun.model.planning.watch import Watch
 from tests.builders import at
 from tests.model.test_watch import looks, shown, swept, watch
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from batchrun.model.actions import Look, Sweep
-from batchrun.model.stimuli import SweepFailed, Swept
-from batchrun.model.sweeps import Way
+from batchrun.model.planning.actions import Look, Sweep
+from batchrun.model.planning.stimuli import SweepFailed, Swept
+from batchrun.model.planning.sweeps import Way
 from tests.builders import at
 from tests.model.test_watch import looks, shown, sweep_of, swept, watch
 

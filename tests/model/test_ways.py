@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from batchrun.model.grouping import Engine
 from batchrun.model.spec import Spec
-from batchrun.model.ways import FEW, Alone, ways
+from batchrun.model.submissions.grouping import Engine
+from batchrun.model.submissions.ways import FEW, Alone, ways
 from tests.builders import offers, spec
 
 

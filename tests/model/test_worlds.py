@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.model.grouping import Engine
-from batchrun.model.limits import LaneLimits, Limits, Mode
-from batchrun.model.states import ENDED, OPEN, State
+from batchrun.model.entries.states import ENDED, OPEN, State
+from batchrun.model.planning.limits import LaneLimits, Limits, Mode
+from batchrun.model.submissions.grouping import Engine
 
 if TYPE_CHECKING:
     pass

@@ -8,7 +8,21 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from batchrun.model.actions import (
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import (
+    Accepted,
+    Deferred,
+    Doubted,
+    Event,
+    Intended,
+    Recalled,
+    Refused,
+    Withdrawn,
+    seen,
+)
+from batchrun.model.entries.states import ENDED, GOING_STATUSES, OPEN, State
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.actions import (
     Action,
     Cancel,
     Conclude,
@@ -29,25 +43,11 @@ from batchrun.model.actions import (
     Sweep,
     Withdraw,
 )
-from batchrun.model.cancelling import Cancellation, Scope
-from batchrun.model.entry import Entry
-from batchrun.model.events import (
-    Accepted,
-    Deferred,
-    Doubted,
-    Event,
-    Intended,
-    Recalled,
-    Refused,
-    Withdrawn,
-    seen,
-)
-from batchrun.model.grouping import Choice, Engine, shape_of
-from batchrun.model.limits import LaneLimits, Limits
-from batchrun.model.listing import Listed
-from batchrun.model.planner import Planner
-from batchrun.model.states import ENDED, GOING_STATUSES, OPEN, State
-from batchrun.model.stimuli import (
+from batchrun.model.planning.cancelling import Cancellation, Scope
+from batchrun.model.planning.limits import LaneLimits, Limits
+from batchrun.model.planning.listing import Listed
+from batchrun.model.planning.planner import Planner
+from batchrun.model.planning.stimuli import (
     Acted,
     CancellationsRead,
     ChoicesRead,
@@ -72,9 +72,9 @@ from batchrun.model.stimuli import (
     Swept,
     Withdrew,
 )
-from batchrun.model.submission import OpenSubmission, Stage, Submission
-from batchrun.model.transitions import apply
-from batchrun.model.verdicts import QUOTA_FULL
+from batchrun.model.planning.verdicts import QUOTA_FULL
+from batchrun.model.submissions.grouping import Choice, Engine, shape_of
+from batchrun.model.submissions.submission import OpenSubmission, Stage, Submission
 from tests import builders
 from tests.builders import at, run
 from tests.model.driving import moment

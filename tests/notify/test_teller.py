@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 from batchrun.clock import VirtualClock
 from batchrun.errors import LedgerError, NoticeError
 from batchrun.ledger.batch import SqlBatch
-from batchrun.model.events import Intended, Refused
+from batchrun.model.entries.events import Intended, Refused
+from batchrun.model.entries.states import State
 from batchrun.model.notices import Notice
-from batchrun.model.states import State
 from batchrun.model.tally import Tally
 from batchrun.notify.channel import Channel, Message
 from batchrun.notify.teller import Digests, Teller

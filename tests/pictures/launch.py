@@ -21,8 +21,8 @@ from batchrun.cli.showing.live import LiveDisplay
 from batchrun.cli.showing.progress import Progress
 from batchrun.clock import VirtualClock
 from batchrun.ledger import open_ledger
-from batchrun.model.quotas import Quotas
-from batchrun.model.states import ENDED
+from batchrun.model.entries.states import ENDED
+from batchrun.model.paces.quotas import Quotas
 from batchrun.report.gathering import Report, gathered
 from batchrun.simulator import Settings, serve
 

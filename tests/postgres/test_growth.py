@@ -13,7 +13,7 @@ from batchrun.ledger.held import SqlHeldBatch
 from batchrun.ledger.postgres.link import Link
 from batchrun.ledger.postgres.statements import queries
 from batchrun.ledger.postgres.store import PostgresStore
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
 from batchrun.ports.stored import Transition
 from tests.ledger.samples import AT, accepted, entry_of, filled, intended, steps_of
 from tests.ledger.submitting import submission

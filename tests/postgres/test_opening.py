@@ -16,9 +16,9 @@ from batchrun.ledger.postgres.migrate import migrate
 from batchrun.ledger.postgres.roles import grant
 from batchrun.ledger.postgres.statements import migrations
 from batchrun.ledger.verify import Verification
-from batchrun.model.events import Refused
-from batchrun.model.limits import Changed
-from batchrun.model.states import State
+from batchrun.model.entries.events import Refused
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Changed
 from tests.ledger.samples import AT, BATCH, TTL, filled, intended, move, specs
 from tests.ledger.submitting import taken, together
 from tests.nursery import run

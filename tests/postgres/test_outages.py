@@ -12,10 +12,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from batchrun.errors import LeaseHeldError, LedgerError
-from batchrun.ledger import open_ledger, reading
+from batchrun.ledger import open_ledger
 from batchrun.ledger.postgres import link, outage
-from batchrun.model.limits import Changed
-from batchrun.model.states import State
+from batchrun.ledger.verbs import reading
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Changed
 from batchrun.report.again import begun_again
 from tests.disks import fill_up, mounted
 from tests.ledger.samples import AT, BATCH, TTL, accepted, entry_of, filled, intended, lease_on, move, specs

@@ -14,7 +14,7 @@ import pytest
 
 from batchrun.ledger import open_ledger
 from batchrun.ledger.verify import Verification
-from batchrun.model.limits import Changed
+from batchrun.model.planning.limits import Changed
 from tests.ledger.samples import AT, BATCH, accepted, completed, filled, intended, move, specs
 
 pytestmark = pytest.mark.real_time

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from batchrun.model.reasons import Owner
+from batchrun.model.entries.reasons import Owner
 from batchrun.report.figures import failures, slowest, summary
 from batchrun.report.gathering import RowStanding, calls
 from tests.report.samples import T0, at, attempt, row, rows

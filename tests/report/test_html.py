@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from batchrun.errors import ReportError, UsageError
-from batchrun.model.handing_on import Learned, Phase
+from batchrun.model.paces.handing_on import Learned, Phase
 from batchrun.ports.stored import KeptPace, TaskFailures
 from batchrun.report.gathering import RowStanding, StartCalls
 from batchrun.report.html import render

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
 from batchrun.ports.service import CallCounts, LaneTrouble
 from batchrun.ports.stored import Counts, Lease
 from batchrun.report.metrics import Reading, exposition

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.cli.showing.overview_lines import details, facts
-from batchrun.model.cancelling import Scope
-from batchrun.model.events import Withdrawn
+from batchrun.model.entries.events import Withdrawn
+from batchrun.model.planning.cancelling import Scope
 from batchrun.ports.stored import Counts
 from batchrun.report.overview import Estimate, deferrals, ends, estimate, numbers, overview, per_second
 from tests.ledger.samples import (

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from batchrun.model.events import Deferred, Refused, Removed
-from batchrun.model.transitions import apply
+from batchrun.model.entries.events import Deferred, Refused, Removed
+from batchrun.model.entries.transitions import apply
 from batchrun.ports.stored import Outcome, PastAttempt
 from batchrun.report.gathering import RowStanding, row_of
 from tests import builders

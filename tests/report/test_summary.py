@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchrun.model.events import Failed, Refused
+from batchrun.model.entries.events import Failed, Refused
 from batchrun.model.notices import Notice
 from batchrun.ports.ledger import Ledger
 from batchrun.report.summary import LaunchFacts, Summary, summary

@@ -9,7 +9,7 @@ import pytest
 from batchrun.cli.launching import results_file
 from batchrun.cli.launching.results_file import kept_or_written
 from batchrun.ledger import open_ledger
-from batchrun.model.limits import Changed
+from batchrun.model.planning.limits import Changed
 from batchrun.report import results
 from batchrun.report.kinds import RESULTS
 from batchrun.report.outputs import OutputFile

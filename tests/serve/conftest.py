@@ -15,7 +15,7 @@ import pytest
 
 from batchrun.clock import Clock, SystemClock, VirtualClock
 from batchrun.ledger import open_ledger
-from batchrun.model.limits import Changed
+from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Spec
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
 from batchrun.clock import SystemClock
-from batchrun.model.events import Completed, Failed
+from batchrun.model.entries.events import Completed, Failed
 from batchrun.model.spec import Spec
 from tests.ledger.samples import AT, accepted, intended, later, move, run_of, spec
 from tests.report.browser import NEEDS_CHROMIUM, Page, page

@@ -16,8 +16,8 @@ import pytest
 
 from batchrun.errors import LedgerError
 from batchrun.ledger import SqlLedger
-from batchrun.model.events import Completed, Failed, Retried
-from batchrun.model.limits import Changed
+from batchrun.model.entries.events import Completed, Failed, Retried
+from batchrun.model.planning.limits import Changed
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.serve import following, routes
 from tests.ledger.samples import AT, accepted, intended, move, run_of, specs

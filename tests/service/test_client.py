@@ -20,7 +20,7 @@ from batchrun.errors import (
     ThrottledError,
 )
 from batchrun.ports.service import CallCounts
-from batchrun.service.outage import Patience
+from batchrun.service.calling.outage import Patience
 from batchrun.service.target import Target
 from batchrun.simulator import Limit, parse_faults
 from tests.world import connected, simulated, start

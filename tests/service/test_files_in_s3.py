@@ -14,9 +14,9 @@ from aiohttp import web
 
 from batchrun.clock import VirtualClock
 from batchrun.errors import ManifestError, ServiceUnusableError
-from batchrun.service.fetching import fetch
 from batchrun.service.login import Login
-from batchrun.service.putting import S3Store
+from batchrun.service.s3.fetching import fetch
+from batchrun.service.s3.putting import S3Store
 from batchrun.service.target import Target
 from batchrun.simulator import Settings, Simulator, StoredBucket, StoredObject, parse_faults, serve
 

@@ -12,10 +12,10 @@ import anyio
 import pytest
 
 from batchrun.errors import CallError
-from batchrun.model.entry import Run
-from batchrun.model.run_batches import BatchSeen
+from batchrun.model.entries.entry import Run
+from batchrun.model.submissions.run_batches import BatchSeen
 from batchrun.ports.workflows import WorkflowKey
-from batchrun.service.call_retries import RetrySettings
+from batchrun.service.calling.call_retries import RetrySettings
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Parameter, Version, Workflow
 from tests.hostile import spoiling

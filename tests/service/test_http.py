@@ -13,18 +13,18 @@ import pytest
 
 from batchrun.clock import VirtualClock
 from batchrun.errors import BatchrunError, OutcomeUnknownError, ServiceUnusableError
-from batchrun.model.pace import UNLIMITED
+from batchrun.model.paces.pace import UNLIMITED
 from batchrun.ports.inputs import InputPlace, PlaceKind
-from batchrun.service.call_retries import RetrySettings
+from batchrun.service.calling.call_retries import RetrySettings
+from batchrun.service.calling.one_try import in_time
+from batchrun.service.calling.outage import Patience
 from batchrun.service.http import LARGEST
-from batchrun.service.input_lookup import InputLookup
 from batchrun.service.login import Login
-from batchrun.service.object_calls import object_calls
-from batchrun.service.objects import keys_under
-from batchrun.service.one_try import in_time
-from batchrun.service.outage import Patience
 from batchrun.service.pricing import quoted
 from batchrun.service.quota import start_run_quota
+from batchrun.service.s3.input_lookup import InputLookup
+from batchrun.service.s3.object_calls import object_calls
+from batchrun.service.s3.objects import keys_under
 from batchrun.service.target import Target
 from batchrun.service.topics import publish
 from tests.hostile import JSON, Stranger, always, endless, head, whole

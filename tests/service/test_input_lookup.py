@@ -11,11 +11,11 @@ import pytest
 
 from batchrun.clock import VirtualClock
 from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError
-from batchrun.model.pace import AUTO, Rate
+from batchrun.model.paces.pace import AUTO, Rate
 from batchrun.ports.inputs import InputPlace, PlaceKind, Sight
-from batchrun.service.input_lookup import InputLookup
 from batchrun.service.login import Login
-from batchrun.service.object_calls import object_calls
+from batchrun.service.s3.input_lookup import InputLookup
+from batchrun.service.s3.object_calls import object_calls
 from batchrun.service.target import Target
 from batchrun.simulator import Simulator, StoredBucket, StoredObject, serve
 from tests.world import simulated

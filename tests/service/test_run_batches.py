@@ -18,10 +18,10 @@ from batchrun.errors import (
     RefusedError,
     ThrottledError,
 )
-from batchrun.model.run_batches import BatchListed, BatchRow, BatchSeen
-from batchrun.service.call_retries import RetrySettings
-from batchrun.service.outage import Patience
-from batchrun.service.patient_writing import S3SettingsStore
+from batchrun.model.submissions.run_batches import BatchListed, BatchRow, BatchSeen
+from batchrun.service.calling.call_retries import RetrySettings
+from batchrun.service.calling.outage import Patience
+from batchrun.service.s3.patient_writing import S3SettingsStore
 from batchrun.simulator import (
     BatchDurations,
     Parameter,

@@ -10,10 +10,10 @@ from aiohttp import web
 
 from batchrun.clock import VirtualClock
 from batchrun.errors import ServiceUnusableError
-from batchrun.service.fetching import fetch
+from batchrun.service.calling.outage import Patience
 from batchrun.service.login import Login
-from batchrun.service.outage import Patience
-from batchrun.service.patient_writing import S3SettingsStore
+from batchrun.service.s3.fetching import fetch
+from batchrun.service.s3.patient_writing import S3SettingsStore
 from batchrun.service.target import Target
 from batchrun.simulator import Simulator
 from tests.service.test_files_in_s3 import FAULTS, answering, simulated

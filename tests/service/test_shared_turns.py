@@ -13,13 +13,13 @@ import anyio
 import pytest
 
 from batchrun.clock import VirtualClock
-from batchrun.engine.commons import LedgerPaces
+from batchrun.engine.lanes.commons import LedgerPaces
 from batchrun.errors import ThrottledError
 from batchrun.ledger import SqlLedger, open_ledger
-from batchrun.model.pace import Pace, Rate
+from batchrun.model.paces.pace import Pace, Rate
 from batchrun.ports.service import SharedPaces
 from batchrun.ports.stored import Commons, LeftPace, Stretch
-from batchrun.service.pacing import Turns
+from batchrun.service.calling.pacing import Turns
 from tests.model.bucket import Bucket
 
 T = TypeVar("T")

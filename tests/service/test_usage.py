@@ -11,7 +11,7 @@ import pytest
 
 from batchrun.errors import AccessDeniedError, NotFoundError, OutcomeUnknownError
 from batchrun.model.costs import Usage, Work
-from batchrun.model.entry import Run
+from batchrun.model.entries.entry import Run
 from tests.builders import T0, run
 from tests.service.test_tasks import answering
 from tests.world import connected, simulated, start

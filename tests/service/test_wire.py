@@ -15,8 +15,8 @@ from hypothesis import strategies as some
 
 from batchrun.errors import CallError, OutcomeUnknownError
 from batchrun.manifest import limits
-from batchrun.model.foreign import KEPT
-from batchrun.model.recovery import Evidence
+from batchrun.model.entries.recovery import Evidence
+from batchrun.model.texts.foreign import KEPT
 from batchrun.service.wire import listed, moment, next_token, sighted, started
 from tests.hostile import Stranger, always, whole
 from tests.world import connected

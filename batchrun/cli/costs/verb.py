@@ -23,7 +23,7 @@ from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, complain, emit, say
 from batchrun.cli.wording import counted
 from batchrun.clock import SystemClock
-from batchrun.model.states import OPEN
+from batchrun.model.entries.states import OPEN
 from batchrun.report.bill import COLUMNS, JSON_COLUMNS, AlikeRows, billed, row
 from batchrun.report.gathering import regions_of, spent_runs
 from batchrun.report.outputs import Inputs, Kind
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from batchrun.api.opening import Opening
-    from batchrun.model.pace import Rate
+    from batchrun.model.paces.pace import Rate
     from batchrun.model.price_lists import PriceLists
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, EndedRun
@@ -126,7 +126,7 @@ async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[End
 
 async def _ask(opened: Opening, batch: Batch, runs: Sequence[EndedRun], options: Options) -> None:
     # Only now: to import the client takes longer than to reckon.
-    from batchrun.engine.usage import Asked, ask_usage  # noqa: PLC0415
+    from batchrun.engine.upkeep.usage import Asked, ask_usage  # noqa: PLC0415
 
     clock, next_word = SystemClock(), 0.0
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from batchrun.api.session import Session
     from batchrun.cli.calling import Calling
     from batchrun.cli.options import Output
-    from batchrun.model.limits import Limits
+    from batchrun.model.planning.limits import Limits
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
     from batchrun.report.delivering import Destination

@@ -31,8 +31,8 @@ from batchrun.cli.signals import Stopping, hear
 from batchrun.cli.speak import can_draw, complain, emit
 from batchrun.clock import SystemClock
 from batchrun.errors import BatchrunError, LeaseError, LeaseLostError, LedgerError, ServiceError, StorageError
-from batchrun.model.grouping import Engine
-from batchrun.model.limits import Changed
+from batchrun.model.planning.limits import Changed
+from batchrun.model.submissions.grouping import Engine
 from batchrun.points import Point
 from batchrun.report.delivering import look
 from batchrun.report.outputs import Inputs, OutputFile
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from batchrun.cli.options import Output
     from batchrun.clock import Clock
     from batchrun.manifest import Manifest, Source
-    from batchrun.model.limits import Limits
+    from batchrun.model.planning.limits import Limits
     from batchrun.ports.objects import ObjectStore
     from batchrun.report.delivering import Destination
     from batchrun.service.target import Target

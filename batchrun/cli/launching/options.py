@@ -32,13 +32,13 @@ from batchrun.cli.options import (
     Service,
 )
 from batchrun.cli.values import Duration, FailureLimit, Retry
-from batchrun.model.limits import Limits, Mode, StopAfter
-from batchrun.model.policies import WatchPolicy
-from batchrun.model.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
-from batchrun.model.sweeps import Way
+from batchrun.model.entries.policies import WatchPolicy
+from batchrun.model.entries.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
+from batchrun.model.planning.limits import Limits, Mode, StopAfter
+from batchrun.model.planning.sweeps import Way
 
 if TYPE_CHECKING:
-    from batchrun.model.pace import Rate
+    from batchrun.model.paces.pace import Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

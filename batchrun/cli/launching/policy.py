@@ -1,7 +1,8 @@
 """
 What lies before a manifest's runs, in lines for people and in JSON: retries, and how many may be active.
 
-Belongs here: the words. Does not: what a policy leads to (``model.retrying``), quotas (``model.quotas``).
+Belongs here: the words. Does not: what a policy leads to (``model.entries.retrying``), quotas
+(``model.paces.quotas``).
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.cli.speak import say
 from batchrun.cli.wording import seconds
-from batchrun.model.retrying import NO_CAPACITY, USUAL_WAIT, RetryPolicy
+from batchrun.model.entries.retrying import NO_CAPACITY, USUAL_WAIT, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchrun.model.retrying import RetryRule
+    from batchrun.model.entries.retrying import RetryRule
 
 #: What a rule without a lane of its own does for want of capacity.
 _NEXT_LANE: Final = ", in the next of its lanes where a row may take several"

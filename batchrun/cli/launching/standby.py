@@ -15,7 +15,7 @@ from batchrun.cli.speak import complain, emit
 from batchrun.clock import SystemClock
 from batchrun.errors import LeaseError, LedgerError
 from batchrun.ledger import LedgerPlace
-from batchrun.model.policies import next_look
+from batchrun.model.entries.policies import next_look
 
 if TYPE_CHECKING:
     import signal

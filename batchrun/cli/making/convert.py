@@ -27,7 +27,7 @@ from batchrun.manifest.lanes.writing import laned_row, written_lanes
 from batchrun.manifest.source import format_of, name_of
 from batchrun.manifest.write import DOCUMENTS, shared_fields, write, write_defaults
 from batchrun.manifest.written_rows import NO_LANES
-from batchrun.model.retrying import RetryPolicy
+from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:

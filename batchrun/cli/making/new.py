@@ -17,7 +17,7 @@ from batchrun.cli.wording import printable
 from batchrun.errors import NotFoundError, UsageError
 from batchrun.manifest.source import Format
 from batchrun.manifest.write import DELIMITERS
-from batchrun.model.pace import UNLIMITED
+from batchrun.model.paces.pace import UNLIMITED
 from batchrun.ports.workflows import WorkflowKey
 from batchrun.report.outputs import Inputs, Kind
 

@@ -31,7 +31,7 @@ from batchrun.manifest.sheet_wishes import OURS
 from batchrun.manifest.source import name_of, opened
 from batchrun.manifest.text_input import lines
 from batchrun.manifest.write import write
-from batchrun.model.places import split_uri
+from batchrun.model.texts.places import split_uri
 from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _write_sheet(
 
 async def _list(wish: PairsJob, pairs: Pairs, problems: Problems) -> None:
     from batchrun.service.login import Login  # noqa: PLC0415 (loads aiobotocore)
-    from batchrun.service.objects import keys_under  # noqa: PLC0415 (likewise)
+    from batchrun.service.s3.objects import keys_under  # noqa: PLC0415 (likewise)
 
     bucket, prefix = split_uri(wish.options.source)
     if not bucket:

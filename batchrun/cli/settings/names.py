@@ -21,7 +21,7 @@ from batchrun.cli.settings.file import find
 from batchrun.cli.values import OutputPath
 from batchrun.cli.wording import hint
 from batchrun.errors import UsageError
-from batchrun.model.places import is_in_s3
+from batchrun.model.texts.places import is_in_s3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -2,7 +2,7 @@
 Rows that did not succeed, their failed tasks and log streams, in words and in JSON; also by reason.
 
 Belongs here: wording, for all who show such rows. Does not: which rows (``progress``, ``report.overview``),
-which tasks are known (``ledger``), whose job a reason is (``model.reasons``).
+which tasks are known (``ledger``), whose job a reason is (``model.entries.reasons``).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.cli.speak import emit, say
 from batchrun.cli.wording import counted, one_line
-from batchrun.model.reasons import advice_for, task_advice
-from batchrun.model.states import State
+from batchrun.model.entries.reasons import advice_for, task_advice
+from batchrun.model.entries.states import State
 from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks, log_streams, stream_name
 from batchrun.report.results import row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from batchrun.model.entry import Entry, Run
+    from batchrun.model.entries.entry import Entry, Run
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Failures, TaskFailures
 

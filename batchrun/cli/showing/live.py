@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from batchrun.cli.showing.failed import FailedRow
     from batchrun.cli.showing.progress import Snapshot
-    from batchrun.model.entry import Entry
-    from batchrun.model.events import Event
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.entries.events import Event
 
 _FRAMES_PER_SECOND: Final = 4
 #: A terminal's own blue can hardly be read where its ground is dark.

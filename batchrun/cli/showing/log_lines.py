@@ -18,7 +18,7 @@ from batchrun.cli.speak import complain, emit, is_terminal, write
 from batchrun.cli.wording import printable
 from batchrun.clock import SystemClock
 from batchrun.errors import CallError, NotFoundError, ServiceUnusableError, UsageError
-from batchrun.model.states import Outlook, State, outlook
+from batchrun.model.entries.states import Outlook, State, outlook
 from batchrun.model.tasks import LOG_GROUP
 
 if TYPE_CHECKING:

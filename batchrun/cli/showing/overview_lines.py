@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from batchrun.model.entry import Entry
+    from batchrun.model.entries.entry import Entry
     from batchrun.ports.stored import Batch, Counts, KeptPace
     from batchrun.report.overview import Estimate, LaneCounts, Overview
 

@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from batchrun.cli.showing.failed import FailedRow
-from batchrun.model.events import Accepted, Retried
-from batchrun.model.quotas import Quotas
-from batchrun.model.states import ENDED, QUEUED_STATUSES, State
+from batchrun.model.entries.events import Accepted, Retried
+from batchrun.model.entries.states import ENDED, QUEUED_STATUSES, State
+from batchrun.model.paces.quotas import Quotas
 from batchrun.report.with_service import WithService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batchrun.clock import Clock
-    from batchrun.model.entry import Entry
-    from batchrun.model.events import Event
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.entries.events import Event
     from batchrun.model.tally import Tally
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.service import Troubles

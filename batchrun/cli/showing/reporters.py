@@ -18,7 +18,7 @@ import structlog
 from batchrun.cli.showing.overview_lines import changed
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.wording import seconds
-from batchrun.model.events import (
+from batchrun.model.entries.events import (
     Accepted,
     Deferred,
     Doubted,
@@ -35,8 +35,8 @@ from batchrun.model.events import (
     Withdrawn,
     kind,
 )
-from batchrun.model.states import ENDED, State
-from batchrun.model.verdicts import HELD
+from batchrun.model.entries.states import ENDED, State
+from batchrun.model.planning.verdicts import HELD
 from batchrun.report.results import status
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from batchrun.cli.showing.progress import Progress, Snapshot
     from batchrun.clock import Clock
     from batchrun.errors import CallError
-    from batchrun.model.entry import Entry
-    from batchrun.model.events import Event
-    from batchrun.model.proofs import TakenOver
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.entries.events import Event
+    from batchrun.model.planning.proofs import TakenOver
     from batchrun.model.tally import Tally
     from batchrun.model.tasks import FailedTasks
     from batchrun.report.with_service import WithService

@@ -27,17 +27,17 @@ from batchrun.cli.options import (
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.wording import counted
 from batchrun.clock import SystemClock
-from batchrun.model.cancelling import Scope
-from batchrun.model.limits import Limits
-from batchrun.model.policies import WatchPolicy
-from batchrun.model.states import State
+from batchrun.model.entries.policies import WatchPolicy
+from batchrun.model.entries.states import State
+from batchrun.model.planning.cancelling import Scope
+from batchrun.model.planning.limits import Limits
 from batchrun.report.delivering import look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchrun.model.entry import Entry
-    from batchrun.model.pace import Rate
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.paces.pace import Rate
     from batchrun.ports.ledger import Ledger
     from batchrun.report.chosen import Choice
 

@@ -19,8 +19,8 @@ from batchrun.cli.speak import complain, emit, is_terminal, say
 from batchrun.cli.verbs.planned import PlannedEngine
 from batchrun.cli.wording import counted, seconds
 from batchrun.errors import ManifestError, UsageError
-from batchrun.model.grouping import Engine
-from batchrun.model.limits import Limits
+from batchrun.model.planning.limits import Limits
+from batchrun.model.submissions.grouping import Engine
 from batchrun.ports.inputs import Sight, Skip
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from batchrun.manifest import Manifest
     from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
-    from batchrun.model.pace import Rate
+    from batchrun.model.paces.pace import Rate
 
 _FRAMES_PER_SECOND: Final = 4
 _SIGHTS: Final = {

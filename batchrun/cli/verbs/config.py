@@ -34,7 +34,7 @@ from batchrun.cli.settings.names import (
 from batchrun.cli.speak import emit, is_terminal, say, write
 from batchrun.cli.wording import hint, printable
 from batchrun.errors import UsageError
-from batchrun.model.foreign import masked
+from batchrun.model.texts.foreign import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -16,16 +16,16 @@ from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, LISTING_LAG, REACHE
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.wording import counted, seconds
 from batchrun.clock import SystemClock
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
 from batchrun.report.chosen import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.api.opening import Opening
-    from batchrun.engine.deleter import Deleted
-    from batchrun.model.entry import Entry
-    from batchrun.model.pace import Rate
+    from batchrun.engine.upkeep.deleter import Deleted
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.paces.pace import Rate
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, EndedRun
     from batchrun.report.chosen import Choice
@@ -103,7 +103,7 @@ def _named(chosen: Sequence[EndedRun], status: str) -> Sequence[str]:
 
 async def _deleted(opened: Opening, batch: Batch, chosen: Sequence[EndedRun], options: Options) -> Deleted:
     # Only now: to import the client takes longer than to look.
-    from batchrun.engine.deleter import Deleter  # noqa: PLC0415
+    from batchrun.engine.upkeep.deleter import Deleter  # noqa: PLC0415
 
     def tell(number: int) -> None:
         runs = counted(number, "run is not there", "runs are not there")

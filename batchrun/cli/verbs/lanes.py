@@ -13,15 +13,15 @@ from batchrun.cli.options import LANES, READ_RATE, TIMEOUT, Account, Output
 from batchrun.cli.signals import interruptible, run_async
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.wording import counted, printable
-from batchrun.model.foreign import masked
 from batchrun.model.lanes import Lane
+from batchrun.model.texts.foreign import masked
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from batchrun.api.lanes_now import LaneNow
-    from batchrun.model.pace import Rate
+    from batchrun.model.paces.pace import Rate
 
 #: What botocore calls where credentials come from, in words.
 _KINDS: Final = {

@@ -29,7 +29,7 @@ from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock
 from batchrun.errors import LeaseHeldError, LedgerError, UsageError
-from batchrun.model.limits import Changed
+from batchrun.model.planning.limits import Changed
 from batchrun.report.json_names import with_old_names
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from batchrun.ledger.copying import Copied, Side
     from batchrun.ledger.store import Store
     from batchrun.ledger.verify import Finding, Verification
-    from batchrun.model.pace import Rate
+    from batchrun.model.paces.pace import Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

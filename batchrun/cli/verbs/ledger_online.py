@@ -2,7 +2,7 @@
 What ``batchrun ledger`` does with the service: a rebuild from end to end, and ``verify --online``.
 
 Belongs here: the order in which things are opened and closed, which batches are compared, and the words. Does
-not: options (``ledger``), what is whose (``model.recovery``), looking (``engine.comparing``).
+not: options (``ledger``), what is whose (``model.entries.recovery``), looking (``engine.upkeep.comparing``).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from batchrun.cli.logs import configure_as
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.wording import counted, printable
 from batchrun.clock import SystemClock
-from batchrun.engine.comparing import Divergence, compare
-from batchrun.engine.rebuild import Rebuilder, RunSearch
+from batchrun.engine.upkeep.comparing import Divergence, compare
+from batchrun.engine.upkeep.rebuild import Rebuilder, RunSearch
 from batchrun.errors import UsageError
-from batchrun.model.recovery import Match
+from batchrun.model.entries.recovery import Match
+from batchrun.model.entries.states import State
 from batchrun.model.spec import default_name
-from batchrun.model.states import State
 from batchrun.report.chosen import shortened
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from batchrun.api.first_look import FirstLook
     from batchrun.api.objects import OneLogin
     from batchrun.cli.calling import Calling
-    from batchrun.engine.rebuild import Doubtful, Rebuilt
+    from batchrun.engine.upkeep.rebuild import Doubtful, Rebuilt
     from batchrun.manifest import Source
-    from batchrun.model.limits import Changed
+    from batchrun.model.planning.limits import Changed
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
 

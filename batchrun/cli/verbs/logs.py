@@ -17,7 +17,7 @@ from batchrun.cli.options import LEDGER, REACHED, READ_RATE, Output, Service
 from batchrun.errors import CallError, ServiceUnusableError, UsageError
 
 if TYPE_CHECKING:
-    from batchrun.model.pace import Rate
+    from batchrun.model.paces.pace import Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,8 +34,8 @@ from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, ForTerminal, complain, emit, is_terminal, say
 from batchrun.cli.wording import counted
 from batchrun.errors import UsageError
+from batchrun.model.entries.states import State
 from batchrun.model.made import read_name
-from batchrun.model.states import State
 from batchrun.report.made import MadeList, MadeSheet
 from batchrun.report.outputs import Kind
 
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 
     from batchrun.api.opening import Opening
     from batchrun.api.row_outputs import RowOutputs
-    from batchrun.model.entry import Entry
+    from batchrun.model.entries.entry import Entry
     from batchrun.model.made import NamedFiles
-    from batchrun.model.pace import Rate
+    from batchrun.model.paces.pace import Rate
     from batchrun.ports.stored import Batch
     from batchrun.report.outputs import OutputFile
 

@@ -34,11 +34,11 @@ from batchrun.cli.verbs.planned import WAITING, Ahead, Compared, PlannedEngine, 
 from batchrun.cli.wording import counted, seconds
 from batchrun.clock import SystemClock
 from batchrun.errors import ServiceError, UsageError
-from batchrun.model.grouping import Engine
+from batchrun.model.entries.states import State
 from batchrun.model.lanes import lanes_of
-from batchrun.model.limits import Limits
-from batchrun.model.pace import UNLIMITED
-from batchrun.model.states import State
+from batchrun.model.paces.pace import UNLIMITED
+from batchrun.model.planning.limits import Limits
+from batchrun.model.submissions.grouping import Engine
 from batchrun.ports.stored import Sync
 from batchrun.report.bill import AlikeRows
 from batchrun.report.chosen import Choice
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from batchrun.api.opening import Opening
     from batchrun.manifest import Manifest
     from batchrun.model.lanes import Lane
-    from batchrun.model.pace import Rate
-    from batchrun.model.quotas import Quotas
+    from batchrun.model.paces.pace import Rate
+    from batchrun.model.paces.quotas import Quotas
     from batchrun.model.spec import Spec
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from batchrun.cli.launching.policy import limits
 from batchrun.cli.wording import counted, seconds
-from batchrun.model.grouping import Engine
+from batchrun.model.entries.states import State
 from batchrun.model.lanes import lanes_of, least_seconds
-from batchrun.model.pace import FIXED_RATES, USUAL_RATES
-from batchrun.model.quotas import USUAL, Quotas, storage_types
-from batchrun.model.states import State
-from batchrun.model.ways import ways
+from batchrun.model.paces.pace import FIXED_RATES, USUAL_RATES
+from batchrun.model.paces.quotas import USUAL, Quotas, storage_types
+from batchrun.model.submissions.grouping import Engine
+from batchrun.model.submissions.ways import ways
 from batchrun.ports.stored import Counts, Sync
 from batchrun.report.with_service import WithService
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from batchrun.manifest import Manifest
-    from batchrun.model.differences import Difference
+    from batchrun.model.entries.differences import Difference
     from batchrun.model.lanes import Lane
-    from batchrun.model.limits import Limits
-    from batchrun.model.pace import Rate
+    from batchrun.model.paces.pace import Rate
+    from batchrun.model.planning.limits import Limits
     from batchrun.model.spec import Spec
-    from batchrun.model.ways import Ways
+    from batchrun.model.submissions.ways import Ways
     from batchrun.report.bill import Left
 
 #: Different choices, and lanes, that are told.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from batchrun.api.first_look import FirstLook
     from batchrun.api.opening import Opening
     from batchrun.api.retrying import Retriable
-    from batchrun.model.pace import Rate
+    from batchrun.model.paces.pace import Rate
     from batchrun.ports.stored import Batch
     from batchrun.report.chosen import Choice
 

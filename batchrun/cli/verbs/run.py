@@ -10,8 +10,8 @@ from batchrun.cli.command import verb
 from batchrun.cli.launching.options import LaunchOptions
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
-from batchrun.model.grouping import Engine
-from batchrun.model.queue_names import read_queue
+from batchrun.model.submissions.grouping import Engine
+from batchrun.model.texts.queue_names import read_queue
 
 if TYPE_CHECKING:
     from batchrun.cli.exits import Exit

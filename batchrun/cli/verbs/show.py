@@ -14,10 +14,10 @@ from batchrun.cli.options import JSON, LEDGER
 from batchrun.cli.showing import failed
 from batchrun.cli.speak import emit, say
 from batchrun.cli.wording import printable, seconds, whole_line
-from batchrun.model.entry import start_run_request
+from batchrun.model.entries.entry import start_run_request
+from batchrun.model.entries.reasons import advice
+from batchrun.model.entries.states import State
 from batchrun.model.lanes import first_request
-from batchrun.model.reasons import advice
-from batchrun.model.states import State
 from batchrun.model.tasks import LOG_GROUP
 from batchrun.report.columns import COLUMNS
 from batchrun.report.results import earlier_rows, row
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from batchrun.model.entry import Entry
-    from batchrun.model.submission import Submission
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.submissions.submission import Submission
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.stored import Outcome, PastAttempt
 

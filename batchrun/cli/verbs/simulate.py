@@ -17,7 +17,7 @@ from batchrun.cli.signals import heard
 from batchrun.cli.speak import say
 from batchrun.cli.values import Duration
 from batchrun.errors import UsageError
-from batchrun.model.foreign import is_loopback
+from batchrun.model.texts.foreign import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

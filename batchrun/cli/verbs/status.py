@@ -20,7 +20,7 @@ from batchrun.cli.signals import heard
 from batchrun.cli.speak import can_draw, emit, say
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
-from batchrun.model.states import State
+from batchrun.model.entries.states import State
 from batchrun.report.overview import numbers, overview
 
 if TYPE_CHECKING:

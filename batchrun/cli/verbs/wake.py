@@ -22,15 +22,15 @@ from batchrun.cli.speak import complain, say
 from batchrun.cli.wording import seconds
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, CallError, InputError, ServiceUnusableError, UsageError
-from batchrun.model.announcing import OURS
-from batchrun.model.queue_names import read_queue
+from batchrun.model.planning.announcing import OURS
+from batchrun.model.texts.queue_names import read_queue
 from batchrun.service.target import Target, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from batchrun.model.lanes import Lane
-    from batchrun.model.queue_names import QueueName
+    from batchrun.model.texts.queue_names import QueueName
     from batchrun.service.login import Login
     from batchrun.service.wakes import SqsQueue
 

@@ -13,20 +13,20 @@ from urllib.parse import urlsplit
 
 from batchrun.manifest.problems import shown
 from batchrun.manifest.scalars import as_text
-from batchrun.model import rates
-from batchrun.model.foreign import is_loopback
 from batchrun.model.lanes import Lane
-from batchrun.model.places import SUCH_AS as A_PLACE
-from batchrun.model.places import settings_place
-from batchrun.model.queue_names import SUCH_AS, queue_in
+from batchrun.model.paces import rates
+from batchrun.model.texts.foreign import is_loopback
+from batchrun.model.texts.places import SUCH_AS as A_PLACE
+from batchrun.model.texts.places import settings_place
+from batchrun.model.texts.queue_names import SUCH_AS, queue_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchrun.manifest.problems import Problems, Record
-    from batchrun.model.pace import Rate
-    from batchrun.model.queue_names import QueueName
+    from batchrun.model.paces.pace import Rate
     from batchrun.model.spec import Json
+    from batchrun.model.texts.queue_names import QueueName
 
 _T = TypeVar("_T")
 

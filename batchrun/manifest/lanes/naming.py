@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.manifest.model_check import Field, FieldKind
 from batchrun.manifest.problems import instead, printable, shown
 from batchrun.manifest.scalars import as_text
-from batchrun.model.retrying import LANE
+from batchrun.model.entries.retrying import LANE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -18,8 +18,8 @@ from batchrun.manifest.lanes.table import led_to
 from batchrun.manifest.problems import printable
 from batchrun.manifest.rows import Row, Terms
 from batchrun.manifest.warned.looking import FIELD as ROLE
+from batchrun.model.entries.retrying import LANE
 from batchrun.model.lanes import Offer, offers_text
-from batchrun.model.retrying import LANE
 from batchrun.model.spec import merged
 
 if TYPE_CHECKING:

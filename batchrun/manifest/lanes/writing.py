@@ -15,8 +15,8 @@ from batchrun.manifest.lanes.lane import written as written_lane
 from batchrun.manifest.lanes.naming import BETWEEN
 from batchrun.manifest.lanes.table import LaneTexts
 from batchrun.manifest.written_rows import WrittenLanes, WrittenRow, row_of
+from batchrun.model.entries.retrying import LANE
 from batchrun.model.lanes import lanes_of, offers_of
-from batchrun.model.retrying import LANE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

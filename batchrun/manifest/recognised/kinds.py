@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.manifest.columns import ColumnError, column
 from batchrun.manifest.model_check import NEWER, REQUEST_ID
 from batchrun.manifest.problems import nearest
-from batchrun.model.retrying import LANE
+from batchrun.model.entries.retrying import LANE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.delimited_text import line_of
 from batchrun.manifest.problems import shown, written_for_a_while
-from batchrun.model.places import wrong_place
+from batchrun.model.texts.places import wrong_place
 from batchrun.ports.objects import OwnSheet
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from batchrun.manifest.problems import Place, dotted, shown
 from batchrun.manifest.sheet_wishes import ALL, Wish
 from batchrun.manifest.sheets.nodes import Constant, Items, Mixed, Node, Pure, Repeated, TableNode
 from batchrun.manifest.sheets.text import Cell, Use, parsed
-from batchrun.model.retrying import LANE
+from batchrun.model.entries.retrying import LANE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

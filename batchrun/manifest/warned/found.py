@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from batchrun.errors import ManifestWarning
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, printable
-from batchrun.model.foreign import unsigned
+from batchrun.model.texts.foreign import unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

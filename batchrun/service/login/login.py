@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from botocore.exceptions import BotoCoreError
 
-from batchrun.model.foreign import is_loopback
+from batchrun.model.texts.foreign import is_loopback
 from batchrun.service.login.credentials import Credentials, Whose, configured_region
 from batchrun.service.login.limits import Limits
 from batchrun.service.login.words import cure, explained, unusable

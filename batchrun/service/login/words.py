@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from botocore import exceptions as boto
 
 from batchrun.errors import ServiceUnusableError, UsageError
-from batchrun.model.foreign import masked, shortened
+from batchrun.model.texts.foreign import masked, shortened
 from batchrun.service.login.chain import CodeWantedError
 from batchrun.service.login.helper import HelperError
 

@@ -14,9 +14,9 @@ from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, json_document, limits, load
 from batchrun.manifest.lanes.lane import KEYS, written
 from batchrun.model.lanes import Lane
-from batchrun.model.pace import AUTO, UNLIMITED, Rate
-from batchrun.model.queue_names import queue_in
+from batchrun.model.paces.pace import AUTO, UNLIMITED, Rate
 from batchrun.model.spec import Json
+from batchrun.model.texts.queue_names import queue_in
 from tests.manifest.conftest import SETS
 
 ROLE = "arn:aws:iam::222222222222:role/path/launcher"

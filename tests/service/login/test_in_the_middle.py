@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from batchrun.errors import ServiceUnusableError
-from batchrun.service.outage import Patience
+from batchrun.service.calling.outage import Patience
 from batchrun.simulator import parse_faults
 from tests.service.login.files import printing
 from tests.world import connected, start

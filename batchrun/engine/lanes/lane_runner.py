@@ -1,0 +1,170 @@
+"""
+What a launch does in one lane: carries out what the planner says of it.
+
+Belongs here: which of its parts carries out what. Does not: any single action (``submitter``, ``looker``,
+``sweeper``), what belongs to the batch as a whole (``runner``).
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from batchrun.engine.lanes.commons import PaceKeeper
+from batchrun.engine.lanes.looker import Looker
+from batchrun.engine.lanes.submitter import StartRunSubmitter
+from batchrun.engine.lanes.sweeper import Sweeper
+from batchrun.engine.run_batches.follower import Follower
+from batchrun.engine.run_batches.together import BatchSubmitter
+from batchrun.engine.waits import Wait
+from batchrun.errors import CallError, OutcomeUnknownError
+from batchrun.model.planning.actions import (
+    Cancel,
+    Follow,
+    HoldBack,
+    Look,
+    Note,
+    Replay,
+    Settle,
+    Submit,
+    SubmitTogether,
+    Sweep,
+)
+from batchrun.model.planning.stimuli import RatesLearned
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from batchrun.engine.common import Common
+    from batchrun.engine.link import LaneLink
+    from batchrun.model.planning.stimuli import Acted, Followed, SubmittedTogether, SweepFailed, Swept
+    from batchrun.ports.service import Submitter
+
+    LaneAction: TypeAlias = Submit | Replay | Settle | SubmitTogether | Follow | Look | Cancel | Sweep
+
+#: Seconds between two questions to a service that was silent.
+_ASK_EVERY: Final = 10.0
+#: A name that no run has: the answer is short.
+_NOBODY: Final = "batchrun-is-anybody-there"
+log = structlog.get_logger(__name__)
+
+
+class LaneRunner:
+    """One account and region's part of a launch."""
+
+    def __init__(self, link: LaneLink, common: Common) -> None:
+        held = common.parts.held
+        self.link = link
+        self._batch = held.name
+        self._clock = common.clock
+        self._submitter: Submitter = StartRunSubmitter(link, common)
+        self._together = BatchSubmitter(link, common)
+        self._follower = Follower(link, common)
+        self._looker = Looker(link, common)
+        self._sweeper = Sweeper(link, common.clock)
+        self.paces = PaceKeeper(
+            common.parts.ledger,
+            link.service,
+            common.clock,
+            holder=held.lease.holder,
+            account_max_active=link.account_max_active,
+        )
+        self._rates: RatesLearned | None = None
+        self._full_until = 0.0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether its account's quota was full at the last try, and the next is not due yet."""
+        return self._clock.monotonic() < self._full_until
+
+    def rates(self) -> RatesLearned | None:
+        """Return how many calls per second can be counted on, where that is news."""
+        service = self.link.service
+        rates = RatesLearned(
+            get=service.known_rate("GetRun"),
+            list=service.known_rate("ListRuns"),
+            start=service.known_rate("StartRun"),
+            lane=self.link.name,
+        )
+        if rates == self._rates:
+            return None
+        self._rates = rates
+        return rates
+
+    async def outcome(self, action: LaneAction) -> Acted | SubmittedTogether | Followed | Swept | SweepFailed:
+        """
+        Carry out an action.
+
+        Raises:
+            ServiceUnusableError: The lane cannot be used.
+            LeaseLostError, LedgerError: Nothing more may or can be recorded.
+        """
+        match action:
+            case Submit() | Replay() | Settle():
+                return await self._submitter.submit(action)
+            case SubmitTogether():
+                return await self._together.submit(action)
+            case Follow():
+                return await self._follower.follow(action)
+            case Look():
+                return await self._looker.look(action)
+            case Cancel():
+                return await self._looker.cancel(action)
+            case Sweep():
+                return await self._sweeper.sweep(action)
+
+    def hold_back(self, action: HoldBack) -> None:
+        """Let go of what was not sent."""
+        self.link.waits.let_go(Wait.UNSENT)
+        if action.quota_message is not None:
+            self._full_until = self._clock.monotonic() + action.seconds
+            wait = round(action.seconds)
+            lane = {} if self.link.name is None else {"lane": self.link.name}
+            log.info(
+                "quota_full",
+                batch=self._batch,
+                **lane,
+                message=action.quota_message,
+                next_try_in_seconds=wait,
+            )
+
+    def noted(self, _: Note) -> None:
+        """Learn that a listing showed runs of the batch: the service knows it."""
+        self.link.recognition.shown()
+
+    def pause(self) -> None:
+        """Look for no runs of rows while the lane cannot be used: its rows wait, and nobody else does."""
+        self.link.waits.shut(Wait.SURVEY, Wait.NAME)
+
+    def resume(self) -> None:
+        """Look for them again."""
+        self.link.waits.open()
+
+    def hurry(self) -> None:
+        """Let go of what waits, and give up repeating calls."""
+        self.link.waits.hurry()
+        self.link.service.hurry()
+
+    async def asked_until_it_answers(self) -> bool:
+        """
+        Ask a service that was silent; report whether it answers, if only by a refusal, or was let go of.
+
+        Raises:
+            ServiceUnusableError: There is no more patience with it.
+        """
+        with self.link.waits.of(Wait.SWEEP):
+            while True:
+                await self._clock.sleep(_ASK_EVERY)
+                try:
+                    async with aclosing(self.link.service.listed_runs(_NOBODY)) as pages:
+                        async for _ in pages:
+                            break
+                except OutcomeUnknownError as error:
+                    log.debug("lane_silent", lane=self.link.name, code=error.code)
+                    continue
+                except CallError as error:
+                    log.debug("lane_answers", lane=self.link.name, code=error.code)
+                return True
+        return False

@@ -1,0 +1,358 @@
+"""
+The loop of a launch: carries out what the planner says, and tells it what came of it.
+
+Belongs here: the loop, which lane or part carries an action out, and lanes that cannot be used. Does not:
+what is done in one lane (``lane_runner``), any decision (``model``), what belongs to the batch as a whole
+(``launcher``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import structlog
+
+from batchrun.engine.common import Common
+from batchrun.engine.desk import Desk
+from batchrun.engine.in_groups import in_groups
+from batchrun.engine.lanes.commons import Others
+from batchrun.engine.lanes.lane_runner import LaneRunner
+from batchrun.engine.lanes.waker import Waker
+from batchrun.engine.outcomes import Outcomes
+from batchrun.engine.proof.prover import Prover
+from batchrun.engine.tasks import TaskFinder
+from batchrun.engine.waits import Wait
+from batchrun.errors import BatchrunError, InvariantError, ServiceUnusableError
+from batchrun.model.lanes import or_home
+from batchrun.model.moment import Moment
+from batchrun.model.planning.actions import (
+    Cancel,
+    Conclude,
+    Follow,
+    HoldBack,
+    Look,
+    Note,
+    ReadCancellations,
+    ReadChoices,
+    ReadDue,
+    ReadInFlight,
+    Replay,
+    Settle,
+    Submit,
+    SubmitTogether,
+    Survey,
+    Sweep,
+    Withdraw,
+)
+from batchrun.model.planning.limits import LaneLimits
+from batchrun.model.planning.planner import Planner
+from batchrun.model.planning.stimuli import (
+    Acted,
+    Drained,
+    Followed,
+    LanePaused,
+    LaneResumed,
+    LaneStopped,
+    SubmittedTogether,
+    SweepFailed,
+)
+from batchrun.ports.service import LaneTrouble
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from anyio.abc import TaskGroup
+
+    from batchrun.clock import Clock
+    from batchrun.engine.link import LaneLink
+    from batchrun.engine.parts import LaunchParts, Observer
+    from batchrun.engine.recorder import Recorder
+    from batchrun.model.planning.actions import Action
+    from batchrun.model.planning.proofs import TakenOver
+    from batchrun.model.planning.stimuli import Stimulus
+    from batchrun.ports.service import HealthOmics
+
+#: Seconds for deleting messages at the end.
+_TIDYING: Final = 5.0
+#: Lanes whose quotas are asked for at once: each has a client made for it, and waits seconds for the answer.
+_RECALLED: Final = 8
+log = structlog.get_logger(__name__)
+
+
+class Runner:
+    """What a launch does: call :meth:`run` once; the rest may be called meanwhile."""
+
+    def __init__(
+        self,
+        parts: LaunchParts,
+        *,
+        recorder: Recorder,
+        observer: Observer,
+        fail: Callable[[BatchrunError], None],
+    ) -> None:
+        """Take what it is made of; *fail* is told what ends the launch, and says how."""
+        self._clock, self._held, self._home = parts.clock, parts.held, parts.home
+        self._fail = fail
+        lanes = [
+            LaneLimits(name=link.name, max_active=link.max_active, account_max_active=link.account_max_active)
+            for link in parts.links
+        ]
+        self._planner = Planner(parts.limits, lanes, home=parts.home)
+        outcomes = Outcomes(parts.limits.retry, recorder)
+        self._prover = Prover(parts, recorder=recorder, outcomes=outcomes, give_up=self._give_up)
+        common = Common(
+            parts=parts, recorder=recorder, outcomes=outcomes, prover=self._prover, observer=observer
+        )
+        self._lanes = {link.name: LaneRunner(link, common) for link in parts.links}
+        self._others = [Others(link, common, self.tell) for link in parts.links]
+        self._desk = Desk(parts.held, recorder, parts.clock, parts.limits)
+        self.tasks = TaskFinder(parts.held, self._service_of, observer, parts.clock)
+        #: What hears of runs that have ended.
+        self._wakers = [Waker(one, parts.held, parts.clock, self.tell) for one in parts.wakes]
+        self.stopped = dict(parts.stopped)  #: lanes that cannot be used, and why
+        self._paused: set[str] = set()
+        self._is_hurried = False
+        self._stimuli: list[Stimulus] = []
+        self._woken = anyio.Event()
+        self._actions: TaskGroup | None = None
+
+    @property
+    def taken_over(self) -> TakenOver:
+        """Rows whose runs were there already, started by another ledger."""
+        return self._prover.taken_over
+
+    @property
+    def in_the_way(self) -> int:
+        """Runs of other batches in accounts that are full, by what was allowed."""
+        return sum(one.in_the_way for one in self._others)
+
+    @property
+    def held_up(self) -> Mapping[str, LaneTrouble]:
+        """Lanes to which nothing is sent now."""
+        full = {name: LaneTrouble.FULL for name, lane in self._lanes.items() if name and lane.is_full}
+        waiting = dict.fromkeys(self._paused, LaneTrouble.WAITS)
+        return full | waiting | dict.fromkeys(self.stopped, LaneTrouble.STOPPED)
+
+    async def begin(self, *, will_start: bool) -> None:
+        """See which proofs and paces of earlier launches, and runs of others, count; before :meth:`run`."""
+        await self._prover.begin()
+        for one in self._others:
+            await one.count()
+
+        async def recall(lane: LaneRunner) -> None:
+            try:
+                await lane.paces.recall(will_start=will_start)
+            except ServiceUnusableError as error:
+                self._give_up(lane.link, error)
+
+        await in_groups(recall, list(self._lanes.values()), at_once=_RECALLED)
+
+    @property
+    def keepers(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        """What is to run beside it."""
+        wakers = (keep for one in self._wakers for keep in (one.run, one.tidy))
+        lanes = (lane.paces.run for lane in self._lanes.values())
+        return [self.tasks.run, *lanes, *(one.run for one in self._others), *wakers]
+
+    async def tidy(self) -> None:
+        """Delete the messages that are done with, at the end."""
+        with anyio.move_on_after(_TIDYING):
+            for waker in self._wakers:
+                await waker.delete_done()
+
+    async def keep_paces(self) -> None:
+        """Write down what was learned of the paces."""
+        for lane in self._lanes.values():
+            await lane.paces.keep()
+
+    async def run(self) -> None:
+        """
+        Do what is due until nothing is left, or what is left is to be left.
+
+        What ends the launch before is told to whoever made this, not raised.
+        """
+        async with anyio.create_task_group() as self._actions:
+            for stopped, error in self.stopped.items():  # before there was anybody to tell it
+                self._actions.start_soon(self._tell, "lane_stopped", stopped, str(error))
+            for name, lane in self._lanes.items():
+                if name is not None:
+                    lane.link.service.heed(self._listener(name))
+            await self._conduct(self._actions)
+
+    def tell(self, *stimuli: Stimulus) -> None:
+        """Tell the planner what happened; it is handled in this order."""
+        self._stimuli += stimuli
+        self._woken.set()
+
+    def hurry(self) -> None:
+        """Let go of what waits, give up repeating calls, and end when what is in the air is answered."""
+        self._is_hurried = True
+        self.tell(Drained())
+        for lane in self._lanes.values():
+            lane.hurry()
+        self.tasks.hurry()
+
+    def abandon(self) -> None:
+        """End at once. What was sent and not answered is settled by the next launch."""
+        self.tasks.hurry(0)
+        if self._actions is not None:
+            self._actions.cancel_scope.cancel()
+
+    # -- the loop
+
+    async def _conduct(self, actions: TaskGroup) -> None:
+        while True:
+            self._woken = anyio.Event()
+            self._stimuli += [rates for lane in self._lanes.values() if (rates := lane.rates())]
+            stimuli, self._stimuli = self._stimuli, []
+            try:
+                planned = self._planner.handle(*stimuli, moment=_read(self._clock))
+            except InvariantError as error:
+                self._fail(error)
+                return
+            for action in planned:
+                actions.start_soon(self._carry_out, action)
+            if self._planner.is_over:
+                for lane in self._lanes.values():
+                    lane.link.waits.let_go(Wait.SWEEP, Wait.SURVEY)  # they have nothing left to show
+                return
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait until something happened or becomes due."""
+        until = self._planner.wake_at
+        with anyio.move_on_after(None if until is None else max(0.0, until - self._clock.monotonic())):
+            await self._woken.wait()
+
+    # -- carrying out
+
+    async def _carry_out(self, action: Action) -> None:
+        # Invariant: nothing waits between the end of an action and this, so outcomes are told in their order.
+        try:
+            outcome = await self._outcome(action)
+        except ServiceUnusableError as error:
+            self._give_up(self._lane_of(action).link, error)
+            outcome = _unanswered(action)
+        except BatchrunError as error:
+            self._fail(error)
+            outcome = _unanswered(action)
+        if isinstance(outcome, Acted):
+            for waker in self._wakers:
+                waker.looked(outcome.action.entry, outcome.entry)
+        if outcome is not None:
+            self.tell(outcome)
+
+    async def _outcome(self, action: Action) -> Stimulus | None:  # noqa: C901 (one line for each)
+        match action:
+            case Submit() | Replay() | Settle() | SubmitTogether() | Follow() | Look() | Cancel() | Sweep():
+                return await self._lane_of(action).outcome(action)
+            case Survey():
+                return await self._prover.survey(action)
+            case Conclude():
+                return await self._prover.conclude(action)
+            case ReadChoices():
+                return await self._desk.choices()
+            case ReadDue():
+                return await self._desk.due(action)
+            case ReadInFlight():
+                return await self._desk.in_flight(action)
+            case ReadCancellations():
+                return await self._desk.cancellations(action)
+            case Withdraw():
+                return await self._desk.withdraw(action)
+            case Note():
+                self._lane_of(action).noted(action)
+                await self._desk.note(action)
+            case HoldBack():
+                self._lane_of(action).hold_back(action)
+        return None
+
+    def _lane_of(self, action: Action) -> LaneRunner:
+        match action:
+            case (
+                Submit(lane=name)
+                | SubmitTogether(lane=name)
+                | Follow(lane=name)
+                | Sweep(lane=name)
+                | Note(lane=name)
+                | HoldBack(lane=name)
+            ):
+                return self._lanes[name]
+            case Replay(entry=entry) | Settle(entry=entry) | Look(entry=entry) | Cancel(entry=entry):
+                return self._lanes[or_home(entry.lane, self._home)]
+            case _:
+                return next(iter(self._lanes.values()))
+
+    def _service_of(self, lane: str | None) -> HealthOmics | None:
+        found = self._lanes.get(or_home(lane, self._home))
+        return None if found is None or found.link.name in self.stopped else found.link.service
+
+    # -- lanes that cannot be used
+
+    def _listener(self, lane: str) -> Callable[[str | None], None]:
+        return lambda why: self._heed(lane, why)
+
+    def _heed(self, lane: str, why: str | None) -> None:
+        """Learn that a lane's calls wait for its service or login, and why; None: they pass again."""
+        if lane in self.stopped or (why is None) is (lane not in self._paused):
+            return
+        if self._planner.is_over:  # nothing more is begun: it is one of the questions that outlast it
+            return
+        if why is None:
+            self._paused.discard(lane)
+            self._lanes[lane].resume()
+            log.info("lane_back", batch=self._held.name, lane=lane)
+            self.tell(LaneResumed(lane=lane))
+            return
+        self._paused.add(lane)
+        self._lanes[lane].pause()
+        self.tell(LanePaused(lane=lane))
+        if self._actions is not None:
+            self._actions.start_soon(self._await_lane, lane, why)
+
+    async def _await_lane(self, lane: str, why: str) -> None:
+        await self._tell("lane_waits", lane, why)
+        try:
+            is_back = await self._lanes[lane].asked_until_it_answers()
+        except ServiceUnusableError as error:
+            self._give_up(self._lanes[lane].link, error)
+        else:
+            if is_back:
+                self._heed(lane, None)
+
+    def _give_up(self, link: LaneLink, error: ServiceUnusableError) -> None:
+        """Use a lane no more; where it is the only one, the launch ends."""
+        if link.name is None:
+            self._fail(error)
+        elif link.name not in self.stopped:
+            self.stopped[link.name] = error
+            self.tell(LaneStopped(lane=link.name))
+            self._lanes[link.name].hurry()
+            if self._actions is not None and not self._is_hurried:  # else it is the hurry that ends it
+                self._actions.start_soon(self._tell, "lane_stopped", link.name, str(error))
+
+    async def _tell(self, event: str, lane: str, why: str) -> None:
+        """Say what a lane that cannot be used holds up, and what goes on."""
+        waiting, others = (await self._held.counts()).open_in(lane)
+        facts = {"rows_waiting": waiting, "rows_in_other_lanes": others}
+        log.warning(event, batch=self._held.name, lane=lane, why=why, **facts)
+
+
+def _read(clock: Clock) -> Moment:
+    return Moment(now=clock.monotonic(), at=clock.utcnow(), latest=clock.latest())
+
+
+def _unanswered(action: Action) -> Stimulus | None:
+    """Return what the planner is told of an action that ended the launch, or its lane."""
+    match action:
+        case Submit() | Replay() | Settle() | Look() | Cancel():
+            return Acted(action=action, entry=action.entry, is_answered=False)
+        case SubmitTogether():
+            return SubmittedTogether(action=action, is_lost=True)
+        case Follow():
+            return Followed(action=action, is_answered=False)
+        case Sweep():
+            return SweepFailed(sweep=action)
+        case _:
+            return None

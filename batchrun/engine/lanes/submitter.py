@@ -1,0 +1,253 @@
+"""
+Having runs started by StartRun: the calls it takes, and the events that their outcome makes.
+
+Belongs here: the order of proof, turn, intent, call and record. Does not: what an outcome means
+(``model.planning.verdicts``), when an action is due (``model.planning.sending``).
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from batchrun import points
+from batchrun.engine.denied import not_permitted, not_provable
+from batchrun.engine.proof.survey import UNSENT
+from batchrun.engine.waits import Wait
+from batchrun.errors import (
+    AccessDeniedError,
+    CallError,
+    ConflictError,
+    NotFoundError,
+    OutcomeUnknownError,
+    RefusedError,
+)
+from batchrun.model.entries.duplicating import is_duplicate, replaced, source_of, unknown
+from batchrun.model.entries.entry import sent_to, start_run_request
+from batchrun.model.entries.events import Accepted, Deferred, Doubted, Event, Intended
+from batchrun.model.entries.states import State
+from batchrun.model.planning.actions import Settle, Submit
+from batchrun.model.planning.stimuli import Acted
+from batchrun.model.planning.verdicts import (
+    Denials,
+    after_failure,
+    held_for_permission,
+    held_for_rivals,
+    search,
+)
+from batchrun.points import Point
+from batchrun.ports.service import Submitter
+
+if TYPE_CHECKING:
+    from batchrun.engine.common import Common
+    from batchrun.engine.link import LaneLink
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.planning.actions import Sending
+
+_NO_UUID: Final = OutcomeUnknownError(
+    "the run was found, but not what identifies it", operation="GetRun", code="UnparsableAnswer"
+)
+
+
+class StartRunSubmitter(Submitter):
+    """Sends one attempt with each call."""
+
+    def __init__(self, link: LaneLink, common: Common) -> None:
+        """Send to the lane of *link*."""
+        self._lane = link.name
+        self._service = link.service
+        self._recognition = link.recognition
+        self._waits = link.waits
+        self._recorder = common.recorder
+        self._outcomes = common.outcomes
+        self._prover = common.prover
+        self._limits = common.limits
+        self._clock = common.clock
+        self._prepare = common.prepare
+        self._denials = Denials()
+        #: Two untagged rows that ask for the same must not both adopt one run.
+        self._one_untagged_search = anyio.Lock()
+        self._may_list = True  #: False once ListRuns was denied: not found is then no proof
+
+    async def submit(self, action: Sending) -> Acted:
+        """Send, send again or settle an attempt, and record what came of it."""
+        if isinstance(action, Submit):
+            entry = await self._submit(action.entry)
+        else:
+            entry = await (self._settle(action) if isinstance(action, Settle) else self._replay(action.entry))
+        if entry is None:
+            return Acted(action=action, entry=action.entry, is_answered=False)
+        return Acted(action=action, entry=entry, is_answered=entry.state is not State.SUBMITTING)
+
+    async def _submit(self, planned: Entry) -> Entry | None:
+        """Send what was never sent; the same entry where it was let go of, None where it is not proven."""
+        entry = await self._prover.proven(planned, self._lane)
+        if entry is None or not _is_to_be_sent(entry, planned):
+            return entry
+        if not await self._is_prepared(entry):
+            return planned
+        turn = await self._turn(Wait.UNSENT)
+        if turn is None:
+            return planned
+        points.reached(Point.TURN_TAKEN)
+        entry = await self._prover.proven(entry, self._lane, is_last_look=True)  # it may have ended
+        if entry is None or not _is_to_be_sent(entry, planned):
+            return entry
+        entry = sent_to(entry, self._lane)
+        # Before the intent is on disk: whoever finds one there may send it without having seen this.
+        spoilt = None
+        if is_duplicate(entry):
+            with self._waits.of(Wait.UNSENT) as scope:
+                spoilt = await self._without_source(entry)
+            if scope.cancelled_caught:
+                return planned
+        proven_at = entry.proven_at if entry.proven_at != planned.proven_at else None
+        intent = Intended(
+            at=self._clock.utcnow(),
+            tagged=self._limits.tag,
+            lane=entry.lane,
+            request=None if entry.lane is None else entry.request,
+            proven_at=proven_at,
+        )
+        entry = await self._recorder.record(entry, intent, *([] if spoilt is None else [spoilt]))
+        points.reached(Point.INTENDED)
+        return await self._send(entry, turn) if spoilt is None else entry
+
+    async def _is_prepared(self, entry: Entry) -> bool:
+        """Have done what a run needs before it; False when the launcher lets go of it meanwhile."""
+        if self._prepare is None:
+            return True
+        with self._waits.of(Wait.UNSENT) as scope:
+            await self._prepare(entry.id, self._lane)
+        return not scope.cancelled_caught
+
+    async def _without_source(self, entry: Entry) -> Event | None:
+        """
+        Look whether the run that is to be copied is still the one of that id.
+
+        None where it is, and for what copies none; else what that means where nothing was sent.
+        """
+        if not is_duplicate(entry):
+            return None
+        earlier = await self._recorder.earlier(entry)
+        source = source_of(entry, [attempt.run for attempt in earlier])
+        if source is None:
+            return unknown(entry, self._clock.utcnow())
+        try:
+            found = await self._service.get_run(source.id)
+        except NotFoundError:
+            found = None
+        except CallError as error:  # nothing was sent
+            wait = timedelta(seconds=self._limits.defer.denied_wait(entry.deferrals, entry.id))
+            now = self._clock.utcnow()
+            return Deferred(at=now, due=now + wait, code=error.code, message=error.message)
+        if found is not None and found.run.uuid == source.uuid:
+            return None
+        return replaced(entry, source, self._clock.utcnow(), self._limits.listing_lag)
+
+    async def _replay(self, entry: Entry) -> Entry:
+        turn = await self._turn(Wait.UNSETTLED)
+        if turn is None:
+            return entry
+        if await self._without_source(entry) is not None:
+            # It would copy another run, unless it arrived before: then the copy is there to be found.
+            return await self._searched(entry) or entry
+        return await self._send(entry, turn, is_repeat=True)
+
+    async def _settle(self, action: Settle) -> Entry:
+        entry, trust, begun = action.entry, self._limits.trust, self._clock.latest()
+        found = await self._searched(entry)
+        if found is not None:
+            return found
+        is_proof = action.is_proof and self._may_list
+        if is_proof or (trust.is_seamless and self._may_list):
+            entry = replace(entry, proven_at=begun)
+        if not is_proof:
+            return await self._replay(entry) if trust.holds(entry, self._clock.latest()) else entry
+        turn = await self._turn(Wait.UNSETTLED)
+        if turn is None:
+            return entry
+        spoilt = await self._without_source(entry)
+        if spoilt is not None:
+            return await self._outcomes.record(entry, spoilt)
+        # It is not there, so the requestId is as good as new.
+        return await self._send(entry, turn)
+
+    async def _turn(self, wait: Wait) -> float | None:
+        """Wait for a turn to start a run; None when the launcher lets go of it before it comes."""
+        with self._waits.of(wait):
+            return await self._service.start_turn()
+        return None
+
+    async def _send(self, entry: Entry, turn: float, *, is_repeat: bool = False) -> Entry:
+        request = start_run_request(entry)
+        trusted_until = self._limits.trust.send_until(entry, self._clock.latest())
+        try:
+            run = await self._service.start_run(
+                request, turn=turn, trusted_until=trusted_until, is_repeat=is_repeat
+            )
+        except CallError as error:
+            is_ours_maybe = isinstance(error, ConflictError) or (
+                isinstance(error, RefusedError) and error.is_doubtful
+            )
+            # The run may be there already: by a call still under way, or by one whose answer was lost.
+            found = await self._searched(entry) if is_ours_maybe else None
+            return await self._failed(entry, error) if found is None else found
+        self._denials.passed()
+        points.reached(Point.ANSWERED)
+        entry = await self._accepted(entry, Accepted(at=self._clock.utcnow(), run=run))
+        points.reached(Point.RECORDED)
+        return entry
+
+    async def _accepted(self, entry: Entry, accepted: Accepted) -> Entry:
+        self._recognition.shown()
+        return await self._outcomes.record(entry, accepted)
+
+    async def _failed(self, entry: Entry, error: CallError) -> Entry:
+        is_systemic = isinstance(error, AccessDeniedError) and self._denials.denied(entry.id)
+        event = after_failure(entry, error, self._clock.utcnow(), self._limits, is_systemic=is_systemic)
+        entry = await self._outcomes.record(entry, event)
+        if is_systemic:
+            raise not_permitted("StartRun", error)
+        return entry
+
+    async def _searched(self, entry: Entry) -> Entry | None:
+        """
+        Look for the entry's run and record what came of it; None where there is no such run.
+
+        Where the ledger is trusted and ListRuns is denied, None too while the requestId is remembered:
+        sending again settles it.
+        """
+        async with self._one_untagged_search if not entry.tagged else nullcontext():
+            try:
+                result = search(entry, await self._prover.candidates(entry, self._lane))
+            except AccessDeniedError as error:
+                if not self._limits.trusts_ledger:
+                    raise not_provable(error) from error
+                self._may_list = False
+                if self._limits.trust.holds(entry, self._clock.latest()):
+                    return None
+                return await self._outcomes.record(entry, held_for_permission(error, self._clock.utcnow()))
+            except CallError as error:
+                return await self._doubt(entry, error)
+            at = self._clock.utcnow()
+            if result.rivals:
+                return await self._outcomes.record(entry, held_for_rivals(result.rivals, at))
+            if result.run is None:
+                return None
+            if not result.run.uuid:
+                return await self._doubt(entry, _NO_UUID)
+            return await self._accepted(entry, Accepted(at=at, run=result.run, was_found=True))
+
+    async def _doubt(self, entry: Entry, error: CallError) -> Entry:
+        doubt = Doubted(at=self._clock.utcnow(), code=error.code, message=error.message)
+        return await self._outcomes.record(entry, doubt)
+
+
+def _is_to_be_sent(entry: Entry, planned: Entry) -> bool:
+    """Report whether it is still the planned attempt: a run that was taken over may have failed already."""
+    return entry.state in UNSENT and entry.attempt == planned.attempt

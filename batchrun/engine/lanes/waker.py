@@ -1,0 +1,171 @@
+"""
+Wake-ups: messages that say which runs have ended, turned into looks, and deleted once the ledger has it.
+
+A message about a run of the batch is deleted when the run's end is recorded, and not before: a launch that
+dies leaves it to the next. One about another run may be some other launcher's: it is left to come again,
+until it is so old that nobody waits for it. Where the queue cannot be asked, polling goes on as without.
+
+A queue that several lanes name is asked by the login of the first, and by the next one's where that is not
+let in. One that only a manifest names may be anybody's: nothing is deleted there but what is about the
+batch's runs, and once a message shows that it is for something else, it is left alone.
+
+Belongs here: receiving, telling the planner, and deleting. Does not: what a message says and whether it is
+relied on (``model.planning.announcing``), looking (``looker``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import structlog
+
+from batchrun.errors import AccessDeniedError, CallError, ServiceUnusableError
+from batchrun.model.entries.states import State
+from batchrun.model.planning.announcing import is_of_service, read_announcement
+from batchrun.model.planning.stimuli import RunsAnnounced
+from batchrun.ports.stored import By
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from batchrun.clock import Clock
+    from batchrun.engine.link import WakeLink
+    from batchrun.model.entries.entry import Entry
+    from batchrun.ports.batch import StoredBatch
+    from batchrun.ports.wakes import WakeMessage, WakeQueue
+
+#: Seconds for which a message about nobody's run is left for another launcher.
+_LEFT_FOR: Final = 300.0
+#: Seconds before the queue is asked again after a failure; doubles with each in a row.
+_AFTER_FAILURE: Final = 5.0
+_LONGEST_AFTER_FAILURE: Final = 60.0
+#: Seconds in which what is to be deleted is gathered, and receipts of one run that are kept.
+_GATHERED: Final = 0.5
+_RECEIPTS: Final = 20
+log = structlog.get_logger(__name__)
+
+
+class Waker:
+    """Listens to one queue for one launch; :meth:`run` and :meth:`tidy` run beside it."""
+
+    def __init__(
+        self, link: WakeLink, batch: StoredBatch, clock: Clock, tell: Callable[[RunsAnnounced], None]
+    ) -> None:
+        """Take the queue, the batch whose runs count, the time, and who is told."""
+        self._link = link
+        self._queues = deque(link.queues)  #: the one to ask next is the first
+        self._batch = batch
+        self._clock = clock
+        self._tell = tell
+        self._waiting: dict[str, list[str]] = {}  #: receipts by the uuid of a run whose end is not noted yet
+        self._done: list[str] = []  #: receipts of what is to be deleted
+        self._has_done = anyio.Event()
+        self._failures = 0
+        self._is_of_others = False
+
+    @property
+    def _queue(self) -> WakeQueue:
+        return self._queues[0]
+
+    async def run(self) -> None:
+        """Listen for ever, or until the queue turns out to be for something else; meant to be cancelled."""
+        while not self._is_of_others:
+            try:
+                messages = await self._queue.receive()
+            except (CallError, ServiceUnusableError) as error:
+                await self._failed(error)
+                continue
+            if self._failures >= len(self._queues):
+                log.info("wake_queue_back", queue=self._queue.name)
+            self._failures = 0
+            await self._heed(messages)
+
+    async def _failed(self, error: CallError | ServiceUnusableError) -> None:
+        self._failures += 1
+        self._queues.rotate(-1)
+        rounds, is_tried = divmod(self._failures, len(self._queues))
+        if is_tried:
+            return  # another lane's login may be let in
+        if rounds == 1:
+            denied = isinstance(error, AccessDeniedError)
+            cure = "allow sqs:ReceiveMessage and sqs:DeleteMessage on it" if denied else "check the queue"
+            instead = "looking at the usual pace until it answers"
+            name = self._queue.name
+            log.warning("wake_queue_silent", queue=name, why=str(error), instead=instead, cure=cure)
+            self._tell(RunsAnnounced(is_alive=False, lanes=self._link.lanes))
+        wait = min(_AFTER_FAILURE * 2.0 ** min(rounds - 1, 16), _LONGEST_AFTER_FAILURE)
+        await self._clock.sleep(wait)
+
+    async def _heed(self, messages: Sequence[WakeMessage]) -> None:
+        announced: list[str] = []
+        for message in messages:
+            said = read_announcement(message.body)
+            entry = None if said is None else await self._entry(said.run)
+            if said is not None and entry is not None:
+                announced.append(self._taken(said.run, entry, message.receipt))
+            elif self._link.is_given and message.age > _LEFT_FOR:
+                self._delete(message.receipt)
+            elif not self._link.is_given and not is_of_service(message.body):
+                self._leave()
+        if announced:
+            self._tell(RunsAnnounced(uuids=tuple(announced), lanes=self._link.lanes))
+
+    def _leave(self) -> None:
+        """Ask no more: whoever waits for these messages would miss them."""
+        if not self._is_of_others:
+            self._is_of_others = True
+            cure = "give it as --wake, or in a file for --lanes, if it is meant"
+            why = "it has messages that are no events of HealthOmics, and a manifest names it"
+            log.warning("wake_queue_left", queue=self._queue.name, why=why, cure=cure)
+            self._tell(RunsAnnounced(is_alive=False, lanes=self._link.lanes))
+
+    def _taken(self, named: str, entry: Entry, receipt: str) -> str:
+        """Keep a message about a run of *entry* for as long as its end is not noted; return its uuid."""
+        run = entry.run
+        if run is None or named not in {run.uuid, run.id}:
+            self._delete(receipt)  # of an earlier attempt, which is over
+            return named
+        if _is_noted(entry):
+            self._delete(receipt)
+        else:
+            kept = self._waiting.setdefault(run.uuid, [])
+            kept.append(receipt)
+            del kept[:-_RECEIPTS]
+        return run.uuid
+
+    async def _entry(self, run: str) -> Entry | None:
+        """Return the entry that has, or had, the run of this uuid or id."""
+        ids = await self._batch.find_ids(run, By.RUN)
+        return await self._batch.entry(ids[-1]) if ids else None
+
+    def looked(self, before: Entry, after: Entry) -> None:
+        """Learn that a look is over, and what the ledger has now."""
+        uuid = "" if before.run is None else before.run.uuid
+        is_over = after.run is None or after.run.uuid != uuid or _is_noted(after)
+        if is_over and uuid in self._waiting:
+            self._delete(*self._waiting.pop(uuid))
+
+    def _delete(self, *receipts: str) -> None:
+        self._done += receipts
+        self._has_done.set()
+
+    async def tidy(self) -> None:
+        """Delete what is done with, for ever; meant to be cancelled."""
+        while True:
+            await self._has_done.wait()
+            await self._clock.sleep(_GATHERED)
+            await self.delete_done()
+
+    async def delete_done(self) -> None:
+        """Delete what is done with; what cannot be deleted comes again, and is deleted then."""
+        receipts, self._done, self._has_done = self._done, [], anyio.Event()
+        try:
+            await self._queue.delete(receipts)
+        except (CallError, ServiceUnusableError) as error:
+            log.debug("wake_not_deleted", queue=self._queue.name, why=str(error))
+
+
+def _is_noted(entry: Entry) -> bool:
+    return entry.state is not State.ACTIVE

@@ -1,0 +1,1 @@
+"""Looking for runs that may be there already, before anything is sent."""

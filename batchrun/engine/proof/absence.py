@@ -1,0 +1,130 @@
+"""
+Whether a run is gone: weighing answers by which it is, and asking the listing where they are enough.
+
+Belongs here: the calls that takes. Does not: how much an answer weighs (``model.planning.absence``),
+recording what comes of it (``lanes.looker``).
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import structlog
+
+from batchrun.errors import AccessDeniedError, NotFoundError
+from batchrun.model.entries.entry import run_name
+from batchrun.model.entries.events import Missed
+from batchrun.model.entries.states import Outlook, outlook
+from batchrun.model.planning.absence import Weight, decided, weigh
+from batchrun.model.planning.listing import shows, sought
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from batchrun.clock import Clock
+    from batchrun.engine.recognition import Recognition
+    from batchrun.model.entries.entry import Entry, Run, Sighting
+    from batchrun.model.entries.events import Removed
+    from batchrun.model.planning.listing import Listed, Sought
+    from batchrun.ports.service import HealthOmics
+
+log = structlog.get_logger(__name__)
+
+
+class Absences:
+    """Answers, of one launch, by which runs are gone."""
+
+    def __init__(self, service: HealthOmics, recognition: Recognition, clock: Clock, *, lag: float) -> None:
+        self._service = service
+        self._recognition = recognition
+        self._clock = clock
+        self._lag = lag  #: seconds
+        self._kept_at: dict[str, float] = {}  #: monotonic time of the last answer that was kept, by entry
+
+    async def outcome(
+        self, entry: Entry, run: Run, missed: Missed, found: Run | None
+    ) -> Missed | Removed | None:
+        """
+        Say what is to be recorded of an answer; None where nothing is.
+
+        Args:
+            entry: ACTIVE.
+            run: Its run.
+            missed: What the answer says.
+            found: The run that it shows, if any.
+
+        Raises:
+            CallError: The listing that decides could not be had, or whether the service knows the batch.
+            ServiceUnusableError: It does not, and nobody can tell its account.
+        """
+        now = self._clock.monotonic()
+        kept_at = self._kept_at.get(entry.id)
+        known_for = None if kept_at is None else now - kept_at
+        event: Missed | Removed | None = None
+        match weigh(entry, missed, known_for=known_for, lag=self._lag):
+            case Weight.FIRST:
+                event = missed
+            case Weight.ENOUGH:
+                one = sought(entry, run, run_name(entry))
+                listed = await is_listed(self._service, one, found)
+                event = decided(missed, kept=entry.misses, is_listed=listed)
+                if listed:
+                    self._recognition.shown()
+            case Weight.EARLY:
+                pass
+        if isinstance(event, Missed):
+            self._kept_at[entry.id] = now
+        elif event is not None:
+            await self._recognition.confirm()
+        return event
+
+
+async def listed_by_name(service: HealthOmics, name: str) -> AsyncGenerator[Listed]:
+    """Go through the runs that bear *name*, all pages, or raise CallError."""
+    async with aclosing(service.listed_runs(name)) as pages:
+        async for page in pages:
+            for run in page:
+                yield run
+
+
+async def look_at(service: HealthOmics, run: Listed) -> Sighting | None:
+    """
+    Call GetRun for a run that a listing shows; None where both say that it was removed.
+
+    Raises:
+        CallError: It cannot be looked at; so where the service lists it, and yet does not know it.
+    """
+    try:
+        return await service.get_run(run.id)
+    except NotFoundError:
+        if outlook(run.status) is Outlook.REMOVED:
+            return None
+        raise
+
+
+async def is_listed(service: HealthOmics, one: Sought, found: Run | None) -> bool | None:
+    """
+    Report whether a listing shows a run; None where listing is denied, or what it shows may be another.
+
+    Args:
+        service: Who is asked.
+        one: The run.
+        found: The run that GetRun shows under its id, if any.
+
+    Raises:
+        CallError: The listing could not be had.
+    """
+    is_clear = True
+    try:
+        async with aclosing(service.listed_runs(one.name)) as pages:
+            async for page in pages:
+                shown = [shows(one, item, found) for item in page]
+                is_clear = is_clear and None not in shown
+                if True in shown:
+                    log.debug("run_listed_but_not_found", run=one.run.id)
+                    return True
+    except AccessDeniedError as error:
+        log.debug("listing_denied", run=one.run.id, message=error.message)
+        return None
+    return False if is_clear else None

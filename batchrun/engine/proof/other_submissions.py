@@ -1,0 +1,166 @@
+"""
+Submissions of a batch that this ledger does not know, as a copy of it or a lost one may have made.
+
+A run that the service has still to start can be found by nobody: neither its name nor its tags are anywhere.
+So while the service goes on with a submission of this batch that is not in the ledger, nothing is proven to
+have no run, nor until what it started last would be listed; and what was proven before counts for nothing.
+One that is done is in no list of unfinished ones: it is met by the runs that came from it.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import structlog
+
+from batchrun.errors import AccessDeniedError, NotFoundError
+from batchrun.model.spec import TAG_BATCH, TAG_REQUEST_ID
+from batchrun.model.submissions.grouping import names_begin
+from batchrun.model.submissions.submission import Stage, stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from batchrun.engine.link import LaneLink
+    from batchrun.engine.parts import LaunchParts
+    from batchrun.model.entries.entry import Sighting
+    from batchrun.model.submissions.run_batches import BatchSeen
+
+#: Seconds for which an answer stands.
+_FRESH: Final = 10.0
+#: How far the service's clock and ours may be apart where it is told when a submission was done.
+_CLOCK_SLACK: Final = timedelta(minutes=10)
+#: What is told of one that is in no list, and that nobody may ask about.
+_UNKNOWN: Final = "unknown"
+log = structlog.get_logger(__name__)
+
+
+class OtherSubmissions:
+    """Looks for them in one lane."""
+
+    def __init__(self, link: LaneLink, parts: LaunchParts, *, is_needed: bool) -> None:
+        """Look in the lane of *link*; where that is not *needed* and is denied, go on without."""
+        self._link = link
+        self._batches = link.service.run_batches
+        self._held = parts.held
+        self._clock = parts.clock
+        self._lag = parts.limits.listing_lag
+        self._is_needed = is_needed
+        self._is_denied = False
+        self._met: set[str] = set()  #: ids of batches that runs of ours came from
+        self._settled: set[str] = set()  #: likewise, of those in the ledger, and those done long ago
+        self._done_at: dict[str, float] = {}  #: batches that have nothing left to start: since when, at worst
+        self._told: set[str] = set()
+        self._asking = anyio.Lock()
+        self._asked_at: float | None = None  #: loop time of the last answer that was whole
+        self._are_going = False  #: whether it showed one that goes on
+        self._last_at = float("-inf")  #: loop time at which one may have started a run last
+        #: The clock's latest time of the last doubt: older proofs are void.
+        self.doubted_at: datetime | None = None
+
+    @property
+    def are_possible(self) -> bool:
+        """Whether there is a reason to ask."""
+        return self._is_needed or bool(self._met)
+
+    def met(self, sightings: Iterable[Sighting]) -> None:
+        """Take note of the batches that runs of ours came from, which no entry has."""
+        for one in sightings:
+            is_ours = one.tags.get(TAG_BATCH) == self._held.name
+            if one.batch_id is not None and is_ours and one.batch_id not in self._met | self._settled:
+                self._met.add(one.batch_id)
+                self._asked_at = None
+
+    async def may_start_runs(self) -> bool:
+        """Report whether there are any, or were a moment ago. Raises CallError where nobody can say."""
+        if not self.are_possible:
+            return False
+        async with self._asking:  # whoever comes meanwhile waits for the same answer
+            begun = self._clock.monotonic()
+            if self._asked_at is None or begun - self._asked_at >= _FRESH:
+                await self._ask()
+                self._asked_at = begun
+        if not self._are_going and begun - self._last_at >= self._lag:
+            return False
+        self.doubted_at = self._clock.latest()
+        return True
+
+    async def _ask(self) -> None:
+        are_going = False
+        listed = await self._listed()
+        for batch_id in {*listed, *self._met} - self._settled:
+            seen = await self._seen(batch_id)
+            if seen is not None and (await self._is_ours(seen) or self._was_done_long_ago(seen)):
+                self._settled.add(batch_id)
+                continue
+            status = listed.get(batch_id, _UNKNOWN) if seen is None else seen.status
+            self._tell(batch_id, status)
+            seen_at = self._clock.monotonic()
+            if status == _UNKNOWN or stage(status) is Stage.DONE:
+                seen_at = self._done_at.setdefault(batch_id, seen_at)
+            else:
+                are_going = True
+            self._last_at = max(self._last_at, seen_at)
+        self._are_going = are_going
+        if are_going:
+            await self._held.forget_proofs()
+
+    async def _listed(self) -> Mapping[str, str]:
+        """Return the status of those that are not over, by id; ours are among them."""
+        beginning, found = names_begin(self._held.name), dict[str, str]()
+        if self._is_denied:
+            return found
+        try:
+            async with aclosing(self._batches.unfinished()) as pages:
+                async for page in pages:
+                    found.update((one.id, one.status) for one in page if one.name.startswith(beginning))
+        except AccessDeniedError as error:
+            if self._is_needed:
+                raise
+            self._is_denied = True
+            log.warning(
+                "run_batches_not_looked_for",
+                **self._where,
+                message=error.message,
+                meaning="runs of these rows came from run batches; what others that are under way have still "
+                "to start would be started twice: allow omics:ListBatch",
+            )
+        return found
+
+    async def _seen(self, batch_id: str) -> BatchSeen | None:
+        try:
+            return await self._batches.get(batch_id)
+        except (AccessDeniedError, NotFoundError):
+            return None
+
+    async def _is_ours(self, seen: BatchSeen) -> bool:
+        return await self._held.submission(seen.tags.get(TAG_REQUEST_ID, "")) is not None
+
+    def _was_done_long_ago(self, seen: BatchSeen) -> bool:
+        """Report whether all that it started is listed for sure, by what the service says of the time."""
+        lag = timedelta(seconds=self._lag) + _CLOCK_SLACK
+        if stage(seen.status) is not Stage.DONE or seen.done_at is None:
+            return False
+        return self._clock.utcnow() >= seen.done_at + lag
+
+    @property
+    def _where(self) -> dict[str, str]:
+        lane = {} if self._link.name is None else {"lane": self._link.name}
+        return {"batch": self._held.name, **lane}
+
+    def _tell(self, batch_id: str, status: str) -> None:
+        if batch_id in self._told:
+            return
+        self._told.add(batch_id)
+        log.warning(
+            "submission_of_another_ledger",
+            **self._where,
+            run_batch=batch_id,
+            status=status,
+            meaning="it may start runs of these rows, so nothing is sent until it is done; "
+            "if it is not wanted, cancel it with CancelRunBatch",
+        )

@@ -1,0 +1,364 @@
+"""
+Looking for runs that rows may have already, whoever's ledger started them, before the rows are sent.
+
+One row is looked for by its name; all that are to be sent by a survey, in every lane that they may take. A
+row is proven once each of its lanes was seen: a lane that cannot be reached leaves its rows unproven, and no
+others. Belongs here: what a look proves, and recording what was found. Does not: how a survey looks
+(``survey``), how long a proof holds (``model.planning.proofs``), whose a run is (``model.entries.recovery``),
+when to look (``model.planning.proving``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import structlog
+
+from batchrun.engine.denied import not_provable, other_content
+from batchrun.engine.in_groups import in_groups
+from batchrun.engine.proof.absence import listed_by_name, look_at
+from batchrun.engine.proof.other_submissions import OtherSubmissions
+from batchrun.engine.proof.survey import FEW, UNSENT, LaneSurvey, Sighted
+from batchrun.engine.waits import Wait
+from batchrun.errors import AccessDeniedError, CallError, InvariantError, ServiceUnusableError
+from batchrun.model.entries.entry import run_name
+from batchrun.model.entries.events import Failed
+from batchrun.model.entries.recovery import Evidence, Judgement, Match, story
+from batchrun.model.entries.states import HAS_RUN
+from batchrun.model.lanes import or_home, or_home_alone, request_in
+from batchrun.model.planning.limits import Changed
+from batchrun.model.planning.proofs import TakenOver
+from batchrun.model.planning.stimuli import SurveyConcluded, Surveyed, SurveyFailed
+from batchrun.model.spec import named
+from batchrun.model.submissions.grouping import Engine
+from batchrun.ports.stored import Unproven
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+
+    from batchrun.clock import Origin
+    from batchrun.engine.link import LaneLink
+    from batchrun.engine.outcomes import Outcomes
+    from batchrun.engine.parts import LaunchParts
+    from batchrun.engine.recorder import Recorder
+    from batchrun.model.entries.entry import Entry, Sighting
+    from batchrun.model.planning.actions import Conclude, Survey
+
+_NOTHING: Final = Unproven()
+log = structlog.get_logger(__name__)
+
+
+class Prover:
+    """Looks by name and over all, and takes over what it finds."""
+
+    def __init__(
+        self,
+        parts: LaunchParts,
+        *,
+        recorder: Recorder,
+        outcomes: Outcomes,
+        give_up: Callable[[LaneLink, ServiceUnusableError], None],
+    ) -> None:
+        """Take what it acts with; *give_up* is told of a lane that cannot be used."""
+        self._held, self._limits, self._clock = parts.held, parts.limits, parts.clock
+        self._links = {link.name: link for link in parts.links}
+        self._home = parts.home
+        self._recorder = recorder
+        self._outcomes = outcomes
+        self._give_up = give_up
+        self._parts = parts
+        self._others: dict[str | None, OtherSubmissions] = {}
+        self._sighted: Sighted | None = None  #: by the survey that is to be concluded
+        self._origin: Origin | None = None  #: of the clock that stamps the proofs that are kept
+        self.taken_over = TakenOver()
+
+    async def begin(self) -> None:
+        """
+        See which proofs of earlier launches count: none where the batch goes, or went, by StartRunBatch.
+
+        What another ledger started that way, no requestId of ours would tell. Else it is asked for
+        submissions of others once a run is found that came from one.
+        """
+        await self.bind()
+        if self._limits.trusts_ledger:
+            return
+        goes_together = self._limits.engine is not Engine.STARTRUN or await self._held.submission_count() > 0
+        self._others = {
+            name: OtherSubmissions(link, self._parts, is_needed=goes_together)
+            for name, link in self._links.items()
+        }
+        if goes_together:
+            await self._held.forget_proofs()
+
+    async def bind(self) -> None:
+        """Let proofs count only if this launch's clock can tell their age: others are forgotten."""
+        origin = self._clock.origin()
+        if self._origin is None or not origin.is_same(self._origin):
+            await self._held.bind_proofs(origin)
+            self._origin = origin
+
+    # -- one row
+
+    async def proven(self, entry: Entry, lane: str | None, *, is_last_look: bool = False) -> Entry | None:
+        """
+        Return the entry with a proof that no run of it is there, looked for by name where it has none.
+
+        Or as it is after the run that another ledger started was taken over; None where that cannot be known
+        yet, or *lane*, which waits for it, lets go of it. Where proofs end as soon as they are made, only the
+        last look counts.
+
+        Raises:
+            ServiceUnusableError: A permission is missing.
+        """
+        at, trust = self._clock.latest(), self._limits.trust
+        if self._limits.trusts_ledger:
+            return replace(entry, proven_at=at)
+        is_proven = trust.holds(entry, at)
+        if not is_last_look and (is_proven or not trust.life):
+            return entry
+        await self.bind()
+        if is_proven:
+            return entry if not is_last_look or await self._stands(entry, self._links[lane]) else None
+        evidence = self._evidence()
+        evidence.expect(entry.id, entry.asked)
+        with self._links[lane].waits.of(Wait.UNSENT):
+            for place in self._places(entry):
+                link = self._links.get(place)
+                if link is None:
+                    return None
+                with link.waits.of(Wait.NAME) as overtaken:
+                    if not await self._add_named(entry, link, evidence):
+                        return None
+                if overtaken.cancelled_caught:
+                    return await self._proven_by_survey(entry)
+            judgement = evidence.judge(entry, tagged=self._limits.tag)
+            if judgement.match is Match.MISSING:
+                return replace(entry, proven_at=at)
+            return await self.adopt(entry, judgement) if judgement.match is Match.FOUND else None
+        return None
+
+    async def _stands(self, entry: Entry, link: LaneLink) -> bool:
+        """Report whether the entry's proof counts still: no submission that is not ours was seen since."""
+        if not any(others.are_possible for others in self._others.values()):
+            return True
+
+        async def is_clear() -> bool:
+            return not await self.is_in_doubt(link.name)
+
+        if not await self._is_answered(is_clear, entry, link):
+            return False
+        doubts = (self._others[place].doubted_at for place in self._places(entry) if place in self._others)
+        return not any(doubt and entry.proven_at and entry.proven_at <= doubt for doubt in doubts)
+
+    def _places(self, entry: Entry) -> Sequence[str | None]:
+        return or_home_alone(entry.may_be_in, self._home)
+
+    async def _add_named(self, entry: Entry, link: LaneLink, evidence: Evidence) -> bool:
+        """Take note of the runs of the entry's name in one lane; False where that cannot be known."""
+
+        async def look() -> bool:
+            if await self.is_in_doubt(link.name):
+                return False
+            for sighting in await self.candidates(entry, link.name):
+                evidence.add(sighting, link.name)
+            return not await self.is_in_doubt(link.name)  # it may come from a submission that was met by it
+
+        return await self._is_answered(look, entry, link)
+
+    async def _is_answered(self, ask: Callable[[], Awaitable[bool]], entry: Entry, link: LaneLink) -> bool:
+        """Return what *ask* says of an entry; False where nobody says it."""
+        try:
+            return await ask()
+        except AccessDeniedError as error:
+            self._give_up(link, not_provable(error))
+        except ServiceUnusableError as error:
+            self._give_up(link, error)
+        except CallError as error:
+            log.warning("look_by_name_failed", id=entry.id, **_told(error))
+        return False
+
+    async def is_in_doubt(self, lane: str | None) -> bool:
+        """
+        Report whether the service may be about to start runs of a submission that this ledger does not know.
+
+        Raises:
+            CallError: Nobody can say.
+        """
+        others = self._others.get(lane)
+        return others is not None and await others.may_start_runs()
+
+    async def _proven_by_survey(self, entry: Entry) -> Entry | None:
+        now = await self._held.entry(entry.id)
+        if now is None or now.state not in UNSENT:
+            return None
+        return now if self._limits.trust.holds(now, self._clock.latest()) else None
+
+    async def candidates(self, entry: Entry, lane: str | None) -> list[Sighting]:
+        """
+        Look at the runs in *lane*, of the entry's name there, that no entry of the batch has.
+
+        Raises:
+            CallError: Not all of them could be looked at.
+            ServiceUnusableError: The lane cannot be used.
+        """
+        service = self._links[lane].service
+        name = (
+            run_name(entry) if lane == entry.lane else named(request_in(entry.asked, lane) or entry.request)
+        )
+        sightings: list[Sighting] = []
+        if name is not None:
+            async with aclosing(listed_by_name(service, name)) as runs:
+                seen = [await look_at(service, run) async for run in runs]
+            sightings = [sighting for sighting in seen if sighting is not None]
+        taken = await self._recorder.taken([sighting.run.uuid for sighting in sightings], lane=lane)
+        found = [sighting for sighting in sightings if sighting.run.uuid not in taken]
+        self._meet(found, lane)
+        return found
+
+    def _meet(self, sightings: Iterable[Sighting], lane: str | None) -> None:
+        """Take note of the submissions that runs came from which nobody has."""
+        if (others := self._others.get(lane)) is not None:
+            others.met(sightings)
+
+    async def adopt(self, entry: Entry, judgement: Judgement, *, again: bool = False) -> Entry:
+        """Record that the service has the row's runs; *again* begins an attempt with its content after."""
+        at = self._clock.utcnow()
+        events = list(story(entry, judgement.attempts, at, again=again))
+        for attempt in judgement.attempts:
+            self._links[or_home(attempt.lane, self._home)].recognition.shown()
+        after = await self._recorder.record(entry, *events)
+        if not again:
+            self.taken_over.add(judgement.attempts[-1].run.creation_time)
+        if isinstance(events[-1], Failed):
+            retried = await self._outcomes.retried(after, events[-1].at)
+            after = await self._recorder.record(after, *retried)
+        return after
+
+    # -- all rows that are to be sent
+
+    async def survey(self, action: Survey) -> Surveyed | SurveyFailed:
+        """
+        Look at every run that bears the name of a row to be sent; few rows are left to looks by name.
+
+        Raises:
+            LeaseLostError, LedgerError: The batch is another launcher's, or the ledger fails.
+        """
+        await self.bind()
+        begun = self._clock.latest()
+        since = begun - self._limits.trust.freshness
+        wanted = await self._held.begin_survey(since=since, at=begun)
+        are_few = all(len(one.names) <= FEW for one in wanted.values())
+        if are_few and not action.is_waited_for:
+            return Surveyed(survey=action, are_few=True)
+        sighted = self._sighted = Sighted(begun=begun, evidence=self._evidence())
+
+        async def look(lane: str | None, names: Unproven) -> None:
+            if not await self._is_seen(lane, names, sighted):
+                sighted.unreached.add(lane)
+
+        async with anyio.create_task_group() as group:
+            for lane, names in wanted.items():
+                group.start_soon(look, lane, names)
+        if wanted and len(sighted.unreached) == len(wanted):
+            return SurveyFailed(survey=action)
+        return Surveyed(survey=action, named=tuple(sighted.entries))
+
+    async def _is_seen(self, lane: str | None, wanted: Unproven, sighted: Sighted) -> bool:
+        """Report whether all was seen that is in one lane; what was not looked at proves nothing."""
+        link = self._links.get(or_home(lane, self._home))
+        if link is None or not wanted.names:
+            return link is not None
+        try:
+            with link.waits.of(Wait.SURVEY):
+                if await self.is_in_doubt(link.name):
+                    return False
+                self._meet(
+                    await LaneSurvey(link, self._held, self._recorder, sighted).look(wanted), link.name
+                )
+                return not await self.is_in_doubt(link.name)
+        except AccessDeniedError as error:
+            self._give_up(link, not_provable(error))
+        except ServiceUnusableError as error:
+            self._give_up(link, error)
+        except CallError as error:
+            log.warning("survey_failed", **_named(link), **_told(error))
+        return False
+
+    async def conclude(self, action: Conclude) -> SurveyConcluded | SurveyFailed:
+        """
+        Take over the runs that the survey found for the action's rows, and keep that all others have none.
+
+        Raises:
+            UsageError: Runs of the batch's rows were started with other content, or cannot be told apart.
+            LeaseLostError, LedgerError: Nothing more may or can be recorded.
+        """
+        sighted, self._sighted = self._sighted, None
+        if sighted is None:
+            raise InvariantError("a survey is to be concluded that was not made")
+        try:
+            adopted = await self._conclude(sighted, action.entry_ids)
+        except CallError as error:
+            log.warning("survey_failed", code=error.code, message=error.message)
+            return SurveyFailed(survey=action.survey)
+        return SurveyConcluded(survey=action.survey, adopted=adopted, is_partial=bool(sighted.unreached))
+
+    async def _conclude(self, survey: Sighted, ids: Collection[str]) -> list[Entry]:
+        judgements = [(entry, one) async for entry, one in self._judgements(survey, ids)]
+        is_other_batch = await self._is_other_batch(judgements)
+        resubmits = self._limits.changed is Changed.RESUBMIT and not is_other_batch
+        adopted: list[Entry] = []
+
+        async def adopt(found: tuple[Entry, Judgement]) -> None:
+            entry, judgement = found
+            is_changed = judgement.match is Match.CHANGED and resubmits
+            if judgement.match is Match.FOUND or is_changed:
+                adopted.append(await self.adopt(entry, judgement, again=is_changed))
+
+        await in_groups(adopt, judgements)
+        undecided = {Match.AMBIGUOUS} if resubmits else {Match.AMBIGUOUS, Match.CHANGED}
+        if rest := [(entry.id, one) for entry, one in judgements if one.match in undecided]:
+            raise other_content(self._held.name, rest, is_other_batch=is_other_batch)
+        others = [entry_id for entry_id in survey.entries if entry_id not in ids]  # they are in the air
+        await self._held.end_survey(
+            at=survey.begun, calls=survey.calls, besides=others, unreached=survey.unreached
+        )
+        for link in self._links.values():
+            link.waits.let_go(Wait.NAME)  # what is looked for by name is proven by now
+        return adopted
+
+    async def _is_other_batch(self, judgements: Sequence[tuple[Entry, Judgement]]) -> bool:
+        """Report whether most runs of the rows' names have other content, earlier launches' counted."""
+        matches = Counter(judgement.match for _, judgement in judgements)
+        by_state = (await self._recorder.counts()).by_state
+        known = sum(by_state.get(state, 0) for state in HAS_RUN)
+        again = sum(entry.attempt > 1 for entry, _ in judgements)
+        return matches[Match.CHANGED] > matches[Match.FOUND] + known + again
+
+    async def _judgements(
+        self, survey: Sighted, ids: Collection[str]
+    ) -> AsyncIterator[tuple[Entry, Judgement]]:
+        for entry_id in survey.entries:
+            entry = await self._held.entry(entry_id)
+            if entry_id in ids and entry is not None and entry.state in UNSENT:
+                yield entry, survey.evidence.judge(entry, tagged=self._limits.tag)
+
+    def _evidence(self) -> Evidence:
+        return Evidence(self._held.name, self._limits.retry.changes, home=self._home)
+
+
+def _told(error: CallError) -> dict[str, str]:
+    """Return what is logged of a look that failed: what was called, what came of it, what that means."""
+    return {
+        "operation": error.operation,
+        "code": error.code,
+        "message": error.message,
+        "so_far": "what was not looked for is not sent; it is tried again",
+    }
+
+
+def _named(link: LaneLink) -> dict[str, str]:
+    return {} if link.name is None else {"lane": link.name}

@@ -1,0 +1,83 @@
+"""Looking for the runs of rows that are DELETED, before anything is done about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import anyio
+
+from batchrun.engine.denied import unusable
+from batchrun.engine.proof.absence import is_listed
+from batchrun.errors import AccessDeniedError, CallError, NotFoundError, ServiceUnusableError
+from batchrun.model.entries.entry import run_name
+from batchrun.model.planning.absence import is_there
+from batchrun.model.planning.listing import sought
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from batchrun.engine.reach import Reach
+    from batchrun.model.entries.entry import Entry, Run
+    from batchrun.ports.service import HealthOmics
+
+#: Why a run is neither there nor gone.
+LISTED = "ListRuns shows its run, but GetRun does not find it"
+
+
+@dataclass(slots=True, kw_only=True)
+class Looked:
+    """What was found."""
+
+    there: list[tuple[Entry, Run]] = field(default_factory=list)  #: with the run as it is now
+    gone: list[Entry] = field(default_factory=list)
+    unknown: list[tuple[Entry, str]] = field(default_factory=list)  #: and why
+
+
+async def look_for(entries: Iterable[Entry], *, reach: Reach, at_once: int) -> Looked:
+    """
+    Ask for the run of each of *entries*, and for what is not there in a listing too.
+
+    Of what is in a lane that cannot be used nothing is known.
+
+    Raises:
+        ServiceUnusableError: The service, where it is the only one, cannot be used, or lacks a permission.
+    """
+    looked = Looked()
+    waiting = iter(entries)
+
+    async def work() -> None:
+        for entry in waiting:
+            if entry.run is not None:
+                await _look_for(entry, entry.run, reach, looked)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(at_once):
+            group.start_soon(work)
+    return looked
+
+
+async def _look_for(entry: Entry, run: Run, reach: Reach, looked: Looked) -> None:
+    try:
+        service = reach.of(entry.lane)
+        found = await _found(run, service)
+        if found is not None and is_there(run, found):
+            kept = replace(found, uuid=run.uuid, arn=found.arn or run.arn)
+            looked.there.append((entry, kept))
+        elif await is_listed(service, sought(entry, run, run_name(entry)), found):
+            looked.unknown.append((entry, LISTED))
+        else:
+            looked.gone.append(entry)
+    except (AccessDeniedError, ServiceUnusableError) as error:
+        if not reach.has_lanes:
+            raise unusable(error) from error
+        looked.unknown.append((entry, str(error)))
+    except CallError as error:
+        looked.unknown.append((entry, f"{error.code}: {error.message}"))
+
+
+async def _found(run: Run, service: HealthOmics) -> Run | None:
+    try:
+        return (await service.get_run(run.id)).run
+    except NotFoundError:
+        return None

@@ -1,0 +1,164 @@
+"""
+One look at all runs of a lane that bear the name of a row to be sent.
+
+It is one pass over ListRuns, or a look for each name where that takes fewer calls. Only a run of a row's name
+is looked at itself, since a listing tells neither tags nor uuid. Belongs here: these calls. Does not: what
+they prove and who takes over what is found (``prover``).
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from batchrun.engine.denied import not_provable
+from batchrun.engine.in_groups import first_of
+from batchrun.engine.proof.absence import listed_by_name, look_at
+from batchrun.errors import AccessDeniedError
+from batchrun.model.entries.states import State
+from batchrun.model.planning.listing import Listed, is_same_run
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Sequence
+    from datetime import datetime
+
+    from anyio.abc import ObjectReceiveStream
+
+    from batchrun.engine.link import LaneLink
+    from batchrun.engine.recorder import Recorder
+    from batchrun.model.entries.entry import Entry, Sighting
+    from batchrun.model.entries.recovery import Evidence
+    from batchrun.ports.held import HeldBatch
+    from batchrun.ports.stored import Unproven
+
+#: Runs looked at, at once.
+_LOOKS: Final = 16
+#: Names that are asked for one by one: a whole listing is hardly shorter.
+FEW: Final = 4
+#: Entries whose attempt was not sent, as far as this ledger knows.
+UNSENT: Final = frozenset({State.PLANNED, State.BACKOFF})
+
+
+@dataclass(slots=True, kw_only=True)
+class Sighted:
+    """What a survey saw, in all lanes, of the rows that have a run of their name."""
+
+    begun: datetime  #: the clock's latest time
+    evidence: Evidence
+    entries: dict[str, Entry] = field(default_factory=dict)  #: rows whose name was seen
+    calls: dict[str | None, int] = field(default_factory=dict)  #: of a whole listing, by lane
+    unreached: set[str | None] = field(default_factory=set)  #: lanes that were not seen to the end
+
+
+class LaneSurvey:
+    """The part of a survey that is made in one lane."""
+
+    def __init__(self, link: LaneLink, held: HeldBatch, recorder: Recorder, sighted: Sighted) -> None:
+        self._lane = link.name
+        self._service = link.service
+        self._held = held
+        self._recorder = recorder
+        self._sighted = sighted
+        self._found: list[Sighting] = []  #: that no entry has
+
+    async def look(self, wanted: Unproven) -> Sequence[Sighting]:
+        """
+        Look at every run of one of the names, note what is seen, and return what no entry has.
+
+        Raises:
+            CallError: Not everything was seen.
+            ServiceUnusableError: The service cannot be used, or ListRuns is denied.
+            LeaseLostError, LedgerError: The batch is another launcher's, or the ledger fails.
+        """
+        send, receive = anyio.create_memory_object_stream[Listed](_LOOKS)
+
+        async def find() -> None:
+            async with send:
+                async for run in self._named_runs(wanted):
+                    await send.send(run)
+
+        try:
+            async with anyio.create_task_group() as group, receive:
+                group.start_soon(find)
+                for _ in range(_LOOKS):
+                    group.start_soon(self._look_at_each, receive.clone())
+        except ExceptionGroup as failures:
+            error = first_of(failures)
+            raise (not_provable(error) if isinstance(error, AccessDeniedError) else error) from failures
+        return self._found
+
+    async def _look_at_each(self, runs: ObjectReceiveStream[Listed]) -> None:
+        async with runs:
+            async for run in runs:
+                sighting = await look_at(self._service, run)
+                if sighting is None:
+                    continue
+                if not await self._recorder.taken([sighting.run.uuid], lane=self._lane):
+                    self._sighted.evidence.add(sighting, self._lane)
+                    self._found.append(sighting)
+
+    async def _named_runs(self, wanted: Unproven) -> AsyncIterator[Listed]:
+        """List the runs that bear one of the names, by whichever way takes fewer calls."""
+        known: set[str] = set()
+        rows = len(wanted.names)
+        if rows > max(FEW, wanted.last_calls or 0):
+            async for run in self._listed(rows):
+                if run.id not in known and await self._expect(run, wanted.names.get(run.name, ())):
+                    known.add(run.id)
+                    yield run
+            if self._lane in self._sighted.calls:
+                return
+        for name, entry_ids in wanted.names.items():
+            if await self._are_sent(entry_ids):
+                continue  # meanwhile: they were looked for one by one
+            async with aclosing(listed_by_name(self._service, name)) as runs:
+                async for run in runs:
+                    if run.id not in known and await self._expect(run, entry_ids):
+                        known.add(run.id)
+                        yield run
+
+    async def _are_sent(self, entry_ids: Collection[str]) -> bool:
+        entries = [await self._held.entry(entry_id) for entry_id in entry_ids]
+        return all(entry is not None and entry.state not in UNSENT for entry in entries)
+
+    async def _listed(self, most: int) -> AsyncIterator[Listed]:
+        """
+        Go through the lane's runs; `Sighted.calls` has it where it was to the end.
+
+        It ends early after *most* calls, since to ask for each name takes fewer then, and where a run's name
+        is left out: such a listing cannot show that a name is not there.
+        """
+        calls = 0
+        async with aclosing(self._service.listed_runs(None)) as pages:
+            async for page in pages:
+                calls += 1
+                for run in page:
+                    if not run.name:
+                        return
+                    yield run
+                if calls > most:
+                    return
+        self._sighted.calls[self._lane] = calls
+
+    async def _expect(self, run: Listed, entry_ids: Collection[str]) -> bool:
+        """Take note of rows whose name was seen; False where they are known to have had just this run."""
+        is_news = False
+        for entry_id in entry_ids:
+            entry = self._sighted.entries.get(entry_id) or await self._held.entry(entry_id)
+            if entry is None:
+                continue
+            if entry_id not in self._sighted.entries:  # another lane may have come first
+                self._sighted.entries[entry_id] = entry
+                self._sighted.evidence.expect(entry_id, entry.asked)
+            is_news = is_news or not await self._is_earlier(run, entry)
+        return is_news
+
+    async def _is_earlier(self, run: Listed, entry: Entry) -> bool:
+        """Report whether a listed run is surely one of the entry's earlier attempts: ids are used again."""
+        if entry.attempt == 1:
+            return False
+        earlier = [attempt.run for attempt in await self._recorder.earlier(entry)]
+        return any(known is not None and is_same_run(known, run) for known in earlier)

@@ -1,0 +1,1 @@
+"""Rows that are submitted together: sending them, and following them until each has its run."""

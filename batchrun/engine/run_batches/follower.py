@@ -1,0 +1,406 @@
+"""
+What became of a submission: finding it where its answer was lost, and settling its rows one by one.
+
+Theory of operation. A row of a batch that the service has is settled by ListRunsInBatch: it names the run, or
+why there is none, as StartRun would have said it. One that is in no listing, though the service is done and
+listings had their time, is looked for among all runs by its name and tags; what is not there either never
+will be, and may be sent anew. A submission of which nobody knows whether it is there is looked for by its
+name; only where it is not listed after that time, and none of its rows has a run, is it sent once more, the
+same bytes with the same requestId.
+
+Belongs here: these calls, and the events that answers make. Does not: when it is due, and since when
+(``model.planning.batching``), sending for the first time (``together``).
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import aclosing, suppress
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from batchrun import points
+from batchrun.engine.denied import not_permitted
+from batchrun.engine.in_groups import in_groups
+from batchrun.engine.run_batches.together import is_unknown, refuse_together, taken
+from batchrun.engine.run_batches.unlisted import Unlisted
+from batchrun.engine.waits import Wait
+from batchrun.errors import (
+    AccessDeniedError,
+    CallError,
+    ConflictError,
+    InvariantError,
+    NotFoundError,
+    OutcomeUnknownError,
+)
+from batchrun.model.entries.events import Accepted, Deferred, Doubted, Withdrawn
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.rejections import (
+    CANCELLED_WITH_ITS_BATCH,
+    after_batch,
+    after_rejection,
+    is_certain,
+)
+from batchrun.model.planning.stimuli import Followed
+from batchrun.model.planning.verdicts import AMBIGUOUS, UNLISTED
+from batchrun.model.spec import TAG_REQUEST_ID
+from batchrun.model.submissions.run_batches import told_twice
+from batchrun.model.submissions.submission import CANCELLABLE, Stage, Standing, stage
+from batchrun.points import Point
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+
+    from batchrun.engine.common import Common
+    from batchrun.engine.link import LaneLink
+    from batchrun.model.entries.entry import Entry, Run
+    from batchrun.model.entries.events import Event
+    from batchrun.model.planning.actions import Follow
+    from batchrun.model.submissions.run_batches import BatchRow, BatchSeen
+    from batchrun.model.submissions.submission import Submission
+
+#: Seconds, beyond the lag of listings, after which a pass takes a call for over that may be under way.
+_A_CALL: Final = 900.0
+#: How long it is believed that a submission is not there, once that is proven.
+_A_MOMENT: Final = timedelta(seconds=60)
+log = structlog.get_logger(__name__)
+
+
+class Follower:
+    """Asks about submissions, one question at a time for each."""
+
+    def __init__(self, link: LaneLink, common: Common) -> None:
+        """Ask in the lane of *link*."""
+        self._lane = link.name
+        self._service = link.service
+        self._batches = link.service.run_batches
+        self._recognition = link.recognition
+        self._waits = link.waits
+        self._held = common.parts.held
+        self._recorder = common.recorder
+        self._outcomes = common.outcomes
+        self._prover = common.prover
+        self._unlisted = Unlisted(link, common)
+        self._limits = common.limits
+        self._clock = common.clock
+
+    async def follow(self, action: Follow) -> Followed:
+        """
+        Ask what became of the action's rows, and record it.
+
+        Raises:
+            ServiceUnusableError: The launch as a whole lacks a permission, credentials or a service.
+            LeaseLostError, LedgerError: Nothing more may or can be recorded.
+        """
+        submission = await self._held.submission(action.request_id)
+        if submission is None:
+            raise InvariantError(f"submission {action.request_id} is followed, and not in the ledger")
+        case = _Case(action, submission)
+        latest = self._clock.latest()
+        if (
+            submission.sent_at is None or submission.sent_at > latest
+        ):  # by another clock, or one that was ahead
+            await self._keep(case, replace(submission, sent_at=latest))
+        with self._waits.of(Wait.LOOK):
+            try:
+                await self._ask(case)
+            except AccessDeniedError as error:
+                raise not_permitted(error.operation, error) from error
+            except CallError as error:
+                log.info("submission_not_seen", run_batch=submission.batch_id, code=error.code)
+                return case.outcome(is_answered=False)
+            return case.outcome()
+        return case.outcome(is_answered=False)
+
+    async def _ask(self, case: _Case) -> None:
+        if not case.left:
+            await self._close(case)
+        elif case.submission.standing is Standing.INTENDED and not await self._is_found(case):
+            await self._missing(case)
+        else:
+            await self._seen(case)
+
+    async def _close_if_over(self, case: _Case) -> None:
+        if not case.left:
+            await self._close(case)
+
+    async def _close(self, case: _Case) -> None:
+        await self._keep(case, replace(case.submission, standing=Standing.OVER))
+
+    async def _keep(self, case: _Case, submission: Submission) -> None:
+        if submission != case.submission:
+            await self._held.keep_submission(submission)
+            case.submission = submission
+
+    # -- whether the service has it
+
+    async def _is_found(self, case: _Case) -> bool:
+        """Look for a submission whose answer was lost."""
+        intended_at = case.submission.intended_at
+        remembered_until = intended_at + timedelta(seconds=self._limits.batch_replay_window)
+        # What a clock that was ahead wrote down may be older than anybody trusts.
+        if intended_at <= self._clock.latest() < remembered_until:
+            return await self._is_sent(case, remembered_until)
+        try:
+            seen = await self._listed(case.submission)
+        except AccessDeniedError as error:
+            await self._hold(case, error)
+            return False
+        if seen is not None:
+            await self._keep(case, taken(case.submission, seen))
+        return seen is not None
+
+    async def _listed(self, submission: Submission) -> BatchSeen | None:
+        async with aclosing(self._batches.named(submission.name)) as pages:
+            async for page in pages:
+                for one in page:
+                    seen = await self._batches.get(one.id)
+                    if seen.tags.get(TAG_REQUEST_ID) == submission.request_id:
+                        return seen
+        return None
+
+    async def _hold(self, case: _Case, error: AccessDeniedError) -> None:
+        """Leave the rows as they are: the service may have them, and nobody may look."""
+        doubt = Doubted(
+            at=self._clock.utcnow(),
+            code=UNLISTED,
+            message=f"the answer to StartRunBatch was lost, and looking for the batch is denied "
+            f"({error.message}); allow omics:{error.operation} and run the same command again",
+        )
+        case.is_held = True
+        await self._record(case, [(entry, doubt) for entry in await self._left(case)])
+
+    async def _missing(self, case: _Case) -> None:
+        """
+        Send a submission once more that is not there, where that is sure enough.
+
+        Where a run of it is there, the service had it once, and it is never sent again: its other rows go by
+        another one. So they do where people want none of it any more.
+        """
+        if case.is_held or not self._is_proof(case) or await self._prover.is_in_doubt(self._lane):
+            return
+        await self._recognition.confirm()
+        found = await self._unlisted.runs(await self._left(case))
+        await self._record(case, found)
+        if found:  # it may be there, and be listed late
+            await self._keep(case, replace(case.submission, sent_at=self._clock.latest()))
+        elif case.is_whole and not case.action.cancels and self._limits.mode is not Mode.CANCEL:
+            await self._is_sent(case)
+        else:
+            await self._let_go(case, "GONE", "its batch is not there, and no run of it")
+            await self._close_if_over(case)
+
+    async def _is_sent(self, case: _Case, remembered_until: datetime | None = None) -> bool:
+        """Send the same bytes again; report whether the service is known to have them."""
+        turn = await self._batches.start_turn()
+        latest = self._clock.latest()
+        await self._keep(case, replace(case.submission, sent_at=latest))
+        case.was_sent = True
+        request = json.loads(case.submission.request)
+        try:
+            seen = await self._batches.start(
+                request,
+                turn=turn,
+                trusted_until=remembered_until or latest + _A_MOMENT,
+                remembered_until=remembered_until,
+                is_repeat=remembered_until is not None,
+            )
+        except CallError as error:
+            await self._keep(case, replace(case.submission, code=error.code, message=error.message))
+            if not is_unknown(error):
+                left = [*await self._left(case)]
+                for entry in await refuse_together(self._outcomes, left, error, self._limits, self._clock):
+                    case.settle(entry)
+                await self._close_if_over(case)
+            return False
+        points.reached(Point.ANSWERED)
+        await self._keep(case, taken(case.submission, seen))
+        return True
+
+    def _is_proof(self, case: _Case) -> bool:
+        """Report whether what is not there now never will be."""
+        if case.action.is_proof or self._limits.mode is Mode.WATCH:
+            return case.action.is_proof
+        since, lag = case.submission.sent_at, self._limits.listing_lag
+        lag += _A_CALL if case.stage is Stage.UNKNOWN else 0.0
+        return since is not None and self._clock.latest() >= since + timedelta(seconds=lag)
+
+    # -- its rows
+
+    async def _seen(self, case: _Case) -> None:
+        """Learn what became of the rows of a batch that the service has."""
+        batch_id = case.submission.batch_id
+        if batch_id is None:
+            raise InvariantError(f"submission {case.submission.request_id} was taken, and has no batch")
+        was_done = case.stage is Stage.DONE
+        seen = await self._got(case.submission, batch_id)
+        status = "GONE" if seen is None else seen.status
+        case.stage = Stage.DONE if seen is None else stage(status)
+        if seen is not None and case.action.cancels and status in CANCELLABLE:
+            await self._cancel(case, batch_id)
+        if seen is not None and not _shows_nothing_new(case, seen):
+            await self._list(case, batch_id)
+        is_done = case.stage is Stage.DONE
+        if case.left and was_done and is_done and self._is_proof(case):
+            await self._take_apart(case, seen)
+        # Only now the lag of its last runs begins.
+        sent_at = self._clock.latest() if is_done and not was_done else case.submission.sent_at
+        standing = Standing.TAKEN if case.left else Standing.OVER
+        await self._keep(case, replace(case.submission, standing=standing, status=status, sent_at=sent_at))
+
+    async def _got(self, submission: Submission, batch_id: str) -> BatchSeen | None:
+        """Call GetBatch; None where the batch is gone, or its id another's by now, and no listing has it."""
+        try:
+            seen = await self._batches.get(batch_id)
+        except NotFoundError:
+            return await self._listed(submission)
+        is_other = seen.uuid and submission.batch_uuid and seen.uuid != submission.batch_uuid
+        return None if is_other else seen
+
+    async def _cancel(self, case: _Case, batch_id: str) -> None:
+        """Have all of it cancelled, unless that would end runs that are wanted."""
+        if await self._held.has_wanted_runs(case.submission.request_id):
+            return  # each run is cancelled as it is found
+        try:
+            await self._batches.cancel(batch_id)
+        except (ConflictError, NotFoundError, OutcomeUnknownError) as error:  # not yet, or not any more
+            log.info("batch_not_cancelled", run_batch=batch_id, code=error.code, message=error.message)
+
+    async def _list(self, case: _Case, batch_id: str) -> None:
+        async with aclosing(self._batches.rows(batch_id)) as pages:
+            async for page in pages:
+                rows = {row.setting_id: row for row in page if row.setting_id in case.left}
+                uuids = [row.run.uuid for row in rows.values() if row.run is not None]
+                wrong = {*told_twice(page), *await self._recorder.taken(uuids, lane=self._lane), ""}
+                events = [
+                    (entry, await self._event(case, entry, rows[entry.id], wrong))
+                    for entry in (await self._held.entries(rows)).values()
+                ]
+                await self._record(case, [(entry, event) for entry, event in events if event is not None])
+
+    async def _event(self, case: _Case, entry: Entry, row: BatchRow, wrong: Collection[str]) -> Event | None:
+        """Say what a listed row means; None where it was not submitted yet, or may have a run after all."""
+        at = self._clock.utcnow()
+        if row.run is not None:
+            run = await self._looked_at(case, entry, row.run) if row.run.uuid in wrong else row.run
+            return Accepted(at=at, run=run) if run is not None else None
+        if row.code is None and row.status != "FAILED":
+            return None
+        error = self._batches.refusal(row)
+        if not is_certain(error):
+            case.doubtful[entry.id] = error
+            return None
+        return after_rejection(entry, error, at, self._limits)
+
+    async def _looked_at(self, case: _Case, entry: Entry, run: Run) -> Run | None:
+        """Call GetRun for a run whose uuid is not told right; None where its id is not the row's any more."""
+        with suppress(NotFoundError):
+            seen = await self._service.get_run(run.id)
+            if seen.tags.get(TAG_REQUEST_ID) == entry.request_id and seen.run.uuid:
+                return seen.run
+        case.gone.add(entry.id)
+        return None
+
+    async def _take_apart(self, case: _Case, seen: BatchSeen | None) -> None:
+        """Settle what is in no listing: it has a run of its name and tags, or never will have one."""
+        points.reached(Point.TAKING_APART)
+        if seen is None:
+            await self._recognition.confirm()
+        await self._record(case, await self._unlisted.runs(await self._left(case)))
+        status = "GONE" if seen is None else seen.status
+        why = f"run batch {case.submission.batch_id} is {status} and did not start it"
+        if seen is not None and seen.failure_reason:
+            why += f": {seen.failure_reason}"
+        await self._let_go(case, status, why)
+
+    async def _let_go(self, case: _Case, status: str, why: str) -> None:
+        """Settle rows that are proven to have no run; which of several is a row's, only people can say."""
+        entries = await self._left(case)
+        free = [one for one in entries if one.code != AMBIGUOUS and one.id not in case.gone]
+        case.is_held = len(free) < len(entries)
+        if free:
+            log.info("rows_not_started", run_batch=case.submission.batch_id, status=status, rows=len(free))
+        at, is_fruitless = self._clock.utcnow(), case.is_whole
+
+        def event(entry: Entry) -> Event:
+            if (error := case.doubtful.get(entry.id)) is not None:
+                return after_rejection(entry, error, at, self._limits)
+            return after_batch(entry, status, why, at, self._limits, is_fruitless=is_fruitless)
+
+        await self._record(case, [(entry, event(entry)) for entry in free])
+
+    async def _left(self, case: _Case) -> Collection[Entry]:
+        return (await self._held.entries(case.left)).values()
+
+    async def _record(self, case: _Case, events: Sequence[tuple[Entry, Event]]) -> None:
+        """Record an event of each entry; one that is settled already stays as it is."""
+
+        async def record(one: tuple[Entry, Event]) -> None:
+            entry, event = one
+            if entry.state is State.SUBMITTING:
+                entry = await self._recorded(entry, event)
+            if entry.state is not State.SUBMITTING:
+                case.settle(entry)
+
+        if any(isinstance(event, Accepted) for _, event in events):
+            self._recognition.shown()
+        if any(isinstance(event, Doubted) and event.code == AMBIGUOUS for _, event in events):
+            case.is_held = True
+        await in_groups(record, events)
+
+    async def _recorded(self, entry: Entry, event: Event) -> Entry:
+        is_withdrawn = isinstance(event, Deferred) and event.code == CANCELLED_WITH_ITS_BATCH
+        if is_withdrawn and entry.next_request is None:
+            withdrawn = Withdrawn(at=event.at, message="its batch was cancelled before it was started")
+            return await self._recorder.record(entry, event, withdrawn)
+        return await self._outcomes.record(entry, event)
+
+
+class _Case:
+    """One question about a submission, and what is known so far."""
+
+    def __init__(self, action: Follow, submission: Submission) -> None:
+        self.action = action
+        self.submission = submission
+        self.left = set(action.ids)  #: rows that are not settled
+        is_known = submission.standing is not Standing.INTENDED
+        self.stage = stage(submission.status or "") if is_known else Stage.UNKNOWN
+        self.was_sent = False
+        self.is_held = False
+        self.doubtful: dict[str, CallError] = {}  #: rows that failed, and may have a run all the same: why
+        self.gone: set[str] = set()  #: rows that had a run of which nothing is known
+        self._settled: list[Entry] = []
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing has come of any of its rows."""
+        return len(self.left) == self.submission.rows
+
+    def settle(self, entry: Entry) -> None:
+        """Take note of a row that is not SUBMITTING any more."""
+        self.left.discard(entry.id)
+        self._settled.append(entry)
+
+    def outcome(self, *, is_answered: bool = True) -> Followed:
+        """Return what the planner is told."""
+        return Followed(
+            action=self.action,
+            stage=self.stage,
+            settled=self._settled,
+            run_batch=self.submission.batch_id,
+            was_sent=self.was_sent,
+            is_answered=is_answered,
+            is_held=self.is_held,
+        )
+
+
+def _shows_nothing_new(case: _Case, seen: BatchSeen) -> bool:
+    """Report whether the counts, which lag, tell of no row that is not settled; while there will be more."""
+    if stage(seen.status) is Stage.DONE or seen.started is None or seen.failed is None:
+        return False
+    return seen.started + seen.failed <= case.submission.rows - len(case.left)

@@ -1,0 +1,301 @@
+"""
+Submitting many attempts by one StartRunBatch: the call, and what is written down before and after it.
+
+The submission with every row in it is durable before the call. One whose outcome is unknown stays open: it is
+looked for before it is ever sent again (``follower``). Belongs here: that order. Does not: which rows go
+together and when (``model``), what the service makes of them (``follower``).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from batchrun import points
+from batchrun.engine.denied import not_permitted
+from batchrun.engine.in_groups import in_groups
+from batchrun.engine.proof.survey import UNSENT
+from batchrun.engine.waits import Wait
+from batchrun.errors import (
+    AccessDeniedError,
+    CallError,
+    ConflictError,
+    CredentialsError,
+    OutcomeUnknownError,
+)
+from batchrun.model.entries.entry import sent_to
+from batchrun.model.entries.events import Intended
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.rejections import after_rejection
+from batchrun.model.planning.stimuli import SubmittedTogether
+from batchrun.model.planning.verdicts import after_failure
+from batchrun.model.submissions.grouping import (
+    INLINE,
+    batch_name,
+    batch_request,
+    file_name,
+    settings_of,
+    submission_id,
+)
+from batchrun.model.submissions.submission import Standing, Submission
+from batchrun.points import Point
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+
+    from batchrun.clock import Clock
+    from batchrun.engine.common import Common
+    from batchrun.engine.link import LaneLink
+    from batchrun.engine.outcomes import Outcomes
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.planning.actions import SubmitTogether
+    from batchrun.model.planning.limits import Limits
+    from batchrun.model.submissions.run_batches import BatchSeen
+
+#: The code of a call that was not made, since its rows were not proven any more.
+NOT_SENT: Final = "ReplayWindowPassed"
+#: Bytes of rows in the call itself: what the service takes is not documented, and others take a megabyte.
+_INLINE_BYTES: Final = 900_000
+#: Rows that are made ready at once.
+_PREPARED: Final = 16
+log = structlog.get_logger(__name__)
+
+
+class BatchSubmitter:
+    """Sends many attempts with each call."""
+
+    def __init__(self, link: LaneLink, common: Common) -> None:
+        """Send to the lane of *link*."""
+        self._lane = link.name
+        self._batches = link.service.run_batches
+        self._waits = link.waits
+        self._settings = link.settings
+        self._settings_prefix = link.settings_prefix
+        self._held = common.parts.held
+        self._recorder = common.recorder
+        self._outcomes = common.outcomes
+        self._prover = common.prover
+        self._limits = common.limits
+        self._clock = common.clock
+        self._prepare = common.prepare
+
+    async def submit(self, action: SubmitTogether) -> SubmittedTogether:
+        """
+        Send attempts of one shape, and record what came of it.
+
+        The submission is durable before anything leaves, and nothing leaves after a proof has ended. What was
+        let go of before it was sent comes back as it was.
+
+        Raises:
+            ServiceUnusableError: The launch as a whole lacks a permission, credentials or a service.
+            LeaseLostError, LedgerError: Nothing more may or can be recorded.
+        """
+        wave = _Wave(action)
+        made, turn = await self._ready(wave)
+        if made is not None and self._is_late(wave) and len(wave.ready) <= INLINE:
+            made, turn = await self._ready(wave, turn)  # by name: another turn may come as late
+        if made is None or self._is_late(wave):
+            return wave.outcome()  # a proof has ended meanwhile: they are looked for once more
+        submission = replace(made.submission, sent_at=self._clock.latest())
+        wave.went(submission, await self._recorder.submit_together(submission, made.intents))
+        points.reached(Point.INTENDED)
+        return await self._send(wave, submission, turn)
+
+    async def _ready(self, wave: _Wave, turn: float | None = None) -> tuple[_Made | None, float]:
+        """Have what may go made ready, and wait for its turn; None where nothing may, or it was let go of."""
+        nothing = None, 0.0
+        with self._waits.of(Wait.UNSENT) as scope:
+            await self._prove(wave)
+            await self._make_ready(wave)
+        if scope.cancelled_caught or not wave.ready:
+            return nothing
+        if self._settings is None:
+            wave.ready = _fitting(wave.ready)
+        made = self._made(wave, await self._held.submission_count())
+        with self._waits.of(Wait.UNSENT) as scope:
+            if made.place is not None and self._settings is not None:
+                await self._settings.keep(made.place, made.settings.encode())
+            if turn is None:
+                turn = await self._batches.start_turn()
+        if scope.cancelled_caught or turn is None:
+            return nothing
+        points.reached(Point.TURN_TAKEN)
+        return made, turn
+
+    def _is_late(self, wave: _Wave) -> bool:
+        """Report whether a proof has ended."""
+        latest = self._clock.latest()
+        return any(latest >= self._limits.trust.send_until(entry, latest) for entry in wave.ready)
+
+    async def _prove(self, wave: _Wave) -> None:
+        """Leave in the wave what is proven to have no run."""
+        proven: dict[str, Entry] = {}
+
+        async def prove(planned: Entry) -> None:
+            entry = await self._prover.proven(planned, self._lane, is_last_look=True)
+            if entry is None:
+                wave.unproven.add(planned.id)
+            elif entry.state in UNSENT and entry.attempt == planned.attempt:
+                proven[entry.id] = entry
+                if entry.proven_at != planned.proven_at:
+                    wave.looked_for.add(entry.id)
+            else:
+                wave.entries[planned.id] = entry  # its run was taken over, and may have failed already
+
+        await in_groups(prove, wave.ready, at_once=_PREPARED)
+        wave.ready = [proven[entry.id] for entry in wave.ready if entry.id in proven]
+
+    async def _make_ready(self, wave: _Wave) -> None:
+        """Have done what runs need before them."""
+        if (prepare := self._prepare) is not None:
+
+            async def make_ready(entry: Entry) -> None:
+                await prepare(entry.id, self._lane)
+
+            await in_groups(make_ready, wave.ready, at_once=_PREPARED)
+
+    def _made(self, wave: _Wave, number: int) -> _Made:
+        """Make the submission of the rows that are ready, and the intent of each."""
+        at = self._clock.utcnow()
+        intents = [(entry, self._intent(entry, wave.looked_for, at)) for entry in wave.ready]
+        sent = [apply(entry, intent) for entry, intent in intents]
+        settings, request_id = settings_of(sent), submission_id(sent, number)
+        is_large = len(sent) > INLINE or len(settings) > _INLINE_BYTES
+        place = self._settings_prefix + file_name(settings) if is_large else None
+        request = batch_request(sent, request_id=request_id, settings=settings, settings_uri=place)
+        submission = Submission(
+            request_id=request_id,
+            batch=self._held.name,
+            lane=sent[0].lane,
+            name=batch_name(self._held.name, request_id),
+            request=request,
+            rows=len(sent),
+            intended_at=at,
+        )
+        return _Made(submission=submission, intents=intents, settings=settings, place=place)
+
+    def _intent(self, entry: Entry, looked_for: Collection[str], at: datetime) -> Intended:
+        row = sent_to(entry, self._lane)
+        return Intended(
+            at=at,
+            tagged=self._limits.tag,
+            lane=row.lane,
+            request=None if row.lane is None else row.request,
+            proven_at=row.proven_at if entry.id in looked_for else None,
+        )
+
+    async def _send(self, wave: _Wave, submission: Submission, turn: float) -> SubmittedTogether:
+        latest = self._clock.latest()
+        until = min(self._limits.trust.send_until(entry, latest) for entry in wave.sent)
+        try:
+            seen = await self._batches.start(json.loads(submission.request), turn=turn, trusted_until=until)
+        except CallError as error:
+            return await self._failed(wave, submission, error)
+        points.reached(Point.ANSWERED)
+        await self._held.keep_submission(taken(submission, seen))
+        points.reached(Point.RECORDED)
+        log.info("rows_sent_together", batch=self._held.name, run_batch=seen.id, rows=submission.rows)
+        return wave.outcome(is_known=True)
+
+    async def _failed(self, wave: _Wave, submission: Submission, error: CallError) -> SubmittedTogether:
+        """Record that the service has no such batch; where that is not known, only what was heard."""
+        submission = replace(submission, code=error.code, message=error.message)
+        if is_unknown(error):
+            await self._held.keep_submission(replace(submission, sent_at=self._clock.latest()))
+            return wave.outcome()
+        refused = await refuse_together(self._outcomes, wave.sent, error, self._limits, self._clock)
+        wave.entries.update((entry.id, entry) for entry in refused)
+        await self._held.keep_submission(replace(submission, standing=Standing.OVER))
+        if isinstance(error, AccessDeniedError):
+            raise not_permitted("StartRunBatch", error) from error
+        return wave.outcome()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """A submission that is ready to be recorded."""
+
+    submission: Submission
+    intents: Sequence[tuple[Entry, Intended]]
+    settings: str  #: its rows
+    place: str | None  #: where the service is to find these; None where they stand in the call
+
+
+class _Wave:
+    """The rows of one action, as they are now."""
+
+    def __init__(self, action: SubmitTogether) -> None:
+        self._action = action
+        self._submission: Submission | None = None
+        self.entries = {entry.id: entry for entry in action.entries}
+        self.ready: Sequence[Entry] = action.entries  #: what may go, as far as is known
+        self.sent: Sequence[Entry] = ()
+        self.looked_for: set[str] = set()  #: ids of those that have a new proof
+        self.unproven: set[str] = set()
+
+    def went(self, submission: Submission, sent: Sequence[Entry]) -> None:
+        """Take note that the rows of a submission are intended."""
+        self._submission, self.sent = submission, sent
+        self.entries.update((entry.id, entry) for entry in sent)
+
+    def outcome(self, *, is_known: bool = False) -> SubmittedTogether:
+        """Return what the planner is told."""
+        return SubmittedTogether(
+            action=self._action,
+            entries=tuple(self.entries.values()),
+            request_id=None if self._submission is None else self._submission.request_id,
+            unproven=frozenset(self.unproven),
+            is_known=is_known,
+        )
+
+
+def _fitting(ready: Sequence[Entry]) -> Sequence[Entry]:
+    """Return as many of the rows, one at least, as the call itself can carry."""
+    size = 0
+    for place, entry in enumerate(ready):
+        size += len(settings_of([entry]))
+        if size > _INLINE_BYTES and place:
+            return ready[:place]
+    return ready
+
+
+def is_unknown(error: CallError) -> bool:
+    """Report whether StartRunBatch may have taken effect although it came to this."""
+    if error.code == NOT_SENT and not error.is_doubtful:
+        return False
+    return error.is_doubtful or isinstance(error, ConflictError | OutcomeUnknownError | CredentialsError)
+
+
+async def refuse_together(
+    outcomes: Outcomes, entries: Sequence[Entry], error: CallError, limits: Limits, clock: Clock
+) -> Sequence[Entry]:
+    """Record of each entry that the service has not taken its submission; return them as they are then."""
+    at, is_denied = clock.utcnow(), isinstance(error, AccessDeniedError)
+    refused: list[Entry] = []
+
+    async def refuse(entry: Entry) -> None:
+        if is_denied:
+            event = after_failure(entry, error, at, limits, is_systemic=True)
+        else:
+            event = after_rejection(entry, error, at, limits)
+        refused.append(await outcomes.record(entry, event))
+
+    await in_groups(refuse, entries)
+    return refused
+
+
+def taken(submission: Submission, seen: BatchSeen) -> Submission:
+    """Return the submission as it is once the service is known to have it."""
+    return replace(
+        submission,
+        standing=Standing.TAKEN,
+        batch_id=seen.id,
+        batch_uuid=seen.uuid or submission.batch_uuid,
+        status=seen.status,
+        code=None,
+        message=None,
+    )

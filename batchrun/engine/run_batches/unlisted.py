@@ -1,0 +1,85 @@
+"""Runs of rows that are in no listing of their batch: found among all runs, by name and tags."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+from batchrun.engine.proof.absence import listed_by_name, look_at
+from batchrun.model.entries.entry import run_name
+from batchrun.model.entries.events import Accepted
+from batchrun.model.planning.verdicts import held_for_rivals, search
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+
+    from batchrun.engine.common import Common
+    from batchrun.engine.link import LaneLink
+    from batchrun.model.entries.entry import Entry, Sighting
+    from batchrun.model.entries.events import Event
+    from batchrun.model.planning.listing import Listed
+
+#: Names that are looked for one by one: more are looked for by one pass over all runs.
+_BY_NAME: Final = 50
+
+
+class Unlisted:
+    """Looks for them in one lane."""
+
+    def __init__(self, link: LaneLink, common: Common) -> None:
+        self._lane = link.name
+        self._service = link.service
+        self._recorder = common.recorder
+        self._clock = common.clock
+
+    async def runs(self, entries: Iterable[Entry]) -> Sequence[tuple[Entry, Event]]:
+        """
+        Return what is to be recorded of those that have a run, or of which nobody can say which it is.
+
+        Args:
+            entries: SUBMITTING.
+
+        Raises:
+            CallError: Not everything could be looked at.
+            ServiceUnusableError: The service cannot be used.
+        """
+        names: dict[str, list[Entry]] = {}
+        for entry in entries:
+            names.setdefault(run_name(entry) or "", []).append(entry)
+        sightings: dict[str, list[Sighting]] = {}
+        async with aclosing(self._named(names)) as runs:
+            async for listed in runs:
+                sighting = await look_at(self._service, listed)
+                if sighting is None or await self._recorder.taken([sighting.run.uuid], lane=self._lane):
+                    continue
+                sightings.setdefault(listed.name or sighting.name or "", []).append(sighting)
+        return [*self._found(names, sightings)]
+
+    def _found(
+        self, names: Mapping[str, Sequence[Entry]], sightings: Mapping[str, Sequence[Sighting]]
+    ) -> Iterator[tuple[Entry, Event]]:
+        """Say which of the runs are rows', each of one row alone."""
+        at = self._clock.utcnow()
+        for name, entries in names.items():
+            runs = list(sightings.get(name, ()))
+            for entry in entries:
+                result = search(entry, runs)
+                if result.rivals:
+                    yield entry, held_for_rivals(result.rivals, at)
+                elif (run := result.run) is not None and run.uuid:
+                    runs = [one for one in runs if one.run.uuid != run.uuid]
+                    yield entry, Accepted(at=at, run=run, was_found=True)
+
+    async def _named(self, names: Mapping[str, object]) -> AsyncGenerator[Listed]:
+        """Go through the runs that bear one of these names, by the way that takes fewer calls."""
+        if len(names) > _BY_NAME:
+            async with aclosing(self._service.listed_runs(None)) as pages:
+                async for page in pages:
+                    for run in page:
+                        if not run.name or run.name in names:
+                            yield run
+            return
+        for name in names:
+            async with aclosing(listed_by_name(self._service, name)) as runs:
+                async for run in runs:
+                    yield run

@@ -1,0 +1,1 @@
+"""What is done to a batch beside launching it: rebuild, compare, delete, ask for usage."""

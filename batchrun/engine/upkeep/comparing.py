@@ -1,0 +1,142 @@
+"""
+How a batch's rows stand at the service, beside what the ledger says of them.
+
+Rows that the ledger calls planned may have runs there too, started from another ledger.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from batchrun.engine.denied import not_permitted
+from batchrun.engine.proof.run_lookup import Looked, look_for
+from batchrun.engine.proof.survey import UNSENT
+from batchrun.errors import AccessDeniedError, NotFoundError
+from batchrun.model.entries.recovery import Evidence, Match
+from batchrun.model.entries.states import Outlook, State, outlook
+from batchrun.model.lanes import names_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from batchrun.engine.reach import Reach
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.planning.listing import Listed
+    from batchrun.ports.batch import StoredBatch
+    from batchrun.ports.service import HealthOmics
+
+_PAGE: Final = 500
+
+
+@dataclass(slots=True, kw_only=True)
+class Divergence:
+    """One batch, here and there. A row is in one place only; ids come in the ledger's order."""
+
+    going: int = 0  #: ACTIVE here, and their runs go on there
+    ended: Counter[str] = field(default_factory=Counter)  #: ACTIVE here, ended there, by the run's status
+    missing: list[str] = field(default_factory=list)  #: ACTIVE here, and the service does not know the run
+    gone: int = 0  #: DELETED here, and not there either
+    deleted: Looked = field(default_factory=Looked)  #: DELETED here: what looking for them found
+    elsewhere: list[str] = field(default_factory=list)  #: not sent from here, and yet there
+    doubtful: list[str] = field(default_factory=list)  #: SUBMITTING: the service may have a run of theirs
+    unknown: dict[str, str] = field(default_factory=dict)  #: why nobody can tell, by id
+
+    def add_active(self, looked: Looked) -> None:
+        """Take in what looking for ACTIVE rows found."""
+        for _, run in looked.there:
+            if outlook(run.status) is Outlook.GOING:
+                self.going += 1
+            else:
+                self.ended[run.status] += 1
+        self.missing += [entry.id for entry in looked.gone]
+        self.unknown |= {entry.id: why for entry, why in looked.unknown}
+
+    def add_deleted(self, looked: Looked) -> None:
+        """Take in what looking for DELETED rows found."""
+        self.gone += len(looked.gone)
+        self.deleted.there += looked.there
+        self.unknown |= {entry.id: why for entry, why in looked.unknown}
+
+
+async def compare(batch: StoredBatch, *, reach: Reach, at_once: int) -> Divergence:
+    """
+    Ask for the runs of the rows that are ACTIVE, DELETED, or not sent from here; nothing is written.
+
+    Rows that ended otherwise were seen to end, and are not asked for.
+
+    Raises:
+        ServiceUnusableError: The service cannot be used, or a permission is missing.
+    """
+    found = Divergence()
+    async for page in _pages(batch, State.ACTIVE):
+        found.add_active(await look_for(page, reach=reach, at_once=at_once))
+    async for page in _pages(batch, State.DELETED):
+        found.add_deleted(await look_for(page, reach=reach, at_once=at_once))
+    async for page in _pages(batch, State.SUBMITTING):
+        found.doubtful += [entry.id for entry in page]
+    found.elsewhere = await started_elsewhere(batch, reach=reach)
+    return found
+
+
+async def _pages(batch: StoredBatch, state: State) -> AsyncIterator[Sequence[Entry]]:
+    after = -1
+    while page := await batch.in_state(state, limit=_PAGE, after=after):
+        yield page
+        after = page[-1].position
+
+
+async def started_elsewhere(batch: StoredBatch, *, reach: Reach) -> list[str]:
+    """
+    Return the ids of rows to be sent of which the service has tagged runs that the ledger does not know.
+
+    Raises:
+        CallError: Not all runs could be looked at.
+        ServiceUnusableError: The service cannot be used, or a permission is missing.
+    """
+    rows: dict[str, list[Entry]] = {}
+    evidence = Evidence(batch.name, home=reach.home)
+    async for entry in _unsent(batch):
+        for name in names_of(entry.asked):
+            rows.setdefault(name or "", []).append(entry)
+        evidence.expect(entry.id, entry.asked)
+    if not rows:
+        return []
+    seen: set[str] = set()
+    for lane, service in reach.services.items():
+        try:
+            async with aclosing(service.listed_runs(None)) as pages:
+                async for page in pages:
+                    for run in page:
+                        if run.name in rows and await _add(run, batch, lane, service, evidence):
+                            seen.add(run.name)
+        except AccessDeniedError as error:
+            raise not_permitted(error.operation, error) from error
+    found = {Match.FOUND, Match.CHANGED, Match.AMBIGUOUS}
+    entries = {entry.id: entry for name, named in rows.items() if name in seen for entry in named}
+    return [id_ for id_, entry in entries.items() if evidence.judge(entry, tagged=True).match in found]
+
+
+async def _add(
+    listed: Listed, batch: StoredBatch, lane: str | None, service: HealthOmics, evidence: Evidence
+) -> bool:
+    """Take note of a run that the ledger does not know; False for all others."""
+    try:
+        sighting = await service.get_run(listed.id)
+    except NotFoundError:
+        return False  # deleted since it was listed
+    if await batch.known_runs([sighting.run.uuid], lane=lane):
+        return False
+    evidence.add(sighting, lane)
+    return True
+
+
+async def _unsent(batch: StoredBatch) -> AsyncIterator[Entry]:
+    for state in UNSENT:
+        after = -1
+        while page := await batch.in_state(state, limit=_PAGE, after=after):
+            for entry in page:
+                yield entry
+            after = page[-1].position

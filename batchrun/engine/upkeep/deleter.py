@@ -1,0 +1,177 @@
+"""
+Deleting ended runs from the service, on request: their records go, outputs and logs stay.
+
+What is not there is looked for once more, a listing's lag later: only then does the ledger say so.
+Belongs here: the calls, in an order that never deletes another's run. Does not: which runs (``cli``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from batchrun.engine.denied import unusable
+from batchrun.engine.proof.absence import is_listed
+from batchrun.engine.proof.run_lookup import LISTED
+from batchrun.errors import (
+    AccessDeniedError,
+    CallError,
+    NotFoundError,
+    OutcomeUnknownError,
+    ServiceUnusableError,
+)
+from batchrun.model.entries.events import Missed, Removed
+from batchrun.model.entries.states import Outlook, outlook
+from batchrun.model.planning.absence import ANSWERS, decided, is_there
+from batchrun.model.planning.listing import Sought
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from batchrun.clock import Clock
+    from batchrun.engine.reach import Reach
+    from batchrun.model.entries.entry import Run
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.stored import EndedRun
+
+#: Seconds before each repetition of a call whose answer was lost.
+_WAITS: Final = (1.0, 4.0, 16.0)
+
+
+@dataclass(slots=True, kw_only=True)
+class Deleted:
+    """What became of runs that were to be deleted."""
+
+    deleted: list[EndedRun] = field(default_factory=list)
+    gone: list[EndedRun] = field(default_factory=list)  #: were not there any more
+    kept: list[tuple[EndedRun, str]] = field(default_factory=list)  #: and why
+    missed: list[EndedRun] = field(
+        default_factory=list
+    )  #: were not found, and are to be looked for once more
+
+
+class Deleter:
+    """Deletes runs; for one call of :meth:`delete`."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        reach: Reach,
+        clock: Clock,
+        concurrency: int,
+        lag: float,
+        tell: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """
+        Take what it needs.
+
+        Args:
+            ledger: Where it is kept which runs are not there any more.
+            reach: Who has them.
+            clock: The time.
+            concurrency: Runs at once.
+            lag: Seconds after which what was not there is looked for once more.
+            tell: Is called with the number of those, before each wait.
+        """
+        self._ledger = ledger
+        self._reach = reach
+        self._clock = clock
+        self._concurrency = concurrency
+        self._lag = lag
+        self._tell = tell
+        self._done = Deleted()
+
+    async def delete(self, runs: Sequence[EndedRun]) -> Deleted:
+        """
+        Delete *runs*, each right after GetRun has shown that the id is still its own.
+
+        What was deleted is recorded every so often.
+
+        Raises:
+            ServiceUnusableError: The service cannot be used, or a permission is missing.
+            LedgerError: It cannot be recorded.
+        """
+        for kept in range(ANSWERS):
+            self._done.missed = []
+            for begin in range(0, len(runs), self._concurrency):
+                await self._delete_part(runs[begin : begin + self._concurrency], kept)
+            runs = self._done.missed
+            if not runs:
+                break
+            self._tell(len(runs))
+            await self._clock.sleep(self._lag)
+        return self._done
+
+    async def _delete_part(self, part: Sequence[EndedRun], kept: int) -> None:
+        done = self._done
+        try:
+            async with anyio.create_task_group() as group:
+                for run in part:
+                    group.start_soon(self._delete, run, kept)
+        finally:
+            with anyio.CancelScope(shield=True):
+                gone = {run.run.uuid for run in (*done.deleted, *done.gone)}
+                uuids = gone & {run.run.uuid for run in part}
+                await self._ledger.keep_deleted(uuids, at=self._clock.utcnow())
+
+    async def _delete(self, run: EndedRun, kept: int) -> None:
+        was_asked = False
+        for wait in (*_WAITS, None):
+            try:
+                await self._look_and_delete(run, kept, was_asked=was_asked)
+            except OutcomeUnknownError as error:
+                # Where it was deleted all the same, the id may be another run's already: look again first.
+                if wait is None:
+                    self._done.kept.append((run, f"{error.code}: {error.message}"))
+                    return
+                was_asked = was_asked or error.operation == "DeleteRun"
+                await self._clock.sleep(wait)
+            except (AccessDeniedError, ServiceUnusableError) as error:
+                if not self._reach.has_lanes:
+                    raise unusable(error) from error
+                self._done.kept.append((run, str(error)))
+                return
+            except CallError as error:
+                self._done.kept.append((run, f"{error.code}: {error.message}"))
+                return
+            else:
+                return
+
+    async def _look_and_delete(self, run: EndedRun, kept: int, *, was_asked: bool) -> None:
+        found: Run | None = None
+        service = self._reach.of(run.lane)
+        try:
+            found = (await service.get_run(run.run.id)).run
+            if is_there(run.run, found):
+                await self._delete_found(run, found)
+                return
+        except NotFoundError:
+            pass
+        if was_asked:
+            self._done.deleted.append(run)
+        else:
+            await self._miss(run, found, kept)
+
+    async def _delete_found(self, run: EndedRun, found: Run) -> None:
+        if outlook(found.status) is Outlook.GOING:
+            self._done.kept.append((run, f"it is {found.status}"))
+            return
+        await self._reach.of(run.lane).delete_run(run.run.id)
+        self._done.deleted.append(run)
+
+    async def _miss(self, run: EndedRun, found: Run | None, kept: int) -> None:
+        """Believe that a run is gone, or not yet, or not, by the answers *kept* before and by a listing."""
+        missed = Missed(at=self._clock.utcnow(), message="")
+        event: Missed | Removed | None = missed
+        if kept:
+            one = Sought(run=run.run, name=run.name)
+            event = decided(
+                missed, kept=kept, is_listed=await is_listed(self._reach.of(run.lane), one, found)
+            )
+        if event is None:
+            self._done.kept.append((run, LISTED))
+        else:
+            (self._done.missed if event is missed else self._done.gone).append(run)

@@ -1,0 +1,102 @@
+"""Asking what ended runs used, and keeping it as it comes: whoever stops this loses nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from batchrun.engine.denied import unusable
+from batchrun.engine.proof.absence import is_listed
+from batchrun.errors import AccessDeniedError, CallError, NotFoundError, ServiceUnusableError
+from batchrun.model.planning.listing import Sought
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from batchrun.clock import Clock
+    from batchrun.engine.reach import Reach
+    from batchrun.model.costs import Usage
+    from batchrun.ports.ledger import Ledger
+    from batchrun.ports.service import HealthOmics
+    from batchrun.ports.stored import EndedRun
+
+
+@dataclass(slots=True, kw_only=True)
+class Asked:
+    """What came of asking."""
+
+    known: int = 0
+    gone: int = 0  #: not there any more
+    unknown: list[tuple[EndedRun, str]] = field(default_factory=list)  #: no answer this time, and why
+
+    @property
+    def done(self) -> int:
+        """How many were asked for."""
+        return self.known + self.gone + len(self.unknown)
+
+
+async def ask_usage(
+    runs: Sequence[EndedRun],
+    *,
+    ledger: Ledger,
+    reach: Reach,
+    clock: Clock,
+    at_once: int,
+    tell: Callable[[Asked], None],
+) -> Asked:
+    """
+    Ask what *runs* used, and keep each answer at once.
+
+    Args:
+        runs: Those whose usage is not known.
+        ledger: Where it is kept.
+        reach: Who is asked.
+        clock: The time.
+        at_once: How many runs are asked for at once.
+        tell: Is called after each run.
+
+    Raises:
+        ServiceUnusableError: The service cannot be used, or a permission is missing.
+        LedgerError: It cannot be kept.
+    """
+    asked = Asked()
+    waiting = iter(runs)
+
+    async def work() -> None:
+        for run in waiting:
+            await _ask(run, ledger, reach, clock, asked)
+            tell(asked)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(at_once):
+            group.start_soon(work)
+    return asked
+
+
+async def _usage(spent: EndedRun, service: HealthOmics) -> Usage | None:
+    """Return what the run used; None where the service neither knows nor lists it."""
+    try:
+        return await service.usage(spent.run)
+    except NotFoundError:
+        if await is_listed(service, Sought(run=spent.run, name=spent.name), None):
+            raise
+        return None
+
+
+async def _ask(spent: EndedRun, ledger: Ledger, reach: Reach, clock: Clock, asked: Asked) -> None:
+    try:
+        usage = await _usage(spent, reach.of(spent.lane))
+    except (AccessDeniedError, ServiceUnusableError) as error:
+        if not reach.has_lanes:
+            raise unusable(error) from error
+        asked.unknown.append((spent, str(error)))
+        return
+    except CallError as error:
+        asked.unknown.append((spent, f"{error.code}: {error.message}"))
+        return
+    with anyio.CancelScope(shield=True):
+        await ledger.keep_usage(spent.run.uuid, usage, at=clock.utcnow())
+    asked.known += usage is not None
+    asked.gone += usage is None

@@ -1,0 +1,149 @@
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
+"""
+A batch's answers to a launch and to results: what is due, how things stand, what became of each entry.
+
+Belongs here: running the queries and making values of their rows. Does not: what people ask (``standing``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Final
+
+from batchrun.ledger import leases
+from batchrun.ledger.closed import why_closed
+from batchrun.ledger.keyed import Keyed, reads
+from batchrun.ledger.rows import entry_of, lane_of, lanes_in, micros, past_attempt_of, time_of
+from batchrun.ledger.verbs.sync import compared
+from batchrun.model.entries.states import State
+from batchrun.model.planning.cancelling import Cancellation, Scope
+from batchrun.ports.stored import Counts, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from batchrun.ledger.store import Store
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.spec import Spec
+    from batchrun.ports.stored import LanePlace, Lease, PastAttempt, Sync
+
+_PAGE: Final = 500
+
+
+class Reading(Keyed):
+    """What a launch and results read of a batch."""
+
+    @reads
+    def holder(self, *, at: datetime) -> Lease | None:
+        return leases.holder(self._store, self._key, self.name, at)
+
+    @reads
+    def why_closed(self) -> str | None:
+        return why_closed(self._store, self._key, self.name)
+
+    @reads
+    def lanes(self) -> Sequence[LanePlace]:
+        return [lane_of(row) for row in self._store.all("lanes", batch=self._key)]
+
+    @reads
+    def compare(self, specs: Iterable[Spec], *, home: str | None = None) -> Sync:
+        with compared(self._store, self._key, self.name, specs, home) as found:
+            return found.summary()
+
+    @reads
+    def unproven(self, *, since: datetime, at: datetime) -> int:
+        return int(self._store.value("unproven", batch=self._key, since=micros(since), at=micros(at)))
+
+    @reads
+    def counts(self) -> Counts:
+        by_state, by_status = Counter[State](), Counter[str]()
+        by_lane: defaultdict[str, Counter[State]] = defaultdict(Counter)
+        for row in self._store.all("counts", batch=self._key):
+            state = State(row.state)
+            by_state[state] += row.total
+            if state is State.ACTIVE:
+                by_status[row.run_status] += row.total
+            by_lane[_only(lanes_in(row.may_take))][state] += row.total
+        has_lanes = by_lane.keys() - {""} or self._store.all("lanes", batch=self._key)
+        return Counts(
+            by_state=by_state,
+            by_status=by_status,
+            changed=self._store.value("count_changed_rows", batch=self._key),
+            by_lane=by_lane if has_lanes else {},
+        )
+
+    @reads
+    def entry(self, entry_id: str) -> Entry | None:
+        row = self._store.one("entry", batch=self._key, id=entry_id)
+        return None if row is None else entry_of(self.name, row)
+
+    @reads
+    def earlier(self, entry_id: str) -> Sequence[PastAttempt]:
+        rows = self._store.all("earlier_attempts", batch=self._key, id=entry_id)
+        return tuple(past_attempt_of(row) for row in rows)
+
+    @reads
+    def known_runs(self, uuids: Collection[str], *, lane: str | None = None) -> frozenset[str]:
+        return frozenset(
+            uuid for uuid in uuids if self._store.one("is_known_run", batch=self._key, uuid=uuid, lane=lane)
+        )
+
+    @reads
+    def in_state(self, state: State, *, limit: int, after: int = -1) -> Sequence[Entry]:
+        return self._entries("in_state", state=state.value, after=after, limit=limit)
+
+    @reads
+    def cancellations(self, *, limit: int, after: int = -1) -> Sequence[Cancellation]:
+        rows = self._store.all("cancellations", batch=self._key, after=after, limit=limit)
+        return [Cancellation(entry=entry_of(self.name, row), scope=Scope(row.scope)) for row in rows]
+
+    @reads
+    def history(self, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
+        rows = self._store.all("history", batch=self._key, id=entry_id)
+        return [(time_of(row.at), row.attempt, row.kind, row.detail) for row in rows]
+
+    @reads
+    def changed(self, *, after: int, upto: int) -> Sequence[Outcome]:
+        with self._store.reading():
+            rows = self._store.all("changed", batch=self._key, after=after, upto=upto)
+            entries = [entry_of(self.name, row) for row in rows]
+            return [Outcome(entry=one, earlier=self._earlier(one)) for one in entries]
+
+    def _earlier(self, entry: Entry) -> tuple[PastAttempt, ...]:
+        if entry.attempt == 1:
+            return ()
+        rows = self._store.all("earlier_attempts", batch=self._key, id=entry.id)
+        return tuple(past_attempt_of(row) for row in rows)
+
+    async def outcomes(self) -> AsyncIterator[Outcome]:
+        snapshot = await self._read(self._store.snapshot)
+        try:
+            after = -1
+            while page := await self._page(snapshot, after):
+                for outcome in page:
+                    yield outcome
+                after = page[-1].entry.position
+        finally:
+            if not self._worker.is_stopped:
+                await self._read(snapshot.close)
+
+    @reads
+    def _page(self, snapshot: Store, after: int) -> Sequence[Outcome]:
+        rows = snapshot.all("outcomes", batch=self._key, after=after, limit=_PAGE)
+        entries = [entry_of(self.name, row) for row in rows]
+        if not entries:
+            return []
+        earlier = self._attempts_before(snapshot, entries[0].position, entries[-1].position)
+        return [Outcome(entry=one, earlier=tuple(earlier.get(one.position, ()))) for one in entries]
+
+    def _attempts_before(self, snapshot: Store, first: int, last: int) -> Mapping[int, Sequence[PastAttempt]]:
+        by_position: defaultdict[int, list[PastAttempt]] = defaultdict(list)
+        for row in snapshot.all("attempts_before", batch=self._key, first=first, last=last):
+            by_position[row.position].append(past_attempt_of(row))
+        return by_position
+
+
+def _only(lanes: Sequence[str]) -> str:
+    """Return the lane where there is one alone; else an empty name."""
+    return lanes[0] if len(lanes) == 1 else ""

@@ -1,0 +1,144 @@
+"""
+Writes steps: an event into the history, and the entry that it led to.
+
+Belongs here: how one step is stored, and when an attempt is kept. Does not: transactions and fences
+(``held``), and where an event leads (``model.entries.transitions``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchrun import points
+from batchrun.errors import InvariantError
+from batchrun.ledger.rows import attempt_values, detail, listed, maybe_micros, micros, standing_values
+from batchrun.model.account import account_of
+from batchrun.model.entries.events import Doubted, Failed, Intended, kind
+from batchrun.model.entries.recovery import OTHER_CONTENT
+from batchrun.model.tasks import may_be_asked
+from batchrun.points import Point
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from batchrun.ledger.store import Store, Value
+    from batchrun.model.entries.entry import Entry
+    from batchrun.ports.stored import Transition
+
+
+@dataclass(slots=True)
+class _Stored:
+    """What is stored of an entry, as far as it decides how a step is written."""
+
+    key: int
+    attempt: int
+    intended_at: int | None
+    lane: str | None
+    identity: tuple[str | None, str | None]  #: its run's uuid and ARN
+
+
+def announce(store: Store, batch: int, steps: Iterable[Transition]) -> None:
+    """Say that *steps* are recorded once the batch is known to be held still."""
+    store.ahead("stored_attempts_of", batch=batch, ids=_ids(steps))
+
+
+def record(store: Store, batch: int, name: str, steps: Iterable[Transition]) -> None:
+    """Write *steps* of the batch called *name* in their order, within the transaction that is open."""
+    steps = list(steps)
+    stored = _stored(store, batch, steps)
+    events: list[dict[str, Value]] = []
+    failed: list[dict[str, Value]] = []
+    proven: list[dict[str, Value]] = []
+    for step in steps:
+        event, entry = step.event, step.entry
+        if entry.batch != name:
+            raise InvariantError(f"a step for entry '{entry.id}' of batch '{entry.batch}' in batch '{name}'")
+        key = _update(store, stored.get(entry.id), entry)
+        at, attempt = micros(event.at), entry.attempt
+        events.append(
+            {"key": key, "attempt": attempt, "at": at, "kind": kind(event), "detail": detail(event, entry)}
+        )
+        if isinstance(event, Failed) and may_be_asked(entry):
+            failed.append({"key": key, "attempt": attempt})
+        if isinstance(event, Doubted) and event.code == OTHER_CONTENT:
+            store.later("keep_found_otherwise", key=key, attempt=attempt)
+        if isinstance(event, Intended) and event.proven_at is not None:
+            proven.append({"key": key, "at": micros(event.proven_at)})
+        points.reached(Point.COMMITTING)
+    for statement, rows in (("add_event", events), ("add_failed_run", failed), ("keep_proof", proven)):
+        if rows:
+            store.many(statement, rows)
+    _learn_accounts(store, batch, steps)
+
+
+def _learn_accounts(store: Store, batch: int, steps: Iterable[Transition]) -> None:
+    accounts: dict[str | None, str] = {}
+    for entry in (step.entry for step in steps):
+        if entry.run is not None and (account := account_of(entry.run.arn)):
+            accounts.setdefault(entry.lane, account)
+    for lane, account in accounts.items():
+        if lane is None:
+            store.later("learn_account", batch=batch, account=account)
+        else:
+            store.later("learn_lane", batch=batch, name=lane, account=account)
+
+
+def _ids(steps: Iterable[Transition]) -> str:
+    return listed(dict.fromkeys(step.entry.id for step in steps))
+
+
+def _stored(store: Store, batch: int, steps: Iterable[Transition]) -> dict[str, _Stored]:
+    """Ask for all at once: each statement may have to wait for the interpreter that runs the launcher."""
+    return {
+        row.id: _Stored(
+            key=row.key,
+            attempt=row.attempt,
+            intended_at=row.intended_at,
+            lane=row.lane,
+            identity=(row.run_uuid, row.run_arn),
+        )
+        for row in store.all("stored_attempts_of", batch=batch, ids=_ids(steps))
+    }
+
+
+def _update(store: Store, stored: _Stored | None, entry: Entry) -> int:
+    """Make *entry* current and give its key; what is stored of an earlier attempt is kept first."""
+    if stored is None:
+        raise InvariantError(f"a step for entry '{entry.id}', which batch '{entry.batch}' does not have")
+    _check_order(entry, stored.attempt)
+    _check_lane(entry, stored)
+    if entry.attempt > stored.attempt:
+        store.later("keep_attempt", key=stored.key)
+    # Invariant: an attempt that was intended keeps its lane, request and requestId, a uuid its run.
+    standing = standing_values(entry)
+    intended_at = maybe_micros(entry.intended_at)
+    identity = (entry.run.uuid, entry.run.arn) if entry.run else (None, None)
+    is_other = (stored.attempt, stored.intended_at) != (entry.attempt, intended_at)
+    if stored.intended_at is None or is_other:
+        store.later("update_whole", key=stored.key, **standing, **attempt_values(entry))
+    elif stored.identity != identity:
+        store.later("update_with_run", key=stored.key, **standing)
+    else:
+        store.later("update_standing", key=stored.key, **standing)
+    stored.attempt, stored.intended_at, stored.identity = entry.attempt, intended_at, identity
+    stored.lane = entry.lane
+    return stored.key
+
+
+def _check_order(entry: Entry, stored: int) -> None:
+    if stored <= entry.attempt <= stored + 1:
+        return
+    raise InvariantError(
+        f"a step for attempt {entry.attempt} of entry '{entry.id}' of batch '{entry.batch}', "
+        f"which is at attempt {stored}"
+    )
+
+
+def _check_lane(entry: Entry, stored: _Stored) -> None:
+    if stored.intended_at is None or stored.attempt != entry.attempt or stored.lane == entry.lane:
+        return
+    raise InvariantError(
+        f"a step in lane {entry.lane} for attempt {entry.attempt} of entry '{entry.id}' of batch "
+        f"'{entry.batch}', which is in lane {stored.lane}"
+    )

@@ -1,0 +1,152 @@
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
+"""
+A batch's answers to people who ask how it stands, each bounded so that it comes at once.
+
+Belongs here: running these queries and making values of their rows. Does not: what a launch needs
+(``reading``).
+"""
+
+from __future__ import annotations
+
+import json
+import string
+from typing import TYPE_CHECKING, Final
+
+from batchrun.ledger.keyed import Keyed, reads
+from batchrun.ledger.rows import entry_of, listed, micros, run_of, time_of
+from batchrun.ledger.verbs.usages import usage_of
+from batchrun.model.entries.states import State
+from batchrun.model.tasks import FailedTask, FailedTasks
+from batchrun.ports.stored import By, EndedRun, Failures, Glance, Latest, TaskFailures
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from batchrun.ledger.store import Row, Value
+    from batchrun.model.entries.entry import Entry, Run
+
+#: Comes after every other in the order of texts.
+_LAST_CHARACTER: Final = "\U0010ffff"
+#: What ids are made of, by and large.
+_CHARACTERS: Final = string.ascii_letters + string.digits + "-_."
+
+
+class Standing(Keyed):
+    """What people ask of a batch."""
+
+    @reads
+    def glance(self, *, since: datetime, at: datetime, limit: int) -> Glance:
+        with self._store.reading():
+            events = self._store.all("recent", batch=self._key, since=micros(since))
+            return Glance(
+                oldest=tuple(self._entries("oldest_active", limit=limit)),
+                failures=tuple(self._entries("latest_failures", limit=limit)),
+                events=tuple((time_of(row.at), row.kind) for row in events),
+                next_due=self._next_due(at),
+            )
+
+    @reads
+    def latest_runs(
+        self, which: Latest, *, limit: int, lane: str | None = None, is_home: bool = False
+    ) -> Sequence[Run]:
+        where: dict[str, Value] = {"batch": self._key, "limit": limit, "lane": lane, "is_home": is_home}
+        if which is Latest.ENDED:
+            rows = self._store.all("latest_ends", **where)
+        else:
+            rows = self._store.all("latest_runs", is_active=which is Latest.ACTIVE, **where)
+        return [run for row in rows if (run := run_of(row))]
+
+    @reads
+    def failures(self, *, limit: int) -> Sequence[Failures]:
+        groups: dict[tuple[str, str | None, int], list[Entry]] = {}
+        for row in self._store.all("failures", batch=self._key, limit=limit):
+            group = (row.state, row.reason, row.total)
+            groups.setdefault(group, []).append(entry_of(self.name, row))
+        whys = [TaskFailures(**row._asdict()) for row in self._store.all("task_failures", batch=self._key)]
+        return [
+            Failures(
+                state=State(state),
+                reason=reason,
+                count=count,
+                entries=tuple(entries),
+                tasks=tuple(why for why in whys if state == State.FAILED.value and why.run_reason == reason),
+            )
+            for (state, reason, count), entries in groups.items()
+        ]
+
+    @reads
+    def find_ids(self, text: str, by: By, *, limit: int = 20) -> Sequence[str]:
+        rows: Sequence[Row]
+        match by:
+            case By.RUN:
+                rows = self._store.all("ids_of_run", batch=self._key, text=text)
+            case By.BEGINNING:
+                last = text + _LAST_CHARACTER
+                rows = self._store.all("ids_beginning", batch=self._key, first=text, last=last, limit=limit)
+            case By.LIKENESS:
+                asked = {
+                    "ids_after": text,
+                    "ids_before": text,
+                    "ids_like": f"%{_literal(text)}%",
+                    "ids_among": listed(_one_off(text)),
+                }
+                found = (self._store.all(one, batch=self._key, text=value) for one, value in asked.items())
+                rows = [row for some in found for row in some]
+        return list(dict.fromkeys(row.id for row in rows))
+
+    @reads
+    def failed_tasks(self, ids: Collection[str]) -> Mapping[str, Mapping[int, FailedTasks]]:
+        told: dict[str, dict[int, FailedTasks]] = {}
+        for row in self._store.all("failed_tasks", batch=self._key, ids=listed(ids)):
+            attempts, attempt = told.setdefault(row.id, {}), row.attempt
+            before = attempts[attempt].tasks if attempt in attempts else ()
+            task = () if row.task_id is None else (_task(row),)
+            attempts[attempt] = FailedTasks(tasks=(*before, *task), has_more=bool(row.has_more))
+        return told
+
+    @reads
+    def ended_runs(self, *, limit: int, after: tuple[int, int] = (-1, 0)) -> Sequence[EndedRun]:
+        position, attempt = after
+        rows = self._store.all("ended_runs", batch=self._key, after=position, attempt=attempt, limit=limit)
+        return [
+            EndedRun(
+                position=row.position,
+                entry_id=row.id,
+                attempt=row.attempt,
+                run=run,
+                lane=row.lane,
+                name=json.loads(row.request).get("name"),
+                usage=None if row.status is None else usage_of(self._store, row),
+                is_gone=bool(row.is_gone),
+                is_there=bool(row.is_there),
+            )
+            for row in rows
+            if (run := run_of(row))
+        ]
+
+
+def _task(row: Row) -> FailedTask:
+    return FailedTask(
+        id=row.task_id,
+        name=row.name,
+        failure_reason=row.failure_reason,
+        status_message=row.status_message,
+        log_stream=row.log_stream,
+    )
+
+
+def _one_off(text: str) -> Iterator[str]:
+    """Return what *text* may have been meant to be if one character is wrong, lacking, too much or moved."""
+    for place in range(len(text) + 1):
+        before, after = text[:place], text[place:]
+        yield before + after[1:]
+        yield before + after[1:2] + after[:1] + after[2:]
+        for character in _CHARACTERS:
+            yield before + character + after
+            yield before + character + after[1:]
+
+
+def _literal(text: str) -> str:
+    """Return *text* as a LIKE pattern that means just that."""
+    return "".join(f"\\{character}" if character in "\\%_" else character for character in text)

@@ -1,0 +1,206 @@
+"""
+Takes a manifest into a batch, or says how it differs.
+
+The rows are streamed into a temporary table, request and all only where they are new or changed; the rest is
+set operations in slices, so that memory does not grow with the manifest. Belongs here: that, and the order
+of entries. Does not: what a changed row leads to (``model.entries.transitions``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchrun import points
+from batchrun.errors import ChangedRowsError, InvariantError
+from batchrun.ledger.rows import content_values, entry_of, lanes_text
+from batchrun.ledger.verbs.asking import take_back
+from batchrun.ledger.verbs.record import record
+from batchrun.model.entries.adding_lanes import asks_otherwise, with_content
+from batchrun.model.entries.events import Revised
+from batchrun.model.entries.transitions import apply
+from batchrun.model.lanes import lanes_of
+from batchrun.model.planning.limits import Changed
+from batchrun.points import Point
+from batchrun.ports.stored import Sync, Transition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from batchrun.ledger.store import Row, Store, Value
+    from batchrun.model.spec import Spec
+
+#: Rows that are compared in one go: enough to pay, few enough to stay in SQLite's cache.
+_SLICE = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A manifest beside its batch, for as long as the temporary tables live."""
+
+    store: Store
+    batch: int | None  #: its key; None where there is no such batch yet
+    name: str
+
+    def summary(self) -> Sync:
+        """Return the differences."""
+        found = self._counted()
+        rows, new, changed = found.rows, found.new, found.changed
+        gone = self.store.value("gone", batch=self.batch)
+        return Sync(
+            rows=rows,
+            new=new,
+            unchanged=rows - new - changed,
+            changed=changed,
+            changed_ids=self._ids("changed_ids") if changed else (),
+            gone=gone,
+            gone_ids=self._ids("gone_ids") if gone else (),
+        )
+
+    @property
+    def has_news(self) -> bool:
+        """Whether some row is new or changed."""
+        found = self._counted()
+        return bool(found.new or found.changed)
+
+    def refuse_changed(self) -> None:
+        """Raise ChangedRowsError where rows that were sent have changed."""
+        if sent := self._counted().sent:
+            raise ChangedRowsError(self._ids("changed_sent_ids"), sent)
+
+    def _counted(self) -> Row:
+        return self.store.one("compared")
+
+    def _ids(self, name: str) -> tuple[str, ...]:
+        return tuple(row.id for row in self.store.all(name, batch=self.batch))
+
+
+@contextlib.contextmanager
+def compared(
+    store: Store, batch: int | None, name: str, specs: Iterable[Spec], home: str | None
+) -> Iterator[Comparison]:
+    """
+    Read *specs* beside the batch; *home* is the lane of rows that were sent before the manifest had lanes.
+
+    Outside of any writing transaction: *specs* may come slowly, and other processes write to other batches.
+    """
+    with store.tables("make_manifest", "drop_manifest"):
+        with store.reading():
+            _read(store, batch, specs)
+            _weigh(store, name, home)
+        yield Comparison(store=store, batch=batch, name=name)
+
+
+def take_in(comparison: Comparison, batch: int, *, resubmit: bool, at: datetime) -> None:
+    """Write what was compared into the batch, within the transaction that is open."""
+    store, name = comparison.store, comparison.name
+    # What is told without an event: how many rows.
+    told = [_place(store, batch), _keep(store, name), store.run("add_new_entries", batch=batch)]
+    store.run("add_new_works", batch=batch)
+    store.run("keep_works", resubmit=resubmit)
+    told.append(store.run("forget_changed_rows", batch=batch))
+    if not resubmit:
+        told.append(store.run("keep_changed_rows"))
+    if any(told):
+        store.run("forget_written", batch=batch)
+    points.reached(Point.SYNCING)
+    for steps in _revisions(store, name, resubmit=resubmit, at=at):
+        if resubmit:
+            take_back(store, batch, [step.entry.id for step in steps])
+        record(store, batch, name, steps)
+
+
+def sync(comparison: Comparison, batch: int, *, changed: Changed, at: datetime, place: str | None) -> Sync:
+    """Carry out what *changed* asks for, within the transaction that is open."""
+    if changed is Changed.REFUSE:
+        comparison.refuse_changed()
+    found = comparison.summary()
+    take_in(comparison, batch, resubmit=changed is Changed.RESUBMIT, at=at)
+    if place is not None:
+        comparison.store.run("keep_place", batch=batch, place=place)
+    return found
+
+
+def _read(store: Store, batch: int | None, specs: Iterable[Spec]) -> None:
+    left = begun(specs)
+    while part := list(itertools.islice(left, _SLICE)):
+        try:
+            store.many("add_spec", map(_values, part))
+            store.run("compare_slice", batch=batch)
+        except InvariantError as error:
+            raise InvariantError(f"two rows of the manifest have one id or one position: {error}") from error
+        store.run("empty_slice")
+
+
+def _values(spec: Spec) -> dict[str, Value]:
+    lanes = None if spec.offers is None else lanes_text(lanes_of(spec.content))
+    return {
+        "position": spec.position,
+        "id": spec.id,
+        "request": spec.request,
+        "offers": spec.offers,
+        "may_take": lanes,
+        "work": spec.work,
+    }
+
+
+def _weigh(store: Store, name: str, home: str | None) -> None:
+    """Find rows that were sent and ask for the same in their lane, whatever other lanes are offered."""
+    for rows in _pages(store, "rows_to_weigh"):
+        for row in rows:
+            if not asks_otherwise(entry_of(name, row), row.wanted, home):
+                store.run("keep_row", position=row.place)
+
+
+def _keep(store: Store, name: str) -> int:
+    """Take their content over without an event, as their position is: it is for attempts to come."""
+    count = 0
+    for rows in _pages(store, "rows_to_keep"):
+        entries = [with_content(entry_of(name, row), row.wanted) for row in rows]
+        changes = zip(rows, entries, strict=True)
+        store.many("update_content", ({"key": row.key, **content_values(one)} for row, one in changes))
+        count += len(rows)
+    return count
+
+
+def _pages(store: Store, statement: str, **values: Value) -> Iterator[Sequence[Row]]:
+    """Return rows of the manifest in pages, each read before it is worked on."""
+    after = -1
+    while rows := store.all(statement, after=after, **values):
+        after = rows[-1].place
+        yield rows
+
+
+def _place(store: Store, batch: int) -> int:
+    moved = store.run("find_places", batch=batch)
+    if moved:
+        store.run("step_aside", beyond=store.value("beyond", batch=batch))
+        store.run("take_places")
+    return moved
+
+
+def _revisions(store: Store, name: str, *, resubmit: bool, at: datetime) -> Iterator[Sequence[Transition]]:
+    """Return the steps for changed rows in pages."""
+    for rows in _pages(store, "rows_to_revise", resubmit=resubmit):
+        entries = [entry_of(name, row) for row in rows]
+        events = [Revised(at=at, request=row.wanted) for row in rows]
+        yield [
+            Transition(event=event, entry=apply(entry, event))
+            for entry, event in zip(entries, events, strict=True)
+        ]
+
+
+def begun(specs: Iterable[Spec]) -> Iterator[Spec]:
+    """
+    Begin with *specs* once more.
+
+    Raises:
+        InvariantError: They can be gone through but once: the second time all rows would seem to be gone.
+    """
+    if isinstance(specs, Iterator):
+        raise InvariantError("rows that can be gone through but once were given to the ledger")
+    return iter(specs)

@@ -1,0 +1,104 @@
+"""
+Attempts that have the service run a run once more: StartRun by ``runId``.
+
+The service copies what the run was asked for, workflow and parameters included. Role, output place, name and
+tags go with the call all the same: it requires the first two, and with the others the copy stays its row's.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.entries.events import Deferred, Refused
+from batchrun.model.entries.states import State
+from batchrun.model.lanes import Offer, first_request, offers_text, request_in
+from batchrun.model.spec import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from batchrun.model.entries.entry import Entry, Run
+
+#: Our own code for a run that cannot be copied.
+NOT_THERE: Final = "RunToDuplicateIsGone"
+_KEPT: Final = ("roleArn", "outputUri", "outputUriPrefixMode", "name", "tags")
+
+
+def can_duplicate(entry: Entry) -> bool:
+    """Report whether the entry has a run that the service may still have: only that can be copied."""
+    return entry.run is not None and entry.state is not State.DELETED
+
+
+def duplicate(request: str, run_id: str) -> str:
+    """
+    Return the canonical request that runs a run once more.
+
+    Args:
+        request: What the run was asked for.
+        run_id: Its id, under which the service must have it still.
+    """
+    asked = json.loads(request)
+    return canonical({name: asked[name] for name in _KEPT if name in asked} | {"runId": run_id})
+
+
+def copy_of(content: str, run_id: str, lane: str | None) -> str:
+    """Return the content that runs once more the run of *run_id*, which is in *lane*: it stays there."""
+    asked = request_in(content, lane)
+    if asked is None:
+        return content
+    copied = duplicate(asked, run_id)
+    return copied if lane is None else offers_text([Offer(lane=lane, request=copied)])
+
+
+def after_asking(entry: Entry, *, duplicates: bool) -> str | None:
+    """
+    Return the content of the attempt that people ask for, after the current one; None where it is the same.
+
+    A copy is made once: another attempt without *duplicates* goes back to what the manifest asks for.
+    """
+    if duplicates and entry.run is not None:
+        return copy_of(entry.request if entry.lane is None else entry.asked, entry.run.id, entry.lane)
+    return entry.content if is_duplicate(entry) else None
+
+
+def is_duplicate(entry: Entry) -> bool:
+    """Report whether the current attempt copies a run, where its row does not ask for that itself."""
+    if entry.manifest_request is None:
+        return False
+    manifest = request_in(entry.manifest_request, entry.lane) or first_request(entry.manifest_request)
+    run_ids = [json.loads(text).get("runId") for text in (entry.request, manifest)]
+    return run_ids[0] is not None and run_ids[0] != run_ids[1]
+
+
+def source_of(entry: Entry, earlier: Sequence[Run | None]) -> Run | None:
+    """
+    Return the run that *entry*, a duplicate, copies.
+
+    Args:
+        entry: The entry.
+        earlier: The runs of its earlier attempts, oldest first. Ids are used again: the newest has it now.
+    """
+    run_id = json.loads(entry.request).get("runId")
+    return next((run for run in reversed(earlier) if run is not None and run.id == run_id), None)
+
+
+def replaced(entry: Entry, source: Run, at: datetime, lag: float) -> Deferred | Refused:
+    """
+    Say what an answer means by which the run to be copied is gone, or its id another run's.
+
+    The first is not believed: *lag* seconds later it will be looked up again.
+    """
+    message = f"run {source.id} is no longer the one to duplicate (uuid {source.uuid})"
+    if entry.code == NOT_THERE:
+        return Refused(at=at, code=NOT_THERE, message=message)
+    return Deferred(at=at, due=at + timedelta(seconds=lag), code=NOT_THERE, message=message)
+
+
+def unknown(entry: Entry, at: datetime) -> Refused:
+    """Say that the ledger does not know the run to be copied, which was lost with an earlier one."""
+    run_id = json.loads(entry.request).get("runId")
+    message = f"it is not known whether {run_id} is still the run to duplicate: it is not in the ledger"
+    return Refused(at=at, code=NOT_THERE, message=message)

@@ -1,0 +1,117 @@
+"""
+Why runs fail, whose job it is to mend that, and what to do next.
+
+The reasons are those of UG/workflows-run-errors (healthomics.md, 3.3); the API types them as free text, so
+new ones come. Who owns a reason, and the words, are ours.
+
+Belongs here: the table. Does not: retrying (``retrying``), showing (``cli``, ``report``).
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+from batchrun.model.entries.states import State
+
+
+class Owner(enum.Enum):
+    """Who can do something about a failure."""
+
+    YOU = "you"  #: who runs the batch: inputs, roles, limits
+    AUTHOR = "the workflow's author"  #: definition, images, resources that tasks ask for
+    AWS = "AWS"  #: temporary; a retry is what helps
+    UNKNOWN = "whoever looks first"  #: it takes a look at the failed task first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """Whose job it is, and the next thing to do, as an instruction."""
+
+    owner: Owner
+    action: str
+
+
+def _you(action: str) -> Advice:
+    return Advice(owner=Owner.YOU, action=action)
+
+
+def _author(action: str) -> Advice:
+    return Advice(owner=Owner.AUTHOR, action=action)
+
+
+def _aws(action: str) -> Advice:
+    return Advice(owner=Owner.AWS, action=action)
+
+
+def _look(action: str) -> Advice:
+    return Advice(owner=Owner.UNKNOWN, action=action)
+
+
+_READ_THE_LOG: Final = "read the failed task's log stream, as 'batchrun show' names it"
+
+ADVICE: Final[dict[str, Advice]] = {
+    "SERVICE_ERROR": _aws("try again; if it persists, open a support case with the run's arn"),
+    "INSTANCE_RESERVATION_FAILED": _aws("try again later, or let tasks take other instance types"),
+    "MODIFIED_INPUT_RESOURCE": _you("leave the inputs alone while runs read them, then retry"),
+    "IMAGE_VERIFICATION_FAILURE": _author("push the container image again, then retry"),
+    "EXPORT_FAILED": _you("let the role write to outputUri (s3:PutObject, and kms where it is encrypted)"),
+    "IMPORT_FAILED": _you("check that each input exists, and that the role may read it (s3:GetObject)"),
+    "RUN_TASK_FAILED": _look(_READ_THE_LOG),
+    "WORKFLOW_RUN_FAILED": _look(
+        "read the engine's log stream, run/<runId>/engine in /aws/omics/WorkflowLog"
+    ),
+    "ASSUME_ROLE_FAILED": _you("let omics.amazonaws.com assume roleArn, in the role's trust policy"),
+    "ECR_PERMISSION_ERROR": _you("let HealthOmics pull the image, in the repository's policy"),
+    "INVALID_ECR_IMAGE_URI": _author("name an image that exists in a private ECR repository of this Region"),
+    "CANNOT_START_CONTAINER_ERROR": _author("check the image's entry point and its processor architecture"),
+    "CANNOT_START_CONTAINER_SIZE_ERROR": _author("make the container image smaller"),
+    "INPUT_URI_NOT_FOUND": _you("correct the input's URI, or put the object there"),
+    "INVALID_URI_INPUT": _you("correct the input's URI"),
+    "INVALID_RUN_PARAMETERS": _you("correct the parameters, or the file that parametersUri names"),
+    "INACTIVE_OMICS_STORAGE_RESOURCE": _you("activate the read set or reference, then retry"),
+    "UNSUPPORTED_INPUT_SIZE": _you("give inputs within the workflow's limits"),
+    "INVALID_TASK_RESOURCE_VALUE": _author("ask for cpus, memory and gpus that an instance type has"),
+    "OUT_OF_MEMORY_ERROR": _author("give the failed task more memory"),
+    "FILE_SYSTEM_OUT_OF_SPACE": _you("raise storageCapacity, or use DYNAMIC storage"),
+    "RUN_TIMED_OUT": _you("raise the run group's maxDuration, or find out why the run takes so long"),
+    "TASK_TIMED_OUT": _author("raise the task's time limit, or find out why it takes so long"),
+    "WORKFLOW_VER_VALIDATION_FAILED": _author("correct the workflow version's definition"),
+    "UNSUPPORTED_GPU_INSTANCE_TYPE": _author("ask for a GPU type that this Region has"),
+}
+
+#: Reasons that only tasks have (UG/advanced-resource-configuration); a run's reasons are told of tasks too.
+TASK_ADVICE: Final[dict[str, Advice]] = {
+    "ALL_PROFILES_INSTANCE_RESERVATION_FAILED": _author(
+        "let the task fall back on more instance types, or try again later; the engine does not"
+    ),
+}
+
+#: Reasons of runs that only say that a task's own reason, or its log, has to be looked at.
+_GENERIC: Final = frozenset({"RUN_TASK_FAILED", "WORKFLOW_RUN_FAILED"})
+
+_UNHEARD_OF: Final = _look("read the message, and the failed task's log stream")
+
+#: What to do where there was no failure of a run.
+_BY_STATE: Final = {
+    State.CANCELLED: _you("nothing, if that was meant; else start it again"),
+    State.DELETED: _you("find out who deletes runs before their end is recorded"),
+    State.REFUSED: _you("correct the row as the message says"),
+}
+
+
+def advice(failure_reason: str | None) -> Advice:
+    """Say whose job a failed run is; for a reason that nobody knows yet, where to look."""
+    return ADVICE.get(failure_reason or "", _UNHEARD_OF)
+
+
+def advice_for(state: State, failure_reason: str | None) -> Advice:
+    """Say what to do about an entry that ended in *state*: only a run that failed has a reason of its own."""
+    return _BY_STATE.get(state) or advice(failure_reason)
+
+
+def task_advice(failure_reason: str | None) -> Advice | None:
+    """Say whose job a failed task is; None where its reason says no more than its log does."""
+    reason = failure_reason or ""
+    return None if reason in _GENERIC else TASK_ADVICE.get(reason) or ADVICE.get(reason)

@@ -1,0 +1,87 @@
+"""What was learned of a limit, and a pace as one launcher leaves it to the next, as JSON text."""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.paces.noise import NoiseFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: The last calls of which the times are handed on.
+TIMES: Final = 64
+
+
+class Phase(enum.Enum):
+    """What is known of the limit. Values are stored text."""
+
+    OPENING = "opening"  #: nothing
+    SEARCHING = "searching"  #: that it is not far below the rate
+    HOLDING = "holding"  #: it was measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What outlives a launch; only of what was refused at least once, so never of the opening."""
+
+    phase: Phase
+    base: float  #: calls per second: where the search began, or the measured limit
+    cut: float  #: HOLDING: share of the limit by which the rate began below it
+    span: int  #: HOLDING: calls until the rate is back at the limit
+    passed: int  #: calls since the last refusal that count as growth
+    burst: int  #: calls that passed one upon the other before the first refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOn:
+    """All that is known of a limit. Times are in seconds before the moment at which it is handed on."""
+
+    phase: str
+    base: float
+    cut: float
+    span: int
+    passed: int
+    pressed: int
+    limit: float
+    burst: int
+    burst_in: float
+    hasty: int
+    credit: int
+    empty: float | None
+    was_cut: float | None
+    times: tuple[float, ...]
+    noise: NoiseFacts
+    in_air: tuple[float, ...] = ()  #: turns of calls that nobody has seen answered; they are taken to pass
+    under_way: tuple[float, ...] = ()  #: turns of calls, anybody's, that the ledger may know nothing of yet
+    last: float | None = None  #: the last turn
+    rests: float | None = None  #: until then nobody calls; below 0
+
+    def text(self) -> str:
+        """Return it as JSON text."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+
+def handed_on(text: str) -> HandedOn | None:
+    """Return what *text* says; None where another version of batchrun wrote it."""
+    try:
+        facts = json.loads(text)
+        spans = {name: tuple(facts[name]) for name in ("times", "in_air", "under_way")}
+        noise = NoiseFacts(**{**facts["noise"], "recent": tuple(facts["noise"]["recent"])})
+        return HandedOn(**{**facts, **spans, "noise": noise})
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
+def ago(time: float | None, now: float) -> float | None:
+    """Return how long before *now* that was; None where it never was."""
+    return None if time is None or math.isinf(time) else round(now - time, 6)
+
+
+def all_ago(times: Iterable[float], now: float) -> tuple[float, ...]:
+    """Return how long before *now* each of *times* was."""
+    return tuple(round(now - time, 6) for time in times)

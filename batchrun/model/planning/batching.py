@@ -1,0 +1,284 @@
+"""
+What one lane submits together, and the submissions whose rows are not settled yet.
+
+Theory of operation. Rows of one shape (:mod:`grouping`) wait in a queue of their own; once a *wave* of them
+is ready, proven, and has slots, it goes as one submission, one at a time. From then on the submission is
+*open*: it is followed until each of its rows has a run, was refused, or is proven not to be submitted any
+more. How long that proof takes counts from when a call may have been sent last, or from when the service was
+done.
+
+Belongs here: when a wave goes, and when a submission is asked about. Does not: rows that go alone
+(``sending``), runs (``watch``), what the service's answers mean (``engine.run_batches.follower``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from batchrun.errors import InvariantError
+from batchrun.model.entries.states import State
+from batchrun.model.planning.actions import Follow, SubmitTogether
+from batchrun.model.planning.limits import Mode
+from batchrun.model.submissions.grouping import INLINE
+from batchrun.model.submissions.submission import Stage, Standing, stage
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.moment import Moment
+    from batchrun.model.planning.cancelling import Cancelling
+    from batchrun.model.planning.limits import Limits
+    from batchrun.model.planning.proving import Proving
+    from batchrun.model.planning.queues import Queue, Queues
+    from batchrun.model.planning.sending import Sending
+    from batchrun.model.planning.sharing import Sharing
+    from batchrun.model.planning.stimuli import Followed, SubmittedTogether
+    from batchrun.model.submissions.submission import OpenSubmission
+
+#: Seconds until a submission is asked about first; longer by half with each time that shows nothing new.
+_SOON: Final = 5.0
+_SLOWER: Final = 1.5
+_LONGEST: Final = 60.0
+#: Rows of a page of ListRunsInBatch, and the part of that operation's rate that following may take.
+_PAGE: Final = 100
+_SPARED: Final = 0.1
+#: Seconds for which few rows wait for others that become due.
+_GATHER: Final = 15.0
+#: What is asked so often is asked as rarely as may be: more would be too large a number.
+_MOST_TRIES: Final = 16
+
+
+@dataclass(slots=True, kw_only=True)
+class _Open:
+    """A submission whose rows are not all settled."""
+
+    request_id: str
+    ids: set[str]
+    stage: Stage
+    since: float  #: loop time from which a proof counts
+    due: float
+    tries: int = 0  #: in a row, that showed nothing new
+    is_in_air: bool = False
+
+
+class Batching:
+    """What one lane sends together, and what came of it."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        lane: str | None,
+        queues: Queues,
+        proving: Proving,
+        sending: Sending,
+        sharing: Sharing,
+        cancelling: Cancelling,
+    ) -> None:
+        self._limits = limits
+        self._is_pass = limits.mode in {Mode.ONCE, Mode.DETACH}  #: asks once about what was there before it
+        self._lane = lane
+        self._queues = queues
+        self._proving = proving
+        self._sending = sending
+        self._sharing = sharing
+        self._cancelling = cancelling
+        self._in_air: SubmitTogether | None = None
+        self._open: dict[str, _Open] = {}
+        self._of: dict[str, str] = {}  #: entry's id: its submission
+        self._passed: set[str] = set()  #: submissions that this launch asks no more about
+        self._soon = min(_SOON, limits.watch.longest)
+        self._list_rate = 1.0
+        self._planned_at = float("-inf")  #: loop time
+
+    # -- filing
+
+    def add(self, one: OpenSubmission, now: float) -> None:
+        """Take a submission that an earlier launch made."""
+        submission = one.submission
+        if submission.request_id in self._open or submission.request_id in self._passed:
+            return
+        is_being_sent = self._in_air is not None and not self.in_air.isdisjoint(one.ids)
+        if is_being_sent or not self._is_wanted(one.ids):
+            return
+        is_known = submission.standing is not Standing.INTENDED
+        reached = stage(submission.status or "") if is_known else Stage.UNKNOWN
+        self._file(submission.request_id, one.ids, reached, since=now, due=now)
+
+    def submitted(self, outcome: SubmittedTogether, now: float) -> None:
+        """File what was sent, and what was not."""
+        if self._in_air is not outcome.action:
+            raise InvariantError("rows were sent together, and nobody asked for it")
+        self._in_air = None
+        sent = [entry.id for entry in outcome.entries if entry.state is State.SUBMITTING]
+        if sent and outcome.request_id is not None:
+            reached = Stage.GOING if outcome.is_known else Stage.UNKNOWN
+            self._file(outcome.request_id, sent, reached, since=now, due=now + self._soon)
+            if self._is_pass:
+                self._pass_over(outcome.request_id)
+        if outcome.is_known:
+            self._sending.accepted()
+
+    def _file(
+        self, request_id: str, ids: Collection[str], reached: Stage, *, since: float, due: float
+    ) -> None:
+        self._of.update(dict.fromkeys(ids, request_id))
+        for entry_id in ids:
+            self._sending.slots.take(entry_id)
+        self._open[request_id] = _Open(
+            request_id=request_id, ids=set(ids), stage=reached, since=since, due=due
+        )
+
+    def _pass_over(self, request_id: str) -> None:
+        """Ask no more about a submission in this launch."""
+        self._open.pop(request_id, None)
+        self._passed.add(request_id)
+
+    def _is_wanted(self, ids: Collection[str]) -> bool:
+        """Report whether somebody waits for what becomes of these rows."""
+        return self._limits.mode is not Mode.CANCEL or any(one in self._cancelling for one in ids)
+
+    def followed(self, outcome: Followed, now: float) -> None:
+        """Learn what became of a submission's rows."""
+        one = self._open[outcome.action.request_id]
+        one.is_in_air = False
+        self._settle(one, outcome.settled)
+        reached = outcome.stage or one.stage
+        if outcome.was_sent or outcome.settled or reached is not one.stage:
+            one.stage, one.since, one.tries = reached, now, 0
+        is_over = outcome.is_answered and not one.ids
+        if is_over or outcome.is_held or self._is_pass:
+            self._pass_over(one.request_id)
+            return
+        if not self._is_wanted(one.ids):
+            del self._open[one.request_id]  # others may be asked to be cancelled later
+            return
+        one.tries = 0 if outcome.settled else min(one.tries + 1, _MOST_TRIES)
+        one.due = now + self._wait(one, now)
+        if self._cancels(one) and not outcome.action.cancels:
+            one.due = now  # it was asked for while this was in the air
+
+    def _wait(self, one: _Open, now: float) -> float:
+        """Return the seconds until the submission is asked about again."""
+        wait = min(self._soon * _SLOWER**one.tries, _LONGEST)
+        wait = max(wait, len(one.ids) / _PAGE / (_SPARED * self._list_rate))
+        is_proof_in = one.since + self._limits.listing_lag - now
+        if one.stage is Stage.GOING or is_proof_in <= 0:
+            return wait
+        return max(self._soon, min(wait, is_proof_in))
+
+    def _cancels(self, one: _Open) -> bool:
+        return bool(one.ids) and all(entry_id in self._cancelling for entry_id in one.ids)
+
+    def _settle(self, one: _Open, settled: Sequence[Entry]) -> None:
+        for entry in settled:
+            one.ids.discard(entry.id)
+            self._of.pop(entry.id, None)
+
+    def rate_learned(self, rate: float) -> None:
+        """Learn how many calls per second of a listing can be counted on."""
+        self._list_rate = rate
+
+    # -- what is due
+
+    def plan(self, moment: Moment) -> Iterator[SubmitTogether | Follow]:
+        """Go through what is to be sent together or asked about now; each is in the air until it was."""
+        self._planned_at = moment.now
+        if (submit := self._next_wave(moment)) is not None:
+            self._in_air = submit
+            for entry in submit.entries:
+                self._sending.slots.take(entry.id)
+            yield submit
+        for one in self._open.values():
+            if not one.is_in_air and one.due <= moment.now:
+                one.is_in_air = True
+                yield self._follow(one, moment.now)
+
+    def _follow(self, one: _Open, now: float) -> Follow:
+        is_old = now - one.since >= self._limits.listing_lag
+        return Follow(
+            request_id=one.request_id,
+            ids=frozenset(one.ids),
+            is_proof=one.stage is not Stage.GOING and is_old,
+            cancels=self._cancels(one),
+            lane=self._lane,
+        )
+
+    def _next_wave(self, moment: Moment) -> SubmitTogether | None:
+        if self._in_air is not None or not self._sending.may_begin(moment.now):
+            return None
+        for queue in self._queues.of_lane(self._lane, is_together=True):
+            while (count := self._count(queue, moment)) and self._queues.leave_unprovable(
+                queue, count, moment.latest
+            ):
+                pass
+            if self._proving.may_send_together([*islice(queue.ready, count)], moment.latest):
+                sent = count
+            else:
+                is_held_up = len(queue.lanes) == 1 and self._proving.is_late(moment.now)
+                sent = min(count, INLINE) if is_held_up else 0  # by name, which takes a call for each
+            if sent:
+                wave = tuple(queue.ready.popleft() for _ in range(sent))
+                return SubmitTogether(entries=wave, lane=self._lane)
+        return None
+
+    def _count(self, queue: Queue, moment: Moment) -> int:
+        """Say how many rows of *queue* go now: none while more are about to come, or to have room."""
+        room = self._sending.slots.room
+        count = int(min(room, self._limits.wave, self._sharing.part(self._lane, queue, moment.now)))
+        is_all = count < room or count == len(queue.ready)
+        is_over = is_all and not self._gathers(queue, moment)
+        # Else each run that ends would cost a call.
+        is_worth_it = count >= self._sharing.worth_a_call(self._lane)
+        return count if is_over or is_worth_it or self._limits.mode is not Mode.WATCH else 0
+
+    def _gathers(self, queue: Queue, moment: Moment) -> bool:
+        """Report whether more rows are about to come, such as retried ones, each of which costs calls."""
+        if queue.ready_since is None or not queue.ready:
+            queue.ready_since = moment.now
+        has_time = moment.now < queue.ready_since + _GATHER
+        return self._queues.are_more_coming(queue, moment.at, within=_GATHER if has_time else 0.0)
+
+    def hasten(self, entry_ids: Collection[str]) -> None:
+        """Ask at once about the submissions of these entries, where they have one."""
+        for request_id in {self._of[entry_id] for entry_id in entry_ids if entry_id in self._of}:
+            if (one := self._open.get(request_id)) is not None:
+                one.due = float("-inf")
+
+    @property
+    def wake_at(self) -> float | None:
+        """When something becomes due by time alone, in loop time; None if nothing does."""
+        dues = [one.due for one in self._open.values() if not one.is_in_air]
+        resumes_at = self._sending.resumes_at
+        if self._in_air is None and self._has_ready and resumes_at > self._planned_at:
+            dues.append(resumes_at)
+        return min(dues, default=None)
+
+    # -- how it stands
+
+    @property
+    def in_air(self) -> frozenset[str]:
+        """Ids of the entries that are being sent."""
+        return frozenset() if self._in_air is None else frozenset(one.id for one in self._in_air.entries)
+
+    @property
+    def in_air_count(self) -> int:
+        """Calls under way."""
+        return (self._in_air is not None) + sum(one.is_in_air for one in self._open.values())
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the entries that are being sent, or wait for their submission."""
+        return [*self.in_air, *self._of]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in the air, open, or could be sent."""
+        can_submit = self._has_ready and self._sending.may_come_to_send
+        return not (self._in_air or self._open or can_submit)
+
+    @property
+    def _has_ready(self) -> bool:
+        return any(queue.ready for queue in self._queues.of_lane(self._lane, is_together=True))

@@ -1,0 +1,270 @@
+"""
+What is to be sent, queued by the lanes that it may take, a little ahead of what is sent.
+
+Rows that may take the same lanes wait in one queue, in manifest order; without lanes there is one queue. A
+lane takes first what has fewest other lanes to go to, so that rows which may go anywhere fill what is left.
+
+A row that may take a lane which cannot be asked just now is sent only with a proof that holds: it might have
+a run there. Without one it is *left* until that lane can be asked again.
+
+Belongs here: the queues, and when each is worth a query. Does not: whether a lane has room (``sending``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.lanes import or_home_alone
+from batchrun.model.planning.actions import ReadChoices, ReadDue
+from batchrun.model.planning.reading import DueReads
+from batchrun.model.submissions.grouping import Engine, goes_together, shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from datetime import datetime, timedelta
+
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.moment import Moment
+    from batchrun.model.planning.limits import Limits
+    from batchrun.model.planning.stimuli import DueRead
+    from batchrun.model.submissions.grouping import Choice
+
+#: Rows of a queue that are left before the whole queue is.
+_MOST_LEFT: Final = 1000
+
+
+class Queue:
+    """Entries that may take the same lanes and, where they may go together, have the same shape."""
+
+    def __init__(self, lanes: tuple[str, ...], shape: str | None, longest_wait: timedelta) -> None:
+        self.lanes = lanes  #: as ``Entry.may_take``
+        self.shape = shape  #: :mod:`grouping`; None where it does not matter
+        self.is_together = False  #: whether they are sent together
+        self.ready: deque[Entry] = deque()
+        self.ready_since: float | None = None  #: loop time since which few wait for others to go with them
+        self.reads = DueReads(longest_wait)
+        self.left: set[str] = set()  #: ids of those that are not proven, and cannot be just now
+
+    @property
+    def is_left(self) -> bool:
+        """Whether so many are left that no more are read."""
+        return len(self.left) >= _MOST_LEFT
+
+
+class Queues:
+    """Every queue of one launch."""
+
+    def __init__(self, limits: Limits, *, has_lanes: bool = False, home: str | None = None) -> None:
+        """Begin; *home* is the lane of rows that were sent before the batch had lanes."""
+        self._limits = limits
+        self._has_lanes = has_lanes
+        self._home = home
+        self._has_shapes = limits.engine is not Engine.STARTRUN
+        self._queues: dict[tuple[tuple[str, ...], str | None], Queue] = {}
+        self._by_lane: dict[str | None, list[Queue]] = {}
+        self._unusable: set[str | None] = set()  #: lanes that take nothing more
+        self._silent: set[str | None] = set()  #: lanes that cannot be asked just now, those among them
+        self._is_reading_choices = False
+        self._read_meanwhile: set[Queue] = set()  #: while the shapes of their entries are not all kept
+        self._has_choices = has_lanes or self._has_shapes
+        self._are_choices_known = not self._has_choices
+        if not self._has_choices:
+            self._of((), None)
+
+    def _of(self, lanes: tuple[str, ...], shape: str | None) -> Queue:
+        queue = self._queues.get((lanes, shape))
+        if queue is None:
+            queue = self._queues[lanes, shape] = Queue(lanes, shape, self._limits.longest_wait)
+            for lane in self._takers(queue):
+                own = self._by_lane.setdefault(lane, [])
+                own.append(queue)
+                own.sort(key=lambda one: len(one.lanes))
+        return queue
+
+    def _takers(self, queue: Queue) -> Sequence[str | None]:
+        return or_home_alone(queue.lanes, self._home)
+
+    # -- what comes
+
+    def choices_read(self, choices: Iterable[Choice]) -> None:
+        """Learn what there is to send, for which lanes."""
+        self._is_reading_choices = False
+        for choice in choices:
+            queue = self._of(choice.lanes, choice.shape)
+            queue.is_together = goes_together(self._limits.engine, choice.shape, choice.rows or 0)
+        for queue in self._read_meanwhile:
+            queue.reads.look_again()
+        self._read_meanwhile.clear()
+
+    def read(self, outcome: DueRead) -> None:
+        """Take entries that were read."""
+        queue = self._of(outcome.read.lanes or (), outcome.read.shape)
+        queue.ready.extend(queue.reads.read(outcome))
+
+    def put_back(self, *entries: Entry) -> None:
+        """Take entries again, in their order, that were let go of before they were sent."""
+        for entry in reversed(entries):
+            self._queue_of(entry).ready.appendleft(entry)
+
+    def _queue_of(self, entry: Entry) -> Queue:
+        return self._of(entry.may_take, shape_of(entry.id, entry.asked) if self._has_shapes else None)
+
+    def comes(self, entry: Entry) -> None:
+        """Learn that an entry is to be sent once more; it is read from the ledger when it is due."""
+        if self._has_shapes:
+            self._are_choices_known = False  # its shape may be another now, and is not kept yet
+        reads = self._queue_of(entry).reads
+        if entry.due is None:
+            reads.look_again()
+        else:
+            reads.comes(entry.due)
+
+    def changed(self) -> None:
+        """Ask anew, and do not use what is being read: an entry of it may have been decided meanwhile."""
+        for queue in self._queues.values():
+            queue.reads.changed()
+
+    def look_again(self) -> None:
+        """Ask the ledger anew: something else may be due by now."""
+        self._are_choices_known = not self._has_choices
+        for queue in self._queues.values():
+            queue.reads.look_again()
+
+    def withdraw(self, entry_ids: Collection[str]) -> None:
+        """Forget these entries where they are ready to be sent."""
+        if entry_ids:
+            for queue in self._queues.values():
+                queue.ready = deque(entry for entry in queue.ready if entry.id not in entry_ids)
+
+    def clear(self) -> None:
+        """Forget all that is ready to be sent: it is to be read again, with its proofs."""
+        for queue in self._queues.values():
+            queue.ready.clear()
+
+    # -- lanes that cannot be used
+
+    def lane_silent(self, lane: str | None, *, is_over: bool = False) -> None:
+        """Learn that a lane cannot be asked; *is_over*: not in this launch."""
+        self._silent.add(lane)
+        if is_over:
+            self._unusable.add(lane)
+        for queue in self._queues.values():
+            if not any(self._is_usable(taker) for taker in self._takers(queue)):
+                queue.ready.clear()
+
+    def lane_back(self, lane: str | None) -> None:
+        """Learn that it can be asked again: what was left may be proven."""
+        self._silent.discard(lane)
+        for queue in self._by_lane.get(lane, ()):
+            queue.left.clear()
+            queue.reads.look_again()
+
+    def _is_usable(self, lane: str | None) -> bool:
+        return lane not in self._unusable
+
+    def leave_unprovable(self, queue: Queue, count: int, latest: datetime) -> bool:
+        """
+        Leave, of the first *count* of a queue, what might have a run in a lane that cannot be asked.
+
+        *latest* is the clock's latest time. Report whether there was any: others are the first then.
+        """
+        if not self._silent or self._limits.trusts_ledger:
+            return False
+        first = [queue.ready.popleft() for _ in range(min(count, len(queue.ready)))]
+        provable = [entry for entry in first if self._is_provable(entry, latest)]
+        queue.ready.extendleft(reversed(provable))
+        queue.left.update({entry.id for entry in first} - {entry.id for entry in provable})
+        return len(provable) < len(first)
+
+    def _is_provable(self, entry: Entry, latest: datetime) -> bool:
+        are_askable = self._silent.isdisjoint(or_home_alone(entry.may_be_in, self._home))
+        return are_askable or self._limits.trust.holds(entry, latest)
+
+    # -- what goes
+
+    def of_lane(self, lane: str | None, *, is_together: bool) -> Sequence[Queue]:
+        """Return the queues that a lane may take from, sent together or not, what has no other lane first."""
+        return [queue for queue in self._by_lane.get(lane, ()) if queue.is_together is is_together]
+
+    def plan(
+        self, room: int, held: Callable[[], Collection[str]], at: datetime
+    ) -> list[ReadChoices | ReadDue]:
+        """Return what is worth reading: *room* for so many entries in each queue, none that are *held*."""
+        if not room:
+            return []
+        if not self._are_choices_known and not self._is_reading_choices:
+            self._are_choices_known = self._is_reading_choices = True
+            return [ReadChoices()]
+        due = [
+            queue
+            for queue in self._usable()
+            if self._is_worth_reading(queue, room) and queue.reads.is_due(at)
+        ]
+        if self._is_reading_choices:
+            self._read_meanwhile.update(due)
+        return [self._read(queue, room, held, at) for queue in due]
+
+    def _read(self, queue: Queue, room: int, held: Callable[[], Collection[str]], at: datetime) -> ReadDue:
+        return queue.reads.plan(
+            self._room(queue, room) - len(queue.ready),
+            frozenset((*held(), *queue.left, *(entry.id for entry in queue.ready))),
+            at,
+            lanes=queue.lanes if self._has_lanes else None,
+            shape=queue.shape,
+        )
+
+    def _is_worth_reading(self, queue: Queue, room: int) -> bool:
+        """Report whether so many entries are missing that it is worth a query."""
+        missing = self._room(queue, room) - len(queue.ready)
+        return missing >= max(1, self._room(queue, self._limits.concurrency) // 2)
+
+    def are_more_coming(self, queue: Queue, at: datetime, *, within: float) -> bool:
+        """Report whether more entries of a queue that go together are read *within* so many seconds."""
+        if queue.reads.is_reading or not self._is_worth_reading(queue, self._limits.wave):
+            return queue.reads.is_reading
+        return queue.reads.is_due(at) or queue.reads.are_due_within(within, at)
+
+    def _room(self, queue: Queue, room: int) -> int:
+        return self._limits.wave if room and queue.is_together else room
+
+    def _usable(self) -> Iterator[Queue]:
+        """Go through the queues that some lane takes from still."""
+        for queue in self._queues.values():
+            if not queue.is_left and any(self._is_usable(lane) for lane in self._takers(queue)):
+                yield queue
+
+    # -- how it stands
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the entries that are ready."""
+        return [entry.id for queue in self._queues.values() for entry in queue.ready]
+
+    @property
+    def have_ready(self) -> bool:
+        """Whether entries are ready for a lane that can be used, now or later."""
+        return any(queue.ready for queue in self._usable())
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether something is being read."""
+        return self._is_reading_choices or any(queue.reads.is_reading for queue in self._queues.values())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to be read for a lane that can be used, now or later."""
+        return self._are_choices_known and all(queue.reads.is_over for queue in self._usable())
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something is left until a lane can be asked that may come back."""
+        is_awaited = self._silent - self._unusable
+        return bool(is_awaited) and any(queue.left for queue in self._queues.values())
+
+    def wake_at(self, moment: Moment, room: int) -> float | None:
+        """Return when to read again, in loop time; None where time alone makes nothing due."""
+        dues = (
+            queue.reads.wake_at(moment) for queue in self._usable() if self._is_worth_reading(queue, room)
+        )
+        return min((due for due in dues if due is not None), default=None)

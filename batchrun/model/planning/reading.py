@@ -1,0 +1,202 @@
+"""
+What of the ledger the planner reads next: what is to be cancelled, what is in flight, and what is to be sent.
+
+Belongs here: when the ledger is worth a query, and when the next entry becomes due. Does not: what is sent
+first, and what waits (``sending``); the queries (``ledger``).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.entries.states import HOLDS_SLOT, State
+from batchrun.model.planning.actions import ReadCancellations, ReadDue, ReadInFlight, Withdraw
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.moment import Moment
+    from batchrun.model.planning.stimuli import CancellationsRead, DueRead, InFlightRead
+
+#: In the order in which they are read.
+_IN_FLIGHT: Final = (State.SUBMITTING, State.ACTIVE)
+
+
+class InFlightReads:
+    """The entries that hold a slot, read once at the beginning and again when there may be others."""
+
+    def __init__(self) -> None:
+        self._states = list(_IN_FLIGHT)  #: still to be read, the present one first
+        self._after = -1
+        self._is_reading = False
+        self._is_due_again = False
+
+    @property
+    def is_due(self) -> bool:
+        """Whether something is to be read, or is being read."""
+        return bool(self._states)
+
+    def again(self) -> None:
+        """Read all anew, after what is being read now."""
+        if self._is_reading:
+            self._is_due_again = True
+        else:
+            self._states, self._after = list(_IN_FLIGHT), -1
+
+    def plan(self) -> list[ReadInFlight]:
+        """Return the page to read now, if any."""
+        if self._is_reading or not self._states:
+            return []
+        self._is_reading = True
+        return [ReadInFlight(state=self._states[0], after=self._after)]
+
+    def read(self, outcome: InFlightRead) -> None:
+        """Learn what was read: the page that follows it is next."""
+        self._is_reading = False
+        if outcome.entries:
+            self._after = outcome.entries[-1].position
+        else:
+            self._states, self._after = self._states[1:], -1
+        if self._is_due_again and not self._states:
+            self._is_due_again = False
+            self.again()
+
+
+class DueReads:
+    """The entries that are to be sent, as far as there is room for them."""
+
+    def __init__(self, longest_wait: timedelta) -> None:
+        self._longest_wait = longest_wait
+        self._next: datetime | None = None  #: when the ledger may next have something to send
+        self._is_known = False
+        self._is_stale = False  #: what is being read now may be wrong by the time that it is here
+        self.is_reading = False
+
+    def look_again(self) -> None:
+        """Ask the ledger anew: something else may be due by now."""
+        self._is_known = False
+
+    def changed(self) -> None:
+        """Ask anew, and do not use what is being read: an entry of it may have been decided meanwhile."""
+        self._is_known = False
+        self._is_stale = self.is_reading
+
+    def comes(self, due: datetime) -> None:
+        """Learn that an entry becomes due then."""
+        self._next = due if self._next is None else min(self._next, due)
+
+    def is_due(self, at: datetime) -> bool:
+        """Report whether the ledger may have something to send at *at* in wall time, and is to be asked."""
+        if self.is_reading:
+            return False
+        return not self._is_known or (self._next is not None and self._has_come(self._next, at))
+
+    def are_due_within(self, seconds: float, at: datetime) -> bool:
+        """Report whether another entry becomes due so soon after *at* in wall time."""
+        return self._next is not None and self._next <= at + timedelta(seconds=seconds)
+
+    def plan(
+        self,
+        room: int,
+        held: Collection[str],
+        at: datetime,
+        *,
+        lanes: tuple[str, ...] | None,
+        shape: str | None,
+    ) -> ReadDue:
+        """Return what to read: at most *room* entries of *lanes* and *shape*, none that are *held*."""
+        self.is_reading, self._is_known, self._next = True, True, None
+        horizon = at + self._longest_wait
+        return ReadDue(at=at, limit=room, besides=held, horizon=horizon, lanes=lanes, shape=shape)
+
+    def read(self, outcome: DueRead) -> Sequence[Entry]:
+        """Learn what was read, and return the entries that may be used."""
+        self.is_reading = False
+        if self._is_stale:
+            self._is_stale = False
+            return ()
+        if len(outcome.entries) == outcome.read.limit:
+            self._is_known = False
+        elif outcome.next_due is not None and outcome.next_due <= outcome.read.horizon:
+            self.comes(outcome.next_due)
+        return outcome.entries
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to be read, now or later."""
+        return self._is_known and self._next is None and not self.is_reading
+
+    def wake_at(self, moment: Moment) -> float | None:
+        """Return when to read again, in loop time; None where time alone makes nothing due."""
+        if self.is_reading or self._next is None:
+            return None
+        return moment.now + (self._next - moment.at).total_seconds()
+
+    def _has_come(self, due: datetime, at: datetime) -> bool:
+        """Report whether *due* has come, or was set by a clock that was ahead: nothing waits so long."""
+        return due <= at or due > at + self._longest_wait
+
+
+class CancellationReads:
+    """
+    What people asked to be cancelled, page by page: what was not sent is withdrawn before the next is read.
+
+    Nothing is sent meanwhile, so what was not being sent when it began is not when a page is here.
+    """
+
+    def __init__(self) -> None:
+        self._is_due = True
+        self._after = -1
+        self._is_reading = False  #: a page, or withdrawing what was on it
+        self._sending: Collection[str] = ()  #: entries that were being sent when reading began
+        self._awaited: set[str] = set()  #: entries on their way to the service that are to be withdrawn
+
+    @property
+    def is_due(self) -> bool:
+        """Whether somebody may have asked for something that is not taken up yet."""
+        return self._is_due or self._is_reading
+
+    def again(self) -> None:
+        """Read anew: somebody may have asked for something, or an entry waits that is to be cancelled."""
+        self._is_due = True
+
+    def back(self, entry_id: str) -> None:
+        """Learn that an entry is not being sent any more; what is being read may still show it as such."""
+        if entry_id in self._awaited or (self._is_reading and entry_id in self._sending):
+            self._is_due = True
+
+    def plan(self, sending: Collection[str]) -> list[ReadCancellations]:
+        """Return the page to read now, if any; *sending* are the entries that are being sent."""
+        if self._is_reading or not self._is_due:
+            return []
+        self._is_reading, self._is_due, self._after = True, False, -1
+        self._sending = sending
+        self._awaited.clear()
+        return [self._page(sending)]
+
+    def read(self, outcome: CancellationsRead) -> list[Withdraw | ReadCancellations]:
+        """Learn what was read, and return what to do about it."""
+        if not outcome.page:
+            self._is_reading = False
+            return []
+        sending = outcome.read.sending
+        self._after = outcome.page[-1].entry.position
+        unsent = [one.entry for one in outcome.page if one.entry.state not in HOLDS_SLOT]
+        self._awaited |= {entry.id for entry in unsent if entry.id in sending}
+        free = [entry for entry in unsent if entry.id not in sending]
+        return [Withdraw(entries=free)] if free else [self._page(sending)]
+
+    def withdrew(self, sending: Collection[str]) -> ReadCancellations:
+        """Learn that what was on the page is withdrawn, and return the next."""
+        return self._page(sending)
+
+    @property
+    def is_awaiting(self) -> bool:
+        """Whether something is on its way to the service that is better let go of."""
+        return bool(self._awaited)
+
+    def _page(self, sending: Collection[str]) -> ReadCancellations:
+        return ReadCancellations(after=self._after, sending=sending)

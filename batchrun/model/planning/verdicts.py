@@ -1,0 +1,207 @@
+"""
+What an answer, or the lack of one, means for an entry: outcomes in, one event out.
+
+An entry that may not run is told from a launch that has no permission at all. Belongs here: the judgement of
+a single outcome. Does not: what to do next (``planner``), and which error an exception is
+(``service.classify``).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from batchrun.errors import (
+    AccessDeniedError,
+    CallError,
+    ConflictError,
+    CredentialsError,
+    NotFoundError,
+    OutcomeUnknownError,
+    QuotaExceededError,
+    RefusedError,
+    ThrottledError,
+)
+from batchrun.model.entries.events import Deferred, Doubted, Event, Missed, Refused, Seen, seen
+from batchrun.model.entries.states import Outlook, outlook
+from batchrun.model.spec import TAG_REQUEST_ID, asked_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from batchrun.model.entries.entry import Entry, Run, Sighting
+    from batchrun.model.planning.limits import Limits
+    from batchrun.model.spec import Json
+
+#: Our own codes for an unknown outcome that this launch cannot settle.
+AMBIGUOUS: Final = "AmbiguousRuns"
+UNLISTED: Final = "ListRunsDenied"
+#: The code of a full quota, and so of a pause.
+QUOTA_FULL: Final = "ServiceQuotaExceededException"
+HELD: Final = frozenset({AMBIGUOUS, UNLISTED})
+#: Codes of an unknown outcome that sending again cannot settle.
+SETTLED_BY_LOOKING: Final = HELD | {"ConflictException"}
+
+#: How far the service's clock and ours may be apart when a run's age is what identifies it.
+_CLOCK_SLACK: Final = timedelta(minutes=10)
+#: Denials in a row, of as many entries, that mean the launch itself lacks a permission.
+SYSTEMIC: Final = 3
+
+
+def after_failure(
+    entry: Entry, error: CallError, at: datetime, limits: Limits, *, is_systemic: bool = False
+) -> Event:
+    """
+    Say what a StartRun that failed for good means for *entry*, which is SUBMITTING.
+
+    An answer that only turns this call away (a throttle, a full quota, a denial, a refusal) says nothing
+    of an earlier one: where some try may have taken effect, the outcome stays unknown.
+    A denial that is *systemic*, by :mod:`denials`, is the launch's fault and never held against the entry.
+    """
+    match error:
+        case _ if error.is_doubtful:
+            return Doubted(at=at, code=error.code, message=error.message)
+        case QuotaExceededError():
+            return _deferred(error, at, limits.defer.quota_wait(entry.deferrals, entry.id))
+        case AccessDeniedError():
+            return _deferred(error, at, 0.0) if is_systemic else _denied(entry, error, at, limits)
+        case RefusedError():
+            return Refused(at=at, code=error.code, message=error.message)
+        case ThrottledError():
+            return _deferred(error, at, 0.0)
+        case OutcomeUnknownError() | ConflictError() | CredentialsError():
+            return Doubted(at=at, code=error.code, message=error.message)
+        case _:
+            raise TypeError(f"{error!r} is not one of the kinds that a call ends in") from error
+
+
+def _denied(entry: Entry, error: AccessDeniedError, at: datetime, limits: Limits) -> Event:
+    is_repeated = entry.code == error.code and entry.deferrals + 1 >= limits.defer.denials_to_refuse
+    if is_repeated:
+        return Refused(at=at, code=error.code, message=error.message)
+    return _deferred(error, at, limits.defer.denied_wait(entry.deferrals, entry.id))
+
+
+def _deferred(error: CallError, at: datetime, wait: float) -> Deferred:
+    return Deferred(at=at, due=at + timedelta(seconds=wait), code=error.code, message=error.message)
+
+
+def after_look(entry: Entry, run: Run, at: datetime) -> Seen | None:
+    """
+    Say what a GetRun of the entry's run shows; None where it shows nothing new.
+
+    What an answer lacks, and an earlier one had, stays known.
+    """
+    known = entry.run or run
+    run = replace(
+        run,
+        uuid=run.uuid or known.uuid,
+        arn=run.arn or known.arn,
+        output_uri=run.output_uri or known.output_uri,
+        creation_time=run.creation_time or known.creation_time,
+        start_time=run.start_time or known.start_time,
+    )
+    if run.uuid != known.uuid:
+        return Missed(at=at, message=f"run id {run.id} belongs to another run by now (uuid {run.uuid})")
+    is_news = run != entry.run or entry.missed_at is not None or outlook(run.status) is not Outlook.GOING
+    return seen(run, at) if is_news else None
+
+
+def after_missing(error: NotFoundError, at: datetime) -> Missed:
+    """Say what a GetRun answered by 404 means: the run is gone, by this answer (:mod:`absence`)."""
+    return Missed(at=at, message=f"the service does not know the run ({error.code})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """What looking for an entry's run came to: the run, or several that could be it, or neither."""
+
+    run: Run | None = None
+    rivals: tuple[str, ...] = ()  #: ids of runs that cannot be told apart
+
+
+def search(entry: Entry, candidates: Iterable[Sighting]) -> SearchResult:
+    """
+    Find the run of the entry's current attempt among the runs of its name.
+
+    Tagged: by the requestId, which no other run bears. Untagged: by what was asked for and the time of its
+    creation, never by a guess: several that fit are rivals.
+
+    Args:
+        entry: SUBMITTING, of unknown outcome.
+        candidates: Runs of its name that belong to no other entry.
+    """
+    if entry.tagged:
+        fits = [one.run for one in candidates if one.tags.get(TAG_REQUEST_ID) == entry.request_id]
+        return SearchResult(run=fits[0] if fits else None)
+    wanted = json.loads(entry.request)
+    fits = [one.run for one in candidates if _is_as_wanted(one, wanted) and _is_recent(entry, one.run)]
+    if len(fits) > 1:
+        return SearchResult(rivals=tuple(run.id for run in fits))
+    return SearchResult(run=fits[0] if fits else None)
+
+
+def _is_as_wanted(sighting: Sighting, wanted: Mapping[str, Json]) -> bool:
+    """Report whether a run was asked for just this; what a copy of a run does not say, that run says."""
+    asked = {
+        "outputUri": sighting.output_uri,
+        "workflowId": sighting.workflow_id,
+        "parameters": sighting.parameters or None,
+    }
+    given = {name: wanted.get(name) for name in asked} | {"parameters": asked_parameters(wanted)}
+    said = [name for name in asked if given[name] is not None or "runId" not in wanted]
+    return all(asked[name] == (given[name] or None) for name in said)
+
+
+def _is_recent(entry: Entry, run: Run) -> bool:
+    if entry.intended_at is None or run.creation_time is None:
+        return False
+    return run.creation_time >= entry.intended_at - _CLOCK_SLACK
+
+
+def held_for_rivals(rivals: Sequence[str], at: datetime) -> Doubted:
+    """Say that only a person can tell which of several runs is the entry's."""
+    return Doubted(
+        at=at,
+        code=AMBIGUOUS,
+        message=f"the answer was lost, and runs {', '.join(rivals)} could each be the one; delete those "
+        "that are not wanted, then run the same command again",
+    )
+
+
+def held_for_permission(error: CallError, at: datetime) -> Doubted:
+    """Say that the run may be there but may not be looked for."""
+    return Doubted(
+        at=at,
+        code=UNLISTED,
+        message=f"the answer was lost longer ago than --replay-window, and looking for the run is denied "
+        f"({error.message}); allow omics:ListRuns and run the same command again",
+    )
+
+
+class Denials:
+    """The denials of one operation since its last success."""
+
+    def __init__(self) -> None:
+        self._entries: set[str] = set()
+        self._in_a_row = 0
+        self._has_passed = False
+
+    def passed(self) -> None:
+        """Note that the operation was allowed."""
+        self._has_passed = True
+        self._entries.clear()
+        self._in_a_row = 0
+
+    def denied(self, entry_id: str) -> bool:
+        """
+        Note a denial; True when the launch should stop.
+
+        That is so when several entries in a row were denied, or when nothing was ever allowed and the few
+        entries there are were denied as often.
+        """
+        self._entries.add(entry_id)
+        self._in_a_row += 1
+        return len(self._entries) >= SYSTEMIC or (not self._has_passed and self._in_a_row >= SYSTEMIC)

@@ -1,0 +1,1 @@
+"""What people and services write, read into values or cut to a safe form."""

@@ -1,0 +1,160 @@
+"""
+Whose credentials calls are made with: those of one account, for as long as a session lasts.
+
+STS says so, asked where keys are new, and the ARN in every answer of HealthOmics says it again. Belongs here:
+asking, and seeing that it stays the same. Does not: whether it is a batch's account (``api.session``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import anyio
+import structlog
+
+from batchrun.errors import CredentialsError
+from batchrun.model.account import account_of
+from batchrun.model.texts.foreign import is_loopback, masked
+from batchrun.service.session import identity_client
+from batchrun.service.wire import table
+
+if TYPE_CHECKING:
+    from batchrun.service.login import Login
+
+#: Seconds after which we do without an answer.
+_PATIENCE: Final = 3.0
+_AWS: Final = re.compile(r"(workflows-)?omics(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|api\.aws)")
+_ACCOUNT: Final = re.compile("[0-9]{12}")
+log = structlog.get_logger(__name__)
+
+
+class Caller:
+    """The account of the credentials in use, shared by the launches of a session."""
+
+    def __init__(self) -> None:
+        #: The only account that answers may come from; None where nobody knows yet.
+        self.account: str | None = None
+        self.logins = 0  #: the access keys that were in use so far, one after the other
+        self._is_told = False  #: whether an answer to the keys in use said so; else it is only expected
+        self._elsewhere: str | None = None  #: the account of the last answer, where it is another
+        self._asker: object = None  #: the start whose run is there already, or None: then no start may ask
+        self._asked: tuple[str | None, str | None] | None = None  #: an access key, and whose STS said it is
+        self._one_at_a_time = anyio.Lock()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the keys in use are known to be of the account."""
+        return self._is_told and self._elsewhere is None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the last that was heard came from another account."""
+        return self._elsewhere is not None
+
+    def expect(self, account: str | None) -> None:
+        """Take answers from *account* alone, where nobody knows yet whose they are."""
+        self.account = self.account or account
+
+    async def ask(self, login: Login, endpoint: str) -> None:
+        """
+        Ask STS whose credentials *login* has, unless it was asked about these keys before.
+
+        Raises:
+            CredentialsError: They are another account's than those that were used before.
+        """
+        key = await login.access_key()
+        asked = self._asked
+        if asked is None or asked[0] != key:  # with each call: no lock where nobody has to be asked
+            async with self._one_at_a_time:
+                asked = self._asked
+                if asked is None or asked[0] != key:
+                    account = await _asked(login, endpoint)
+                    asked = self._asked = key, account
+                    self.logins += 1
+                    # What older keys were told says nothing of these.
+                    self._is_told, self._elsewhere, self._asker = False, None, None
+        self._met(asked[1], login, "GetCallerIdentity")
+
+    async def ask_again(self, login: Login, endpoint: str) -> None:
+        """Ask about keys that are new since :meth:`ask`; nothing where nobody wanted to know."""
+        if self._asked is not None:
+            await self.ask(login, endpoint)
+
+    def met(self, arn: object, login: Login, operation: str) -> None:
+        """
+        Take note of the ARN in an answer.
+
+        Raises:
+            CredentialsError: It is of another account than the answers before.
+        """
+        self._met(account_of(arn) if isinstance(arn, str) else None, login, operation)
+
+    def check_start(self, start: object, login: Login, operation: str) -> None:
+        """
+        See that *start* may leave: in another account it would start a second run.
+
+        Only the one that has a run there already may ask whether it still is that account, by the same bytes.
+
+        Raises:
+            CredentialsError: Answers came from another account, and none from the right one since.
+        """
+        if self._elsewhere is not None and self._asker is not start:
+            raise self._other_account(self._elsewhere, login, operation)
+
+    def started_elsewhere(self, start: object) -> None:
+        """Let *start*, whose answer came from another account, be the one that asks again."""
+        if self._elsewhere is not None and self._asker is None:
+            self._asker = start
+
+    def left(self, start: object) -> None:
+        """Take note that *start* is not repeated any more: the next one finds out."""
+        if self._asker is start:
+            self._elsewhere = self._asker = None
+
+    def _met(self, account: str | None, login: Login, operation: str) -> None:
+        if account is None:
+            return
+        if self.account not in {None, account}:
+            self._elsewhere = account
+            raise self._other_account(account, login, operation)
+        self.account, self._is_told = account, True
+        self._elsewhere = self._asker = None
+
+    def _other_account(self, account: str, login: Login, operation: str) -> CredentialsError:
+        return CredentialsError(
+            f"{login.place}: its credentials are of account {account}, and the runs are in account "
+            f"{self.account}; {login.cure}, then run the same command again; nothing is lost",
+            operation=operation,
+            code="OtherAccount",
+        )
+
+
+async def _asked(login: Login, omics_endpoint: str) -> str | None:
+    endpoint = omics_endpoint if is_loopback(omics_endpoint) else None
+    if endpoint is None and not (is_aws(omics_endpoint) or _has_sts(login)):
+        return None  # who has a HealthOmics of their own need not have an STS
+    try:
+        async with identity_client(login, endpoint_url=endpoint, patience=_PATIENCE) as client:
+            with anyio.move_on_after(_PATIENCE):  # the making of a client is our own time
+                account = table(await client.get_caller_identity()).get("Account")
+                return account if isinstance(account, str) and _ACCOUNT.fullmatch(account) else None
+    except Exception as error:  # noqa: BLE001 (whatever is wrong with the keys, HealthOmics will tell)
+        log.debug("account_not_told", error=masked(str(error)))
+    return None
+
+
+def is_aws(omics_endpoint: str) -> bool:
+    """Report whether that is AWS's own HealthOmics, in any region."""
+    return _AWS.fullmatch(urlsplit(omics_endpoint).hostname or "") is not None
+
+
+def _has_sts(login: Login) -> bool:
+    """Report whether environment or profile name an STS."""
+    if os.environ.get("AWS_ENDPOINT_URL_STS"):
+        return True
+    scoped: Any = login.session.get_scoped_config()
+    services: Any = login.session.full_config.get("services", {}).get(scoped.get("services"), {})
+    return bool(services.get("sts", {}).get("endpoint_url"))

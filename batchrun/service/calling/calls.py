@@ -1,0 +1,236 @@
+"""
+How a call is made: at its turn, within its time, repeated by the policy, and counted.
+
+Belongs here: what is the same for all operations. Does not: which operation is called with what (``client``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from batchrun.errors import (
+    CallError,
+    CredentialsError,
+    LeaseError,
+    OutcomeUnknownError,
+    StorageError,
+    ThrottledError,
+)
+from batchrun.ports.service import CallCounts, Troubles
+from batchrun.service.calling.one_try import one_try
+from batchrun.service.classify import classify
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from types_aiobotocore_omics import OmicsClient
+
+    from batchrun.clock import Clock
+    from batchrun.service.calling.call_retries import CallRetries
+    from batchrun.service.calling.caller import Caller
+    from batchrun.service.calling.outage import CredentialsWatch, OutageWatch
+    from batchrun.service.calling.pacing import AllTurns
+    from batchrun.service.login import Login
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class Calls:
+    """The calls of one launch; the client, its paces and the patience with it are shared with others."""
+
+    def __init__(
+        self,
+        turns: AllTurns,
+        retry: CallRetries,
+        outage: OutageWatch,
+        credentials: CredentialsWatch,
+        clock: Clock,
+        caller: Caller,
+        *,
+        waits: bool = True,
+    ) -> None:
+        self.turns = turns
+        self.clock = clock
+        self.caller = caller
+        self._retry = retry
+        self._outage = outage
+        self._credentials = credentials
+        self._waits = waits
+        self._check: Callable[[], Awaitable[None]] = _no_check
+        self._heed: Callable[[str | None], None] | None = None
+        self._sent: Counter[str] = Counter()
+        self._errors: Counter[tuple[str, type[CallError]]] = Counter()
+
+    def apart(self, *, waits: bool) -> Calls:
+        """Return the same for a launch beside this one, with a guard, a hurry and troubles of its own."""
+        shared = (self._outage, self._credentials, self.clock, self.caller)
+        return Calls(self.turns, self._retry.apart(), *shared, waits=waits)
+
+    @property
+    def client(self) -> OmicsClient:
+        """The client in use; another one when credentials were renewed."""
+        return self._credentials.client
+
+    @property
+    def login(self) -> Login:
+        """The login in force."""
+        return self._credentials.login
+
+    @property
+    def endpoint(self) -> str:
+        """Where calls go; it may hold a secret."""
+        return str(self.client.meta.endpoint_url)
+
+    def met(self, arn: object, operation: str) -> None:
+        """Take note of the ARN in an answer. Raises CredentialsError where it is another account's."""
+        self.caller.met(arn, self.login, operation)
+
+    @property
+    def troubles(self) -> Troubles:
+        """What went wrong so far."""
+        by_kind: Counter[type[CallError]] = Counter()
+        for (_, kind), times in self._errors.items():
+            by_kind[kind] += times
+        return Troubles(throttled=by_kind[ThrottledError], unanswered=by_kind[OutcomeUnknownError])
+
+    @property
+    def counts(self) -> Mapping[str, CallCounts]:
+        """What was sent so far, by operation."""
+        return {
+            operation: CallCounts(
+                sent=sent,
+                throttled=self._errors[operation, ThrottledError],
+                unanswered=self._errors[operation, OutcomeUnknownError],
+            )
+            for operation, sent in self._sent.items()
+        }
+
+    def guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
+        """Await *check* right before each request leaves."""
+        self._check = check or _no_check
+
+    def heed(self, listener: Callable[[str | None], None]) -> None:
+        """Tell *listener* why calls wait for the service or the login, and None when they pass again."""
+        self._heed = listener
+
+    def hurry(self) -> None:
+        """Give up at the first failure from now on."""
+        self._retry.hurried.set()
+
+    async def unless_hurried(self, wait: Callable[[], Awaitable[T]]) -> T | None:
+        """Return what *wait* does, or None where there is a hurry before it is over."""
+        return await self._retry.unless_hurried(wait)
+
+    async def at_turn(self, operation: str, turn: float, send: Callable[[], Awaitable[T]]) -> T:
+        """
+        Send one request at its turn, if it may leave, and let its turns learn from the answer.
+
+        Raises:
+            CallError: It failed, or its outcome is not known.
+            LeaseError, StorageError: It may not leave.
+        """
+        turns = self.turns[operation]
+        may_leave = False
+        try:
+            if (wait := turn - self.clock.monotonic()) > 0:
+                await self.clock.sleep(wait)
+            # Only now: the keys may have become another account's while the turn was waited for.
+            await self.caller.ask_again(self.login, self.endpoint)
+            await self._check()
+            may_leave = True
+        finally:
+            if not may_leave:
+                turns.lost()
+        self._sent[operation] += 1
+        longest = self.login.target.call_timeout
+        try:
+            return await one_try(send(), operation, turns=turns, clock=self.clock, longest=longest)
+        except CallError as error:
+            self._errors[operation, type(error)] += 1
+            raise
+
+    async def ask(
+        self,
+        operation: str,
+        send: Callable[[OmicsClient], Awaitable[T]],
+        *,
+        is_vital: bool = True,
+        trusted_for: float = math.inf,
+    ) -> T:
+        """
+        Make a call, paced and retried; *operation* is the API's name for it.
+
+        Where a call is not vital, its silence says nothing of the service as a whole. After *trusted_for*
+        seconds an unknown outcome is not repeated: 0 where the call may have made the id another run's.
+
+        Raises:
+            CallError: It failed for good.
+            ServiceUnusableError: The service cannot be used.
+        """
+
+        async def attempt() -> T:
+            turn = await self.turns[operation].turn()
+            return await self.at_turn(operation, turn, partial(send, self.client))
+
+        return await self.call(operation, attempt, trusted_for, is_vital=is_vital)
+
+    async def call(
+        self,
+        operation: str,
+        attempt: Callable[[], Awaitable[T]],
+        trusted_for: float = math.inf,
+        *,
+        is_vital: bool = True,
+    ) -> T:
+        """
+        Repeat *attempt* by the policy, and through outages and lost logins, as long as there is patience.
+
+        Raises:
+            CallError: It failed for good, or is in doubt after *trusted_for* seconds.
+            ServiceUnusableError: Patience is at an end.
+        """
+
+        async def once() -> T:
+            while True:
+                client = self.client
+                try:
+                    await self.login.keep()  # here and not where it is signed, which counts as sent
+                    answer = await attempt()
+                except (LeaseError, StorageError):
+                    raise  # the check before the call, not the call
+                except Exception as raw:
+                    error = classify(raw, operation)
+                    if is_vital:
+                        self._outage.failed(error)
+                        self._tell(self._outage.silence)
+                    if not isinstance(error, CredentialsError):
+                        raise error from raw
+                    await self._credentials.renew(
+                        client, error, self._retry.hurried, waits=self._waits, heed=self._heed
+                    )
+                else:
+                    self._outage.answered()
+                    if not self.caller.is_elsewhere:
+                        self._credentials.accepted()
+                        self._tell(None, passed=True)
+                    return answer
+
+        return await self._retry.run(once, _repeats, trusted_for=trusted_for)
+
+    def _tell(self, silence: str | None, *, passed: bool = False) -> None:
+        if self._heed is not None and (passed or silence is not None):
+            self._heed(silence)
+
+
+def _repeats(error: CallError) -> None:
+    log.debug("call_repeated", operation=error.operation, code=error.code, status=error.status)
+
+
+async def _no_check() -> None:
+    """Allow every call: nothing guards them."""

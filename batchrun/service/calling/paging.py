@@ -1,0 +1,80 @@
+"""The pages of an answer that comes in several; ListRuns, all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from batchrun.errors import OutcomeUnknownError
+from batchrun.service.wire import items, listed, next_token, table
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+
+    from types_aiobotocore_omics import OmicsClient
+
+    from batchrun.model.planning.listing import Listed
+    from batchrun.service.calling.calls import Calls
+
+T = TypeVar("T")
+#: The most items that the service gives in a page.
+SIZE: Final = 100
+#: Pages after which a list is taken for endless: ten times as many runs as an account keeps.
+_PAGES: Final = 10_000
+
+
+async def pages(
+    calls: Calls,
+    operation: str,
+    ask: Callable[[OmicsClient, Any], Awaitable[Mapping[str, Any]]],
+    read: Callable[[Mapping[str, Any]], T],
+    *,
+    key: str = "items",
+    most: int | None = None,
+    is_vital: bool = True,
+) -> AsyncGenerator[Sequence[T]]:
+    """
+    Return the items of each page, under its *key*, as *read* makes them; *ask* is given which page.
+
+    After *most* pages it is enough, whether there are more or not.
+
+    Raises:
+        CallError: A page is missing, or an item that cannot be read; what came before it is not the whole.
+    """
+    tokens: set[str] = set()
+    at: dict[str, str] = {}
+
+    async def send(client: OmicsClient) -> tuple[Sequence[T], str | None]:
+        page = await ask(client, at)
+        return [read(table(item)) for item in items(page, operation, key)], next_token(page, operation)
+
+    for number in range(1, _PAGES + 1):
+        found, token = await calls.ask(operation, send, is_vital=is_vital)
+        yield found
+        if token is None or number == most:
+            return
+        if most is None and token in tokens:  # to stop here would pass over items, to go on would never end
+            break
+        tokens.add(token)
+        at = {"startingToken": token}
+    raise OutcomeUnknownError(
+        "its pages have no end: a nextToken came again", operation=operation, code="UnparsableAnswer"
+    )
+
+
+def runs(calls: Calls, filters: Mapping[str, str]) -> AsyncGenerator[Sequence[Listed]]:
+    """
+    Return the runs of each page.
+
+    Raises:
+        CallError: A page is missing, or a run that cannot be told; what came before it is not the whole.
+    """
+    known: Any = filters
+
+    async def ask(client: OmicsClient, at: Any) -> Mapping[str, Any]:
+        return await client.list_runs(maxResults=SIZE, **known, **at)
+
+    def read(item: Mapping[str, Any]) -> Listed:
+        calls.met(item.get("arn"), "ListRuns")
+        return listed(item)
+
+    return pages(calls, "ListRuns", ask, read)

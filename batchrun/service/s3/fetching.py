@@ -1,0 +1,135 @@
+"""
+Fetching a file from S3.
+
+Belongs here: GetObject, bounded in bytes and time, and what it means that it fails. Does not: which files,
+and what is in them (``manifest``), objects that are only looked at (``objects``).
+"""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
+
+from botocore import exceptions as boto
+
+from batchrun.errors import (
+    AccessDeniedError,
+    BatchrunError,
+    CallError,
+    CredentialsError,
+    ManifestError,
+    Problem,
+    ServiceUnusableError,
+    UsageError,
+)
+from batchrun.model.texts.foreign import shortened
+from batchrun.model.texts.places import split_uri
+from batchrun.service.calling.one_try import in_time
+from batchrun.service.classify import classify
+from batchrun.service.session import s3_client
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from batchrun.service.login import Login
+    from batchrun.service.target import Target
+
+T = TypeVar("T")
+_OPERATION: Final = "GetObject"
+#: Bytes that come within the time for one answer, or nothing more is waited for.
+_PIECE: Final = 64 * 1024
+_MIB: Final = 1024 * 1024
+#: What S3 says of what is not there, or not to be had as things are: what, and the cure.
+_NOT_THERE: Final = {
+    "NoSuchKey": ("there is no such object in S3", "check the key, letter by letter"),
+    "NoSuchBucket": ("there is no such bucket", "check its name"),
+    "InvalidObjectState": (
+        "it is archived, and cannot be read",
+        "restore it first (aws s3api restore-object)",
+    ),
+}
+#: What S3 says where the bucket is in another region, and the client could not go there by itself.
+_ELSEWHERE: Final = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "301"})
+
+
+async def fetch(login: Login, uri: str, copy: IO[bytes], *, most: int) -> None:
+    """
+    Write the object at *uri* into *copy*.
+
+    Raises:
+        ManifestError: It is not there, has more than *most* bytes, or is in another region.
+        UsageError: The profile does not exist.
+        ServiceUnusableError: It may not be read, or S3 cannot be asked.
+        OSError: The copy cannot be written.
+    """
+    async with s3_client(login) as client:
+        try:
+            is_whole = await copied(client, login.target, uri, copy, most=most)
+        except CallError as error:
+            raise explained(error, uri, login) from error
+    if not is_whole:
+        message = f"an object of more than {most // _MIB} MiB"
+        raise _problem(uri, message, "check that this is the right file: nothing that is read has that much")
+
+
+async def copied(client: Any, target: Target, uri: str, copy: IO[bytes], *, most: int) -> bool:
+    """
+    Write the object at *uri* into *copy*; report whether that is all of it, in at most *most* bytes.
+
+    Raises:
+        CallError: It cannot be had.
+        OSError: The copy cannot be written.
+    """
+    bucket, key = split_uri(uri)
+    answer = await _asked(client.get_object(Bucket=bucket, Key=key), target.call_timeout)
+    async with answer["Body"] as body:
+        size = answer.get("ContentLength") or 0
+        while size <= most and (piece := await _asked(_piece(body), target.read_timeout)):
+            copy.write(piece)
+            size = max(size, copy.tell())
+    return size <= most
+
+
+async def _asked(call: Awaitable[T], seconds: float) -> T:
+    try:
+        return await in_time(call, _OPERATION, seconds)
+    except (UsageError, ServiceUnusableError):
+        raise
+    except Exception as raw:
+        raise classify(raw, _OPERATION) from raw
+
+
+async def _piece(body: Any) -> bytes:
+    """Read the next piece; empty at the end."""
+    piece = b""
+    while len(piece) < _PIECE and (more := await body.read(_PIECE - len(piece))):
+        piece += more
+    return piece
+
+
+def explained(error: CallError, uri: str, login: Login) -> BatchrunError:
+    """Say what the failure means for whoever named the place."""
+    if error.code in _NOT_THERE:
+        return _problem(uri, *_NOT_THERE[error.code])
+    if error.code in _ELSEWHERE:
+        return _elsewhere(error.__cause__, uri)
+    if isinstance(error, AccessDeniedError):
+        return ServiceUnusableError(
+            f"{uri} may not be read, if it is there at all: {error}; allow s3:GetObject on it, and "
+            "s3:ListBucket on its bucket, without which S3 does not say what is missing"
+        )
+    if isinstance(error, CredentialsError):
+        return ServiceUnusableError(f"{uri} cannot be read: {error.message}; {login.cure}")
+    return ServiceUnusableError(f"{uri} cannot be read: {error}; run the same command again once S3 answers")
+
+
+def _elsewhere(raw: BaseException | None, uri: str) -> ManifestError:
+    response: Any = raw.response if isinstance(raw, boto.ClientError) else {}
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    region = shortened(headers.get("x-amz-bucket-region") or response.get("Error", {}).get("Region") or "")
+    where = f"in {region}" if region else "in another region"
+    cure = f"give --region {region or 'REGION'}, or set AWS_ENDPOINT_URL_S3 to S3's address there"
+    return _problem(uri, f"the bucket is {where}, and S3 was asked elsewhere", cure)
+
+
+def _problem(uri: str, message: str, cure: str) -> ManifestError:
+    return ManifestError([Problem(source=uri, message=message, cure=cure)])

@@ -1,0 +1,162 @@
+"""
+Single calls to S3 about places that runs are to read: each in its turn, and again where that may help.
+
+Belongs here: HeadObject and a page of ListObjectsV2, paced and retried, and reading what they answer. Does
+not: which calls tell what (``input_lookup``).
+"""
+
+from __future__ import annotations
+
+import enum
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from botocore import exceptions as boto
+
+from batchrun.errors import ThrottledError
+from batchrun.model.paces.pace import UNLIMITED, Pace
+from batchrun.ports.inputs import Sight
+from batchrun.service.calling.call_retries import CallRetries, RetrySettings
+from batchrun.service.calling.one_try import one_try
+from batchrun.service.calling.pacing import Turns
+from batchrun.service.classify import classify
+from batchrun.service.s3.objects import Page, page_of
+from batchrun.service.session import s3_client
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from batchrun.clock import Clock
+    from batchrun.model.paces.pace import Rate
+    from batchrun.ports.inputs import InputPlace
+    from batchrun.service.login import Login
+
+T = TypeVar("T")
+_HEAD: Final = "HeadObject"
+_LIST: Final = "ListObjectsV2"
+#: Calls per second to begin with, once S3 has refused one; it takes thousands for each prefix.
+_SUPPOSED: Final = 200.0
+#: Seconds of silence that are waited for: somebody sits before it.
+_PATIENCE: Final = 10.0
+#: What a HEAD is refused with for good; without a body it does not say why.
+_REFUSALS: Final = frozenset({301, 307, 400, 403})
+_BUSY: Final = 503
+#: Refusals of one call as too busy that are taken for its rate; more of them are an outage.
+_BUSY_AT_MOST: Final = 8
+#: Classes of which an object has to be brought back before anybody can read it.
+_ARCHIVED: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+
+
+class Refusal(enum.Enum):
+    """What a HEAD was answered that tells nothing of the object."""
+
+    NOT_FOUND = enum.auto()
+    OTHER = enum.auto()  #: no permission, no login, another region: there is no body to say which
+
+
+class ObjectCalls:
+    """Calls to one S3. Made by :func:`object_calls`."""
+
+    def __init__(self, client: Any, rate: Rate, retry: CallRetries, clock: Clock, longest: float) -> None:
+        self._client = client
+        self._clock = clock
+        self._longest = longest
+        self._retry = retry
+        most = UNLIMITED if rate.is_auto else rate
+        self._turns = {
+            operation: Turns(Pace(most, supposed=_SUPPOSED), clock, operation=operation)
+            for operation in (_HEAD, _LIST)
+        }
+        self.sent = dict.fromkeys(self._turns, 0)  #: requests that left, by operation
+
+    @property
+    def endpoint(self) -> str:
+        """Where calls go."""
+        return str(self._client.meta.endpoint_url)
+
+    async def head(self, place: InputPlace) -> Sight | Refusal:
+        """Call HeadObject. Raises CallError where S3 cannot be asked."""
+        busy = 0
+
+        async def send() -> Sight | Refusal:
+            nonlocal busy
+            try:
+                return sight_of(await self._client.head_object(**_asked(place), Key=place.key))
+            except boto.ClientError as error:
+                status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+                busy += status == _BUSY
+                if status == _BUSY and busy <= _BUSY_AT_MOST:
+                    raise ThrottledError(
+                        "too busy", operation=_HEAD, code=str(_BUSY), status=status
+                    ) from error
+                return _refusal(error, status)
+
+        return await self._call(_HEAD, send)
+
+    async def page(
+        self, place: InputPlace, *, prefix: str, token: str | None = None, most: int = 1000
+    ) -> Page:
+        """Call ListObjectsV2 in a place's bucket. Raises CallError where it cannot be listed."""
+        asked = {**_asked(place), "Prefix": prefix, "MaxKeys": most}
+        if token is not None:
+            asked["ContinuationToken"] = token
+        return await self._call(_LIST, partial(page_of, self._client, asked))
+
+    async def _call(self, operation: str, send: Callable[[], Awaitable[T]]) -> T:
+        turns = self._turns[operation]
+
+        async def attempt() -> T:
+            await turns.turn()
+            self.sent[operation] += 1
+            return await one_try(send(), operation, turns=turns, clock=self._clock, longest=self._longest)
+
+        return await self._retry.run(attempt, lambda _failure: None)
+
+
+@asynccontextmanager
+async def object_calls(
+    login: Login, *, rate: Rate, clock: Clock, rng: random.Random
+) -> AsyncIterator[ObjectCalls]:
+    """
+    Connect to S3.
+
+    Args:
+        login: Whose credentials.
+        rate: How fast to make each kind of call; where it is to be found out, as fast as S3 lets us.
+        clock: The time.
+        rng: Where the jitter comes from.
+
+    Raises:
+        UsageError: The profile does not exist.
+        ServiceUnusableError: There are no credentials.
+    """
+    async with s3_client(login, attempts=1) as client:
+        retry = CallRetries(RetrySettings(patience=_PATIENCE), clock=clock, rng=rng)
+        yield ObjectCalls(client, rate, retry, clock, login.target.call_timeout)
+
+
+def sight_of(head: Mapping[str, Any]) -> Sight:
+    """Say what an answer to HeadObject means for who wants to read the object."""
+    archive, restore = head.get("ArchiveStatus"), str(head.get("Restore"))
+    if head.get("StorageClass") not in _ARCHIVED and not archive:
+        return Sight.THERE
+    if 'ongoing-request="true"' in restore:
+        return Sight.RESTORING
+    # A copy of what is archived may be there for a while; INTELLIGENT_TIERING's own has no status any more.
+    return Sight.THERE if 'ongoing-request="false"' in restore and not archive else Sight.ARCHIVED
+
+
+def _asked(place: InputPlace) -> dict[str, Any]:
+    return {"Bucket": place.bucket} | ({"RequestPayer": "requester"} if place.pays else {})
+
+
+def _refusal(error: boto.ClientError, status: object) -> Refusal:
+    match status:
+        case 404:
+            return Refusal.NOT_FOUND
+        case int() if status in _REFUSALS:
+            return Refusal.OTHER
+        case _:
+            raise classify(error, _HEAD) from error

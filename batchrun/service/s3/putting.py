@@ -1,0 +1,175 @@
+"""One object written to S3, whole, and a look at what is there; files of ours say what they are."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import anyio
+from botocore import exceptions as boto
+
+from batchrun.errors import (
+    AccessDeniedError,
+    CallError,
+    ConflictError,
+    CredentialsError,
+    RefusedError,
+    ServiceUnusableError,
+    UsageError,
+)
+from batchrun.model.texts.places import split_uri
+from batchrun.ports.objects import ObjectStore
+from batchrun.service.calling.one_try import in_time
+from batchrun.service.classify import classify
+from batchrun.service.session import s3_client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from batchrun.service.login import Login
+
+_PUT: Final = "PutObject"
+_HEAD: Final = "HeadObject"
+_GIB: Final = 2**30
+#: What one PutObject may carry.
+_MOST: Final = 5 * _GIB
+#: Bytes a second that a connection has at least, or nobody waits for it.
+_SLOWEST: Final = 128 * 1024
+#: Bytes that are held while they are sent: nearly all results that there are.
+_HELD: Final = 16 * 1024 * 1024
+#: Where a HEAD says nothing: nothing there, no permission, another region, and no body that tells which.
+_UNTOLD: Final = frozenset({301, 307, 400, 403, 404})
+#: What is said where something is there, and must not be replaced.
+_IS_THERE: Final = frozenset({"PreconditionFailed", "412"})
+#: Names among an object's own metadata: what it is, and which writing made it.
+_MARK: Final = "batchrun"
+_WRITING: Final = "batchrun-writing"
+_TYPES: Final = {
+    ".csv": "text/csv; charset=utf-8",
+    ".tsv": "text/tab-separated-values; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".htm": "text/html; charset=utf-8",
+    ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
+    ".ndjson": "application/x-ndjson",
+    ".parquet": "application/vnd.apache.parquet",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+}
+_ANY_TYPE: Final = "application/octet-stream"
+
+
+async def put(
+    login: Login, uri: str, stream: IO[bytes], size: int, *, asked: Mapping[str, Any], replaces: bool
+) -> bool:
+    """
+    Write *size* bytes as an object, and say with them what is *asked*.
+
+    Returns:
+        False where something is there, which without *replaces* is left alone.
+
+    Raises:
+        ConflictError: Something is just being written there.
+        CallError: It is too large, cannot be written, or nobody knows whether it was.
+        ServiceUnusableError: There are no credentials.
+        UsageError: The profile does not exist.
+    """
+    if size > _MOST:
+        words = f"it has {size / _GIB:.1f} GiB, and one upload takes {_MOST // _GIB}"
+        raise RefusedError(words, operation=_PUT, code="EntityTooLarge")
+    bucket, key = split_uri(uri)
+    # What is sent from a file waits for a word of the server first, which not every one has.
+    body = stream.read() if size <= _HELD else stream
+    condition = {} if replaces else {"IfNoneMatch": "*"}
+    patience = size / _SLOWEST
+    try:
+        async with s3_client(login, patience=patience) as client:
+            call = client.put_object(Bucket=bucket, Key=key, Body=body, **asked, **condition)
+            await in_time(call, _PUT, login.target.call_timeout + patience)
+    except (UsageError, ServiceUnusableError):
+        raise
+    except Exception as raw:
+        if _code(raw) in _IS_THERE:
+            return False
+        raise classify(raw, _PUT) from raw
+    return True
+
+
+async def look(login: Login, uri: str) -> Mapping[str, Any] | None:
+    """
+    Return what HeadObject says; None where there is no object that may be looked at.
+
+    Raises:
+        CallError: S3 cannot be asked.
+        ServiceUnusableError: There are no credentials.
+        UsageError: The profile does not exist.
+    """
+    bucket, key = split_uri(uri)
+    try:
+        async with s3_client(login) as client:
+            call = client.head_object(Bucket=bucket, Key=key)
+            found: Mapping[str, Any] = await in_time(call, _HEAD, login.target.call_timeout)
+    except (UsageError, ServiceUnusableError):
+        raise
+    except Exception as raw:
+        if _status(raw) in _UNTOLD:
+            return None
+        raise classify(raw, _HEAD) from raw
+    return found
+
+
+def _code(raw: Exception) -> object:
+    return raw.response.get("Error", {}).get("Code") if isinstance(raw, boto.ClientError) else None
+
+
+def _status(raw: Exception) -> object:
+    facts = raw.response.get("ResponseMetadata", {}) if isinstance(raw, boto.ClientError) else {}
+    return facts.get("HTTPStatusCode")
+
+
+class S3Store(ObjectStore):
+    """Places in S3, as one login reaches them."""
+
+    def __init__(self, login: Login) -> None:
+        """Say whose; nobody is called yet."""
+        self._login = login
+
+    async def mark(self, uri: str) -> str | None:
+        """Call HeadObject."""
+        found = await self._metadata(uri)
+        return None if found is None else found.get(_MARK, "")
+
+    async def put(self, uri: str, file: Path, *, mark: str, replaces: bool) -> bool:
+        """Call PutObject."""
+        writing = secrets.token_hex(8)
+        asked = {
+            "ContentType": _TYPES.get(file.suffix.lower(), _ANY_TYPE),
+            "Metadata": {_MARK: mark, _WRITING: writing},
+        }
+        size = (await anyio.Path(file).stat()).st_size
+        with file.open("rb") as stream, self._explained(), suppress(ConflictError):
+            if await put(self._login, uri, stream, size, asked=asked, replaces=replaces):
+                return True
+        # The answer to a first try may have been lost.
+        found = await self._metadata(uri)
+        return found is not None and found.get(_WRITING) == writing
+
+    async def _metadata(self, uri: str) -> Mapping[str, str] | None:
+        """Return an object's own metadata; None where there is none that may be looked at."""
+        with self._explained():
+            found = await look(self._login, uri)
+        return None if found is None else found.get("Metadata", {})
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say what a failure means for whoever named the place."""
+        try:
+            yield
+        except AccessDeniedError as error:
+            raise ServiceUnusableError(f"{error}; allow s3:PutObject there") from error
+        except CredentialsError as error:
+            raise ServiceUnusableError(f"{error.message}; {self._login.cure}") from error
+        except CallError as error:
+            raise ServiceUnusableError(str(error)) from error

@@ -149,7 +149,7 @@ def test_the_ledger_knows_every_kind_of_event(empty):
 
 def test_every_statement_is_used_and_every_name_is_there():
     package = resources.files("batchrun.ledger")
-    rooms = (package, package / "sqlite")
+    rooms = (package, package / "verbs", package / "sqlite")
     source = "".join(
         file.read_text() for room in rooms for file in room.iterdir() if file.name.endswith(".py")
     )

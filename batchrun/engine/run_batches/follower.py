@@ -25,6 +25,7 @@ import structlog
 from batchrun import points
 from batchrun.engine.denied import not_permitted
 from batchrun.engine.in_groups import in_groups
+from batchrun.engine.run_batches.case import Case
 from batchrun.engine.run_batches.together import is_unknown, refuse_together, taken
 from batchrun.engine.run_batches.unlisted import Unlisted
 from batchrun.engine.waits import Wait
@@ -45,7 +46,6 @@ from batchrun.model.planning.rejections import (
     after_rejection,
     is_certain,
 )
-from batchrun.model.planning.stimuli import Followed
 from batchrun.model.planning.verdicts import AMBIGUOUS, UNLISTED
 from batchrun.model.spec import TAG_REQUEST_ID
 from batchrun.model.submissions.run_batches import told_twice
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry, Run
     from batchrun.model.entries.events import Event
     from batchrun.model.planning.actions import Follow
+    from batchrun.model.planning.stimuli import Followed
     from batchrun.model.submissions.run_batches import BatchRow, BatchSeen
     from batchrun.model.submissions.submission import Submission
 
@@ -100,7 +101,7 @@ class Follower:
         submission = await self._held.submission(action.request_id)
         if submission is None:
             raise InvariantError(f"submission {action.request_id} is followed, and not in the ledger")
-        case = _Case(action, submission)
+        case = Case(action, submission)
         latest = self._clock.latest()
         if (
             submission.sent_at is None or submission.sent_at > latest
@@ -117,7 +118,7 @@ class Follower:
             return case.outcome()
         return case.outcome(is_answered=False)
 
-    async def _ask(self, case: _Case) -> None:
+    async def _ask(self, case: Case) -> None:
         if not case.left:
             await self._close(case)
         elif case.submission.standing is Standing.INTENDED and not await self._is_found(case):
@@ -125,21 +126,21 @@ class Follower:
         else:
             await self._seen(case)
 
-    async def _close_if_over(self, case: _Case) -> None:
+    async def _close_if_over(self, case: Case) -> None:
         if not case.left:
             await self._close(case)
 
-    async def _close(self, case: _Case) -> None:
+    async def _close(self, case: Case) -> None:
         await self._keep(case, replace(case.submission, standing=Standing.OVER))
 
-    async def _keep(self, case: _Case, submission: Submission) -> None:
+    async def _keep(self, case: Case, submission: Submission) -> None:
         if submission != case.submission:
             await self._held.keep_submission(submission)
             case.submission = submission
 
     # -- whether the service has it
 
-    async def _is_found(self, case: _Case) -> bool:
+    async def _is_found(self, case: Case) -> bool:
         """Look for a submission whose answer was lost."""
         intended_at = case.submission.intended_at
         remembered_until = intended_at + timedelta(seconds=self._limits.batch_replay_window)
@@ -164,7 +165,7 @@ class Follower:
                         return seen
         return None
 
-    async def _hold(self, case: _Case, error: AccessDeniedError) -> None:
+    async def _hold(self, case: Case, error: AccessDeniedError) -> None:
         """Leave the rows as they are: the service may have them, and nobody may look."""
         doubt = Doubted(
             at=self._clock.utcnow(),
@@ -175,7 +176,7 @@ class Follower:
         case.is_held = True
         await self._record(case, [(entry, doubt) for entry in await self._left(case)])
 
-    async def _missing(self, case: _Case) -> None:
+    async def _missing(self, case: Case) -> None:
         """
         Send a submission once more that is not there, where that is sure enough.
 
@@ -195,7 +196,7 @@ class Follower:
             await self._let_go(case, "GONE", "its batch is not there, and no run of it")
             await self._close_if_over(case)
 
-    async def _is_sent(self, case: _Case, remembered_until: datetime | None = None) -> bool:
+    async def _is_sent(self, case: Case, remembered_until: datetime | None = None) -> bool:
         """Send the same bytes again; report whether the service is known to have them."""
         turn = await self._batches.start_turn()
         latest = self._clock.latest()
@@ -222,7 +223,7 @@ class Follower:
         await self._keep(case, taken(case.submission, seen))
         return True
 
-    def _is_proof(self, case: _Case) -> bool:
+    def _is_proof(self, case: Case) -> bool:
         """Report whether what is not there now never will be."""
         if case.action.is_proof or self._limits.mode is Mode.WATCH:
             return case.action.is_proof
@@ -232,7 +233,7 @@ class Follower:
 
     # -- its rows
 
-    async def _seen(self, case: _Case) -> None:
+    async def _seen(self, case: Case) -> None:
         """Learn what became of the rows of a batch that the service has."""
         batch_id = case.submission.batch_id
         if batch_id is None:
@@ -243,7 +244,7 @@ class Follower:
         case.stage = Stage.DONE if seen is None else stage(status)
         if seen is not None and case.action.cancels and status in CANCELLABLE:
             await self._cancel(case, batch_id)
-        if seen is not None and not _shows_nothing_new(case, seen):
+        if seen is not None and not case.learns_nothing_from(seen):
             await self._list(case, batch_id)
         is_done = case.stage is Stage.DONE
         if case.left and was_done and is_done and self._is_proof(case):
@@ -262,7 +263,7 @@ class Follower:
         is_other = seen.uuid and submission.batch_uuid and seen.uuid != submission.batch_uuid
         return None if is_other else seen
 
-    async def _cancel(self, case: _Case, batch_id: str) -> None:
+    async def _cancel(self, case: Case, batch_id: str) -> None:
         """Have all of it cancelled, unless that would end runs that are wanted."""
         if await self._held.has_wanted_runs(case.submission.request_id):
             return  # each run is cancelled as it is found
@@ -271,7 +272,7 @@ class Follower:
         except (ConflictError, NotFoundError, OutcomeUnknownError) as error:  # not yet, or not any more
             log.info("batch_not_cancelled", run_batch=batch_id, code=error.code, message=error.message)
 
-    async def _list(self, case: _Case, batch_id: str) -> None:
+    async def _list(self, case: Case, batch_id: str) -> None:
         async with aclosing(self._batches.rows(batch_id)) as pages:
             async for page in pages:
                 rows = {row.setting_id: row for row in page if row.setting_id in case.left}
@@ -283,7 +284,7 @@ class Follower:
                 ]
                 await self._record(case, [(entry, event) for entry, event in events if event is not None])
 
-    async def _event(self, case: _Case, entry: Entry, row: BatchRow, wrong: Collection[str]) -> Event | None:
+    async def _event(self, case: Case, entry: Entry, row: BatchRow, wrong: Collection[str]) -> Event | None:
         """Say what a listed row means; None where it was not submitted yet, or may have a run after all."""
         at = self._clock.utcnow()
         if row.run is not None:
@@ -297,7 +298,7 @@ class Follower:
             return None
         return after_rejection(entry, error, at, self._limits)
 
-    async def _looked_at(self, case: _Case, entry: Entry, run: Run) -> Run | None:
+    async def _looked_at(self, case: Case, entry: Entry, run: Run) -> Run | None:
         """Call GetRun for a run whose uuid is not told right; None where its id is not the row's any more."""
         with suppress(NotFoundError):
             seen = await self._service.get_run(run.id)
@@ -306,7 +307,7 @@ class Follower:
         case.gone.add(entry.id)
         return None
 
-    async def _take_apart(self, case: _Case, seen: BatchSeen | None) -> None:
+    async def _take_apart(self, case: Case, seen: BatchSeen | None) -> None:
         """Settle what is in no listing: it has a run of its name and tags, or never will have one."""
         points.reached(Point.TAKING_APART)
         if seen is None:
@@ -318,7 +319,7 @@ class Follower:
             why += f": {seen.failure_reason}"
         await self._let_go(case, status, why)
 
-    async def _let_go(self, case: _Case, status: str, why: str) -> None:
+    async def _let_go(self, case: Case, status: str, why: str) -> None:
         """Settle rows that are proven to have no run; which of several is a row's, only people can say."""
         entries = await self._left(case)
         free = [one for one in entries if one.code != AMBIGUOUS and one.id not in case.gone]
@@ -334,10 +335,10 @@ class Follower:
 
         await self._record(case, [(entry, event(entry)) for entry in free])
 
-    async def _left(self, case: _Case) -> Collection[Entry]:
+    async def _left(self, case: Case) -> Collection[Entry]:
         return (await self._held.entries(case.left)).values()
 
-    async def _record(self, case: _Case, events: Sequence[tuple[Entry, Event]]) -> None:
+    async def _record(self, case: Case, events: Sequence[tuple[Entry, Event]]) -> None:
         """Record an event of each entry; one that is settled already stays as it is."""
 
         async def record(one: tuple[Entry, Event]) -> None:
@@ -359,48 +360,3 @@ class Follower:
             withdrawn = Withdrawn(at=event.at, message="its batch was cancelled before it was started")
             return await self._recorder.record(entry, event, withdrawn)
         return await self._outcomes.record(entry, event)
-
-
-class _Case:
-    """One question about a submission, and what is known so far."""
-
-    def __init__(self, action: Follow, submission: Submission) -> None:
-        self.action = action
-        self.submission = submission
-        self.left = set(action.ids)  #: rows that are not settled
-        is_known = submission.standing is not Standing.INTENDED
-        self.stage = stage(submission.status or "") if is_known else Stage.UNKNOWN
-        self.was_sent = False
-        self.is_held = False
-        self.doubtful: dict[str, CallError] = {}  #: rows that failed, and may have a run all the same: why
-        self.gone: set[str] = set()  #: rows that had a run of which nothing is known
-        self._settled: list[Entry] = []
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing has come of any of its rows."""
-        return len(self.left) == self.submission.rows
-
-    def settle(self, entry: Entry) -> None:
-        """Take note of a row that is not SUBMITTING any more."""
-        self.left.discard(entry.id)
-        self._settled.append(entry)
-
-    def outcome(self, *, is_answered: bool = True) -> Followed:
-        """Return what the planner is told."""
-        return Followed(
-            action=self.action,
-            stage=self.stage,
-            settled=self._settled,
-            run_batch=self.submission.batch_id,
-            was_sent=self.was_sent,
-            is_answered=is_answered,
-            is_held=self.is_held,
-        )
-
-
-def _shows_nothing_new(case: _Case, seen: BatchSeen) -> bool:
-    """Report whether the counts, which lag, tell of no row that is not settled; while there will be more."""
-    if stage(seen.status) is Stage.DONE or seen.started is None or seen.failed is None:
-        return False
-    return seen.started + seen.failed <= case.submission.rows - len(case.left)

@@ -26,9 +26,9 @@ from batchrun.simulator.options import (
     parse_objects,
 )
 from batchrun.simulator.record import BatchRecord, RunRecord, StartCall, State, Tally
+from batchrun.simulator.s3 import StoredBucket, StoredObject
 from batchrun.simulator.server import Simulator
 from batchrun.simulator.settings import IdReuse, NameFilter, Parameter, Role, Settings, Version, Workflow
-from batchrun.simulator.storage import StoredBucket, StoredObject
 
 __all__ = [
     "OPERATIONS",

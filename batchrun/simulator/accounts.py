@@ -15,20 +15,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from batchrun.simulator import sts
-from batchrun.simulator.identities import Identities
+from batchrun.simulator.identities import FORM, PORTAL, Identities
 from batchrun.simulator.refusal import RefusalError
+from batchrun.simulator.s3 import Storage
 from batchrun.simulator.server import Simulator
-from batchrun.simulator.storage import Storage
 from batchrun.simulator.wire import Ending, json_reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchrun.clock import Clock
-    from batchrun.simulator.identities import Signature
     from batchrun.simulator.settings import Settings
-    from batchrun.simulator.wire import Inquiry
+    from batchrun.simulator.wire import Inquiry, Signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +118,7 @@ class Door:
     def _meant(self, inquiry: Inquiry) -> Simulator:
         """Find the service that a call is for. Raises RefusalError where nobody can say."""
         here = self._nearest(inquiry.signature)
-        if inquiry.content_type == sts.FORM or inquiry.path == sts.PORTAL:
+        if inquiry.content_type == FORM or inquiry.path == PORTAL:
             return self._accounts.of(here[0])  # they answer everybody
         account = self._accounts.owner(inquiry) or _usual_caller(here)
         own = [lane for lane in here if lane.settings.account == account]

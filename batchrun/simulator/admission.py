@@ -15,7 +15,7 @@ from batchrun.simulator.refusal import invalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchrun.simulator.settings import Settings, Workflow
+    from batchrun.simulator.settings import Workflow
 
     Params = Mapping[str, Any]
 
@@ -26,11 +26,11 @@ _STATIC_GIB = 1200
 _NOT_COPIED = frozenset({"requestId", "runId", "tags"})
 
 
-def complete(params: Params, settings: Settings, source: Params) -> dict[str, Any]:
+def complete(params: Params, source: Params) -> dict[str, Any]:
     """Fill *params* up with what is copied from *source*, a run to be run again, and with defaults."""
     copied = {name: value for name, value in source.items() if name not in _NOT_COPIED}
     request = {
-        "storageType": settings.default_storage_type,
+        "storageType": "DYNAMIC",  # the service's documents contradict each other
         "retentionMode": "RETAIN",
         "workflowType": "PRIVATE",
         **copied,
@@ -42,12 +42,7 @@ def complete(params: Params, settings: Settings, source: Params) -> dict[str, An
 
 
 def check(request: Params, workflow: Workflow) -> None:
-    """
-    Hold a complete request against the rules.
-
-    Raises:
-        RefusalError: a ValidationException for the first rule that is broken.
-    """
+    """Check a complete request. Raises RefusalError for the first rule that is broken."""
     require_active(workflow)
     problem = _request_problem(request) or _workflow_problem(request, workflow)
     if problem is not None:
@@ -55,35 +50,19 @@ def check(request: Params, workflow: Workflow) -> None:
 
 
 def require_workflow(request: Params) -> None:
-    """
-    See to it that *request* names a workflow, its own or that of the run it copies.
-
-    Raises:
-        RefusalError: it names none.
-    """
+    """Raise RefusalError unless *request* names a workflow, its own or that of the run it copies."""
     if "workflowId" not in request:
         raise invalid("Either workflowId or runId must be given")
 
 
 def check_tags(tags: Params) -> None:
-    """
-    Hold the tags of a new resource against the rules.
-
-    Raises:
-        RefusalError: there are too many, or they have names that are not theirs to have.
-    """
-    problem = _tags_problem(tags)
-    if problem is not None:
+    """Raise RefusalError where a new resource has too many tags, or tags with reserved names."""
+    if (problem := _tags_problem(tags)) is not None:
         raise invalid(problem)
 
 
 def require_active(workflow: Workflow) -> None:
-    """
-    See to it that runs of *workflow* can be started.
-
-    Raises:
-        RefusalError: they cannot.
-    """
+    """Raise RefusalError unless runs of *workflow* can be started."""
     if workflow.status != "ACTIVE":
         raise invalid(f"Workflow {workflow.id} is {workflow.status}")
 

@@ -140,6 +140,59 @@ class View:
             "logStream": self._log(run, f"/task/{task.id}"),
         }
 
+    def accepted_batch(self, batch: Batch) -> dict[str, Any]:
+        """Answer StartRunBatch, to a repeat with the state of now."""
+        return {
+            "id": batch.id,
+            "arn": self.arn(f"runBatch/{batch.id}"),
+            "status": batch.status,
+            "uuid": batch.uuid,
+            "tags": batch.tags,
+        }
+
+    def batch_item(self, batch: Batch) -> dict[str, Any]:
+        """Answer one item of ListBatch; it has no uuid and no tags."""
+        return {
+            "id": batch.id,
+            "name": batch.name or None,
+            "status": batch.status,
+            "createdAt": self.wall(batch.created),
+            "totalRuns": batch.total,
+            "workflowId": batch.default["workflowId"],
+        }
+
+    def batch_detail(self, batch: Batch, now: float) -> dict[str, Any]:
+        """Answer GetBatch; its counts are behind until the batch is at rest."""
+        scale = self.settings.time_scale
+        lag = 0.0 if batch.status in AT_REST else scale * self.settings.batch_durations.counts_lag
+        return {
+            **self.accepted_batch(batch),
+            "name": batch.name or None,
+            "totalRuns": batch.total,
+            "defaultRunSetting": batch.default,
+            "submissionSummary": _submissions(batch, now - lag),
+            "runSummary": _runs(batch, now - lag),
+            "creationTime": self.wall(batch.created),
+            "submittedTime": self.wall(batch.submitted),
+            "processedTime": self.wall(batch.processed),
+            "failedTime": self.wall(batch.failed),
+            "failureReason": batch.failure,
+        }
+
+    def batch_row(self, row: Row) -> dict[str, Any]:
+        """Answer one row of ListRunsInBatch: a rejected one has an empty runId, one that waits none."""
+        run = row.run
+        without = None if row.status is None else ""
+        return {
+            "runSettingId": row.setting_id,
+            "runId": without if run is None else run.id,
+            "runInternalUuid": None if run is None else run.uuid,
+            "runArn": None if run is None else self.arn(f"run/{run.id}"),
+            "submissionStatus": row.status,
+            "submissionFailureReason": row.reason or None,
+            "submissionFailureMessage": row.message or None,
+        }
+
     def _signed(self, run: Run) -> str | None:
         """Return an address by which anybody can read the run's parameters for a while."""
         place = run.request.get("parametersUri")
@@ -184,66 +237,6 @@ def _template(parameters: Mapping[str, Parameter] | None) -> dict[str, Any] | No
 
 def _digest(run: Run) -> str:
     return sha256(str(run.request.get("workflowId")).encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchView:
-    """How one account's batches look from outside."""
-
-    view: View  #: of the account
-
-    def accepted(self, batch: Batch) -> dict[str, Any]:
-        """Answer StartRunBatch, to a repeat with the state of now."""
-        return {
-            "id": batch.id,
-            "arn": self.view.arn(f"runBatch/{batch.id}"),
-            "status": batch.status,
-            "uuid": batch.uuid,
-            "tags": batch.tags,
-        }
-
-    def item(self, batch: Batch) -> dict[str, Any]:
-        """Answer one item of ListBatch; it has no uuid and no tags."""
-        return {
-            "id": batch.id,
-            "name": batch.name or None,
-            "status": batch.status,
-            "createdAt": self.view.wall(batch.created),
-            "totalRuns": batch.total,
-            "workflowId": batch.default["workflowId"],
-        }
-
-    def detail(self, batch: Batch, now: float) -> dict[str, Any]:
-        """Answer GetBatch; its counts are behind until the batch is at rest."""
-        scale = self.view.settings.time_scale
-        lag = 0.0 if batch.status in AT_REST else scale * self.view.settings.batch_durations.counts_lag
-        return {
-            **self.accepted(batch),
-            "name": batch.name or None,
-            "totalRuns": batch.total,
-            "defaultRunSetting": batch.default,
-            "submissionSummary": _submissions(batch, now - lag),
-            "runSummary": _runs(batch, now - lag),
-            "creationTime": self.view.wall(batch.created),
-            "submittedTime": self.view.wall(batch.submitted),
-            "processedTime": self.view.wall(batch.processed),
-            "failedTime": self.view.wall(batch.failed),
-            "failureReason": batch.failure,
-        }
-
-    def row(self, row: Row) -> dict[str, Any]:
-        """Answer one row of ListRunsInBatch: a rejected one has an empty runId, one that waits none."""
-        run = row.run
-        without = None if row.status is None else ""
-        return {
-            "runSettingId": row.setting_id,
-            "runId": without if run is None else run.id,
-            "runInternalUuid": None if run is None else run.uuid,
-            "runArn": None if run is None else self.view.arn(f"run/{run.id}"),
-            "submissionStatus": row.status,
-            "submissionFailureReason": row.reason or None,
-            "submissionFailureMessage": row.message or None,
-        }
 
 
 def _submissions(batch: Batch, at: float) -> dict[str, int]:

@@ -10,10 +10,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from batchrun.simulator.answers import BatchView
 from batchrun.simulator.batch_course import BatchCourse
-from batchrun.simulator.batch_rules import check_common, open_settings
-from batchrun.simulator.batches import Batch, BatchShelf
+from batchrun.simulator.batches import Batch, BatchShelf, check_common, open_settings
 from batchrun.simulator.chance import draw_uuid
 from batchrun.simulator.lifecycle import AT_REST, BatchStatus
 from batchrun.simulator.refusal import conflict, invalid, not_found
@@ -23,8 +21,8 @@ from batchrun.simulator.wire import position_of, token_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from batchrun.simulator.batch_account import Account
-    from batchrun.simulator.batches import Row
+    from batchrun.simulator.answers import View
+    from batchrun.simulator.batches import Account, Row
 
     Params = Mapping[str, Any]
     Answer = dict[str, Any]
@@ -37,11 +35,11 @@ _MAY_LOSE_RUNS = frozenset({BatchStatus.PROCESSED, BatchStatus.CANCELLED})
 class Batches:
     """One account's batches."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, view: View) -> None:
         """Begin without any."""
         self._account = account
         self._settings = account.settings
-        self._view = BatchView(view=account.view)
+        self._view = view
         self.shelf = BatchShelf()
         self.requests: RequestMemory[Batch] = RequestMemory(self._settings.batch_idempotency_window)
         self._course = BatchCourse(account, self.shelf)
@@ -65,12 +63,7 @@ class Batches:
         return batch.name if batch is not None else ""
 
     def tags_of(self, batch_id: str) -> dict[str, str]:
-        """
-        Return the tags of the batch with this id, to be changed in place.
-
-        Raises:
-            RefusalError: there is none.
-        """
+        """Return a batch's tags, to be changed in place. Raises RefusalError where there is no such batch."""
         return self._batch(batch_id).tags
 
     def _batch(self, batch_id: str) -> Batch:
@@ -84,11 +77,11 @@ class Batches:
         if known is not None and (
             self._settings.failed_batch_again or known.status is not BatchStatus.FAILED
         ):
-            return self._view.accepted(known)
+            return self._view.accepted_batch(known)
         check_common(params, self._account.workflow_of)
         batch = self._create(params, now)
         self.requests.remember(params, batch, now)
-        return self._view.accepted(batch)
+        return self._view.accepted_batch(batch)
 
     def _create(self, params: Params, now: float) -> Batch:
         settings, serial = self._settings, len(self.shelf.history)
@@ -107,7 +100,7 @@ class Batches:
         return batch
 
     def _get(self, params: Params, now: float) -> Answer:
-        return self._view.detail(self._batch(params["batchId"]), now)
+        return self._view.batch_detail(self._batch(params["batchId"]), now)
 
     def _cancel(self, params: Params, now: float) -> Answer:
         self._course.cancel(self._batch_in(_MAY_BE_CANCELLED, params, "cancelled"), now)
@@ -135,7 +128,7 @@ class Batches:
         size = params.get("maxItems", _PAGE)
         found = list(islice(self._matching(params, now), size + 1))
         return {
-            "items": [self._view.item(batch) for batch in found[:size]],
+            "items": [self._view.batch_item(batch) for batch in found[:size]],
             "nextToken": token_of(found[size - 1].serial) if len(found) > size else None,
         }
 
@@ -168,7 +161,7 @@ class Batches:
         )
         found = list(islice(shown, size + 1))
         return {
-            "runs": [self._view.row(row) for row in found[:size]],
+            "runs": [self._view.batch_row(row) for row in found[:size]],
             "nextToken": token_of(found[size - 1].place) if len(found) > size else None,
         }
 

@@ -1,7 +1,10 @@
 """
-The batches of StartRunBatch with their rows, and the ways to find them.
+The batches of StartRunBatch with their rows, the ways to find them, and what may stand where in a request.
 
-What does not belong here: when a batch changes (``batch_course``) and what callers see of it (``answers``).
+Belongs here: rules about a batch and about its settings file, and the StartRun that a row amounts to. The
+caller is refused at once where the file cannot be read; the batch fails where it turns out to be something
+else, or is not what it was when the batch was accepted. Does not: rules of StartRun itself (``admission``),
+when a batch changes (``batch_course``), what callers see of it (``answers``).
 """
 
 from __future__ import annotations
@@ -11,13 +14,23 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from batchrun.simulator import admission
+from batchrun.simulator.faults import Fault, RowFault
 from batchrun.simulator.lifecycle import BatchStatus, SubmissionStatus
+from batchrun.simulator.refusal import RefusalError, invalid
+from batchrun.simulator.s3 import Asker
+from batchrun.simulator.wire import json_array, members_of, shape_check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from batchrun.simulator.batch_rules import SettingsFile
-    from batchrun.simulator.runs import Run
+    from batchrun.simulator.buckets import Buckets
+    from batchrun.simulator.faults import FaultBook
+    from batchrun.simulator.runs import Run, Timetable
+    from batchrun.simulator.s3 import Storage, StoredObject
+    from batchrun.simulator.settings import Settings, Workflow
+
+    Params = Mapping[str, Any]
 
 _FIRST_ID = 2_000_001
 
@@ -114,3 +127,134 @@ class BatchShelf:
     def next_id(self) -> str:
         """Return the id of the next one; none is given twice."""
         return str(_FIRST_ID + len(self.history))
+
+
+#: What the default's and a row's are put together from, key by key; all else a row replaces.
+_MERGED = ("parameters", "runTags")
+_S3 = "s3://"
+_MOST_ROWS = 100_000
+
+
+def check_common(request: Params, workflow_of: Callable[[Params], Workflow]) -> None:
+    """Check all but the rows, before a batch is accepted. Raises RefusalError for the first broken rule."""
+    default = request["defaultRunSetting"]
+    settings = request["batchRunSettings"]
+    _require_known(default, "DefaultRunSetting", "defaultRunSetting")
+    if default.get("workflowType", "PRIVATE") != "PRIVATE":
+        raise invalid("READY2RUN workflows cannot be run in a batch")
+    if "cacheBehavior" in default and "cacheId" not in default:
+        raise invalid("cacheBehavior needs a cacheId")
+    if not str(default.get("outputUri", _S3)).startswith(_S3):
+        raise invalid("outputUri must be an S3 URI")
+    admission.check_tags(request.get("tags", {}))
+    admission.check_tags(default.get("runTags", {}))
+    admission.require_active(workflow_of(default))
+    if settings.keys() not in ({"inlineSettings"}, {"s3UriSettings"}):
+        raise invalid("batchRunSettings must have exactly one of inlineSettings and s3UriSettings")
+    require_unique(settings.get("inlineSettings", ()))
+
+
+def require_unique(settings: Sequence[Params]) -> None:
+    """Raise RefusalError unless every row has a runSettingId of its own."""
+    seen = set()
+    for place, setting in enumerate(settings, 1):
+        name = setting.get("runSettingId")
+        if not isinstance(name, str) or not name:
+            raise invalid(f"entry {place} has no runSettingId")
+        if name in seen:
+            raise invalid(f"runSettingId {name} is there more than once")
+        seen.add(name)
+
+
+def start_of(default: Params, setting: Params) -> dict[str, Any]:
+    """Return a row's StartRun, without requestId. Raises RefusalError where a field is unknown or missing."""
+    _require_known(setting, "InlineSetting", f"the entry {setting['runSettingId']}")
+    shape_check("InlineSetting")(setting)
+    common, own = _given(default), _given(setting)
+    merged = {name: {**common.get(name, {}), **own.get(name, {})} for name in _MERGED}
+    request = {**common, **own, **{name: value for name, value in merged.items() if value}}
+    request.pop("runSettingId")
+    if "outputUri" not in request:
+        raise invalid("outputUri must be given, by the row or for all")
+    tags = request.pop("runTags", None)
+    return request if tags is None else {**request, "tags": tags}
+
+
+def _given(fields: Params) -> dict[str, Any]:
+    """Leave out what is null, as the wire does where a field stands by itself."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _require_known(given: Params, shape: str, place: str) -> None:
+    if unknown := sorted(given.keys() - members_of(shape)):
+        raise invalid(f"{', '.join(unknown)} cannot be given in {place} of a batch")
+
+
+@dataclass(slots=True, kw_only=True)
+class SettingsFile:
+    """A file, as it was when its batch was accepted."""
+
+    uri: str
+    bucket: str
+    key: str
+    region: str  #: from which it is read
+    found: StoredObject  #: the last that was seen; its content never differs
+
+    def settings(self, storage: Storage) -> Sequence[Mapping[str, Any]]:
+        """Read the rows. Raises RefusalError where it is another file by now, or not one of settings."""
+        self.require_same(storage)
+        rows = json_array(self.found.content)
+        if not 1 <= len(rows) <= _MOST_ROWS:
+            raise invalid(f"{self.uri} has {len(rows)} entries; 1 to {_MOST_ROWS} are allowed")
+        if not all(isinstance(row, dict) for row in rows):
+            raise invalid(f"{self.uri} has entries that are not objects")
+        require_unique(rows)
+        return rows
+
+    def require_same(self, storage: Storage) -> None:
+        """Raise RefusalError where the file has changed, or cannot be read any more."""
+        now = _read(storage, self.bucket, self.key, self.region)
+        if now is not self.found and now.etag != self.found.etag:
+            raise invalid(f"{self.uri} was modified after the batch was submitted")
+        self.found = now
+
+
+def open_settings(uri: str, region: str, storage: Storage) -> SettingsFile:
+    """Find the file at *uri*. Raises RefusalError where there is none that may be read."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not uri.startswith("s3://") or not bucket or not key:
+        raise invalid("s3UriSettings must be s3://BUCKET/KEY")
+    found = _read(storage, bucket, key, region)
+    return SettingsFile(uri=uri, bucket=bucket, key=key, region=region, found=found)
+
+
+def _read(storage: Storage, bucket: str, key: str, region: str) -> StoredObject:
+    try:
+        return storage.read(bucket, key, Asker(region=region, pays=False))
+    except RefusalError as error:
+        raise invalid(f"s3://{bucket}/{key} cannot be read: {error.code}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One account in one Region. What it does may raise RefusalError, as a call's answer."""
+
+    settings: Settings
+    timetable: Timetable
+    buckets: Buckets
+    faults: FaultBook
+    storage: Storage
+    start: Callable[[Params, Batch, Row, float], Run]  #: make a run for a row, at a time
+    cancel: Callable[[Run, float], None]
+    delete: Callable[[Run, float], None]
+    workflow_of: Callable[[Params], Workflow]  #: find the workflow that a StartRun names
+
+    def struck(self, step: str, batch: Batch, row: Row) -> RowFault | None:
+        """Return the fault of *row* in a step such as SubmitRow, if any. Raises RefusalError for an error."""
+        name = str(row.setting.get("name") or batch.default.get("name") or "")
+        fault = self.faults.choose(step, f"{batch.uuid}/{row.setting_id}", name)
+        if isinstance(fault, RowFault):
+            return fault
+        if fault != Fault.PASS:
+            raise RefusalError(str(fault), f"{fault}, by the simulator's settings")
+        return None

@@ -3,7 +3,7 @@ What becomes of a run: its course, decided when it is started, its tasks, and wh
 
 Tasks come one after the other through the RUNNING time, and a run that fails does so by its last ones. Each
 that completed makes a file in S3; with WDL and CWL an ``outputs.json`` says which, Nextflow says nothing.
-What does not belong here: when a state is reached (``timetable``), S3 (``storage``) and the wire formats.
+What does not belong here: when a state is reached (``runs``), S3 (``s3``) and the wire formats.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchrun.simulator.chance import draw, draw_uuid
 from batchrun.simulator.lifecycle import Course, Status
-from batchrun.simulator.storage import StoredObject
+from batchrun.simulator.s3 import StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -19,10 +19,9 @@ from aiohttp import web
 
 from batchrun.clock import Clock, SystemClock
 from batchrun.simulator.accounts import Accounts, Door, SimulatedLane
-from batchrun.simulator.identities import signature
 from batchrun.simulator.refusal import RefusalError
 from batchrun.simulator.settings import Settings
-from batchrun.simulator.wire import Ending, Inquiry, Manner, Reply
+from batchrun.simulator.wire import Ending, Inquiry, Manner, Reply, signature
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence

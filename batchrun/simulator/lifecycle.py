@@ -2,7 +2,7 @@
 The states of runs, of batches and of their rows: how long each lasts, and how it ends.
 
 What belongs here: pure values and functions. What does not: what moves them on, which makes them depend on
-others (``timetable``, ``batch_course``).
+others (``runs``, ``batch_course``).
 """
 
 from __future__ import annotations

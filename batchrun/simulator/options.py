@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from batchrun.simulator.buckets import Limit
 from batchrun.simulator.faults import ELSEWHERE, ROW_STEPS, Fault, FaultRule, RowFault
 from batchrun.simulator.lifecycle import FailFirst
-from batchrun.simulator.storage import StoredBucket, StoredObject
+from batchrun.simulator.s3 import StoredBucket, StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

@@ -196,12 +196,7 @@ def _batch_record(batch: Batch) -> BatchRecord:
 
 
 def introspect(inquiry: Inquiry, faults: FaultBook, state: Callable[[], State]) -> Reply:
-    """
-    Answer what is asked about the simulator itself.
-
-    Raises:
-        RefusalError: it is something else.
-    """
+    """Answer a request about the simulator itself. Raises RefusalError for any other path."""
     match (inquiry.method, inquiry.path):
         case ("GET", "/_simulator/state"):
             return json_reply(state().as_json())

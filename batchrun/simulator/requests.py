@@ -43,12 +43,7 @@ class RequestMemory(Generic[Made]):
 
     @contextmanager
     def in_flight(self, request_id: str) -> Iterator[None]:
-        """
-        Hold *request_id* while its call is carried out and answered.
-
-        Raises:
-            RefusalError: another call holds it.
-        """
+        """Hold *request_id* while its call is answered. Raises RefusalError where another call holds it."""
         if request_id in self._in_flight:
             raise conflict(f"A request with requestId {request_id} is in progress")
         self._in_flight.add(request_id)
@@ -58,12 +53,7 @@ class RequestMemory(Generic[Made]):
             self._in_flight.discard(request_id)
 
     def recall(self, request: Mapping[str, Any], now: float) -> Made | None:
-        """
-        Return what this very request made, if it is remembered.
-
-        Raises:
-            RefusalError: the requestId was used with other content.
-        """
+        """Return what this request made before. Raises RefusalError where its id had other content."""
         self._forget(now)
         memo = self._memos.get(request["requestId"])
         if memo is None:

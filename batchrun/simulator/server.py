@@ -12,17 +12,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from batchrun.simulator import logs, s3, sqs, sts
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw, draw_uuid
-from batchrun.simulator.faults import Fault, FaultBook
-from batchrun.simulator.identities import Identities
-from batchrun.simulator.quotas import SERVICE_QUOTAS, quota_reply
+from batchrun.simulator.faults import REDIRECT, UNAVAILABLE, Fault, FaultBook, spoilt
+from batchrun.simulator.identities import FORM, PORTAL, Identities, PortalCall, StsCall
+from batchrun.simulator.json_services import (
+    CLOUDWATCH_LOGS,
+    SERVICE_QUOTAS,
+    SQS,
+    LogsCall,
+    Queue,
+    Queues,
+    SqsCall,
+    quota_reply,
+)
 from batchrun.simulator.record import PATH, Journal, StartCall, State, Tally, introspect
 from batchrun.simulator.refusal import RefusalError
+from batchrun.simulator.s3 import ObjectCall, Storage
 from batchrun.simulator.service import HealthOmics
-from batchrun.simulator.spoiling import REDIRECT, UNAVAILABLE, spoilt
-from batchrun.simulator.storage import Storage
 from batchrun.simulator.wire import Ending, Manner, Operation, Reply, Wire
 
 if TYPE_CHECKING:
@@ -32,10 +39,9 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.simulator.faults import FaultRule
-    from batchrun.simulator.identities import Signature
     from batchrun.simulator.requests import RequestMemory
     from batchrun.simulator.settings import Settings
-    from batchrun.simulator.wire import Inquiry
+    from batchrun.simulator.wire import Inquiry, Signature
 
 _ENDINGS_BEFORE = {Fault.UNAVAILABLE_BEFORE: UNAVAILABLE, Fault.REDIRECT_BEFORE: REDIRECT}
 _BREAKS_BEFORE = {
@@ -63,7 +69,7 @@ _LONGEST_POLL = 20.0
 _POLL_EVERY = 0.25
 
 
-OtherCall: TypeAlias = sts.StsCall | sts.PortalCall | s3.ObjectCall | logs.LogsCall | sqs.SqsCall
+OtherCall: TypeAlias = StsCall | PortalCall | ObjectCall | LogsCall | SqsCall
 AnyOperation: TypeAlias = Operation | OtherCall
 
 
@@ -121,7 +127,7 @@ class Simulator:
         )
         self._wire = Wire(self.service.operations)
         self._identities = identities or Identities(settings)
-        self._queues = sqs.Queues(settings)
+        self._queues = Queues(settings)
         self._journal = Journal()
         self._answers = 0
 
@@ -165,15 +171,15 @@ class Simulator:
 
     def _other_call(self, inquiry: Inquiry) -> OtherCall | None:
         """Take apart what is asked of a service beside HealthOmics; None where it is asked itself."""
-        if inquiry.target.startswith(sqs.SQS):
-            return sqs.SqsCall(inquiry)
-        if inquiry.target.startswith(logs.CLOUDWATCH_LOGS):
-            return logs.LogsCall(inquiry)
+        if inquiry.target.startswith(SQS):
+            return SqsCall(inquiry)
+        if inquiry.target.startswith(CLOUDWATCH_LOGS):
+            return LogsCall(inquiry)
         if (signed := inquiry.signature) is not None and signed.service == "s3":
-            return s3.ObjectCall(inquiry, signed.region, self._storage)
-        if inquiry.content_type == sts.FORM:
-            return sts.StsCall(inquiry)
-        return sts.PortalCall(inquiry) if inquiry.path == sts.PORTAL else None
+            return ObjectCall(inquiry, signed.region, self._storage)
+        if inquiry.content_type == FORM:
+            return StsCall(inquiry)
+        return PortalCall(inquiry) if inquiry.path == PORTAL else None
 
     async def _answer_other(self, call: OtherCall, signed: Signature | None) -> Ending:
         try:
@@ -191,7 +197,7 @@ class Simulator:
                 return
             await self._clock.sleep(_POLL_EVERY)
 
-    def _queue(self, params: dict[str, Any]) -> sqs.Queue:
+    def _queue(self, params: dict[str, Any]) -> Queue:
         self.service.advance(self._clock.monotonic())
         return self._queues.of(params["QueueUrl"], self.service.timetable.ended, self._wall)
 
@@ -305,24 +311,29 @@ class Simulator:
 
     def _commit(self, call: _Call) -> Reply:
         now = self._clock.monotonic()
-        if isinstance(call.operation, sts.StsCall):
-            caller = self._identities.caller(call.access_key, self.settings.account)
-            return call.operation.answer(call.params, self._identities, caller, now, self._wall)
-        if isinstance(call.operation, sts.PortalCall):
-            return call.operation.answer(call.params, self._identities, now, self._wall)
-        if isinstance(call.operation, s3.ObjectCall):
-            self.service.publish(now)
-            return call.operation.answer(call.params)
-        if isinstance(call.operation, sqs.SqsCall):
-            return call.operation.answer(self._queue(call.params), call.params, now, self._wall)
-        if isinstance(call.operation, logs.LogsCall):
-            lines = self.service.logged(str(call.params.get("logStreamName")), now)
-            return call.operation.answer(lines, self._milliseconds, call.params)
+        match call.operation:
+            case StsCall() as asked:
+                caller = self._identities.caller(call.access_key, self.settings.account)
+                return asked.answer(call.params, self._identities, caller, now, self._wall)
+            case PortalCall() as asked:
+                return asked.answer(call.params, self._identities, now, self._wall)
+            case ObjectCall() as asked:
+                self.service.publish(now)
+                return asked.answer(call.params)
+            case SqsCall() as asked:
+                return asked.answer(self._queue(call.params), call.params, now, self._wall)
+            case LogsCall() as asked:
+                lines = self.service.logged(str(call.params.get("logStreamName")), now)
+                return asked.answer(lines, self._milliseconds, call.params)
+            case asked:
+                return asked.answer(self._omics(call, now))
+
+    def _omics(self, call: _Call, now: float) -> dict[str, Any]:
         answer = self.service.call(call.operation.name, call.params, now)
         if call.start is not None:
             call.start.uuid = answer["uuid"]
             call.start.outcome = call.start.outcome or "answered"
-        return call.operation.answer(answer)
+        return answer
 
     def _milliseconds(self, at: float) -> int:
         return int(self._wall(at).timestamp() * 1000)

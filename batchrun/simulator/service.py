@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchrun.simulator import admission
 from batchrun.simulator.answers import View
-from batchrun.simulator.batch_account import Account
 from batchrun.simulator.batch_operations import Batches
+from batchrun.simulator.batches import Account
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw_uuid
 from batchrun.simulator.course import lines_of, objects_of, plan_course, tasks_of
@@ -23,10 +23,9 @@ from batchrun.simulator.faults import FaultBook
 from batchrun.simulator.lifecycle import TERMINAL, Status
 from batchrun.simulator.refusal import RefusalError, conflict, invalid, not_found
 from batchrun.simulator.requests import RequestMemory
-from batchrun.simulator.runs import Ids, Run, Serials, Shelf
+from batchrun.simulator.runs import Ids, Run, Serials, Shelf, Timetable
+from batchrun.simulator.s3 import Storage
 from batchrun.simulator.settings import NameFilter, Settings, Version, Workflow
-from batchrun.simulator.storage import Storage
-from batchrun.simulator.timetable import Timetable
 from batchrun.simulator.wire import position_of, token_of
 
 if TYPE_CHECKING:
@@ -77,20 +76,28 @@ class HealthOmics:
         self.requests: RequestMemory[Run] = RequestMemory(settings.idempotency_window)
         slots = {"DYNAMIC": settings.max_active, "STATIC": settings.max_active_static}
         self.timetable = Timetable(self.shelf, slots)
-        self.batches = Batches(
-            Account(
-                view=self._view,
-                timetable=self.timetable,
-                buckets=buckets or Buckets(settings.limits),
-                faults=faults or FaultBook(settings.faults, seed=settings.seed),
-                storage=self._storage,
-                start=self._start_row,
-                cancel=self._cancel,
-                delete=self._delete,
-                workflow_of=self._workflow,
-            )
+        faults = faults or FaultBook(settings.faults, seed=settings.seed)
+        account = self._account(buckets or Buckets(settings.limits), faults)
+        self.batches = Batches(account, self._view)
+        self._operations = {**self._of_runs(), **self.batches.operations}
+
+    def _account(self, buckets: Buckets, faults: FaultBook) -> Account:
+        """Return what batches may use of the account."""
+        return Account(
+            settings=self._settings,
+            timetable=self.timetable,
+            buckets=buckets,
+            faults=faults,
+            storage=self._storage,
+            start=self._start_row,
+            cancel=self._cancel,
+            delete=self._delete,
+            workflow_of=self._workflow,
         )
-        self._operations: dict[str, Callable[[Params, float], Answer]] = {
+
+    def _of_runs(self) -> dict[str, Callable[[Params, float], Answer]]:
+        """Return the operations on runs, workflows and tags."""
+        return {
             "StartRun": self._start_run,
             "GetRun": self._get_run,
             "ListRuns": self._list_runs,
@@ -103,7 +110,6 @@ class HealthOmics:
             "UntagResource": self._untag,
             "ListRunTasks": self._list_tasks,
             "GetRunTask": self._get_task,
-            **self.batches.operations,
         }
 
     @property
@@ -112,12 +118,7 @@ class HealthOmics:
         return tuple(self._operations)
 
     def call(self, operation: str, params: Params, now: float) -> Answer:
-        """
-        Carry out a call whose *params* fit the model.
-
-        Raises:
-            RefusalError: the service refuses it; nothing has changed.
-        """
+        """Carry out a call that fits the model. Raises RefusalError where it is refused; nothing changes."""
         self.advance(now)
         return self._operations[operation](params, now)
 
@@ -160,7 +161,7 @@ class HealthOmics:
 
     def _admitted(self, params: Params) -> Params:
         """Return a complete request that may become a run, for which there is room."""
-        request = admission.complete(params, self._settings, self._rerun_source(params))
+        request = admission.complete(params, self._rerun_source(params))
         admission.require_workflow(request)
         admission.check(request, self._workflow(request))
         self._make_room(request)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batchrun.simulator.buckets import Limit
     from batchrun.simulator.faults import FaultRule
     from batchrun.simulator.lifecycle import FailFirst
-    from batchrun.simulator.storage import StoredBucket
+    from batchrun.simulator.s3 import StoredBucket
 
 
 _ACCOUNT = re.compile("[0-9]{12}")
@@ -31,7 +31,6 @@ _NOT_NEGATIVE = (
     "idempotency_window",
     "batch_idempotency_window",
     "row_retries",
-    "event_delay",
     "event_loss",
 )
 
@@ -117,8 +116,6 @@ class Settings:
     max_active: int | None = 50  #: runs outside PENDING at once, DYNAMIC storage; None for no limit
     max_active_static: int | None = 10  #: the same for STATIC storage
     max_stored: int = 100_000  #: runs kept, finished ones too
-    max_gpus: int = 12  #: what Service Quotas says; no task asks for one
-    default_storage_type: str = "DYNAMIC"  #: the service's documents contradict each other
 
     durations: Durations = field(default_factory=Durations)
     time_scale: float = 1.0  #: every duration is multiplied by it: 0.001 makes an hour 3.6 seconds
@@ -133,7 +130,6 @@ class Settings:
     hang: float = 120.0  #: seconds of silence of the faults that hang; not scaled
     latency: Span = field(default=Span(mean=0))  #: time between a call's arrival and its effect; not scaled
 
-    event_delay: float = 1.0  #: seconds from a run's end until a queue has EventBridge's event of it
     event_loss: float = 0.0  #: chance of an event to be lost
     listing_lag: float = 0.0  #: seconds until lists show a new run, batch, or row of a batch
     #: Seconds for which a requestId is remembered from its first use. Not documented by the service.

@@ -11,25 +11,26 @@ import enum
 import json
 import math
 import os
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import parse_qsl, unquote
 
 from botocore.loaders import create_loader
 from botocore.model import ListShape, OperationModel, ServiceModel, Shape, StructureShape
 
-from batchrun.simulator.identities import signature
 from batchrun.simulator.refusal import RefusalError, invalid
 from batchrun.simulator.shapes import compile_check, compile_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from batchrun.simulator.identities import Signature
     from batchrun.simulator.shapes import Check
 
+#: The first and the last of a signature that say whose it is: access key, date, region, service.
+_SCOPE: Final = re.compile(r"Credential=([^/,\s]+)/\d+/([\w-]+)/([\w-]+)/aws4_request")
 #: Errors that every service has and the model of none; HTTP status by code.
 COMMON_ERRORS = {
     "ExpiredTokenException": 403,
@@ -46,6 +47,23 @@ COMMON_ERRORS = {
     "InternalFailure": 500,
     "ServiceUnavailable": 503,
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What a signed call says of itself; nobody checks that it is true."""
+
+    access_key: str
+    region: str
+    service: str
+
+
+def signature(authorization: str) -> Signature | None:
+    """Read the header ``Authorization``; None where nobody has signed."""
+    found = _SCOPE.search(authorization)
+    if found is None:
+        return None
+    return Signature(access_key=found[1], region=found[2], service=found[3])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +126,7 @@ class Operation:
         return labels
 
     def parse(self, labels: Mapping[str, str], query: str, body: bytes) -> dict[str, Any]:
-        """
-        Read the parameters; members that the model does not know are ignored.
-
-        Raises:
-            RefusalError: the body is no JSON object.
-        """
+        """Read the members that the model knows. Raises RefusalError where the body is no JSON object."""
         asked = parse_qsl(query, keep_blank_values=True)
         told = json_object(body)
         params: dict[str, Any] = {}
@@ -131,12 +144,7 @@ class Operation:
         return params
 
     def check(self, params: Mapping[str, Any]) -> None:
-        """
-        Hold *params* against the model.
-
-        Raises:
-            RefusalError: a ValidationException that names everything that is wrong.
-        """
+        """Check *params* against the model. Raises RefusalError, naming everything that is wrong."""
         _hold(self._check, params)
 
     def answer(self, values: Mapping[str, Any]) -> Reply:
@@ -165,12 +173,7 @@ class Wire:
         return frozenset(self._statuses)
 
     def route(self, method: str, path: str) -> Route:
-        """
-        Find the operation for a request; *path* as it was sent, escapes and all.
-
-        Raises:
-            RefusalError: there is none.
-        """
+        """Find the operation for *path*, as it was sent. Raises RefusalError where there is none."""
         segments = tuple(path.lstrip("/").split("/"))
         for operation in self.operations.values():
             if operation.method == method and len(operation.path) == len(segments):
@@ -243,18 +246,13 @@ def _finite(text: str) -> float:
     return number
 
 
-def json_reply(value: object) -> Reply:
+def json_reply(value: object, status: int = 200) -> Reply:
     """Answer with *value* as it is."""
-    return Reply(status=200, body=_dump(value), headers=_JSON)
+    return Reply(status=status, body=_dump(value), headers=_JSON)
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """
-    Read a JSON object; an empty body is an empty one.
-
-    Raises:
-        RefusalError: it is something else.
-    """
+    """Read a JSON object; an empty body is an empty one. Raises RefusalError for anything else."""
     value = _loaded(body) if body else {}
     if not isinstance(value, dict):
         raise RefusalError("SerializationException", "the body is not a JSON object")
@@ -262,12 +260,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def json_array(content: bytes) -> list[Any]:
-    """
-    Read a JSON array.
-
-    Raises:
-        RefusalError: it is something else.
-    """
+    """Read a JSON array. Raises RefusalError for anything else."""
     value = _loaded(content)
     if not isinstance(value, list):
         raise RefusalError("SerializationException", "the content is not a JSON array")

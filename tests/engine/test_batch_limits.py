@@ -13,7 +13,7 @@ from batchrun.service.login import Login
 from batchrun.service.s3.patient_writing import S3SettingsStore
 from batchrun.service.target import Target
 from batchrun.simulator import parse_faults
-from batchrun.simulator.storage import StoredBucket
+from batchrun.simulator.s3 import StoredBucket
 from tests.builders import spec
 from tests.engine.batches import SLOW, all_over, calls
 from tests.engine.lanes import lane_bench

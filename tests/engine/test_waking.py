@@ -23,7 +23,7 @@ from batchrun.service.target import Target
 from batchrun.service.wakes import SqsQueue, sqs_queue
 from batchrun.simulator import Durations, Span
 from batchrun.simulator.faults import FaultRule
-from batchrun.simulator.sqs import Queue
+from batchrun.simulator.json_services import Queue
 from tests.engine.launching import OFTEN, Bench, bench, reconnected, rows
 from tests.engine.test_sweeps import calls, settings
 

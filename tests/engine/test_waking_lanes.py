@@ -22,7 +22,7 @@ from batchrun.service.target import Target
 from batchrun.service.wakes import sqs_queue
 from batchrun.simulator import Durations, Span
 from batchrun.simulator.faults import FaultRule
-from batchrun.simulator.sqs import Queue
+from batchrun.simulator.json_services import Queue
 from tests.engine.lanes import LaneBench, lane_bench, rows
 from tests.engine.test_sweeps import settings
 

@@ -1,8 +1,10 @@
 """
-SQS queues that EventBridge's events of runs come to: ReceiveMessage, DeleteMessageBatch and SendMessage.
+Services beside HealthOmics that speak JSON: SQS, CloudWatch Logs and Service Quotas.
 
-Every queue that is named is there, and has an event of each run that has ended. What belongs here: the
-queues, reading calls and writing answers. What does not: when runs end (``timetable``), waiting (``server``).
+Of SQS ReceiveMessage, DeleteMessageBatch and SendMessage, of CloudWatch Logs GetLogEvents of the group that
+HealthOmics writes to, of Service Quotas GetServiceQuota. Every queue that is named exists, and gets an event
+of each run that ends, as from EventBridge. Belongs here: reading these calls, and their answers. Does not:
+when runs end (``runs``), waiting (``server``), the limits themselves (``buckets``, ``settings``).
 """
 
 from __future__ import annotations
@@ -13,13 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchrun.simulator.chance import draw, draw_uuid
-from batchrun.simulator.refusal import RefusalError
+from batchrun.simulator.refusal import RefusalError, invalid
 from batchrun.simulator.wire import Reply, json_object, json_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from batchrun.simulator.buckets import Buckets
     from batchrun.simulator.runs import Run
     from batchrun.simulator.settings import Settings
     from batchrun.simulator.wire import Inquiry
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 SQS = "AmazonSQS."
 _OPERATIONS = frozenset({"ReceiveMessage", "DeleteMessageBatch", "SendMessage"})
 _HIDDEN_FOR = 30.0
+#: Seconds from a run's end until a queue has its event.
+_EVENT_DELAY = 1.0
 _MOST = 10
 
 
@@ -80,7 +85,7 @@ class Queues:
         queue = self._queues.setdefault(url.rpartition("/")[2], Queue())
         for run in ended[queue.taken :]:
             if draw(self._settings.seed, "event", run.serial) >= self._settings.event_loss:
-                at = (run.stopped or 0.0) + self._settings.event_delay
+                at = (run.stopped or 0.0) + _EVENT_DELAY
                 queue.put(_event(run, self._settings, wall(at)), at)
         queue.taken = len(ended)
         return queue
@@ -120,9 +125,8 @@ class SqsCall:
 
     def refusal(self, error: RefusalError) -> Reply:
         """Write an error answer."""
-        body = json_reply({"__type": f"com.amazonaws.sqs#{error.code}", "message": error.message})
         status = 403 if error.code.startswith("AccessDenied") else 400
-        return Reply(status=status, body=body.body, headers=body.headers)
+        return json_reply({"__type": f"com.amazonaws.sqs#{error.code}", "message": error.message}, status)
 
 
 def _written(message: _Message, wall: Wall) -> dict[str, Any]:
@@ -165,3 +169,94 @@ def _event(run: Run, settings: Settings, at: datetime) -> str:
             },
         }
     )
+
+
+#: What the operations of CloudWatch Logs are called by, in the header X-Amz-Target.
+CLOUDWATCH_LOGS = "Logs_20140328."
+GROUP = "/aws/omics/WorkflowLog"
+_MOST_LINES = 10_000
+_HEAD = "f/"
+
+
+class LogsCall:
+    """A call of CloudWatch Logs."""
+
+    def __init__(self, inquiry: Inquiry) -> None:
+        self.name = inquiry.target.removeprefix(CLOUDWATCH_LOGS)[:40]
+        self._body = inquiry.body
+
+    def parse(self) -> dict[str, Any]:
+        """Read the call. Raises RefusalError where it is another one, or of another group."""
+        if self.name != "GetLogEvents":
+            raise RefusalError("UnknownOperationException", f"{self.name} is not known")
+        params = json_object(self._body)
+        if params.get("logGroupName") != GROUP:
+            raise RefusalError("ResourceNotFoundException", "The specified log group does not exist.")
+        if not isinstance(params.get("limit", 1), int):
+            raise invalid("limit must be a number")
+        return params
+
+    def answer(
+        self, lines: Sequence[tuple[float, str]] | None, at: Callable[[float], int], params: Mapping[str, Any]
+    ) -> Reply:
+        """Answer with a page of *lines*, times by *at*. Raises RefusalError: no such stream, or token."""
+        if lines is None:
+            raise RefusalError("ResourceNotFoundException", "The specified log stream does not exist.")
+        first, last = params.get("startTime", 0), params.get("endTime", 1 << 62)
+        events = [
+            {"timestamp": at(when), "message": text} for when, text in lines if first <= at(when) < last
+        ]
+        size = min(params.get("limit", _MOST_LINES), _MOST_LINES)
+        begin = 0 if params.get("startFromHead") else max(0, len(events) - size)
+        if token := str(params.get("nextToken", "")):
+            begin = _line_of(token)
+        page = events[begin : begin + size]
+        return json_reply(
+            {
+                "events": page,
+                "nextForwardToken": f"{_HEAD}{begin + len(page)}",
+                "nextBackwardToken": f"b/{begin}",
+            }
+        )
+
+    def refusal(self, error: RefusalError) -> Reply:
+        """Write an error answer."""
+        return json_reply({"__type": error.code, "message": error.message}, status=400)
+
+
+def _line_of(token: str) -> int:
+    number = token.removeprefix(_HEAD)
+    if not token.startswith(_HEAD) or not number.isdecimal():
+        raise invalid("The specified nextToken is invalid.")
+    return int(number)
+
+
+#: What the operations of Service Quotas are called by, in the header X-Amz-Target.
+SERVICE_QUOTAS = "ServiceQuotasV20190624."
+#: What an account may have unless it was raised; no task asks for one.
+_GPUS = 12
+
+
+def quota_reply(target: str, body: bytes, settings: Settings, buckets: Buckets) -> Reply:
+    """Answer GetServiceQuota; a question about what has no limit is one about what does not exist."""
+    asked = json_object(body)
+    code = str(asked.get("QuotaCode"))
+    name, value = _quotas(settings, buckets).get(code, ("", None))
+    is_known = target == f"{SERVICE_QUOTAS}GetServiceQuota" and asked.get("ServiceCode") == "omics"
+    if not is_known or value is None:
+        refusal = {"__type": "NoSuchResourceException", "Message": "There is no such quota"}
+        return json_reply(refusal, status=400)
+    quota = {"QuotaCode": code, "QuotaName": name, "Value": value, "Adjustable": True}
+    return json_reply({"Quota": {"ServiceCode": "omics", **quota}})
+
+
+def _quotas(settings: Settings, buckets: Buckets) -> dict[str, tuple[str, float | None]]:
+    """Return names and values by code."""
+    starts = buckets.limit("StartRun")
+    return {
+        "L-24A3B174": ("StartRun requests per second", starts.rate if starts else None),
+        "L-C9679DBC": ("Maximum runs", settings.max_stored),
+        "L-BE38079A": ("Maximum concurrent active runs, dynamic storage", settings.max_active),
+        "L-A30FD31B": ("Maximum concurrent active runs, static storage", settings.max_active_static),
+        "L-AFB19B96": ("Maximum active GPUs", _GPUS),
+    }

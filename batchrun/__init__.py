@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Final
 from batchrun.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from batchrun.api.launch import Ended, Launch
+    from batchrun.api.launch import Ended, Launch, Step, Steps
     from batchrun.api.manifests import Sheet, load_manifest
     from batchrun.api.reading import open_ledger
     from batchrun.api.retrying import Retried, retry
     from batchrun.api.session import Session, launching
-    from batchrun.api.steps import Step, Steps
     from batchrun.api.writing import write_report, write_results
     from batchrun.engine.launcher import Stop
     from batchrun.errors import (
@@ -124,12 +123,11 @@ __all__ = [
 ]
 #: The public names that each module defines.
 _DEFINED: Final = {
-    "api.launch": "Ended Launch",
+    "api.launch": "Ended Launch Step Steps",
     "api.manifests": "Sheet load_manifest",
     "api.reading": "open_ledger",
     "api.retrying": "Retried retry",
     "api.session": "Session launching",
-    "api.steps": "Step Steps",
     "api.writing": "write_report write_results",
     "engine.launcher": "Stop",
     "errors": (

@@ -1,19 +1,21 @@
 """
-The lanes of one launch: each connected, and held against what the batch and the user say of it.
+Lanes, held against what is said of them: those of one launch, each connected, and what anybody asks of one.
 
-A lane whose login is missing, or is of another account, is told with the reason, and used for nothing; the
-others go on. Belongs here: connecting all lanes of a manifest, and which of them is *home*, the one that has
-the runs from before the batch had lanes. Does not: connecting to one (``opening``), the launch (``engine``).
+A lane whose login is missing, or is of another account, is reported with the reason, and used for nothing;
+the others continue. Belongs here: connecting all lanes of a manifest, and which of them is *home*, the one
+that has the runs from before the batch had lanes; whose a lane is, and what runs there. Does not: connecting
+to one (``opening``), the launch (``engine``), asking whose login it is (``service.calling.caller``).
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.api.lane_account import AT_ONCE, why_not
 from batchrun.engine.in_groups import in_groups
 from batchrun.engine.link import LaneLink
 from batchrun.engine.recognition import Recognition
@@ -31,6 +33,12 @@ if TYPE_CHECKING:
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.stored import Batch, LanePlace
     from batchrun.service.client import AwsHealthOmics
+
+#: Lanes that are connected to side by side. Each has several clients made, which takes all of a processor for
+#: a while: with many more at once, answers that have come are read when nobody waits for them any more.
+AT_ONCE: Final = 8
+#: Runs that are counted one by one; more are "at least so many".
+_COUNTED: Final = 1000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -227,3 +235,34 @@ def _link(lanes: OpenLanes, name: str | None, held: HeldBatch, place: SettingsPl
         settings=None if place is None else place.store,
         settings_prefix="" if place is None else place.prefix,
     )
+
+
+def why_not(service: AwsHealthOmics, account: str | None) -> str | None:
+    """
+    Return why a lane of *account* cannot be called with this login; None where nothing is known against it.
+
+    From then on no other account's answers count.
+    """
+    if account is not None and service.number not in {None, account}:
+        return (
+            f"{service.login.place} is of account {service.number}, and the lane is of account {account}; "
+            "nothing is sent there: give the lane the profile or role of its account"
+        )
+    service.expect(account)
+    return None
+
+
+async def count_going(service: AwsHealthOmics) -> tuple[Counter[str], bool]:
+    """
+    Count the runs of an account that have not ended, each once: one may move on while it is listed.
+
+    Returns:
+        Their numbers by status, and whether these are all of them.
+    """
+    statuses: dict[str, str] = {}
+    async with aclosing(service.going_runs()) as pages:
+        async for page in pages:
+            statuses |= {run.id: run.status for run in page}
+            if len(statuses) >= _COUNTED:
+                return Counter(statuses.values()), False
+    return Counter(statuses.values()), True

@@ -8,14 +8,12 @@ unusable. Does not: connecting those of a launch (``lanes``), words for people (
 from __future__ import annotations
 
 import random
-from collections import Counter
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.api.lane_account import AT_ONCE, why_not
+from batchrun.api.lanes import AT_ONCE, count_going, why_not
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, InputError, ServiceError, ServiceUnusableError
 from batchrun.model.entries.states import GOING_STATUSES
@@ -33,11 +31,8 @@ if TYPE_CHECKING:
     from batchrun.errors import BatchrunError
     from batchrun.model.lanes import Lane
     from batchrun.model.paces.pace import Rate
-    from batchrun.service.client import AwsHealthOmics
     from batchrun.service.target import Target
 
-#: Runs that are counted one by one, of all states together; more are "at least so many".
-_COUNTED: Final = 1000
 #: Nobody waits for a login, or long for an answer, to see how things stand.
 _PATIENCE: Final = Patience(first_contact=10.0, outage=10.0, credentials=0.0)
 _NO_LISTING: Final = (
@@ -109,20 +104,8 @@ async def _look(now: LaneNow, login: Login, read_rate: Rate) -> None:
             raise ServiceUnusableError(why)
         now.quotas = await service.quotas()
         try:
-            await _count(now, service)
+            counts, now.is_whole = await count_going(service)
+            now.runs = {status: counts[status] for status in GOING_STATUSES if counts[status]}
         except AccessDeniedError:
             now.warnings.append(_NO_LISTING)
         now.account = service.number
-
-
-async def _count(now: LaneNow, service: AwsHealthOmics) -> None:
-    """Count the runs that have not ended, each once: one may move on while it is listed."""
-    statuses: dict[str, str] = {}
-    async with aclosing(service.going_runs()) as pages:
-        async for page in pages:
-            statuses |= {run.id: run.status for run in page}
-            if len(statuses) >= _COUNTED:
-                now.is_whole = False
-                break
-    counts = Counter(statuses.values())
-    now.runs = {status: counts[status] for status in GOING_STATUSES if counts[status]}

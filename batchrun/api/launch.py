@@ -7,26 +7,28 @@ the launch itself (``engine``).
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Self
 
 import anyio
+import anyio.lowlevel
 
-from batchrun.api.steps import Steps
 from batchrun.engine.launcher import Stop
 from batchrun.errors import InputError, ServiceUnusableError
+from batchrun.model.entries.events import kind
 from batchrun.model.entries.states import State
 from batchrun.model.paces.quotas import Quotas
 from batchrun.model.planning.proofs import TakenOver
 from batchrun.model.tally import Tally
 from batchrun.ports.service import CallCounts, Troubles
 from batchrun.ports.stored import Counts
-from batchrun.report.with_service import with_service
+from batchrun.report.overview import with_service
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from datetime import datetime
 
     from batchrun.engine.launcher import Launcher
     from batchrun.engine.parts import Observer
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Lease, Sync
-    from batchrun.report.with_service import WithService
+    from batchrun.report.overview import WithService
 
 #: Seconds that what is in the air may take once the launch was told to stop.
 _DRAINING: Final = 15.0
@@ -295,3 +297,75 @@ async def under_way(launch: Launch) -> AsyncIterator[None]:
     if failure is not None:
         raise failure
     launch.raise_untold()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that happened to one entry; it is in the ledger already."""
+
+    event: Event
+    before: Entry
+    entry: Entry  #: as it is now
+    missed: int = 0  #: steps skipped right before this one, since the reader was too slow for them
+
+    @property
+    def kind(self) -> str:
+        """What happened, as the ledger's history calls it: ``accepted``, ``progressed``, ``failed``, ..."""
+        return kind(self.event)
+
+    @property
+    def at(self) -> datetime:
+        """When it happened: wall time, aware, in UTC."""
+        return self.event.at
+
+
+class Steps:
+    """
+    Steps in their order; ends with the launch, by the launch's own error where there is one.
+
+    The engine never waits for a reader, and memory does not grow for one that is slow: who falls behind by
+    more than *most* steps loses the oldest, and the next one says how many they were (``Step.missed``). The
+    ledger has them all.
+    """
+
+    def __init__(self, most: int, began: Callable[[], None]) -> None:
+        self._kept: deque[Step] = deque(maxlen=most)
+        self._missed = 0
+        self._began = began
+        self._arrived = anyio.Event()
+        self._is_over = False
+        self._failure: Exception | None = None
+
+    def recorded(self, before: Entry, event: Event, after: Entry) -> None:
+        """Keep a step for the reader."""
+        self._missed += len(self._kept) == self._kept.maxlen
+        self._kept.append(Step(event=event, before=before, entry=after))
+        self._arrived.set()
+
+    def look_failed(self, entry: Entry, error: CallError) -> None:
+        """Do nothing: it is no step."""
+
+    def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
+        """Do nothing: it is no step."""
+
+    def end(self, failure: Exception | None) -> None:
+        """Let the reader come to an end once it has read what is kept."""
+        self._is_over, self._failure = True, failure
+        self._arrived.set()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Step:
+        self._began()
+        await anyio.lowlevel.checkpoint()  # else a reader that awaits nothing would keep the engine waiting
+        while not self._kept:
+            if self._failure is not None:
+                raise self._failure
+            if self._is_over:
+                raise StopAsyncIteration
+            self._arrived = anyio.Event()
+            await self._arrived.wait()
+        step, missed = self._kept.popleft(), self._missed
+        self._missed = 0
+        return replace(step, missed=missed) if missed else step

@@ -1,29 +1,64 @@
-"""A manifest held against the service: workflows, quotas, inputs. Nothing is submitted."""
+"""
+A manifest held against the service: workflows, quotas, inputs, in each of its lanes. Nothing is submitted.
+
+A lane that cannot be asked is reported, and the others are asked all the same. Belongs here: what is asked in
+which order, what differs by lane, and what is said where it may not be asked. Does not: what is wrong with a
+row (``manifest``), looking for inputs (``input_check``), the calls (``service``).
+"""
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import anyio
 
 from batchrun.api.input_check import Means, look_for_inputs
-from batchrun.api.online_lanes import ask_lanes, inputs_in_lanes
-from batchrun.api.online_rows import Answers, ask, hold
+from batchrun.api.lanes import AT_ONCE, count_going, why_not
 from batchrun.api.opening import Opening
 from batchrun.clock import SystemClock
-from batchrun.model.paces.pace import UNLIMITED
+from batchrun.errors import (
+    AccessDeniedError,
+    BatchrunError,
+    InputError,
+    NotFoundError,
+    ServiceError,
+    ServiceUnusableError,
+    UsageError,
+)
+from batchrun.manifest.in_lane import FoundInLane, InLane
+from batchrun.manifest.problems import Problems
+from batchrun.manifest.template_check import check_rows
+from batchrun.manifest.warned.engine import held_against
+from batchrun.manifest.warned.found import Warnings
+from batchrun.model.paces.pace import AUTO, UNLIMITED
+from batchrun.model.paces.quotas import CODES, Quotas, storage_types
+from batchrun.model.texts.foreign import is_loopback
+from batchrun.ports.inputs import Bucket, InputPlace, PlaceKind
+from batchrun.ports.workflows import WorkflowKey
+from batchrun.service.s3.input_lookup import InputLookup
+from batchrun.service.s3.object_calls import object_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from contextlib import AbstractContextManager
+    from datetime import date
 
     from batchrun.api.input_check import Inputs
     from batchrun.api.objects import OneLogin
     from batchrun.manifest import Manifest
+    from batchrun.manifest.rows import Found
     from batchrun.manifest.spool import RowPlaces
+    from batchrun.model.lanes import Lane
     from batchrun.model.paces.pace import Rate
+    from batchrun.ports.workflows import Workflow
+    from batchrun.service.client import AwsHealthOmics
 
     Watched = Callable[[], AbstractContextManager[Callable[[Inputs], None]]]
+    Workflows = Mapping[WorkflowKey, Workflow | None]
 
 
 async def examine(
@@ -65,3 +100,228 @@ async def examine(
                 answers.warnings += answers.inputs.warnings
                 answers.broken = answers.inputs.broken
     return answers
+
+
+_NO_WARNINGS: Final = Warnings()
+
+
+@dataclass(slots=True, kw_only=True)
+class Answers:
+    """What came of it."""
+
+    workflows: int = 0  #: asked for
+    inputs: Inputs | None = None  #: what was seen of them; None where nobody looked
+    quotas: Quotas = field(default_factory=Quotas)  #: the account's, as far as they may be read
+    at_once: Mapping[str, int] = field(default_factory=dict)  #: runs that may be active, by storage type
+    active: int | None = None  #: runs that have not ended; None where that may not be read
+    warnings: list[str] = field(default_factory=list)
+    engines: Warnings = _NO_WARNINGS  #: of what the rows say of their workflows' engine
+    problems: Problems = field(default_factory=Problems)
+    lanes: dict[str, Answers] = field(default_factory=dict)  #: where there are some: of each that was asked
+    broken: BatchrunError | None = None  #: why not all was asked
+
+
+async def ask(service: AwsHealthOmics, rows: Manifest | InLane, answers: Answers) -> Workflows:
+    """
+    Ask for the rows' workflows, and for as much of the account as may be read.
+
+    Raises:
+        ServiceError: The service cannot be asked.
+    """
+    keys = {key for spec in rows.specs() if (key := WorkflowKey.of(json.loads(spec.request)))}
+    found = await _workflows(service, keys, answers)
+    await _head_room(service, rows, answers)
+    return found
+
+
+def hold(
+    rows: Manifest | InLane, workflows: Workflows, places: RowPlaces, found: Found, today: date
+) -> Warnings:
+    """
+    Hold rows against their workflows.
+
+    Args:
+        rows: Which.
+        workflows: What the service said of them.
+        places: Where each row stands.
+        found: Takes what is wrong.
+        today: By which versions of engines are retired.
+
+    Returns:
+        What is no error, and yet hardly meant.
+    """
+    check_rows(rows.specs(), workflows, places, found)
+    return held_against(rows.specs(), workflows, places, today)
+
+
+async def _workflows(
+    service: AwsHealthOmics, keys: Iterable[WorkflowKey], answers: Answers
+) -> dict[WorkflowKey, Workflow | None]:
+    """Ask for each workflow once; leave out those that may not be asked for."""
+    found: dict[WorkflowKey, Workflow | None] = {}
+    denied: list[WorkflowKey] = []
+    waiting = iter(sorted(keys, key=str))
+
+    async def ask() -> None:
+        for key in waiting:
+            try:
+                found[key] = await service.workflow(key)
+            except NotFoundError:
+                found[key] = None
+            except AccessDeniedError:
+                denied.append(key)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(AT_ONCE):
+            group.start_soon(ask)
+    answers.workflows = len(found)
+    if denied:
+        also = f" and {len(denied) - 1} more" if len(denied) > 1 else ""
+        answers.warnings.append(
+            f"no permission to look at {min(denied, key=str)}{also} (omics:GetWorkflow, or "
+            "omics:GetWorkflowVersion): status and parameters were not checked"
+        )
+    return found
+
+
+async def _head_room(service: AwsHealthOmics, rows: Manifest | InLane, answers: Answers) -> None:
+    """Find out as much as may be read; none of it is worth failing for."""
+    answers.quotas = await service.quotas()
+    answers.at_once = answers.quotas.active_runs(storage_types(rows.specs()))
+    kept = answers.quotas.kept_runs
+    if kept is not None and rows.count > kept:
+        answers.warnings.append(
+            f"{rows.count} rows, and the account keeps {kept} runs (quota {CODES['kept_runs']}): give "
+            "retentionMode: REMOVE, or delete runs in time"
+        )
+    try:
+        answers.active = (await count_going(service))[0].total()
+    except AccessDeniedError:
+        answers.warnings.append("no permission to list runs (omics:ListRuns): active runs were not counted")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Asked:
+    """A lane that has answered."""
+
+    rows: InLane
+    region: str
+    workflows: Workflows
+    answers: Answers
+    buckets: Mapping[str, Bucket]
+
+
+async def ask_lanes(
+    opened: Opening, manifest: Manifest, places: RowPlaces, answers: Answers, today: date
+) -> None:
+    """Ask each lane about the rows that may go there, side by side, and hold them against what it says."""
+    asked: dict[str, _Asked] = {}
+    failed: dict[str, InputError | ServiceError] = {}
+    limit = anyio.CapacityLimiter(AT_ONCE)
+
+    async def one(lane: Lane) -> None:
+        async with limit:
+            try:
+                asked[lane.name] = await _ask(opened, lane, InLane(manifest, lane.name))
+            except (InputError, ServiceError) as error:
+                failed[lane.name] = error
+
+    async with anyio.create_task_group() as group:
+        for lane in manifest.lanes:
+            if lane.name in manifest.taken:  # nobody need have a login for the others
+                group.start_soon(one, lane)
+    for lane in manifest.lanes:
+        if (found := asked.get(lane.name)) is not None:
+            _hold(lane.name, found, places, answers, today)
+    answers.broken = _failure(
+        {lane.name: failed[lane.name] for lane in manifest.lanes if lane.name in failed}
+    )
+
+
+async def _ask(opened: Opening, lane: Lane, rows: InLane) -> _Asked:
+    service = await opened.service(lane=lane)
+    await service.ask_account()
+    if (why := why_not(service, lane.account)) is not None:
+        raise ServiceUnusableError(why)
+    answers = Answers()
+    workflows = await ask(service, rows, answers)
+    return _Asked(
+        rows=rows,
+        region=service.region,
+        workflows=workflows,
+        answers=answers,
+        buckets=await _buckets(service, {_bucket_of(spec.request) for spec in rows.specs()}),
+    )
+
+
+def _hold(name: str, found: _Asked, places: RowPlaces, answers: Answers, today: date) -> None:
+    problems = FoundInLane(answers.problems, name)
+    found.answers.engines = hold(found.rows, found.workflows, places, problems, today)
+    _hold_buckets(found, places, problems)
+    answers.lanes[name] = found.answers
+    answers.workflows += found.answers.workflows
+    answers.warnings += [f"lane {name}: {warning}" for warning in found.answers.warnings]
+
+
+def _hold_buckets(found: _Asked, places: RowPlaces, problems: Found) -> None:
+    """Take down outputs that go to another region than the runs: HealthOmics would refuse each."""
+    for spec in found.rows.specs():
+        bucket = found.buckets.get(_bucket_of(spec.request))
+        if bucket is None or (bucket.exists and bucket.region in {None, found.region}):
+            continue
+        is_where = f"in {bucket.region}, and the lane is in {found.region}" if bucket.exists else "not there"
+        cure = f"name one in {found.region}, under set of the lane where others have another"
+        message = f"the bucket {bucket.name} is {is_where}"
+        problems.add(places.place(spec.position), message, cure, row=spec.id, field="outputUri")
+    if unknown := sorted(one.name for one in found.buckets.values() if one.exists and one.region is None):
+        found.answers.warnings.append(f"S3 does not say in which region {', '.join(unknown)} is: not checked")
+
+
+async def _buckets(service: AwsHealthOmics, names: Collection[str]) -> Mapping[str, Bucket]:
+    """Ask for each bucket; not AWS, where the runs are started on a local service."""
+    found: dict[str, Bucket] = {}
+    rng = random.Random()  # noqa: S311 (no secret)
+    async with object_calls(service.login, rate=AUTO, clock=SystemClock(), rng=rng) as calls:
+        if is_loopback(service.endpoint) and not is_loopback(calls.endpoint):
+            return {}
+        lookup = InputLookup(calls)
+        for name in sorted(names):
+            place = InputPlace(kind=PlaceKind.PREFIX, uri=f"s3://{name}/")
+            try:
+                bucket = await lookup.bucket(place)
+            except ServiceError:
+                bucket = Bucket(name=name)  # nobody says where it is
+            if bucket.exists or not is_loopback(calls.endpoint):  # a local S3 need not have what rows name
+                found[name] = bucket
+    return found
+
+
+def _bucket_of(request: str) -> str:
+    return str(json.loads(request).get("outputUri", "")).removeprefix("s3://").partition("/")[0]
+
+
+def _failure(failed: Mapping[str, InputError | ServiceError]) -> UsageError | ServiceUnusableError | None:
+    """Return why lanes were not asked, as one error: of settings where nothing else is wrong."""
+    if not failed:
+        return None
+    said = "; ".join(f"lane {lane}: {error}" for lane, error in failed.items())
+    is_usage = all(isinstance(error, InputError) for error in failed.values())
+    return UsageError(said) if is_usage else ServiceUnusableError(said)
+
+
+async def inputs_in_lanes(
+    opened: Opening,
+    manifest: Manifest,
+    places: RowPlaces,
+    answers: Answers,
+    means: Callable[..., Means],
+) -> None:
+    """Look for the inputs of each lane's rows with its own login; only of lanes that have answered."""
+    for lane in manifest.lanes:
+        if (own := answers.lanes.get(lane.name)) is None:
+            continue
+        problems = FoundInLane(answers.problems, lane.name)
+        rows = InLane(manifest, lane.name)
+        own.inputs = await look_for_inputs(rows, places, means(login=opened.login(lane)), problems)
+        answers.warnings += [f"lane {lane.name}: {warning}" for warning in own.inputs.warnings]
+        answers.broken = answers.broken or own.inputs.broken

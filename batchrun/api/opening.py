@@ -29,13 +29,12 @@ from batchrun.points import Point
 from batchrun.service.target import Target, target_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
     from datetime import timedelta
     from pathlib import Path
     from types import TracebackType
 
     from batchrun.model.lanes import Lane
-    from batchrun.ports.batch import StoredBatch
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.objects import Objects
@@ -188,12 +187,19 @@ class Opening:
         Return the lanes of a batch; none where it has none.
 
         Raises:
-            UsageError: Nothing says how they are reached.
+            UsageError: Neither --lanes nor the batch's manifest says how they are reached.
         """
-        from batchrun.api.opening import lanes_of  # noqa: PLC0415 (loads the engine)
-
         stored = (await self.ledger()).batch(batch.name)
-        return await lanes_of(batch, stored, file=self._lanes, objects=self._objects)
+        places = {place.name for place in await stored.lanes()}
+        if not places:
+            return ()
+        asked = _read(batch, self._lanes, self._objects)
+        if missing := sorted(places - {lane.name for lane in asked}):
+            raise UsageError(
+                f"batch '{batch.name}' has runs in {_named(missing)}, and {self._lanes or batch.place} does "
+                "not say how to reach them; give --lanes FILE that does"
+            )
+        return [lane for lane in asked if lane.name in places]
 
     async def reach_of(self, batch: Batch) -> Reach:
         """
@@ -201,16 +207,17 @@ class Opening:
 
         Raises:
             UsageError: The batch's runs are elsewhere, or nothing says how its lanes are reached.
-            ServiceUnusableError: No credentials; or the account is not known, and the service knows no run.
+            ServiceUnusableError: No credentials, or no lane can be used; or the account is not known, and the
+                service knows no run.
         """
-        from batchrun.api.opening import reach  # noqa: PLC0415 (loads the engine)
-        from batchrun.engine.reach import Reach  # noqa: PLC0415
-
         lanes = await self.lanes_of(batch)
         if not lanes:
             return Reach(services={None: await self.service_of(batch)})
         stored = (await self.ledger()).batch(batch.name)
-        return await reach(batch, stored, lanes, lambda lane: self.service(lane=lane))
+        found = await opened(lanes, lambda lane: self.service(lane=lane))
+        await find_home(found, lanes, batch, stored)
+        held_against(found, await stored.lanes())
+        return Reach(services=found.services, home=found.home, stopped=found.stopped)
 
     async def check_account(self, batch: Batch) -> None:
         """
@@ -297,33 +304,6 @@ def check_ours(batch: Batch, service: AwsHealthOmics) -> None:
     service.expect(batch.account)
 
 
-async def lanes_of(
-    batch: Batch, stored: StoredBatch, *, file: str | None, objects: Objects | None
-) -> Sequence[Lane]:
-    """
-    Return the lanes of a batch; none where it has none.
-
-    Args:
-        batch: The batch.
-        stored: The same, as the ledger has it.
-        file: A table of lanes; where there is none its manifest is read again.
-        objects: What is read from S3.
-
-    Raises:
-        UsageError: Nothing says how they are reached.
-    """
-    places = {place.name for place in await stored.lanes()}
-    if not places:
-        return ()
-    asked = _read(batch, file, objects)
-    if missing := sorted(places - {lane.name for lane in asked}):
-        raise UsageError(
-            f"batch '{batch.name}' has runs in {_named(missing)}, and {file or batch.place} does not say how "
-            "to reach them; give --lanes FILE that does"
-        )
-    return [lane for lane in asked if lane.name in places]
-
-
 def _read(batch: Batch, file: str | None, objects: Objects | None) -> Sequence[Lane]:
     from batchrun.manifest import Source  # noqa: PLC0415 (loads botocore)
     from batchrun.manifest.lanes.table import lanes_to_use  # noqa: PLC0415
@@ -343,22 +323,3 @@ def _read(batch: Batch, file: str | None, objects: Objects | None) -> Sequence[L
 
 def _named(lanes: Sequence[str]) -> str:
     return f"lane {lanes[0]}" if len(lanes) == 1 else f"lanes {', '.join(lanes)}"
-
-
-async def reach(
-    batch: Batch,
-    stored: StoredBatch,
-    lanes: Sequence[Lane],
-    connect: Callable[[Lane], Awaitable[AwsHealthOmics]],
-) -> Reach:
-    """
-    Connect to each lane of a batch.
-
-    Raises:
-        UsageError: A lane is somewhere else than its runs.
-        ServiceUnusableError: No lane can be used.
-    """
-    found = await opened(lanes, connect)
-    await find_home(found, lanes, batch, stored)
-    held_against(found, await stored.lanes())
-    return Reach(services=found.services, home=found.home, stopped=found.stopped)

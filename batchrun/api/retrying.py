@@ -17,7 +17,7 @@ from batchrun.clock import SystemClock
 from batchrun.model.entries.duplicating import can_duplicate
 from batchrun.model.entries.states import State
 from batchrun.report.chosen import Choice
-from batchrun.report.view import failed_of, read_condition
+from batchrun.report.columns import failed_of, read_condition
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 What the rows of a batch made, asked for side by side and told in the rows' order.
 
 Belongs here: going through the rows, each with the login of its lane. Does not: which rows
-(``report.chosen``), the calls (``service.s3.run_outputs``), how it is written (``report.made``).
+(``report.chosen``), the calls (``service.s3.run_outputs``), how it is written (``cli.verbs.outputs``).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ itself (``launch``).
 
 from __future__ import annotations
 
+import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -19,8 +20,6 @@ from batchrun.api.lanes import OpenLanes, find_home, kept, linked, opened
 from batchrun.api.launch import Audience, Launch, under_way
 from batchrun.api.namesakes import changes, mistaken
 from batchrun.api.opening import Opening
-from batchrun.api.own_sheets import OwnSheetsWritten
-from batchrun.api.region import is_configured
 from batchrun.api.waking import queues_of, waking
 from batchrun.engine.launcher import Launcher, Timing
 from batchrun.engine.parts import LaunchParts
@@ -203,7 +202,11 @@ class Session(Opening):
 
     @asynccontextmanager
     async def _preparing(self, manifest: Manifest) -> AsyncIterator[Prepare | None]:
-        """Return what is to be done with each row before its run is started, if anything."""
+        """
+        Return what is to be done with each row before its run is started, if anything.
+
+        Where rows have sheets of their own: each is written once, with the login of the run's lane.
+        """
         if not manifest.has_own_sheets:
             yield None
             return
@@ -219,7 +222,15 @@ class Session(Opening):
                 )
                 for lane in lanes
             }
-            yield OwnSheetsWritten(manifest, writers).prepare
+            written: set[str] = set()
+
+            async def prepare(entry_id: str, lane: str | None) -> None:
+                sheet = None if entry_id in written else manifest.own_sheet(entry_id)
+                if sheet is not None:
+                    await writers[lane].write(sheet)
+                    written.add(entry_id)
+
+            yield prepare
 
     @asynccontextmanager
     async def rebuilding(
@@ -331,7 +342,21 @@ class Session(Opening):
             raise UsageError(why)
         if batch is None or counts.open:
             return False
-        return bool(manifest.lanes) or is_configured(batch.region, self._target)
+        return bool(manifest.lanes) or _is_configured(batch.region, self._target)
+
+
+def _is_configured(region: str, target: Target) -> bool:
+    """Report whether calls would go to *region*, as far as options, environment and files say where."""
+    if named := target.region or os.environ.get("AWS_REGION"):
+        return named == region
+    # Imported late: it takes its time, and most people set the variable.
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+    from botocore.session import Session  # noqa: PLC0415
+
+    try:
+        return Session(profile=target.profile).get_config_variable("region") in {None, region}
+    except BotoCoreError:
+        return False  # the client will say what is wrong
 
 
 @asynccontextmanager

@@ -14,12 +14,11 @@ from batchrun.api.reading import find_batch, inputs_of
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.report import results
-from batchrun.report.again import begun_again
-from batchrun.report.chosen import check, outcomes_of
+from batchrun.report.chosen import begun_again, check, outcomes_of
+from batchrun.report.columns import View, read_columns, read_condition
 from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import REPORT, RESULTS
 from batchrun.report.outputs import listed
-from batchrun.report.view import View, read_columns, read_condition
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:

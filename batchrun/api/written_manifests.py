@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from batchrun.manifest.write import WrittenRow
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.stored import Outcome
+    from batchrun.report.columns import View
     from batchrun.report.delivering import Destination
     from batchrun.report.outputs import Inputs, OutputFile
-    from batchrun.report.view import View
 
 _BAD: Final = ENDED - {State.SUCCEEDED}
 

@@ -24,9 +24,8 @@ from batchrun.manifest.source import Beyond, name_of, opened
 from batchrun.manifest.text_input import IN_UTF8, lines
 from batchrun.ports.stored import Outcome
 from batchrun.report.chosen import Choice, completed, shortened
-from batchrun.report.columns import TASK_REASON
+from batchrun.report.columns import TASK_REASON, View, read_condition
 from batchrun.report.results import latest_row, status
-from batchrun.report.view import View, read_condition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from batchrun.cli.options import Output
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger
-    from batchrun.report.view import Condition
+    from batchrun.report.columns import Condition
 
 _PAGE: Final = 500
 #: Rows from which on people are told that looking for them takes a while.

@@ -58,7 +58,7 @@ def conditions(_context: click.Context, _parameter: click.Parameter, incomplete:
 
 
 def _columns() -> Iterable[str]:
-    from batchrun.report.view import KNOWN  # noqa: PLC0415 (for Tab alone)
+    from batchrun.report.columns import KNOWN  # noqa: PLC0415 (for Tab alone)
 
     return KNOWN
 

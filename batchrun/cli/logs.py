@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from batchrun.cli.speak import complain, let_libraries_log, write
-from batchrun.cli.wording import printable
+from batchrun.cli.speak import complain, let_libraries_log, printable, write
 from batchrun.model.texts.foreign import shortened
 
 if TYPE_CHECKING:

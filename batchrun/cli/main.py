@@ -19,8 +19,7 @@ from batchrun.cli import signals
 from batchrun.cli.command import HELP, Option
 from batchrun.cli.exits import MEANINGS, Exit, exit_code
 from batchrun.cli.settings.names import take_file
-from batchrun.cli.speak import complain, let_libraries_log, write
-from batchrun.cli.wording import hint, printable
+from batchrun.cli.speak import complain, hint, let_libraries_log, printable, write
 from batchrun.errors import BatchrunError, ManifestError, ManifestWarning
 from batchrun.version import __version__
 

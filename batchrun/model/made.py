@@ -3,7 +3,7 @@ What a run made: the workflow's outputs by name, or the files that lie where it 
 
 WDL says a file as a text, CWL as a table with its ``location``; Nextflow says nothing, so that its files have
 no names but their keys. Belongs here: reading what was said, and naming files by patterns. Does not: asking
-for it (``service.s3.run_outputs``), how it is written for people (``report.made``).
+for it (``service.s3.run_outputs``), how it is written for people (``cli.verbs.outputs``).
 """
 
 from __future__ import annotations

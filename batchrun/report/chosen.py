@@ -3,7 +3,7 @@ Some of a batch's entries, or attempts: chosen by id and by what the results say
 
 A word that no row has would choose nothing, or fill a column with nothing, and nobody would know why: what
 people ask for is held against the batch. Belongs here: that check, and going through them. Does not: options
-(``cli``), how conditions are written (``view``).
+(``cli``), how conditions are written (``columns``).
 """
 
 from __future__ import annotations
@@ -11,22 +11,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from batchrun.errors import UsageError
+from batchrun.errors import SnapshotLostError, UsageError
 from batchrun.model.entries.states import STATUSES, State
 from batchrun.ports.stored import Outcome
-from batchrun.report.columns import TASK_REASON, table_columns
+from batchrun.report.columns import STATUS, TASK_REASON, View, table_columns
 from batchrun.report.results import OWN_STATUSES, earlier_rows, latest_row
-from batchrun.report.view import STATUS, View
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger
-    from batchrun.report.view import Condition
-
+    from batchrun.report.columns import Condition
 
 #: Entries whose tasks are read at a time.
 _PAGE: Final = 500
@@ -174,3 +172,25 @@ def shortened(ids: Sequence[str]) -> str:
     """Name the first few of *ids*."""
     more = ", ..." if len(ids) > _SHOWN else ""
     return ", ".join(ids[:_SHOWN]) + more
+
+
+T = TypeVar("T")
+#: Times that it is begun, before the network is taken for no network.
+_TIMES: Final = 5
+
+
+async def begun_again(job: Callable[[], Awaitable[T]]) -> T:
+    """
+    Return what *job* returns, which reads a batch's outcomes and leaves nothing behind where it fails.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    for _ in range(1, _TIMES):
+        try:
+            return await job()
+        except SnapshotLostError as error:
+            import structlog  # noqa: PLC0415 (most who read a ledger log nothing)
+
+            structlog.get_logger(__name__).info("read_again", why=str(error))
+    return await job()

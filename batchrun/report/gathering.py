@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Final
 from batchrun.model.account import place_of
 from batchrun.model.entries.states import QUEUED_STATUSES, Outlook, State, outlook
 from batchrun.model.tasks import log_streams
-from batchrun.report.again import begun_again
 from batchrun.report.bill import billed
-from batchrun.report.chosen import with_tasks
+from batchrun.report.chosen import begun_again, with_tasks
 from batchrun.report.overview import lanes_of
 from batchrun.report.results import status
 

@@ -3,7 +3,8 @@ The report as one HTML file that needs no network and runs no script but its own
 
 Text of others is inert in four ways: the template escapes it, JSON holds no ``<``, scripts show it by
 ``textContent`` alone, and the page's policy allows only scripts and styles whose digests it names. Characters
-that would show something else than what is there (controls, direction overrides) are written out.
+that would show something else than what is there (controls, direction overrides) are written out. The live
+page (``serve``) is rendered by the same filters and assets.
 """
 
 from __future__ import annotations
@@ -11,21 +12,36 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from datetime import timedelta
+from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
+import jinja2
+
 from batchrun.errors import ReportError
+from batchrun.model.entries.reasons import task_advice
 from batchrun.report import figures
 from batchrun.report.outputs import replacing
-from batchrun.report.packing import packed, script_text, timeline
-from batchrun.report.template import PARTS, asset, environment, told, wrapped
+from batchrun.report.packing import cut, packed, script_text, timeline
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from decimal import Decimal
 
     from batchrun.report.gathering import Report
     from batchrun.report.outputs import OutputFile
+    from batchrun.report.packing import Moment, Timeline
 
+#: Scripts that both pages begin with.
+PARTS: Final = ("rows.js", "links.js", "colours.js", "lines.js", "bars.js")
+_SHOWN: Final = 300
+#: Ids that are told with a reason; the table has all of them.
+IDS: Final = 200
+#: Moments of the runs over time that are also told in numbers.
+_TOLD_MOMENTS: Final = 24
+#: In place of what is not known.
+_UNKNOWN: Final = "\N{EN DASH}"
 _SCRIPTS: Final = (*PARTS, "timeline.js", "gantt.js", "at_hand.js", "table.js", "report.js")
 #: Silence of the ledger, while there is work left, that is told: a launcher looks at least this often.
 _SILENCE: Final = timedelta(hours=1)
@@ -89,3 +105,80 @@ def _policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
 
 def _digest(text: str) -> str:
     return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def inert(text: object, most: int = _SHOWN) -> str:
+    r"""Write out characters that are not to be seen, such as ``\u202e``, and cut what is too long."""
+    value = cut(str(text), most)
+    if value.isprintable():
+        return value
+    return "".join(one if one.isprintable() or one == "\n" else _written_out(one) for one in value)
+
+
+def span(time: timedelta | None) -> str:
+    """Write a duration for people: ``45 s``, ``3 min``, ``2 h 05 min``, ``3 d 4 h``."""
+    if time is None:
+        return _UNKNOWN
+    seconds = max(0.0, time.total_seconds())
+    if seconds < 9.95:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    if seconds < 90:  # noqa: PLR2004
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:  # noqa: PLR2004
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:  # noqa: PLR2004
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24:,} d {hours % 24} h"
+
+
+def money(amount: Decimal) -> str:
+    """Write an amount for people."""
+    return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
+
+
+def utc(time: datetime | None) -> str:
+    """Write a time, which is in UTC; the page says so."""
+    return _UNKNOWN if time is None else time.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def told(timeline: Timeline) -> Sequence[Moment]:
+    """Return some of the timeline's moments, evenly spread, the last one among them."""
+    return timeline.moments[:: -max(1, len(timeline.moments) // _TOLD_MOMENTS)][::-1]
+
+
+def environment(loaded: Callable[[str], str]) -> jinja2.Environment:
+    """Return what renders templates, which *loaded* returns by name; all text of others is escaped."""
+    made = jinja2.Environment(
+        loader=jinja2.FunctionLoader(loaded),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "inert": inert,
+        "cut": cut,
+        "span": span,
+        "utc": utc,
+        "number": "{:,}".format,
+        "money": money,
+    }
+    made.filters["task_advice"] = task_advice
+    made.globals["most_ids"] = IDS
+    return made
+
+
+def asset(name: str) -> str:
+    """Return a file of the report's."""
+    return files("batchrun.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def wrapped(parts: Sequence[str]) -> str:
+    """Make one script of ours, with names of its own."""
+    return "\n".join(('"use strict";', "(() => {", *parts, "})();\n"))
+
+
+def _written_out(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from batchrun.ports.stored import Outcome
-    from batchrun.report.columns import ResultsRow
+    from batchrun.report.columns import ResultsRow, View
     from batchrun.report.outputs import OutputFile
-    from batchrun.report.view import View
 
 _ATTEMPT: Final = "attempt"
 _TIMES: Final = frozenset({"creationTime", "startTime", "stopTime"})

@@ -3,7 +3,7 @@ The results: one row per entry, in manifest order, and where rows go as text: CS
 
 Belongs here: what stands in the columns, which other programs rely on, each format's words, and writing them.
 Nothing is held: what was added is on its way. Does not: choosing the file's place (``cli``), reading the
-ledger's tables (``ledger``), choosing rows (``view``), Parquet (``parquet``).
+ledger's tables (``ledger``), choosing rows (``columns``), Parquet (``parquet``).
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from batchrun.errors import ResultsError
 from batchrun.model.account import place_of
 from batchrun.model.entries.states import State
 from batchrun.points import Point
-from batchrun.report.columns import asked_of, cells, text_of
+from batchrun.report.columns import WHOLE, asked_of, cells, text_of
 from batchrun.report.outputs import replacing
-from batchrun.report.view import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
@@ -29,9 +28,8 @@ if TYPE_CHECKING:
 
     from batchrun.model.entries.entry import Entry, Run
     from batchrun.ports.stored import Outcome, PastAttempt
-    from batchrun.report.columns import ResultsRow
+    from batchrun.report.columns import ResultsRow, View
     from batchrun.report.outputs import OutputFile
-    from batchrun.report.view import View
 
 
 #: What makes a spreadsheet take a cell for a formula.

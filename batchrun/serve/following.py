@@ -1,9 +1,9 @@
 """
-One batch as it goes on: its rows, read once for all who look, and brought up to date by what was recorded.
+Batches as they go on: the rows of one, read once for all who look, and the list of all of them.
 
-A look asks whether anything was, and reads the rows that it was about. Charts and failures, which take a
-hundred times as long, are added up anew only so often that they cost a small share of one core; so is the
-whole batch read again, for what a manifest changed and no event tells. Belongs here: that rhythm, and the
+A look asks whether anything was recorded, and reads the rows that it was about. Charts and failures, which
+take a hundred times as long, are added up again only so often that they cost a small share of one core; so is
+the whole batch read again, for what a manifest changed and no event says. Belongs here: that rhythm, and the
 rows. Does not: how they are shown (``shown``), who listens (``live``).
 """
 
@@ -16,10 +16,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from batchrun.report import figures
-from batchrun.report.again import begun_again
-from batchrun.report.chosen import with_tasks
+from batchrun.report.chosen import begun_again, with_tasks
 from batchrun.report.gathering import RowStanding, row_of
-from batchrun.report.overview import overview
+from batchrun.report.overview import numbers, overview
 from batchrun.report.packing import timeline
 from batchrun.serve.choosing import Search, chosen
 
@@ -207,3 +206,74 @@ def _added_up(rows: Sequence[ShownRow], tasks: Sequence[TaskFailures], now: Over
 async def _in_thread(job: Callable[[], T]) -> T:
     # Not anyio.to_thread: the virtual loop sees only run_in_executor.
     return await asyncio.get_running_loop().run_in_executor(None, job)
+
+
+_STANDINGS: Final = [standing.value for standing in RowStanding]
+#: Batches that are shown: the newest.
+MOST_LISTED: Final = 200
+#: Seconds that the list rests at least, and after which it is read again though no event was recorded: a
+#: manifest taken in is none.
+_LIST_LEAST, _LIST_AGAIN = 1.0, 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShelvedBatch:
+    """One batch in the list."""
+
+    batch: Batch
+    numbers: Mapping[str, int]  #: how many rows stand where, as the report calls it
+    total: int
+    open: int  #: rows with work left
+    holder: str | None  #: the launcher at work
+    regions: Sequence[str]
+    closed: str | None = None  #: where it is worked on instead
+
+    @property
+    def ended(self) -> int:
+        """Rows that have ended."""
+        return self.total - self.open
+
+
+class Shelf:
+    """The batches of a ledger."""
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        self.batches: Sequence[ShelvedBatch] = ()
+        self.total = 0  #: of all batches
+        self._ledger = ledger
+        self._clock = clock
+        self._seen = -1
+        self._due = self._again = 0.0
+
+    async def look(self) -> bool:
+        """Read them again where it is time and something was recorded, and report whether they were."""
+        now = self._clock.monotonic()
+        if now < self._due:
+            return False
+        newest = await self._ledger.newest_event()
+        if newest == self._seen and now < self._again:
+            return False
+        self._seen = newest
+        found = await self._ledger.batches()
+        self.total = len(found)
+        self.batches = [await self._shelved(batch) for batch in found[:MOST_LISTED]]
+        ended = self._clock.monotonic()
+        self._due = ended + max(_LIST_LEAST, (ended - now) * _REST)
+        self._again = ended + max(_LIST_AGAIN, (ended - now) * _REST)
+        return True
+
+    async def _shelved(self, batch: Batch) -> ShelvedBatch:
+        stored = self._ledger.batch(batch.name)
+        counts = await stored.counts()
+        told = numbers(counts)
+        holder = await stored.holder(at=self._clock.utcnow())
+        lanes = await stored.lanes()
+        return ShelvedBatch(
+            batch=batch,
+            numbers={standing: told[standing] for standing in _STANDINGS},
+            total=counts.total,
+            open=counts.open,
+            holder=None if holder is None else holder.holder,
+            regions=sorted({lane.region for lane in lanes}) or [batch.region],
+            closed=await stored.why_closed(),
+        )

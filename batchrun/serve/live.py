@@ -2,7 +2,7 @@
 Who looks at what: a batch is followed once for all of its clients, from the first to a while after the last.
 
 Belongs here: beginning, rhythm and end of that, and going on when the ledger cannot be read. Does not:
-reading (``following``, ``shelf``), what is told (``shown``).
+reading (``following``), what is told (``shown``).
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batchrun.errors import BatchrunError, InvariantError
-from batchrun.serve.following import Following
-from batchrun.serve.shelf import Shelf
+from batchrun.serve.following import Following, Shelf
 from batchrun.serve.shown import now_facts, rows_facts, shelf_facts, sums_facts, written
 
 if TYPE_CHECKING:
@@ -67,11 +66,6 @@ class Channel:
     def __init__(self) -> None:
         self._latest: dict[str, bytes] = {}
         self._subscriptions: set[Subscription] = set()
-
-    @property
-    def has_listeners(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._subscriptions)
 
     def tell(self, kind: str, facts: Mapping[str, Json]) -> None:
         """Tell everybody; nobody, where it is what was told last."""

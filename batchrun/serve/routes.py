@@ -2,7 +2,7 @@
 What can be asked for: pages, rows, one row's story, the stream of what changes, and the files of the pages.
 
 Names of batches and rows stand in the query, never in the path, which is one of these few.
-Belongs here: from requests to answers. Does not: who may ask (``gate``), what is told (``shown``).
+Belongs here: from requests to answers. Does not: who may ask (``access``), what is told (``shown``).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from batchrun.errors import BatchrunError, InvariantError, UsageError
 from batchrun.ports.stored import Outcome
 from batchrun.report.packing import script_text
 from batchrun.serve import shown
+from batchrun.serve.access import HEADERS, path_of, refused
 from batchrun.serve.choosing import read_wanted
-from batchrun.serve.gate import HEADERS, path_of, refused
 from batchrun.serve.live import TooManyError
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """
 The sockets: an aiohttp server with a limit of connections, from start to end.
 
-Belongs here: listening, and who is hung up on before anything was said. Does not: requests (``gate``,
+Belongs here: listening, and who is hung up on before anything was said. Does not: requests (``access``,
 ``routes``).
 """
 
@@ -19,7 +19,7 @@ import anyio
 from aiohttp import web
 
 from batchrun.errors import UsageError
-from batchrun.serve.gate import Gate
+from batchrun.serve.access import Gate
 from batchrun.serve.live import Live
 from batchrun.serve.routes import Routes
 

@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.model.entries.entry import start_run_request
-from batchrun.report import template
+from batchrun.report import html
 from batchrun.report.gathering import Report, StartCalls, row_of
 from batchrun.report.packing import Timeline, cut, moments_of, packed, script_text
 from batchrun.version import __version__
@@ -30,10 +30,9 @@ if TYPE_CHECKING:
     from batchrun.ports.stored import Batch, Outcome
     from batchrun.report.gathering import ShownRow
     from batchrun.serve.choosing import Wanted
-    from batchrun.serve.following import Following, Sums
-    from batchrun.serve.shelf import ShelvedBatch
+    from batchrun.serve.following import Following, ShelvedBatch, Sums
 
-_SCRIPTS: Final = (*template.PARTS, "timeline.js", "table.js", "live.js")
+_SCRIPTS: Final = (*html.PARTS, "timeline.js", "table.js", "live.js")
 _STYLES: Final = ("uplot/uPlot.min.css", "report.css", "live.css")
 _NO_TIMELINE: Final = Timeline(moments=(), undated=0)
 #: Reasons and lanes that can be chosen.
@@ -66,7 +65,7 @@ def part(name: str, *arguments: Any) -> str:
 @cache
 def script() -> str:
     """Return the script of all pages: the report's parts, and what is live."""
-    return template.wrapped([asset(name) for name in _SCRIPTS])
+    return html.wrapped([asset(name) for name in _SCRIPTS])
 
 
 @cache
@@ -78,12 +77,12 @@ def style() -> str:
 def asset(name: str) -> str:
     """Return a file of ours, or of the report's."""
     own = files("batchrun.serve").joinpath("assets", name)
-    return own.read_text(encoding="utf-8") if own.is_file() else template.asset(name)
+    return own.read_text(encoding="utf-8") if own.is_file() else html.asset(name)
 
 
 @cache
 def _environment() -> jinja2.Environment:
-    return template.environment(asset)
+    return html.environment(asset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +103,7 @@ def now_facts(following: Following) -> dict[str, Json]:
     said = ", ".join(f"{number:,} {one.value}" for one, number in counts.items() if number)
     return {
         "version": following.edition,
-        "title": f"{ended * 100 // max(1, len(following.rows))} % {template.inert(following.batch.name)}",
+        "title": f"{ended * 100 // max(1, len(following.rows))} % {html.inert(following.batch.name)}",
         "said": f"{said or 'no rows'}, of {len(following.rows):,}",
         "shares": [[standing.value, number] for standing, number in counts.items()],
         "parts": {"verdict": part("verdict", summary), "tiles": part("tiles", summary)},
@@ -138,7 +137,7 @@ def _parts(sums: Sums) -> dict[str, Json]:
         "facts": part("live_facts", sums.summary, sums.now),
         "lanes": part("lanes", sums.now.lanes) if sums.now.lanes else "",
         "failures": part("failures", sums.failures, sums.summary),
-        "moments": part("moments", template.told(sums.timeline)),
+        "moments": part("moments", html.told(sums.timeline)),
         "undated": part("undated", sums.timeline),
         "slowest": part("slowest", sums.slowest),
         "launcher": part("launcher", sums.now),

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from batchrun import UNLIMITED, Limits, Mode, ServiceUnusableError, Session, UsageError, load_manifest
-from batchrun.api.lane_account import AT_ONCE
-from batchrun.api.lanes import opened
+from batchrun.api.lanes import AT_ONCE, opened
 from batchrun.api.opening import Opening
 from batchrun.clock import VirtualClock
 from batchrun.model.lanes import Lane

@@ -9,7 +9,7 @@ import pytest
 
 from batchrun.cli.main import cli
 from batchrun.cli.settings.names import options_of, verbs_of
-from batchrun.cli.showing.manual import laid_out
+from batchrun.cli.showing.drawn import laid_out
 from batchrun.cli.verbs.help import TOPICS, text_of
 from tests.cli.conftest import Shell
 from tests.cli.manual import HELP, TOPIC, blocks

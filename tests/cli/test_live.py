@@ -22,17 +22,16 @@ from rich.console import Console
 from rich.text import Text
 
 from batchrun.cli.logs import configure
-from batchrun.cli.showing.bar import Bar, Flow, shared
-from batchrun.cli.showing.live import LiveDisplay, running
+from batchrun.cli.showing.drawn import Bar, Flow, LiveDisplay, running, shared
 from batchrun.cli.showing.progress import STANDINGS, Progress, Snapshot
-from batchrun.cli.wording import until
+from batchrun.cli.speak import until
 from batchrun.clock import VirtualClock
 from batchrun.model.entries.events import Accepted, seen
 from batchrun.model.entries.transitions import apply
 from batchrun.model.paces.quotas import Quotas
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.service import Troubles
-from batchrun.report.with_service import WithService
+from batchrun.report.overview import WithService
 from tests.builders import T0, active, at, planned, request, run, submitting
 from tests.cli.conftest import BATCHRUN, Shell
 

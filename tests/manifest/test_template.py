@@ -9,7 +9,7 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from batchrun.cli.making.template import template_table, template_text
+from batchrun.cli.making.new import template_table, template_text
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format
 from batchrun.manifest.problems import Place, Problems, Record

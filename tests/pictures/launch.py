@@ -17,7 +17,7 @@ from rich.console import RenderableType
 from batchrun import Limits, RetryPolicy, RetryRule, Target, load_manifest
 from batchrun.api.launch import Launch
 from batchrun.api.session import Session
-from batchrun.cli.showing.live import LiveDisplay
+from batchrun.cli.showing.drawn import LiveDisplay
 from batchrun.cli.showing.progress import Progress
 from batchrun.clock import VirtualClock
 from batchrun.ledger import open_ledger

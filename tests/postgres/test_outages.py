@@ -17,7 +17,7 @@ from batchrun.ledger.postgres import link, outage
 from batchrun.ledger.verbs import reading
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed
-from batchrun.report.again import begun_again
+from batchrun.report.chosen import begun_again
 from tests.disks import fill_up, mounted
 from tests.ledger.samples import AT, BATCH, TTL, accepted, entry_of, filled, intended, lease_on, move, specs
 from tests.postgres.server import gone, started

@@ -14,8 +14,7 @@ from batchrun.errors import ReportError, UsageError
 from batchrun.model.paces.handing_on import Learned, Phase
 from batchrun.ports.stored import KeptPace, TaskFailures
 from batchrun.report.gathering import RowStanding, StartCalls
-from batchrun.report.html import render
-from batchrun.report.template import IDS, inert, span, utc
+from batchrun.report.html import IDS, inert, render, span, utc
 from tests.report.samples import HOSTILE, T0, at, attempt, hostile, report, row, rows, write
 
 VOID = {"meta", "input", "img", "br"}

@@ -4,8 +4,7 @@ import pytest
 
 from batchrun.errors import UsageError
 from batchrun.model.spec import Json
-from batchrun.report.columns import COLUMNS
-from batchrun.report.view import Condition, failed_of, read_columns, read_condition
+from batchrun.report.columns import COLUMNS, Condition, failed_of, read_columns, read_condition
 
 ROW: dict[str, Json] = {
     "id": "NA12878",

@@ -20,8 +20,7 @@ from batchrun.cli.costs.words import facts, forecast, lines
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, FORCE, LEDGER, REACHED, READ_RATE, SAFE_CSV, WRITTEN, Output, Service
 from batchrun.cli.showing.output_file import drafted, named
-from batchrun.cli.speak import STDOUT, complain, emit, say
-from batchrun.cli.wording import counted
+from batchrun.cli.speak import STDOUT, complain, counted, emit, say
 from batchrun.clock import SystemClock
 from batchrun.model.entries.states import OPEN
 from batchrun.report.bill import COLUMNS, JSON_COLUMNS, AlikeRows, billed, row

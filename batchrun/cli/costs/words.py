@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.cli.wording import counted
+from batchrun.cli.speak import counted
 from batchrun.report.bill import left, rounded
 
 if TYPE_CHECKING:

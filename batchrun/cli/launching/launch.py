@@ -20,10 +20,9 @@ from batchrun.api.engines import settled
 from batchrun.api.objects import ObjectsOnce, StoreWhenNeeded
 from batchrun.api.session import Session
 from batchrun.cli.exits import Exit, exit_code
+from batchrun.cli.launching.beside import MetricsFile, Telling
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
-from batchrun.cli.launching.metrics_file import MetricsFile
 from batchrun.cli.launching.results_file import results_output, write_results
-from batchrun.cli.launching.telling import Telling
 from batchrun.cli.logs import configure_as
 from batchrun.cli.showing.progress import Progress
 from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter, tell_end, tell_taken_over
@@ -43,8 +42,7 @@ if TYPE_CHECKING:
 
     from batchrun.api.launch import Ended, Launch
     from batchrun.api.objects import OneLogin
-    from batchrun.cli.launching.hooks import Hooks
-    from batchrun.cli.launching.options import LaunchOptions
+    from batchrun.cli.launching.options import Hooks, LaunchOptions
     from batchrun.cli.options import Output
     from batchrun.clock import Clock
     from batchrun.manifest import Manifest, Source
@@ -294,7 +292,7 @@ def _reporter(job: Job, batch: str, progress: Progress, clock: Clock, *, may_dra
     if job.output.as_json:
         return JsonLines(batch, progress, clock)
     if may_draw and _is_drawn(job.output):
-        from batchrun.cli.showing.live import LiveDisplay  # noqa: PLC0415 (rich draws on terminals alone)
+        from batchrun.cli.showing.drawn import LiveDisplay  # noqa: PLC0415 (rich draws on terminals alone)
 
         return LiveDisplay(batch, progress, clock)
     return LogLines(batch, progress, clock)

@@ -20,7 +20,7 @@ from batchrun.errors import InputError, LedgerError, ResultsError, UsageError
 from batchrun.ledger import LedgerPlace
 from batchrun.ports.batch import WrittenResults
 from batchrun.report import results
-from batchrun.report.again import begun_again
+from batchrun.report.chosen import begun_again
 from batchrun.report.columns import COLUMNS
 from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import RESULTS

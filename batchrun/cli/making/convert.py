@@ -19,8 +19,7 @@ from batchrun.api.written_manifests import defaults_kind, manifest_kind
 from batchrun.cli.calling import login_to
 from batchrun.cli.launching.manifests import loaded, source
 from batchrun.cli.showing.output_file import drafted, named
-from batchrun.cli.speak import STDOUT, complain, say
-from batchrun.cli.wording import counted
+from batchrun.cli.speak import STDOUT, complain, counted, say
 from batchrun.errors import InvariantError, UsageError
 from batchrun.manifest import Format, Source, load, native
 from batchrun.manifest.lanes.writing import laned_row, written_lanes

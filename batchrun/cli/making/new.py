@@ -1,8 +1,15 @@
-"""A manifest to fill in, from end to end: ask for the workflow, write the file."""
+"""
+A manifest to fill in, from a workflow's parameter template: in YAML, or as a table with one row.
+
+What is to be filled in is a placeholder that no row can fill, or left empty, so that ``check`` finds whatever
+was forgotten. Names and descriptions are somebody else's text: they are quoted, cut, and never leave their
+line. Does not belong here: comparing rows with a template (``manifest.template_check``).
+"""
 
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,20 +17,25 @@ from typing import TYPE_CHECKING, Final
 from batchrun.api.opening import Opening
 from batchrun.api.written_manifests import manifest_kind
 from batchrun.cli.logs import configure
-from batchrun.cli.making.template import template_table, template_text
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import complain, say
-from batchrun.cli.wording import printable
 from batchrun.errors import NotFoundError, UsageError
+from batchrun.manifest import yaml_text
+from batchrun.manifest.delimited_text import is_heading, line_of
+from batchrun.manifest.problems import Place, printable, shown, unreadable
 from batchrun.manifest.source import Format
+from batchrun.manifest.strict_json import encoded
 from batchrun.manifest.write import DELIMITERS
 from batchrun.model.paces.pace import UNLIMITED
 from batchrun.ports.workflows import WorkflowKey
 from batchrun.report.outputs import Inputs, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from batchrun.cli.making.options import InitOptions
-    from batchrun.ports.workflows import Workflow
+    from batchrun.model.spec import Json
+    from batchrun.ports.workflows import Template, Workflow
     from batchrun.service.target import Target
 
 _ID: Final = re.compile(r"[0-9]{1,18}")
@@ -43,7 +55,7 @@ def _key(options: InitOptions) -> WorkflowKey:
         ("workflow-version", options.workflow_version, _VERSION, "a version's name"),
     ):
         if value is not None and not pattern.fullmatch(value):
-            raise UsageError(printable(f"--{name} '{value}': give {wanted}"))
+            raise UsageError(f"--{name} '{value}': give {wanted}")
     return WorkflowKey(
         id=options.workflow,
         type=options.workflow_type,
@@ -92,3 +104,109 @@ async def _asked(key: WorkflowKey, target: Target) -> Workflow:
                 f"there is no {key} in {service.region}; check the id and --region, give "
                 "--workflow-type READY2RUN for one of AWS's own, --workflow-owner-id for a shared one"
             ) from error
+
+
+_WIDTH: Final = 100
+_DESCRIPTION: Final = 1000
+FILL_IN: Final = "{FILL_IN}"
+_READY2RUN: Final = "READY2RUN"
+
+
+def template_text(workflow: Workflow) -> str:
+    """Return a manifest for runs of *workflow*."""
+    return "".join(f"{line}\n" for line in (*_head(workflow), *_defaults(workflow), *_runs(workflow)))
+
+
+def _head(workflow: Workflow) -> Iterator[str]:
+    facts = ", ".join(printable(fact) for fact in (workflow.name, workflow.engine, workflow.status) if fact)
+    yield from _comment(f"Runs of {printable(str(workflow.key))} ({facts}).", 0)
+    yield from _comment(
+        "Write your own in place of each {NAME} in capitals, and an id into each row; 'batchrun check "
+        "--online' finds what is missing. {batch} and {id} are filled in by batchrun. A line behind # is "
+        "optional.",
+        0,
+    )
+    yield "# batch: NAME   # what results and runs are named after; without it, this file's name"
+
+
+def shared_fields(workflow: Workflow) -> dict[str, Json]:
+    """Return what all runs of *workflow* need, as far as it is known."""
+    key = workflow.key
+    fields: dict[str, Json] = {"workflowId": key.id}
+    if key.type != "PRIVATE":
+        fields["workflowType"] = key.type
+    if key.owner is not None:
+        fields["workflowOwnerId"] = key.owner
+    if key.version is not None:
+        fields["workflowVersionName"] = key.version
+    fields["roleArn"] = "arn:aws:iam::{ACCOUNT}:role/{ROLE}"
+    fields["outputUri"] = "s3://{BUCKET}/{batch}/{id}/"
+    return fields
+
+
+def _defaults(workflow: Workflow) -> Iterator[str]:
+    yield "defaults:"
+    yield from yaml_text.table(shared_fields(workflow), 2)
+    if workflow.key.type != _READY2RUN:
+        yield "  # storageType: DYNAMIC"
+    if workflow.profiles:
+        yield from _comment(f"engineSettings: {{profile: NAME}}   # one of {_listed(workflow.profiles)}", 2)
+    yield "  # tags: {project: NAME}"
+    yield "  # parameters:   # those that are the same in every row"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return printable(", ".join(names), 200)
+
+
+def _runs(workflow: Workflow) -> Iterator[str]:
+    yield "runs:"
+    yield "  - id:   # a name of its own for each row, such as the sample's"
+    template = workflow.template
+    if template is None:
+        yield from _comment("The workflow has no parameter template: its names are not known.", 4)
+        yield "    # parameters:"
+        yield f'    #   name: "{FILL_IN}"'
+        return
+    yield from _parameters(template)
+
+
+def _parameters(template: Template) -> Iterator[str]:
+    required = {name: entry for name, entry in template.items() if not entry.optional}
+    optional = {name: entry for name, entry in template.items() if entry.optional}
+    # A table of nothing but comments would be no table.
+    yield "    parameters:" if required else "    # parameters:"
+    for name, entry in required.items():
+        yield from _comment(entry.description, 6)
+        yield from yaml_text.table({name: FILL_IN}, 6)
+    for name, entry in optional.items():
+        yield from _comment(f"optional: {entry.description}" if entry.description else "optional", 6)
+        yield from (f"      # {line}" for line in yaml_text.table({name: FILL_IN}, 0))
+
+
+def _comment(text: str, indent: int) -> Iterator[str]:
+    words = printable(" ".join(text.split()), _DESCRIPTION)
+    space = " " * indent
+    yield from (f"{space}# {line}" for line in textwrap.wrap(words, _WIDTH - indent - 2))
+
+
+def template_table(workflow: Workflow, delimiter: str) -> str:
+    """
+    Return a manifest for runs of *workflow*: required parameters first.
+
+    Raises:
+        ManifestError: A parameter is called what no column can be.
+    """
+    cells = {"id": "", **{name: str(value) for name, value in shared_fields(workflow).items()}}
+    cells |= _columns(workflow.template or {})
+    return line_of(list(cells), delimiter) + line_of(list(cells.values()), delimiter)
+
+
+def _columns(template: Template) -> Iterator[tuple[str, str]]:
+    for name, entry in sorted(template.items(), key=lambda item: item[1].optional):
+        if not is_heading(name):
+            place = Place(source="the workflow's parameter template")
+            raise unreadable(place, f"{shown(name)} cannot be a column", "write YAML: -o FILE.yaml")
+        # So that the name's own colon is not taken for a type's.
+        header, cell = (f"{name}:json", encoded(FILL_IN)) if ":" in name else (name, FILL_IN)
+        yield f"parameters.{header}", "" if entry.optional else cell

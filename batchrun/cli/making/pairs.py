@@ -20,8 +20,7 @@ from batchrun.cli.making.name_patterns import limited, wrong
 from batchrun.cli.making.pairing import MOST_KINDS, File, Naming, Pairs, naming
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.signals import interruptible, run_async
-from batchrun.cli.speak import STDOUT, complain, say
-from batchrun.cli.wording import counted, printable
+from batchrun.cli.speak import STDOUT, complain, counted, printable, say
 from batchrun.errors import AccessDeniedError, NotFoundError, UsageError
 from batchrun.manifest import Format, yaml_text
 from batchrun.manifest.delimited_text import line_of

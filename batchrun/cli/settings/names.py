@@ -18,8 +18,8 @@ import click
 
 from batchrun.cli.command import Option, variable
 from batchrun.cli.settings.file import find
+from batchrun.cli.speak import hint
 from batchrun.cli.values import OutputPath
-from batchrun.cli.wording import hint
 from batchrun.errors import UsageError
 from batchrun.model.texts.places import is_in_s3
 

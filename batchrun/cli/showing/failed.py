@@ -11,8 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.cli.speak import emit, say
-from batchrun.cli.wording import counted, one_line
+from batchrun.cli.speak import counted, emit, one_line, say
 from batchrun.model.entries.reasons import advice_for, task_advice
 from batchrun.model.entries.states import State
 from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks, log_streams, stream_name

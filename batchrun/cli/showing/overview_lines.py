@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.cli.showing.failed import FailedRow, in_brackets
-from batchrun.cli.wording import one_line, printable, seconds, until
+from batchrun.cli.speak import one_line, printable, seconds, until
 from batchrun.report.overview import ENDS_WINDOW, MOST_CANCELLING, numbers
 from batchrun.report.results import row, status
 

@@ -1,7 +1,7 @@
 """
 A launch in numbers for whoever shows them.
 
-Belongs here: counts, rates, the time left. Does not: rendering (``live``, ``bar``).
+Belongs here: counts, rates, the time left. Does not: rendering (``drawn``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from batchrun.cli.showing.failed import FailedRow
 from batchrun.model.entries.events import Accepted, Retried
 from batchrun.model.entries.states import ENDED, QUEUED_STATUSES, State
 from batchrun.model.paces.quotas import Quotas
-from batchrun.report.with_service import WithService
+from batchrun.report.overview import WithService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -2,7 +2,7 @@
 How a launch is told while it goes on, in the two ways without a terminal, and at its end.
 
 Belongs here: log lines for people and cron, JSON lines for programs, and the last word on stdout. Does not:
-the live display (``live``), the numbers (``progress``), the results file (``report``).
+the live display (``drawn``), the numbers (``progress``), the results file (``report``).
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import anyio
 import structlog
 
 from batchrun.cli.showing.overview_lines import changed
-from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.wording import seconds
+from batchrun.cli.speak import complain, emit, say, seconds
 from batchrun.model.entries.events import (
     Accepted,
     Deferred,
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
     from batchrun.model.planning.proofs import TakenOver
     from batchrun.model.tally import Tally
     from batchrun.model.tasks import FailedTasks
-    from batchrun.report.with_service import WithService
+    from batchrun.report.overview import WithService
 
 log = structlog.get_logger(__name__)
 _LOG_EVERY: Final = 60.0

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import anyio
 
 from batchrun.api.objects import ObjectsOnce, StoreWhenNeeded
 from batchrun.api.reading import inputs_of
 from batchrun.cli.batches import batch_to_change
 from batchrun.cli.calling import login_of, opening
+from batchrun.cli.calling import session as session_of
 from batchrun.cli.choice import GoAhead, Rows, by_status, tell_groups
 from batchrun.cli.command import flag, group, verb
 from batchrun.cli.exits import Exit
-from batchrun.cli.launching.results_file import results_output
+from batchrun.cli.launching.results_file import results_output, write_results
 from batchrun.cli.options import (
     BATCH,
     CONCURRENCY,
@@ -24,9 +28,10 @@ from batchrun.cli.options import (
     Output,
     Service,
 )
-from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.wording import counted
+from batchrun.cli.signals import Stopping, heard
+from batchrun.cli.speak import complain, counted, emit, printable, say
 from batchrun.clock import SystemClock
+from batchrun.errors import LeaseHeldError
 from batchrun.model.entries.policies import WatchPolicy
 from batchrun.model.entries.states import State
 from batchrun.model.planning.cancelling import Scope
@@ -36,15 +41,22 @@ from batchrun.report.delivering import look
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from batchrun.api.launch import Launch
+    from batchrun.api.objects import OneLogin
     from batchrun.model.entries.entry import Entry
     from batchrun.model.paces.pace import Rate
     from batchrun.ports.ledger import Ledger
+    from batchrun.ports.objects import ObjectStore
+    from batchrun.ports.stored import Batch
     from batchrun.report.chosen import Choice
+    from batchrun.report.delivering import Destination
 
 _UNSENT: Final = (State.PLANNED, State.BACKOFF)
 _STATES: Final = (*_UNSENT, State.SUBMITTING, State.ACTIVE)
 #: Nobody watches for days here, so a run's end is looked for more often than a launch would.
 _WATCH: Final = WatchPolicy(longest=15.0)
+#: Seconds between two looks at what another launcher has done.
+_LOOK_EVERY: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,23 +107,8 @@ async def cancel(options: Options) -> Exit:
             return _end(batch, chosen, options, is_done=False)
         if chosen and not options.go.is_agreed(f"cancel {counted(len(chosen), 'entry', 'entries')}?"):
             return _end(batch, [], options, is_done=False)
-    from batchrun.cli.launching.carry_out import carry_out  # noqa: PLC0415 (imports the engine)
-
-    async def ask(ledger: Ledger) -> None:
-        await _ask(ledger, batch, chosen_by, chosen, is_pending=options.pending)
-
-    limits = Limits(concurrency=options.concurrency, listing_lag=options.listing_lag, watch=_WATCH)
-    is_done = await carry_out(found, results, ask, options, login, limits)
+    is_done = await _carried_out(found, results, chosen_by, chosen, options, login)
     return _end(batch, chosen, options, is_done=is_done)
-
-
-async def _ask(
-    ledger: Ledger, batch: str, chosen_by: Choice, chosen: Sequence[Entry], *, is_pending: bool
-) -> None:
-    # All means all: also what changes hands at this moment, and another attempt of what is running.
-    ids = None if chosen_by.is_all else [entry.id for entry in chosen]
-    scope = Scope.SENDING if is_pending else Scope.RUN
-    await ledger.batch(batch).ask_to_cancel(ids, scope=scope, at=SystemClock().utcnow())
 
 
 async def _is_left(ledger: Ledger, batch: str) -> bool:
@@ -139,3 +136,90 @@ def _end(batch: str, chosen: Sequence[Entry], options: Options, *, is_done: bool
         "continue"
     )
     return Exit.WORK_LEFT
+
+
+async def _carried_out(
+    batch: Batch,
+    results: Destination,
+    chosen_by: Choice,
+    chosen: Sequence[Entry],
+    options: Options,
+    login: OneLogin,
+) -> bool:
+    """
+    Ask the ledger for it, and wait until it is done, by us or by the launcher that holds the batch.
+
+    Returns:
+        False where something is left.
+
+    Raises:
+        UsageError: The batch's runs are elsewhere; nothing was asked for.
+        ResultsError, DeliveryError: The results cannot be written, or S3 does not take them.
+        ServiceUnusableError: The service cannot be used, or a permission is missing.
+    """
+    limits = Limits(concurrency=options.concurrency, listing_lag=options.listing_lag, watch=_WATCH)
+    async with session_of(options, login) as session:
+        ledger = await session.ledger()
+        if await ledger.batch(batch.name).holder(at=SystemClock().utcnow()) is None:
+            # Else its holder has its own login, and notices within seconds.
+            await session.check_account(batch)
+            await session.lanes_of(batch)
+        await _ask(ledger, batch.name, chosen_by, chosen, is_pending=options.pending)
+        await _wait_for_another(ledger, batch.name, options.output)
+        while await _is_left(ledger, batch.name):
+            try:
+                async with session.cancelling(batch.name, limits=limits) as held:
+                    await _conducted(held, results, StoreWhenNeeded(login), options.output)
+            except LeaseHeldError:
+                await _wait_for_another(ledger, batch.name, options.output)
+            else:
+                break
+        return not await _is_left(ledger, batch.name)
+
+
+async def _ask(
+    ledger: Ledger, batch: str, chosen_by: Choice, chosen: Sequence[Entry], *, is_pending: bool
+) -> None:
+    # All means all: also rows that change state at this moment, and another attempt of what is running.
+    ids = None if chosen_by.is_all else [entry.id for entry in chosen]
+    scope = Scope.SENDING if is_pending else Scope.RUN
+    await ledger.batch(batch).ask_to_cancel(ids, scope=scope, at=SystemClock().utcnow())
+
+
+async def _conducted(held: Launch, results: Destination, store: ObjectStore, shown: Output) -> None:
+    # Only now: they take longer to import than it takes to find out that there is nothing to cancel.
+    from batchrun.cli.showing.progress import Progress  # noqa: PLC0415
+    from batchrun.cli.showing.reporters import JsonLines, LogLines, Numbers, Reporter, counts  # noqa: PLC0415
+
+    clock = SystemClock()
+    progress = Progress(clock, lambda: held.troubles)
+    kind = JsonLines if shown.as_json else LogLines if shown.verbose else Numbers
+    reporter: Reporter = kind(held.batch, progress, clock)
+    held.observe(reporter)
+    with heard(Stopping([held])):
+        async with anyio.create_task_group() as aside:
+            aside.start_soon(reporter.run, lambda: progress.snapshot(held.tally))
+            with suppress(Exception):  # raised below, where no task group wraps it
+                await held.wait()
+            aside.cancel_scope.cancel()
+        await held.wait()
+        if not (shown.as_json or shown.quiet):
+            say(f"{held.batch}: {counts(progress.snapshot(held.tally))}")
+        await write_results(held, results, store)
+    if not (shown.as_json or shown.quiet):
+        say(f"results: {results.shown}")
+
+
+async def _wait_for_another(ledger: Ledger, batch: str, shown: Output) -> None:
+    """Wait until the launcher that holds the batch has done it, or holds it no more."""
+    clock, has_waited = SystemClock(), False
+    while await _is_left(ledger, batch) and (lease := await ledger.batch(batch).holder(at=clock.utcnow())):
+        if not (has_waited or shown.quiet):
+            complain(
+                printable(f"batch '{batch}' is held by {lease.holder}, which will carry this out")
+                + "; waiting for it (Ctrl-C is safe)"
+            )
+        has_waited = not shown.quiet
+        await clock.sleep(_LOOK_EVERY)
+    if has_waited and not await _is_left(ledger, batch):
+        complain("carried out by the launcher")

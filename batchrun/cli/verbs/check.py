@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.cli.calling import login_to
 from batchrun.cli.command import flag, group, verb
-from batchrun.cli.launching.policy import limits, retry_facts, tell_retries
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import READ_RATE, STRICT, EngineOptions, Output, Service
 from batchrun.cli.signals import run_async
-from batchrun.cli.speak import complain, emit, is_terminal, say
-from batchrun.cli.verbs.planned import PlannedEngine
-from batchrun.cli.wording import counted, seconds
+from batchrun.cli.speak import complain, counted, emit, is_terminal, say, seconds
+from batchrun.cli.verbs.planned import PlannedEngine, limits, retry_facts, tell_retries
 from batchrun.errors import ManifestError, UsageError
 from batchrun.model.planning.limits import Limits
 from batchrun.model.submissions.grouping import Engine
@@ -27,13 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from batchrun.api.input_check import Inputs
-    from batchrun.api.online_rows import Answers
+    from batchrun.api.online_check import Answers
     from batchrun.manifest import Manifest
     from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
     from batchrun.model.paces.pace import Rate
 
-_FRAMES_PER_SECOND: Final = 4
 _SIGHTS: Final = {
     Sight.THERE: "there",
     Sight.MISSING: "not there",
@@ -293,36 +290,11 @@ def _input_lines(inputs: Inputs) -> Iterator[str]:
 
 @contextmanager
 def _drawn(*, is_shown: bool) -> Iterator[Callable[[Inputs], None]]:
-    """Return what is told of each place that was seen: on a terminal it draws how far that has come."""
+    """Return what is called with each place that was seen: on a terminal it draws how far that has come."""
     if not (is_shown and is_terminal(sys.stderr)):
         yield lambda _inputs: None
         return
-    from rich.console import Console  # noqa: PLC0415 (takes long to import)
-    from rich.progress import (  # noqa: PLC0415 (likewise)
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from batchrun.cli.showing.drawn import inputs_bar  # noqa: PLC0415 (rich draws on terminals alone)
 
-    columns = (
-        TextColumn("inputs"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[bad]}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
-        task = bar.add_task("inputs", total=None, bad="")
-        frame = 0.0
-
-        def told(inputs: Inputs) -> None:
-            nonlocal frame
-            if (now := bar.get_time()) - frame >= 1 / _FRAMES_PER_SECOND:
-                frame = now
-                bad = inputs.looked_at - inputs.seen[Sight.THERE]
-                text = f"{bad} not as they should be" if bad else ""
-                bar.update(task, total=inputs.total, completed=inputs.looked_at, bad=text, refresh=True)
-
-        yield told
+    with inputs_bar() as draw:
+        yield draw

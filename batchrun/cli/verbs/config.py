@@ -31,8 +31,7 @@ from batchrun.cli.settings.names import (
     settings_for,
     verbs_of,
 )
-from batchrun.cli.speak import emit, is_terminal, say, write
-from batchrun.cli.wording import hint, printable
+from batchrun.cli.speak import emit, hint, is_terminal, printable, say, write
 from batchrun.errors import UsageError
 from batchrun.model.texts.foreign import masked
 

@@ -13,8 +13,7 @@ from batchrun.cli.choice import GoAhead, Rows, how_to_look, tell_first_look, tel
 from batchrun.cli.command import group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, LISTING_LAG, REACHED, READ_RATE, Output, Service
-from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.wording import counted, seconds
+from batchrun.cli.speak import complain, counted, emit, say, seconds
 from batchrun.clock import SystemClock
 from batchrun.model.entries.states import State
 from batchrun.report.chosen import shortened

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shlex
 import sys
 import tempfile
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +16,6 @@ from batchrun.cli.launching.options import LaunchOptions
 from batchrun.cli.options import Output
 from batchrun.cli.speak import say
 from batchrun.cli.verbs.run import job, run
-from batchrun.cli.wording import printable
 
 if TYPE_CHECKING:
     from batchrun.cli.exits import Exit
@@ -38,10 +35,6 @@ _REMOVED: Final = (
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_OMICS",
 )
-_ROWS_SHOWN: Final = 10
-_COLUMNS_SHOWN: Final = ("id", "status", "runId", "uuid", "runOutputUri")
-#: Wide enough for every column, so that a pipe gets whole rows.
-_PIPE_WIDTH: Final = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,29 +68,11 @@ async def demo(options: DemoOptions) -> Exit:
         launched = made(LaunchOptions, run.make_context("run", words).params)
         code = await launch(job(replace(launched, output=options.output)))
     if is_talking:
-        _show(results)
+        from batchrun.cli.showing.drawn import first_rows  # noqa: PLC0415 (takes long to import)
+
+        first_rows(results)
         say(f"look around: {shlex.quote(sys.argv[0])} status --ledger {shlex.quote(str(ledger))}")
     return code
-
-
-def _show(results: Path) -> None:
-    """Print the first rows of a CSV of results as a table, and how many more there are."""
-    from rich.console import Console  # noqa: PLC0415 (takes long to import)
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    with results.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        table = Table(*_COLUMNS_SHOWN, box=None, pad_edge=False)
-        for record in islice(reader, _ROWS_SHOWN):
-            table.add_row(*(Text(printable(record[name])) for name in _COLUMNS_SHOWN))
-        more = sum(1 for _ in reader)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_PIPE_WIDTH)
-    console.print(table)
-    if more:
-        console.print(f"... and {more} more rows in {results}", soft_wrap=True, highlight=False)
 
 
 def sample(name: str) -> Path:

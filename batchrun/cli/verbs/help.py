@@ -17,8 +17,7 @@ from typing import Final
 import click
 
 from batchrun.cli.command import argument, flag, verb
-from batchrun.cli.speak import can_draw, say, write
-from batchrun.cli.wording import hint, printable
+from batchrun.cli.speak import can_draw, hint, printable, say, write
 from batchrun.errors import UsageError
 
 #: Each topic, and what it is about.
@@ -136,7 +135,7 @@ def _show(markdown: str) -> None:
     if not can_draw(sys.stdout):
         write(sys.stdout, f"{markdown.rstrip()}\n")
         return
-    from batchrun.cli.showing.manual import laid_out  # noqa: PLC0415 (rich, for terminals alone)
+    from batchrun.cli.showing.drawn import laid_out  # noqa: PLC0415 (rich, for terminals alone)
 
     size = shutil.get_terminal_size()
     text = laid_out(markdown, min(size.columns, _WIDEST))

@@ -11,8 +11,7 @@ from batchrun.cli.completion import files
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.options import LANES, READ_RATE, TIMEOUT, Account, Output
 from batchrun.cli.signals import interruptible, run_async
-from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.wording import counted, printable
+from batchrun.cli.speak import complain, counted, emit, printable, say
 from batchrun.model.lanes import Lane
 from batchrun.model.texts.foreign import masked
 from batchrun.service.target import Target

@@ -25,8 +25,7 @@ from batchrun.cli.options import (
     warned_of_password,
 )
 from batchrun.cli.signals import run_async
-from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.wording import counted, printable
+from batchrun.cli.speak import complain, counted, emit, printable, say
 from batchrun.clock import SystemClock
 from batchrun.errors import LeaseHeldError, LedgerError, UsageError
 from batchrun.model.planning.limits import Changed

@@ -20,8 +20,7 @@ from batchrun.cli.choice import tell_back
 from batchrun.cli.exits import Exit, worst
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
 from batchrun.cli.logs import configure_as
-from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.wording import counted, printable
+from batchrun.cli.speak import complain, counted, emit, printable, say
 from batchrun.clock import SystemClock
 from batchrun.engine.upkeep.comparing import Divergence, compare
 from batchrun.engine.upkeep.rebuild import Rebuilder, RunSearch

@@ -1,10 +1,18 @@
-"""``batchrun logs``: the log of a row's run."""
+"""
+``batchrun logs``: the log of a row's run, one stream after the other, or as its lines come.
+
+Belongs here: how lines are shown, and when following them ends. Does not: which streams (``api.row_logs``),
+the calls (``service.run_logs``).
+"""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
+import anyio
 import click
 
 from batchrun.api.reading import find_batch
@@ -14,10 +22,22 @@ from batchrun.cli.command import argument, flag, group, option, verb
 from batchrun.cli.completion import batches, rows
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import LEDGER, REACHED, READ_RATE, Output, Service
-from batchrun.errors import CallError, ServiceUnusableError, UsageError
+from batchrun.cli.signals import heard
+from batchrun.cli.speak import complain, emit, is_terminal, printable, write
+from batchrun.clock import SystemClock
+from batchrun.errors import CallError, NotFoundError, ServiceUnusableError, UsageError
+from batchrun.model.entries.states import Outlook, State, outlook
+from batchrun.model.tasks import LOG_GROUP
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchrun.api.row_logs import RowRun, Stream
+    from batchrun.clock import Clock
     from batchrun.model.paces.pace import Rate
+    from batchrun.ports.batch import StoredBatch
+    from batchrun.ports.service import HealthOmics
+    from batchrun.service.run_logs import LogLine, RunLogs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +99,6 @@ async def logs(options: Options) -> Exit:
         outcome = await row_to_read(ledger, options.entry_id, options.batch)
         # Only now: to import the client takes longer than to find out that there is no such row.
         from batchrun.api.row_logs import access, run_of, streams_of, streams_of_task  # noqa: PLC0415
-        from batchrun.cli.showing.log_lines import LogLines  # noqa: PLC0415
         from batchrun.service.run_logs import run_logs  # noqa: PLC0415
 
         row = run_of(outcome, options.entry_id, options.attempt)
@@ -105,3 +124,144 @@ async def logs(options: Options) -> Exit:
             else:
                 await lines.show()
     return Exit.OK
+
+
+#: Seconds between two looks for new lines.
+_EVERY: Final = 2.0
+#: Looks after which the service is asked whether the run goes on: nobody may be launching.
+_ASK_EVERY: Final = 10
+#: By so much lines may be written before and after the times of their run.
+_BEFORE: Final = timedelta(minutes=1)
+_AFTER: Final = timedelta(minutes=15)
+
+
+class LogLines:
+    """The lines of a run."""
+
+    def __init__(
+        self,
+        row: RowRun,
+        streams: Sequence[Stream],
+        read: RunLogs,
+        *,
+        last: int | None,
+        as_json: bool,
+        clock: Clock | None = None,
+    ) -> None:
+        """
+        Take what is shown.
+
+        Args:
+            row: The run.
+            streams: Its streams, in the order in which they are told.
+            read: Reads them.
+            last: Lines of each at the most, the last ones.
+            as_json: Whether each is an object.
+            clock: The time.
+        """
+        self._row = row
+        self._streams = streams
+        self._read = read
+        self._last = last
+        self._as_json = as_json
+        self._clock = clock or SystemClock()
+        self._tokens: dict[str, str] = {}
+        self._told: str | None = None  #: the stream of the last line
+
+    async def show(self) -> None:
+        """
+        Print the lines that there are by now.
+
+        Raises:
+            UsageError: There is nothing.
+            ServiceUnusableError: It cannot be read.
+        """
+        missing = [one for one in self._streams if not await self._tell(one)]
+        if len(missing) == len(self._streams):
+            raise UsageError(
+                f"there is no log of run {self._row.run.id} in {LOG_GROUP}: it begins some time after the "
+                "run, and goes when its retention is over"
+            )
+        for one in missing:
+            complain(f"{one.of}: there is no log stream {one.name}")
+
+    async def follow(self, stored: StoredBatch, service: HealthOmics) -> None:
+        """
+        Print the lines, also new ones, until the run has ended and no more come, or a signal does.
+
+        Args:
+            stored: The batch, whose launcher may see the end.
+            service: Who is asked now and then, where nobody launches.
+
+        Raises:
+            ServiceUnusableError: It cannot be read.
+        """
+        looks = 0
+        with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
+            while True:
+                has_ended = await self._has_ended(stored, service, is_asked=looks % _ASK_EVERY == 0)
+                before = dict(self._tokens)
+                for one in self._streams:
+                    await self._tell(one)
+                if has_ended and looks and before == self._tokens:
+                    return
+                looks += 1
+                await self._clock.sleep(_EVERY)
+
+    async def _has_ended(self, stored: StoredBatch, service: HealthOmics, *, is_asked: bool) -> bool:
+        entry = await stored.entry(self._row.id)
+        if entry is None or entry.attempt != self._row.attempt or entry.state is not State.ACTIVE:
+            return True
+        if not is_asked:
+            return False
+        try:
+            seen = await service.get_run(self._row.run.id)
+        except NotFoundError:
+            return True
+        except (CallError, ServiceUnusableError):
+            return False
+        return seen.run.uuid != self._row.run.uuid or outlook(seen.run.status) is not Outlook.GOING
+
+    async def _tell(self, stream: Stream) -> bool:
+        """Print what a stream has by now; report whether it is there."""
+        run, token = self._row.run, self._tokens.get(stream.name)
+        begin = None if run.creation_time is None else run.creation_time - _BEFORE
+        end = None if run.stop_time is None else run.stop_time + _AFTER
+        last = self._last if token is None else None
+        while True:
+            page = await self._read.page(stream.name, token=token, begin=begin, end=end, last=last)
+            if page is None:
+                return False
+            for line in page.lines:
+                self._say(stream, line)
+            if page.following is not None:
+                self._tokens[stream.name] = page.following
+            if page.is_last:
+                return True
+            token = page.following
+
+    def _say(self, stream: Stream, line: LogLine) -> None:
+        at = None if line.at is None else f"{line.at:%Y-%m-%dT%H:%M:%S}.{line.at.microsecond // 1000:03}Z"
+        if self._as_json:
+            row = self._row
+            emit(
+                "log",
+                batch=row.batch,
+                id=row.id,
+                runId=row.run.id,
+                stream=stream.name,
+                of=stream.of,
+                at=at,
+                message=line.message,
+            )
+            return
+        if len(self._streams) > 1 and self._told != stream.name:
+            _write(f"==> {stream.of} ({stream.name}) <==")
+        self._told = stream.name
+        message = line.message.rstrip("\r\n")
+        _write(message if at is None else f"{at} {message}")
+
+
+def _write(text: str) -> None:
+    """Write a line as it was logged; a terminal gets it safe to show."""
+    write(sys.stdout, f"{printable(text) if is_terminal(sys.stdout) else text}\n")

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.api.lane_account import AT_ONCE
 from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.cli.calling import login_to
 from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.cli.costs.words import facts_to_come, forecast, lines_to_come
-from batchrun.cli.launching.policy import limits, retry_facts, tell_retries
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import (
     CONCURRENCY,
@@ -29,9 +27,18 @@ from batchrun.cli.options import (
     Service,
 )
 from batchrun.cli.signals import run_async
-from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.verbs.planned import WAITING, Ahead, Compared, PlannedEngine, PlannedLanes, ToCome
-from batchrun.cli.wording import counted, seconds
+from batchrun.cli.speak import complain, counted, emit, say, seconds
+from batchrun.cli.verbs.planned import (
+    WAITING,
+    Ahead,
+    Compared,
+    PlannedEngine,
+    PlannedLanes,
+    ToCome,
+    limits,
+    retry_facts,
+    tell_retries,
+)
 from batchrun.clock import SystemClock
 from batchrun.errors import ServiceError, UsageError
 from batchrun.model.entries.states import State
@@ -42,7 +49,7 @@ from batchrun.model.submissions.grouping import Engine
 from batchrun.ports.stored import Sync
 from batchrun.report.bill import AlikeRows
 from batchrun.report.chosen import Choice
-from batchrun.report.with_service import WithService, with_service
+from batchrun.report.overview import WithService, with_service
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -139,6 +146,8 @@ def _opened(login: OneLogin) -> Opening:
 
 async def _quotas_of(lanes: Sequence[Lane], login: OneLogin) -> Mapping[str, Quotas]:
     """Ask each lane for its account's quotas; those that cannot be asked are told, and left out."""
+    from batchrun.api.lanes import AT_ONCE  # noqa: PLC0415 (loads the engine)
+
     found: dict[str, Quotas] = {}
     places = anyio.CapacityLimiter(AT_ONCE)
 

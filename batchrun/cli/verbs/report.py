@@ -10,8 +10,7 @@ from batchrun.cli.calling import store
 from batchrun.cli.command import group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.cli.options import BATCH, LEDGER, WRITTEN, Account
-from batchrun.cli.speak import STDOUT, poured, say
-from batchrun.cli.wording import counted
+from batchrun.cli.speak import STDOUT, counted, poured, say
 from batchrun.clock import SystemClock
 from batchrun.errors import ReportError
 from batchrun.report.delivering import delivered, output_at

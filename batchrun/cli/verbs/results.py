@@ -16,17 +16,15 @@ from batchrun.cli.calling import store
 from batchrun.cli.command import flag, group, option, texts, verb
 from batchrun.cli.completion import columns, conditions
 from batchrun.cli.options import BATCH, FORCE, LEDGER, SAFE_CSV, WRITTEN, Account
-from batchrun.cli.speak import STDOUT, complain, is_terminal, poured, say
+from batchrun.cli.speak import STDOUT, complain, counted, is_terminal, poured, say
 from batchrun.cli.values import OutputPath
-from batchrun.cli.wording import counted
 from batchrun.errors import ResultsError, UsageError
 from batchrun.report import results as report
-from batchrun.report.again import begun_again
-from batchrun.report.chosen import check, outcomes_of
+from batchrun.report.chosen import begun_again, check, outcomes_of
+from batchrun.report.columns import WHOLE, View, read_columns, read_condition
 from batchrun.report.delivering import delivered, output_at
 from batchrun.report.kinds import RESULTS
 from batchrun.report.outputs import Inputs, is_device, listed
-from batchrun.report.view import WHOLE, View, read_columns, read_condition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

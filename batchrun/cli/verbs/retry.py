@@ -13,11 +13,10 @@ from batchrun.cli.choice import GoAhead, Rows, by_reason, how_to_look, tell_firs
 from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, REACHED, READ_RATE, Output, Service
-from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.wording import counted
+from batchrun.cli.speak import complain, counted, emit, say
 from batchrun.clock import SystemClock
 from batchrun.report.chosen import shortened
-from batchrun.report.view import failed_of
+from batchrun.report.columns import failed_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

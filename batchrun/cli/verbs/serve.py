@@ -16,8 +16,7 @@ from batchrun.api.reading import open_ledger, until_replaced
 from batchrun.cli.command import Risk, option, texts, verb
 from batchrun.cli.options import LEDGER
 from batchrun.cli.signals import heard
-from batchrun.cli.speak import complain, say
-from batchrun.cli.wording import printable
+from batchrun.cli.speak import complain, printable, say
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.ledger.place import LedgerPlace

@@ -12,8 +12,7 @@ from batchrun.cli.command import argument, option, verb
 from batchrun.cli.completion import batches, rows
 from batchrun.cli.options import JSON, LEDGER
 from batchrun.cli.showing import failed
-from batchrun.cli.speak import emit, say
-from batchrun.cli.wording import printable, seconds, whole_line
+from batchrun.cli.speak import emit, printable, say, seconds, whole_line
 from batchrun.model.entries.entry import start_run_request
 from batchrun.model.entries.reasons import advice
 from batchrun.model.entries.states import State

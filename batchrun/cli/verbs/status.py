@@ -26,8 +26,6 @@ from batchrun.report.overview import numbers, overview
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from rich.console import RenderableType
-
     from batchrun.clock import Clock
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, Counts
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks.
 _EVERY: Final = 1.0
-#: Columns of the labels.
-_LABELS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,36 +154,16 @@ def _place(stream: IO[str] | None) -> tuple[int, int] | None:
 
 async def _draw(look: Look, clock: Clock) -> Exit:
     """Keep a picture of it on the terminal; the last one stays."""
-    from rich.console import Console  # noqa: PLC0415 (rich draws on terminals alone)
-    from rich.live import Live  # noqa: PLC0415
+    from batchrun.cli.showing.drawn import watched  # noqa: PLC0415 (rich draws on terminals alone)
 
     now = await look()
-    with Live(_frame(now), console=Console(), auto_refresh=False) as live:
-        live.console.show_cursor()  # else a killed watch leaves a terminal without one
+    with watched() as show:
+        show(now)
         while not now.has_ended:
             await clock.sleep(_EVERY)
             now = await look()
-            live.update(_frame(now), refresh=True)
-        live.refresh()
+            show(now)
     return _exit(now)
-
-
-def _frame(now: Overview) -> RenderableType:
-    from rich.console import Group  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    from batchrun.cli.showing.bar import Bar, Flow  # noqa: PLC0415
-
-    bar = Bar(label=Text(f"  {'ended':<{_LABELS - 1}}", style="dim"), numbers=numbers(now.counts))
-    lines = [
-        Text(f"  {label:<{_LABELS}}", style="dim", no_wrap=True, overflow="ellipsis").append(
-            text, style="not dim"
-        )
-        for label, text in details(now)
-    ]
-    *parts, last = summary(now.batch, now.counts).split(", ")
-    head = [*(Text(f"{part},", style="bold") for part in parts), Text(last, style="bold")]
-    return Group(Flow(head, indent="", gap=" "), bar, *lines)
 
 
 def _exit(now: Overview) -> Exit:

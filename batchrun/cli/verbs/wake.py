@@ -18,8 +18,7 @@ from batchrun.cli.command import HELP, argument, flag, group, verb
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.options import LANES, Account
 from batchrun.cli.signals import interruptible, run_async
-from batchrun.cli.speak import complain, say
-from batchrun.cli.wording import seconds
+from batchrun.cli.speak import complain, say, seconds
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, CallError, InputError, ServiceUnusableError, UsageError
 from batchrun.model.planning.announcing import OURS

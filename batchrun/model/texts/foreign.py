@@ -3,7 +3,7 @@ Text of others, before it is kept or told: the service, a proxy or a configurati
 
 Belongs here: which characters no store takes, how long a text may be, what of an address is a secret, and
 whether it leads to this machine. Does not: which field is a text at all (``service.wire``), what a terminal
-must not be sent (``cli.wording``).
+must not be sent (``cli.speak``).
 """
 
 from __future__ import annotations

@@ -43,6 +43,16 @@ def not_provable(error: CallError) -> ServiceUnusableError:
     )
 
 
+def not_heard(error: CallError) -> ServiceUnusableError:
+    """Make the error that ends a launch which asked long enough for runs that other ledgers started."""
+    return ServiceUnusableError(
+        f"{error.operation} has no usable answer, asked again and again ({error.code}: {error.message}); so "
+        "runs that exist already cannot be found, and nothing more is sent; nothing is lost: run the same "
+        "command again once it answers, or give --trust-ledger if this ledger is the only one that ever "
+        "started this batch"
+    )
+
+
 def other_content(batch: str, rows: Sequence[tuple[str, Judgement]], *, is_other_batch: bool) -> UsageError:
     """Make the error that ends a launch whose rows have runs that are not what they ask for, or maybe not."""
     entry_id, judgement = rows[0]

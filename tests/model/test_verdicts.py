@@ -36,6 +36,7 @@ from batchrun.model.planning.verdicts import (
     HELD,
     Denials,
     SearchResult,
+    Silences,
     after_failure,
     after_look,
     after_missing,
@@ -245,3 +246,11 @@ def test_a_success_in_between_clears_the_count():
 def test_the_only_entry_denied_again_and_again_before_anything_passed_is_systemic():
     denials = Denials()
     assert [denials.denied("a") for _ in range(3)] == [False, False, True]
+
+
+def test_a_question_is_borne_for_so_long_from_its_first_silence_and_anew_after_an_answer():
+    silences = Silences(900.0)
+    assert [silences.has_lasted("a", now) for now in (10, 909, 910)] == [False, False, True]
+    assert not silences.has_lasted("b", 910)
+    silences.answered("a")
+    assert not silences.has_lasted("a", 911)

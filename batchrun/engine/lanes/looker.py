@@ -46,7 +46,10 @@ class Looker:
         self._limits = common.limits
         self._clock = common.clock
         self._denials = Denials()
-        self._absences = Absences(link.service, link.recognition, common.clock, lag=common.limits.listing_lag)
+        limits = common.limits
+        self._absences = Absences(
+            link.service, link.recognition, common.clock, lag=limits.listing_lag, patience=limits.patience
+        )
 
     async def look(self, action: Look | Cancel) -> Acted:
         """

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from batchrun.errors import AccessDeniedError, NotFoundError
+from batchrun.errors import AccessDeniedError, CallError, NotFoundError
 from batchrun.model.entries.entry import run_name
 from batchrun.model.entries.events import Missed
 from batchrun.model.entries.states import Outlook, outlook
 from batchrun.model.planning.absence import Weight, decided, weigh
 from batchrun.model.planning.listing import shows, sought
+from batchrun.model.planning.verdicts import Silences
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -35,12 +36,15 @@ log = structlog.get_logger(__name__)
 class Absences:
     """Answers, of one launch, by which runs are gone."""
 
-    def __init__(self, service: HealthOmics, recognition: Recognition, clock: Clock, *, lag: float) -> None:
+    def __init__(
+        self, service: HealthOmics, recognition: Recognition, clock: Clock, *, lag: float, patience: float
+    ) -> None:
         self._service = service
         self._recognition = recognition
         self._clock = clock
         self._lag = lag  #: seconds
         self._kept_at: dict[str, float] = {}  #: monotonic time of the last answer that was kept, by entry
+        self._silences = Silences(patience)
 
     async def outcome(
         self, entry: Entry, run: Run, missed: Missed, found: Run | None
@@ -66,8 +70,7 @@ class Absences:
             case Weight.FIRST:
                 event = missed
             case Weight.ENOUGH:
-                one = sought(entry, run, run_name(entry))
-                listed = await is_listed(self._service, one, found)
+                listed = await self._is_listed(entry, run, found)
                 event = decided(missed, kept=entry.misses, is_listed=listed)
                 if listed:
                     self._recognition.shown()
@@ -78,6 +81,17 @@ class Absences:
         elif event is not None:
             await self._recognition.confirm()
         return event
+
+    async def _is_listed(self, entry: Entry, run: Run, found: Run | None) -> bool | None:
+        """Report what :func:`is_listed` does; what was asked for in vain for long, nobody can tell."""
+        try:
+            listed = await is_listed(self._service, sought(entry, run, run_name(entry)), found)
+        except CallError:
+            if not self._silences.has_lasted(entry.id, self._clock.monotonic()):
+                raise
+            return None
+        self._silences.answered(entry.id)
+        return listed
 
 
 async def listed_by_name(service: HealthOmics, name: str) -> AsyncGenerator[Listed]:
@@ -97,10 +111,11 @@ async def look_at(service: HealthOmics, run: Listed) -> Sighting | None:
     """
     try:
         return await service.get_run(run.id)
-    except NotFoundError:
+    except NotFoundError as error:
         if outlook(run.status) is Outlook.REMOVED:
             return None
-        raise
+        told = f"{error.message} (run {run.id}, which ListRuns shows)"
+        raise NotFoundError(told, operation=error.operation, code=error.code) from error
 
 
 async def is_listed(service: HealthOmics, one: Sought, found: Run | None) -> bool | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import structlog
 
-from batchrun.engine.denied import not_provable, other_content
+from batchrun.engine.denied import not_heard, not_provable, other_content
 from batchrun.engine.in_groups import in_groups
 from batchrun.engine.proof.absence import listed_by_name, look_at
 from batchrun.engine.proof.other_submissions import OtherSubmissions
@@ -33,6 +33,7 @@ from batchrun.model.lanes import or_home, or_home_alone, request_in
 from batchrun.model.planning.limits import Changed
 from batchrun.model.planning.proofs import TakenOver
 from batchrun.model.planning.stimuli import SurveyConcluded, Surveyed, SurveyFailed
+from batchrun.model.planning.verdicts import Silences
 from batchrun.model.spec import named
 from batchrun.model.submissions.grouping import Engine
 from batchrun.ports.stored import Unproven
@@ -74,6 +75,7 @@ class Prover:
         self._others: dict[str | None, OtherSubmissions] = {}
         self._sighted: Sighted | None = None  #: by the survey that is to be concluded
         self._origin: Origin | None = None  #: of the clock that stamps the proofs that are kept
+        self._silences = Silences(parts.limits.patience)  #: of surveys, by lane
         self.taken_over = TakenOver()
 
     async def begin(self) -> None:
@@ -279,6 +281,7 @@ class Prover:
                 self._meet(
                     await LaneSurvey(link, self._held, self._recorder, sighted).look(wanted), link.name
                 )
+                self._silences.answered(link.name)
                 return not await self.is_in_doubt(link.name)
         except AccessDeniedError as error:
             self._give_up(link, not_provable(error))
@@ -286,6 +289,8 @@ class Prover:
             self._give_up(link, error)
         except CallError as error:
             log.warning("survey_failed", **_named(link), **_told(error))
+            if self._silences.has_lasted(link.name, self._clock.monotonic()):
+                self._give_up(link, not_heard(error))
         return False
 
     async def conclude(self, action: Conclude) -> SurveyConcluded | SurveyFailed:

@@ -17,9 +17,9 @@ import anyio
 from batchrun.engine.denied import not_provable
 from batchrun.engine.in_groups import first_of
 from batchrun.engine.proof.absence import listed_by_name, look_at
-from batchrun.errors import AccessDeniedError
+from batchrun.errors import AccessDeniedError, NotFoundError, OutcomeUnknownError
 from batchrun.model.entries.states import State
-from batchrun.model.planning.listing import Listed, is_same_run
+from batchrun.model.planning.listing import ENDLESS, Listed, is_same_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
@@ -63,6 +63,7 @@ class LaneSurvey:
         self._recorder = recorder
         self._sighted = sighted
         self._found: list[Sighting] = []  #: that no entry has
+        self._unknown: NotFoundError | None = None  #: of a run that is listed and yet not there
 
     async def look(self, wanted: Unproven) -> Sequence[Sighting]:
         """
@@ -88,12 +89,18 @@ class LaneSurvey:
         except ExceptionGroup as failures:
             error = first_of(failures)
             raise (not_provable(error) if isinstance(error, AccessDeniedError) else error) from failures
+        if self._unknown is not None:
+            raise self._unknown
         return self._found
 
     async def _look_at_each(self, runs: ObjectReceiveStream[Listed]) -> None:
         async with runs:
             async for run in runs:
-                sighting = await look_at(self._service, run)
+                try:
+                    sighting = await look_at(self._service, run)
+                except NotFoundError as error:  # the others' looks are not to be made again for it
+                    self._unknown = error
+                    continue
                 if sighting is None:
                     continue
                 if not await self._recorder.taken([sighting.run.uuid], lane=self._lane):
@@ -129,18 +136,23 @@ class LaneSurvey:
         Go through the lane's runs; `Sighted.calls` has it where it was to the end.
 
         It ends early after *most* calls, since to ask for each name takes fewer then, and where a run's name
-        is left out: such a listing cannot show that a name is not there.
+        is left out, or the listing has no end: it cannot show then that a name is not there.
         """
         calls = 0
-        async with aclosing(self._service.listed_runs(None)) as pages:
-            async for page in pages:
-                calls += 1
-                for run in page:
-                    if not run.name:
+        try:
+            async with aclosing(self._service.listed_runs(None)) as pages:
+                async for page in pages:
+                    calls += 1
+                    for run in page:
+                        if not run.name:
+                            return
+                        yield run
+                    if calls > most:
                         return
-                    yield run
-                if calls > most:
-                    return
+        except OutcomeUnknownError as error:
+            if error.code != ENDLESS:
+                raise
+            return
         self._sighted.calls[self._lane] = calls
 
     async def _expect(self, run: Listed, entry_ids: Collection[str]) -> bool:

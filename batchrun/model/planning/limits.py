@@ -84,6 +84,8 @@ class Limits:
     trusts_ledger: bool = False  #: send without looking whether another ledger has started the row already
     replay_window: float = 3600.0  #: seconds for which the service is trusted to remember a requestId
     listing_lag: float = 60.0  #: seconds by which ListRuns may lag behind StartRun, and GetRun behind itself
+    #: Seconds without a usable answer after which a launch does not wait any longer for one that it needs.
+    patience: float = 900.0
     engine: Engine = Engine.STARTRUN
     batch_rows: int | None = None  #: rows of one StartRunBatch at most; None: as many as it carries itself
     #: Seconds for which the service is trusted to remember the requestId of a StartRunBatch: nobody says.

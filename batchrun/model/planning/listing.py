@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _CLOCK_SLACK: Final = timedelta(minutes=10)
 #: One run's creation, told twice, may be rounded.
 _ROUNDING: Final = timedelta(seconds=1)
+#: The code of a listing whose pages have no end: all of it shows nothing, and a part of it may.
+ENDLESS: Final = "EndlessListing"
 _RANKS: Final = {status: rank for rank, status in enumerate(GOING_STATUSES)}
 
 

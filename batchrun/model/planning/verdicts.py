@@ -29,7 +29,7 @@ from batchrun.model.entries.states import Outlook, outlook
 from batchrun.model.spec import TAG_REQUEST_ID, asked_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from batchrun.model.entries.entry import Entry, Run, Sighting
     from batchrun.model.planning.limits import Limits
@@ -179,6 +179,23 @@ def held_for_permission(error: CallError, at: datetime) -> Doubted:
         message=f"the answer was lost longer ago than --replay-window, and looking for the run is denied "
         f"({error.message}); allow omics:ListRuns and run the same command again",
     )
+
+
+class Silences:
+    """Questions that a launch needs answers to, and since when each has had none that can be used."""
+
+    def __init__(self, patience: float) -> None:
+        """Bear each for *patience* seconds."""
+        self._patience = patience
+        self._since: dict[Hashable, float] = {}
+
+    def answered(self, question: Hashable) -> None:
+        """Learn that there was a usable answer."""
+        self._since.pop(question, None)
+
+    def has_lasted(self, question: Hashable, now: float) -> bool:
+        """Learn that there was none at *now*, in loop time; report whether that is not borne any longer."""
+        return now - self._since.setdefault(question, now) >= self._patience
 
 
 class Denials:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batchrun.errors import OutcomeUnknownError
+from batchrun.model.planning.listing import ENDLESS
 from batchrun.service.wire import items, listed, next_token, table
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ async def pages(
         tokens.add(token)
         at = {"startingToken": token}
     raise OutcomeUnknownError(
-        "its pages have no end: a nextToken came again", operation=operation, code="UnparsableAnswer"
+        "its pages have no end: a nextToken came again", operation=operation, code=ENDLESS
     )
 
 

@@ -9,7 +9,6 @@ belong here: what draining is (``api``).
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -18,14 +17,14 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
-import anyio
-
 from batchrun.cli.exits import Exit
 from batchrun.cli.speak import complain, is_terminal, write
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
     from types import FrameType
+
+    import anyio
 
     from batchrun.api.launch import Launch
 
@@ -52,6 +51,8 @@ def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
     Raises:
         KeyboardInterrupt: It was given up.
     """
+    import anyio  # noqa: PLC0415 (half of what most verbs take to start, and they wait for nothing)
+
     before = [(number, signal.getsignal(number)) for number in SIGNALS]
     try:
         return anyio.run(_run, function, arguments)
@@ -162,6 +163,10 @@ def leave_at_once() -> NoReturn:
 
 
 async def _run(function: Callable[..., Awaitable[T]], arguments: tuple[Any, ...]) -> T:
+    import asyncio  # noqa: PLC0415 (as above)
+
+    import anyio  # noqa: PLC0415
+
     loop, found = asyncio.get_running_loop(), []
     with anyio.CancelScope() as scope:
         tell = _Telling(scope).tell

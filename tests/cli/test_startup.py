@@ -100,6 +100,11 @@ def test_what_calls_nobody_and_reads_no_manifest_imports_nothing_heavy(shell: Sh
     assert heavy_after_each(shell, commands) == []
 
 
+def test_help_imports_no_event_loop(shell: Shell):
+    for arguments in (["--help"], ["help", "retry"]):
+        assert not imported(shell, *arguments) & {"anyio", "asyncio"}
+
+
 def test_what_reads_the_ledger_alone_imports_nothing_heavy(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
     shell.run("run", *shell.cohort(2), "--endpoint-url", simulated.url, "--detach")

@@ -6,6 +6,7 @@ import contextlib
 from collections import Counter
 from typing import cast
 
+import psycopg
 import pytest
 
 from batchrun.ledger import open_ledger
@@ -13,18 +14,18 @@ from batchrun.ledger.held import SqlHeldBatch
 from batchrun.ledger.postgres.link import Link
 from batchrun.ledger.postgres.statements import queries
 from batchrun.ledger.postgres.store import PostgresStore
+from batchrun.ledger.rows import micros
 from batchrun.model.entries.states import State
 from batchrun.ports.stored import Transition
-from tests.ledger.samples import AT, accepted, entry_of, filled, intended, steps_of
+from tests.ledger.samples import AT, BATCH, accepted, entry_of, filled, intended, steps_of
 from tests.ledger.submitting import submission
 from tests.postgres.server import emptied
 
 #: How much more of a larger index is looked at, and pages that may be gone through as a whole.
 _DEEPER = 1.5
 _FEW = 120
-#: The newest events that are looked at, and pages for each.
-_EVENTS = 5_000
-_DEEP = 6
+#: Pages of the newest 5,000 events, however many there are; no entry is looked up for any of them.
+_EVENTS = 250
 
 
 @pytest.fixture
@@ -62,6 +63,7 @@ async def _pages_of(url: str, rows: int, pages: Counter[str]) -> dict[str, int]:
         for number, entry in enumerate(await held.due(at=AT, limit=50)):
             steps += steps_of(entry, (intended(), accepted(rows + number)))
         await held.record(steps)
+        await held.due(at=AT, limit=50, lanes=())
         await held.choices()
         await held.unshaped(limit=50)
         await held.next_due(after=AT)
@@ -78,7 +80,7 @@ async def test_of_many_entries_no_more_is_looked_at_than_of_few(in_postgres, pag
     emptied(in_postgres)
     many = await _pages_of(in_postgres, 8_000, pages)
     assert few.keys() == many.keys() >= {"due", "stored_attempts_of", "choices", "oldest_active"}
-    assert many.pop("recent") < _EVENTS * _DEEP  # of so many, however many there are
+    assert many.pop("recent") < _EVENTS
     grown = {name: (few[name], many[name]) for name in many if many[name] > few[name] * _DEEPER + _FEW}
     assert not grown
 
@@ -115,3 +117,17 @@ async def test_what_was_asked_ahead_is_asked_again_where_something_was_written_s
             return place, store.all("batches")[0].place
 
         assert await held._write(job) == ("/new", "/newer")
+
+
+async def test_events_that_were_recorded_before_they_said_their_batch_are_seen(in_postgres):
+    async with await open_ledger(in_postgres) as ledger:
+        await filled(ledger, "a")
+        await filled(ledger, "b", batch="beside")
+        with psycopg.connect(in_postgres) as connection:
+            connection.execute(
+                "INSERT INTO events (entry, attempt, at, kind, detail) "
+                "SELECT key, 1, %s, 'intended', '{}' FROM entries",
+                [micros(AT)],
+            )
+        for name in (BATCH, "beside"):
+            assert (await ledger.batch(name).glance(since=AT, at=AT, limit=1)).events == ((AT, "intended"),)

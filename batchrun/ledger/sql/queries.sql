@@ -112,9 +112,6 @@ UPDATE entries SET
     lane = :lane, offers = :offers, may_take = :may_take
 WHERE key = :key;
 
--- name: add_event
-INSERT INTO events (entry, attempt, at, kind, detail) VALUES (:key, :attempt, :at, :kind, :detail);
-
 -- ------------------------------------------------------------------ proofs
 
 -- name: keep_proof
@@ -251,27 +248,10 @@ SELECT id FROM manifest WHERE is_changed = 1 ORDER BY position LIMIT 20;
 -- name: changed_sent_ids
 SELECT id FROM manifest WHERE is_changed = 1 AND was_sent = 1 ORDER BY position LIMIT 20;
 
--- name: gone
-SELECT count(*) FROM (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry FROM manifest) AS gone;
-
 -- name: gone_ids
 SELECT id FROM entries
 WHERE key IN (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry FROM manifest)
 ORDER BY position LIMIT 20;
-
--- name: find_places
--- Known rows go where the manifest has them; gone entries follow after, in the order they had.
-INSERT INTO places (entry, position, in_manifest)
-SELECT entry, position, 1 FROM manifest WHERE is_moved = 1
-UNION ALL
-SELECT key, place, 0 FROM (
-    SELECT
-        key, position, in_manifest,
-        (SELECT coalesce(max(position), -1) FROM manifest) + row_number() OVER (ORDER BY position) AS place
-    FROM entries
-    WHERE key IN (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry FROM manifest)
-) AS gone
-WHERE position <> place OR in_manifest = 1;
 
 -- name: beyond
 SELECT 1 + coalesce(max(position), 0) FROM (
@@ -596,15 +576,6 @@ FROM (
 ) AS f JOIN entry_rows AS r ON r.key = f.key
 WHERE f.place <= :limit
 ORDER BY f.total DESC, f.state, f.reason NULLS FIRST, f.position;
-
--- name: recent
--- The newest events lead. Their keys have few gaps, so no index over time is needed. Both bounds: of a range with one
--- PostgreSQL takes it that it is a third of the table.
-SELECT v.at, v.kind
-FROM events AS v
-WHERE v.key > (SELECT max(key) FROM events) - 5000 AND v.key <= (SELECT max(key) FROM events) AND v.at >= :since
-    AND (SELECT batch FROM entries WHERE key = v.entry) = :batch
-ORDER BY v.key;
 
 -- name: ids_of_run
 SELECT DISTINCT id FROM attempt_rows WHERE batch = :batch AND :text IN (run_uuid, run_id, run_arn) ORDER BY id;

@@ -26,11 +26,6 @@ UPDATE entries SET
     lane = i.lane, may_take = i.may_take, request = coalesce(i.request, entries.request)
 FROM intents AS i WHERE entries.batch = :batch AND entries.id = i.id;
 
--- name: add_intended_events
-INSERT INTO events (entry, attempt, at, kind, detail)
-SELECT e.key, i.attempt, i.at, 'intended', i.detail
-FROM intents AS i CROSS JOIN entries AS e ON e.batch = :batch AND e.id = i.id;
-
 -- name: keep_intended_proofs
 INSERT INTO proofs (entry, at)
 SELECT e.key, i.proven_at FROM intents AS i CROSS JOIN entries AS e ON e.batch = :batch AND e.id = i.id

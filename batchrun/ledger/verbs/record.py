@@ -56,9 +56,8 @@ def record(store: Store, batch: int, name: str, steps: Iterable[Transition]) -> 
             raise InvariantError(f"a step for entry '{entry.id}' of batch '{entry.batch}' in batch '{name}'")
         key = _update(store, stored.get(entry.id), entry)
         at, attempt = micros(event.at), entry.attempt
-        events.append(
-            {"key": key, "attempt": attempt, "at": at, "kind": kind(event), "detail": detail(event, entry)}
-        )
+        told = {"kind": kind(event), "detail": detail(event, entry)}
+        events.append({"batch": batch, "key": key, "attempt": attempt, "at": at, **told})
         if isinstance(event, Failed) and may_be_asked(entry):
             failed.append({"key": key, "attempt": attempt})
         if isinstance(event, Doubted) and event.code == OTHER_CONTENT:

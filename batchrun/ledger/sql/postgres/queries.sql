@@ -27,6 +27,11 @@ SELECT 1 FROM leases WHERE batch = :batch FOR UPDATE;
 -- The row stays locked to the end of the transaction: nobody takes the batch over between this and what follows.
 SELECT 1 FROM leases WHERE batch = :batch AND fence = :fence AND holder IS NOT NULL FOR UPDATE;
 
+-- ------------------------------------------------------------------ recording
+
+-- name: add_event
+INSERT INTO events (batch, entry, attempt, at, kind, detail) VALUES (:batch, :key, :attempt, :at, :kind, :detail);
+
 -- ------------------------------------------------------------------ proofs
 
 -- name: sought_names
@@ -101,6 +106,27 @@ CREATE TEMP TABLE places (
 -- What is deleted stays in the way until the transaction ends.
 TRUNCATE slice;
 
+-- name: gone
+-- From what is kept of counts: the server would go through the whole batch, and sort it.
+SELECT (
+    (SELECT coalesce(sum(total), 0) FROM entry_counts WHERE batch = :batch) - (SELECT count(entry) FROM manifest)
+)::bigint AS gone;
+
+-- name: find_places
+-- Known rows go where the manifest has them; gone entries, if there are any, follow after, in the order they had.
+INSERT INTO places (entry, position, in_manifest)
+SELECT entry, position, 1 FROM manifest WHERE is_moved = 1
+UNION ALL
+SELECT key, place, 0 FROM (
+    SELECT
+        key, position, in_manifest,
+        (SELECT coalesce(max(position), -1) FROM manifest) + row_number() OVER (ORDER BY position) AS place
+    FROM entries
+    WHERE key IN (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry FROM manifest)
+        AND (SELECT sum(total) FROM entry_counts WHERE batch = :batch) > (SELECT count(entry) FROM manifest)
+) AS gone
+WHERE position <> place OR in_manifest = 1;
+
 -- ------------------------------------------------------------------ intents of many rows
 
 -- name: make_intents
@@ -117,6 +143,11 @@ CREATE TEMP TABLE intents (
     detail      TEXT NOT NULL,
     proven_at   BIGINT
 ) ON COMMIT DROP;
+
+-- name: add_intended_events
+INSERT INTO events (batch, entry, attempt, at, kind, detail)
+SELECT e.batch, e.key, i.attempt, i.at, 'intended', i.detail
+FROM intents AS i CROSS JOIN entries AS e ON e.batch = :batch AND e.id = i.id;
 
 -- ------------------------------------------------------------------ namesakes
 
@@ -139,6 +170,16 @@ SELECT coalesce((
         OR at < (extract(epoch FROM clock_timestamp()) - 60) * 1000000
     ORDER BY key DESC LIMIT 1
 ), 0);
+
+-- name: recent
+-- The newest events lead. Their keys have few gaps, so no index over time is needed. Both bounds: of a range with one
+-- the server takes it that it is a third of the table. Each says its batch, since to look 5,000 entries up takes most
+-- of the time; those that were recorded before they said so do not.
+SELECT v.at, v.kind
+FROM events AS v
+WHERE v.key > (SELECT max(key) FROM events) - 5000 AND v.key <= (SELECT max(key) FROM events) AND v.at >= :since
+    AND coalesce(v.batch, (SELECT batch FROM entries WHERE key = v.entry)) = :batch
+ORDER BY v.key;
 
 -- name: ids_like
 -- As SQLite's LIKE, which passes over capitals.

@@ -26,6 +26,11 @@ SELECT 1 FROM leases WHERE batch = :batch;
 -- name: is_held
 SELECT 1 FROM leases WHERE batch = :batch AND fence = :fence AND holder IS NOT NULL;
 
+-- ------------------------------------------------------------------ recording
+
+-- name: add_event
+INSERT INTO events (entry, attempt, at, kind, detail) VALUES (:key, :attempt, :at, :kind, :detail);
+
 -- ------------------------------------------------------------------ proofs
 
 -- name: sought_names
@@ -94,6 +99,23 @@ CREATE TEMP TABLE places (
 -- name: empty_slice
 DELETE FROM slice;
 
+-- name: gone
+SELECT count(*) FROM (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry FROM manifest) AS gone;
+
+-- name: find_places
+-- Known rows go where the manifest has them; gone entries follow after, in the order they had.
+INSERT INTO places (entry, position, in_manifest)
+SELECT entry, position, 1 FROM manifest WHERE is_moved = 1
+UNION ALL
+SELECT key, place, 0 FROM (
+    SELECT
+        key, position, in_manifest,
+        (SELECT coalesce(max(position), -1) FROM manifest) + row_number() OVER (ORDER BY position) AS place
+    FROM entries
+    WHERE key IN (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry FROM manifest)
+) AS gone
+WHERE position <> place OR in_manifest = 1;
+
 -- ------------------------------------------------------------------ intents of many rows
 
 -- name: make_intents
@@ -111,6 +133,11 @@ CREATE TEMP TABLE intents (
     proven_at   INTEGER
 ) STRICT;
 
+-- name: add_intended_events
+INSERT INTO events (entry, attempt, at, kind, detail)
+SELECT e.key, i.attempt, i.at, 'intended', i.detail
+FROM intents AS i CROSS JOIN entries AS e ON e.batch = :batch AND e.id = i.id;
+
 -- ------------------------------------------------------------------ namesakes
 
 -- name: make_works
@@ -125,6 +152,14 @@ CREATE TEMP TABLE works (
 
 -- name: newest_event
 SELECT coalesce(max(key), 0) FROM events;
+
+-- name: recent
+-- The newest events lead. Their keys have few gaps, so no index over time is needed.
+SELECT v.at, v.kind
+FROM events AS v
+WHERE v.key > (SELECT max(key) FROM events) - 5000 AND v.key <= (SELECT max(key) FROM events) AND v.at >= :since
+    AND (SELECT batch FROM entries WHERE key = v.entry) = :batch
+ORDER BY v.key;
 
 -- name: ids_like
 SELECT id FROM entries WHERE batch = :batch AND id LIKE :text ESCAPE '\' LIMIT 20;

@@ -80,9 +80,7 @@ async def examine(
     answers = Answers()
     clock = SystemClock()
     today = clock.utcnow().date()
-    async with Opening(
-        None, target=login.target, login=login, rate=UNLIMITED, read_rate=read_rate, clock=clock
-    ) as opened:
+    async with Opening(None, login=login, rate=UNLIMITED, read_rate=read_rate, clock=clock) as opened:
         if manifest.lanes:
             await ask_lanes(opened, manifest, places, answers, today)
         else:

@@ -78,16 +78,16 @@ class Opening:
             read_rate: Calls per second of each other operation.
             credentials_wait: Seconds to wait for credentials to come back once a call was accepted.
             clock: The time; the machine's own unless another is given.
-            login: One of *target* that others use too; one of its own unless another is given.
+            login: One that others use too, whose target counts; one of its own unless another is given.
             lanes: A file of lanes, for batches that have some; their manifests are read again without it.
             objects: What is read from S3.
         """
         self._place = None if ledger is None else LedgerPlace(ledger)
-        self._target = target
         self._rate = rate
         self._read_rate = read_rate
         self._credentials_wait = credentials_wait
         self._login = login or OneLogin(target)
+        self._target = self._login.target
         self._lanes = lanes
         self._objects = objects
         self._clock = clock or SystemClock()

@@ -1,83 +1,61 @@
 """
-The way to the service, and to S3, for verbs that call them beside a launch, and the logs that calls make.
+The options of verbs that call the service about a batch, and their way to it, to S3 and to the ledger.
 
-Belongs here: all of it, since a log that nobody has set up goes to stdout. Does not: launches
+Belongs here: the logs of calls too, since a log that nobody has set up goes to stdout. Does not: launches
 (``launching``), what is read and written.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeVar
 
-from batchrun.api.objects import ObjectsOnce, OneLogin, StoreWhenNeeded
-from batchrun.cli.options import PLAIN
+from batchrun.api.objects import ObjectsOnce, OneLogin
+from batchrun.cli.command import group
+from batchrun.cli.options import LEDGER, PLAIN, REACHED, READ_RATE, Output, Service
 
 if TYPE_CHECKING:
     from batchrun.api.opening import Opening
     from batchrun.api.session import Session
-    from batchrun.cli.options import Account, Output, Service
+    from batchrun.cli.options import Account
     from batchrun.model.paces.pace import Rate
 
-
-class Calling(Protocol):
-    """What a verb was told that calls the service about a ledger's batch."""
-
-    @property
-    def ledger(self) -> str: ...  # noqa: D102
-    @property
-    def read_rate(self) -> Rate: ...  # noqa: D102
-    @property
-    def concurrency(self) -> int: ...  # noqa: D102
-    @property
-    def service(self) -> Service: ...  # noqa: D102
-    @property
-    def lanes(self) -> str | None: ...  # noqa: D102
-    @property
-    def output(self) -> Output: ...  # noqa: D102
+    T = TypeVar("T", bound=Opening)
 
 
-def opening(options: Calling, login: OneLogin, *, region: str | None = None) -> Opening:
-    """
-    Return the way to a verb's ledger and service.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calling:
+    """The options of a verb that calls the service about a batch of a ledger, beside its own."""
 
-    Args:
-        options: What the verb was told.
-        login: Which all that it calls have in common.
-        region: Where its calls go, unless it was told another.
-    """
-    from batchrun.api.opening import Opening  # noqa: PLC0415 (those who only read files open no ledger)
+    ledger: str = LEDGER()
+    read_rate: Rate = READ_RATE()
+    lanes: str | None = REACHED()
+    service: Service = group(Service)
+    output: Output = group(Output)
 
-    login = login.beside(replace(login.target, region=login.target.region or region))
-    return Opening(
-        options.ledger,
-        target=login.target,
-        read_rate=options.read_rate,
-        login=login,
-        lanes=options.lanes,
-        objects=ObjectsOnce(login),
-    )
+    def login(self, concurrency: int) -> OneLogin:
+        """Return the one login of the verb, for so many calls at once; logs are set up before the first."""
+        target = self.service.target(concurrency=concurrency)
+        return OneLogin(target, before=partial(_set_up_logs, self.output))
 
+    def opening(self, login: OneLogin, *, region: str | None = None) -> Opening:
+        """Return the way to the ledger and the service, in *region* unless an option says another."""
+        from batchrun.api.opening import Opening  # noqa: PLC0415 (those who only read files open no ledger)
 
-def session(options: Calling, login: OneLogin) -> Session:
-    """Return the same for a verb that holds a batch."""
-    from batchrun.api.session import Session  # noqa: PLC0415 (imports the engine)
+        return self._opened(
+            Opening, login.beside(replace(login.target, region=login.target.region or region))
+        )
 
-    return Session(
-        options.ledger,
-        target=login.target,
-        read_rate=options.read_rate,
-        login=login,
-        lanes=options.lanes,
-        objects=ObjectsOnce(login),
-    )
+    def session(self, login: OneLogin) -> Session:
+        """Return the same for a verb that holds a batch."""
+        from batchrun.api.session import Session  # noqa: PLC0415 (imports the engine)
 
+        return self._opened(Session, login)
 
-def login_of(options: Calling) -> OneLogin:
-    """Return the one login of a verb; logs are set up before anybody is called."""
-    target = options.service.target(concurrency=options.concurrency)
-    return OneLogin(target, before=partial(_set_up_logs, options.output))
+    def _opened(self, kind: type[T], login: OneLogin) -> T:
+        objects = ObjectsOnce(login)
+        return kind(self.ledger, login=login, read_rate=self.read_rate, lanes=self.lanes, objects=objects)
 
 
 def login_to(account: Account, output: Output = PLAIN) -> OneLogin:
@@ -85,17 +63,7 @@ def login_to(account: Account, output: Output = PLAIN) -> OneLogin:
     return OneLogin(account.target(), before=partial(_set_up_logs, output))
 
 
-def objects(account: Account, output: Output = PLAIN) -> ObjectsOnce:
-    """Return the files in the S3 of a verb that calls nobody else."""
-    return ObjectsOnce(login_to(account, output))
-
-
-def store(account: Account) -> StoreWhenNeeded:
-    """Return that S3 to write to; likewise."""
-    return StoreWhenNeeded(login_to(account))
-
-
 def _set_up_logs(output: Output) -> None:
-    from batchrun.cli.logs import configure_as  # noqa: PLC0415 (who reads files alone logs nothing)
+    from batchrun.cli.logs import configure_as  # noqa: PLC0415 (a verb that only reads files logs nothing)
 
     configure_as(output)

@@ -99,8 +99,8 @@ def group(kind: type[DataclassInstance]) -> Any:
 
 
 def parameters(kind: type[DataclassInstance]) -> Iterator[click.Parameter]:
-    """Return what sets the fields of *kind*, and of the groups in it, in their order."""
-    for one in fields(kind):
+    """Return what sets the fields of *kind*, its own before those it inherits, and of the groups in it."""
+    for one in sorted(fields(kind), key=lambda one: one.name not in kind.__annotations__):
         if "group" in one.metadata:
             yield from parameters(one.metadata["group"])
         else:

@@ -179,6 +179,10 @@ class Account:
         return Target(profile=self.profile, region=self.region)
 
 
+#: Of a verb whose lanes say it themselves.
+NO_ACCOUNT: Final = Account(profile=None, region=None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service(Account):
     """Which HealthOmics it is, and how patiently it is called."""

@@ -12,13 +12,13 @@ import click
 
 from batchrun.api.objects import ObjectsOnce
 from batchrun.cli.batches import batch_to_read
-from batchrun.cli.calling import login_of, opening
+from batchrun.cli.calling import Calling
 from batchrun.cli.choice import Rows
 from batchrun.cli.command import group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, PriceOptions, dynamic_gib, prices_for
 from batchrun.cli.costs.words import facts, forecast, lines
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import BATCH, FORCE, LEDGER, REACHED, READ_RATE, SAFE_CSV, WRITTEN, Output, Service
+from batchrun.cli.options import BATCH, FORCE, SAFE_CSV, WRITTEN
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, complain, counted, emit, say
 from batchrun.clock import SystemClock
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from batchrun.api.opening import Opening
-    from batchrun.model.paces.pace import Rate
     from batchrun.model.price_lists import PriceLists
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, EndedRun
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
     from batchrun.report.chosen import Choice
     from batchrun.report.outputs import OutputFile
 
+#: Runs that are asked for at once.
+_AT_ONCE: Final = 8
 #: Seconds between two words on how far it is.
 _TELL_EVERY: Final = 5.0
 #: By what --format says, or where it says nothing.
@@ -52,7 +53,7 @@ _FILES: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Calling):
     """The options of ``batchrun costs``."""
 
     batch: str | None = BATCH()
@@ -68,16 +69,6 @@ class Options:
     )
     force: bool = FORCE(help="Replace existing files.")
     safe_csv: bool = SAFE_CSV()
-    ledger: str = LEDGER()
-    read_rate: Rate = READ_RATE()
-    lanes: str | None = REACHED()
-    service: Service = group(Service)
-    output: Output = group(Output)
-
-    @property
-    def concurrency(self) -> int:
-        """Runs that are asked for at once."""
-        return 8
 
 
 @verb(
@@ -94,11 +85,11 @@ async def costs(options: Options) -> Exit:
     Asks the service what each run used, once; a second time it calls nobody. Stopped, it loses nothing: the
     same command goes on.
     """
-    login = login_of(options)
+    login = options.login(_AT_ONCE)
     chosen_by = options.rows.choice(ObjectsOnce(login))
     gib = dynamic_gib(options.dynamic_gib)
     output = _output(options)
-    async with opening(options, login) as opened:
+    async with options.opening(login) as opened:
         ledger = await opened.found_ledger()
         batch = await batch_to_read(ledger, options.batch)
         regions = await regions_of(ledger, batch)
@@ -136,9 +127,7 @@ async def _ask(opened: Opening, batch: Batch, runs: Sequence[EndedRun], options:
             complain(f"asked what {asked.done} of {counted(len(runs), 'run')} used")
 
     ledger, reach = await opened.ledger(), await opened.reach_of(batch)
-    asked = await ask_usage(
-        runs, ledger=ledger, reach=reach, clock=clock, at_once=options.concurrency, tell=tell
-    )
+    asked = await ask_usage(runs, ledger=ledger, reach=reach, clock=clock, at_once=_AT_ONCE, tell=tell)
     for why in sorted({why for _, why in asked.unknown}):
         complain(f"not known: {why}")
 

@@ -176,7 +176,6 @@ def session(job: Job, clock: Clock) -> Session:
     """Make the session that the job describes."""
     return Session(
         job.options.ledger,
-        target=job.target,
         rate=job.options.rate,
         read_rate=job.options.read_rate,
         credentials_wait=job.options.credentials_wait,

@@ -11,8 +11,7 @@ import anyio
 from batchrun.api.objects import ObjectsOnce, StoreWhenNeeded
 from batchrun.api.reading import inputs_of
 from batchrun.cli.batches import batch_to_change
-from batchrun.cli.calling import login_of, opening
-from batchrun.cli.calling import session as session_of
+from batchrun.cli.calling import Calling
 from batchrun.cli.choice import GoAhead, Rows, by_status, tell_groups
 from batchrun.cli.command import flag, group, verb
 from batchrun.cli.exits import Exit
@@ -20,13 +19,9 @@ from batchrun.cli.launching.results_file import results_output, write_results
 from batchrun.cli.options import (
     BATCH,
     CONCURRENCY,
-    LEDGER,
     LISTING_LAG,
-    REACHED,
-    READ_RATE,
     RESULTS,
     Output,
-    Service,
 )
 from batchrun.cli.signals import Stopping, heard
 from batchrun.cli.speak import complain, counted, emit, printable, say
@@ -44,7 +39,6 @@ if TYPE_CHECKING:
     from batchrun.api.launch import Launch
     from batchrun.api.objects import OneLogin
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.paces.pace import Rate
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.objects import ObjectStore
     from batchrun.ports.stored import Batch
@@ -60,7 +54,7 @@ _LOOK_EVERY: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Calling):
     """The options of ``batchrun cancel``."""
 
     batch: str | None = BATCH()
@@ -68,13 +62,8 @@ class Options:
     rows: Rows = group(Rows)
     go: GoAhead = group(GoAhead)
     results: str | None = RESULTS()
-    ledger: str = LEDGER()
-    read_rate: Rate = READ_RATE()
     concurrency: int = CONCURRENCY()
     listing_lag: float = LISTING_LAG()
-    lanes: str | None = REACHED()
-    service: Service = group(Service)
-    output: Output = group(Output)
 
 
 @verb(
@@ -90,9 +79,9 @@ async def cancel(options: Options) -> Exit:
     Shows what it will do, and asks. What was asked for is kept in the ledger: a launcher that is running
     takes note within seconds and carries it out, else this command does, and waits for the runs' ends.
     """
-    login = login_of(options)
+    login = options.login(options.concurrency)
     chosen_by = options.rows.choice(ObjectsOnce(login))
-    async with opening(options, login) as opened:
+    async with options.opening(login) as opened:
         ledger = await opened.found_ledger()
         found = await batch_to_change(ledger, options.batch)
         batch = found.name
@@ -158,7 +147,7 @@ async def _carried_out(
         ServiceUnusableError: The service cannot be used, or a permission is missing.
     """
     limits = Limits(concurrency=options.concurrency, listing_lag=options.listing_lag, watch=_WATCH)
-    async with session_of(options, login) as session:
+    async with options.session(login) as session:
         ledger = await session.ledger()
         if await ledger.batch(batch.name).holder(at=SystemClock().utcnow()) is None:
             # Else its holder has its own login, and notices within seconds.

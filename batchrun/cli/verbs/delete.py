@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 from batchrun.api.first_look import first_look
 from batchrun.api.objects import ObjectsOnce
 from batchrun.cli.batches import batch_to_change
-from batchrun.cli.calling import login_of, opening
+from batchrun.cli.calling import Calling
 from batchrun.cli.choice import GoAhead, Rows, how_to_look, tell_first_look, tell_groups
 from batchrun.cli.command import group, verb
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, LISTING_LAG, REACHED, READ_RATE, Output, Service
+from batchrun.cli.options import BATCH, CONCURRENCY, LISTING_LAG
 from batchrun.cli.speak import complain, counted, emit, say, seconds
 from batchrun.clock import SystemClock
 from batchrun.model.entries.states import State
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from batchrun.api.opening import Opening
     from batchrun.engine.upkeep.deleter import Deleted
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.paces.pace import Rate
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, EndedRun
     from batchrun.report.chosen import Choice
@@ -33,19 +32,14 @@ _PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Calling):
     """The options of ``batchrun delete``."""
 
     batch: str | None = BATCH()
     rows: Rows = group(Rows)
     go: GoAhead = group(GoAhead)
-    ledger: str = LEDGER()
-    read_rate: Rate = READ_RATE()
     concurrency: int = CONCURRENCY()
     listing_lag: float = LISTING_LAG()
-    lanes: str | None = REACHED()
-    service: Service = group(Service)
-    output: Output = group(Output)
 
 
 @verb(
@@ -61,8 +55,8 @@ async def delete(options: Options) -> Exit:
     Shows what it will do, and asks. Runs that go on are left alone. Conditions speak of each run by itself.
     What was taken for deleted is looked for first: a run that is there after all has its row again.
     """
-    login = login_of(options)
-    async with opening(options, login) as opened:
+    login = options.login(options.concurrency)
+    async with options.opening(login) as opened:
         ledger = await opened.found_ledger()
         found = await batch_to_change(ledger, options.batch)
         chosen_by = options.rows.choice(ObjectsOnce(login))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.cli.calling import objects
+from batchrun.api.objects import ObjectsOnce
+from batchrun.cli.calling import login_to
 from batchrun.cli.command import argument, group, verb
 from batchrun.cli.completion import files
 from batchrun.cli.exits import Exit, exit_code, worst
-from batchrun.cli.options import LANES, READ_RATE, TIMEOUT, Account, Output
+from batchrun.cli.options import LANES, NO_ACCOUNT, READ_RATE, TIMEOUT, Output
 from batchrun.cli.signals import interruptible, run_async
 from batchrun.cli.speak import complain, counted, emit, printable, say
 from batchrun.model.lanes import Lane
@@ -74,7 +75,7 @@ def _lanes(options: Options) -> Sequence[Lane]:
     from batchrun.manifest.load import lanes_of  # noqa: PLC0415
     from batchrun.manifest.source import Source  # noqa: PLC0415
 
-    with interruptible(), objects(Account(profile=None, region=None), options.output) as in_s3:
+    with interruptible(), ObjectsOnce(login_to(NO_ACCOUNT, options.output)) as in_s3:
         if options.manifest is not None:
             return lanes_of(Source(path=options.manifest, lanes=options.lanes), objects=in_s3)
         return () if options.lanes is None else lanes_to_use(options.lanes, in_s3)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchrun.cli.calling import Calling
 from batchrun.cli.command import HELP, argument, flag, group, option, texts, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.manifest_options import ManifestOptions
@@ -18,7 +19,6 @@ from batchrun.cli.options import (
     CHANGED,
     CONCURRENCY,
     LEDGER,
-    REACHED,
     READ_RATE,
     Output,
     Service,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyOptions:
+class VerifyOptions(Calling):
     """The options of ``batchrun ledger verify``."""
 
     batch: str | None = BATCH()
@@ -49,12 +49,7 @@ class VerifyOptions:
         help="Then compare BATCH, or every batch, with the service, in its own region. A run that was taken "
         "for deleted but still exists is given back to its row.",
     )
-    ledger: str = LEDGER()
-    read_rate: Rate = READ_RATE()
     concurrency: int = CONCURRENCY()
-    lanes: str | None = REACHED()
-    service: Service = group(Service)
-    output: Output = group(Output)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,16 +65,6 @@ class RebuildOptions:
     ledger: str = LEDGER()
     service: Service = group(Service)
     output: Output = group(Output)
-
-    @property
-    def concurrency(self) -> int:
-        """Runs that are looked at at once."""
-        return 32
-
-    @property
-    def lanes(self) -> str | None:
-        """The file of lanes, which is the manifest's too."""
-        return self.manifest.lanes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +107,7 @@ def verify(options: VerifyOptions) -> Exit:
         return Exit.OK
     from batchrun.cli.verbs.ledger_online import compare_online  # noqa: PLC0415 (imports the engine)
 
-    return run_async(compare_online, options, options.batch)
+    return run_async(compare_online, options, options.concurrency, options.batch)
 
 
 def _verify(path: str, *, as_json: bool) -> None:
@@ -180,7 +165,14 @@ async def rebuild(options: RebuildOptions) -> None:
     from batchrun.cli.launching.manifests import source  # noqa: PLC0415 (botocore takes half a second to import)
     from batchrun.cli.verbs.ledger_online import recover  # noqa: PLC0415
 
-    await recover(options, source(options.manifest), Changed(options.changed or "refuse"))
+    calling = Calling(
+        ledger=options.ledger,
+        read_rate=options.read_rate,
+        lanes=options.manifest.lanes,
+        service=options.service,
+        output=options.output,
+    )
+    await recover(calling, source(options.manifest), Changed(options.changed or "refuse"))
 
 
 @verb(InitOptions, epilog="Read on: 'batchrun help postgres'.")

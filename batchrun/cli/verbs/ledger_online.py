@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 from batchrun.api.first_look import give_back
 from batchrun.api.objects import ObjectsOnce
 from batchrun.api.reading import find_batch
-from batchrun.cli.calling import login_of, opening, session
 from batchrun.cli.choice import tell_back
 from batchrun.cli.exits import Exit, worst
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
@@ -42,6 +41,8 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
 
+#: Calls of one kind that a rebuild has in flight at once.
+_AT_ONCE: Final = 32
 #: How long the batch stays held where we die on another host; renewed at a third of it.
 _LEASE: Final = timedelta(seconds=30)
 
@@ -55,10 +56,10 @@ async def recover(options: Calling, wanted: Source, changed: Changed) -> None:
         BatchrunError: Something else ended it early; nothing was written.
     """
     configure_as(options.output)
-    login, clock = login_of(options), SystemClock()
+    login, clock = options.login(_AT_ONCE), SystemClock()
     with loaded(wanted, ObjectsOnce(login), replace(options.output, quiet=True)) as manifest:
         refuse_beside_lanes([manifest], options.service)
-        async with session(options, login) as opened:
+        async with options.session(login) as opened:
             search = RunSearch(
                 specs=manifest.specs,
                 default_name=partial(default_name, manifest.batch),
@@ -144,7 +145,7 @@ def _refusal(rebuilt: Rebuilt) -> str:
     return f"nothing was written; {'; '.join(cures)}"
 
 
-async def compare_online(options: Calling, name: str | None) -> Exit:
+async def compare_online(options: Calling, concurrency: int, name: str | None) -> Exit:
     """
     Compare the batch of this *name*, or each, with the service; runs that are there after all get their rows.
 
@@ -154,19 +155,19 @@ async def compare_online(options: Calling, name: str | None) -> Exit:
     Raises:
         UsageError, ServiceUnusableError: The service cannot be asked.
     """
-    login = login_of(options)
-    async with opening(options, login) as opened:
+    login = options.login(concurrency)
+    async with options.opening(login) as opened:
         ledger = await opened.ledger()
         batches = await ledger.batches() if name is None else [await find_batch(ledger, name)]
-        codes = [await _compare(ledger, batch, login, options) for batch in batches]
+        codes = [await _compare(ledger, batch, login, options, concurrency) for batch in batches]
     return worst([Exit.OK, *codes])
 
 
-async def _compare(ledger: Ledger, batch: Batch, login: OneLogin, options: Calling) -> Exit:
+async def _compare(ledger: Ledger, batch: Batch, login: OneLogin, options: Calling, concurrency: int) -> Exit:
     # Each batch's runs are in its own region; one that is named is the user's word.
-    async with opening(options, login, region=batch.region) as opened:
+    async with options.opening(login, region=batch.region) as opened:
         reach = await opened.reach_of(batch)
-        found = await compare(ledger.batch(batch.name), reach=reach, at_once=options.concurrency)
+        found = await compare(ledger.batch(batch.name), reach=reach, at_once=concurrency)
     looked = await give_back(ledger, batch, found.deleted, at=SystemClock().utcnow())
     tell_back(looked, is_done=True)
     (_emit_compared if options.output.as_json else _tell_compared)(batch.name, found, looked)

@@ -17,11 +17,10 @@ import click
 
 from batchrun.api.reading import find_batch
 from batchrun.cli.batches import row_to_read
-from batchrun.cli.calling import login_of, opening
-from batchrun.cli.command import argument, flag, group, option, verb
+from batchrun.cli.calling import Calling
+from batchrun.cli.command import argument, flag, option, verb
 from batchrun.cli.completion import batches, rows
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import LEDGER, REACHED, READ_RATE, Output, Service
 from batchrun.cli.signals import heard
 from batchrun.cli.speak import complain, emit, is_terminal, printable, write
 from batchrun.clock import SystemClock
@@ -34,14 +33,13 @@ if TYPE_CHECKING:
 
     from batchrun.api.row_logs import RowRun, Stream
     from batchrun.clock import Clock
-    from batchrun.model.paces.pace import Rate
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.service import HealthOmics
     from batchrun.service.run_logs import LogLine, RunLogs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Calling):
     """The options of ``batchrun logs``."""
 
     entry_id: str = argument(metavar="ID", shell_complete=rows)
@@ -70,16 +68,6 @@ class Options:
         help="Go on with what is logged from now on, until the run has ended.",
     )
     batch: str | None = option("--batch", shell_complete=batches, help="The batch, if ID is in several.")
-    ledger: str = LEDGER()
-    read_rate: Rate = READ_RATE()
-    lanes: str | None = REACHED()
-    service: Service = group(Service)
-    output: Output = group(Output)
-
-    @property
-    def concurrency(self) -> int:
-        """Calls in flight at once."""
-        return 1
 
 
 @verb(
@@ -94,7 +82,7 @@ async def logs(options: Options) -> Exit:
 
     ID may also be the uuid, the id or the ARN of a run of its.
     """
-    async with opening(options, login_of(options)) as opened:
+    async with options.opening(options.login(1)) as opened:
         ledger = await opened.found_ledger()
         outcome = await row_to_read(ledger, options.entry_id, options.batch)
         # Only now: to import the client takes longer than to find out that there is no such row.

@@ -15,7 +15,7 @@ import click
 from batchrun.api.objects import ObjectsOnce
 from batchrun.api.reading import inputs_of
 from batchrun.cli.batches import batch_to_read
-from batchrun.cli.calling import login_of, opening
+from batchrun.cli.calling import Calling
 from batchrun.cli.choice import Rows
 from batchrun.cli.command import flag, group, option, texts, verb
 from batchrun.cli.exits import Exit
@@ -23,13 +23,8 @@ from batchrun.cli.options import (
     BATCH,
     CONCURRENCY,
     FORCE,
-    LEDGER,
-    REACHED,
-    READ_RATE,
     SAFE_CSV,
     WRITTEN,
-    Output,
-    Service,
 )
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, ForTerminal, complain, counted, emit, is_terminal, say
@@ -48,7 +43,6 @@ if TYPE_CHECKING:
     from batchrun.api.row_outputs import RowOutputs
     from batchrun.model.entries.entry import Entry
     from batchrun.model.made import Made, NamedFiles
-    from batchrun.model.paces.pace import Rate
     from batchrun.model.spec import Json
     from batchrun.ports.stored import Batch
     from batchrun.report.columns import ResultsRow
@@ -60,7 +54,7 @@ _TOLD: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Calling):
     """The options of ``batchrun outputs``."""
 
     batch: str | None = BATCH()
@@ -86,12 +80,7 @@ class Options:
     place: str | None = WRITTEN(help="Write them into this file, a CSV; - is stdout.  [default: stdout]")
     force: bool = FORCE(help="Replace an existing file.")
     safe_csv: bool = SAFE_CSV()
-    ledger: str = LEDGER()
-    read_rate: Rate = READ_RATE()
     concurrency: int = CONCURRENCY()
-    lanes: str | None = REACHED()
-    service: Service = group(Service)
-    output: Output = group(Output)
 
 
 @verb(
@@ -109,9 +98,9 @@ async def outputs(options: Options) -> Exit:
     names = [_name(text) for text in options.names]
     if options.output.as_json and (options.sheet or options.place not in {None, STDOUT}):
         raise UsageError("--json goes to stdout, and is no sheet; leave out --sheet and -o")
-    login = login_of(options)
+    login = options.login(options.concurrency)
     chosen_by = options.rows.choice(ObjectsOnce(login))
-    async with opening(options, login) as opened:
+    async with options.opening(login) as opened:
         ledger = await opened.found_ledger()
         batch = await batch_to_read(ledger, options.batch)
         inputs = await inputs_of(ledger)

@@ -141,7 +141,7 @@ def _opened(login: OneLogin) -> Opening:
     from batchrun.cli.logs import configure  # noqa: PLC0415
 
     configure(verbosity=-1, as_json=False)
-    return opening.Opening(None, target=login.target, login=login, rate=UNLIMITED, read_rate=UNLIMITED)
+    return opening.Opening(None, login=login, rate=UNLIMITED, read_rate=UNLIMITED)
 
 
 async def _quotas_of(lanes: Sequence[Lane], login: OneLogin) -> Mapping[str, Quotas]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from batchrun.api.objects import StoreWhenNeeded
 from batchrun.api.reading import inputs_of, open_ledger
 from batchrun.cli.batches import batch_to_read
-from batchrun.cli.calling import store
+from batchrun.cli.calling import login_to
 from batchrun.cli.command import group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.cli.options import BATCH, LEDGER, WRITTEN, Account
@@ -64,6 +65,6 @@ async def report(options: Options) -> None:
             # In UTF-8 whatever the terminal's encoding is, since the page says so.
             stdout.buffer.write(html.render(made).encode())
     else:
-        async with delivered(output, store(options.account)) as file:
+        async with delivered(output, StoreWhenNeeded(login_to(options.account))) as file:
             html.write(file, made)
         say(f"{place}: {counted(len(made.rows), 'row')}")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from batchrun.api.objects import StoreWhenNeeded
 from batchrun.api.reading import inputs_of, open_ledger
 from batchrun.api.writing import PARQUET, put_results
 from batchrun.cli.batches import batch_to_read
-from batchrun.cli.calling import store
+from batchrun.cli.calling import login_to
 from batchrun.cli.command import flag, group, option, texts, verb
 from batchrun.cli.completion import columns, conditions
 from batchrun.cli.options import BATCH, FORCE, LEDGER, SAFE_CSV, WRITTEN, Account
@@ -123,7 +124,7 @@ async def results(options: Options) -> None:
         if failed is not None:
             failed = replace(failed, inputs=inputs)
             failed.check()
-        in_s3 = store(options.account)
+        in_s3 = StoreWhenNeeded(login_to(options.account))
 
         def outcomes() -> AsyncIterator[Outcome]:
             return outcomes_of(ledger, batch.name, view)

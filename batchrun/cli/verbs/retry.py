@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from batchrun.api.objects import ObjectsOnce
 from batchrun.api.retrying import begin_anew, retriable
 from batchrun.cli.batches import batch_to_change
-from batchrun.cli.calling import login_of, opening
+from batchrun.cli.calling import Calling
 from batchrun.cli.choice import GoAhead, Rows, by_reason, how_to_look, tell_first_look, tell_groups
 from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.exits import Exit
-from batchrun.cli.options import BATCH, CONCURRENCY, LEDGER, REACHED, READ_RATE, Output, Service
+from batchrun.cli.options import BATCH, CONCURRENCY
 from batchrun.cli.speak import complain, counted, emit, say
 from batchrun.clock import SystemClock
 from batchrun.report.chosen import shortened
@@ -24,13 +24,12 @@ if TYPE_CHECKING:
     from batchrun.api.first_look import FirstLook
     from batchrun.api.opening import Opening
     from batchrun.api.retrying import Retriable
-    from batchrun.model.paces.pace import Rate
     from batchrun.ports.stored import Batch
     from batchrun.report.chosen import Choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Calling):
     """The options of ``batchrun retry``."""
 
     batch: str | None = BATCH()
@@ -47,12 +46,7 @@ class Options:
         "parameters, whatever the manifest says now; output place, role and name are the row's.",
     )
     go: GoAhead = group(GoAhead)
-    ledger: str = LEDGER()
-    read_rate: Rate = READ_RATE()
     concurrency: int = CONCURRENCY()
-    lanes: str | None = REACHED()
-    service: Service = group(Service)
-    output: Output = group(Output)
 
 
 @verb(
@@ -72,9 +66,9 @@ async def retry(options: Options) -> Exit:
     run that is there after all has its row again.
     """
     more = [failed_of(options.reason)] if options.reason else []
-    login = login_of(options)
+    login = options.login(options.concurrency)
     chosen_by = options.rows.choice(ObjectsOnce(login), *more)
-    async with opening(options, login) as opened:
+    async with options.opening(login) as opened:
         ledger = await opened.found_ledger()
         found = await batch_to_change(ledger, options.batch)
         batch = found.name

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from batchrun.api.objects import OneLogin
-from batchrun.cli.calling import objects
+from batchrun.api.objects import ObjectsOnce, OneLogin
+from batchrun.cli.calling import login_to
 from batchrun.cli.command import HELP, argument, flag, group, verb
 from batchrun.cli.exits import Exit, exit_code, worst
-from batchrun.cli.options import LANES, Account
+from batchrun.cli.options import LANES, NO_ACCOUNT, Account
 from batchrun.cli.signals import interruptible, run_async
 from batchrun.cli.speak import complain, say, seconds
 from batchrun.clock import SystemClock
@@ -92,7 +92,7 @@ def init(options: InitOptions) -> None:
 def _lanes(path: str) -> Sequence[Lane]:
     from batchrun.manifest.lanes.table import lanes_in_file  # noqa: PLC0415 (loads botocore)
 
-    with interruptible(), objects(Account(profile=None, region=None)) as in_s3:
+    with interruptible(), ObjectsOnce(login_to(NO_ACCOUNT)) as in_s3:
         return lanes_in_file(path, in_s3)
 
 
@@ -112,7 +112,7 @@ def test(options: TestOptions) -> Exit:
         run_async(_try, queue, OneLogin(options.account.target()).get())
         say(f"next: batchrun run ... --wake {options.queue}")
         return Exit.OK
-    if options.account != Account(profile=None, region=None):
+    if options.account != NO_ACCOUNT:
         raise UsageError("--profile and --region cannot be given with --lanes: each lane says its own")
     return run_async(_try_each, _lanes(options.lanes or ""))
 

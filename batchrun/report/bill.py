@@ -129,10 +129,7 @@ class Bill:
     @property
     def by_status(self) -> Mapping[str, tuple[int, Decimal]]:
         """How many of them ended how, and what these cost; the dearest first."""
-        found: dict[str, tuple[int, Decimal]] = {}
-        for one in self.priced:
-            runs, total = found.get(one.status, (0, Decimal(0)))
-            found[one.status] = runs + 1, total + one.total
+        found = self._totals((one.status, one) for one in self.priced)
         return dict(sorted(found.items(), key=lambda item: (-item[1][1], item[0])))
 
     @property
@@ -151,12 +148,16 @@ class Bill:
     @property
     def by_lane(self) -> Mapping[str, tuple[int, Decimal]]:
         """How many of them ran in which lane, and what these cost; nothing in a batch without lanes."""
+        in_lanes = ((one.spent.lane, one) for one in self.priced if one.spent.lane is not None)
+        return dict(sorted(self._totals(in_lanes).items()))
+
+    @staticmethod
+    def _totals(runs: Iterable[tuple[str, Charged]]) -> dict[str, tuple[int, Decimal]]:
         found: dict[str, tuple[int, Decimal]] = {}
-        for one in self.priced:
-            if one.spent.lane is not None:
-                runs, total = found.get(one.spent.lane, (0, Decimal(0)))
-                found[one.spent.lane] = runs + 1, total + one.total
-        return dict(sorted(found.items()))
+        for name, one in runs:
+            number, total = found.get(name, (0, Decimal(0)))
+            found[name] = number + 1, total + one.total
+        return found
 
     def lacking(self, word: str) -> int:
         """Count the runs whose price leaves this out, as :attr:`Charged.lacks` calls it."""

@@ -20,9 +20,10 @@ from batchrun.report.columns import STATUS, TASK_REASON, View, table_columns
 from batchrun.report.results import OWN_STATUSES, earlier_rows, latest_row
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 
     from batchrun.model.entries.entry import Entry
+    from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.report.columns import Condition
 
@@ -46,6 +47,15 @@ async def check(
     names = [*columns, *(name for condition in conditions for name in condition.columns)]
     if missing := {name for name in names if "." in name}:
         await _check_tables(ledger, batch, missing)
+
+
+async def pages(batch: StoredBatch, states: Iterable[State]) -> AsyncIterator[Sequence[Entry]]:
+    """Go through the entries in *states*, state by state, in the manifest's order, a page at a time."""
+    for state in states:
+        after = -1
+        while page := await batch.in_state(state, limit=_PAGE, after=after):
+            yield page
+            after = page[-1].position
 
 
 def outcomes_of(ledger: Ledger, batch: str, view: View) -> AsyncIterator[Outcome]:
@@ -90,14 +100,11 @@ async def _check_status(ledger: Ledger, batch: str, condition: Condition) -> Non
 async def _check_tables(ledger: Ledger, batch: str, missing: set[str]) -> None:
     """Look through the rows until each of *missing* was seen: that is the first row, as a rule."""
     seen: dict[str, None] = {}
-    for state in State:
-        after = -1
-        while page := await ledger.batch(batch).in_state(state, limit=_PAGE, after=after):
-            for entry in page:
-                seen |= dict.fromkeys(table_columns(json.loads(entry.row_request)))
-            if not (missing := missing.difference(seen)):
-                return
-            after = page[-1].position
+    async for page in pages(ledger.batch(batch), State):
+        for entry in page:
+            seen |= dict.fromkeys(table_columns(json.loads(entry.row_request)))
+        if not (missing := missing.difference(seen)):
+            return
     name = min(missing)
     table = name.partition(".")[0]
     others = [one for one in seen if one.startswith(f"{table}.")]
@@ -133,14 +140,11 @@ class Choice:
         await self._check_ids(ledger, batch)
         await check(ledger, batch, self.conditions)
         view = View(where=self.conditions)
-        for state in states:
-            after = -1
-            while page := await ledger.batch(batch).in_state(state, limit=_PAGE, after=after):
-                named = [Outcome(entry=one) for one in page if self.ids is None or one.id in self.ids]
-                for one in await completed(ledger, batch, named, view):
-                    if view.shows(latest_row(one, view.own)):
-                        yield one.entry
-                after = page[-1].position
+        async for page in pages(ledger.batch(batch), states):
+            named = [Outcome(entry=one) for one in page if self.ids is None or one.id in self.ids]
+            for one in await completed(ledger, batch, named, view):
+                if view.shows(latest_row(one, view.own)):
+                    yield one.entry
 
     async def attempts(self, ledger: Ledger, batch: str) -> frozenset[tuple[str, int]]:
         """

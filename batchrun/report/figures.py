@@ -169,17 +169,39 @@ def summary(rows: Sequence[ShownRow], at: datetime) -> Figures:
 
 def failures(rows: Iterable[ShownRow], tasks: Iterable[TaskFailures] = ()) -> tuple[Failure, ...]:
     """Group what ended without success by reason: those that hold most rows now come first."""
-    groups: defaultdict[tuple[RowStanding, str | None], _Group] = defaultdict(_Group)
+    groups: defaultdict[tuple[RowStanding, str | None], list[tuple[str, ShownAttempt, bool]]] = defaultdict(
+        list
+    )
     for row in rows:
         for attempt in (*row.earlier, row.current):
             if attempt.standing.is_trouble:
-                group = groups[attempt.standing, attempt.reason]
-                group.add(attempt, row.id if attempt is row.current else None)
+                groups[attempt.standing, attempt.reason].append((row.id, attempt, attempt is row.current))
     whys: defaultdict[tuple[RowStanding, str | None], list[TaskFailures]] = defaultdict(list)
     for why in tasks:
         whys[RowStanding.FAILED, why.run_reason].append(why)
-    found = [group.failure(*key, tuple(whys[key])) for key, group in groups.items()]
+    found = [_failure(*key, group, tuple(whys[key])) for key, group in groups.items()]
     return tuple(sorted(found, key=lambda one: (-len(one.ids), -one.earlier)))
+
+
+def _failure(
+    standing: RowStanding,
+    reason: str | None,
+    attempts: Sequence[tuple[str, ShownAttempt, bool]],
+    tasks: tuple[TaskFailures, ...],
+) -> Failure:
+    """Add up the attempts that ended in one way, each with its row's id and whether the row stands so now."""
+    ids = tuple(id_ for id_, _, is_current in attempts if is_current)
+    messages = grouped(Counter(one.message for _, one, _ in attempts if one.message))
+    return Failure(
+        standing=standing,
+        reason=reason,
+        ids=ids,
+        earlier=len(attempts) - len(ids),
+        messages=tuple(messages[:MESSAGES]),
+        other_messages=max(0, len(messages) - MESSAGES),
+        advice=_advice(standing, reason),
+        tasks=tasks,
+    )
 
 
 def slowest(rows: Iterable[ShownRow], at: datetime, *, most: int = SLOWEST) -> tuple[Slow, ...]:
@@ -190,40 +212,6 @@ def slowest(rows: Iterable[ShownRow], at: datetime, *, most: int = SLOWEST) -> t
         if (ran := row.current.ran(at)) is not None
     )
     return tuple(heapq.nlargest(most, timed, key=lambda slow: slow.ran))
-
-
-class _Group:
-    """The rows of one reason while they are added up."""
-
-    __slots__ = ("earlier", "ids", "messages")
-
-    def __init__(self) -> None:
-        self.ids: list[str] = []
-        self.earlier = 0
-        self.messages: Counter[str] = Counter()
-
-    def add(self, attempt: ShownAttempt, id_: str | None) -> None:
-        """Take in an attempt: of the row *id_* if it stands so now."""
-        if id_ is None:
-            self.earlier += 1
-        else:
-            self.ids.append(id_)
-        if attempt.message:
-            self.messages[attempt.message] += 1
-
-    def failure(self, standing: RowStanding, reason: str | None, tasks: tuple[TaskFailures, ...]) -> Failure:
-        """Return the sum."""
-        messages = grouped(self.messages)
-        return Failure(
-            standing=standing,
-            reason=reason,
-            ids=tuple(self.ids),
-            earlier=self.earlier,
-            messages=tuple(messages[:MESSAGES]),
-            other_messages=max(0, len(messages) - MESSAGES),
-            advice=_advice(standing, reason),
-            tasks=tasks,
-        )
 
 
 def _advice(standing: RowStanding, reason: str | None) -> Advice | None:

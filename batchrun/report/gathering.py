@@ -220,71 +220,53 @@ def _past(past: PastAttempt, tasks: FailedTasks | None) -> ShownAttempt:
 
 
 #: One event of a history: at, attempt, kind, detail.
-_Told = tuple["datetime", int, str, str]
+_Recorded = tuple["datetime", int, str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StartCalls:
     """StartRun's answers, as far as they moved an entry; codes are the service's, or ours for lost ones."""
 
     sent: int = 0  #: submissions begun
     accepted: int = 0  #: of these, runs that StartRun's answer gave
     found: int = 0  #: runs whose answer was lost, and that were found by looking
-    deferred: Mapping[str, int] = field(default_factory=dict)  #: "not now", by code
-    doubted: Mapping[str, int] = field(default_factory=dict)  #: outcome unknown, by error
-    refused: Mapping[str, int] = field(default_factory=dict)  #: for good, by code
+    deferred: Counter[str] = field(default_factory=Counter)  #: "not now", by code
+    doubted: Counter[str] = field(default_factory=Counter)  #: outcome unknown, by error
+    refused: Counter[str] = field(default_factory=Counter)  #: for good, by code
     retried: int = 0  #: further attempts asked for by rule or by people
     first_accepted: datetime | None = None
     last_accepted: datetime | None = None
     last_event: datetime | None = None  #: when anything was last recorded
 
-
-@dataclass(slots=True, kw_only=True)
-class _Sum:
-    """Calls while they are added up."""
-
-    kinds: Counter[str] = field(default_factory=Counter)
-    codes: dict[str, Counter[str]] = field(
-        default_factory=lambda: {"deferred": Counter(), "doubted": Counter(), "refused": Counter()}
-    )
-    found: int = 0
-    first: datetime | None = None
-    last: datetime | None = None
-    newest: datetime | None = None
-
-    def add(self, told: _Told) -> None:
+    def add(self, event: _Recorded) -> None:
         """Take in one event."""
-        at, _, kind, detail = told
-        self.kinds[kind] += 1
-        self.newest = max(self.newest or at, at)
-        if kind in self.codes:
-            self.codes[kind][str(json.loads(detail).get("code"))] += 1
-        if kind == "accepted":
-            self.found += bool(json.loads(detail).get("was_found"))
-            self.first = min(self.first or at, at)
-            self.last = max(self.last or at, at)
-
-    def calls(self) -> StartCalls:
-        """Return the sum."""
-        return StartCalls(
-            sent=self.kinds["intended"],
-            accepted=self.kinds["accepted"] - self.found,
-            found=self.found,
-            **{kind: dict(codes.most_common()) for kind, codes in self.codes.items()},
-            retried=self.kinds["retried"] + self.kinds["revised"],
-            first_accepted=self.first,
-            last_accepted=self.last,
-            last_event=self.newest,
-        )
+        at, _, kind, detail = event
+        self.last_event = max(self.last_event or at, at)
+        match kind:
+            case "intended":
+                self.sent += 1
+            case "retried" | "revised":
+                self.retried += 1
+            case "deferred" | "doubted" | "refused":
+                codes: Counter[str] = getattr(self, kind)
+                codes[str(json.loads(detail).get("code"))] += 1
+            case "accepted":
+                was_found = bool(json.loads(detail).get("was_found"))
+                self.found += was_found
+                self.accepted += not was_found
+                self.first_accepted = min(self.first_accepted or at, at)
+                self.last_accepted = max(self.last_accepted or at, at)
+            case _:
+                pass
 
 
 async def calls(batch: StoredBatch, ids: Iterable[str]) -> StartCalls:
     """Add up the events of the entries called *ids*; one at a time, so memory does not grow with them."""
-    total = _Sum()
+    total = StartCalls()
     for one in ids:
-        for told in await batch.history(one):
-            total.add(told)
-    return total.calls()
+        for event in await batch.history(one):
+            total.add(event)
+    return total
 
 
 _PAGE: Final = 500

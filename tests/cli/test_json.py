@@ -17,9 +17,11 @@ import jsonschema
 import pytest
 
 from batchrun.cli.showing.progress import Snapshot
+from batchrun.ports.stored import Counts
 from batchrun.report.bill import JSON_COLUMNS
 from batchrun.report.columns import COLUMNS
 from batchrun.report.json_names import OLD_NAMES
+from batchrun.report.overview import numbers
 from batchrun.report.results import SHARED_COLUMNS
 from tests.cli.conftest import ROOT, Shell, end
 from tests.cli.ledgers import make, make_lanes
@@ -134,8 +136,10 @@ def test_every_message_that_some_code_writes_is_in_the_schema():
 
 
 def test_numbers_and_rows_have_all_their_names_in_the_schema():
-    numbers = {field.name for field in dataclasses.fields(Snapshot)}
-    assert numbers | {"message_type", "batch"} == set(KINDS["progress"]["properties"])
+    own = {field.name for field in dataclasses.fields(Snapshot)} - {"counts"}
+    assert own | {"message_type", "batch", "total", *numbers(Counts())} == set(
+        KINDS["progress"]["properties"]
+    )
     assert tuple(KINDS["row"]["properties"]) == COLUMNS
     assert set(KINDS["past_row"]["properties"]) == {*COLUMNS} - SHARED_COLUMNS
     assert set(KINDS["cost_row"]["properties"]) == {*JSON_COLUMNS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def hostile() -> Report:
         for place, text in enumerate(HOSTILE)
         for standing in (RowStanding.FAILED, RowStanding.REFUSED)
     ]
-    told = dict.fromkeys(HOSTILE, 1)
+    told = Counter(dict.fromkeys(HOSTILE, 1))
     calls = StartCalls(sent=9, deferred=told, doubted=told, refused=told)
     tasks = [TaskFailures(run_reason=text, reason=text, rows=1, names=2, name=text) for text in HOSTILE]
     name = HOSTILE[0] + HOSTILE[4] + HOSTILE[5]

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from base64 import b64encode
+from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -183,7 +184,7 @@ def test_calls_are_told_with_their_codes():
         sent=7,
         accepted=5,
         found=1,
-        doubted={"ReadTimeoutError": 2, "500": 1},
+        doubted=Counter({"ReadTimeoutError": 2, "500": 1}),
         first_accepted=T0,
         last_accepted=T0,
     )

@@ -71,12 +71,11 @@ def _until(job: Job, deadline: float | None, begun: float, clock: Clock) -> Job:
 
 async def _waited(job: Job, batch: str, clock: Clock, left: float | None) -> bool:
     """Wait until the batch is free; report whether it is, and not time or somebody that ended the wait."""
-    words = _Words(job.output, clock)
     begun = clock.monotonic()
     with anyio.move_on_after(None if left is None else max(left, _FIRST_WORD)) as scope:
 
         def tell(lease: Lease) -> None:
-            words.tell(lease)
+            _tell(job.output, lease, clock)
             if left is not None:
                 scope.deadline = begun + left
 
@@ -90,23 +89,16 @@ async def _waited(job: Job, batch: str, clock: Clock, left: float | None) -> boo
     return not scope.cancelled_caught
 
 
-class _Words:
-    """What is said of whoever holds the batch."""
-
-    def __init__(self, output: Output, clock: Clock) -> None:
-        self._output = output
-        self._clock = clock
-
-    def tell(self, lease: Lease) -> None:
-        """Say who holds it, and that we wait."""
-        if self._output.as_json:
-            emit("standby", batch=lease.batch, holder=lease.holder, expires_at=lease.expires_at.isoformat())
-        if not self._output.quiet:
-            left = max(0.0, (lease.expires_at - self._clock.utcnow()).total_seconds())
-            complain(
-                f"{lease.batch}: standing by; {lease.holder} holds the batch, and has "
-                f"{left:.0f} s until it must show that it lives"
-            )
+def _tell(output: Output, lease: Lease, clock: Clock) -> None:
+    """Say who holds the batch, and that we wait."""
+    if output.as_json:
+        emit("standby", batch=lease.batch, holder=lease.holder, expires_at=lease.expires_at.isoformat())
+    if not output.quiet:
+        left = max(0.0, (lease.expires_at - clock.utcnow()).total_seconds())
+        complain(
+            f"{lease.batch}: standing by; {lease.holder} holds the batch, and has "
+            f"{left:.0f} s until it must show that it lives"
+        )
 
 
 async def until_free(ledger: str | Path, batch: str, *, clock: Clock, told: Callable[[Lease], None]) -> None:

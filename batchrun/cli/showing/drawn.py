@@ -163,17 +163,18 @@ class LiveDisplay(Reporter):
 
     def _pace(self, now: Snapshot) -> Iterator[str]:
         yield seconds(now.elapsed)
-        there = self._progress.there.at_most(now.submitting)
+        planned, submitting = now.counts["planned"], now.counts["submitting"]
+        there = self._progress.there.at_most(submitting)
         if there.all_rows:
             yield there.text
-        elif now.starts_per_second and now.planned + now.submitting:
+        elif now.starts_per_second and planned + submitting:
             yield f"{now.starts_per_second:.1f} started/s"
         if now.throttled:
             yield f"{now.throttled} throttled"
         if now.unanswered:
             yield f"{now.unanswered} unanswered"
-        if now.others and now.planned:
-            yield f"{now.planned} planned wait for {now.others} active runs of other batches"
+        if now.others and planned:
+            yield f"{planned} planned wait for {now.others} active runs of other batches"
         if now.left is not None and now.ended < now.total:
             yield f"about {seconds(now.left)} left, until {until(self._clock.utcnow(), now.left)}"
 
@@ -199,10 +200,10 @@ def _lanes(now: Snapshot) -> Iterator[Text]:
 def running(now: Snapshot, at_once: Mapping[str, int]) -> str:
     """Say how many are running, and of how many; the kind of storage only where there are several."""
     if not at_once:
-        return f"running {now.running}"
+        return f"running {now.counts['running']}"
     several = len(at_once) > 1
     most = ", ".join(f"{limit} {kind}" if several else str(limit) for kind, limit in at_once.items())
-    return f"running {now.running} of {most}"
+    return f"running {now.counts['running']} of {most}"
 
 
 def _failure(one: FailedRow) -> Text:

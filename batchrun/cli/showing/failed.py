@@ -15,6 +15,7 @@ from batchrun.cli.speak import counted, emit, one_line, say
 from batchrun.model.entries.reasons import advice_for, task_advice
 from batchrun.model.entries.states import State
 from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks, log_streams, stream_name
+from batchrun.report.chosen import pages
 from batchrun.report.results import row
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 _SHOWN: Final = 10
 #: Failed tasks that are told of one row; ``batchrun show`` tells all that are known.
 _TASKS: Final = 2
-_PAGE: Final = 500
 _BAD: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
 
 
@@ -189,12 +189,9 @@ async def emit_failures(ledger: Ledger, batch: str) -> None:
             ids=[entry.id for entry in group.entries],
             tasks=[group_facts(why) for why in group.tasks],
         )
-    for state in _BAD:
-        after = -1
-        while page := await ledger.batch(batch).in_state(state, limit=_PAGE, after=after):
-            for entry, known in zip(page, await _known(ledger, batch, page), strict=True):
-                emit("entry", batch=batch, **row(entry), **facts(known))
-            after = page[-1].position
+    async for page in pages(ledger.batch(batch), _BAD):
+        for entry, known in zip(page, await _known(ledger, batch, page), strict=True):
+            emit("entry", batch=batch, **row(entry), **facts(known))
 
 
 async def _known(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Sequence[RunLogs]:

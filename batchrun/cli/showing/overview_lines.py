@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchrun.cli.showing.failed import FailedRow, in_brackets
 from batchrun.cli.speak import one_line, printable, seconds, until
 from batchrun.report.overview import ENDS_WINDOW, MOST_CANCELLING, numbers
-from batchrun.report.results import row, status
+from batchrun.report.results import iso, row, status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,16 +67,16 @@ def facts(now: Overview) -> dict[str, Any]:
         "slots": now.counts.slots,
         "deferrals": now.deferrals,
         "cancelling": now.cancelling,
-        "next_due": _iso(now.next_due),
+        "next_due": iso(now.next_due),
         "holder": now.holder.holder if now.holder else None,
-        "lease_expires": _iso(now.holder.expires_at) if now.holder else None,
+        "lease_expires": iso(now.holder.expires_at) if now.holder else None,
         "paces": [
             {
                 "account": pace.account,
                 "operation": pace.operation,
                 "per_second": round(pace.learned.base, 3),
                 "phase": pace.learned.phase.value,
-                "at": _iso(pace.at),
+                "at": iso(pace.at),
             }
             for pace in now.paces
         ],
@@ -193,7 +193,3 @@ def _seconds_left(left: Estimate | None) -> dict[str, int] | None:
         return None
     parts = {"likely": left.likely, "least": left.least, "most": left.most}
     return {name: round(part.total_seconds()) for name, part in parts.items()}
-
-
-def _iso(time: datetime | None) -> str | None:
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z") if time else None

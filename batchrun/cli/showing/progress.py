@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.cli.showing.failed import FailedRow
 from batchrun.model.entries.events import Accepted, Retried
-from batchrun.model.entries.states import ENDED, QUEUED_STATUSES, State
+from batchrun.model.entries.states import ENDED, State
 from batchrun.model.paces.quotas import Quotas
-from batchrun.report.overview import WithService
+from batchrun.ports.stored import Counts
+from batchrun.report.overview import WithService, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,37 +34,16 @@ _ENDS_WINDOW: Final = 1800.0
 _ENDS_NEEDED: Final = 3
 _FAILURES_SHOWN: Final = 5
 _MARKS: Final = 2000
-#: Where entries stand, in the order of a run's life; queued is apart from running.
-STANDINGS: Final = (
-    "planned",
-    "submitting",
-    "queued",
-    "running",
-    "succeeded",
-    "failed",
-    "cancelled",
-    "deleted",
-    "refused",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The numbers at one moment; queued is apart from running. *left* is in seconds, None if nobody knows."""
+    """The numbers at one moment."""
 
-    total: int
-    planned: int
-    submitting: int
-    queued: int
-    running: int
-    succeeded: int
-    failed: int
-    cancelled: int
-    deleted: int
-    refused: int
+    counts: Mapping[str, int]  #: entries by where they stand, in the order of a run's life
     elapsed: float
     starts_per_second: float
-    left: float | None
+    left: float | None  #: seconds until the end; None where that is not known
     throttled: int
     unanswered: int
     others: int | None = None  #: runs of other batches that are active where no more may be
@@ -73,14 +53,14 @@ class Snapshot:
     run_batches: int | None = None  #: those that they wait for
 
     @property
-    def counts(self) -> Mapping[str, int]:
-        """Entries by where they stand, in the order of a run's life; all of them together are *total*."""
-        return {name: getattr(self, name) for name in STANDINGS}
+    def total(self) -> int:
+        """All entries."""
+        return sum(self.counts.values())
 
     @property
     def ended(self) -> int:
         """Entries with nothing left to do."""
-        return self.succeeded + self.failed + self.cancelled + self.deleted + self.refused
+        return sum(self.counts[state.value] for state in ENDED)
 
 
 class Progress:
@@ -124,31 +104,18 @@ class Progress:
 
     def snapshot(self, tally: Tally) -> Snapshot:
         """Return the numbers as they are now."""
-        now = self._clock.monotonic()
-        state = tally.by_state
-        queued = sum(tally.by_status[status] for status in QUEUED_STATUSES)
-        troubles = self._troubles()
-        rate = _per_second(self._starts, now, _STARTS_WINDOW)
+        now, troubles = self._clock.monotonic(), self._troubles()
         return Snapshot(
-            total=tally.total,
-            planned=tally.waiting,
-            submitting=state[State.SUBMITTING],
-            queued=queued,
-            running=state[State.ACTIVE] - queued,
-            succeeded=state[State.SUCCEEDED],
-            failed=state[State.FAILED],
-            cancelled=state[State.CANCELLED],
-            deleted=state[State.DELETED],
-            refused=state[State.REFUSED],
+            counts=numbers(Counts(by_state=tally.by_state, by_status=tally.by_status)),
             elapsed=now - self._begun,
-            starts_per_second=rate,
+            starts_per_second=_per_second(self._starts, now, _STARTS_WINDOW),
             left=self._left(tally, now),
             throttled=troubles.throttled,
             unanswered=troubles.unanswered,
             others=troubles.others or None,
             active_by_lane=dict(tally.active_by_lane) or None,
             lane_troubles={lane: why.value for lane, why in sorted(troubles.lanes.items())} or None,
-            **self.there.at_most(state[State.SUBMITTING]).facts,
+            **self.there.at_most(tally.by_state[State.SUBMITTING]).facts,
         )
 
     def _left(self, tally: Tally, now: float) -> float | None:

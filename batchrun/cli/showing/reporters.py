@@ -176,7 +176,6 @@ class JsonLines(Reporter):
             runOutputUri=run.output_uri if run else None,
             failureReason=run.failure_reason if run else entry.code,
             statusMessage=run.status_message if run else entry.message,
-            **({"lane": entry.lane} if entry.lane else {}),
         )
 
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:
@@ -188,10 +187,11 @@ class JsonLines(Reporter):
 
 def numbers(snapshot: Snapshot) -> dict[str, Any]:
     """Return the numbers as plain values, rounded to what matters."""
+    found = {"total": snapshot.total, **snapshot.counts, **asdict(snapshot)}
     return {
         name: round(value, 2) if isinstance(value, float) else value
-        for name, value in asdict(snapshot).items()
-        if value is not None
+        for name, value in found.items()
+        if name != "counts" and value is not None
     }
 
 
@@ -299,13 +299,14 @@ def _tell_numbers(ended: Ended, now: Snapshot, progress: Progress, tally: Tally)
     if tally.failed > len(failures):
         say(f"  {tally.failed} in all did not succeed; 'batchrun status --failed' shows each")
     if now.ended < now.total:
-        is_going = bool(now.queued or now.running)
+        is_going = bool(now.counts["queued"] or now.counts["running"])
         going = "; active runs continue" if is_going else ""
-        left = f"{now.total - now.ended} left{going}.{_with_service(progress.there.at_most(now.submitting))}"
-        say(f"{left} {_advice(ended, is_going=is_going)}", hang=2)
-    if now.others and now.planned:
+        there = _with_service(progress.there.at_most(now.counts["submitting"]))
+        advice = _advice(ended, is_going=is_going)
+        say(f"{now.total - now.ended} left{going}.{there} {advice}", hang=2)
+    if now.others and (planned := now.counts["planned"]):
         say(
-            f"{now.planned} planned wait for {now.others} active runs of others (--account-max-active). "
+            f"{planned} planned wait for {now.others} active runs of others (--account-max-active). "
             "A batch that nobody launches keeps its places until it is run again.",
             hang=2,
         )

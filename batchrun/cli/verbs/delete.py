@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from batchrun.api.first_look import first_look
 from batchrun.api.objects import ObjectsOnce
@@ -17,6 +17,7 @@ from batchrun.cli.speak import complain, counted, emit, say, seconds
 from batchrun.clock import SystemClock
 from batchrun.model.entries.states import State
 from batchrun.report.chosen import shortened
+from batchrun.report.gathering import spent_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, EndedRun
     from batchrun.report.chosen import Choice
-
-_PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +81,8 @@ async def _look_first(opened: Opening, batch: Batch, entries: Sequence[Entry], o
 
 async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[EndedRun]:
     meant = await chosen_by.attempts(ledger, batch)
-    found: list[EndedRun] = []
-    after = (-1, 0)
-    while page := await ledger.batch(batch).ended_runs(limit=_PAGE, after=after):
-        found += [run for run in page if run.is_there and (run.entry_id, run.attempt) in meant]
-        after = page[-1].position, page[-1].attempt
-    return found
+    runs = await spent_runs(ledger, batch)
+    return [run for run in runs if run.is_there and (run.entry_id, run.attempt) in meant]
 
 
 def _named(chosen: Sequence[EndedRun], status: str) -> Sequence[str]:

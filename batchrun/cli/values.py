@@ -7,7 +7,8 @@ Belongs here: click's parameter types. Does not: which option takes them (``opti
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
@@ -20,26 +21,42 @@ if TYPE_CHECKING:
     from batchrun.model.entries.retrying import RetryRule
     from batchrun.model.planning.limits import StopAfter
 
+T = TypeVar("T")
 _WHOLE: Final = 100
 #: Seconds in ten years: far beyond that, times have no year any more.
 _LONGEST: Final = 3650 * 86_400
 
 
-class Duration(click.ParamType[float]):
+class Read(click.ParamType[T]):
+    """What is read from a text; ValueError says what is wrong with it."""
+
+    @abstractmethod
+    def read(self, text: str) -> T:
+        """Return what *text* means."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
+        """Read a text; a value stays what it is."""
+        try:
+            return self.read(value.strip()) if isinstance(value, str) else cast("T", value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Duration(Read[float]):
     """Seconds, written as ``90s``, ``50m``, ``1h30m`` or ``2d``; a bare number is seconds."""
 
     name = "duration"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def read(self, text: str) -> float:
         """Return the seconds."""
-        if isinstance(value, int | float):
-            return float(value)
         try:
-            seconds = durations.parsed(str(value).strip())
+            seconds = durations.parsed(text)
         except ValueError:
-            self.fail(f"'{value}' is not a duration; write for instance 90s, 50m, 1h30m or 2d", param, ctx)
+            raise ValueError(
+                f"'{text}' is not a duration; write for instance 90s, 50m, 1h30m or 2d"
+            ) from None
         if seconds > _LONGEST:
-            self.fail(f"'{value}' is too long; write at most 3650d", param, ctx)
+            raise ValueError(f"'{text}' is too long; write at most 3650d")
         return seconds
 
 
@@ -67,57 +84,48 @@ class SettingsPlace(OutputPath):
             self.fail(f"'{value}' is not a folder in S3: {error}; write {SUCH_AS}", param, ctx)
 
 
-class PacedRate(click.ParamType[Rate]):
+class PacedRate(Read[Rate]):
     """Calls per second: a number above zero that is never exceeded, ``auto``, or ``unlimited``."""
 
     name = "rate"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Rate:
+    def read(self, text: str) -> Rate:
         """Return what was asked for."""
-        if isinstance(value, Rate):
-            return value
         try:
-            return rates.parsed(str(value))
+            return rates.parsed(text)
         except ValueError:
-            self.fail(
-                f"'{value}' is not a rate; write auto, or calls per second, for instance 5, or unlimited",
-                param,
-                ctx,
-            )
+            says = "write auto, or calls per second, for instance 5, or unlimited"
+            raise ValueError(f"'{text}' is not a rate; {says}") from None
 
 
-class FailureLimit(click.ParamType["StopAfter"]):
+class FailureLimit(Read["StopAfter"]):
     """How many failed entries are too many: a number, or a share of the batch such as ``20%``."""
 
     name = "number"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> StopAfter:
+    def read(self, text: str) -> StopAfter:
         """Return the threshold."""
         from batchrun.model.planning.limits import StopAfter  # noqa: PLC0415 (for this option alone)
 
-        text = str(value).strip()
         if re.fullmatch(r"[1-9]\d*", text):
             return StopAfter(count=int(text))
         if re.fullmatch(r"\d+(\.\d+)?%", text) and 0 < float(text[:-1]) <= _WHOLE:
             return StopAfter(percent=float(text[:-1]))
-        return self.fail(f"'{value}' is neither a number of entries nor a share; write 5 or 20%", param, ctx)
+        raise ValueError(f"'{text}' is neither a number of entries nor a share; write 5 or 20%")
 
 
-class Retry(click.ParamType["RetryRule"]):
+class Retry(Read["RetryRule"]):
     """Which failed runs get how many more attempts: a glob over failureReason, and a number."""
 
     name = "retry"
     envvar_list_splitter = "\n"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RetryRule:
+    def read(self, text: str) -> RetryRule:
         """Return the rule."""
         from batchrun.model.entries.retrying import RetryRule  # noqa: PLC0415 (for this option alone)
 
-        reason, equals, times = str(value).strip().rpartition("=")
-        if not (reason and equals and re.fullmatch(r"\d{1,3}", times)):
-            self.fail(
-                f"'{value}' is not a rule; write a failureReason and a number, such as OUT_OF_MEMORY_ERROR=1",
-                param,
-                ctx,
-            )
+        reason, _, times = text.rpartition("=")
+        if not (reason and re.fullmatch(r"\d{1,3}", times)):
+            says = "write a failureReason and a number, such as OUT_OF_MEMORY_ERROR=1"
+            raise ValueError(f"'{text}' is not a rule; {says}")
         return RetryRule(reason=reason, times=int(times))

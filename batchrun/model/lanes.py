@@ -40,6 +40,11 @@ class Lane:
     wake: QueueName | None = None  #: what the ends of its runs come to
     batch_settings: str | None = None  #: ``s3://BUCKET/PREFIX/`` for the rows of large submissions
 
+    @property
+    def owner(self) -> str | None:
+        """The account that its runs are in, as far as it says: a role's is in its ARN."""
+        return self.account if self.role is None else self.role.split(":")[4]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:

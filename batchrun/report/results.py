@@ -43,8 +43,7 @@ class Sink(ABC):
     def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
         """Write an entry."""
 
-    @abstractmethod
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027 (most formats have nothing)
         """Write what comes after all rows."""
 
 
@@ -66,9 +65,6 @@ class CsvSink(Sink):
             texts = [cell if cell is None or type(cell) is str else text_of(cell) for cell in cells]
             self._writer.writerow([_defused(text or "") for text in texts] if self._is_safe else texts)
 
-    def finish(self) -> None:
-        """Do nothing: a CSV just ends."""
-
 
 class JsonLinesSink(Sink):
     """An object on a line for each entry, its earlier attempts within it where *attempts* asks for them."""
@@ -81,9 +77,6 @@ class JsonLinesSink(Sink):
     def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
         """Write an entry."""
         self._file.write(self._encoded(latest, earlier) + "\n")
-
-    def finish(self) -> None:
-        """Do nothing: lines just end."""
 
     def _encoded(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> str:
         return json.dumps(nested(latest, earlier, self._columns, attempts=self._attempts), ensure_ascii=False)

@@ -146,6 +146,7 @@ def taken(
     strict: bool,
     goes_together: bool = False,
     besides: Collection[str] = (),
+    places: RowPlaces | None = None,
     **of_one: object,
 ) -> Iterator[Sequence[Manifest]]:
     """
@@ -163,7 +164,7 @@ def taken(
         with loaded_folder(wanted, objects, output, besides=besides) as manifests:
             yield manifests
     else:
-        with loaded(wanted, objects, output) as manifest:
+        with loaded(wanted, objects, output, places=places) as manifest:
             yield [manifest]
 
 

@@ -52,11 +52,8 @@ class Conversion:
 
     source: Source
     objects: Callable[[], ObjectsOnce]  #: what is read of it that lies in S3, each time it is read
-    output: str
+    options: ConvertOptions
     form: Format
-    is_native: bool
-    defaults_out: str | None
-    force: bool
 
     @classmethod
     def of(cls, options: ConvertOptions) -> Self:
@@ -73,17 +70,19 @@ class Conversion:
         return cls(
             source=source(options.manifest, strict=options.strict),
             objects=partial(ObjectsOnce, login_to(options.account)),
-            output=output,
+            options=options,
             form=form,
-            is_native=wanted == NATIVE,
-            defaults_out=options.defaults_out,
-            force=options.force,
         )
+
+    @property
+    def is_native(self) -> bool:
+        """Whether it is for ``aws omics start-run-batch``."""
+        return self.options.to == NATIVE
 
     @property
     def is_settings(self) -> bool:
         """Whether the output is AWS's array of settings, as S3 holds it."""
-        return self.is_native and self.defaults_out is not None
+        return self.is_native and self.options.defaults_out is not None
 
     @property
     def holds_retry(self) -> bool:
@@ -130,8 +129,8 @@ def convert(wanted: Conversion) -> None:
         inputs = Inputs(read=manifest.read)
         draft = stack.enter_context(drafted(_output(wanted, inputs)))
         defaults = (
-            stack.enter_context(drafted(_defaults_output(wanted, wanted.defaults_out, inputs)))
-            if wanted.defaults_out
+            stack.enter_context(drafted(_defaults_output(wanted, wanted.options.defaults_out, inputs)))
+            if wanted.options.defaults_out
             else None
         )
         (_write_native if wanted.is_native else _write)(wanted, manifest, draft, defaults)
@@ -161,12 +160,12 @@ def _check_lanes(wanted: Conversion, manifest: Manifest) -> None:
 
 def _output(wanted: Conversion, inputs: Inputs) -> OutputFile | None:
     kind = manifest_kind(wanted.form)
-    return named(wanted.output, kind, option="-o FILE", inputs=inputs, force=wanted.force)
+    return named(wanted.options.output, kind, option="-o FILE", inputs=inputs, force=wanted.options.force)
 
 
 def _defaults_output(wanted: Conversion, place: str, inputs: Inputs) -> OutputFile | None:
     kind = defaults_kind(_defaults_format(wanted))
-    return named(place, kind, option="--defaults-out FILE", inputs=inputs, force=wanted.force)
+    return named(place, kind, option="--defaults-out FILE", inputs=inputs, force=wanted.options.force)
 
 
 def _write(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path | None) -> None:
@@ -225,14 +224,14 @@ def _write_defaults(
 
 
 def _defaults_format(wanted: Conversion) -> Format:
-    form = output_format(str(wanted.defaults_out), None)
+    form = output_format(str(wanted.options.defaults_out), None)
     if form not in DOCUMENTS:
         raise UsageError("defaults are a table: give --defaults-out the name of a YAML or JSON file")
     return form
 
 
 def _name_says_it(wanted: Conversion, batch: str) -> bool:
-    return wanted.output != STDOUT and Path(wanted.output).stem == batch
+    return wanted.options.output != STDOUT and Path(wanted.options.output).stem == batch
 
 
 def _compare(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path | None) -> None:
@@ -268,9 +267,11 @@ def _compare(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path
 
 
 def _tell(wanted: Conversion, batch: str, count: int) -> None:
-    if wanted.output != STDOUT:
-        also = f", and what they share in {wanted.defaults_out}" if wanted.defaults_out else ""
-        say(f"{wanted.output}: {counted(count, 'row')}{also}")
+    if wanted.options.output != STDOUT:
+        also = (
+            f", and what they share in {wanted.options.defaults_out}" if wanted.options.defaults_out else ""
+        )
+        say(f"{wanted.options.output}: {counted(count, 'row')}{also}")
     if not wanted.holds_batch and not _name_says_it(wanted, batch):
         complain(
             f"note: {wanted.form.value} cannot hold the batch's name; to continue the same batch, give "

@@ -96,38 +96,27 @@ def check(options: Options) -> None:
     With --engine batch a row that StartRunBatch cannot start is an error too; with auto it is said which rows
     go by StartRun, and why.
     """
-    from batchrun.cli.launching.manifests import (  # noqa: PLC0415 (loads botocore)
-        loaded,
-        refuse_beside_lanes,
-        source,
-        taken,
-    )
+    from batchrun.cli.launching.manifests import refuse_beside_lanes, taken  # noqa: PLC0415 (loads botocore)
     from batchrun.manifest.spool import RowPlaces  # noqa: PLC0415
 
     if options.inputs and not options.online:
         raise UsageError("--inputs asks S3: give --online with it")
     login = login_to(options.service, options.output)
-    in_s3 = ObjectsOnce(login)
-    if options.online and not options.manifest.is_folder:
-        places = RowPlaces()
-        wanted = source(options.manifest, strict=options.strict, goes_together=options.goes_together)
-        with loaded(wanted, in_s3, options.output, places=places) as manifest:
-            refuse_beside_lanes([manifest], options.service)
-            engine = _engine(manifest, options)
-            _end(manifest, _asked(manifest, places, login, options), engine, options.output)
-        return
+    places = RowPlaces() if options.online else None
     with taken(
         options.manifest,
-        in_s3,
+        ObjectsOnce(login),
         options.output,
         strict=options.strict,
         goes_together=options.goes_together,
+        places=places,
         online=options.online,
     ) as manifests:
         refuse_beside_lanes(manifests, options.service)
         engines = [_engine(manifest, options) for manifest in manifests]
         for manifest, engine in zip(manifests, engines, strict=True):
-            _end(manifest, None, engine, options.output)
+            answers = None if places is None else _asked(manifest, places, login, options)
+            _end(manifest, answers, engine, options.output)
 
 
 def _engine(manifest: Manifest, options: Options) -> PlannedEngine | None:

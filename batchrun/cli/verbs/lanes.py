@@ -65,8 +65,12 @@ def lanes(options: Options) -> Exit:
     configure_as(options.output)
     found = run_async(look, wanted, Target(read_timeout=options.timeout), options.read_rate)
     for now in found:
-        _tell(now, as_json=options.output.as_json)
-    _conclude(found)
+        if options.output.as_json:
+            emit("lane", **_facts(now))
+        for line in () if options.output.as_json else _lines(now):
+            say(line)
+    if unusable := sum(now.error is not None for now in found):
+        complain(f"{unusable} of {counted(len(found), 'lane')} cannot be used")
     return worst([Exit.OK, *(exit_code(now.error) for now in found if now.error is not None)])
 
 
@@ -79,20 +83,6 @@ def _lanes(options: Options) -> Sequence[Lane]:
         if options.manifest is not None:
             return lanes_of(Source(path=options.manifest, lanes=options.lanes), objects=in_s3)
         return () if options.lanes is None else lanes_to_use(options.lanes, in_s3)
-
-
-def _tell(now: LaneNow, *, as_json: bool) -> None:
-    if as_json:
-        emit("lane", **_facts(now))
-        return
-    for line in _lines(now):
-        say(line)
-
-
-def _conclude(found: Sequence[LaneNow]) -> None:
-    """Say how many cannot be used, where any cannot."""
-    if unusable := sum(now.error is not None for now in found):
-        complain(f"{unusable} of {counted(len(found), 'lane')} cannot be used")
 
 
 def _lines(now: LaneNow) -> Iterator[str]:

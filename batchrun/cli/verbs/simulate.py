@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from batchrun.model.lanes import Lane
-    from batchrun.simulator import Role, Served, Settings, SimulatedLane, StoredBucket
+    from batchrun.simulator import Served, Settings, SimulatedLane, StoredBucket
 
     class Behaviour(Protocol):
         """What says how a lane behaves, by its name and those of all."""
@@ -152,7 +152,11 @@ async def simulate(options: Options) -> None:
     """
     from batchrun.simulator import serve_lanes  # noqa: PLC0415 (aiohttp is loaded only where it is needed)
 
-    lanes = () if options.lanes is None else _lanes(options.lanes)
+    lanes: Sequence[Lane] = ()
+    if options.lanes is not None:
+        from batchrun.manifest.lanes.table import lanes_in_file  # noqa: PLC0415 (loads botocore)
+
+        lanes = lanes_in_file(options.lanes)
     served = simulated(lanes, partial(_settings, options), options.account)
     with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
         try:
@@ -164,12 +168,6 @@ async def simulate(options: Options) -> None:
             raise UsageError(
                 f"cannot listen on {options.host}:{options.port}: {reason or error}; try --port 0"
             ) from error
-
-
-def _lanes(path: str) -> Sequence[Lane]:
-    from batchrun.manifest.lanes.table import lanes_in_file  # noqa: PLC0415 (loads botocore)
-
-    return lanes_in_file(path)
 
 
 def _tell(served: Served, options: Options, lanes: Sequence[Lane]) -> None:
@@ -248,19 +246,21 @@ def simulated(lanes: Sequence[Lane], behaviour: Behaviour, account: str) -> Sequ
         behaviour: What is set for each.
         account: Of lanes that do not say, and of credentials that a role is assumed with.
     """
-    from batchrun.simulator import SimulatedLane  # noqa: PLC0415 (loads aiohttp)
+    from batchrun.simulator import Role, SimulatedLane  # noqa: PLC0415 (loads aiohttp)
 
     if not lanes:
         return [SimulatedLane(name="", settings=behaviour())]
     names = [lane.name for lane in lanes]
-    roles = tuple(_role(lane) for lane in lanes if lane.role is not None)
+    roles = tuple(
+        Role(arn=lane.role, external_id=lane.external_id) for lane in lanes if lane.role is not None
+    )
     callers = {lane.profile: lane.account for lane in lanes if lane.role is None and lane.account}
     return [
         SimulatedLane(
             name=lane.name,
             settings=replace(
                 behaviour(lane.name, names),
-                account=_account(lane) or account,
+                account=lane.owner or account,
                 region=lane.region or os.environ.get("AWS_REGION") or "us-east-1",
                 roles=roles,
             ),
@@ -269,17 +269,6 @@ def simulated(lanes: Sequence[Lane], behaviour: Behaviour, account: str) -> Sequ
         )
         for lane in lanes
     ]
-
-
-def _account(lane: Lane) -> str | None:
-    """Return the account that its runs are in: a role's is in its ARN."""
-    return lane.account if lane.role is None else lane.role.split(":")[4]
-
-
-def _role(lane: Lane) -> Role:
-    from batchrun.simulator import Role  # noqa: PLC0415
-
-    return Role(arn=str(lane.role), external_id=lane.external_id)
 
 
 def _port(endpoint_url: str | None) -> int:

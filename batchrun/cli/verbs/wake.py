@@ -184,16 +184,11 @@ def places(lanes: Sequence[Lane], name: str) -> Iterator[str]:
         by_place.setdefault((lane.region, *whose), []).append(lane)
     for sharing in by_place.values():
         first = sharing[0]
-        region, account = first.region or "REGION", _account(first) or "ACCOUNT"
+        region, account = first.region or "REGION", first.owner or "ACCOUNT"
         china = ".cn" if region.startswith("cn-") else ""
         whom = f"{'lane' if len(sharing) == 1 else 'lanes'} {', '.join(lane.name for lane in sharing)}"
         yield f"{whom}: once in {region} of account {account}{_login(first)}; then write into the lane"
         yield f"    wake: sqs:https://sqs.{region}.amazonaws.com{china}/{account}/{name}"
-
-
-def _account(lane: Lane) -> str | None:
-    """Return the lane's account, which a role's ARN has too; None where it says neither."""
-    return lane.account or (None if lane.role is None else lane.role.split(":")[4])
 
 
 def _login(lane: Lane) -> str:

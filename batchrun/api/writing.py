@@ -17,8 +17,7 @@ from batchrun.report import results
 from batchrun.report.chosen import begun_again, check, outcomes_of
 from batchrun.report.columns import View, read_columns, read_condition
 from batchrun.report.delivering import delivered, output_at
-from batchrun.report.kinds import REPORT, RESULTS
-from batchrun.report.outputs import listed
+from batchrun.report.outputs import REPORT, RESULTS, listed
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@ The options by which people choose entries of a batch, for every verb that chang
 
 Belongs here: the options, how the choice is shown, what is said of looking for runs of rows that are DELETED,
 and asking whether to go ahead. Does not: going through what is chosen (``report.chosen``), looking
-(``api.first_look``), and what is done to it.
+(``api.retrying``), and what is done to it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from batchrun.report.results import latest_row, status
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchrun.api.first_look import FirstLook, How
     from batchrun.api.objects import ObjectsOnce
+    from batchrun.api.retrying import FirstLook, How
     from batchrun.cli.options import Output
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger
@@ -149,7 +149,7 @@ def _listed(path: str, in_s3: ObjectsOnce) -> list[str]:
 
 def how_to_look(concurrency: int, *, is_dry: bool) -> How:
     """Say how it is looked for them."""
-    from batchrun.api.first_look import How  # noqa: PLC0415 (it loads the model)
+    from batchrun.api.retrying import How  # noqa: PLC0415 (it loads the model)
 
     return How(at_once=concurrency, is_dry=is_dry, tell=_tell_looking)
 

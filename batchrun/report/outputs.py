@@ -1,8 +1,9 @@
 """
 Files that batchrun writes: what may be replaced, and replacing it as a whole or not at all.
 
-Belongs here: that decision, the one way in which outputs are written: beside it, then the change of places.
-Does not: telling what a file is (``kinds``), S3 (``delivering``), what is written.
+A file is only replaced if it is of its kind: results, a report, metrics. A manifest's file looks like results
+in much, and must never be taken for them. Belongs here: that decision, and the one way in which outputs are
+written: beside the old file, then in its place. Does not: S3 (``delivering``), what is written.
 """
 
 from __future__ import annotations
@@ -10,22 +11,24 @@ from __future__ import annotations
 import errno
 import glob
 import io
+import json
 import os
+import re
 import secrets
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import IO, TYPE_CHECKING, BinaryIO, Final
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final
 
 from batchrun import points
 from batchrun.errors import UsageError
 from batchrun.model.texts.places import is_in_s3
 from batchrun.points import Point
+from batchrun.report.columns import COLUMNS, TASK_REASON, is_own
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 #: What SQLite and the leases keep beside a ledger, by the end of its name.
 _BESIDE_A_LEDGER: Final = ("-wal", "-shm", "-journal")
@@ -275,3 +278,81 @@ def _make(draft: Path, path: Path) -> None:
             os.fchmod(handle, kept)
     finally:
         os.close(handle)
+
+
+#: Bytes that are looked at: the first object of JSON results has its earlier attempts within.
+_BEGINNING: Final = 1024 * 1024
+_PARQUET: Final = b"PAR1"
+#: What is in results alone; of the other columns, a manifest or a sheet may have each too.
+_TELLING: Final = frozenset((*COLUMNS, TASK_REASON)) - {
+    *("id", "runId", "name", "workflowId", "lane", "accountId", "region")
+}
+
+
+def _is_csv(path: Path) -> bool:
+    header = _text(path).split("\n", 1)[0].rstrip("\r")
+    # Whoever looks at results in a spreadsheet may save them with its own separators.
+    return _are_columns([name.strip('"') for name in re.split(r"[,;\t]", header)])
+
+
+def _is_json(path: Path) -> bool:
+    text = _text(path).lstrip()
+    return text.rstrip() == "[]" or (text[:1] == "[" and _is_object(text[1:].lstrip()))
+
+
+def _is_jsonl(path: Path) -> bool:
+    return _is_object(_text(path))
+
+
+def _is_object(text: str) -> bool:
+    try:
+        found, _ = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and _are_columns(found)
+
+
+def _are_columns(names: Collection[Any]) -> bool:
+    """Report whether these are columns of results, and not of a manifest."""
+    return not _TELLING.isdisjoint(names) and all(
+        name in COLUMNS or name == "attempts" or is_own(name) for name in names
+    )
+
+
+def _is_parquet(path: Path) -> bool:
+    if not _raw(path).startswith(_PARQUET):
+        return False
+    from pyarrow import ArrowInvalid, parquet  # noqa: PLC0415 (few have it, and write this)
+
+    try:
+        return _are_columns(parquet.read_schema(path).names)
+    except ArrowInvalid:
+        return False
+
+
+def _is_report(path: Path) -> bool:
+    return '<meta name="generator" content="batchrun ' in _text(path)[:8192]
+
+
+def _is_metrics(path: Path) -> bool:
+    return _text(path).startswith("# HELP batchrun_")
+
+
+def _text(path: Path) -> str:
+    return _raw(path).decode(errors="replace").removeprefix("\ufeff")
+
+
+def _raw(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_BEGINNING)
+
+
+#: By what ``--format`` calls it.
+RESULTS: Final[Mapping[str, Kind]] = {
+    "csv": Kind(what="results in CSV", endings=(".csv",), is_one=_is_csv),
+    "json": Kind(what="results in JSON", endings=(".json",), is_one=_is_json),
+    "jsonl": Kind(what="results in JSON Lines", endings=(".jsonl",), is_one=_is_jsonl),
+    "parquet": Kind(what="results in Parquet", endings=(".parquet",), is_one=_is_parquet),
+}
+REPORT: Final = Kind(what="a report", endings=(".html", ".htm"), is_one=_is_report)
+METRICS: Final = Kind(what="metrics", endings=(".prom", ".txt"), is_one=_is_metrics)

@@ -17,8 +17,7 @@ from rich.text import Text
 
 from batchrun.report import html
 from batchrun.report.gathering import Report
-from batchrun.report.kinds import REPORT
-from batchrun.report.outputs import OutputFile
+from batchrun.report.outputs import REPORT, OutputFile
 from tests.report.browser import chromium, tab
 
 _COLUMNS: Final = 112

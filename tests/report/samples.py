@@ -12,8 +12,7 @@ from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.stored import Batch, TaskFailures
 from batchrun.report import html
 from batchrun.report.gathering import Report, RowStanding, ShownAttempt, ShownRow, StartCalls
-from batchrun.report.kinds import REPORT
-from batchrun.report.outputs import OutputFile
+from batchrun.report.outputs import REPORT, OutputFile
 
 T0 = datetime(2026, 11, 6, 17, tzinfo=UTC)
 #: What somebody might put into an id, or a service into a message.

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchrun.errors import UsageError
-from batchrun.report.kinds import METRICS, REPORT, RESULTS
-from batchrun.report.outputs import Inputs, Kind, OutputFile
+from batchrun.report.outputs import METRICS, REPORT, RESULTS, Inputs, Kind, OutputFile
 
 CSV, JSON, JSONL = RESULTS["csv"], RESULTS["json"], RESULTS["jsonl"]
 MANIFEST = Kind(what="a manifest", endings=(".csv",))

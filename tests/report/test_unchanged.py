@@ -11,8 +11,7 @@ from batchrun.cli.launching.results_file import kept_or_written
 from batchrun.ledger import open_ledger
 from batchrun.model.planning.limits import Changed
 from batchrun.report import results
-from batchrun.report.kinds import RESULTS
-from batchrun.report.outputs import OutputFile
+from batchrun.report.outputs import RESULTS, OutputFile
 from tests.ledger.samples import AT, BATCH, accepted, completed, filled, intended, move, specs
 
 

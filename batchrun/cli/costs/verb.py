@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from batchrun.api.objects import ObjectsOnce
-from batchrun.cli.batches import batch_to_read
-from batchrun.cli.calling import Calling
+from batchrun.cli.calling import Calling, batch_to_read
 from batchrun.cli.choice import Rows
 from batchrun.cli.command import group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, PriceOptions, dynamic_gib, prices_for

@@ -22,9 +22,8 @@ from batchrun.model.tally import Tally
 from batchrun.notify import Digests, Message, Teller
 from batchrun.ports.stored import Counts
 from batchrun.report import summary
-from batchrun.report.kinds import METRICS
 from batchrun.report.metrics import Reading, exposition
-from batchrun.report.outputs import OutputFile, replacing
+from batchrun.report.outputs import METRICS, OutputFile, replacing
 from batchrun.report.overview import lanes_of
 
 if TYPE_CHECKING:

@@ -23,8 +23,7 @@ from batchrun.report import results
 from batchrun.report.chosen import begun_again
 from batchrun.report.columns import COLUMNS
 from batchrun.report.delivering import delivered, output_at
-from batchrun.report.kinds import RESULTS
-from batchrun.report.outputs import OutputFile
+from batchrun.report.outputs import RESULTS, OutputFile
 from batchrun.version import __version__
 
 if TYPE_CHECKING:

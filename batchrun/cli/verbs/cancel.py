@@ -10,8 +10,7 @@ import anyio
 
 from batchrun.api.objects import ObjectsOnce, StoreWhenNeeded
 from batchrun.api.reading import inputs_of
-from batchrun.cli.batches import batch_to_change
-from batchrun.cli.calling import Calling
+from batchrun.cli.calling import Calling, batch_to_change
 from batchrun.cli.choice import GoAhead, Rows, by_status, tell_groups
 from batchrun.cli.command import flag, group, verb
 from batchrun.cli.exits import Exit

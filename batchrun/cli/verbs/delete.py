@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchrun.api.first_look import first_look
 from batchrun.api.objects import ObjectsOnce
-from batchrun.cli.batches import batch_to_change
-from batchrun.cli.calling import Calling
+from batchrun.api.retrying import first_look
+from batchrun.cli.calling import Calling, batch_to_change
 from batchrun.cli.choice import GoAhead, Rows, how_to_look, tell_first_look, tell_groups
 from batchrun.cli.command import group, verb
 from batchrun.cli.exits import Exit

@@ -12,9 +12,9 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from batchrun.api.first_look import give_back
 from batchrun.api.objects import ObjectsOnce
 from batchrun.api.reading import find_batch
+from batchrun.api.retrying import give_back
 from batchrun.cli.choice import tell_back
 from batchrun.cli.exits import Exit, worst
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
@@ -32,8 +32,8 @@ from batchrun.report.chosen import shortened
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchrun.api.first_look import FirstLook
     from batchrun.api.objects import OneLogin
+    from batchrun.api.retrying import FirstLook
     from batchrun.cli.calling import Calling
     from batchrun.engine.upkeep.rebuild import Doubtful, Rebuilt
     from batchrun.manifest import Source

@@ -16,8 +16,7 @@ import anyio
 import click
 
 from batchrun.api.reading import find_batch
-from batchrun.cli.batches import row_to_read
-from batchrun.cli.calling import Calling
+from batchrun.cli.calling import Calling, row_to_read
 from batchrun.cli.command import argument, flag, option, verb
 from batchrun.cli.completion import batches, rows
 from batchrun.cli.exits import Exit

@@ -48,7 +48,7 @@ from batchrun.model.planning.limits import Limits
 from batchrun.model.submissions.grouping import Engine
 from batchrun.ports.stored import Sync
 from batchrun.report.bill import AlikeRows
-from batchrun.report.chosen import Choice
+from batchrun.report.chosen import pages
 from batchrun.report.overview import WithService, with_service
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from batchrun.model.paces.pace import Rate
     from batchrun.model.paces.quotas import Quotas
     from batchrun.model.spec import Spec
+    from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
 
@@ -170,28 +171,38 @@ async def _compare(manifest: Manifest, login: OneLogin, options: Options) -> Com
     from batchrun.ledger import LedgerPlace  # noqa: PLC0415
 
     if not LedgerPlace(options.ledger).is_there():
-        sync, lanes = (
-            Sync(rows=manifest.count, new=manifest.count),
-            await _lanes(manifest, None, login, options),
+        sync = Sync(rows=manifest.count, new=manifest.count)
+        return Compared(
+            sync=sync,
+            to_come=await _to_come(manifest, None, (), options),
+            to_look_for=sync.new,
+            lanes=await _lanes(manifest, (), login, options),
+            engine=_engine(manifest, (), options, WithService()),
         )
-        to_come = await _to_come(manifest, None, options)
-        engine = await _engine(manifest, None, options, WithService())
-        return Compared(sync=sync, to_come=to_come, to_look_for=sync.new, lanes=lanes, engine=engine)
     async with open_ledger(options.ledger) as ledger:
         stored, now = ledger.batch(manifest.batch), SystemClock().utcnow()
         batch, since = await ledger.find_batch(manifest.batch), now - options.limits.trust.life
         home = None if batch is None else _home(manifest, batch)
         sync, counts = await stored.compare(manifest.specs(), home=home), await stored.counts()
+        sent = await _sent(stored, options, manifest)
         return Compared(
             sync=sync,
             counts=counts,
             changes=await changes(stored, manifest, sync.changed_ids, home),
-            to_come=await _to_come(manifest, ledger, options),
+            to_come=await _to_come(manifest, ledger, sent, options),
             stop=await mistaken(ledger, batch, counts, manifest),
             to_look_for=sync.new + await stored.unproven(since=since, at=now),
-            lanes=await _lanes(manifest, ledger, login, options),
-            engine=await _engine(manifest, ledger, options, await with_service(stored, counts.by_state)),
+            lanes=await _lanes(manifest, sent, login, options),
+            engine=_engine(manifest, sent, options, await with_service(stored, counts.by_state)),
         )
+
+
+async def _sent(stored: StoredBatch, options: Options, manifest: Manifest) -> Collection[str]:
+    """Return the ids of rows that are not to be submitted, where anything depends on them."""
+    if not manifest.lanes and options.prices is None and options.together.kind is Engine.STARTRUN:
+        return ()
+    others = [state for state in State if state not in WAITING]
+    return {entry.id async for page in pages(stored, others) for entry in page}
 
 
 def _home(manifest: Manifest, batch: Batch) -> str | None:
@@ -205,38 +216,29 @@ def _home(manifest: Manifest, batch: Batch) -> str | None:
 
 
 async def _lanes(
-    manifest: Manifest, ledger: Ledger | None, login: OneLogin, options: Options
+    manifest: Manifest, sent: Collection[str], login: OneLogin, options: Options
 ) -> PlannedLanes | None:
     if not manifest.lanes:
         return None
     quotas = await _quotas_of(manifest.lanes, login) if options.online else {}
-    return PlannedLanes.of(manifest, await _sent(ledger, manifest), options.rate.most, quotas)
+    return PlannedLanes.of(manifest, sent, options.rate.most, quotas)
 
 
-async def _engine(
-    manifest: Manifest, ledger: Ledger | None, options: Options, there: WithService
+def _engine(
+    manifest: Manifest, sent: Collection[str], options: Options, there: WithService
 ) -> PlannedEngine | None:
     from batchrun.api.engines import sized  # noqa: PLC0415
 
     if options.together.kind is Engine.STARTRUN:
         return None
-    sent, limits = (
-        await _sent(ledger, manifest),
-        sized(options.limits, manifest, options.together.batch_settings),
-    )
+    limits = sized(options.limits, manifest, options.together.batch_settings)
     left = (spec for spec in manifest.specs() if spec.id not in sent)
     return replace(PlannedEngine.of(left, limits), there=there)
 
 
-async def _sent(ledger: Ledger | None, manifest: Manifest) -> Collection[str]:
-    """Return the ids of rows that are not to be submitted."""
-    others = [state for state in State if state not in WAITING]
-    if ledger is None:
-        return ()
-    return {entry.id async for entry in Choice().entries(ledger, manifest.batch, others)}
-
-
-async def _to_come(manifest: Manifest, ledger: Ledger | None, options: Options) -> ToCome | None:
+async def _to_come(
+    manifest: Manifest, ledger: Ledger | None, sent: Collection[str], options: Options
+) -> ToCome | None:
     """Say what the rows to submit may cost, where prices are given."""
     if options.prices is None:
         return None
@@ -244,7 +246,6 @@ async def _to_come(manifest: Manifest, ledger: Ledger | None, options: Options) 
     regions = {lane.name: lane.region for lane in manifest.lanes}
     own = None if batch is None or manifest.lanes else batch.region
     prices = read_prices(options.prices, [one for one in (own, *regions.values()) if one is not None])
-    sent = await _sent(ledger, manifest)
     rows = Counter(_alike(spec, regions) for spec in manifest.specs() if spec.id not in sent)
     return ToCome(
         currency=prices.currency,

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from batchrun.api.objects import StoreWhenNeeded
 from batchrun.api.reading import inputs_of, open_ledger
-from batchrun.cli.batches import batch_to_read
-from batchrun.cli.calling import login_to
+from batchrun.cli.calling import batch_to_read, login_to
 from batchrun.cli.command import group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.cli.options import BATCH, LEDGER, WRITTEN, Account
@@ -15,7 +14,7 @@ from batchrun.cli.speak import STDOUT, counted, poured, say
 from batchrun.clock import SystemClock
 from batchrun.errors import ReportError
 from batchrun.report.delivering import delivered, output_at
-from batchrun.report.kinds import REPORT
+from batchrun.report.outputs import REPORT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

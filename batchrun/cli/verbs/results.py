@@ -12,8 +12,7 @@ import click
 from batchrun.api.objects import StoreWhenNeeded
 from batchrun.api.reading import inputs_of, open_ledger
 from batchrun.api.writing import PARQUET, put_results
-from batchrun.cli.batches import batch_to_read
-from batchrun.cli.calling import login_to
+from batchrun.cli.calling import batch_to_read, login_to
 from batchrun.cli.command import flag, group, option, texts, verb
 from batchrun.cli.completion import columns, conditions
 from batchrun.cli.options import BATCH, FORCE, LEDGER, SAFE_CSV, WRITTEN, Account
@@ -24,8 +23,7 @@ from batchrun.report import results as report
 from batchrun.report.chosen import begun_again, check, outcomes_of
 from batchrun.report.columns import WHOLE, View, read_columns, read_condition
 from batchrun.report.delivering import delivered, output_at
-from batchrun.report.kinds import RESULTS
-from batchrun.report.outputs import Inputs, is_device, listed
+from batchrun.report.outputs import RESULTS, Inputs, is_device, listed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

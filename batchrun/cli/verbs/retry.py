@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchrun.api.objects import ObjectsOnce
 from batchrun.api.retrying import begin_anew, retriable
-from batchrun.cli.batches import batch_to_change
-from batchrun.cli.calling import Calling
+from batchrun.cli.calling import Calling, batch_to_change
 from batchrun.cli.choice import GoAhead, Rows, by_reason, how_to_look, tell_first_look, tell_groups
 from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.exits import Exit
@@ -21,9 +20,8 @@ from batchrun.report.columns import failed_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchrun.api.first_look import FirstLook
     from batchrun.api.opening import Opening
-    from batchrun.api.retrying import Retriable
+    from batchrun.api.retrying import FirstLook, Retriable
     from batchrun.ports.stored import Batch
     from batchrun.report.chosen import Choice
 

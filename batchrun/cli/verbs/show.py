@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.api.reading import open_ledger
-from batchrun.cli.batches import row_to_read
+from batchrun.cli.calling import row_to_read
 from batchrun.cli.command import argument, option, verb
 from batchrun.cli.completion import batches, rows
 from batchrun.cli.options import JSON, LEDGER

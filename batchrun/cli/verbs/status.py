@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Final
 import anyio
 
 from batchrun.api.reading import open_ledger
-from batchrun.cli.batches import batch_to_read, note_closed
+from batchrun.cli.calling import batch_to_read, note_closed
 from batchrun.cli.command import flag, group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.options import BATCH, LEDGER, Output

@@ -13,6 +13,7 @@ import atexit
 import functools
 import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -185,8 +186,15 @@ def _be_born(request: dict[str, Any], streams: Sequence[int]) -> None:
     os.environ.update(request["environment"])
     if os.environ.get("TZ"):
         time.tzset()
-    sys.stdout.reconfigure(  # type: ignore[union-attr]
-        line_buffering=False, write_through="PYTHONUNBUFFERED" in os.environ
+    # New ones: whether they can be sought was found out of what was there before.
+    sys.stdout, sys.stderr = (
+        io.TextIOWrapper(
+            open(number, "wb", closefd=False),  # noqa: SIM115 (a descriptor, open to the end)
+            encoding="utf-8",
+            errors=errors,
+            write_through="PYTHONUNBUFFERED" in os.environ,
+        )
+        for number, errors in ((1, "strict"), (2, "backslashreplace"))
     )
     os.chdir(request["folder"])
     if request["dies_at"]:

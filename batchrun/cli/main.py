@@ -19,7 +19,7 @@ from batchrun.cli import signals
 from batchrun.cli.command import HELP, Option
 from batchrun.cli.exits import MEANINGS, Exit, exit_code
 from batchrun.cli.settings.names import take_file
-from batchrun.cli.speak import complain, hint, let_libraries_log, printable, write
+from batchrun.cli.speak import complain, hint, let_libraries_log, printable, spell_out, write
 from batchrun.errors import BatchrunError, ManifestError, ManifestWarning
 from batchrun.version import __version__
 
@@ -114,6 +114,7 @@ def main() -> NoReturn:
     """Run the command line and end the process with the exit code that says how it went."""
     # SIGTERM ends the process as Ctrl-C does: with a word and an exit code.
     signals.default()
+    spell_out()
     let_libraries_log(logging.NullHandler())
     try:
         code = _outcome()

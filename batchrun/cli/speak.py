@@ -34,6 +34,13 @@ _LIBRARIES: Final = ("botocore", "aiobotocore")
 STDOUT: Final = "-"
 
 
+def spell_out() -> None:
+    """Let stdout and stderr take every character: what their encoding does not have is spelt out."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def say(text: str, *, hang: int | None = None) -> None:
     """
     Write a line on stdout; what could drive a terminal in it is spelt out.
@@ -56,7 +63,11 @@ def emit(message_type: str, **facts: Any) -> None:
     Names are the API's for its fields and ours in snake_case; old ones are put beside.
     """
     told = {"message_type": message_type, **with_old_names(message_type, facts)}
-    write(sys.stdout, json.dumps(told, ensure_ascii=False) + "\n")
+    write(sys.stdout, json.dumps(told, ensure_ascii=not _is_utf8(sys.stdout)) + "\n")
+
+
+def _is_utf8(stream: TextIO | None) -> bool:
+    return stream is not None and (stream.encoding or "").lower().replace("_", "-") in {"utf-8", "utf8"}
 
 
 def write(stream: IO[str] | None, text: str) -> None:
@@ -79,9 +90,15 @@ def swallow(stream: IO[str] | None) -> None:
 
 @contextlib.contextmanager
 def poured(failure: Callable[[str, OSError], Exception]) -> Iterator[TextIO]:
-    """Return stdout, for what goes there in place of a file; what goes wrong is raised as *failure*."""
+    """
+    Return stdout, for what goes there in place of a file, and is UTF-8 as that would be, but on a terminal.
+
+    What goes wrong is raised as *failure*.
+    """
     if sys.stdout is None:
         raise failure("stdout", OSError(errno.EBADF, os.strerror(errno.EBADF)))
+    if isinstance(sys.stdout, io.TextIOWrapper) and not is_terminal(sys.stdout):
+        sys.stdout.reconfigure(encoding="utf-8")
     try:
         yield sys.stdout
         sys.stdout.flush()

@@ -8,9 +8,11 @@ for it (``service.s3.run_outputs``), how it is written for people (``cli.verbs.o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from batchrun.model.texts.foreign import storable
 from batchrun.model.texts.globs import matcher
 
 if TYPE_CHECKING:
@@ -62,25 +64,32 @@ def told(document: Mapping[str, Json]) -> Made:
     outputs: dict[str, Json] = {}
     for name, value in document.items():
         beside: list[Json] = []
-        outputs[name] = _plain(value, beside)
+        output = _written(name)
+        outputs[output] = _plain(value, beside)
         if beside:
-            outputs[f"{name}.{_BESIDE}"] = beside
+            outputs[f"{output}.{_BESIDE}"] = beside
     return Made(outputs=outputs)
 
 
 def _plain(value: Json, beside: list[Json]) -> Json:
-    """Return *value* with the places of files in place of what CWL says of them."""
+    """Return *value* as any file can hold it, places of files in place of what CWL says of them."""
     if isinstance(value, list):
         return [_plain(one, beside) for one in value]
+    if isinstance(value, str):
+        return _written(value)
     if not isinstance(value, dict):
-        return value
+        return None if isinstance(value, float) and not math.isfinite(value) else value
     place = value.get("location") or value.get("path")
     if value.get("class") in _PLACED and isinstance(place, str):
         own = value.get(_BESIDE)
         for one in own if isinstance(own, list) else []:
             beside.append(_plain(one, beside))
-        return place
-    return {name: _plain(one, beside) for name, one in value.items()}
+        return _written(place)
+    return {_written(name): _plain(one, beside) for name, one in value.items()}
+
+
+def _written(text: str) -> str:
+    return storable(text, len(text))
 
 
 def found(place: str, uris: Sequence[str], names: Sequence[NamedFiles], *, has_more: bool) -> Made:

@@ -21,12 +21,13 @@ from batchrun.errors import (
 )
 from batchrun.model.tasks import LOG_GROUP
 from batchrun.service.calling.one_try import in_time
+from batchrun.service.calling.paging import NextPages
 from batchrun.service.classify import classify, unparsable
 from batchrun.service.session import logs_client
 from batchrun.service.wire import items, moment, next_token, table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from batchrun.service.login import Login
 
@@ -50,8 +51,7 @@ class LogPage:
     """Some events of a stream, in their order."""
 
     lines: tuple[LogLine, ...]
-    following: str | None  #: what the next page is asked for with
-    is_last: bool  #: whether there is nothing more by now
+    following: str | None  #: what the next page is asked for with; the same again where there is none by now
 
 
 class RunLogs:
@@ -61,7 +61,7 @@ class RunLogs:
         self._client = client
         self._login = login
 
-    async def page(
+    async def pages(
         self,
         stream: str,
         *,
@@ -69,9 +69,9 @@ class RunLogs:
         begin: datetime | None = None,
         end: datetime | None = None,
         last: int | None = None,
-    ) -> LogPage | None:
+    ) -> AsyncGenerator[LogPage]:
         """
-        Return the first page of *stream*, or the one that *token* stands for; None where there is none.
+        Go through *stream*, from its first page or the one that *token* stands for; no page where it is none.
 
         Args:
             stream: Its name within the group.
@@ -83,24 +83,38 @@ class RunLogs:
         Raises:
             ServiceUnusableError: It may not be read, or CloudWatch cannot be asked.
         """
-        asked: dict[str, Any] = {
+        within: dict[str, Any] = {
             "logGroupName": LOG_GROUP,
             "logStreamName": stream,
-            "startFromHead": last is None or token is not None,
-            "limit": min(last or _MOST, _MOST) if token is None else _MOST,
-            **({} if token is None else {"nextToken": token}),
             **({} if begin is None else {"startTime": (begin - _EPOCH) // _MILLISECOND}),
             **({} if end is None else {"endTime": (end - _EPOCH) // _MILLISECOND}),
         }
+        asked: dict[str, Any] = {"startFromHead": last is None, "limit": min(last or _MOST, _MOST)}
+        following = NextPages(_OPERATION)
+        try:
+            while True:
+                if token is not None:
+                    asked = {"startFromHead": True, "limit": _MOST, "nextToken": token}
+                page = await self._page({**within, **asked})
+                yield page
+                if page.following is None or page.following == token:
+                    return
+                token = following.by(page.following)
+        except NotFoundError:
+            return
+        except CallError as error:
+            raise self._explained(error) from error
+
+    async def _page(self, asked: dict[str, Any]) -> LogPage:
         try:
             call = self._client.get_log_events(**asked)
             answer = table(await in_time(call, _OPERATION, self._login.target.call_timeout))
         except Exception as raw:
-            error = classify(raw, _OPERATION)
-            if isinstance(error, NotFoundError):
-                return None
-            raise self._explained(error) from raw
-        return _read(answer, token)
+            raise classify(raw, _OPERATION) from raw
+        return LogPage(
+            lines=tuple(_line(table(one)) for one in items(answer, _OPERATION, "events")),
+            following=next_token(answer, _OPERATION, "nextForwardToken"),
+        )
 
     def _explained(self, error: CallError) -> ServiceUnusableError:
         region = self._client.meta.region_name
@@ -112,15 +126,6 @@ class RunLogs:
         if isinstance(error, CredentialsError):
             return ServiceUnusableError(f"the logs cannot be read: {error.message}; {self._login.cure}")
         return ServiceUnusableError(f"the logs cannot be read: {error}; run the same command again later")
-
-
-def _read(answer: dict[str, Any], token: str | None) -> LogPage:
-    try:
-        lines = tuple(_line(table(one)) for one in items(answer, _OPERATION, "events"))
-        following = next_token(answer, _OPERATION, "nextForwardToken")
-    except CallError as error:
-        raise ServiceUnusableError(f"the logs cannot be read: {error}") from error
-    return LogPage(lines=lines, following=following, is_last=following is None or following == token)
 
 
 def _line(event: dict[str, Any]) -> LogLine:

@@ -1,8 +1,14 @@
-"""Long lines on a terminal."""
+"""Long lines on a terminal, and characters that a stream's encoding does not have."""
 
 from __future__ import annotations
 
-from batchrun.cli.speak import fitted
+import io
+import json
+import sys
+
+import pytest
+
+from batchrun.cli.speak import emit, fitted, poured, say, spell_out, write
 
 LINE = "  failed    FAILED s001 RUN_TASK_FAILED: see s3://bucket/a/very/long/place/without-any-gap and go on"
 
@@ -17,3 +23,20 @@ def test_a_longer_one_is_broken_between_words_and_goes_on_where_its_text_began()
         "            s3://bucket/a/very/long/place/without-any-gap",
         "            and go on",
     ]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_nothing_is_lost_for_want_of_a_character(monkeypatch, encoding):
+    out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding=encoding))
+    spell_out()
+    say("sample \u00c4\u6f22 \ud800")
+    emit("outputs", id="\u6f22\U0001f9ec", message="\ud800")
+    write(sys.stdout, "the end\n")
+    text, told, end = out.getvalue().decode(encoding).splitlines()
+    assert text.startswith("sample ")
+    assert (json.loads(told)["id"], json.loads(told)["message"]) == ("\u6f22\U0001f9ec", "\ud800")
+    assert end == "the end"
+    with poured(lambda _place, error: error) as stdout:
+        stdout.write("id\n\u6f22\n")
+    assert out.getvalue().endswith("id\n\u6f22\n".encode())  # as a file would have it

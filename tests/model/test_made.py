@@ -25,6 +25,19 @@ def test_wdl_says_files_as_texts():
     assert told(document) == Made(outputs=document)
 
 
+def test_what_no_file_can_hold_is_not_in_what_was_made():
+    document: dict[str, Json] = {
+        "w.\ud800": ["x\ud800", float("inf")],
+        "w.table": {"\x00": {"class": "File", "path": "s3://lab/\udfff"}},
+        "w.long": "y" * 20_000,
+    }
+    assert told(document).outputs == {
+        "w.\ufffd": ["x\ufffd", None],
+        "w.table": {"\ufffd": "s3://lab/\ufffd"},
+        "w.long": "y" * 20_000,
+    }
+
+
 def test_cwl_says_files_as_tables_and_what_is_beside_them():
     index: Json = {"class": "File", "location": "s3://lab/a.bai"}
     bam: Json = {"class": "File", "location": "s3://lab/a.bam", "size": 5, "secondaryFiles": [index]}

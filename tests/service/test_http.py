@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -22,12 +23,14 @@ from batchrun.service.http import LARGEST
 from batchrun.service.login import Login
 from batchrun.service.pricing import quoted
 from batchrun.service.quota import start_run_quota
+from batchrun.service.run_logs import run_logs
 from batchrun.service.s3.input_lookup import InputLookup
 from batchrun.service.s3.object_calls import object_calls
 from batchrun.service.s3.objects import keys_under
+from batchrun.service.s3.run_outputs import run_outputs
 from batchrun.service.target import Target
 from batchrun.service.topics import publish
-from tests.hostile import JSON, Stranger, always, endless, head, whole
+from tests.hostile import JSON, Answer, Asked, Stranger, always, endless, head, whole
 from tests.world import connected
 
 ONCE = RetrySettings(patience=0)
@@ -168,6 +171,42 @@ async def test_no_client_is_led_elsewhere_held_up_or_flooded(call, way, monkeypa
             assert stranger.asked
             assert stranger.sent < 2 * LARGEST * len(stranger.asked)
         assert other.asked == []
+
+
+async def files_listed(login: Login) -> None:
+    async with run_outputs(login, beside="") as outputs:
+        await outputs.files("s3://lab/a", most=10)
+
+
+async def log_read(login: Login) -> None:
+    async with run_logs(login, region="us-east-1", beside="") as logs:
+        async for _ in logs.pages("run/1"):
+            pass
+
+
+KEYS = (
+    "<ListBucketResult><Name>lab</Name><KeyCount>0</KeyCount><IsTruncated>true</IsTruncated>"
+    "<NextContinuationToken>{}</NextContinuationToken></ListBucketResult>"
+)
+LINES = '{{"events": [], "nextForwardToken": "{}"}}'
+
+
+@pytest.mark.parametrize(
+    ("call", "page"),
+    [(keys_listed, KEYS), (files_listed, KEYS), (log_read, LINES)],
+    ids=["s3", "made", "logs"],
+)
+async def test_a_list_whose_pages_go_round_is_none(call, page, monkeypatch):
+    tokens = itertools.cycle("ab")
+
+    async def answer(_: Asked) -> Answer:
+        yield whole(200, page.format(next(tokens)).encode())
+
+    async with Stranger(answer).served() as stranger:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", stranger.url)
+        with pytest.raises(BatchrunError, match="its pages have no end"):
+            await call(Login(Target(region="us-east-1")))
+        assert len(stranger.asked) == 3
 
 
 async def test_a_login_has_a_deadline_whatever_it_asks(monkeypatch, tmp_path):

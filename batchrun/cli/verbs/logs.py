@@ -8,6 +8,7 @@ the calls (``service.run_logs``).
 from __future__ import annotations
 
 import sys
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -215,17 +216,17 @@ class LogLines:
         begin = None if run.creation_time is None else run.creation_time - _BEFORE
         end = None if run.stop_time is None else run.stop_time + _AFTER
         last = self._last if token is None else None
-        while True:
-            page = await self._read.page(stream.name, token=token, begin=begin, end=end, last=last)
-            if page is None:
-                return False
-            for line in page.lines:
-                self._say(stream, line)
-            if page.following is not None:
-                self._tokens[stream.name] = page.following
-            if page.is_last:
-                return True
-            token = page.following
+        is_there = False
+        async with aclosing(
+            self._read.pages(stream.name, token=token, begin=begin, end=end, last=last)
+        ) as pages:
+            async for page in pages:
+                is_there = True
+                for line in page.lines:
+                    self._say(stream, line)
+                if page.following is not None:
+                    self._tokens[stream.name] = page.following
+        return is_there
 
     def _say(self, stream: Stream, line: LogLine) -> None:
         at = None if line.at is None else f"{line.at:%Y-%m-%dT%H:%M:%S}.{line.at.microsecond // 1000:03}Z"

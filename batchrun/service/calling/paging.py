@@ -1,7 +1,8 @@
-"""The pages of an answer that comes in several; ListRuns, all of them."""
+"""The pages of an answer that comes in several, whoever gives it; ListRuns, all of them."""
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batchrun.errors import OutcomeUnknownError
@@ -23,6 +24,25 @@ SIZE: Final = 100
 _PAGES: Final = 10_000
 
 
+class NextPages:
+    """What each next page of one list is asked for with."""
+
+    def __init__(self, operation: str) -> None:
+        self._operation = operation
+        self._tokens: set[str] = set()
+
+    def by(self, token: str) -> str:
+        """Return *token*. Raises OutcomeUnknownError where it came before, or there were too many pages."""
+        # To stop there would pass over items, to go on would never end.
+        if token in self._tokens or len(self._tokens) >= _PAGES:
+            why = "one came again" if token in self._tokens else f"there were {_PAGES:,}"
+            raise OutcomeUnknownError(
+                f"its pages have no end: {why}", operation=self._operation, code=ENDLESS
+            )
+        self._tokens.add(token)
+        return token
+
+
 async def pages(
     calls: Calls,
     operation: str,
@@ -41,25 +61,19 @@ async def pages(
     Raises:
         CallError: A page is missing, or an item that cannot be read; what came before it is not the whole.
     """
-    tokens: set[str] = set()
+    following = NextPages(operation)
     at: dict[str, str] = {}
 
     async def send(client: OmicsClient) -> tuple[Sequence[T], str | None]:
         page = await ask(client, at)
         return [read(table(item)) for item in items(page, operation, key)], next_token(page, operation)
 
-    for number in range(1, _PAGES + 1):
+    for number in itertools.count(1):
         found, token = await calls.ask(operation, send, is_vital=is_vital)
         yield found
         if token is None or number == most:
             return
-        if most is None and token in tokens:  # to stop here would pass over items, to go on would never end
-            break
-        tokens.add(token)
-        at = {"startingToken": token}
-    raise OutcomeUnknownError(
-        "its pages have no end: a nextToken came again", operation=operation, code=ENDLESS
-    )
+        at = {"startingToken": token if most else following.by(token)}
 
 
 def runs(calls: Calls, filters: Mapping[str, str]) -> AsyncGenerator[Sequence[Listed]]:

@@ -9,6 +9,7 @@ from botocore import exceptions as boto
 
 from batchrun.errors import NotFoundError
 from batchrun.service.calling.one_try import in_time
+from batchrun.service.calling.paging import NextPages
 from batchrun.service.classify import classify, unparsable
 from batchrun.service.session import s3_client
 from batchrun.service.wire import needed, table
@@ -41,15 +42,14 @@ async def keys_under(login: Login, bucket: str, prefix: str, endpoint_url: str |
     """
     async with s3_client(login, endpoint_url=endpoint_url) as client:
         asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+        following = NextPages(_OPERATION)
         while True:
             page = await in_time(page_of(client, asked), _OPERATION, login.target.call_timeout)
             for key in page.keys:
                 yield key
             if page.following is None:
                 return
-            if page.following == asked.get("ContinuationToken"):
-                raise unparsable(_OPERATION, "NextContinuationToken")
-            asked["ContinuationToken"] = page.following
+            asked["ContinuationToken"] = following.by(page.following)
 
 
 async def page_of(client: Any, asked: dict[str, Any]) -> Page:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchrun.errors import AccessDeniedError, CallError, CredentialsError, ServiceUnusableError
 from batchrun.model.texts.places import split_uri
 from batchrun.service.calling.one_try import in_time
+from batchrun.service.calling.paging import NextPages
 from batchrun.service.s3.fetching import copied
 from batchrun.service.s3.objects import page_of
 from batchrun.service.session import s3_client
@@ -29,6 +30,7 @@ _SUMMARIES: Final = ("logs/outputs.json", "logs/output.json")
 _LARGEST: Final = 8 * 1024 * 1024
 _MIB: Final = 1024 * 1024
 _MISSING: Final = "NoSuchKey"
+_LIST: Final = "ListObjectsV2"
 
 
 class RunOutputs:
@@ -72,21 +74,18 @@ class RunOutputs:
         """
         bucket, key = split_uri(f"{place.rstrip('/')}/")
         asked: dict[str, Any] = {"Bucket": bucket, "Prefix": key}
+        following = NextPages(_LIST)
         found: list[str] = []
-        while True:
-            try:
+        try:
+            while True:
                 call = page_of(self._client, asked)
-                page = await in_time(call, "ListObjectsV2", self._login.target.call_timeout)
-            except CallError as error:
-                raise self._explained(error, place) from error
-            found += [f"s3://{bucket}/{one}" for one in page.keys]
-            if (
-                page.following is None
-                or page.following == asked.get("ContinuationToken")
-                or len(found) > most
-            ):
-                return found[:most], page.following is not None or len(found) > most
-            asked["ContinuationToken"] = page.following
+                page = await in_time(call, _LIST, self._login.target.call_timeout)
+                found += [f"s3://{bucket}/{one}" for one in page.keys]
+                if page.following is None or len(found) > most:
+                    return found[:most], page.following is not None or len(found) > most
+                asked["ContinuationToken"] = following.by(page.following)
+        except CallError as error:
+            raise self._explained(error, place) from error
 
     def _explained(self, error: CallError, uri: str) -> ServiceUnusableError:
         bucket, _ = split_uri(uri)

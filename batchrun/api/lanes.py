@@ -9,8 +9,9 @@ to one (``opening``), the launch (``engine``), asking whose login it is (``servi
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +25,7 @@ from batchrun.model.planning.limits import LaneLimits
 from batchrun.ports.stored import Latest
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.api.engines import SettingsPlace
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
     from batchrun.ports.stored import Batch, LanePlace
     from batchrun.service.client import AwsHealthOmics
 
-#: Lanes that are connected to side by side. Each has several clients made, which takes all of a processor for
-#: a while: with many more at once, answers that have come are read when nobody waits for them any more.
+#: Lanes that are connected to side by side.
 AT_ONCE: Final = 8
+#: Seconds after which a lane that is not connected yet waits for somebody, and keeps no other from it.
+_PATIENCE: Final = 2.0
 #: Runs that are counted one by one; more are "at least so many".
 _COUNTED: Final = 1000
 
@@ -73,6 +75,36 @@ class OpenLanes:
         self.stopped[lane] = ServiceUnusableError(why)
 
 
+class Places:
+    """
+    Places for lanes that are connected to side by side.
+
+    Each has several clients made, which takes all of a processor for a moment: with many more at once,
+    answers that have come are read when nobody waits for them any more. Who takes longer waits for the helper
+    of its login, or for an answer: its place goes to the next.
+    """
+
+    def __init__(self) -> None:
+        self._free = anyio.CapacityLimiter(AT_ONCE)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Wait for a place, and have it for the block or for as long as it may be had."""
+        whose = object()
+
+        def leave() -> None:
+            later.cancel()
+            if whose in self._free.statistics().borrowers:
+                self._free.release_on_behalf_of(whose)
+
+        await self._free.acquire_on_behalf_of(whose)
+        later = asyncio.get_running_loop().call_later(_PATIENCE, leave)
+        try:
+            yield
+        finally:
+            leave()
+
+
 async def opened(
     lanes: Sequence[Lane],
     connect: Callable[[Lane], Awaitable[AwsHealthOmics]],
@@ -93,11 +125,11 @@ async def opened(
     """
     found = OpenLanes(limits={lane.name: _limits(lane) for lane in lanes})
     services: dict[str, AwsHealthOmics] = {}
-    places = anyio.CapacityLimiter(AT_ONCE)
+    places = Places()
 
     async def open_one(lane: Lane) -> None:
         try:
-            async with places:
+            async with places.one():
                 service = await connect(lane)
                 await service.ask_account()
         except (CredentialsError, ServiceUnusableError, UsageError) as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.api.lanes import AT_ONCE, count_going, why_not
+from batchrun.api.lanes import Places, count_going, why_not
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, InputError, ServiceError, ServiceUnusableError
 from batchrun.model.entries.states import GOING_STATUSES
@@ -69,10 +69,10 @@ async def look(lanes: Sequence[Lane], base: Target, read_rate: Rate) -> Sequence
         read_rate: Calls per second of each operation, in each lane.
     """
     found, logins = [LaneNow(lane=lane) for lane in lanes], Logins()
-    places = anyio.CapacityLimiter(AT_ONCE)
+    places = Places()
 
     async def one(now: LaneNow) -> None:
-        async with places:
+        async with places.one():
             login = Login(target_of(now.lane, base), among=logins)
             try:
                 await _look(now, login, read_rate)

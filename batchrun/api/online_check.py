@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batchrun.api.input_check import Means, look_for_inputs
-from batchrun.api.lanes import AT_ONCE, count_going, why_not
+from batchrun.api.lanes import AT_ONCE, Places, count_going, why_not
 from batchrun.api.opening import Opening
 from batchrun.clock import SystemClock
 from batchrun.errors import (
@@ -215,10 +215,10 @@ async def ask_lanes(
     """Ask each lane about the rows that may go there, side by side, and hold them against what it says."""
     asked: dict[str, _Asked] = {}
     failed: dict[str, InputError | ServiceError] = {}
-    limit = anyio.CapacityLimiter(AT_ONCE)
+    places_to_ask = Places()
 
     async def one(lane: Lane) -> None:
-        async with limit:
+        async with places_to_ask.one():
             try:
                 asked[lane.name] = await _ask(opened, lane, InLane(manifest, lane.name))
             except (InputError, ServiceError) as error:

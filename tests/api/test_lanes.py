@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import anyio
 import pytest
 
 from batchrun import UNLIMITED, Limits, Mode, ServiceUnusableError, Session, UsageError, load_manifest
@@ -51,6 +52,24 @@ async def test_many_lanes_are_asked_whose_they_are_a_few_side_by_side():
     assert most == AT_ONCE
     assert [service.number for service in found.services.values()] == [f"{n:012}" for n in range(len(NAMES))]
     assert (tally["AssumeRole"].calls, tally["GetCallerIdentity"].calls) == (len(NAMES), len(NAMES))
+
+
+async def test_lanes_whose_helpers_hang_give_their_places_to_others():
+    hanging, connected = set(NAMES[:AT_ONCE]), dict[str, float]()
+    async with serve(simulated()) as simulator, Opening(None) as opening:
+        begun = anyio.current_time()
+
+        async def connect(lane: Lane) -> AwsHealthOmics:
+            if lane.name in hanging:
+                await anyio.sleep(15)
+                raise ServiceUnusableError("its helper says nothing")
+            connected[lane.name] = anyio.current_time() - begun
+            return await opening.service(lane=lane)
+
+        found = await opened(lanes_at(simulator, *NAMES), connect)
+    assert found.stopped.keys() == hanging
+    assert found.services.keys() == connected.keys() == set(NAMES) - hanging
+    assert max(connected.values()) < 3
 
 
 async def test_lanes_that_are_silent_when_a_batch_goes_on_are_waited_for_together(tmp_path: Path):

@@ -147,14 +147,14 @@ def _opened(login: OneLogin) -> Opening:
 
 async def _quotas_of(lanes: Sequence[Lane], login: OneLogin) -> Mapping[str, Quotas]:
     """Ask each lane for its account's quotas; those that cannot be asked are told, and left out."""
-    from batchrun.api.lanes import AT_ONCE  # noqa: PLC0415 (loads the engine)
+    from batchrun.api.lanes import Places  # noqa: PLC0415 (loads the engine)
 
     found: dict[str, Quotas] = {}
-    places = anyio.CapacityLimiter(AT_ONCE)
+    places = Places()
 
     async def ask(lane: Lane) -> None:
         try:
-            async with places:
+            async with places.one():
                 found[lane.name] = await (await opened.service(lane=lane)).quotas()
         except (UsageError, ServiceError) as error:
             complain(f"warning: lane {lane.name} cannot be asked for its quotas: {error}")

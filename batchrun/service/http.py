@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -9,10 +10,15 @@ from aiobotocore.httpsession import AIOHTTPSession
 from botocore.exceptions import ReadTimeoutError
 
 if TYPE_CHECKING:
+    import ssl
+
     import aiohttp
 
 #: Bytes of an answer. The largest that is asked for, a page of ListObjectsV2, has at most four million.
 LARGEST: Final = 8 * 2**20
+#: What is trusted, by botocore's word for it: a file of certificates, its own, or nothing.
+_trusting: Final[dict[str | None, ssl.SSLContext]] = {}
+_one_at_a_time: Final = threading.Lock()  #: aiobotocore has threads make them
 
 
 class AnswerTooLargeError(Exception):
@@ -33,6 +39,9 @@ class OneExchange(AIOHTTPSession):
         """Make one; its ``timeout`` is the seconds for a connection, and those for all of an answer."""
         super().__init__(**settings)
         self._longest: float = sum(settings["timeout"])
+        # With one of these, something is added to what is made.
+        is_own = settings.get("client_cert") or settings.get("proxies_config")
+        self._trusts: str | None = None if is_own else str(settings.get("verify", True))
 
     async def send(self, request: Any) -> Any:
         """
@@ -44,6 +53,20 @@ class OneExchange(AIOHTTPSession):
         with anyio.move_on_after(self._longest):
             return await super().send(request)
         raise ReadTimeoutError(endpoint_url=request.url, error="the answer has no end")
+
+    def _build_verify_context(self) -> ssl.SSLContext:
+        """
+        Return the one of all clients that trust the same: to read the certificates takes 20 ms each time.
+
+        Versions of aiobotocore that do not ask for it by this name read them for each client.
+        """
+        with _one_at_a_time:
+            made = _trusting.get(self._trusts)
+            if made is None:
+                made = super()._build_verify_context()  # type: ignore[misc]  # its stub lacks it
+            if self._trusts is not None:
+                _trusting[self._trusts] = made
+            return made
 
     async def _get_session(self, proxy_url: str | None) -> _Asker:
         return _Asker(await super()._get_session(proxy_url))  # type: ignore[misc]  # its stub lacks it

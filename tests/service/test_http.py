@@ -11,6 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from botocore.httpsession import get_cert_path
 
 from batchrun.clock import VirtualClock
 from batchrun.errors import BatchrunError, OutcomeUnknownError, ServiceUnusableError
@@ -19,7 +20,7 @@ from batchrun.ports.inputs import InputPlace, PlaceKind
 from batchrun.service.calling.call_retries import RetrySettings
 from batchrun.service.calling.one_try import in_time
 from batchrun.service.calling.outage import Patience
-from batchrun.service.http import LARGEST
+from batchrun.service.http import LARGEST, OneExchange
 from batchrun.service.login import Login
 from batchrun.service.pricing import quoted
 from batchrun.service.quota import start_run_quota
@@ -224,3 +225,17 @@ async def test_a_call_has_a_deadline_its_signature_included():
     with pytest.raises(OutcomeUnknownError, match=r"CallTimeout.*signature included"):
         await in_time(anyio.sleep_forever(), "GetRun", Target().call_timeout)
     assert anyio.current_time() - begun == pytest.approx(Target().call_timeout, abs=1)
+
+
+def test_clients_that_trust_the_same_certificates_read_them_once(tmp_path):
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(Path(str(get_cert_path(verify=True))).read_bytes())
+
+    def made(**settings: object) -> object:
+        return OneExchange(timeout=(1, 1), **settings)._build_verify_context()
+
+    assert made() is made(verify=True)
+    assert made(verify=str(bundle)) is made(verify=str(bundle))
+    assert len({made(), made(verify=False), made(verify=str(bundle))}) == 3
+    for own in ({"client_cert": "cert.pem"}, {"proxies_config": {"proxy_ca_bundle": str(bundle)}}):
+        assert len({made(), made(**own), made(**own)}) == 3

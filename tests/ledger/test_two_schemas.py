@@ -360,7 +360,11 @@ _FORBIDDEN = [
     ),
     *(
         f"INSERT INTO submission_rows VALUES ({values})"
-        for values in ("1, 2, 1, 3", "3, 2, 1, 1", "9, 1, 1, 1", "1, 9, 1, 1", "1, 1, 0, 1", "1, 1, 1, 0")
+        for values in (
+            *("1, 2, 1, 3", "3, 2, 1, 1", "9, 1, 1, 1", "1, 9, 1, 1", "1, 1, 0, 1", "1, 1, 1, 0"),
+            # Of several entries, that lie together and that do not, the last is not there.
+            *("1, 3, 1, 1), (1, 4, 1, 1", "1, 1, 1, 1), (1, 900, 1, 1"),
+        )
     ),
     "UPDATE submission_rows SET intent = 5",
     "DELETE FROM submission_rows",

@@ -275,7 +275,7 @@ FROM manifest WHERE entry IS NULL ORDER BY position;
 
 -- name: add_new_works
 INSERT INTO row_works (entry, work)
-SELECT e.key, m.work FROM manifest AS m CROSS JOIN entries AS e ON e.batch = :batch AND e.id = m.id
+SELECT e.key, m.work FROM manifest AS m CROSS JOIN entries AS e ON e.batch = :batch AND e.position = m.position
 WHERE m.entry IS NULL AND m.work IS NOT NULL;
 
 -- name: keep_works

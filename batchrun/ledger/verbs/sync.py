@@ -45,11 +45,11 @@ class Comparison:
     store: Store
     batch: int | None  #: its key; None where there is no such batch yet
     name: str
+    counted: Row  #: how many rows there are, and how many of them are new, changed, and sent and changed
 
     def summary(self) -> Sync:
         """Return the differences."""
-        found = self._counted()
-        rows, new, changed = found.rows, found.new, found.changed
+        rows, new, changed = self.counted.rows, self.counted.new, self.counted.changed
         gone = self.store.value("gone", batch=self.batch)
         return Sync(
             rows=rows,
@@ -64,16 +64,12 @@ class Comparison:
     @property
     def has_news(self) -> bool:
         """Whether some row is new or changed."""
-        found = self._counted()
-        return bool(found.new or found.changed)
+        return bool(self.counted.new or self.counted.changed)
 
     def refuse_changed(self) -> None:
         """Raise ChangedRowsError where rows that were sent have changed."""
-        if sent := self._counted().sent:
+        if sent := self.counted.sent:
             raise ChangedRowsError(self._ids("changed_sent_ids"), sent)
-
-    def _counted(self) -> Row:
-        return self.store.one("compared")
 
     def _ids(self, name: str) -> tuple[str, ...]:
         return tuple(row.id for row in self.store.all(name, batch=self.batch))
@@ -92,7 +88,8 @@ def compared(
         with store.reading():
             _read(store, batch, specs)
             _weigh(store, name, home)
-        yield Comparison(store=store, batch=batch, name=name)
+            counted = store.one("compared")
+        yield Comparison(store=store, batch=batch, name=name, counted=counted)
 
 
 def take_in(comparison: Comparison, batch: int, *, resubmit: bool, at: datetime) -> None:

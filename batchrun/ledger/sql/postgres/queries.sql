@@ -96,6 +96,10 @@ CREATE TEMP TABLE manifest (
     offers     TEXT,
     may_take   TEXT
 ) ON COMMIT DROP;
+-- Mostly there are none: what is asked of these alone must not go through all the others each time.
+CREATE INDEX ON manifest (position) WHERE is_changed = 1;
+CREATE INDEX ON manifest (position) WHERE is_moved = 1;
+CREATE INDEX ON manifest (position) WHERE is_kept = 1;
 CREATE TEMP TABLE places (
     entry       BIGINT PRIMARY KEY,
     position    BIGINT NOT NULL,

@@ -1,4 +1,8 @@
-"""What to say when a launch may not go on: a permission is missing, or other runs are in the way."""
+"""
+What to say when a launch may not go on.
+
+A permission is missing, an answer that it needs never comes, or other runs are in the way.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.errors import AccessDeniedError, CallError
+    from batchrun.model.entries.entry import Entry
     from batchrun.model.entries.recovery import Judgement
+    from batchrun.model.submissions.submission import OpenSubmission
 
 #: AWS names the missing action in the middle of its message.
 _DENIED_ACTION: Final = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z*]+)")
@@ -50,6 +56,29 @@ def not_heard(error: CallError) -> ServiceUnusableError:
         "runs that exist already cannot be found, and nothing more is sent; nothing is lost: run the same "
         "command again once it answers, or give --trust-ledger if this ledger is the only one that ever "
         "started this batch"
+    )
+
+
+def not_settled(doubts: Sequence[Entry], submissions: Sequence[OpenSubmission]) -> ServiceUnusableError:
+    """
+    Make the error that ends a launch for which the service does not say what became of what was sent.
+
+    Args:
+        doubts: SUBMITTING, one at least.
+        submissions: Those that rows went with.
+    """
+    first = doubts[0]
+    start, why = "StartRun", f"{first.code}: {first.message}"
+    for one in submissions:
+        if first.id in one.ids:
+            batch = one.submission.batch_id or f"'{one.submission.name}'"
+            start = f"StartRunBatch {batch}"
+            why = why if first.code else f"{one.submission.code}: {one.submission.message}"
+    rows = "1 row" if len(doubts) == 1 else f"{len(doubts)} rows"
+    return ServiceUnusableError(
+        f"{rows} may have been started, '{first.id}' first, and neither {start} nor a look for its run has "
+        f"an answer that says so ({why}); nothing is lost, and nothing is started twice: run the same "
+        "command again once the service answers"
     )
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import structlog
 
+from batchrun.engine.denied import not_settled
 from batchrun.engine.lanes.runner import Runner
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.recorder import Recorder
@@ -28,6 +29,7 @@ from batchrun.model.planning.stimuli import (
     SubmissionResumed,
     SubmissionStopped,
 )
+from batchrun.model.planning.verdicts import HELD
 from batchrun.model.tally import Tally
 from batchrun.ports.service import CallCounts, Troubles
 
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 _NO_SUCH_LANE = (
     "the manifest has no such lane any more; give it back, with the region and account that it had"
 )
+#: Entries read at a time.
+_PAGE: Final = 500
 log = structlog.get_logger(__name__)
 
 
@@ -159,8 +163,10 @@ class Launcher:
         await self._runner.keep_paces()
         if self._tally.waiting:
             await self._count()  # what left the manifest while it was on its way is not sent any more
-        if stop is Stop.FINISHED and self._tally.open and (left := await self._left_in_lanes()):
-            raise left
+        if stop is Stop.FINISHED and self._tally.open:
+            left = await self._left_in_lanes() or await self._left_in_doubt()
+            if left is not None:
+                raise left
         return stop
 
     def _guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
@@ -185,6 +191,18 @@ class Launcher:
         if words and (free := counts.open_in("")[0]):
             words.append(f"{_waiting(free)} that may take several lanes, until each of them can be asked")
         return ServiceUnusableError("; ".join(words)) if words else None
+
+    async def _left_in_doubt(self) -> ServiceUnusableError | None:
+        """Say of what was sent, and nobody can tell what came of it, that the launch waits no longer."""
+        if self._limits.mode is not Mode.WATCH:
+            return None  # a pass settles what it can, and leaves the rest to the next
+        doubts: list[Entry] = []
+        after = -1
+        while page := await self._recorder.in_state(State.SUBMITTING, limit=_PAGE, after=after):
+            after = page[-1].position
+            doubts += [entry for entry in page if entry.code not in HELD]
+        submissions = await self._recorder.open_submissions() if doubts else ()
+        return not_settled(doubts, submissions) if doubts else None
 
     def drain(self, stop: Stop = Stop.SIGNAL) -> None:
         """Start nothing more; end when what is in the air has been answered and recorded."""

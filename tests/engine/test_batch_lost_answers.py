@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
+from batchrun.cli.showing.progress import Progress
+from batchrun.cli.showing.reporters import LogLines
 from batchrun.engine.launcher import Stop
 from batchrun.errors import ServiceUnusableError
+from batchrun.model.entries.events import Doubted
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Mode
 from batchrun.model.submissions.grouping import Engine
+from batchrun.ports.service import Troubles
 from batchrun.simulator.settings import NameFilter
 from tests.engine.batches import SLOW, all_over, calls, script
 from tests.engine.launching import bench, reconnected, rows
@@ -51,14 +55,19 @@ async def test_within_its_window_a_submission_is_repeated_with_the_same_bytes(tm
 async def test_what_may_not_be_looked_for_is_held_and_told(tmp_path):
     async with bench(tmp_path, simulated("StartRunBatch:drop_after=1x", **SLOW)) as it:
         script(it, "ListBatch:pass=5x,ListBatch:AccessDeniedException=1")
-        with capture_logs() as logs:
-            stop, launcher = await it.launch(rows(20), engine=Engine.BATCH)
+        stop, launcher = await it.launch(rows(20), engine=Engine.BATCH)
         assert stop is Stop.FINISHED
         assert +launcher.tally.by_state == {State.SUBMITTING: 20}
         entries = await it.entries()
-        assert {entry.code for entry in entries.values()} == {"ListRunsDenied"}
-        assert "ListBatch" in (entries["row-0000"].message or "")
-        del logs
+        assert {entry.code for entry in entries.values()} == {"ListBatchDenied"}
+        with capture_logs() as logs:
+            reporter = LogLines("cohort", Progress(it.clock, Troubles), it.clock)
+            for entry in entries.values():
+                assert entry.code
+                assert entry.message
+                reporter.step(Doubted(at=it.clock.utcnow(), code=entry.code, message=entry.message), entry)
+        assert [log["log_level"] for log in logs] == ["warning", *["info"] * 19]
+        assert "allow omics:ListBatch" in logs[0]["message"]
         it.simulator.faults.replace(())
         async with reconnected(it):
             await it.launch(rows(20), engine=Engine.BATCH)

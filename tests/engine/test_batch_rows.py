@@ -155,3 +155,10 @@ async def test_a_run_that_was_deleted_before_its_uuid_was_told_holds_up_no_other
             State.SUBMITTING,
             {State.SUCCEEDED},
         )
+        (batch,) = it.simulator.state().batches
+        assert f"run batch {batch.id} started run {gone.id}" in (held.message or "")
+        await it.service._calls.client.delete_batch(batchId=batch.id)
+        async with reconnected(it):
+            await it.launch(rows(20), engine=Engine.BATCH)
+        assert (await it.entries())[held.id].state is State.SUCCEEDED
+        assert len(it.simulator.state().runs) == 21, "what its message says gives it a new run"

@@ -7,12 +7,16 @@ from typing import Any
 import anyio
 import pytest
 
+from batchrun.engine.launcher import Stop
 from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import open_ledger
+from batchrun.model.entries.retrying import RetryPolicy, RetryRule
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Mode
-from batchrun.simulator import parse_faults
+from batchrun.model.submissions.grouping import Engine
+from batchrun.simulator import Durations, FailFirst, Span, parse_faults
 from batchrun.simulator.wire import token_of
+from tests.engine.batches import SLOW, all_over
 from tests.engine.launching import bench, reconnected, rows
 from tests.engine.test_hostile import spoilt
 from tests.world import simulated
@@ -81,3 +85,111 @@ async def test_a_run_that_is_gone_is_told_so_though_the_listing_has_no_end(tmp_p
         states = [entry.state for entry in (await it.entries()).values()]
         assert states == [State.DELETED, State.SUCCEEDED]
         assert anyio.current_time() < IN_TIME
+
+
+def anonymous(operation: str, said: Any) -> Any:
+    """Leave the uuid out of whatever tells it."""
+    return {**said, "uuid": None} if operation in {"StartRun", "GetRun"} else said
+
+
+def nameless(operation: str, said: Any) -> Any:
+    """Leave out of StartRun which run it is, and out of listings that it is there."""
+    if operation == "ListRuns":
+        return said | {"items": []}
+    return {**said, "id": None} if operation == "StartRun" else said
+
+
+@pytest.mark.parametrize(
+    ("spoils", "why"), [(anonymous, "uuid|identifies"), (nameless, "StartRun.*no usable 'id'")]
+)
+@pytest.mark.parametrize("count", [1, 6])
+async def test_a_service_that_never_says_which_run_it_started_ends_the_launch(tmp_path, spoils, why, count):
+    is_odd = True
+
+    def spoil(operation: str, said: Any) -> Any:
+        return spoils(operation, said) if is_odd else said
+
+    async with spoilt(tmp_path, spoil, simulated()) as it:
+        with pytest.raises(ServiceUnusableError, match=rf"may have been started, 'row-0000' first.*{why}"):
+            await it.launch(rows(count))
+        assert anyio.current_time() < IN_TIME
+        assert {entry.state for entry in (await it.entries()).values()} <= {State.SUBMITTING, State.PLANNED}
+        is_odd = False
+        async with reconnected(it):
+            await it.launch(rows(count))
+        await it.assert_agreement()
+
+
+async def test_one_row_of_which_nobody_tells_the_run_holds_up_no_other_and_is_told_last(tmp_path):
+    def spoil(operation: str, said: Any) -> Any:
+        is_meant = said.get("tags", {}).get("batchrun:id") == "row-0003"
+        return anonymous(operation, said) if is_meant else said
+
+    failing = (FailFirst(times=1, match="*-row-0005", reason="SERVICE_ERROR"),)
+    rule = RetryRule(reason="SERVICE_ERROR", times=1, wait=1_000.0)
+    async with spoilt(tmp_path, spoil, simulated(fail_first=failing)) as it:
+        with pytest.raises(ServiceUnusableError, match=r"^1 row may have been started, 'row-0003'"):
+            await it.launch(rows(8), retry=RetryPolicy(rules=(rule,)))
+        states = [entry.state for id, entry in (await it.entries()).items() if id != "row-0003"]
+        assert set(states) == {State.SUCCEEDED}
+    assert anyio.current_time() < IN_TIME
+
+
+async def test_a_service_that_starts_again_is_used_by_the_launch_that_waits_for_its_runs(tmp_path):
+    def spoil(operation: str, said: Any) -> Any:
+        is_away = 60 < anyio.current_time() < 3_600
+        return nameless(operation, said) if is_away else said
+
+    hours = simulated(durations=Durations(running=Span(mean=5_000)))
+    async with spoilt(tmp_path, spoil, hours) as it:
+        await it.launch(rows(2), mode=Mode.DETACH)
+        await anyio.sleep(60)
+        stop, _ = await it.launch(rows(8), trusts_ledger=True)
+        assert stop is Stop.FINISHED
+        await it.assert_agreement()
+        assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
+
+
+@pytest.mark.parametrize(
+    ("operation", "field", "why"),
+    [
+        ("StartRunBatch", "id", r"20 rows may have been started.*StartRunBatch .*no usable 'id'"),
+        ("GetBatch", "status", r"GetBatch.*no usable 'status'"),
+        ("ListRunsInBatch", "runs", r"20 rows may have .*StartRunBatch [0-9]+ .*no usable 'runs'"),
+    ],
+)
+async def test_a_run_batch_of_which_nothing_is_told_ends_the_launch(tmp_path, operation, field, why):
+    is_odd = True
+
+    def spoil(asked: str, said: Any) -> Any:
+        if is_odd and operation == "StartRunBatch" and asked in {"ListBatch", "ListRuns"}:
+            return said | {"items": []}
+        return {**said, field: None} if is_odd and asked == operation else said
+
+    async with spoilt(tmp_path, spoil, simulated(**SLOW)) as it:
+        with pytest.raises(ServiceUnusableError, match=why):
+            await it.launch(rows(20), engine=Engine.BATCH)
+        assert anyio.current_time() < IN_TIME
+        is_odd = False
+        async with reconnected(it):
+            await it.launch(rows(20), engine=Engine.BATCH)
+        await it.assert_agreement()
+        assert await all_over(it)
+        assert len(it.simulator.state().batches) == 1
+
+
+async def test_a_run_without_a_uuid_that_no_listing_of_its_batch_shows_is_not_started_once_more(tmp_path):
+    is_odd = True
+
+    def spoil(operation: str, said: Any) -> Any:
+        return anonymous(operation, said) if is_odd else said
+
+    hidden = simulated("SubmitRow:hide@cohort-row-0003=1", **SLOW)
+    async with spoilt(tmp_path, spoil, hidden) as it:
+        with pytest.raises(ServiceUnusableError, match=r"'row-0003' first.*RunWithoutUuid: run [0-9]+ is"):
+            await it.launch(rows(8), engine=Engine.BATCH)
+        assert len(it.simulator.state().runs) == 8
+        is_odd = False
+        async with reconnected(it):
+            await it.launch(rows(8), engine=Engine.BATCH)
+        await it.assert_agreement()

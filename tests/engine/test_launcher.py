@@ -171,7 +171,8 @@ async def test_a_full_quota_is_probed_and_not_hammered(tmp_path):
 async def test_one_row_that_hangs_does_not_stop_the_others_under_a_small_cap(tmp_path, max_active):
     settings = simulated("StartRun:error_before@cohort-row-0000", max_active=None)
     async with bench(tmp_path, settings) as it:
-        await it.launch(rows(8), max_active=max_active, deadline=1500)
+        with pytest.raises(ServiceUnusableError, match=r"1 row may have been started, 'row-0000'"):
+            await it.launch(rows(8), max_active=max_active, deadline=1500)
         states = [entry.state for entry in (await it.entries()).values()]
         if max_active > 1:
             assert states.count(State.SUCCEEDED) == 7

@@ -40,8 +40,11 @@ from batchrun.model.planning.verdicts import (
     after_failure,
     after_look,
     after_missing,
+    held_for_its_deleted_run,
     held_for_permission,
     held_for_rivals,
+    held_with_its_batch,
+    nameless,
     search,
 )
 from batchrun.model.spec import IN_A_FILE, TAG_REQUEST_ID
@@ -246,6 +249,18 @@ def test_a_success_in_between_clears_the_count():
 def test_the_only_entry_denied_again_and_again_before_anything_passed_is_systemic():
     denials = Denials()
     assert [denials.denied("a") for _ in range(3)] == [False, False, True]
+
+
+def test_what_became_of_a_row_that_went_with_others_is_told_with_the_cure():
+    denied = AccessDeniedError("no", operation="ListBatch", code="AccessDeniedException", status=403)
+    held = [held_with_its_batch(denied, at(0)), held_for_its_deleted_run("17", "5", at(0))]
+    assert all(one.code in HELD for one in held)
+    assert "allow omics:ListBatch" in held[0].message
+    assert "run 17" in held[1].message
+    assert "delete-batch --batch-id 5" in held[1].message
+    untold = nameless("17", at(0))
+    assert "run 17" in untold.message
+    assert untold.code not in HELD, "the next answer may tell it"
 
 
 def test_a_question_is_borne_for_so_long_from_its_first_silence_and_anew_after_an_answer():

@@ -35,7 +35,7 @@ from batchrun.model.entries.events import (
     kind,
 )
 from batchrun.model.entries.states import ENDED, State
-from batchrun.model.planning.verdicts import HELD
+from batchrun.model.planning.verdicts import DENIED, HELD
 from batchrun.report.results import status
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ class LogLines(Numbers):
         super().__init__(batch, progress, clock)
         self._log = log.bind()  # once: each line of an unbound one makes a logger anew
         self._failed: tuple[Failed, Entry] | None = None
+        self._denied: set[str] = set()  #: what is held for a permission, told of one row for all
         self._has_failed = anyio.Event()
 
     def step(self, event: Event, entry: Entry) -> None:
@@ -133,8 +134,16 @@ class LogLines(Numbers):
         else:
             is_passing = isinstance(event, Progressed | Intended | Withdrawn)
             told = self._log
-            level = told.debug if is_passing else told.warning if _is_bad(event, entry) else told.info
+            is_bad = _is_bad(event, entry) and not self._is_told(event)
+            level = told.debug if is_passing else told.warning if is_bad else told.info
             _tell(level, event, entry)
+
+    def _is_told(self, event: Event) -> bool:
+        """Report whether it was told of another row already, and is no more this one's than that one's."""
+        code = event.code if isinstance(event, Doubted) and event.code in DENIED else None
+        is_told = code in self._denied
+        self._denied.update([] if code is None else [code])
+        return is_told
 
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:
         """Log the numbers once a minute, and what failed and is not retried."""

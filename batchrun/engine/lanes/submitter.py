@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -23,7 +23,6 @@ from batchrun.errors import (
     CallError,
     ConflictError,
     NotFoundError,
-    OutcomeUnknownError,
     RefusedError,
 )
 from batchrun.model.entries.duplicating import is_duplicate, replaced, source_of, unknown
@@ -37,6 +36,7 @@ from batchrun.model.planning.verdicts import (
     after_failure,
     held_for_permission,
     held_for_rivals,
+    nameless,
     search,
 )
 from batchrun.points import Point
@@ -47,10 +47,6 @@ if TYPE_CHECKING:
     from batchrun.engine.link import LaneLink
     from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.actions import Sending
-
-_NO_UUID: Final = OutcomeUnknownError(
-    "the run was found, but not what identifies it", operation="GetRun", code="UnparsableAnswer"
-)
 
 
 class StartRunSubmitter(Submitter):
@@ -240,7 +236,7 @@ class StartRunSubmitter(Submitter):
             if result.run is None:
                 return None
             if not result.run.uuid:
-                return await self._doubt(entry, _NO_UUID)
+                return await self._outcomes.record(entry, nameless(result.run.id, at))
             return await self._accepted(entry, Accepted(at=at, run=result.run, was_found=True))
 
     async def _doubt(self, entry: Entry, error: CallError) -> Entry:

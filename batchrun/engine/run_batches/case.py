@@ -28,7 +28,8 @@ class Case:
         self.was_sent = False
         self.is_held = False
         self.doubtful: dict[str, CallError] = {}  #: rows that failed, and may have a run all the same: why
-        self.gone: set[str] = set()  #: rows that had a run of which nothing is known
+        self.gone: dict[str, str] = {}  #: rows that had a run which is gone, and its id
+        self.nameless: set[str] = set()  #: rows that have a run whose uuid nobody tells
         self._settled: list[Entry] = []
 
     @property

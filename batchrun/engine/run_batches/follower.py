@@ -46,10 +46,15 @@ from batchrun.model.planning.rejections import (
     after_rejection,
     is_certain,
 )
-from batchrun.model.planning.verdicts import AMBIGUOUS, UNLISTED
+from batchrun.model.planning.verdicts import (
+    AMBIGUOUS,
+    NAMELESS,
+    held_for_its_deleted_run,
+    held_with_its_batch,
+)
 from batchrun.model.spec import TAG_REQUEST_ID
 from batchrun.model.submissions.run_batches import told_twice
-from batchrun.model.submissions.submission import CANCELLABLE, Stage, Standing, stage
+from batchrun.model.submissions.submission import CANCELLABLE, GONE, Stage, Standing, stage
 from batchrun.points import Point
 
 if TYPE_CHECKING:
@@ -113,7 +118,14 @@ class Follower:
             except AccessDeniedError as error:
                 raise not_permitted(error.operation, error) from error
             except CallError as error:
-                log.info("submission_not_seen", run_batch=submission.batch_id, code=error.code)
+                log.info(
+                    "submission_not_seen",
+                    run_batch=submission.batch_id,
+                    operation=error.operation,
+                    code=error.code,
+                    message=error.message,
+                )
+                await self._keep(case, replace(case.submission, code=error.code, message=error.message))
                 return case.outcome(is_answered=False)
             return case.outcome()
         return case.outcome(is_answered=False)
@@ -167,12 +179,7 @@ class Follower:
 
     async def _hold(self, case: Case, error: AccessDeniedError) -> None:
         """Leave the rows as they are: the service may have them, and nobody may look."""
-        doubt = Doubted(
-            at=self._clock.utcnow(),
-            code=UNLISTED,
-            message=f"the answer to StartRunBatch was lost, and looking for the batch is denied "
-            f"({error.message}); allow omics:{error.operation} and run the same command again",
-        )
+        doubt = held_with_its_batch(error, self._clock.utcnow())
         case.is_held = True
         await self._record(case, [(entry, doubt) for entry in await self._left(case)])
 
@@ -193,7 +200,7 @@ class Follower:
         elif case.is_whole and not case.action.cancels and self._limits.mode is not Mode.CANCEL:
             await self._is_sent(case)
         else:
-            await self._let_go(case, "GONE", "its batch is not there, and no run of it")
+            await self._let_go(case, GONE, "its batch is not there, and no run of it")
             await self._close_if_over(case)
 
     async def _is_sent(self, case: Case, remembered_until: datetime | None = None) -> bool:
@@ -240,7 +247,7 @@ class Follower:
             raise InvariantError(f"submission {case.submission.request_id} was taken, and has no batch")
         was_done = case.stage is Stage.DONE
         seen = await self._got(case.submission, batch_id)
-        status = "GONE" if seen is None else seen.status
+        status = GONE if seen is None else seen.status
         case.stage = Stage.DONE if seen is None else stage(status)
         if seen is not None and case.action.cancels and status in CANCELLABLE:
             await self._cancel(case, batch_id)
@@ -252,7 +259,8 @@ class Follower:
         # Only now the lag of its last runs begins.
         sent_at = self._clock.latest() if is_done and not was_done else case.submission.sent_at
         standing = Standing.TAKEN if case.left else Standing.OVER
-        await self._keep(case, replace(case.submission, standing=standing, status=status, sent_at=sent_at))
+        answered = replace(case.submission, status=status, code=None, message=None)
+        await self._keep(case, replace(answered, standing=standing, sent_at=sent_at))
 
     async def _got(self, submission: Submission, batch_id: str) -> BatchSeen | None:
         """Call GetBatch; None where the batch is gone, or its id another's by now, and no listing has it."""
@@ -302,9 +310,12 @@ class Follower:
         """Call GetRun for a run whose uuid is not told right; None where its id is not the row's any more."""
         with suppress(NotFoundError):
             seen = await self._service.get_run(run.id)
-            if seen.tags.get(TAG_REQUEST_ID) == entry.request_id and seen.run.uuid:
-                return seen.run
-        case.gone.add(entry.id)
+            if seen.tags.get(TAG_REQUEST_ID) == entry.request_id:
+                if seen.run.uuid:
+                    return seen.run
+                case.nameless.add(entry.id)
+                return None
+        case.gone[entry.id] = run.id
         return None
 
     async def _take_apart(self, case: Case, seen: BatchSeen | None) -> None:
@@ -313,7 +324,7 @@ class Follower:
         if seen is None:
             await self._recognition.confirm()
         await self._record(case, await self._unlisted.runs(await self._left(case)))
-        status = "GONE" if seen is None else seen.status
+        status = GONE if seen is None else seen.status
         why = f"run batch {case.submission.batch_id} is {status} and did not start it"
         if seen is not None and seen.failure_reason:
             why += f": {seen.failure_reason}"
@@ -321,12 +332,18 @@ class Follower:
 
     async def _let_go(self, case: Case, status: str, why: str) -> None:
         """Settle rows that are proven to have no run; which of several is a row's, only people can say."""
-        entries = await self._left(case)
-        free = [one for one in entries if one.code != AMBIGUOUS and one.id not in case.gone]
-        case.is_held = len(free) < len(entries)
+        entries, at = await self._left(case), self._clock.utcnow()
+        gone = [(one, case.gone[one.id]) for one in entries if one.id in case.gone]
+        batch_id = case.submission.batch_id
+        await self._record(
+            case, [(one, held_for_its_deleted_run(run_id, batch_id, at)) for one, run_id in gone]
+        )
+        untold = {*case.gone, *case.nameless}
+        free = [one for one in entries if one.code != AMBIGUOUS and one.id not in untold]
+        case.is_held = len(free) + len(case.nameless) < len(entries)
         if free:
             log.info("rows_not_started", run_batch=case.submission.batch_id, status=status, rows=len(free))
-        at, is_fruitless = self._clock.utcnow(), case.is_whole
+        is_fruitless = case.is_whole
 
         def event(entry: Entry) -> Event:
             if (error := case.doubtful.get(entry.id)) is not None:
@@ -343,15 +360,17 @@ class Follower:
 
         async def record(one: tuple[Entry, Event]) -> None:
             entry, event = one
-            if entry.state is State.SUBMITTING:
+            is_known = isinstance(event, Doubted) and event.code == entry.code
+            if entry.state is State.SUBMITTING and not is_known:
                 entry = await self._recorded(entry, event)
             if entry.state is not State.SUBMITTING:
                 case.settle(entry)
 
         if any(isinstance(event, Accepted) for _, event in events):
             self._recognition.shown()
-        if any(isinstance(event, Doubted) and event.code == AMBIGUOUS for _, event in events):
-            case.is_held = True
+        doubts = [(entry, event.code) for entry, event in events if isinstance(event, Doubted)]
+        case.is_held = case.is_held or any(code == AMBIGUOUS for _, code in doubts)
+        case.nameless.update(entry.id for entry, code in doubts if code == NAMELESS)
         await in_groups(record, events)
 
     async def _recorded(self, entry: Entry, event: Event) -> Entry:

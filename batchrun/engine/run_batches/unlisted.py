@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.engine.proof.absence import listed_by_name, look_at
 from batchrun.model.entries.entry import run_name
 from batchrun.model.entries.events import Accepted
-from batchrun.model.planning.verdicts import held_for_rivals, search
+from batchrun.model.planning.verdicts import held_for_rivals, nameless, search
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
@@ -66,7 +66,9 @@ class Unlisted:
                 result = search(entry, runs)
                 if result.rivals:
                     yield entry, held_for_rivals(result.rivals, at)
-                elif (run := result.run) is not None and run.uuid:
+                elif (run := result.run) is not None and not run.uuid:
+                    yield entry, nameless(run.id, at)
+                elif run is not None:
                     runs = [one for one in runs if one.run.uuid != run.uuid]
                     yield entry, Accepted(at=at, run=run, was_found=True)
 

@@ -21,6 +21,7 @@ from batchrun.errors import InvariantError
 from batchrun.model.entries.states import State
 from batchrun.model.planning.actions import Follow, SubmitTogether
 from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.verdicts import Silences
 from batchrun.model.submissions.grouping import INLINE
 from batchrun.model.submissions.submission import Stage, Standing, stage
 
@@ -62,6 +63,7 @@ class _Open:
     due: float
     tries: int = 0  #: in a row, that showed nothing new
     is_in_air: bool = False
+    is_late: bool = False  #: there was no usable answer for longer than this launch has patience
 
 
 class Batching:
@@ -89,6 +91,7 @@ class Batching:
         self._open: dict[str, _Open] = {}
         self._of: dict[str, str] = {}  #: entry's id: its submission
         self._passed: set[str] = set()  #: submissions that this launch asks no more about
+        self._silences = Silences(limits.patience)
         self._soon = min(_SOON, limits.watch.longest)
         self._list_rate = 1.0
         self._planned_at = float("-inf")  #: loop time
@@ -120,6 +123,8 @@ class Batching:
                 self._pass_over(outcome.request_id)
         if outcome.is_known:
             self._sending.accepted()
+        elif sent:
+            self._sending.unheard(sent, now)
 
     def _file(
         self, request_id: str, ids: Collection[str], reached: Stage, *, since: float, due: float
@@ -148,6 +153,7 @@ class Batching:
         reached = outcome.stage or one.stage
         if outcome.was_sent or outcome.settled or reached is not one.stage:
             one.stage, one.since, one.tries = reached, now, 0
+        self._note_answer(one, outcome, now)
         is_over = outcome.is_answered and not one.ids
         if is_over or outcome.is_held or self._is_pass:
             self._pass_over(one.request_id)
@@ -160,8 +166,27 @@ class Batching:
         if self._cancels(one) and not outcome.action.cancels:
             one.due = now  # it was asked for while this was in the air
 
+    def _note_answer(self, one: _Open, outcome: Followed, now: float) -> None:
+        """Take note of whether the service said what it does with a submission."""
+        has_all_said = one.stage is Stage.DONE and outcome.action.is_proof
+        is_heard = outcome.is_answered and one.stage is not Stage.UNKNOWN and not has_all_said
+        if outcome.settled or is_heard:
+            self._silences.answered(one.request_id)
+            one.is_late = False
+        else:
+            one.is_late = self._silences.has_lasted(one.request_id, now)
+        if outcome.was_sent and outcome.run_batch is None:
+            self._sending.unheard(one.ids, now)
+        elif outcome.was_sent:
+            self._sending.accepted()
+
+    def _is_waited_for(self, one: _Open) -> bool:
+        return not (one.is_late or (one.stage is Stage.UNKNOWN and self._sending.is_unheard))
+
     def _wait(self, one: _Open, now: float) -> float:
         """Return the seconds until the submission is asked about again."""
+        if not self._is_waited_for(one):
+            return self._limits.patience
         wait = min(self._soon * _SLOWER**one.tries, _LONGEST)
         wait = max(wait, len(one.ids) / _PAGE / (_SPARED * self._list_rate))
         is_proof_in = one.since + self._limits.listing_lag - now
@@ -277,7 +302,8 @@ class Batching:
     def is_idle(self) -> bool:
         """Whether nothing is in the air, open, or could be sent."""
         can_submit = self._has_ready and self._sending.may_come_to_send
-        return not (self._in_air or self._open or can_submit)
+        is_waiting = any(one.is_in_air or self._is_waited_for(one) for one in self._open.values())
+        return not (self._in_air or is_waiting or can_submit)
 
     @property
     def _has_ready(self) -> bool:

@@ -2,11 +2,11 @@
 What one lane sends, and what was sent and is to be settled: in which order, within slots and pauses.
 
 An entry is in one place at a time: *ready* (:mod:`queues`, to be sent by any lane that it may take),
-*unsettled* (sent, outcome unknown), or *in the air* (being sent or settled). Slots come first: an entry is
-sent only if the caps on active runs, the lane's and the batch's, have room for it, whatever the outcome. A
-quota that is full pauses what is to be sent; then one goes as a probe, and the others follow once one is
-accepted. What other lanes may take too is taken only shortly before its turn, so that it goes where a turn
-comes first.
+*unsettled* (sent, outcome unknown: :mod:`doubts`), or *in the air* (being sent or settled). Slots come first:
+an entry is sent only if the caps on active runs, the lane's and the batch's, have room for it, whatever the
+outcome. A quota that is full pauses what is to be sent; then one goes as a probe, and the others follow once
+one is accepted. What other lanes may take too is taken only shortly before its turn, so that it goes where
+a turn comes first.
 
 Belongs here: that. Does not: whether a run of the entry is there already (``proving``), how runs are watched
 (``watch``), what an outcome means (``verdicts``).
@@ -14,19 +14,18 @@ Belongs here: that. Does not: whether a run of the entry is there already (``pro
 
 from __future__ import annotations
 
-import heapq
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
 from batchrun.model.entries.states import State
-from batchrun.model.planning.actions import HoldBack, Replay, Settle, Submit
+from batchrun.model.planning.actions import HoldBack, Submit
+from batchrun.model.planning.doubts import Doubts, may_have_sent
 from batchrun.model.planning.limits import Mode
-from batchrun.model.planning.verdicts import HELD, QUOTA_FULL, SETTLED_BY_LOOKING
+from batchrun.model.planning.verdicts import HELD, QUOTA_FULL, SYSTEMIC, Silences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from batchrun.model.entries.entry import Entry
     from batchrun.model.moment import Moment
@@ -36,52 +35,8 @@ if TYPE_CHECKING:
     from batchrun.model.planning.queues import Queue, Queues
     from batchrun.model.planning.stimuli import Acted
 
-#: Times that an outcome stays unknown before the run is looked for: its answer may never be readable.
-_REPEATS: Final = 3
 #: Seconds before its turn at which a lane takes what another lane might take too.
 _AHEAD: Final = 0.25
-
-
-@dataclass(slots=True)
-class _Doubt:
-    """How the outcome of an attempt was asked for."""
-
-    since: float  #: loop time at which it may have been sent last
-    tries: int = 0
-    is_inherited: bool = False  #: an earlier launch sent it: when, only its clock knew
-
-
-class _ByTime:
-    """Entries by the time they are due; each at most once."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Entry]] = []
-        self._count = 0
-
-    def __len__(self) -> int:
-        return len(self._heap)
-
-    def put(self, due: float, entry: Entry) -> None:
-        self._count += 1
-        heapq.heappush(self._heap, (due, self._count, entry))
-
-    def pop_due(self, now: float) -> Entry | None:
-        if self._heap and self._heap[0][0] <= now:
-            return heapq.heappop(self._heap)[2]
-        return None
-
-    @property
-    def first_due(self) -> float | None:
-        return self._heap[0][0] if self._heap else None
-
-    @property
-    def ids(self) -> list[str]:
-        return [entry.id for _, _, entry in self._heap]
-
-
-def _may_have_sent(action: SendingAction) -> bool:
-    """Report whether carrying out *action* may have sent a StartRun."""
-    return action.may_send if isinstance(action, Settle) else True
 
 
 class Slots:
@@ -154,10 +109,9 @@ class Sending:
         self._lane = lane.name
         self._queues = queues
         self._proving = proving
-        self._unsettled = _ByTime()
+        self._doubts = Doubts(limits)
         self._in_air: dict[str, SendingAction] = {}
         self._waiting: set[str] = set()  #: of these, what waits before its intent: it may still go elsewhere
-        self._doubts: dict[str, _Doubt] = {}
         self._account = Slots(lane.account_max_active, slots)
         self.slots = Slots(lane.max_active, self._account)
         self._rate = math.inf  #: StartRun calls per second that can be counted on
@@ -166,13 +120,15 @@ class Sending:
         self._is_probing = False
         self._paused_until = float("-inf")
         self._pauses = 0  #: for a full quota, since a submission was last accepted
+        self._silences = Silences(limits.patience)
+        self._unheard: set[str] = set()  #: entries sent since a start was last understood, or some of them
+        self.is_unheard = False  #: whether no start was, for longer than this launch has patience
 
     # -- filing
 
     def add_unsettled(self, entry: Entry, now: float) -> None:
         """Take an entry that an earlier launch sent: when, is not known, at worst just now."""
-        self._doubts[entry.id] = _Doubt(since=now, is_inherited=True)
-        self._unsettled.put(now, entry)
+        self._doubts.inherit(entry, now)
 
     def acted(self, acted: Acted, now: float) -> None:
         """File the entry as it is after it was sent or settled; what has a run is for others to watch."""
@@ -182,7 +138,7 @@ class Sending:
         self._proving.looked(entry.id)
         was_waiting = entry.id in self._waiting
         self._waiting.discard(entry.id)
-        doubt = self._doubts.pop(entry.id, None)
+        self._note_answer(entry, action, now)
         if isinstance(action, Submit) and entry is action.entry and not self._is_holding_back:
             if not was_waiting:  # its intent is on disk, and the lane cannot be used: nobody else may send it
                 return
@@ -191,21 +147,18 @@ class Sending:
             else:
                 self._proving.could_not_look(entry.id)
             return
-        if self._limits.mode in {Mode.ONCE, Mode.DETACH} or entry.code in HELD:
-            return
-        if entry.state is State.SUBMITTING:
-            self._settle_later(acted, action, doubt, now)
+        is_left = self._limits.mode in {Mode.ONCE, Mode.DETACH} or entry.code in HELD
+        if entry.state is State.SUBMITTING and not is_left:
+            self._doubts.again(acted, action, now)
+        else:
+            self._doubts.over(entry.id)
 
-    def _settle_later(self, acted: Acted, action: SendingAction, doubt: _Doubt | None, now: float) -> None:
-        if doubt is None or acted.entry.state is not action.entry.state:
-            doubt = _Doubt(since=now)
-        if _may_have_sent(action):
-            doubt.since = now
-        doubt.is_inherited = doubt.is_inherited and not acted.is_answered
-        wait = self._limits.defer.unknown_wait(doubt.tries, acted.entry.id)
-        doubt.tries += 1
-        self._doubts[acted.entry.id] = doubt
-        self._unsettled.put(now + wait, acted.entry)
+    def _note_answer(self, entry: Entry, action: SendingAction, now: float) -> None:
+        if entry.state is not State.SUBMITTING:
+            if entry is not action.entry:
+                self.heard()
+        elif may_have_sent(action):
+            self.unheard([entry.id], now)
 
     def intent_recorded(self, entry_id: str) -> None:
         """Learn that an entry waits no more: its call is about to leave."""
@@ -227,14 +180,40 @@ class Sending:
         """Stop spending calls on a quota that is full: probe with one, ever more rarely."""
         if self._is_probing and now < self._paused_until:
             return []
-        wait = self._limits.defer.quota_wait(self._pauses, entry.batch)
+        wait = self._put_off(entry.batch, now)
+        return [HoldBack(lane=self._lane, quota_message=entry.message, seconds=wait)]
+
+    def _put_off(self, key: str, now: float) -> float:
+        wait = self._limits.defer.quota_wait(self._pauses, key)
         self._pauses += 1
         self._paused_until, self._is_probing = now + wait, True
-        return [HoldBack(lane=self._lane, quota_message=entry.message, seconds=wait)]
+        return wait
 
     def accepted(self) -> None:
         """Learn that a submission was accepted: the quota has room."""
+        self.heard()
         self._is_probing, self._pauses = False, 0
+
+    def unheard(self, entry_ids: Iterable[str], now: float) -> None:
+        """
+        Learn that these were sent, and that nobody knows what came of it.
+
+        Where that is so of several, and of all for longer than there is patience, the service cannot be
+        used: one at a time is tried, ever more rarely, and nothing waits for it.
+        """
+        self._unheard.update(entry_ids)
+        has_lasted = self._silences.has_lasted(self._lane, now) and len(self._unheard) >= SYSTEMIC
+        if has_lasted and now >= self._paused_until:
+            self.is_unheard = True
+            self._put_off("", now)
+
+    def heard(self) -> None:
+        """Learn that the service said of a start what came of it."""
+        self._unheard.clear()
+        self._silences.answered(self._lane)
+        if self.is_unheard:
+            self.is_unheard = self._is_probing = False
+            self._pauses, self._paused_until = 0, float("-inf")
 
     def hold_back(self) -> None:
         """Send nothing more; what was sent is settled as ever."""
@@ -252,8 +231,10 @@ class Sending:
 
     def plan(self, moment: Moment) -> Iterator[SendingAction]:
         """Go through what is to be sent or settled now; each is in the air until it was acted on."""
-        while len(self._in_air) < self._limits.concurrency:
-            action = self._next_to_settle(moment) or self._next_to_submit(moment)
+        if self.is_unheard and moment.now < self._paused_until:
+            return
+        while len(self._in_air) < self._most_in_air:
+            action = self._doubts.next_due(moment) or self._next_to_submit(moment)
             if action is None:
                 return
             self._in_air[action.entry.id] = action
@@ -262,18 +243,9 @@ class Sending:
                 self._waiting.add(action.entry.id)
             yield action
 
-    def _next_to_settle(self, moment: Moment) -> SendingAction | None:
-        entry = self._unsettled.pop_due(moment.now)
-        if entry is None:
-            return None
-        doubt, trust = self._doubts[entry.id], self._limits.trust
-        is_worth_repeating = entry.code not in SETTLED_BY_LOOKING and doubt.tries < _REPEATS
-        is_trusted = trust.holds(entry, moment.latest)
-        if is_trusted and is_worth_repeating and not doubt.is_inherited:
-            return Replay(entry=entry)
-        is_proof = moment.now - doubt.since >= self._limits.listing_lag
-        may_send = is_proof or is_trusted or trust.is_seamless
-        return Settle(entry=entry, is_proof=is_proof, may_send=may_send)
+    @property
+    def _most_in_air(self) -> int:
+        return 1 if self.is_unheard else self._limits.concurrency
 
     def _next_to_submit(self, moment: Moment) -> Submit | None:
         has_room = self.slots.have_room
@@ -311,7 +283,9 @@ class Sending:
     @property
     def wake_at(self) -> float | None:
         """When something becomes due by time alone, in loop time; None if nothing does."""
-        dues = [self._unsettled.first_due if len(self._in_air) < self._limits.concurrency else None]
+        dues = [self._doubts.first_due if len(self._in_air) < self._most_in_air else None]
+        if self.is_unheard and dues[0] is not None:
+            dues = [max(dues[0], self._paused_until)]
         if self._has_ready and self.slots.have_room and self._is_probing and not self._in_air:
             dues.append(self._paused_until)
         return min((due for due in dues if due is not None), default=None)
@@ -331,18 +305,19 @@ class Sending:
     @property
     def ids(self) -> list[str]:
         """Ids of the entries that are unsettled or in the air."""
-        return [*self._unsettled.ids, *self._in_air]
+        return [*self._doubts.ids, *self._in_air]
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is in the air, unsettled, or could be sent."""
-        return not (self._in_air or (self._has_ready and self.may_come_to_send) or self._unsettled)
+        """Whether nothing is in the air, waited for because it is unsettled, or could be sent."""
+        is_waiting = self._doubts.are_waited_for and not self.is_unheard
+        return not (self._in_air or (self._has_ready and self.may_come_to_send) or is_waiting)
 
     @property
     def may_come_to_send(self) -> bool:
         """Whether there is room, or comes to be while this launch lasts, once runs of others have ended."""
         have_room = self.slots.have_room or (self._limits.mode is Mode.WATCH and self.slots.has_own_room)
-        return have_room and not self.is_put_off
+        return have_room and not self.is_put_off and not self.is_unheard
 
     @property
     def resumes_at(self) -> float:
@@ -359,12 +334,9 @@ class Sending:
         return any(queue.ready for queue in self._queues.of_lane(self._lane, is_together=False))
 
     def validate(self) -> None:
-        """Raise InvariantError where an entry waits in two places, or is settled without a doubt."""
-        unsettled = self._unsettled.ids
+        """Raise InvariantError where an entry waits in two places."""
         if not self._waiting <= self._in_air.keys():
             raise InvariantError(f"waits, and is not in the air: {self._waiting - self._in_air.keys()}")
-        if set(unsettled) - set(self._doubts):
-            raise InvariantError(f"unsettled without a doubt: {set(unsettled) - set(self._doubts)}")
 
 
 def is_quota_full(acted: Acted) -> bool:

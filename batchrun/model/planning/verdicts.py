@@ -38,9 +38,14 @@ if TYPE_CHECKING:
 #: Our own codes for an unknown outcome that this launch cannot settle.
 AMBIGUOUS: Final = "AmbiguousRuns"
 UNLISTED: Final = "ListRunsDenied"
+UNLISTED_BATCH: Final = "ListBatchDenied"
+DELETED_UNTOLD: Final = "RunDeletedUntold"
 #: The code of a full quota, and so of a pause.
 QUOTA_FULL: Final = "ServiceQuotaExceededException"
-HELD: Final = frozenset({AMBIGUOUS, UNLISTED})
+DENIED: Final = frozenset({UNLISTED, UNLISTED_BATCH})
+HELD: Final = DENIED | {AMBIGUOUS, DELETED_UNTOLD}
+#: Likewise, of a run that is there, and whose uuid nobody tells.
+NAMELESS: Final = "RunWithoutUuid"
 #: Codes of an unknown outcome that sending again cannot settle.
 SETTLED_BY_LOOKING: Final = HELD | {"ConflictException"}
 
@@ -179,6 +184,33 @@ def held_for_permission(error: CallError, at: datetime) -> Doubted:
         message=f"the answer was lost longer ago than --replay-window, and looking for the run is denied "
         f"({error.message}); allow omics:ListRuns and run the same command again",
     )
+
+
+def held_with_its_batch(error: CallError, at: datetime) -> Doubted:
+    """Say that the run batch that the row went with may be there but may not be looked for."""
+    return Doubted(
+        at=at,
+        code=UNLISTED_BATCH,
+        message=f"the answer to StartRunBatch was lost, and looking for the batch is denied "
+        f"({error.message}); allow omics:{error.operation} and run the same command again",
+    )
+
+
+def held_for_its_deleted_run(run_id: str, batch_id: str | None, at: datetime) -> Doubted:
+    """Say that the row had a run, which is gone, and that nobody ever told its uuid."""
+    return Doubted(
+        at=at,
+        code=DELETED_UNTOLD,
+        message=f"run batch {batch_id} started run {run_id} of this row, which was deleted before anybody "
+        "told its uuid; for a new run delete the batch's record (aws omics delete-batch --batch-id "
+        f"{batch_id}) and run the same command again, or give the row another id",
+    )
+
+
+def nameless(run_id: str, at: datetime) -> Doubted:
+    """Say that the row has a run, and that nobody tells its uuid."""
+    message = f"run {run_id} is the row's, and GetRun does not tell its uuid"
+    return Doubted(at=at, code=NAMELESS, message=message)
 
 
 class Silences:

@@ -31,12 +31,15 @@ class Stage(enum.Enum):
     DONE = "done"  #: it will submit no more of it
 
 
+#: Our own word for a batch whose record was deleted.
+GONE: Final = "GONE"
 #: Statuses of a batch whose rows have all been submitted or given up (UG/workflows-batch); a word that nobody
 #: knows yet is not among them.
 _DONE: Final = frozenset(
     {
         *("INPROGRESS", "PROCESSED", "CANCELLED", "FAILED"),
         *("RUNS_DELETING", "RUNS_DELETE_FAILED", "RUNS_DELETED"),
+        GONE,
     }
 )
 #: Statuses in which CancelRunBatch ends the submission of what is left.

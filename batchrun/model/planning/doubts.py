@@ -1,0 +1,115 @@
+"""
+Attempts of one lane whose outcome is unknown: how each is asked for, when, and for how long.
+
+It is sent again while the service remembers its requestId, and looked for where that does not help. What
+nobody could tell for as long as a launch has patience is *late*: it is asked for on, but rarely, and nothing
+waits for it.
+
+Belongs here: that. Does not: what is sent for the first time (``sending``), what an answer means
+(``verdicts``).
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batchrun.model.planning.actions import Replay, Settle
+from batchrun.model.planning.verdicts import SETTLED_BY_LOOKING, Silences
+
+if TYPE_CHECKING:
+    from batchrun.model.entries.entry import Entry
+    from batchrun.model.moment import Moment
+    from batchrun.model.planning.actions import Sending as SendingAction
+    from batchrun.model.planning.limits import Limits
+    from batchrun.model.planning.stimuli import Acted
+
+#: Times that an outcome stays unknown before the run is looked for: its answer may never be readable.
+_REPEATS: Final = 3
+
+
+@dataclass(slots=True)
+class _Doubt:
+    """How the outcome of an attempt was asked for."""
+
+    entry: Entry
+    since: float  #: loop time at which it may have been sent last
+    tries: int = 0
+    is_inherited: bool = False  #: an earlier launch sent it: when, only its clock knew
+    is_late: bool = False
+
+
+def may_have_sent(action: SendingAction) -> bool:
+    """Report whether carrying out *action* may have sent a StartRun."""
+    return action.may_send if isinstance(action, Settle) else True
+
+
+class Doubts:
+    """What is in doubt in one lane; each attempt waits here, or is being asked for."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._silences = Silences(limits.patience)
+        self._heap: list[tuple[float, int, str]] = []
+        self._count = 0
+        self._doubts: dict[str, _Doubt] = {}
+
+    def inherit(self, entry: Entry, now: float) -> None:
+        """Take an entry that an earlier launch sent: when, is not known, at worst just now."""
+        self._silences.has_lasted(entry.id, now)
+        self._put(_Doubt(entry, since=now, is_inherited=True), now)
+
+    def next_due(self, moment: Moment) -> Replay | Settle | None:
+        """Return what is to be done now about one of them, if anything."""
+        if not self._heap or self._heap[0][0] > moment.now:
+            return None
+        doubt, trust = self._doubts[heapq.heappop(self._heap)[2]], self._limits.trust
+        entry = doubt.entry
+        is_worth_repeating = entry.code not in SETTLED_BY_LOOKING and doubt.tries < _REPEATS
+        is_trusted = trust.holds(entry, moment.latest)
+        if is_trusted and is_worth_repeating and not doubt.is_inherited:
+            return Replay(entry=entry)
+        is_proof = moment.now - doubt.since >= self._limits.listing_lag
+        may_send = is_proof or is_trusted or trust.is_seamless
+        return Settle(entry=entry, is_proof=is_proof, may_send=may_send)
+
+    def over(self, entry_id: str) -> None:
+        """Learn that an attempt is in doubt no more, or of no interest to this launch."""
+        self._doubts.pop(entry_id, None)
+        self._silences.answered(entry_id)
+
+    def again(self, acted: Acted, action: SendingAction, now: float) -> None:
+        """Keep an attempt that was sent or asked for, and is in doubt still."""
+        entry = acted.entry
+        doubt = self._doubts.get(entry.id)
+        if doubt is None or entry.state is not action.entry.state:
+            doubt = _Doubt(entry, since=now)
+        doubt.entry = entry
+        if may_have_sent(action):
+            doubt.since = now
+        doubt.is_inherited = doubt.is_inherited and not acted.is_answered
+        doubt.is_late = self._silences.has_lasted(entry.id, now)
+        wait = self._limits.defer.unknown_wait(doubt.tries, entry.id)
+        doubt.tries += 1
+        self._put(doubt, now + (self._limits.patience if doubt.is_late else wait))
+
+    def _put(self, doubt: _Doubt, due: float) -> None:
+        self._count += 1
+        self._doubts[doubt.entry.id] = doubt
+        heapq.heappush(self._heap, (due, self._count, doubt.entry.id))
+
+    @property
+    def first_due(self) -> float | None:
+        """When one of them is to be asked for next, in loop time."""
+        return self._heap[0][0] if self._heap else None
+
+    @property
+    def are_waited_for(self) -> bool:
+        """Whether one of them is not late."""
+        return any(not doubt.is_late for doubt in self._doubts.values())
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the entries that wait."""
+        return [entry_id for _, _, entry_id in self._heap]

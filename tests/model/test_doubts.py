@@ -1,0 +1,111 @@
+"""What stays in doubt: how long a launch waits for it, and what it does meanwhile."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Accepted, Doubted, Refused
+from batchrun.model.entries.states import State
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.actions import Replay, Settle, Submit
+from batchrun.model.planning.stimuli import Followed
+from batchrun.model.submissions.submission import Stage
+from tests import builders
+from tests.builders import active, at, run, submitting
+from tests.model.driving import Driven, loaded
+from tests.model.test_batching import batched, follows, many, submit
+
+planned = partial(builders.planned, proven_at=at())
+
+
+def lost(entry: Entry) -> Entry:
+    sent = submitting(entry) if entry.state is State.PLANNED else entry
+    return apply(sent, Doubted(at=at(0), code="x", message=""))
+
+
+def in_doubt(made: Driven, *, until: float) -> float:
+    """Let no outcome be known, however often it is asked for; return when it was over, or *until*."""
+    now = 0.0
+    while now < until:
+        for action in made.plan(now):
+            assert isinstance(action, Submit | Replay | Settle)
+            made.done(action, lost(action.entry), now=now, failed=True)
+        if made.is_over:
+            break
+        now = made.wake_at if made.wake_at is not None and made.wake_at > now else now + 1.0
+    return now
+
+
+def starts(made: Driven, now: float) -> list[Submit | Replay | Settle]:
+    """What is due by *now* but looks, which are made."""
+    found = []
+    for action in made.plan(now):
+        if isinstance(action, Submit | Replay | Settle):
+            found.append(action)
+        else:
+            made.done(action, action.entry, now=now)
+    return found
+
+
+def entries(count: int) -> list[Entry]:
+    return [planned(f"row-{n:02}", n) for n in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 40])
+def test_a_launch_waits_for_what_is_in_doubt_as_long_as_it_has_patience(count):
+    made = loaded(*entries(count), patience=900.0)
+    assert 900 <= in_doubt(made, until=9_000) < 1_100
+    assert made.is_over
+
+
+def test_what_is_late_is_asked_for_on_while_there_is_something_else():
+    made = loaded(planned("a"), active(builders.planned("b")), patience=900.0)
+    asked = []
+    for now in range(0, 4_000, 10):
+        for start in starts(made, now):
+            asked.append(now)
+            made.done(start, lost(start.entry), now=now, failed=True)
+    assert not made.is_over
+    late = [now for now in asked if now > 900]
+    assert 3 <= len(late) <= 5
+
+
+def test_of_starts_that_are_never_understood_one_at_a_time_is_made_until_one_is():
+    made = loaded(*entries(200), active(builders.planned("z")), concurrency=4, patience=900.0)
+    sent, now = set(), 0.0
+    while now < 2_000:
+        for start in starts(made, now):
+            sent.add(start.entry.id)
+            made.done(start, lost(start.entry), now=now, failed=True)
+        now += 5.0
+    assert len(sent) < 200
+    assert (made.wake_at or 0) >= now
+    (start,) = starts(made, now + 900)
+    made.done(start, apply(lost(start.entry), Accepted(at=at(now), run=run())), now=now + 900)
+    assert len(starts(made, now + 900)) == 4
+
+
+def test_a_refusal_is_understood_too():
+    made = loaded(*entries(3), concurrency=1, patience=900.0)
+    in_doubt(made, until=9_000)
+    assert made.is_over
+    (action,) = made.plan(3_000)
+    made.done(action, apply(lost(action.entry), Refused(at=at(0), code="x", message="")), now=3_000)
+    assert not made.is_over
+
+
+def test_a_submission_of_which_nobody_tells_is_waited_for_as_long():
+    made = batched(*many(3), patience=900.0)
+    submit(made, is_known=False)
+    now = 0.0
+    while not made.is_over:
+        now = made.wake_at or now
+        for follow in follows(made, now):
+            made.tell(Followed(action=follow, stage=Stage.UNKNOWN, was_sent=follow.is_proof), now=now)
+    assert 900 <= now < 1_100
+    (follow,) = follows(made, now + 900)
+    made.tell(Followed(action=follow, stage=Stage.GOING, was_sent=True, run_batch="77"), now=now + 900)
+    assert not made.is_over

@@ -29,7 +29,7 @@ from batchrun.model.paces.pace import AUTO, Rate
 from batchrun.model.planning.limits import Changed, Limits, Mode
 from batchrun.model.submissions.grouping import Engine
 from batchrun.points import Point
-from batchrun.ports.stored import Sync
+from batchrun.ports.stored import LONGEST_LEASE, Sync
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ class Session(Opening):
                 come before these.
             changed: What to do about rows whose content changed after they were submitted.
             deadline: Seconds after which the launch stops in good order.
-            lease: Seconds for which another host lets a dead launcher hold the batch; 1 or more.
+            lease: Seconds for which another host lets a dead launcher hold the batch; 1 or more, and 15
+                minutes at most.
             wake: Queues, ``sqs:URL``, that say which runs have ended, for a launch that watches to the end;
                 they are asked with the login of the whole command, those that lanes name with theirs.
             batch_settings: ``s3://BUCKET/PREFIX/`` for the rows of submissions of more than 100, where
@@ -86,7 +87,7 @@ class Session(Opening):
         """
         limits = settled(limits, manifest, batch_settings)
         places = self._settings_places(manifest, limits, batch_settings)
-        ttl, waits = timedelta(seconds=lease), limits.mode is not Mode.ONCE
+        ttl, waits = min(timedelta(seconds=lease), LONGEST_LEASE), limits.mode is not Mode.ONCE
         lanes = None if await self._has_ended(manifest) else await self._opened(manifest, waits=waits)
         async with self.holding(manifest.batch, ttl) as held:
             links: Sequence[LaneLink] = []
@@ -274,7 +275,7 @@ class Session(Opening):
             LeaseHeldError: A launcher holds the batch, and carries it out.
             ServiceUnusableError: No credentials.
         """
-        ttl = timedelta(seconds=lease)
+        ttl = min(timedelta(seconds=lease), LONGEST_LEASE)
         known = await (await self.ledger()).find_batch(batch)
         lanes = () if known is None else await self.lanes_of(known)
         if lanes:

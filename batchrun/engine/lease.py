@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from batchrun.clock import Clock
     from batchrun.ports.held import HeldBatch
@@ -21,7 +21,7 @@ class LeaseKeeper:
         self._ttl = ttl
         self._clock = clock
         # Not when it was claimed: nobody knows how long ago that was, so the first call has it renewed.
-        self._renewed_at = float("-inf")
+        self._renewed_at: datetime | None = None  #: by the clock's latest time
         self._one_at_a_time = anyio.Lock()
 
     async def run(self) -> None:
@@ -36,7 +36,7 @@ class LeaseKeeper:
         Make sure that the batch is still ours before a call.
 
         Costs nothing, unless the lease may have run out: the process was stopped, the machine slept, a clock
-        jumped. Either clock may show it, since one of them stands still while a machine sleeps.
+        jumped. The clock's latest time shows it, whichever clock stood still or was set back.
 
         Raises:
             LeaseLostError: Another launcher has taken the batch over.
@@ -48,10 +48,9 @@ class LeaseKeeper:
                 await self._renew()
 
     def _is_fresh(self) -> bool:
-        is_young = self._clock.monotonic() - self._renewed_at < self._ttl.total_seconds()
-        return is_young and self._clock.utcnow() < self._held.lease.expires_at
+        return self._renewed_at is not None and self._clock.latest() < self._renewed_at + self._ttl
 
     async def _renew(self) -> None:
-        now = self._clock.monotonic()
+        now = self._clock.latest()
         await self._held.renew(ttl=self._ttl, at=self._clock.utcnow())
         self._renewed_at = now

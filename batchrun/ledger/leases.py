@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from batchrun.errors import InvariantError, LeaseHeldError, LeaseLostError
 from batchrun.ledger.closed import check_open
 from batchrun.ledger.rows import micros, span_micros, time_of
-from batchrun.ports.stored import Lease
+from batchrun.ports.stored import LONGEST_LEASE, Lease
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -24,6 +24,7 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
     if key is None:
         raise InvariantError(f"a claim on batch '{batch}', which the ledger does not have")
     last = store.one("lease", batch=key, at=micros(at))
+    is_free = last is not None and not _is_held(store, key, last, at, longest=ttl)
     fence = store.value(
         "claim_lease",
         batch=key,
@@ -31,7 +32,7 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
         kernel=store.host,
         at=micros(at),
         ttl=span_micros(ttl),
-        abandoned=last.fence if last is not None and not _is_held(store, key, last) else None,
+        abandoned=last.fence if last is not None and is_free else None,
     )
     if fence is None:
         last = store.all("lease", batch=key, at=micros(at))[0]
@@ -47,10 +48,26 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
 def holder(store: Store, key: int | None, batch: str, at: datetime) -> Lease | None:
     """Return the lease that stands in the way of a claim at *at*."""
     last = store.one("lease", batch=key, at=micros(at))
-    if key is None or last is None or not _is_held(store, key, last):
+    if key is None or last is None or not _is_held(store, key, last, at, longest=LONGEST_LEASE):
         return None
     expires_at = time_of(last.expires_at)
     return Lease(batch=batch, holder=last.holder, fence=last.fence, expires_at=expires_at)
+
+
+def bound(store: Store, key: int | None, at: datetime) -> bool:
+    """
+    Let a lease end no later than any can, and report whether that is news.
+
+    Whoever holds it and lives renews it before, so it is taken from nobody. Where a process is known to be
+    behind it, it is that one's alone.
+    """
+    last = store.one("lease", batch=key, at=micros(at))
+    if key is None or last is None or last.holder is None:
+        return False
+    is_here = store.has_locks and last.kernel == store.host
+    if is_here and store.is_abandoned(key, last.fence) is False:
+        return False
+    return bool(store.run("bound_lease", batch=key, at=micros(at), longest=span_micros(LONGEST_LEASE)))
 
 
 def check(store: Store, key: int, lease: Lease) -> None:
@@ -65,10 +82,18 @@ def check(store: Store, key: int, lease: Lease) -> None:
         raise LeaseLostError(_loss(store, key, lease))
 
 
-def _is_held(store: Store, key: int, last: Row) -> bool:
+def _is_held(store: Store, key: int, last: Row, at: datetime, *, longest: timedelta) -> bool:
+    """
+    Report whether a lease is in force.
+
+    What ends later than *longest* from now, and no process has a lock for, came with a copy of the ledger.
+    """
     if last.holder is None or last.is_over:
         return False
-    return last.kernel != store.host or not store.is_abandoned(key, last.fence)
+    is_gone = store.is_abandoned(key, last.fence) if last.kernel == store.host else False
+    if is_gone is None:
+        return bool(last.expires_at - micros(at) <= span_micros(longest))
+    return not is_gone
 
 
 def _loss(store: Store, key: int, lease: Lease) -> str:

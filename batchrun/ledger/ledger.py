@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.errors import InvariantError
+from batchrun.errors import InvariantError, LeaseHeldError
 from batchrun.ledger import leases
 from batchrun.ledger.batch import SqlBatch
 from batchrun.ledger.held import SqlHeldBatch
@@ -78,6 +78,11 @@ class SqlLedger(Placed, Ledger):
             return taken[0]
 
         try:
+            try:
+                return await self._write(job)
+            except LeaseHeldError:
+                if not await self._bound(batch, at):
+                    raise
             return await self._write(job)
         except anyio.get_cancelled_exc_class():
             # Nobody learns of this lease, so nobody would release it.
@@ -85,6 +90,10 @@ class SqlLedger(Placed, Ledger):
                 for held in taken:
                     await held.release()
             raise
+
+    @writes
+    def _bound(self, batch: str, at: datetime) -> bool:
+        return leases.bound(self._store, self._store.value("batch_key", name=batch), at)
 
     @reads
     def rows_as_known(self, batch: str, specs: Iterable[Spec]) -> int:

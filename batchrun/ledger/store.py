@@ -34,6 +34,7 @@ class Store(ABC):
     database: str  #: what keeps it, by its name
     called: str  #: what to call the ledger in messages; holds no password
     host: str  #: where this process runs: two that say the same can tell whether the other's process is gone
+    has_locks: bool  #: whether a process shows that it lives by a lock; else its lease alone says so
 
     @abstractmethod
     def one(self, statement: str, /, **values: Value) -> Row | None:
@@ -119,8 +120,13 @@ class Store(ABC):
         """Take the lock away, where this process has it."""
 
     @abstractmethod
-    def is_abandoned(self, batch: int, fence: int) -> bool:
-        """Report whether the process that took the lock is gone; False where nobody can know."""
+    def is_abandoned(self, batch: int, fence: int) -> bool | None:
+        """
+        Report whether the process that took the lock is gone; False where nobody can know.
+
+        None where no lock was taken by this name of the ledger, and no other of the batch's is in force: the
+        lease is known from a copy, or the lock was taken away by hand.
+        """
 
     @abstractmethod
     def hurry(self, seconds: float) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from batchrun.model.entries.states import HOLDS_SLOT, OPEN, State
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from batchrun.model.entries.events import Event
     from batchrun.model.paces.handing_on import Learned
     from batchrun.model.tasks import FailedTasks
+
+
+#: What a lease lasts at most. One that ends later was written by a clock that was ahead.
+LONGEST_LEASE: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

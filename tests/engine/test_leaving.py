@@ -154,6 +154,24 @@ async def test_a_launcher_that_slept_past_its_lease_finds_out_before_its_next_ca
         assert it.simulator.state().calls == calls
 
 
+async def test_a_launcher_whose_clock_was_ahead_and_that_slept_then_finds_out_before_its_next_call(tmp_path):
+    """Its wall clock, set right, says that the lease has an hour left, and its loop time stood still."""
+    async with bench(tmp_path) as it:
+        it.clock.step(3600)
+        launcher = it.launcher(await it.take_in(rows(3)))
+        async with anyio.create_task_group() as group:
+            group.start_soon(raises_lease_lost, launcher)
+            await anyio.sleep(15)
+            calls = it.simulator.state().calls
+            await launcher._held.release()
+            await it.ledger.hold("cohort", holder="other:2", ttl=timedelta(days=1), at=it.clock.utcnow())
+            slept = it.clock.readings
+            it.clock.step(-3600)
+            it.clock.readings = lambda: (*slept(), 8 * 3600.0)  # type: ignore[method-assign]
+            it.clock._readings = (*it.clock._readings, 0.0)
+        assert it.simulator.state().calls == calls
+
+
 async def raises_lease_lost(launcher) -> None:
     with pytest.raises(LeaseLostError):
         await launcher.run()

@@ -10,6 +10,7 @@ import pytest
 from batchrun.errors import InvariantError, LeaseHeldError, LeaseLostError
 from batchrun.model.entries.events import Accepted, Failed, Refused
 from batchrun.model.entries.states import State
+from batchrun.model.planning.cancelling import Scope
 from batchrun.model.planning.limits import Changed
 from tests.ledger.samples import (
     AT,
@@ -148,6 +149,18 @@ class Leases:
         await held.renew(ttl=TTL, at=later(hours=hours))
         await held.renew(ttl=TTL, at=AT)
         await move(held, "x", intended())
+
+    async def test_whoever_holds_it_by_a_clock_that_was_ahead_goes_on_and_is_taken_over_in_time(self, ledger):
+        held = await filled(ledger, "x")
+        await held.renew(ttl=TTL, at=later(hours=1))
+        with pytest.raises(LeaseHeldError):
+            await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
+        await ledger.batch(BATCH).ask_to_cancel(["x"], scope=Scope.SENDING, at=AT)
+        await held.renew(ttl=TTL, at=later(minutes=5))
+        await move(held, "x", intended())
+        with pytest.raises(LeaseHeldError):
+            await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=later(seconds=350))
+        await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=later(minutes=6))
 
     async def test_whoever_lost_the_batch_writes_nothing_more(self, ledger):
         lost = await filled(ledger, "x")

@@ -11,6 +11,7 @@ import pytest
 from batchrun.errors import LeaseHeldError
 from batchrun.ledger import open_ledger
 from batchrun.model.entries.states import State
+from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import Transition
 from tests.ledger.processes import HOLDER
 from tests.ledger.samples import (
@@ -109,6 +110,61 @@ async def test_a_lease_whose_lock_file_is_missing_must_run_out(place):
     async with await open_ledger(place) as second:
         with pytest.raises(LeaseHeldError):
             await second.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
+
+
+async def ahead(ledger, **by) -> HeldBatch:
+    """Hold the batch by a clock that is so far ahead."""
+    held = await lease_on(ledger)
+    await held.renew(ttl=TTL, at=later(**by))
+    return held
+
+
+async def test_a_lease_of_a_clock_that_was_ahead_which_came_with_a_copy_holds_nobody_up(place):
+    async with await open_ledger(place) as ledger:
+        await ahead(ledger, hours=1)
+    place.with_name(f"{place.name}-lease-1-1").unlink()
+    async with await open_ledger(place) as second:
+        assert await second.batch(BATCH).holder(at=AT) is None
+        assert (await second.hold(BATCH, holder="host:2", ttl=TTL, at=AT)).lease.fence == 2
+
+
+async def test_but_a_launcher_that_lives_keeps_its_batch_from_whoever_finds_such_a_copy(
+    start, place, tmp_path
+):
+    async with await open_ledger(place) as ledger:
+        await ahead(ledger, hours=1)
+        await ledger._read(lambda: connection_of(ledger).execute("VACUUM INTO ?", (str(tmp_path / "copy"),)))
+    holder = start(HOLDER)
+    assert holder.says() == "held"
+    (tmp_path / "copy").rename(place)
+    async with await open_ledger(place) as second:
+        with pytest.raises(LeaseHeldError):
+            await second.hold(BATCH, holder="host:3", ttl=TTL, at=AT)
+        holder.send(signal.SIGKILL)
+        holder.ends()
+        await second.hold(BATCH, holder="host:3", ttl=TTL, at=AT)
+
+
+async def test_a_lease_of_a_clock_that_was_ahead_lasts_no_longer_than_any(ledger, place):
+    await ahead(ledger, days=1)
+    await ledger._read(lambda: connection_of(ledger).execute("UPDATE leases SET kernel = 'another'"))
+    await ledger.close()
+    await lasts_no_longer_than_any(place)
+
+
+@pytest.mark.usefixtures("made_up_clock")
+async def test_a_lease_of_a_server_whose_clock_was_ahead_lasts_no_longer_than_any(in_postgres):
+    async with await open_ledger(in_postgres) as ledger:
+        await ahead(ledger, days=1)
+    await lasts_no_longer_than_any(in_postgres)
+
+
+async def lasts_no_longer_than_any(place) -> None:
+    async with await open_ledger(place) as second:
+        for minutes in (0, 5):
+            with pytest.raises(LeaseHeldError, match="until 2026-01-01 12:15:00 UTC"):
+                await second.hold(BATCH, holder="host:2", ttl=TTL, at=later(minutes=minutes))
+        assert (await second.hold(BATCH, holder="host:2", ttl=TTL, at=later(minutes=15))).lease.fence == 2
 
 
 async def test_killed_in_the_middle_of_recording_nothing_of_it_is_there(start, place):

@@ -251,7 +251,7 @@ class LaunchOptions:
         "--lease",
         type=Duration(),
         default="30s",
-        help="How long a dead launcher on another host holds the batch.",
+        help="How long a dead launcher on another host holds the batch; 15m at most.",
     )
     standby: bool = flag(
         "--standby",

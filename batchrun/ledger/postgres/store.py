@@ -42,6 +42,7 @@ class PostgresStore(Store):
     """The store at *address*, made or brought up to date unless it is only to be read."""
 
     database = "PostgreSQL"
+    has_locks = False
 
     def __init__(self, address: str, *, read_only: bool = False, is_snapshot: bool = False) -> None:
         self._address = address

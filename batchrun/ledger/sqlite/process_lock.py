@@ -66,15 +66,22 @@ class ProcessLock:
         os.close(self._descriptor)
 
 
-def is_abandoned(path: Path) -> bool:
-    """Report whether the lock at *path* was taken by a process that is gone; False where nobody can know."""
-    with contextlib.suppress(OSError):
+def is_abandoned(path: Path) -> bool | None:
+    """
+    Report whether the lock at *path* was taken by a process that is gone; False where nobody can know.
+
+    None where there is no such lock.
+    """
+    try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            return _lock(descriptor)
-        finally:
-            os.close(descriptor)
-    return False
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return False
+    try:
+        return _lock(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def remove(path: Path) -> None:

@@ -9,6 +9,7 @@ it (``connection``), the schema (``migrate``), any rule of the ledger.
 from __future__ import annotations
 
 import contextlib
+import glob
 import itertools
 from collections import namedtuple
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ class SqliteStore(Store):
     """The store in the file at *path*, made or brought up to date unless it is only to be read."""
 
     database = "SQLite"
+    has_locks = True
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
@@ -135,8 +137,12 @@ class SqliteStore(Store):
         if lock := self._locks.pop((batch, fence), None):
             lock.drop()
 
-    def is_abandoned(self, batch: int, fence: int) -> bool:
-        return is_abandoned(self._lock_path(batch, fence))
+    def is_abandoned(self, batch: int, fence: int) -> bool | None:
+        found = is_abandoned(self._lock_path(batch, fence))
+        if found is not None:
+            return found
+        others = self.path.parent.glob(f"{glob.escape(self.path.name)}-lease-{batch}-*")
+        return False if any(is_abandoned(one) is False for one in others) else None
 
     def hurry(self, seconds: float) -> None:
         """Go on: a disk that fails is not waited for."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from batchrun.ledger import leases
 from batchrun.ledger.closed import check_open
 from batchrun.ledger.keyed import Keyed, writes
 from batchrun.ledger.rows import entry_of, listed, micros
@@ -40,7 +41,7 @@ class Asking(Keyed):
     def retry(
         self, ids: Collection[str], *, at: datetime, why: str, duplicates: bool = False
     ) -> Sequence[str]:
-        key = self._waited()
+        key = self._waited(at)
         if key is None:
             return []
         rows = (self._store.one("entry", batch=key, id=id_) for id_ in ids)
@@ -59,7 +60,7 @@ class Asking(Keyed):
 
     @writes
     def give_back(self, runs: Collection[Run], *, at: datetime) -> Sequence[str]:
-        key = self._waited()
+        key = self._waited(at)
         if key is None:
             return []
         given: list[str] = []
@@ -73,7 +74,7 @@ class Asking(Keyed):
 
     @writes
     def ask_to_cancel(self, ids: Collection[str] | None, *, scope: Scope, at: datetime) -> int:
-        key = self._waited()
+        key = self._waited(at)
         self._store.run("forget_cancellations", batch=key)
         named = None if ids is None else listed(ids)
         return self._store.run("ask_to_cancel", batch=key, scope=scope.value, at=micros(at), ids=named)
@@ -86,9 +87,10 @@ class Asking(Keyed):
     def forget(self, *, but: Collection[Notice]) -> None:
         self._store.run("drop_notices", batch=self._key, but=listed(one.value for one in but))
 
-    def _waited(self) -> int | None:
+    def _waited(self, at: datetime) -> int | None:
         """Return the batch's key once nobody else writes to it; None where there is no such batch."""
         self._store.one("wait_turn", batch=self._key)
+        leases.bound(self._store, self._key, at)  # what is asked may have to wait for who holds it
         check_open(self._store, self._key, self.name)
         return self._key
 

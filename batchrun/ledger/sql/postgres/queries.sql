@@ -19,6 +19,10 @@ RETURNING fence;
 -- name: extend_lease
 UPDATE leases SET expires_at = server_micros() + :ttl WHERE batch = :batch;
 
+-- name: bound_lease
+UPDATE leases SET expires_at = server_micros() + :longest
+WHERE batch = :batch AND holder IS NOT NULL AND expires_at > server_micros() + :longest;
+
 -- name: wait_turn
 -- What people ask of a batch, and what its launcher writes, come one after the other.
 SELECT 1 FROM leases WHERE batch = :batch FOR UPDATE;

@@ -19,6 +19,10 @@ RETURNING fence;
 -- name: extend_lease
 UPDATE leases SET expires_at = :at + :ttl WHERE batch = :batch;
 
+-- name: bound_lease
+UPDATE leases SET expires_at = :at + :longest
+WHERE batch = :batch AND holder IS NOT NULL AND expires_at > :at + :longest;
+
 -- name: wait_turn
 -- What people ask of a batch, and what its launcher writes, come one after the other. Here all that writes does.
 SELECT 1 FROM leases WHERE batch = :batch;

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import anyio.lowlevel
 import structlog
 
 from batchrun.errors import InvariantError, LedgerError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.stored import Counts, PastAttempt
 
+#: Steps that are enough for a commit.
+_MANY: Final = 100
 #: Rows that are named where what happened to them cannot be written.
 _NAMED: Final = 5
 log = structlog.get_logger(__name__)
@@ -159,9 +162,17 @@ class Recorder:
         """Commit for ever, one commit at a time; meant to be cancelled when nobody records any more."""
         while True:
             await self._has_work.wait()
+            await self._gather()
             async with self._between_commits:
                 commit, self._next, self._has_work = self._next, _Commit(), anyio.Event()
                 await self._commit(commit)
+
+    async def _gather(self) -> None:
+        """Let what is about to be recorded come along: a commit costs as much for one step as for many."""
+        count = 0
+        while count < len(self._next.steps) < _MANY:
+            count = len(self._next.steps)
+            await anyio.lowlevel.checkpoint()
 
     async def _commit(self, commit: _Commit) -> None:
         try:

@@ -54,9 +54,12 @@ def _unknown(shape: Any, value: object) -> Iterator[str]:
             yield from _unknown(shape.member, item)
     if shape.type_name != "structure" or shape.is_document_type or not isinstance(value, dict):
         return
-    yield from value.keys() - shape.members.keys()
-    for name in value.keys() & shape.members.keys():
-        yield from _unknown(shape.members[name], value[name])
+    members = shape.members
+    for name, inner in value.items():
+        if name not in members:
+            yield name
+        elif isinstance(inner, dict | list):  # most are texts, and each start comes by here
+            yield from _unknown(members[name], inner)
 
 
 async def start_turn(calls: Calls, operation: str) -> float:

@@ -62,6 +62,7 @@ class StartRunSubmitter(Submitter):
         self._outcomes = common.outcomes
         self._prover = common.prover
         self._limits = common.limits
+        self._trust = common.limits.trust
         self._clock = common.clock
         self._prepare = common.prepare
         self._denials = Denials()
@@ -155,7 +156,7 @@ class StartRunSubmitter(Submitter):
         return await self._send(entry, turn, is_repeat=True)
 
     async def _settle(self, action: Settle) -> Entry:
-        entry, trust, begun = action.entry, self._limits.trust, self._clock.latest()
+        entry, trust, begun = action.entry, self._trust, self._clock.latest()
         found = await self._searched(entry)
         if found is not None:
             return found
@@ -181,7 +182,7 @@ class StartRunSubmitter(Submitter):
 
     async def _send(self, entry: Entry, turn: float, *, is_repeat: bool = False) -> Entry:
         request = start_run_request(entry)
-        trusted_until = self._limits.trust.send_until(entry, self._clock.latest())
+        trusted_until = self._trust.send_until(entry, self._clock.latest())
         try:
             run = await self._service.start_run(
                 request, turn=turn, trusted_until=trusted_until, is_repeat=is_repeat
@@ -225,7 +226,7 @@ class StartRunSubmitter(Submitter):
                 if not self._limits.trusts_ledger:
                     raise not_provable(error) from error
                 self._may_list = False
-                if self._limits.trust.holds(entry, self._clock.latest()):
+                if self._trust.holds(entry, self._clock.latest()):
                     return None
                 return await self._outcomes.record(entry, held_for_permission(error, self._clock.utcnow()))
             except CallError as error:

@@ -66,6 +66,7 @@ class Prover:
     ) -> None:
         """Take what it acts with; *give_up* is told of a lane that cannot be used."""
         self._held, self._limits, self._clock = parts.held, parts.limits, parts.clock
+        self._trust = parts.limits.trust
         self._links = {link.name: link for link in parts.links}
         self._home = parts.home
         self._recorder = recorder
@@ -116,7 +117,7 @@ class Prover:
         Raises:
             ServiceUnusableError: A permission is missing.
         """
-        at, trust = self._clock.latest(), self._limits.trust
+        at, trust = self._clock.latest(), self._trust
         if self._limits.trusts_ledger:
             return replace(entry, proven_at=at)
         is_proven = trust.holds(entry, at)
@@ -197,7 +198,7 @@ class Prover:
         now = await self._held.entry(entry.id)
         if now is None or now.state not in UNSENT:
             return None
-        return now if self._limits.trust.holds(now, self._clock.latest()) else None
+        return now if self._trust.holds(now, self._clock.latest()) else None
 
     async def candidates(self, entry: Entry, lane: str | None) -> list[Sighting]:
         """
@@ -251,7 +252,7 @@ class Prover:
         """
         await self.bind()
         begun = self._clock.latest()
-        since = begun - self._limits.trust.freshness
+        since = begun - self._trust.freshness
         wanted = await self._held.begin_survey(since=since, at=begun)
         are_few = all(len(one.names) <= FEW for one in wanted.values())
         if are_few and not action.is_waited_for:

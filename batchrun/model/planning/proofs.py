@@ -12,6 +12,7 @@ Times here are the clock's *latest* (:mod:`batchrun.clock`).
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from datetime import timedelta
@@ -59,8 +60,7 @@ class Trust:
     @property
     def life(self) -> timedelta:
         """How long a proof holds."""
-        overlap = self.replay_window - self.listing_lag
-        return timedelta(seconds=min(self.most, overlap if self.is_seamless else self.replay_window))
+        return _life(self.replay_window, self.listing_lag, self.most)
 
     @property
     def freshness(self) -> timedelta:
@@ -81,3 +81,9 @@ class Trust:
         """Report whether the entry's attempt may be sent at *at*; a proof from the future is none."""
         proven_at = entry.proven_at
         return proven_at is not None and proven_at <= at < proven_at + self.life
+
+
+@functools.cache  # asked for with each row, and again
+def _life(replay_window: float, listing_lag: float, most: float) -> timedelta:
+    overlap = replay_window - listing_lag
+    return timedelta(seconds=min(most, overlap if overlap > 0 else replay_window))

@@ -103,6 +103,21 @@ async def test_a_step_is_recorded_in_two_messages(in_postgres, monkeypatch):
         assert (await held.counts()).by_state == {State.SUBMITTING: 2}
 
 
+async def test_a_step_is_planned_once_and_anew_where_the_session_has_forgotten_it(in_postgres):
+    async with await open_ledger(in_postgres) as ledger:
+        held = cast("SqlHeldBatch", await filled(ledger, *"abc"))
+        link = cast("PostgresStore", held._store)._link
+        for before in ("SELECT 1", "SELECT 1", "DEALLOCATE ALL"):
+            link.connection.execute(before)
+            entry = (await held.due(at=AT, limit=1))[0]
+            await held.record(steps_of(entry, [intended()]))
+        (used,) = link.connection.execute(
+            "SELECT sum(generic_plans + custom_plans) FROM pg_prepared_statements"
+        ).fetchall()
+        assert used[0] == 5  # mark, fence, what is stored, row and event of the last
+        assert (await held.counts()).by_state == {State.SUBMITTING: 3}
+
+
 async def test_what_was_asked_ahead_is_asked_again_where_something_was_written_since(in_postgres):
     async with await open_ledger(in_postgres) as ledger:
         held = cast("SqlHeldBatch", await filled(ledger, "a"))

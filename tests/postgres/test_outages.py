@@ -166,7 +166,7 @@ async def test_a_commit_whose_answer_is_lost_is_not_done_again(proxy, beyond, te
 async def test_what_was_cut_before_its_commit_is_done_again_whole(proxy, beyond):
     async with await open_ledger(beyond) as ledger:
         held = await filled(ledger, "a")
-        proxy.cut_after = b"INSERT INTO events"
+        proxy.cut_after = b"EXECUTE batchrun_add_event_"
         await move(held, "a", intended(), accepted(1))
         assert proxy.was_cut.is_set()
         assert [kind for _, _, kind, _ in await held.history("a")] == ["intended", "accepted"]

@@ -47,7 +47,7 @@ def connect(address: str) -> psycopg.Connection[Any]:
     for name, (value, variable) in _DEFAULTS.items():
         if variable not in os.environ:
             told.setdefault(name, value)
-    # No prepared statements: where connections are handed out by transaction, the next may be another.
+    # None is prepared unasked: where connections are handed out by transaction, the next may be another.
     return psycopg.connect(
         make_conninfo(**told),
         autocommit=True,

@@ -36,6 +36,7 @@ _PASSING: Final = frozenset(
         "57P05",  # the session was idle for too long
         "25P03",  # or its transaction was
         "25006",  # after a failover: this is the standby
+        "26000",  # somebody had the session forget the statements that it kept
     }
 )
 #: Another transaction stood in the way; this one was undone whole.

@@ -20,10 +20,11 @@ from batchrun.ledger.postgres.address import called
 from batchrun.ledger.postgres.connection import connect, first
 from batchrun.ledger.postgres.errors import failed, is_conflict, is_outage
 from batchrun.ledger.postgres.outage import PATIENCE, Outage, Patience
+from batchrun.ledger.postgres.prepared import kept_by
 from batchrun.ledger.postgres.statements import queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 T = TypeVar("T")
 #: Seconds within which an answer comes, or the connection is cut.
@@ -49,6 +50,7 @@ class Link:
         self._watchdog = Watchdog()
         self._is_kept = False  #: somebody stands by to do it again
         self._connection: psycopg.Connection[Any] | None = first(address, read_only=read_only)
+        self._kept: Mapping[str, str] | None = None
 
     @property
     def connection(self) -> psycopg.Connection[Any]:
@@ -57,6 +59,13 @@ class Link:
             self._let_go()
             self._connection = connect(self._address)
         return self._connection
+
+    @property
+    def kept_statements(self) -> Mapping[str, str]:
+        """What the connection, on which no transaction is open, keeps planned for whoever writes."""
+        if self._kept is None:
+            self._kept = {} if self._read_only else kept_by(self.connection)
+        return self._kept
 
     def kept(self, job: Callable[[], T]) -> T:
         """
@@ -139,7 +148,7 @@ class Link:
         if self._connection is not None:
             with contextlib.suppress(psycopg.Error):
                 self._connection.close()
-        self._connection = None
+        self._connection = self._kept = None
 
 
 def _is_idle(connection: psycopg.Connection[Any]) -> bool:

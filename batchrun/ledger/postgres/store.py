@@ -269,7 +269,7 @@ class PostgresStore(Store):
     def _sent(self, connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
         """Send what was put off, and return the answer to the last of it."""
         rows, self._later = self._later, []
-        return at_once(connection, rows)
+        return at_once(connection, rows, self._link.kept_statements)
 
     def _copy(self, statement: str, rows: Iterable[Mapping[str, Value]]) -> None:
         found = _INSERTED.search(queries()[statement])

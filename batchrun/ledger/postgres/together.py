@@ -1,9 +1,9 @@
 """
 Statements that go to the server in one message, and many rows written by one of them.
 
-An answer that is waited for, and a plan, cost more than what they are for, and what is prepared does not
-outlast a transaction behind a pooler. Belongs here: which statements can be joined, the one that they become,
-sending. Does not: what is put off until when (``store``).
+An answer that is waited for, and a plan, cost more than what they are for. Belongs here: which statements can
+be joined, the one that they become, sending. Does not: what is put off until when (``store``), what is kept
+planned (``prepared``).
 """
 
 from __future__ import annotations
@@ -41,22 +41,26 @@ class WrittenBeforeError(Exception):
 
 
 def at_once(
-    connection: psycopg.Connection[Any], asked: Iterable[tuple[str, Mapping[str, Value]]]
+    connection: psycopg.Connection[Any],
+    asked: Iterable[tuple[str, Mapping[str, Value]]],
+    kept: Mapping[str, str],
 ) -> psycopg.Cursor[Any]:
     """
     Send these statements, by name and with their values, and return the answer to the last.
 
-    Where one fails, none after it is run.
+    Where one fails, none after it is run. Those that the server has *kept* are asked for by their name there.
 
     Raises:
         WrittenBeforeError: One of them is a mark that was set before.
     """
     cursor = psycopg.ClientCursor(connection)
     groups = itertools.groupby(asked, key=operator.itemgetter(0))
-    joined = (
+    found = (
         one for name, group in groups for one in together(queries()[name], [values for _, values in group])
     )
-    text = "\n".join(cursor.mogrify(sql, values or None).rstrip(";") + ";" for sql, values in joined)
+    text = "\n".join(
+        cursor.mogrify(kept.get(sql, sql), values or None).rstrip(";") + ";" for sql, values in found
+    )
     try:
         cursor.execute(text)
     except psycopg.errors.NotNullViolation as error:
@@ -68,11 +72,11 @@ def at_once(
 
 def together(sql: str, rows: Rows) -> Iterator[tuple[str, Mapping[str, Value]]]:
     """Return statements that write *rows* as *sql* does one by one: as few as can be, in their order."""
-    joined = None if len(rows) == 1 else _joined(sql)
-    if joined is None:
+    of_many = None if len(rows) == 1 else joined(sql)
+    if of_many is None:
         yield from ((sql, row) for row in rows)
         return
-    written, columns = joined
+    written, columns = of_many
     for part in _parts(rows):
         # What is left out is NULL: most is.
         found = ({column: row[name] for column, name in columns if row[name] is not None} for row in part)
@@ -80,7 +84,7 @@ def together(sql: str, rows: Rows) -> Iterator[tuple[str, Mapping[str, Value]]]:
 
 
 @cache
-def _joined(sql: str) -> tuple[str, Sequence[tuple[str, str]]] | None:
+def joined(sql: str) -> tuple[str, Sequence[tuple[str, str]]] | None:
     """
     Return the statement that writes many rows at once, each a JSON object; None where there is none.
 

@@ -1,6 +1,7 @@
 -- What a connection to PostgreSQL is told, by name: transactions, and which schema it meets.
 --
--- Nothing here lasts beyond a transaction: connections may be handed out by transaction (PgBouncer).
+-- Nothing here lasts beyond a transaction: connections may be handed out by transaction (PgBouncer). What does is kept by
+-- connections alone of which it is known whose they are (`prepared`).
 
 -- name: begin_writing
 -- A launcher that stops in the middle (suspended, cut off) must not keep the batch from its successor. This is the
@@ -62,6 +63,9 @@ SELECT
     current_user AS role, current_schema() AS schema,
     to_regclass('batchrun_migrations') IS NOT NULL AS has_ledger, to_regclass('entries') IS NOT NULL AS has_other,
     pg_is_in_recovery() AS is_standby;
+
+-- name: process
+SELECT pg_backend_pid();
 
 -- name: schema_version
 SELECT coalesce(max(number), 0) FROM batchrun_migrations;

@@ -9,7 +9,6 @@ said so. Belongs here: the call and reading its answer. Does not: files of price
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from batchrun.model.costs import DYNAMIC, STATIC, Prices, is_instance_type, pric
 from batchrun.model.texts.foreign import is_loopback
 from batchrun.service.calling.one_try import in_time
 from batchrun.service.classify import classify
-from batchrun.service.session import prices_client
+from batchrun.service.session import named_endpoint, prices_client
 from batchrun.service.wire import items, next_token
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ _PAGES: Final = 100
 #: What the price list calls run storage (awslabs' run analyzer asks for the same).
 _STORAGE: Final = {"Run Storage": STATIC, "Dynamic Run Storage": DYNAMIC}
 _HOURLY: Final = re.compile(r"h(ou)?rs?$", re.IGNORECASE)
-#: Who has a local Pricing API says so in one of these.
-_LOCAL_TOO: Final = ("AWS_ENDPOINT_URL_PRICING", "AWS_ENDPOINT_URL")
 _ELSE: Final = "give --prices FILE instead: --save-prices makes one where it is allowed"
 
 
@@ -59,7 +56,7 @@ async def quoted(login: Login, region: str) -> Quoted:
         UsageError: The runs are a local service's, which nobody bills, or the profile does not exist.
         ServiceUnusableError: It may not be asked, or does not answer.
     """
-    _check_billed(login.target.endpoint_url)
+    _check_billed(login)
     try:
         async with prices_client(login) as client:
             products = await _products(client, region, login.target.call_timeout)
@@ -171,10 +168,10 @@ def _within(value: object, *names: str) -> object:
     return value
 
 
-def _check_billed(omics_endpoint: str | None) -> None:
+def _check_billed(login: Login) -> None:
     """Ask nobody's prices for runs of a simulator, unless there is a local Pricing API too."""
-    endpoint = omics_endpoint or os.environ.get("AWS_ENDPOINT_URL_OMICS") or ""
-    if is_loopback(endpoint) and not any(os.environ.get(name) for name in _LOCAL_TOO):
+    endpoint = login.target.endpoint_url or named_endpoint(login, "omics") or ""
+    if is_loopback(endpoint) and not named_endpoint(login, "pricing"):
         raise UsageError("the runs are a local service's, which has no prices; give --prices FILE")
 
 

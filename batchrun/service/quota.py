@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -10,7 +9,7 @@ import structlog
 
 from batchrun.model.paces.quotas import CODES, Quotas
 from batchrun.model.texts.foreign import is_loopback, masked
-from batchrun.service.session import quotas_client
+from batchrun.service.session import named_endpoint, quotas_client
 from batchrun.service.wire import table
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 _START_RUN: Final = "start_runs_per_second"
 #: Seconds after which we do without: the pace is found anyhow, only a little later.
 _PATIENCE: Final = 3.0
-#: Who has a local Service Quotas too says so in one of these.
-_LOCAL_TOO: Final = ("AWS_ENDPOINT_URL_SERVICE_QUOTAS", "AWS_ENDPOINT_URL")
 log = structlog.get_logger(__name__)
 
 
@@ -51,7 +48,7 @@ async def quotas(login: Login, omics_endpoint: str) -> Quotas:
 
 async def _asked(login: Login, omics_endpoint: str, names: Sequence[str]) -> Mapping[str, float]:
     """Ask side by side; not AWS, where the runs are started on a local service with limits of its own."""
-    if is_loopback(omics_endpoint) and not any(os.environ.get(name) for name in _LOCAL_TOO):
+    if is_loopback(omics_endpoint) and not named_endpoint(login, "service_quotas"):
         return {}  # without a client, which takes a while to make
     found: dict[str, float] = {}
     try:

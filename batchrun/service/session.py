@@ -27,6 +27,7 @@ from botocore import exceptions as boto
 from batchrun.errors import BatchrunError, UsageError
 from batchrun.model.texts.foreign import is_loopback, masked
 from batchrun.service.login.credentials import LOOPBACK_KEYS
+from batchrun.service.wire import table
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def s3_client(
     local = AioConfig(s3={"addressing_style": "path"})
     # Buckets of other regions are found from any.
     region = login.region or _ANY_REGION
-    endpoint_url = endpoint_url or _local_too(beside, "S3")
+    endpoint_url = endpoint_url or _local_too(login, beside, "s3")
     return _client(login, "s3", region=region, endpoint_url=endpoint_url, config=config, local=local)
 
 
@@ -108,7 +109,7 @@ def logs_client(login: Login, *, region: str, beside: str) -> AbstractAsyncConte
     """
     Make a client of CloudWatch Logs, where the HealthOmics at *beside* writes.
 
-    One on this machine has its own, unless AWS_ENDPOINT_URL_LOGS or AWS_ENDPOINT_URL says where it is.
+    One on this machine has its own, unless environment or profile say where they are.
 
     Raises:
         UsageError: The profile does not exist.
@@ -121,7 +122,8 @@ def logs_client(login: Login, *, region: str, beside: str) -> AbstractAsyncConte
         read_timeout=target.read_timeout,
         user_agent=_user_agent(),
     )
-    return _client(login, "logs", region=region, endpoint_url=_local_too(beside, "LOGS"), config=config)
+    endpoint_url = _local_too(login, beside, "cloudwatch_logs")
+    return _client(login, "logs", region=region, endpoint_url=endpoint_url, config=config)
 
 
 def queue_client(
@@ -138,10 +140,35 @@ def queue_client(
     return _client(login, "sqs", region=region or login.region, endpoint_url=endpoint_url, config=config)
 
 
-def _local_too(omics_endpoint: str, service: str) -> str | None:
-    """Return where the services are that a HealthOmics on this machine stands for; None for AWS's own."""
-    is_said = any(os.environ.get(name) for name in (f"AWS_ENDPOINT_URL_{service}", "AWS_ENDPOINT_URL"))
-    return omics_endpoint if is_loopback(omics_endpoint) and not is_said else None
+def _local_too(login: Login, omics_endpoint: str, service: str) -> str | None:
+    """Return where the services are that a HealthOmics on this machine stands for; None for others."""
+    return omics_endpoint if is_loopback(omics_endpoint) and not named_endpoint(login, service) else None
+
+
+def named_endpoint(login: Login, service: str) -> str | None:
+    """
+    Return where environment or profile say that a service is, or that all are; None where neither does.
+
+    Args:
+        login: It has the profile.
+        service: Its name there, such as ``s3`` or ``cloudwatch_logs``.
+    """
+    own = own_endpoint(login, service) or os.environ.get("AWS_ENDPOINT_URL")
+    return own or _profile(login).get("endpoint_url")
+
+
+def own_endpoint(login: Login, service: str) -> str | None:
+    """Return the same where it is said of this service alone."""
+    with _explained(login):
+        sections = table(login.session.full_config.get("services"))
+    section = table(sections.get(str(_profile(login).get("services"))))
+    own = os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}")
+    return own or table(section.get(service)).get("endpoint_url")
+
+
+def _profile(login: Login) -> dict[str, Any]:
+    with _explained(login):
+        return table(login.session.get_scoped_config())
 
 
 def quotas_client(login: Login, *, patience: float) -> AbstractAsyncContextManager[Any]:

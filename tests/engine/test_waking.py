@@ -18,6 +18,7 @@ from batchrun.model.entries.events import Event
 from batchrun.model.entries.states import ENDED
 from batchrun.model.planning.announcing import RARER, read_announcement
 from batchrun.model.texts.queue_names import read_queue
+from batchrun.ports.wakes import WakeMessage
 from batchrun.service.login import Login
 from batchrun.service.target import Target
 from batchrun.service.wakes import SqsQueue, sqs_queue
@@ -103,6 +104,23 @@ async def test_lost_messages_cost_time_and_a_silent_queue_nothing(tmp_path, loss
         await it.launch(rows(FEW), watch=OFTEN)
         await it.assert_agreement()
         assert ends.delays[-1] <= latest
+
+
+async def test_a_queue_that_waits_for_no_message_is_not_asked_all_the_time(tmp_path, monkeypatch):
+    asked = 0
+    async with waking(tmp_path) as (it, queue):
+
+        async def receive() -> Sequence[WakeMessage]:
+            nonlocal asked
+            asked += 1
+            return await SqsQueue.receive(queue, seconds=0)
+
+        monkeypatch.setattr(queue, "receive", receive)
+        it.wakes = [queue]
+        begun = it.clock.monotonic()
+        await it.launch(rows(FEW), watch=OFTEN)
+        await it.assert_agreement()
+        assert asked <= it.clock.monotonic() - begun + FEW + 1
 
 
 HOSTILE = (

@@ -98,7 +98,7 @@ async def test_a_profile_that_is_not_there(monkeypatch):
             await quoted(Login(Target(profile="nobody")), "eu-west-1")
 
 
-async def test_nobody_is_asked_for_prices_of_a_simulators_runs(monkeypatch):
+async def test_nobody_is_asked_for_prices_of_a_simulators_runs(monkeypatch, tmp_path):
     for name in ("AWS_ENDPOINT_URL_PRICING", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(UsageError, match="give --prices FILE"):
@@ -106,6 +106,13 @@ async def test_nobody_is_asked_for_prices_of_a_simulators_runs(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_OMICS", "http://localhost:1")
     with pytest.raises(UsageError, match="give --prices FILE"):
         await quoted(Login(Target()), "us-east-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL_OMICS")
+    (tmp_path / "config").write_text(
+        "[profile lab]\nservices = here\n[services here]\nomics =\n  endpoint_url = http://localhost:1\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(UsageError, match="give --prices FILE"):
+        await quoted(Login(Target(profile="lab")), "us-east-1")
 
 
 @pytest.mark.parametrize(

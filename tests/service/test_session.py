@@ -8,6 +8,7 @@ import pytest
 from batchrun.errors import ServiceUnusableError, UsageError
 from batchrun.service.login import Login
 from batchrun.service.session import (
+    logs_client,
     omics_client,
     prices_client,
     quotas_client,
@@ -77,10 +78,13 @@ async def test_an_endpoint_that_is_no_url_is_a_usage_error(url):
             pass
 
 
+#: A HealthOmics that stands for S3 and CloudWatch too, unless these have places of their own.
+LOCAL = "http://127.0.0.1:7"
 #: Each kind of client, its name in a ``services`` section, and the region that it is signed for.
 KINDS = {
     "omics": (omics_client, "eu-west-1"),
-    "s3": (s3_client, "eu-west-1"),
+    "s3": (lambda login: s3_client(login, beside=LOCAL), "eu-west-1"),
+    "cloudwatch_logs": (lambda login: logs_client(login, region="eu-west-1", beside=LOCAL), "eu-west-1"),
     "service_quotas": (lambda login: quotas_client(login, patience=3), "eu-west-1"),
     "pricing": (prices_client, "us-east-1"),
     "sns": (lambda login: topics_client(login, region="us-west-2"), "us-west-2"),

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 #: Seconds for which a message about nobody's run is left for another launcher.
 _LEFT_FOR: Final = 300.0
+#: Seconds from one call to the next where it had nothing.
+_AT_LEAST: Final = 1.0
 #: Seconds before the queue is asked again after a failure; doubles with each in a row.
 _AFTER_FAILURE: Final = 5.0
 _LONGEST_AFTER_FAILURE: Final = 60.0
@@ -72,6 +74,7 @@ class Waker:
     async def run(self) -> None:
         """Listen for ever, or until the queue turns out to be for something else; meant to be cancelled."""
         while not self._is_of_others:
+            asked = self._clock.monotonic()
             try:
                 messages = await self._queue.receive()
             except (CallError, ServiceUnusableError) as error:
@@ -81,6 +84,10 @@ class Waker:
                 log.info("wake_queue_back", queue=self._queue.name)
             self._failures = 0
             await self._heed(messages)
+            if (
+                not messages
+            ):  # a queue that does not wait for any, as it was asked to, is not asked all the time
+                await self._clock.sleep(max(0.0, asked + _AT_LEAST - self._clock.monotonic()))
 
     async def _failed(self, error: CallError | ServiceUnusableError) -> None:
         self._failures += 1

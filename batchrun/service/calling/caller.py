@@ -7,9 +7,8 @@ asking, and seeing that it stays the same. Does not: whether it is a batch's acc
 
 from __future__ import annotations
 
-import os
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import anyio
@@ -18,7 +17,7 @@ import structlog
 from batchrun.errors import CredentialsError
 from batchrun.model.account import account_of
 from batchrun.model.texts.foreign import is_loopback, masked
-from batchrun.service.session import identity_client
+from batchrun.service.session import identity_client, own_endpoint
 from batchrun.service.wire import table
 
 if TYPE_CHECKING:
@@ -133,8 +132,9 @@ class Caller:
 
 
 async def _asked(login: Login, omics_endpoint: str) -> str | None:
-    endpoint = omics_endpoint if is_loopback(omics_endpoint) else None
-    if endpoint is None and not (is_aws(omics_endpoint) or _has_sts(login)):
+    own = own_endpoint(login, "sts")
+    endpoint = omics_endpoint if is_loopback(omics_endpoint) and own is None else None
+    if endpoint is None and own is None and not is_aws(omics_endpoint):
         return None  # who has a HealthOmics of their own need not have an STS
     try:
         async with identity_client(login, endpoint_url=endpoint, patience=_PATIENCE) as client:
@@ -149,12 +149,3 @@ async def _asked(login: Login, omics_endpoint: str) -> str | None:
 def is_aws(omics_endpoint: str) -> bool:
     """Report whether that is AWS's own HealthOmics, in any region."""
     return _AWS.fullmatch(urlsplit(omics_endpoint).hostname or "") is not None
-
-
-def _has_sts(login: Login) -> bool:
-    """Report whether environment or profile name an STS."""
-    if os.environ.get("AWS_ENDPOINT_URL_STS"):
-        return True
-    scoped: Any = login.session.get_scoped_config()
-    services: Any = login.session.full_config.get("services", {}).get(scoped.get("services"), {})
-    return bool(services.get("sts", {}).get("endpoint_url"))

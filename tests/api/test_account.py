@@ -230,13 +230,19 @@ async def test_new_keys_are_asked_about_before_they_are_used(lab, monkeypatch):
         assert await lab.states() == {State.SUCCEEDED: 3}
 
 
-async def test_the_first_answer_of_another_account_ends_what_is_started_there(lab):
-    """Seen: rows that waited for their turn were started in it all the same, as many as may be in flight."""
-    async with lab.account(OURS, "GetCallerIdentity:AccessDenied") as simulator:
+@pytest.mark.parametrize("sts", ["GetCallerIdentity:AccessDenied", ""])
+async def test_the_first_answer_of_another_account_ends_what_is_started_there(lab, sts):
+    """
+    Seen: rows that waited for their turn were started in it all the same, as many as may be in flight.
+
+    And what STS had said of the same keys before was taken for an answer from the right one.
+    """
+    async with lab.account(OURS, sts) as simulator:
         with capture_logs() as said:
             async with lab.launching(simulator, rows=100, rate=Rate(most=5)) as launch:
                 await started_some(launch, 10)
-                simulator.script(*parse_faults("StartRun:other_account_after=1"))
+                elsewhere = "StartRun:other_account_after=1,GetRun:ResourceNotFoundException=1"
+                simulator.script(*parse_faults(elsewhere))
                 started = len(simulator.state().runs)
                 await anyio.sleep(15)
                 assert len(simulator.state().runs) - started <= 2

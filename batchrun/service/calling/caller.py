@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 3.0
 _AWS: Final = re.compile(r"(workflows-)?omics(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|api\.aws)")
 _ACCOUNT: Final = re.compile("[0-9]{12}")
+#: Who asks next: whichever start comes first.
+_ANY: Final = object()
 log = structlog.get_logger(__name__)
 
 
@@ -39,7 +41,8 @@ class Caller:
         self.logins = 0  #: the access keys that were in use so far, one after the other
         self._is_told = False  #: whether an answer to the keys in use said so; else it is only expected
         self._elsewhere: str | None = None  #: the account of the last answer, where it is another
-        self._asker: object = None  #: the start whose run is there already, or None: then no start may ask
+        #: The start that may ask all the same, since its run is there already; None where none may.
+        self._asker: object = None
         self._asked: tuple[str | None, str | None] | None = None  #: an access key, and whose STS said it is
         self._one_at_a_time = anyio.Lock()
 
@@ -65,17 +68,20 @@ class Caller:
             CredentialsError: They are another account's than those that were used before.
         """
         key = await login.access_key()
-        asked = self._asked
-        if asked is None or asked[0] != key:  # with each call: no lock where nobody has to be asked
+        if not self._has_asked(key):  # with each call: no lock where nobody has to be asked
             async with self._one_at_a_time:
-                asked = self._asked
-                if asked is None or asked[0] != key:
-                    account = await _asked(login, endpoint)
-                    asked = self._asked = key, account
+                if not self._has_asked(key):
+                    self._asked = key, await _asked(login, endpoint)
                     self.logins += 1
                     # What older keys were told says nothing of these.
                     self._is_told, self._elsewhere, self._asker = False, None, None
-        self._met(asked[1], login, "GetCallerIdentity")
+                    self._met(self._asked[1], login, "GetCallerIdentity")
+        # Said before: it takes back nothing of what answers have shown since.
+        if self._asked is not None and self._asked[1] not in {None, self.account}:
+            raise self._other_account(str(self._asked[1]), login, "GetCallerIdentity")
+
+    def _has_asked(self, key: str | None) -> bool:
+        return self._asked is not None and self._asked[0] == key
 
     async def ask_again(self, login: Login, endpoint: str) -> None:
         """Ask about keys that are new since :meth:`ask`; nothing where nobody wanted to know."""
@@ -100,7 +106,11 @@ class Caller:
         Raises:
             CredentialsError: Answers came from another account, and none from the right one since.
         """
-        if self._elsewhere is not None and self._asker is not start:
+        if self._elsewhere is None:
+            return
+        if self._asker is _ANY:
+            self._asker = start
+        if self._asker is not start:
             raise self._other_account(self._elsewhere, login, operation)
 
     def started_elsewhere(self, start: object) -> None:
@@ -111,7 +121,12 @@ class Caller:
     def left(self, start: object) -> None:
         """Take note that *start* is not repeated any more: the next one finds out."""
         if self._asker is start:
-            self._elsewhere = self._asker = None
+            self._asker = _ANY
+
+    def check_missing(self, login: Login, operation: str) -> None:
+        """Raise CredentialsError where a run may be missing because another account was asked."""
+        if self._elsewhere is not None:
+            raise self._other_account(self._elsewhere, login, operation)
 
     def _met(self, account: str | None, login: Login, operation: str) -> None:
         if account is None:

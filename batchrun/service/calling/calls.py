@@ -17,6 +17,7 @@ from batchrun.errors import (
     CallError,
     CredentialsError,
     LeaseError,
+    NotFoundError,
     OutcomeUnknownError,
     StorageError,
     ThrottledError,
@@ -148,11 +149,18 @@ class Calls:
             if not may_leave:
                 turns.lost()
         self._sent[operation] += 1
-        longest = self.login.target.call_timeout
         try:
-            return await one_try(send(), operation, turns=turns, clock=self.clock, longest=longest)
+            return await self._one_try(send(), operation)
         except CallError as error:
             self._errors[operation, type(error)] += 1
+            raise
+
+    async def _one_try(self, call: Awaitable[T], operation: str) -> T:
+        turns, longest = self.turns[operation], self.login.target.call_timeout
+        try:
+            return await one_try(call, operation, turns=turns, clock=self.clock, longest=longest)
+        except NotFoundError:
+            self.caller.check_missing(self.login, operation)
             raise
 
     async def ask(

@@ -72,11 +72,13 @@ class Caller:
         self.last = -math.inf
 
     def next(self, now: float) -> float | None:
-        if not self.left or self.in_air >= min(_IN_AIR, self.pace.window):
+        if not self.left or self.in_air >= _IN_AIR:
             return None
         interval = 1 / self.pace.rate
         if math.isinf(self.last):
             self.last = now - interval
+        if self.in_air >= self.pace.window:
+            interval = max(interval, 1 / self.pace.known_rate)
         return max(self.last + interval, now - self.pace.lateness)
 
     def send(self, turn: float) -> None:
@@ -164,6 +166,6 @@ def played(
             case _:
                 caller.in_air -= 1
                 caller.left += 1
-                caller.last = max(caller.last, now)
-                pace.refused(about, now)
+                resumes = pace.refused(about, now)
+                caller.last = max(caller.last, now) if caller.in_air else resumes
     return story

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -112,6 +113,22 @@ def test_times_are_told_as_spans_and_what_never_was_as_nothing():
     assert known.rests is None
     fresh = handed(Pace(AUTO), last=-math.inf)
     assert (fresh.last, fresh.empty, fresh.was_cut, fresh.times) == (None, None, None, ())
+
+
+@pytest.mark.parametrize("refusals", [1, 2, 3])
+def test_a_search_at_a_bucket_of_one_goes_on_between_what_passed_and_what_was_refused(refusals):
+    one, other = Pace(AUTO, supposed=5.0), Pace(AUTO)
+    now = sent = 0.0
+    one.passed(sent)
+    for _ in range(refusals):
+        sent = one.refused(now + 0.001, now + 0.002)
+        while one.rate < 8:
+            now = sent = sent + 1 / one.rate
+            one.passed(sent)
+    json.loads(one.hand_on(now).text(), parse_constant=pytest.fail)  # Infinity is no JSON
+    other.take_over(handed(one, now=now, last=now), now)
+    assert other.hand_on(now).search == one.hand_on(now).search
+    assert (other.rate, other.learned) == (one.rate, one.learned)
 
 
 def test_an_opening_is_handed_on_as_one():

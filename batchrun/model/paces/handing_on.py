@@ -56,6 +56,9 @@ class HandedOn:
     was_cut: float | None
     times: tuple[float, ...]
     noise: NoiseFacts
+    search: tuple[float, float, float | None]  #: the rate that is tried, that passed, and that was refused
+    fastest: float
+    last_passed: float | None
     in_air: tuple[float, ...] = ()  #: turns of calls that nobody has seen answered; they are taken to pass
     under_way: tuple[float, ...] = ()  #: turns of calls, anybody's, that the ledger may know nothing of yet
     last: float | None = None  #: the last turn
@@ -70,7 +73,7 @@ def handed_on(text: str) -> HandedOn | None:
     """Return what *text* says; None where another version of batchrun wrote it."""
     try:
         facts = json.loads(text)
-        spans = {name: tuple(facts[name]) for name in ("times", "in_air", "under_way")}
+        spans = {name: tuple(facts[name]) for name in ("times", "in_air", "under_way", "search")}
         noise = NoiseFacts(**{**facts["noise"], "recent": tuple(facts["noise"]["recent"])})
         return HandedOn(**{**facts, **spans, "noise": noise})
     except (TypeError, KeyError, ValueError):

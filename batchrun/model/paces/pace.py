@@ -11,12 +11,15 @@ took. From this follow three phases:
   each success, so that the burst is used, once, and little is in the air when it ends. Who asks for no pace
   begins with any number in the air, and with the first refusal is paced as all are: to knock again and again
   would get no call more through.
-- SEARCHING: the bucket was empty a moment ago. Each success adds to the rate, until the next refusal; where
-  the rate has fallen far below what was measured, each doubles it: others may have let go again.
-- HOLDING: the limit was measured. The rate begins a little below it, lingers just there, and after a while
-  asks for a little more, by a cubic curve as in RFC 9438: tokens that were saved below are spent above, and
-  the next refusal comes when all of them are. Where it does not come when it is due, the limit was raised,
-  and the rate grows with each success.
+- SEARCHING (:mod:`search`): the bucket was empty a moment ago. Each success adds to the rate, until the next
+  refusal; far below what was measured it adds much: others may have let go again.
+- HOLDING (:mod:`holding`): the limit was measured. The rate begins a little below it, lingers just there, and
+  after a while asks for a little more, so that the next refusal comes when all that was saved is spent. Where
+  it does not come when it is due, the limit was raised, and the rate grows with each success.
+
+A bucket of one is told by its opening, which the second call ends. It saves nothing, so turns that are missed
+are lost, and there is nothing to count: what the time between two calls shows is compared instead, and a call
+that was refused leaves again one turn after the last one that passed, not after the refusal.
 
 A refusal cuts the rate by one part in as many as calls passed since the last: a half where none did (additive
 increase, multiplicative decrease), a hundredth where the limit is well known. Calls that left before a cut
@@ -34,12 +37,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.paces.bucket import Rush, measured, rush
+from batchrun.model.paces.bucket import LARGEST_GUESS, Burst, measured, opening, shown
 from batchrun.model.paces.handing_on import TIMES, HandedOn, Learned, Phase, ago, all_ago
+from batchrun.model.paces.holding import LEAST_HOLD, SHORTEST_SPAN, Curve, curve
 from batchrun.model.paces.noise import Noise
+from batchrun.model.paces.search import JITTER, Search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,9 +63,6 @@ _OPENING_STEP: Final = 16
 #: Where the search begins, as a share of what is supposed, and of what the opening's own pace shows.
 _BELOW_SUPPOSED: Final = 0.8
 _BELOW_OPENING: Final = 0.7
-#: SEARCHING: seconds in which the rate doubles, and the fewest calls in which it does.
-_DOUBLING: Final = 2.0
-_FEWEST_TO_DOUBLE: Final = 4
 #: SEARCHING: the deepest that a measured limit is cut, how fast its memory fades where nothing passes, and
 #: the share of it below which the pace is starved.
 _DEEPEST: Final = 1 / 32
@@ -70,20 +72,8 @@ _STARVED: Final = 1 / 8
 _MEASURED: Final = 4
 #: Calls that a limit is worth that the user, the service or an earlier launch told us.
 _CREDIT: Final = 16
-#: HOLDING: the cut, and the calls until the rate is back at the limit, from the calls that measured it.
-_SMALLEST_CUT: Final = 0.01
-_LARGEST_CUT: Final = 0.5
-_SPANS: Final = 5
-_SHORTEST_SPAN: Final = 16
-_LONGEST_SPAN: Final = 240
-#: HOLDING: seconds until then at most, or a raised limit would be long unseen where calls are rare; but not
-#: fewer calls than this, or the refusals would be a good part of them.
-_LONGEST_HOLD: Final = 45.0
-_LEAST_HOLD: Final = 60
-#: Measured limits in a row that a few calls prove wrong, until the burst is guessed anew, and up to how many
-#: calls: it is found too small where the bucket was not full at the beginning.
-_HASTY: Final = 2
-_LARGEST_GUESS: Final = 8
+#: Calls that a limit of a bucket of one is worth once there is nothing left to try.
+_NARROW: Final = 80
 #: Calls whose times are remembered to measure by.
 _MEMORY: Final = 512
 
@@ -132,15 +122,12 @@ class Pace:
         self._supposed = supposed
         self._quota = quota
         self._phase = Phase.OPENING if math.isinf(rate.most) else Phase.HOLDING
-        self._base = rate.most if math.isfinite(rate.most) else quota or supposed
-        self._cut = 0.0
-        self._span = _LONGEST_SPAN
+        self._curve = Curve(base=rate.most if math.isfinite(rate.most) else quota or supposed)
+        self._search = Search(rate=self._curve.base)
         self._passed = 0  #: since the last refusal
         self._pressed = 0  #: of them, those that had to wait for their turn
         self._limit = 0.0  #: calls per second, as measured last; 0 is never
-        self._burst = 0
-        self._burst_in = 0.0  #: seconds that it took to use the burst
-        self._hasty = 0  #: limits in a row that were measured, and that a few calls proved wrong
+        self._burst = Burst()
         self._empty_at: float | None = None  #: when the service's bucket was last known to be empty
         self._cut_at = -math.inf  #: calls that left before are no news
         self._times: deque[float] = deque(maxlen=_MEMORY)
@@ -156,11 +143,10 @@ class Pace:
         self._has_learned = True
         self._credit = _CREDIT
         self._phase = learned.phase
-        self._base = max(learned.base, SLOWEST)
-        self._cut = learned.cut
-        self._span = learned.span
+        self._curve = Curve(base=max(learned.base, SLOWEST), cut=learned.cut, span=learned.span)
+        self._search = Search(rate=self._curve.base)
         self._pressed = learned.passed
-        self._burst = learned.burst
+        self._burst = Burst(learned.burst)
         self._limit = learned.base
 
     @property
@@ -176,14 +162,15 @@ class Pace:
     @property
     def learned(self) -> Learned:
         """What is worth keeping for the next launch: a pace that is starved now may not be then."""
-        is_low = self._phase is Phase.SEARCHING and self._base < self._limit / 2
+        base = self._search.rate if self._phase is Phase.SEARCHING else self._curve.base
+        is_low = self._phase is Phase.SEARCHING and base < self._limit / 2
         return Learned(
             phase=self._phase,
-            base=self._limit / 2 if is_low else self._base,
-            cut=self._cut,
-            span=self._span,
+            base=self._limit / 2 if is_low else max(base, SLOWEST),
+            cut=self._curve.cut,
+            span=self._curve.span,
             passed=self._pressed,
-            burst=self._burst,
+            burst=self._burst.calls,
         )
 
     @property
@@ -204,7 +191,7 @@ class Pace:
     @property
     def known_rate(self) -> float:
         """Calls per second that can be counted on; infinite where none is kept to yet."""
-        return self._base if self._phase is Phase.OPENING and self._is_paced else self.rate
+        return self._curve.base if self._phase is Phase.OPENING and self._is_paced else self.rate
 
     @property
     def window(self) -> float:
@@ -215,7 +202,7 @@ class Pace:
     @property
     def lateness(self) -> float:
         """Seconds of delay that may be caught up on: the service saved their tokens, unless it saves none."""
-        saved = self._burst if math.isinf(self._most) else 0
+        saved = self._burst.calls if math.isinf(self._most) else 0
         return 0.0 if saved == 1 else max(_CATCH_UP, saved / 2 / self.rate)
 
     def _unbounded(self) -> float:
@@ -223,26 +210,9 @@ class Pace:
             case Phase.OPENING:
                 return math.inf
             case Phase.SEARCHING:
-                return self._searched()
+                return self._search.rate
             case Phase.HOLDING:  # pragma: no branch (there is no other)
-                beyond = self._pressed - 2 * self._span
-                if beyond > 0:
-                    return self._grown(self._base * (1 + self._cut), beyond)
-                return self._base * (1 + self._cut * (self._pressed / self._span - 1) ** 3)
-
-    def _searched(self) -> float:
-        """Double with each success up to half of what was measured last, and go on from there in steps."""
-        known = self._limit / 2
-        if self._base >= known:
-            return self._grown(self._base, self._pressed)
-        doublings = math.ceil(math.log2(known / self._base))
-        if self._pressed < doublings:
-            return self._base * 2.0**self._pressed
-        return self._grown(known, self._pressed - doublings)
-
-    @staticmethod
-    def _grown(rate: float, calls: int) -> float:
-        return rate * (1 + calls / max(_FEWEST_TO_DOUBLE, _DOUBLING * rate))
+                return self._curve.rate(self._pressed)
 
     # -- what others learned, and what they are told
 
@@ -250,16 +220,19 @@ class Pace:
         """Return what is known at *now*, but for what only its turns know."""
         return HandedOn(
             phase=self._phase.value,
-            base=self._base,
-            cut=self._cut,
-            span=self._span,
+            base=self._curve.base,
+            search=self._search.facts,
+            cut=self._curve.cut,
+            span=self._curve.span,
             passed=self._passed,
             pressed=self._pressed,
             limit=self._limit,
-            burst=self._burst,
-            burst_in=self._burst_in,
-            hasty=self._hasty,
+            burst=self._burst.calls,
+            burst_in=self._burst.seconds,
+            hasty=self._burst.hasty,
             credit=self._credit,
+            fastest=self._burst.fastest,
+            last_passed=ago(self._burst.passed_at, now),
             empty=ago(self._empty_at, now),
             was_cut=ago(self._cut_at, now),
             times=all_ago([*self._times][-TIMES:], now),
@@ -268,17 +241,21 @@ class Pace:
 
     def take_over(self, known: HandedOn, then: float) -> None:
         """Go on from what another knew at *then*; what the user asked for holds all the same."""
-        self._phase, self._base, self._limit = Phase(known.phase), known.base, known.limit
-        self._cut, self._span, self._credit = known.cut, known.span, known.credit
+        self._phase, self._limit, self._credit = Phase(known.phase), known.limit, known.credit
+        self._curve = Curve(base=known.base, cut=known.cut, span=known.span)
+        self._search = Search.of(*known.search)
         self._passed, self._pressed = known.passed, known.pressed
-        self._burst, self._burst_in, self._hasty = known.burst, known.burst_in, known.hasty
+        self._burst = Burst(known.burst, known.burst_in)
+        self._burst.hasty, self._burst.fastest = known.hasty, known.fastest
+        self._burst.passed_elsewhere(then - (math.inf if known.last_passed is None else known.last_passed))
         self._empty_at = None if known.empty is None else then - known.empty
         self._cut_at = -math.inf if known.was_cut is None else then - known.was_cut
         self._times = deque((then - age for age in known.times), maxlen=_MEMORY)
         self._noise.take_over(known.noise)
         self._has_learned = self._has_learned or self._phase is not Phase.OPENING
-        for age in known.in_air:
-            self.passed(then - age)
+        for age in known.in_air:  # nothing of how soon they may follow each other, until they are answered
+            self._burst.passed_elsewhere(then - age)
+            self._count(then - age, 0.0, pressed=True)
 
     # -- what the service says
 
@@ -290,21 +267,35 @@ class Pace:
             sent: When it was sent.
             pressed: More calls would be made if the rate were higher.
         """
+        self._count(sent, self._burst.passed(sent), pressed=pressed)
+
+    def _count(self, sent: float, shown: float, *, pressed: bool) -> None:
         if sent <= self._cut_at:
             return
+        if self._phase is Phase.SEARCHING and pressed:
+            self._go_up(shown)
         self._times.append(sent)
         self._passed += 1
         self._pressed += pressed
         self._noise.passed()
-        if self._phase is Phase.HOLDING and self._pressed >= max(self._span, _LEAST_HOLD):
+        if self._phase is Phase.HOLDING and self._pressed >= max(self._curve.span, LEAST_HOLD):
             self._noise.calm()  # as it should be at a limit
 
-    def refused(self, sent: float, now: float, *, was_counted: bool = False) -> None:
-        """Learn at *now* that a call, sent at *sent*, was throttled; it may have been taken to pass."""
+    def refused(self, sent: float, now: float, *, was_counted: bool = False) -> float:
+        """
+        Learn at *now* that a call, sent at *sent*, was throttled; it may have been taken to pass.
+
+        Returns:
+            From when on the next turn is counted, where no later call is in the air.
+        """
         if sent <= self._cut_at:
-            return
+            return now
         if self._noise.is_on and not self._noise.is_refuted():
-            return
+            return now
+        last = self._burst.passed_at
+        resumes = last if self._burst.is_one and self._passed and last < sent else now
+        is_hasty = self._phase is Phase.HOLDING and self._calls_since < _MEASURED
+        self._burst.refused(sent, is_hasty=is_hasty)
         rate = self.rate
         earlier = [time for time in self._times if time <= sent]
         later = [time for time in self._times if time > sent]  # they say nothing of the time before
@@ -314,25 +305,24 @@ class Pace:
             self._close_opening(earlier, sent)
         elif self._noise.is_on:
             self._noise.drop()
-            self._search(rate / 2)
+            self._fall(rate)
         elif self._noise.refused(rate, since=self._passed, is_early=self._is_early):
             top = self._noise.begin()
-            self._hold(top, top)
-        elif self._calls_since < _MEASURED:
-            self._doubt_burst()
-            self._search(rate / 2)
+            self._hold(top, top, self._calls_since)
         else:
-            self._hasty = 0 if self._calls_since >= _LEAST_HOLD else self._hasty
-            self._hold(min(rate, self._measured(earlier, sent, rate)), rate)
+            self._go_down(earlier, sent, rate)
         if self._phase is Phase.SEARCHING:
             # What stops again where some calls pass is a limit; where none do, somebody may be in the way.
             self._limit = min(self._limit, rate) if self._passed else self._limit * _FADING
         self._has_learned = True
+        if self._passed >= SHORTEST_SPAN or was_opening:
+            self._burst.fastest = 0.0
         self._passed, self._pressed = len(later), 0
         self._credit = _CREDIT if was_opening and self._quota is not None else 0
         self._times = deque(later, maxlen=_MEMORY)
         self._empty_at = sent
         self._cut_at = now
+        return resumes
 
     @property
     def _calls_since(self) -> int:
@@ -342,40 +332,66 @@ class Pace:
     @property
     def _is_early(self) -> bool:
         if self._phase is Phase.HOLDING:
-            return self._pressed < self._span / 2
+            return self._pressed < self._curve.span / 2
         return self._noise.is_suspected and self._passed < _MEASURED
 
     def _close_opening(self, earlier: Sequence[float], sent: float) -> None:
-        full = rush(earlier, sent, 1 / self._supposed)
-        self._burst, self._burst_in = full.calls, full.seconds
+        full = opening(earlier, sent, 1 / self._supposed)
+        self._burst.calls, self._burst.seconds = full.calls, full.seconds
         if self._quota is not None:
-            self._hold(self._quota, self._quota)
+            self._hold(self._quota, self._quota, _NARROW if self._burst.is_one else _CREDIT)
             return
-        own_pace = self._burst / self._burst_in
-        self._search(min(max(self._supposed * _BELOW_SUPPOSED, self._burst / 2), own_pace * _BELOW_OPENING))
+        own_pace = full.calls / full.seconds
+        rate = min(max(self._supposed * _BELOW_SUPPOSED, full.calls / 2), own_pace * _BELOW_OPENING)
+        self._seek(Search(rate=rate))
 
-    def _doubt_burst(self) -> None:
-        """Where limits that were measured end at once, again and again, the burst was taken for too small."""
-        if self._phase is Phase.HOLDING:
-            self._hasty += 1
-        if self._hasty >= _HASTY:
-            self._hasty = 0
-            self._burst = max(self._burst, min(2 * self._burst, _LARGEST_GUESS))
+    def _go_up(self, shown: float) -> None:
+        """Try more, after a call that passed at the rate that is *shown*, or hold what passed."""
+        known = self._limit / 2
+        if self._burst.is_one:
+            self._seek(self._search.up(shown, known=known))
+        else:
+            self._search = self._search.up_stored(
+                shown, known=known, likely=self._supposed, burst=self._burst.calls or LARGEST_GUESS
+            )
 
-    def _search(self, rate: float) -> None:
-        self._phase = Phase.SEARCHING
-        self._base = max(rate, self._floor)
+    def _go_down(self, earlier: Sequence[float], sent: float, rate: float) -> None:
+        """Try less, after a refusal at *rate*, or hold what was measured."""
+        if self._phase is Phase.SEARCHING and self._burst.is_one and self._search.passed:
+            self._seek(self._search.down(self._burst.too_fast(sent)))
+        elif self._calls_since < _MEASURED:
+            self._fall(rate)
+        else:
+            if self._calls_since >= LEAST_HOLD:
+                self._burst.hasty = 0
+            self._hold(min(rate, self._measured(earlier, sent, rate)), rate, self._calls_since)
 
-    def _hold(self, limit: float, rate: float) -> None:
+    def _fall(self, rate: float) -> None:
+        """Search below a *rate* at which few calls passed, or none."""
+        below = rate / 2
+        if self._burst.is_one:  # half a whole number is one, too
+            below = rate * (1 - JITTER) * (1 - 1 / (2 * self._passed + 2))
+        is_far = rate < (self._limit or self._supposed) / 4  # others may let go again
+        self._seek(Search(rate=below, refused=math.inf if is_far else rate))
+
+    def _seek(self, search: Search) -> None:
+        """Go on searching, unless a bucket of one leaves nothing to try."""
+        if self._burst.is_one and search.is_over:
+            self._hold(search.passed, search.passed, _NARROW)
+        else:
+            self._phase = Phase.SEARCHING
+            self._search = replace(search, rate=max(search.rate, self._floor))
+
+    def _hold(self, limit: float, rate: float, calls: int) -> None:
+        """Hold a *limit* that so many calls measured, the last of them at *rate*."""
         self._phase = Phase.HOLDING
-        self._base = self._limit = max(limit, rate / 2, SLOWEST)
-        self._cut = min(max(1 / (self._calls_since + 1), _SMALLEST_CUT), _LARGEST_CUT)
-        longest = min(_LONGEST_SPAN, max(_LEAST_HOLD, int(_LONGEST_HOLD * self._base)))
-        self._span = max(_SHORTEST_SPAN, min(_SPANS * self._calls_since, longest))
+        self._limit = max(limit, rate / 2, SLOWEST)
+        self._curve = curve(self._limit, calls, stores_nothing=self._burst.is_one)
 
     def _measured(self, earlier: Sequence[float], sent: float, rate: float) -> float:
         """Return the limit that explains the refusal of a call; *rate* where there is no telling."""
         if self._empty_at is None:
             return rate
-        full = Rush(calls=self._burst, seconds=self._burst_in) if self._burst else None
-        return measured(earlier, sent, passed=self._passed, since=self._empty_at, full=full)
+        if self._burst.is_one:
+            return shown(*earlier[-2:]) if len(earlier) > 1 else rate  # the last that passed
+        return measured(earlier, sent, passed=self._passed, since=self._empty_at, full=self._burst.full)

@@ -159,12 +159,9 @@ class Turns:
         """Slow down; where the service says for how long, wait that long."""
         now = self._clock.monotonic()
         rest = retry_after or 0.0
-        if self._shared is None:
-            self.pace.refused(sent, now)
-        else:
-            self._shared.refused(sent)
+        resumes = self.pace.refused(sent, now) if self._shared is None else self._shared.refused(sent)
         # What could have been caught up on is used up, and what is in the air takes the next tokens.
-        self._times.last = max(self._times.last, now)
+        self._times.last = max(self._times.last, now) if self._times.in_air else resumes
         self._times.rests_until = max(self._times.rests_until, now + rest)
         self._say(now, rest)
 

@@ -148,13 +148,18 @@ class SharedTurns:
         if not self._is_shared or (self._stretch is not None and sent >= self._begun):
             self._pace.passed(sent, pressed=pressed)
 
-    def refused(self, sent: float) -> None:
-        """Learn that a call was throttled: now, or at the next stretch where it is somebody else's now."""
+    def refused(self, sent: float) -> float:
+        """
+        Learn that a call was throttled: now, or at the next stretch where it is somebody else's now.
+
+        Returns:
+            From when on the next turn is counted.
+        """
+        now = self._clock.monotonic()
         if self._stretch is None and self._is_shared:
             self._late.append(sent)
-        else:
-            was_counted = self._is_shared and sent < self._begun
-            self._pace.refused(sent, self._clock.monotonic(), was_counted=was_counted)
+            return now
+        return self._pace.refused(sent, now, was_counted=self._is_shared and sent < self._begun)
 
     def _catch_up(self) -> None:
         late, self._late = self._late, []

@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from batchrun.clock import VirtualLoop
+
+# The same examples in every run: no test's success may be a matter of chance, or of how fast the machine is.
+# New ones are looked for by hand: pytest --hypothesis-profile=many
+settings.register_profile("few", max_examples=25, deadline=None, derandomize=True, database=None)
+settings.register_profile("many", max_examples=1000, deadline=None)
+settings.load_profile("few")
 
 #: Files of tests are kept in memory where that is a folder: on a disk each commit waits for it.
 _IN_MEMORY = Path("/dev/shm")
@@ -24,6 +32,10 @@ def pytest_collection() -> None:
 
 def pytest_collection_finish() -> None:
     """Leave what was imported and collected out of every collection of garbage: it is much."""
+    if "batchrun.ledger.sqlite.connection" in sys.modules:
+        from tests.new_ledgers import quicken  # noqa: PLC0415 (imports what most single files do without)
+
+        quicken()
     gc.collect()
     gc.freeze()
     gc.enable()

@@ -262,11 +262,13 @@ async def _read_models() -> None:
 
 def _serve(mine: socket.socket) -> None:
     import batchrun  # noqa: PLC0415
+    from tests.new_ledgers import quicken  # noqa: PLC0415
 
     for module in pkgutil.walk_packages(batchrun.__path__, "batchrun."):
         if not module.name.endswith(("__main__", "workbook_rows")):
             importlib.import_module(module.name)
     asyncio.run(_read_models())
+    quicken()
     gc.collect()
     gc.freeze()
     while True:

@@ -1,7 +1,8 @@
 """
 The bench at its smallest, through the real command, so that it cannot rot. No figure is judged here.
 
-Some groups stand for all: one with peers and simulators, the one that makes ledgers, of lanes, of stores.
+Two groups stand for all: one with peers, and that of lanes, whose simulator serves many.
+The others measure with the same hands; ``scripts/bench --quick`` runs all of them.
 """
 
 from __future__ import annotations
@@ -9,23 +10,14 @@ from __future__ import annotations
 import pytest
 
 from tests.bench.bench import Bench
-from tests.bench.engines import engines
 from tests.bench.lanes import lanes
 from tests.bench.scale import Scale
 from tests.bench.short import in_short
-from tests.bench.sizes import sizes
-from tests.bench.stores import stores
 from tests.bench.submission import unlimited
 from tests.bench.table import Section, document
 
 TINY = Scale(
     unlimited_rows=30,
-    sizes=(50,),
-    finished_rows=20,
-    in_flight=10,
-    in_flight_rows=50,
-    in_flight_seconds=2.0,
-    engine_rows=(30,),
     lanes=(1, 3),
     lane_seconds=1.0,
 )
@@ -41,7 +33,7 @@ def test_in_short_is_what_was_chosen_of_what_was_measured():
 
 @pytest.mark.parametrize(
     ("group", "rows", "short"),
-    [(unlimited, 8, 1), (sizes, 13, 0), (lanes, 2, 0), (stores, 8, 0), (engines, 2, 0)],
+    [(unlimited, 8, 1), (lanes, 2, 0)],
 )
 def test_a_group_comes_to_its_table(tmp_path, group, rows, short):
     with Bench(tmp_path, repeats=1) as bench:

@@ -10,12 +10,19 @@ import pytest
 
 from batchrun.errors import LedgerError
 from batchrun.ledger import open_ledger
+from batchrun.ledger.sqlite.migrate import migrate
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed
 from tests.disks import fill_up, mounted
 from tests.ledger.samples import AT, BATCH, connection_of, entry_of, filled, intended, move, specs
 
 MANY = [f"id{number:04}" for number in range(2_000)]
+
+
+@pytest.fixture(autouse=True)
+def migrations_one_by_one(monkeypatch):
+    """Take the room that a new ledger takes, and not the little that it would do with."""
+    monkeypatch.setattr("batchrun.ledger.sqlite.connection.migrate", migrate)
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ from tests.ledger.samples import (
     specs,
     steps_of,
 )
+from tests.new_ledgers import make
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,6 +75,19 @@ def test_migrations_lead_to_one_schema_in_one_go_or_in_many(empty):
     assert empty.pragma("application_id") == APPLICATION_ID
     assert empty.pragma("integrity_check") == "ok"
     stepwise.close()
+
+
+def test_new_ledgers_of_tests_are_what_the_migrations_make(empty):
+    migrate(empty, migrations())
+    at_once = apsw.Connection(":memory:")
+    make(at_once, migrations())
+    assert schema(at_once) == schema(empty)
+    assert version(at_once) == version(empty)
+    assert at_once.pragma("application_id") == APPLICATION_ID
+    for table, columns in (("event_kinds", "*"), ("migrations", "name"), ("entry_counts", "*")):
+        said = f"SELECT {columns} FROM {table}"
+        assert at_once.execute(said).fetchall() == empty.execute(said).fetchall()
+    at_once.close()
 
 
 def test_entries_made_anew_keep_what_they_hold_and_what_refers_to_them(empty):

@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.errors import ManifestError
@@ -65,7 +65,6 @@ def test_what_a_text_names(text, found):
 
 
 @given(st.text(alphabet='s3:/ ,;a{}$"“\\', max_size=40))
-@settings(deadline=None)
 def test_whatever_a_text_is_its_places_are_parts_of_it(text):
     for place, _ in places_in(text):
         assert place in text

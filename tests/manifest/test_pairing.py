@@ -7,7 +7,7 @@ import re
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.cli.making import pairing
@@ -46,7 +46,6 @@ IDS = st.text("ab_R12.é {}", min_size=1, max_size=8).filter(
 
 
 @given(ids=st.lists(IDS, min_size=1, max_size=8, unique=True), data=st.data())
-@settings(deadline=None)
 def test_pairs_find_each_other_in_any_order(ids, data):
     names = data.draw(st.permutations([f"d/{one}_{read}.fq" for one in ids for read in ("R1", "R2")]))
     pairs, problems = paired("\n".join(names))

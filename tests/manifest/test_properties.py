@@ -9,7 +9,7 @@ import json
 import math
 
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchrun.errors import ManifestError
@@ -54,7 +54,6 @@ def loaded(data: bytes, form: Format) -> list[Spec]:
 @example(data=b"\xef\xbb\xbf", form=Format.YAML)
 @example(data=b"- &a [*a]", form=Format.YAML)
 @example(data=b"id\n\xc2\x85x", form=Format.CSV)
-@settings(max_examples=500, deadline=None)
 def test_no_bytes_make_anything_but_a_manifest_or_a_manifest_error(data, form):
     with contextlib.suppress(ManifestError):
         loaded(data, form)
@@ -118,7 +117,6 @@ Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:y
 
 @given(table=rows())
 @example(table=[ODD])
-@settings(max_examples=100, deadline=None)
 def test_rows_mean_the_same_in_every_format(table):
     expected = loaded(json.dumps(table).encode(), Format.JSON)
     assert [json.loads(spec.request)["parameters"] for spec in expected] == [
@@ -131,7 +129,6 @@ def test_rows_mean_the_same_in_every_format(table):
 
 
 @given(table=rows(), data=st.data())
-@settings(max_examples=50, deadline=None)
 def test_the_order_of_rows_changes_nothing_in_them(table, data):
     shuffled = data.draw(st.permutations(table))
     first = {spec.id: spec.request for spec in loaded(json.dumps(table).encode(), Format.JSON)}

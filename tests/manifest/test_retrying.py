@@ -9,7 +9,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, limits, load
@@ -242,7 +242,6 @@ POLICIES = st.just(RetryPolicy(rules=())) | st.builds(
 
 
 @pytest.mark.parametrize("form", [Format.YAML, Format.JSON])
-@settings(deadline=None, max_examples=60)
 @given(policy=POLICIES)
 def test_what_is_written_is_read_as_the_same_policy(tmp_path_factory, form, policy):
     out = io.StringIO()
@@ -259,7 +258,6 @@ def test_what_is_written_is_read_as_the_same_policy(tmp_path_factory, form, poli
         assert manifest.retry == policy
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=9),

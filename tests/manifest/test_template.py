@@ -6,7 +6,7 @@ import json
 
 import pytest
 import yaml
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from batchrun.cli.making.new import template_table, template_text
@@ -36,7 +36,6 @@ ENTRIES = st.builds(TemplateParameter, description=st.text(max_size=200), option
 
 
 @given(template=st.dictionaries(NAMES, ENTRIES, max_size=5), name=st.text(max_size=40))
-@settings(deadline=None)
 def test_whatever_a_template_holds_the_manifest_can_be_filled_in(template, name):
     text = template_text(workflow(template=template or None, name=name, profiles={name: {}}))
     assert all(line.isprintable() for line in text.split("\n"))
@@ -52,7 +51,6 @@ def test_whatever_a_template_holds_the_manifest_can_be_filled_in(template, name)
 
 
 @given(template=st.dictionaries(NAMES, ENTRIES, max_size=5), delimiter=st.sampled_from(",\t"))
-@settings(deadline=None)
 def test_whatever_a_template_holds_the_table_can_be_filled_in(template, delimiter):
     assume(all(name.isprintable() for name in template))
     form = Format.CSV if delimiter == "," else Format.TSV

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchrun.errors import ManifestError
@@ -115,7 +115,6 @@ def test_texts_that_look_like_something_else(form, text):
 
 @pytest.mark.parametrize("form", Format)
 @given(table=tables())
-@settings(max_examples=40, deadline=None)
 def test_what_is_written_loads_as_the_same_specs(form, table):
     specs = specs_of(plain(table), Format.JSON)
     assert [json.loads(spec.request)["parameters"] for spec in specs] == [row["parameters"] for row in table]
@@ -126,7 +125,6 @@ def test_what_is_written_loads_as_the_same_specs(form, table):
 
 
 @given(table=tables())
-@settings(max_examples=25, deadline=None)
 @pytest.mark.parametrize("form", sorted(DOCUMENTS, key=str))
 def test_defaults_and_rows_in_files_of_their_own(tmp_path_factory, form, table):
     specs = specs_of(plain(table), Format.JSON)

@@ -8,7 +8,7 @@ import typing
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, json_document, limits, load
@@ -226,7 +226,6 @@ NAMES = st.sampled_from(["east", "west", "a|b", "{id}", "1", "\ud800", ""]) | st
     change=JSON,
     form=st.sampled_from([Format.YAML, Format.JSON]),
 )
-@settings(max_examples=100, deadline=None)
 def test_whatever_stands_there_is_read_or_refused(lanes, lane, change, form):
     rule = {"reason": "X", "times": 1, "change": {"lane": change}}
     document = {"lanes": lanes, "retry": [rule], "runs": [{"id": "A", "lane": lane}, {"id": "B"}]}

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.manifest import Format
@@ -33,7 +33,6 @@ def grouped(rows: list[Row]) -> Runs:
 
 
 @given(rows=st.lists(st.tuples(KEYS, NAMES), min_size=1, max_size=30))
-@settings(deadline=None)
 def test_every_row_stands_in_one_run_in_its_order(rows: list[Row]):
     numbered = [(key, f"{number}{name}") for number, (key, name) in enumerate(rows)]
     found = {key: [item["n"] for item in one["ns"]] for key, one in parameters(grouped(numbered)).items()}
@@ -43,7 +42,6 @@ def test_every_row_stands_in_one_run_in_its_order(rows: list[Row]):
 
 
 @given(groups=st.dictionaries(KEYS, st.lists(NAMES, min_size=1, max_size=6), min_size=1), data=st.data())
-@settings(deadline=None)
 def test_reordering_whole_groups_changes_no_request(groups: dict[str, list[str]], data):
     def rows(keys: list[str]) -> list[Row]:
         return [(key, f"{number}{name}") for key in keys for number, name in enumerate(groups[key])]
@@ -56,7 +54,6 @@ def test_reordering_whole_groups_changes_no_request(groups: dict[str, list[str]]
     before=st.lists(st.tuples(KEYS, st.just("x")), max_size=5),
     between=st.lists(st.tuples(st.sampled_from(["a", "b"]), st.just("x")), max_size=5),
 )
-@settings(deadline=None)
 def test_a_group_that_disagrees_names_both_lines(before: list[Row], between: list[Row]):
     rows = [*before, ("one", "x"), *between, ("one", "y")]
     (problem,) = problems_of_options(sheet(rows), group_by=("key",), parameters=("n={n}",))
@@ -70,7 +67,6 @@ def test_a_group_that_disagrees_names_both_lines(before: list[Row], between: lis
     literals=st.lists(NAMES, min_size=3, max_size=3),
     cells=st.lists(NAMES.filter(str.strip), min_size=2, max_size=2),
 )
-@settings(deadline=None, max_examples=100)
 def test_no_cell_and_no_text_around_it_is_ever_taken_for_a_placeholder(literals: list[str], cells: list[str]):
     before, between, after = (text.replace("{", "{{") for text in literals)
     text = io.StringIO()

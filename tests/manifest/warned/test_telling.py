@@ -9,7 +9,7 @@ import pathlib
 import tracemalloc
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun import ManifestError, load_manifest
@@ -97,7 +97,6 @@ TEXTS = st.one_of(st.text(max_size=30), st.lists(st.sampled_from(HARDLY), min_si
 @given(
     st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=6), st.sampled_from(["", ":json", ":text"])
 )
-@settings(deadline=None)  # it reads a manifest each time
 def test_no_text_makes_it_stumble(tmp_path_factory, rows: list[tuple[str, str, str]], kind: str):
     """What is wrong with such a row is another matter."""
     folder = tmp_path_factory.mktemp("any")
@@ -118,7 +117,6 @@ READS = ["s3://lab/a_R1.fq.gz", "s3://lab/b_R1.fq.gz", "gs://lab/c.fq.gz"]
 CELLS = st.sampled_from(["", "auto", "NA", "16", *READS, "/data/x", "MAR-1", "a b "])
 
 
-@settings(deadline=None)  # it reads a manifest each time
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=12), st.integers(2, 5))
 def test_rows_are_looked_at_together_as_one_by_one(tmp_path_factory, rows: list[tuple[str, ...]], size: int):
     path = tmp_path_factory.mktemp("any") / "m.csv"

@@ -85,6 +85,28 @@ async def test_of_many_entries_no_more_is_looked_at_than_of_few(in_postgres, pag
     assert not grown
 
 
+_ALL_ACTIVE = """
+SET session_replication_role = replica;
+UPDATE entries SET state = 'active', request_id = 'q', intended_at = 0, accepted_at = 0, run_id = '1',
+    run_uuid = 'u' || key, run_arn = 'a', run_status = 'RUNNING';
+ANALYZE entries;
+UPDATE entries SET state = 'succeeded' WHERE position < 2990
+"""
+
+
+async def test_few_that_are_left_in_a_state_are_found_where_the_server_believes_that_all_are(
+    in_postgres, pages
+):
+    async with await open_ledger(in_postgres) as ledger:
+        held = await filled(ledger, *(f"id{number:05}" for number in range(3_000)))
+        with psycopg.connect(in_postgres, autocommit=True) as connection:
+            connection.execute(_ALL_ACTIVE)
+            connection.execute("VACUUM entries")  # which counts no states anew
+        assert len(await held.in_state(State.ACTIVE, limit=50)) == 10
+        assert len(await held.in_state(State.ACTIVE, limit=50, after=2994)) == 5
+        assert pages["in_state"] < _FEW + 60  # twice; of 300 that the rows are on
+
+
 async def test_a_step_is_recorded_in_two_messages(in_postgres, monkeypatch):
     """Who may write and what is stored, then all that is written: the way to a server may be long."""
     messages = []

@@ -462,9 +462,6 @@ SELECT min(due) FROM (
     ) AS b
 ) AS next;
 
--- name: in_state
-SELECT * FROM entry_rows WHERE batch = :batch AND state = :state AND position > :after ORDER BY position LIMIT :limit;
-
 -- name: entry
 SELECT * FROM entry_rows WHERE batch = :batch AND id = :id;
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Spec
     from batchrun.ports.stored import LanePlace, Lease, PastAttempt, Sync
 
-_PAGE: Final = 500
+_PAGE: Final = 1_000
 
 
 class Reading(Keyed):

@@ -189,6 +189,13 @@ WHERE v.key > (SELECT max(key) FROM events) - 5000 AND v.key <= (SELECT max(key)
     AND coalesce(v.batch, (SELECT batch FROM entries WHERE key = v.entry)) = :batch
 ORDER BY v.key;
 
+-- name: in_state
+-- So that no other index will do: whatever the server counted last, it may take it that all rows of a batch are in that
+-- state, and go through those that are not, by their position, to find the first that is.
+SELECT * FROM entry_rows
+WHERE (batch, state, position) > (:batch, :state, :after) AND (batch, state) <= (:batch, :state)
+ORDER BY batch, state, position LIMIT :limit;
+
 -- name: ids_like
 -- As SQLite's LIKE, which passes over capitals.
 SELECT id FROM entries WHERE batch = :batch AND id ILIKE :text ESCAPE '\' LIMIT 20;

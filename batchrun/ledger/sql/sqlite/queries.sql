@@ -165,6 +165,9 @@ WHERE v.key > (SELECT max(key) FROM events) - 5000 AND v.key <= (SELECT max(key)
     AND (SELECT batch FROM entries WHERE key = v.entry) = :batch
 ORDER BY v.key;
 
+-- name: in_state
+SELECT * FROM entry_rows WHERE batch = :batch AND state = :state AND position > :after ORDER BY position LIMIT :limit;
+
 -- name: ids_like
 SELECT id FROM entries WHERE batch = :batch AND id LIKE :text ESCAPE '\' LIMIT 20;
 

@@ -186,7 +186,7 @@ class Teller:
                     group.start_soon(self._deliver, channel, message)
 
     async def _deliver(self, channel: Channel, message: Message) -> None:
-        facts = {"batch": self._batch, "notice": message.notice.value, "hook": channel.name}
+        facts = {"batch": self._batch.name, "notice": message.notice.value, "hook": channel.name}
         try:
             with anyio.fail_after(self._limit):
                 await channel.deliver(message)

@@ -149,6 +149,7 @@ async def test_what_goes_wrong_is_logged_and_keeps_nobody_else_waiting(ledger, e
     assert good.told == [Notice.END]
     (failed,) = [line for line in said if line["event"] == "hook_failed"]
     assert (failed["log_level"], failed["notice"], failed["reason"]) == ("warning", "end", reason)
+    assert failed["batch"] == "cohort"
     assert cure in failed["cure"]
     assert "hook_done" in {line["event"] for line in said}
     await teller(ledger, bad, good).end(ENDED, words)

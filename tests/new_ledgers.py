@@ -2,7 +2,7 @@
 New ledgers in files, quickly: the migrations, one by one, would be a good part of what the tests take.
 
 They are carried out once; what they come to is written into each new file in one transaction after that.
-``tests/ledger/test_schema.py`` holds the one way against the other, and tests the migrations themselves.
+``tests/ledger/test_migrations.py`` holds the one way against the other, and tests the migrations themselves.
 """
 
 from __future__ import annotations

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import apsw
+import psycopg
 import pytest
 
 from batchrun.ledger import open_ledger
+from batchrun.ledger.sqlite.migrate import migrate
+from batchrun.ledger.sqlite.statements import migrations
 from tests.ledger.processes import Process
 from tests.ledger.samples import is_idle
 from tests.postgres.fixtures import database, in_postgres, made_up_clock, postgres
@@ -51,3 +55,28 @@ async def ledger(place):
         if not opened._worker.is_stopped:
             assert await opened._read(lambda: is_idle(opened))
             assert not opened._store._snapshots  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def file():
+    """The schema of a ledger in a file."""
+    connection = apsw.Connection(":memory:")
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
+    migrate(connection, migrations())
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def server(in_postgres):
+    """The schema of a ledger in PostgreSQL."""
+    with psycopg.connect(in_postgres, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def empty():
+    """A database without anything."""
+    connection = apsw.Connection(":memory:")
+    yield connection
+    connection.close()

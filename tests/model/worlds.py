@@ -8,70 +8,15 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
+from batchrun.model.entries import events
 from batchrun.model.entries.entry import Entry
-from batchrun.model.entries.events import (
-    Accepted,
-    Deferred,
-    Doubted,
-    Event,
-    Intended,
-    Recalled,
-    Refused,
-    Withdrawn,
-    seen,
-)
 from batchrun.model.entries.states import ENDED, GOING_STATUSES, OPEN, State
 from batchrun.model.entries.transitions import apply
-from batchrun.model.planning.actions import (
-    Action,
-    Cancel,
-    Conclude,
-    EntryAction,
-    Follow,
-    HoldBack,
-    Look,
-    Note,
-    ReadCancellations,
-    ReadChoices,
-    ReadDue,
-    ReadInFlight,
-    Replay,
-    Settle,
-    Submit,
-    SubmitTogether,
-    Survey,
-    Sweep,
-    Withdraw,
-)
+from batchrun.model.planning import actions, stimuli
 from batchrun.model.planning.cancelling import Cancellation, Scope
 from batchrun.model.planning.limits import LaneLimits, Limits
 from batchrun.model.planning.listing import Listed
 from batchrun.model.planning.planner import Planner
-from batchrun.model.planning.stimuli import (
-    Acted,
-    CancellationsRead,
-    ChoicesRead,
-    DueRead,
-    Followed,
-    InFlightRead,
-    IntentRecorded,
-    LanePaused,
-    LaneResumed,
-    LaneStopped,
-    LedgerChanged,
-    RatesLearned,
-    RunsAnnounced,
-    Stimulus,
-    SubmissionResumed,
-    SubmissionStopped,
-    SubmittedTogether,
-    SurveyConcluded,
-    Surveyed,
-    SurveyFailed,
-    SweepFailed,
-    Swept,
-    Withdrew,
-)
 from batchrun.model.planning.verdicts import QUOTA_FULL
 from batchrun.model.submissions.grouping import Choice, Engine, shape_of
 from batchrun.model.submissions.submission import OpenSubmission, Stage, Submission
@@ -81,6 +26,7 @@ from tests.model.driving import moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
 LANES = (LaneLimits(name="east", max_active=3), LaneLimits(name="west"), LaneLimits(name="north"))
 
@@ -103,8 +49,12 @@ class World:
         self.submissions: dict[str, Submission] = {}
         self.held: set[str] = set()  #: rows of submissions that nobody may ask about
         self.submitted: dict[str, str] = {}  #: submission by row that is SUBMITTING
-        self.under_way: list[Action] = []
+        self.under_way: list[actions.Action] = []
         self.now = 0.0
+
+    @property
+    def time(self) -> datetime:
+        return at(self.now)
 
     def row(self, number: int) -> Entry:
         entry = builders.planned(str(number), number)
@@ -118,13 +68,13 @@ class World:
         order = self.data.draw(st.permutations(self.under_way))
         ended = order[: self.data.draw(st.integers(min(1, len(order)), len(order)))]
         self.under_way = [action for action in self.under_way if not any(action is one for one in ended)]
-        stimuli = [outcome for action in ended for outcome in self.outcomes(action)]
-        for action in self.planner.handle(*stimuli, *self.happen(), moment=moment(self.now)):
-            if isinstance(action, Submit):
+        told = [outcome for action in ended for outcome in self.outcomes(action)]
+        for action in self.planner.handle(*told, *self.happen(), moment=moment(self.now)):
+            if isinstance(action, actions.Submit):
                 assert action.lane not in self.silent, "sent to a lane that cannot be used"
-                is_proven = self.limits.trust.holds(action.entry, at(self.now))
+                is_proven = self.limits.trust.holds(action.entry, self.time)
                 assert is_proven or self.silent.isdisjoint(action.entry.may_take), "it may have a run there"
-            if isinstance(action, Note):
+            if isinstance(action, actions.Note):
                 self.carry_out(action)  # begun first, it is in line before whatever is seen later
             else:
                 self.under_way.append(action)
@@ -133,9 +83,9 @@ class World:
         if not self.under_way and self.planner.wake_at is not None:
             self.now = max(self.now + 0.5, min(self.planner.wake_at, self.now + 600))
 
-    def outcomes(self, action: Action) -> list[Stimulus]:
+    def outcomes(self, action: actions.Action) -> list[stimuli.Stimulus]:
         if (
-            isinstance(action, Submit)
+            isinstance(action, actions.Submit)
             and action.lane is not None
             and self.data.draw(st.integers(0, 20)) == 20
         ):
@@ -143,24 +93,28 @@ class World:
         outcome = self.carry_out(action)
         if outcome is None:
             return []
-        intents: list[Stimulus] = []
-        if isinstance(action, Submit) and action.lane is not None and isinstance(outcome, Acted):
+        intents: list[stimuli.Stimulus] = []
+        if (
+            isinstance(action, actions.Submit)
+            and action.lane is not None
+            and isinstance(outcome, stimuli.Acted)
+        ):
             is_sent = outcome.entry is not action.entry
-            intents = [IntentRecorded(entry_id=action.entry.id, lane=action.lane)] if is_sent else []
+            intents = [stimuli.IntentRecorded(entry_id=action.entry.id, lane=action.lane)] if is_sent else []
         return [*intents, outcome]
 
-    def stopped_in_between(self, action: Submit, lane: str) -> list[Stimulus]:
+    def stopped_in_between(self, action: actions.Submit, lane: str) -> list[stimuli.Stimulus]:
         """The lane turns out to be of no use when the intent is on disk and nothing was sent."""
         request = action.entry.as_in(lane).request
-        intended = Intended(at=at(self.now), proven_at=at(self.now), lane=lane, request=request)
+        intended = events.Intended(at=self.time, proven_at=self.time, lane=lane, request=request)
         self.entries[action.entry.id] = apply(self.entries[action.entry.id], intended)
-        recorded = IntentRecorded(entry_id=action.entry.id, lane=lane)
+        recorded = stimuli.IntentRecorded(entry_id=action.entry.id, lane=lane)
         self.usable.discard(lane)
         self.silent.add(lane)
-        unsent = Acted(action=action, entry=action.entry, is_answered=False)
-        return [recorded, LaneStopped(lane=lane), unsent]
+        unsent = stimuli.Acted(action=action, entry=action.entry, is_answered=False)
+        return [recorded, stimuli.LaneStopped(lane=lane), unsent]
 
-    def happen(self) -> list[Stimulus]:
+    def happen(self) -> list[stimuli.Stimulus]:
         kinds = [
             "cancel",
             "change",
@@ -174,81 +128,81 @@ class World:
                 return self.lane_happens(self.data.draw(st.sampled_from([lane.name for lane in self.lanes])))
             case "cancel":
                 self.wishes.add(self.data.draw(st.sampled_from(sorted(self.entries))))
-                return [LedgerChanged()]
+                return [stimuli.LedgerChanged()]
             case "change":
-                return [LedgerChanged(has_new_active=True)]
+                return [stimuli.LedgerChanged(has_new_active=True)]
             case "stop":
-                return [SubmissionStopped(), SubmissionResumed()]
+                return [stimuli.SubmissionStopped(), stimuli.SubmissionResumed()]
             case "rates":
                 lane = self.data.draw(st.sampled_from(self.lanes)).name
                 get, start = (self.data.draw(st.sampled_from([0.1, 10.0])) for _ in range(2))
-                return [RatesLearned(get=get, list=10, start=start, lane=lane)]
+                return [stimuli.RatesLearned(get=get, list=10, start=start, lane=lane)]
             case "announced":  # truly, too early, twice, or of nobody's run
                 uuids = [entry.run.uuid for entry in self.entries.values() if entry.run] or ["nobody's"]
                 said = self.data.draw(st.lists(st.sampled_from(uuids), max_size=3))
-                return [RunsAnnounced(uuids=said, is_alive=self.data.draw(st.booleans()))]
+                return [stimuli.RunsAnnounced(uuids=said, is_alive=self.data.draw(st.booleans()))]
             case _:
                 return []
 
-    def lane_happens(self, lane: str | None) -> list[Stimulus]:
+    def lane_happens(self, lane: str | None) -> list[stimuli.Stimulus]:
         if lane is None or lane not in self.usable:
             return []
         match self.data.draw(st.sampled_from(["pause", "resume", "stop"])):
             case "pause":
                 self.silent.add(lane)
-                return [LanePaused(lane=lane)]
+                return [stimuli.LanePaused(lane=lane)]
             case "resume":
                 self.silent.discard(lane)
-                return [LaneResumed(lane=lane)]
+                return [stimuli.LaneResumed(lane=lane)]
             case _:
                 self.usable.discard(lane)
                 self.silent.add(lane)
-                return [LaneStopped(lane=lane)]
+                return [stimuli.LaneStopped(lane=lane)]
 
-    def carry_out(self, action: Action) -> Stimulus | None:  # noqa: C901, PLR0911, PLR0912 (one for each)
+    def carry_out(self, action: actions.Action) -> stimuli.Stimulus | None:  # noqa: C901, PLR0911, PLR0912 (one for each)
         match action:
-            case Submit() | Replay() | Settle() | Look() | Cancel():
+            case actions.Submit() | actions.Replay() | actions.Settle() | actions.Look() | actions.Cancel():
                 return self.act(action)
-            case Sweep():
+            case actions.Sweep():
                 return self.sweep(action)
-            case Survey():
+            case actions.Survey():
                 return self.survey(action)
-            case Conclude():
+            case actions.Conclude():
                 return self.conclude(action)
-            case ReadChoices():
-                return ChoicesRead(choices=self.choices())
-            case SubmitTogether():
+            case actions.ReadChoices():
+                return stimuli.ChoicesRead(choices=self.choices())
+            case actions.SubmitTogether():
                 return self.submit_together(action)
-            case Follow():
+            case actions.Follow():
                 return self.follow(action)
-            case ReadDue():
+            case actions.ReadDue():
                 return self.read_due(action)
-            case ReadInFlight(state=state, after=after):
+            case actions.ReadInFlight(state=state, after=after):
                 there = [one for one in self.entries.values() if one.state is state and one.position > after]
                 is_first = state is State.SUBMITTING and after < 0
-                return InFlightRead(
+                return stimuli.InFlightRead(
                     read=action, entries=there[:2], submissions=self.open_submissions() if is_first else ()
                 )
-            case ReadCancellations(after=after):
+            case actions.ReadCancellations(after=after):
                 wished = [self.entries[id] for id in self.wishes if self.entries[id].state in OPEN]
                 page = sorted((one for one in wished if one.position > after), key=lambda one: one.position)
                 wishes = [Cancellation(entry=entry, scope=Scope.RUN) for entry in page[:2]]
-                return CancellationsRead(read=action, page=wishes)
-            case Withdraw(entries=entries):
+                return stimuli.CancellationsRead(read=action, page=wishes)
+            case actions.Withdraw(entries=entries):
                 for entry in entries:
                     now = self.entries[entry.id]
                     assert now == replace(entry, proven_at=now.proven_at), "it was decided otherwise"
-                    self.entries[entry.id] = apply(now, Withdrawn(at=at(self.now), message=""))
-                return Withdrew(withdraw=action)
-            case Note(news=news):
+                    self.entries[entry.id] = apply(now, events.Withdrawn(at=self.time, message=""))
+                return stimuli.Withdrew(withdraw=action)
+            case actions.Note(news=news):
                 for before, event in news:
                     assert self.entries[before.id] == before
                     self.entries[before.id] = apply(before, event)
                 return None
-            case HoldBack():
+            case actions.HoldBack():
                 return None
 
-    def read_due(self, read: ReadDue) -> DueRead:
+    def read_due(self, read: actions.ReadDue) -> stimuli.DueRead:
         unsent = [
             one
             for one in self.unsent()
@@ -258,7 +212,7 @@ class World:
         ]
         due = [entry for entry in unsent if entry.due is None or entry.due <= read.at][: read.limit]
         later = min((entry.due for entry in unsent if entry.due and entry.due > read.at), default=None)
-        return DueRead(read=read, entries=due, next_due=later if len(due) < read.limit else None)
+        return stimuli.DueRead(read=read, entries=due, next_due=later if len(due) < read.limit else None)
 
     def shape(self, entry: Entry) -> str:
         return shape_of(entry.id, entry.asked)
@@ -270,14 +224,10 @@ class World:
         return [Choice(lanes=lanes, shape=shape, rows=rows) for (lanes, shape), rows in counts.items()]
 
     def open_submissions(self) -> list[OpenSubmission]:
-        return [
-            OpenSubmission(
-                submission=one, ids=[id for id, of in self.submitted.items() if of == one.request_id]
-            )
-            for one in self.submissions.values()
-        ]
+        waiting = {one: [id for id, of in self.submitted.items() if of == one] for one in self.submissions}
+        return [OpenSubmission(submission=one, ids=waiting[key]) for key, one in self.submissions.items()]
 
-    def submit_together(self, action: SubmitTogether) -> SubmittedTogether:
+    def submit_together(self, action: actions.SubmitTogether) -> stimuli.SubmittedTogether:
         """Submit, let go of, or lose a submission; sometimes a row of it could not be looked for."""
         assert len({(one.may_take, self.shape(one)) for one in action.entries}) == 1, "rows are not alike"
         assert all(
@@ -287,26 +237,23 @@ class World:
         kind = self.data.draw(st.sampled_from(["known", "unknown", "let go", "refused"]))
         if kind == "let go":
             unproven = self.data.draw(st.sets(st.sampled_from([one.id for one in action.entries])))
-            return SubmittedTogether(action=action, entries=action.entries, unproven=unproven)
+            return stimuli.SubmittedTogether(action=action, entries=action.entries, unproven=unproven)
         request_id = f"submission-{len(self.submissions)}"
         for one in action.entries:
-            intended = Intended(
-                at=at(self.now),
-                proven_at=at(self.now),
-                lane=action.lane,
-                request=one.as_in(action.lane).request,
+            intended = events.Intended(
+                at=self.time, proven_at=self.time, lane=action.lane, request=one.as_in(action.lane).request
             )
             self.entries[one.id] = apply(one, intended)
             self.sent.setdefault(one.id, set()).add(self.entries[one.id].request_id)
             self.submitted[one.id] = request_id
         if kind == "refused":
-            refused = Deferred(at=at(self.now), due=at(self.now + 30), code=QUOTA_FULL, message="")
+            refused = events.Deferred(at=self.time, due=at(self.now + 30), code=QUOTA_FULL, message="")
             for one in action.entries:
                 self.settle(apply(self.entries[one.id], refused))
         else:
             self.submissions[request_id] = builders.submission(request_id, lane=action.lane)
         entries = [self.entries[one.id] for one in action.entries]
-        return SubmittedTogether(
+        return stimuli.SubmittedTogether(
             action=action, entries=entries, request_id=request_id, is_known=kind == "known"
         )
 
@@ -315,7 +262,7 @@ class World:
         self.submitted.pop(entry.id, None)
         return entry
 
-    def follow(self, action: Follow) -> Followed:
+    def follow(self, action: actions.Follow) -> stimuli.Followed:
         """Settle what the data say: rows with a run, and those that have none once that is a proof."""
         assert action.ids == {id for id, of in self.submitted.items() if of == action.request_id}
         settled = []
@@ -325,16 +272,18 @@ class World:
             match self.data.draw(st.sampled_from(kinds)):
                 case "run":
                     self.exists.add(id)
-                    settled.append(self.settle(apply(entry, Accepted(at=at(self.now), run=self.run(entry)))))
+                    settled.append(
+                        self.settle(apply(entry, events.Accepted(at=self.time, run=self.run(entry))))
+                    )
                 case "none":
-                    none = Deferred(at=at(self.now), due=at(self.now + 1), code="BatchFailed", message="")
+                    none = events.Deferred(at=self.time, due=at(self.now + 1), code="BatchFailed", message="")
                     settled.append(self.settle(apply(entry, none)))
                 case _:
                     pass
         is_held = self.data.draw(st.sampled_from([False] * 9 + [True]))
         if is_held:
             self.held |= action.ids
-        return Followed(
+        return stimuli.Followed(
             action=action,
             stage=self.data.draw(st.sampled_from([None, *Stage])),
             settled=settled,
@@ -346,26 +295,26 @@ class World:
     def unsent(self) -> list[Entry]:
         return [one for one in self.entries.values() if one.state in {State.PLANNED, State.BACKOFF}]
 
-    def sweep(self, sweep: Sweep) -> Swept | SweepFailed:
+    def sweep(self, sweep: actions.Sweep) -> stimuli.Swept | stimuli.SweepFailed:
         """List what the data say: some of what is there, in any state of going, or nothing at all."""
         if self.data.draw(st.booleans()):
-            return SweepFailed(sweep=sweep, is_denied=self.data.draw(st.booleans()))
+            return stimuli.SweepFailed(sweep=sweep, is_denied=self.data.draw(st.booleans()))
         going = [entry for entry in self.entries.values() if entry.run and self.data.draw(st.booleans())]
         found = {
             entry.run.id: Listed(id=entry.run.id, status=self.data.draw(st.sampled_from(GOING_STATUSES)))
             for entry in going
             if entry.run
         }
-        return Swept(sweep=sweep, listed=found, calls=4)
+        return stimuli.Swept(sweep=sweep, listed=found, calls=4)
 
-    def survey(self, survey: Survey) -> Stimulus:
+    def survey(self, survey: actions.Survey) -> stimuli.Stimulus:
         kind = self.data.draw(st.sampled_from(["few", "named", "nothing", "failed"]))
         if kind == "failed":
-            return SurveyFailed(survey=survey)
+            return stimuli.SurveyFailed(survey=survey)
         named = self.data.draw(st.sets(st.sampled_from(sorted(self.entries)))) if kind == "named" else ()
-        return Surveyed(survey=survey, named=named, are_few=kind == "few")
+        return stimuli.Surveyed(survey=survey, named=named, are_few=kind == "few")
 
-    def conclude(self, conclude: Conclude) -> SurveyConcluded:
+    def conclude(self, conclude: actions.Conclude) -> stimuli.SurveyConcluded:
         """Another ledger had started some of them; all others are proven to have no run."""
         adopted = []
         for id, entry in self.entries.items():
@@ -375,57 +324,58 @@ class World:
                     self.adopted.add(id)
                     lane = next(iter(entry.may_take), None)
                     intended = apply(
-                        entry, Intended(at=at(self.now), lane=lane, request=entry.as_in(lane).request)
+                        entry, events.Intended(at=self.time, lane=lane, request=entry.as_in(lane).request)
                     )
-                    adopted.append(apply(intended, Accepted(at=at(self.now), run=self.run(entry))))
+                    adopted.append(apply(intended, events.Accepted(at=self.time, run=self.run(entry))))
                     self.entries[id] = adopted[-1]
                 else:
                     self.entries[id] = replace(entry, proven_at=at(conclude.survey.begun))
-        return SurveyConcluded(survey=conclude.survey, adopted=adopted)
+        return stimuli.SurveyConcluded(survey=conclude.survey, adopted=adopted)
 
-    def act(self, action: EntryAction) -> Acted:
+    def act(self, action: actions.EntryAction) -> stimuli.Acted:
         before = self.entries[action.entry.id]
         assert replace(before, proven_at=None) == replace(action.entry, proven_at=None), (
             "acted on what is past"
         )
-        if isinstance(action, Submit) and self.data.draw(st.sampled_from([True, *[False] * 9])):
-            return Acted(action=action, entry=action.entry, is_answered=self.data.draw(st.booleans()))
+        if isinstance(action, actions.Submit) and self.data.draw(st.sampled_from([True, *[False] * 9])):
+            return stimuli.Acted(action=action, entry=action.entry, is_answered=self.data.draw(st.booleans()))
         after = self.acted(action)
         self.entries[after.id] = after
-        return Acted(action=action, entry=after, is_answered=after.state is not State.SUBMITTING)
+        return stimuli.Acted(action=action, entry=after, is_answered=after.state is not State.SUBMITTING)
 
-    def acted(self, action: EntryAction) -> Entry:
+    def acted(self, action: actions.EntryAction) -> Entry:
         match action:
-            case Submit(entry=entry, lane=lane):
+            case actions.Submit(entry=entry, lane=lane):
                 assert lane in (entry.may_take or (None,)), "sent to where it may not go"
                 request = entry.as_in(lane).request
-                intended = Intended(at=at(self.now), proven_at=at(self.now), lane=lane, request=request)
+                intended = events.Intended(at=self.time, proven_at=self.time, lane=lane, request=request)
                 return self.answer(apply(entry, intended))
-            case Settle(entry=entry) if entry.id in self.exists:
-                return apply(entry, Accepted(at=at(self.now), run=self.run(entry), was_found=True))
-            case Settle(entry=entry, is_proof=False):
+            case actions.Settle(entry=entry) if entry.id in self.exists:
+                return apply(entry, events.Accepted(at=self.time, run=self.run(entry), was_found=True))
+            case actions.Settle(entry=entry, is_proof=False):
                 return entry
-            case Replay(entry=entry) | Settle(entry=entry):
+            case actions.Replay(entry=entry) | actions.Settle(entry=entry):
                 return self.answer(entry)
-            case Look(entry=entry):
+            case actions.Look(entry=entry):
                 status = self.data.draw(st.sampled_from(["RUNNING", "COMPLETED", "FAILED", "NEW_WORD"]))
-                return apply(entry, seen(self.run(entry, status), at(self.now)))
-            case Cancel(entry=entry):
-                return apply(entry, Recalled(at=at(self.now)))
+                return apply(entry, events.seen(self.run(entry, status), self.time))
+            case actions.Cancel(entry=entry):
+                return apply(entry, events.Recalled(at=self.time))
 
     def answer(self, entry: Entry) -> Entry:
         self.sent.setdefault(entry.id, set()).add(entry.request_id)
         kind = self.data.draw(st.sampled_from(["accept", "lose", "drop", "defer", "full", "refuse"]))
-        if kind in {"accept", "lose"} or entry.id in self.exists:
+        if kind in {"accept", "lose"}:
             self.exists.add(entry.id)
-        moment = at(self.now)
-        answers: dict[str, Event] = {
-            "accept": Accepted(at=moment, run=self.run(entry)),
-            "lose": Doubted(at=moment, code="ReadTimeoutError", message=""),
-            "drop": Doubted(at=moment, code="EndpointConnectionError", message=""),
-            "defer": Deferred(at=moment, due=at(self.now + 30), code="ThrottlingException", message=""),
-            "full": Deferred(at=moment, due=at(self.now + 60), code=QUOTA_FULL, message=""),
-            "refuse": Refused(at=moment, code="ValidationException", message=""),
+        answers: dict[str, events.Event] = {
+            "accept": events.Accepted(at=self.time, run=self.run(entry)),
+            "lose": events.Doubted(at=self.time, code="ReadTimeoutError", message=""),
+            "drop": events.Doubted(at=self.time, code="EndpointConnectionError", message=""),
+            "defer": events.Deferred(
+                at=self.time, due=at(self.now + 30), code="ThrottlingException", message=""
+            ),
+            "full": events.Deferred(at=self.time, due=at(self.now + 60), code=QUOTA_FULL, message=""),
+            "refuse": events.Refused(at=self.time, code="ValidationException", message=""),
         }
         if entry.id in self.exists and kind in {"defer", "full", "refuse"}:
             kind = "accept"  # the service remembers the requestId

@@ -30,6 +30,8 @@ from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[1]
+#: Seconds after which a test gives up what should come at once. No machine is judged by it.
+PATIENCE = 100.0
 #: The length of a request, or an answer: a process id, an exit code, or nothing yet.
 _HEAD = struct.Struct("!Q")
 _ANSWER = struct.Struct("!?q")
@@ -139,7 +141,7 @@ def run(
     cwd: Path,
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
-    seconds: float = 60,
+    seconds: float = PATIENCE,
     speed: float = 1.0,
 ) -> subprocess.CompletedProcess[str]:
     """

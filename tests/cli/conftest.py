@@ -20,7 +20,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from tests.cli.elsewhere import S3, healthomics
-from tests.nursery import Born, run
+from tests.nursery import PATIENCE, Born, run
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCHRUN = [sys.executable, "-m", "batchrun"]
@@ -40,7 +40,7 @@ class Simulated:
         self.url = self.process.stdout.readline().split(" on ")[1].split(";")[0]
 
     def state(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.url}/_simulator/state", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/_simulator/state", timeout=PATIENCE) as answer:
             state: dict[str, Any] = json.load(answer)
             return state
 
@@ -51,7 +51,7 @@ class Simulated:
             data=json.dumps({"add": faults}).encode(),
             headers={"Content-Type": "application/json"},
         )
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=PATIENCE).close()
 
     def calls(self, operation: str) -> int:
         return int(self.state()["calls"].get(operation, {}).get("calls", 0))
@@ -61,12 +61,12 @@ class Simulated:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
 
-def until(is_true, seconds: float = 30.0) -> None:
+def until(is_true, seconds: float = PATIENCE) -> None:
     """Wait for a fact in another process; the only kind of waiting that tests do."""
     deadline = time.monotonic() + seconds
     while not is_true():
@@ -128,7 +128,7 @@ class Shell:
         )
         os.close(theirs)
         shown = read_terminal(ours)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
         return shown
 
     def start(self, *arguments: str, speed: float = 1.0) -> Born:
@@ -160,7 +160,7 @@ def end(process: subprocess.Popen[str], number: int | None = None) -> tuple[int,
     """Send a signal, if any, and return the exit code and everything that was said."""
     if number is not None:
         process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=PATIENCE)
     return process.returncode, said
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from batchrun.cli.choice import GoAhead
 from tests.cli.conftest import BATCHRUN
+from tests.nursery import PATIENCE
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
@@ -43,7 +44,7 @@ def declined(shell: Shell, verb: str) -> tuple[int, str]:
     while piece := _read(ours):
         seen += piece
     os.close(ours)
-    return asking.wait(30), seen.decode()
+    return asking.wait(PATIENCE), seen.decode()
 
 
 def _read(terminal: int) -> bytes:

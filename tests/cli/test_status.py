@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.conftest import BATCHRUN, Shell, end, read_terminal, until
 from tests.cli.ledgers import make
+from tests.nursery import PATIENCE
 
 COUNTS = "1 planned, 1 queued, 1 running, 2 succeeded, 3 failed, 1 deleted, 1 refused (of 10)"
 
@@ -238,7 +239,7 @@ def test_on_a_terminal_watching_draws(cohort: Shell):
         seen += os.read(ours, 65536)
     watching.send_signal(signal.SIGINT)
     shown = seen.decode() + read_terminal(ours)
-    assert watching.wait(30) == 0
+    assert watching.wait(PATIENCE) == 0
     assert COUNTS in re.sub(r"\x1b\[[\d;]*m", "", shown)
     assert "Traceback" not in shown
 

@@ -20,6 +20,7 @@ from tests.cli.elsewhere import GERMLINE
 from tests.cli.test_json import held
 from tests.cli.test_lanes_verbs import LANES
 from tests.cli.test_questions import _read
+from tests.nursery import PATIENCE
 
 DEFAULTS = """\
 workflowId: "1234567"
@@ -137,7 +138,7 @@ def on_a_terminal(it: Ran, *arguments: str) -> bytes:
     while piece := _read(ours):
         said += piece
     os.close(ours)
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE) == 0
     assert b"\\x1b[31m.txt" in said
     return said
 

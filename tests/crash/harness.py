@@ -26,7 +26,7 @@ from typing import Any
 import apsw
 
 from batchrun.points import Point
-from tests.nursery import ROOT, Born
+from tests.nursery import PATIENCE, ROOT, Born
 
 _numbers = itertools.count()
 DEFAULTS = """\
@@ -103,7 +103,7 @@ class ServedApart:
         arguments = ["simulate", "--port", "0", "--limits", "*=unlimited", "--time-scale", "0.0001"]
         folder.mkdir(parents=True, exist_ok=True)
         self._process = Process(folder, [*arguments, "--faults", faults, *options])
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while "\n" not in self._process.said():
             assert time.monotonic() < deadline, "the simulator did not start"
             time.sleep(0.01)
@@ -136,7 +136,7 @@ class ServedApart:
 
 def told(url: str) -> dict[str, Any]:
     """Ask a simulator."""
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         found: dict[str, Any] = json.load(answer)
         return found
 

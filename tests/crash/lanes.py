@@ -9,6 +9,7 @@ from pathlib import Path
 
 from batchrun.points import Point
 from tests.crash.harness import AWS, FAULTS, Aftermath, ServedApart, Victim, attacked, forgetting, told
+from tests.nursery import PATIENCE
 
 ACCOUNTS = {"east": "111111111111", "west": "222222222222"}
 #: Row by row, from the front again.
@@ -58,7 +59,7 @@ class ServedLanes(ServedApart):
             data=json.dumps({"replace": faults}).encode(),
             headers={"Content-Type": "application/json"},
         )
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=PATIENCE).close()
 
 
 def table(accounts: Mapping[str, str]) -> str:

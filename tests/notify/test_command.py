@@ -14,6 +14,7 @@ from batchrun.model.notices import Notice
 from batchrun.notify.command import Command
 from tests.cli.conftest import until
 from tests.notify.samples import message
+from tests.nursery import PATIENCE
 
 pytestmark = pytest.mark.real_time
 
@@ -65,9 +66,9 @@ async def test_much_output_holds_nothing_up_and_its_end_is_told():
     assert len(caught.value.reason) < 400
 
 
-@pytest.mark.parametrize("text", ["sleep 20 &", "yes & sleep 0.1"])
+@pytest.mark.parametrize("text", ["sleep 110 &", "yes & sleep 0.1"])
 async def test_a_child_that_stays_behind_holds_nothing_up(text):
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE):
         await command(text).deliver(message())
 
 

@@ -9,6 +9,7 @@ lane of an attempt is chosen from its open offers when its intent is recorded, a
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -74,6 +75,7 @@ def offers_of(content: str) -> tuple[Offer, ...]:
     )
 
 
+@functools.lru_cache(maxsize=1024)  # of the same row by whoever queues, proves, sends and records it
 def lanes_of(content: str) -> tuple[str, ...]:
     """Return the names of the lanes that an attempt may take by this content, the preferred one first."""
     if not content.startswith("["):

@@ -78,7 +78,8 @@ class Proving:
 
         A lane that is slow to answer takes the places of no entries that are looked for elsewhere.
         """
-        has_room = sum(lanes == entry.may_be_in for lanes in self._looking.values()) < _AT_ONCE
+        places = entry.may_be_in
+        has_room = sum(lanes == places for lanes in self._looking.values()) < _AT_ONCE
         if self._are_few and has_room:
             return True
         self._are_few = False

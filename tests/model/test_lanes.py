@@ -14,7 +14,7 @@ from batchrun.model.entries.recovery import Evidence, Match, story
 from batchrun.model.entries.retrying import NO_CAPACITY, RetryPolicy, RetryRule, changed, moved
 from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
-from batchrun.model.lanes import first_request, lanes_of, offers_of, request_in
+from batchrun.model.lanes import Lane, first_request, lanes_of, offers_of, request_in
 from batchrun.model.spec import request_id
 from tests.builders import at, offers, planned, request, run
 
@@ -184,3 +184,10 @@ def test_a_run_without_tags_is_told_by_what_it_was_asked_for_in_its_lane():
     judgement = untagged(free(), "west")
     assert (judgement.match, judgement.attempts[0].lane) == (Match.FOUND, "west")
     assert untagged(free(), "north").match is Match.MISSING
+
+
+def test_a_lane_is_in_the_account_that_it_names_or_its_role_does():
+    assert Lane(name="east").owner is None
+    assert Lane(name="east", account="111111111111").owner == "111111111111"
+    role = "arn:aws:iam::222222222222:role/launcher"
+    assert Lane(name="east", role=role).owner == "222222222222"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchrun.model.planning.limits import Limits
     from batchrun.ports.run_batches import SettingsStore
 
-#: Rows of one StartRunBatch, where a file has them and nobody says how many.
+#: Rows of one StartRunBatch, where a file has them and no option says how many.
 _IN_A_FILE: Final = 10_000
 
 
@@ -31,16 +31,16 @@ class SettingsPlace:
 
 def settled(limits: Limits, manifest: Manifest, batch_settings: str | None) -> Limits:
     """
-    See that the rows of a manifest can be submitted as *limits* say, and say how many at once.
+    See that the rows of a manifest can be submitted as *limits* say, and return the limits to use.
 
     Args:
         limits: How hard to go.
         manifest: What is to run.
-        batch_settings: Where large submissions have their rows, in lanes that do not say it themselves.
+        batch_settings: Where large submissions keep their rows, in lanes that do not say it themselves.
 
     Raises:
-        UsageError: What was asked for cannot be done together.
-        ManifestError: StartRunBatch cannot start some of the rows, and nothing else may.
+        UsageError: What was asked for cannot be combined.
+        ManifestError: StartRunBatch cannot start some of the rows, and no other call may.
     """
     own = sized(limits, manifest, batch_settings)
     if limits.engine is Engine.BATCH:
@@ -49,12 +49,7 @@ def settled(limits: Limits, manifest: Manifest, batch_settings: str | None) -> L
 
 
 def sized(limits: Limits, manifest: Manifest, batch_settings: str | None) -> Limits:
-    """
-    Do the same as :func:`settled`, whatever the rows are.
-
-    Raises:
-        UsageError: What was asked for cannot be done together.
-    """
+    """Do the same as :func:`settled`, whatever the rows are."""
     if limits.engine is Engine.STARTRUN:
         return limits
     asked, placeless = f"--engine {limits.engine.value}", _without(manifest, batch_settings)
@@ -86,12 +81,7 @@ def _or_in(lanes: list[str | None]) -> str:
 
 
 def places_of(manifest: Manifest, batch_settings: str | None) -> Mapping[str | None, str]:
-    """
-    Return where the rows of large submissions are kept, by lane.
-
-    Raises:
-        UsageError: It is no place in S3.
-    """
+    """Return where the rows of large submissions are kept, by lane. Raises UsageError outside S3."""
     try:
         shared = None if batch_settings is None else settings_place(batch_settings)
     except ValueError as error:

@@ -74,24 +74,20 @@ class Means:
     rate: Rate  #: of each kind of call
     clock: Clock
     rng: random.Random
-    told: Callable[[Inputs], None]  #: told of each place that was seen
+    told: Callable[[Inputs], None]  #: called for each place that was found
 
 
 async def look_for_inputs(
     manifest: Manifest | InLane, places: RowPlaces, means: Means, problems: Found
 ) -> Inputs:
     """
-    Look at what the rows of a manifest want to read.
+    Look for the inputs of a manifest's rows in S3.
 
     Args:
         manifest: Whose.
         places: Where each row stands.
         means: What it takes.
         problems: Takes what no run could read.
-
-    Raises:
-        UsageError: There is no such profile.
-        ServiceUnusableError: There are no credentials.
     """
     with closing(InputSurvey()) as survey:
         _find(manifest, survey)

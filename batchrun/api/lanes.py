@@ -59,12 +59,7 @@ class OpenLanes:
 
     @property
     def first(self) -> AwsHealthOmics:
-        """
-        The service that the batch as a whole is said to belong to.
-
-        Raises:
-            ServiceUnusableError: No lane can be used.
-        """
+        """The service that the batch as a whole belongs to. Raises ServiceUnusableError without a lane."""
         for service in self.services.values():
             return service
         raise ServiceUnusableError("; ".join(f"lane {name}: {why}" for name, why in self.stopped.items()))
@@ -112,7 +107,7 @@ async def opened(
     unwanted: Collection[str] = (),
 ) -> OpenLanes:
     """
-    Connect to each of *lanes*, some side by side, and ask whose its login is.
+    Connect to each of *lanes*, some side by side, and ask which account its login is of.
 
     Args:
         lanes: Which, in their order.
@@ -161,12 +156,7 @@ def _expect(lanes: OpenLanes, name: str, account: str | None) -> None:
 async def find_home(
     lanes: OpenLanes, asked: Sequence[Lane], batch: Batch | None, stored: StoredBatch
 ) -> None:
-    """
-    Say which lane has the runs from before the batch had lanes.
-
-    Raises:
-        UsageError: There are such runs, and no lane for them.
-    """
+    """Say which lane has the runs from before the batch had lanes. Raises UsageError where none does."""
     if batch is None:
         lanes.home = asked[0].name
         return
@@ -192,12 +182,7 @@ async def find_home(
 
 
 async def kept(lanes: OpenLanes, held: HeldBatch, at: datetime) -> None:
-    """
-    Keep where each lane is, and refuse one that is somewhere else by now.
-
-    Raises:
-        UsageError: A lane is in another region than its runs.
-    """
+    """Record where each lane is. Raises UsageError where one is in another region than its runs."""
     for name, service in list(lanes.services.items()):
         if name is None:
             continue
@@ -207,7 +192,7 @@ async def kept(lanes: OpenLanes, held: HeldBatch, at: datetime) -> None:
 
 def held_against(lanes: OpenLanes, places: Sequence[LanePlace]) -> None:
     """
-    See that each lane is where its runs are; the login of another account stops it.
+    Leave out each lane whose login is of another account than its runs.
 
     Raises:
         UsageError: A lane is in another region.
@@ -235,10 +220,8 @@ async def linked(
     """
     Return the way into each lane, after it has shown that it knows some of its ACTIVE runs.
 
-    *places* are where the rows of large submissions are kept, in lanes that have one.
-
-    Raises:
-        ServiceUnusableError: The only lane, or each of them, knows none.
+    *places* are where the rows of large submissions are kept, in lanes that have one. Raises
+    ServiceUnusableError where the only lane, or each of them, knows none.
     """
 
     async def recognise(link: LaneLink) -> None:
@@ -271,7 +254,7 @@ def _link(lanes: OpenLanes, name: str | None, held: HeldBatch, place: SettingsPl
 
 def why_not(service: AwsHealthOmics, account: str | None) -> str | None:
     """
-    Return why a lane of *account* cannot be called with this login; None where nothing is known against it.
+    Return why a lane of *account* cannot be called with this login, if anything is known against it.
 
     From then on no other account's answers count.
     """
@@ -285,12 +268,7 @@ def why_not(service: AwsHealthOmics, account: str | None) -> str | None:
 
 
 async def count_going(service: AwsHealthOmics) -> tuple[Counter[str], bool]:
-    """
-    Count the runs of an account that have not ended, each once: one may move on while it is listed.
-
-    Returns:
-        Their numbers by status, and whether these are all of them.
-    """
+    """Count the runs of an account that have not ended, by status, and say whether these are all of them."""
     statuses: dict[str, str] = {}
     async with aclosing(service.going_runs()) as pages:
         async for page in pages:

@@ -43,7 +43,7 @@ _NO_LISTING: Final = (
 
 @dataclass(slots=True, kw_only=True)
 class LaneNow:
-    """What was found out about a lane, each None where nobody could say."""
+    """What was found out about a lane, each None where it is unknown."""
 
     lane: Lane
     region: str | None = None
@@ -60,14 +60,7 @@ class LaneNow:
 
 
 async def look(lanes: Sequence[Lane], base: Target, read_rate: Rate) -> Sequence[LaneNow]:
-    """
-    Look at each of *lanes*, side by side; what is wrong with one is kept with it, and stops no other.
-
-    Args:
-        lanes: Which.
-        base: How patiently they are called.
-        read_rate: Calls per second of each operation, in each lane.
-    """
+    """Look at each of *lanes*, side by side; an error of one is kept with it and stops no other."""
     found, logins = [LaneNow(lane=lane) for lane in lanes], Logins()
     places = Places()
 

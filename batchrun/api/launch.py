@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from batchrun.ports.stored import Lease, Sync
     from batchrun.report.overview import WithService
 
-#: Seconds that what is in the air may take once the launch was told to stop.
+#: Seconds that calls under way may take once the launch was told to stop.
 _DRAINING: Final = 15.0
 #: Steps that a reader may be behind: some seconds of the fastest launch there is.
 _BEHIND: Final = 10_000
@@ -59,12 +59,12 @@ class Ended:
 
     @property
     def is_over(self) -> bool:
-        """Whether every entry has ended; if not, the same launch again goes on."""
+        """Whether every entry has ended; if not, the same launch again continues."""
         return not self.counts.open
 
     @property
     def is_held_back(self) -> bool:
-        """Whether rows wait that no launch submits before somebody decides: ``stop_after`` was reached."""
+        """Whether rows wait for a decision: ``stop_after`` was reached."""
         waiting = (State.PLANNED, State.BACKOFF)
         return self.stop is Stop.FAILURES and any(self.counts.by_state.get(state) for state in waiting)
 
@@ -105,7 +105,7 @@ class Launch:
     One batch, held and taken in. Made by ``launching`` and ``Session.launching``.
 
     Nothing is submitted before :meth:`wait` or the first step is awaited, so that ``sync`` can be looked at.
-    To leave the ``async with`` before it has ended stops it in good order; runs go on at the service.
+    Leaving the ``async with`` before it has ended stops it in good order; runs continue at the service.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ class Launch:
         return Quotas() if self._launcher is None else await self._launcher.quotas()
 
     async def with_service(self) -> WithService:
-        """Say of how many rows it is for the service to go on with them, as far as the ledger knows."""
+        """Say how many rows the service continues to start by itself, as far as the ledger knows."""
         return await with_service(self._held, self.tally.by_state)
 
     @property
@@ -232,9 +232,9 @@ class Launch:
 
     def stop(self) -> None:
         """
-        Start nothing more; it ends when what is in the air has been answered, in 15 seconds at most.
+        Start nothing more; it ends when calls under way have been answered, in 15 seconds at most.
 
-        A ledger's database that is away is waited for no longer than that either.
+        A ledger's database that cannot be reached is waited for no longer than that either.
         """
         self._held.hurry(_DRAINING)
         self._drain()
@@ -245,13 +245,13 @@ class Launch:
             self._launcher.abandon()
 
     async def conduct(self) -> None:
-        """Launch once it is begun; for whoever made this, who runs it as a task."""
+        """Launch once it is begun; the maker of this runs it as a task."""
         await self._begun.wait()
         try:
             self._stop = await self._launcher.run() if self._launcher is not None else Stop.FINISHED
         except InputError as error:
             self._failure = self._as_late(error)
-        except Exception as error:  # noqa: BLE001 (whoever waits or reads raises it)
+        except Exception as error:  # noqa: BLE001 (raised to the one who waits or reads)
             self._failure = error
         finally:
             self._over.set()
@@ -267,7 +267,7 @@ class Launch:
         return late
 
     async def leave(self) -> None:
-        """Stop if need be, and wait for it; for whoever made this."""
+        """Stop if need be, and wait for it; for the maker of this."""
         if self._begun.is_set():
             self._drain()
             await self._over.wait()
@@ -277,7 +277,7 @@ class Launch:
             self._launcher.drain()
 
     def raise_untold(self) -> None:
-        """Raise what ended the launch, where nobody waited for its end."""
+        """Raise what ended the launch, unless it was raised already."""
         if self._failure is not None and not self._is_failure_told:
             raise self._failure
 

@@ -62,12 +62,7 @@ class Sheet:
 
     @property
     def asked(self) -> TableOptions:
-        """
-        What it says of how to read them.
-
-        Raises:
-            ValueError: There is no such encoding, or no such delimiter.
-        """
+        """What it says of how to read them. Raises ValueError for an unknown encoding or delimiter."""
         return TableOptions(
             delimiter=None if self.delimiter is None else delimiter(self.delimiter),
             encoding=None if self.encoding is None else encoding(self.encoding),
@@ -82,12 +77,7 @@ def _names(given: str | Sequence[str]) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def as_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[BinaryIO]:
-    """
-    Return rows as JSON Lines, for as long as they are read; they are gone through once.
-
-    Raises:
-        ManifestError: One of them has what JSON cannot hold.
-    """
+    """Return rows as JSON Lines, read once. Raises ManifestError for what JSON cannot hold."""
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as lines:
         for number, row in enumerate(rows, start=1):
             try:

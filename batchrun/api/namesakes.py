@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 async def mistaken(ledger: Ledger, batch: Batch | None, counts: Counts, manifest: Manifest) -> str | None:
     """
-    Say why the manifest's batch is hardly the one that is meant, and the ways on; None elsewhere.
+    Say why the manifest's batch is probably not the one that was meant, and what to do; None elsewhere.
 
-    The name of its file leads to another project's batch, or most rows stand in another batch. A name that
-    somebody gave, by ``--batch`` or ``batch:``, is meant.
+    Its file name leads to another project's batch, or most rows are in another batch. A name that was given,
+    by ``--batch`` or ``batch:``, is always meant.
     """
     if manifest.place is None or not manifest.is_named_by_place:
         return None
@@ -104,7 +104,7 @@ def same_elsewhere(rows: int, elsewhere: Mapping[str, int]) -> str | None:
 
     Args:
         rows: Rows of the manifest.
-        elsewhere: How many of them stand in other batches, by batch.
+        elsewhere: How many of them are in other batches, by batch.
     """
     most = max(sorted(elsewhere), key=lambda name: elsewhere[name], default=None)
     return most if most is not None and _is_most(elsewhere[most], rows) else None

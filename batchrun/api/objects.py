@@ -40,7 +40,7 @@ class OneLogin:
         before: Callable[[], None] | None = None,
         besides: OneLogin | None = None,
     ) -> None:
-        """Take whose it is, what is to be done *before* anybody is called, and what it shares logins with."""
+        """Take whose it is, what is to be done *before* the first call, and what it shares logins with."""
         self.target = target
         self._before = before
         self._besides = besides
@@ -90,7 +90,7 @@ class ObjectsOnce(Objects):
     """Fetches each object once, when it is first opened; to be used with ``with``, which drops the copies."""
 
     def __init__(self, login: OneLogin) -> None:
-        """Take whose S3 it is; before an object is opened nobody is called, and no client imported."""
+        """Take whose S3 it is; before an object is opened nothing is called, and no client imported."""
         self._login = login
         self._found: dict[str, IO[bytes] | ManifestError] = {}
         self._stack = contextlib.ExitStack()

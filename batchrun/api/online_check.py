@@ -72,7 +72,7 @@ async def examine(
         places: Where each row stands.
         login: To which service; how patiently, where there are lanes.
         read_rate: Calls per second of each operation.
-        watched: Makes what is told of each input that was seen in S3; None where they are not looked for.
+        watched: Makes what is called for each input that was found in S3; None where they are not looked for.
 
     Raises:
         ServiceError: The service cannot be asked.
@@ -108,7 +108,7 @@ class Answers:
     """What came of it."""
 
     workflows: int = 0  #: asked for
-    inputs: Inputs | None = None  #: what was seen of them; None where nobody looked
+    inputs: Inputs | None = None  #: what was found of them; None where they were not looked for
     quotas: Quotas = field(default_factory=Quotas)  #: the account's, as far as they may be read
     at_once: Mapping[str, int] = field(default_factory=dict)  #: runs that may be active, by storage type
     active: int | None = None  #: runs that have not ended; None where that may not be read
@@ -120,12 +120,7 @@ class Answers:
 
 
 async def ask(service: AwsHealthOmics, rows: Manifest | InLane, answers: Answers) -> Workflows:
-    """
-    Ask for the rows' workflows, and for as much of the account as may be read.
-
-    Raises:
-        ServiceError: The service cannot be asked.
-    """
+    """Ask for the rows' workflows, and for as much of the account as may be read."""
     keys = {key for spec in rows.specs() if (key := WorkflowKey.of(json.loads(spec.request)))}
     found = await _workflows(service, keys, answers)
     await _head_room(service, rows, answers)
@@ -136,7 +131,7 @@ def hold(
     rows: Manifest | InLane, workflows: Workflows, places: RowPlaces, found: Found, today: date
 ) -> Warnings:
     """
-    Hold rows against their workflows.
+    Compare rows with their workflows, and return what is no error but probably a mistake.
 
     Args:
         rows: Which.
@@ -144,9 +139,6 @@ def hold(
         places: Where each row stands.
         found: Takes what is wrong.
         today: By which versions of engines are retired.
-
-    Returns:
-        What is no error, and yet hardly meant.
     """
     check_rows(rows.specs(), workflows, places, found)
     return held_against(rows.specs(), workflows, places, today)
@@ -226,7 +218,7 @@ async def ask_lanes(
 
     async with anyio.create_task_group() as group:
         for lane in manifest.lanes:
-            if lane.name in manifest.taken:  # nobody need have a login for the others
+            if lane.name in manifest.taken:  # no login is needed for the others
                 group.start_soon(one, lane)
     for lane in manifest.lanes:
         if (found := asked.get(lane.name)) is not None:
@@ -288,7 +280,7 @@ async def _buckets(service: AwsHealthOmics, names: Collection[str]) -> Mapping[s
             try:
                 bucket = await lookup.bucket(place)
             except ServiceError:
-                bucket = Bucket(name=name)  # nobody says where it is
+                bucket = Bucket(name=name)  # its region is not known
             if bucket.exists or not is_loopback(calls.endpoint):  # a local S3 need not have what rows name
                 found[name] = bucket
     return found

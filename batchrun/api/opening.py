@@ -42,17 +42,17 @@ if TYPE_CHECKING:
     from batchrun.service.client import AwsHealthOmics
     from batchrun.service.login import Login
 
-#: Seconds that giving a batch free may take when the launch was told to end.
+#: Seconds that releasing a batch may take when the launch was told to stop.
 _LAST_THINGS: Final = 60.0
 _CONFIGURED: Final = Target()
 
 
 class Opening:
     """
-    A ledger and a connection that all share who work on one command; use it with ``async with``.
+    A ledger and a connection that all parts of one command share; use it with ``async with``.
 
-    Neither is opened before it is needed: a batch that has ended is told without credentials and network, and
-    a service that cannot be used leaves no ledger behind.
+    Neither is opened before it is needed: a batch that has ended is reported without credentials or network,
+    and a service that cannot be used leaves no ledger behind.
     """
 
     def __init__(  # noqa: PLR0913 (where and how, each by its name)
@@ -78,7 +78,7 @@ class Opening:
             read_rate: Calls per second of each other operation.
             credentials_wait: Seconds to wait for credentials to come back once a call was accepted.
             clock: The time; the machine's own unless another is given.
-            login: One that others use too, whose target counts; one of its own unless another is given.
+            login: A shared one, whose target counts; one of its own unless it is given.
             lanes: A file of lanes, for batches that have some; their manifests are read again without it.
             objects: What is read from S3.
         """
@@ -103,24 +103,13 @@ class Opening:
         return self._place is not None and self._place.is_there()
 
     async def found_ledger(self) -> Ledger:
-        """
-        Return the ledger, which must be there.
-
-        Raises:
-            UsageError: There is none.
-            LedgerUnusableError: It cannot be used; says why, and what to do.
-        """
+        """Return the ledger; UsageError where there is none, LedgerUnusableError where it is unusable."""
         if not self.has_ledger:
             raise UsageError(f"no ledger at {self._place}; give --ledger or run a batch first")
         return await self.ledger()
 
     async def ledger(self) -> Ledger:
-        """
-        Return the ledger, opened and made where need be.
-
-        Raises:
-            LedgerUnusableError: It cannot be; says why, and what to do.
-        """
+        """Return the ledger, opened and made where need be; LedgerUnusableError says what to do."""
         async with self._one_at_a_time:
             if self._ledger is None:
                 if self._place is None:
@@ -139,13 +128,13 @@ class Opening:
 
         Args:
             lane: Where it is; as the configuration says unless it says otherwise.
-            waits: Whether the launch waits for credentials that were good and are not any more.
+            waits: Whether the launch waits for credentials that have expired.
 
         Raises:
             UsageError: No region or no such profile.
             ServiceUnusableError: No credentials.
         """
-        # Only now: to import the client takes longer than to tell a batch again that has ended.
+        # Only now: to import the client takes longer than to report a batch again that has ended.
         from batchrun.service.calling.outage import Patience  # noqa: PLC0415
         from batchrun.service.client import connect  # noqa: PLC0415
 
@@ -172,7 +161,7 @@ class Opening:
 
         Raises:
             UsageError: The batch's runs are elsewhere; or no region or no such profile.
-            ServiceUnusableError: No credentials; or the account is not known, and the service knows no run.
+            ServiceUnusableError: No credentials; or the account is unknown, and the service knows no run.
         """
         from batchrun.engine.recognition import Recognition  # noqa: PLC0415 (as in service)
 
@@ -183,12 +172,7 @@ class Opening:
         return service
 
     async def lanes_of(self, batch: Batch) -> Sequence[Lane]:
-        """
-        Return the lanes of a batch; none where it has none.
-
-        Raises:
-            UsageError: Neither --lanes nor the batch's manifest says how they are reached.
-        """
+        """Return the lanes of a batch, if any; UsageError where neither --lanes nor its manifest has them."""
         stored = (await self.ledger()).batch(batch.name)
         places = {place.name for place in await stored.lanes()}
         if not places:
@@ -202,14 +186,7 @@ class Opening:
         return [lane for lane in asked if lane.name in places]
 
     async def reach_of(self, batch: Batch) -> Reach:
-        """
-        Return the way to the runs of *batch*, in all of its lanes.
-
-        Raises:
-            UsageError: The batch's runs are elsewhere, or nothing says how its lanes are reached.
-            ServiceUnusableError: No credentials, or no lane can be used; or the account is not known, and the
-                service knows no run.
-        """
+        """Return the way to the runs of *batch*, in all of its lanes; raises as :meth:`service_of` does."""
         lanes = await self.lanes_of(batch)
         if not lanes:
             return Reach(services={None: await self.service_of(batch)})
@@ -221,9 +198,9 @@ class Opening:
 
     async def check_account(self, batch: Batch) -> None:
         """
-        Raise UsageError where the batch's runs are elsewhere, as far as anybody can say.
+        Raise UsageError where the batch's runs are known to be elsewhere.
 
-        For verbs that call nobody, or may have it done by another launcher. Lanes are for whoever uses them.
+        For verbs that call nothing, or may have another launcher do it. Lanes are checked when they are used.
         """
         if await (await self.ledger()).batch(batch.name).lanes():
             return
@@ -249,12 +226,7 @@ class Opening:
 
     @asynccontextmanager
     async def holding(self, batch: str, ttl: timedelta) -> AsyncIterator[HeldBatch]:
-        """
-        Hold a batch that the ledger has, and return it free at the end.
-
-        Raises:
-            LeaseHeldError: Another launcher holds it.
-        """
+        """Hold a batch that the ledger has. Raises LeaseHeldError where another launcher does."""
         holder = f"{socket.gethostname()}:{os.getpid()}"
         ledger = await self.ledger()
         held = await ledger.hold(batch, holder=holder, ttl=ttl, at=self._clock.utcnow())
@@ -285,12 +257,7 @@ async def _ask_account(service: AwsHealthOmics) -> str | None:
 
 
 def check_ours(batch: Batch, service: AwsHealthOmics) -> None:
-    """
-    See that the batch's runs are where *service* looks, whose account was asked for.
-
-    Raises:
-        UsageError: They are in another region or account.
-    """
+    """Raise UsageError where the batch's runs are in another region or account than *service* looks in."""
     if batch.region != service.region:
         raise UsageError(
             f"batch '{batch.name}' has its runs in {batch.region}, but the region is {service.region}; "

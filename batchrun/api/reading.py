@@ -57,12 +57,7 @@ async def inputs_of(ledger: Ledger, *, read: tuple[str, ...] = ()) -> Inputs:
 
 
 async def find_batch(ledger: Ledger, name: str | None) -> Batch:
-    """
-    Return the batch of this name, or the only one.
-
-    Raises:
-        UsageError: There is none of this name, or several to choose from.
-    """
+    """Return the batch of this name, or the only one. Raises UsageError without one."""
     if name is not None and (found := await ledger.find_batch(name)) is not None:
         return found
     names = [batch.name for batch in await ledger.batches()]
@@ -73,12 +68,7 @@ async def find_batch(ledger: Ledger, name: str | None) -> Batch:
 
 
 async def find_row(ledger: Ledger, entry_id: str, batch: str | None) -> Outcome:
-    """
-    Return the entry of this id, or of the run of this id, from the batch that was named, or the only one.
-
-    Raises:
-        UsageError: There is none, or several.
-    """
+    """Return the entry of this id, or of the run of this id, in the named batch, or the only one."""
     if batch is not None:
         names = [(await find_batch(ledger, batch)).name]
     else:
@@ -127,7 +117,7 @@ async def until_replaced(place: LedgerPlace, ledger: Ledger, clock: Clock) -> No
     """
     Wait until there is another ledger at *place* than *ledger*, which was opened there to be read.
 
-    One that is gone is waited for, as one that is not whole yet; a database is never replaced.
+    A file that is gone, or not whole yet, is waited for; a database is never replaced.
     """
     first = place.stamp()
     if first is None:  # a database
@@ -149,7 +139,7 @@ async def until_replaced(place: LedgerPlace, ledger: Ledger, clock: Clock) -> No
 
 
 async def _are_one(ours: Ledger, theirs: Ledger) -> bool:
-    """Report whether what is *there* can be what is open: both go on while they are compared."""
+    """Report whether what is *there* can be what is open: both change while they are compared."""
     before = await ours.newest_event()
     there, batches = await theirs.newest_event(), await theirs.batches()
     is_within = before <= there <= await ours.newest_event()

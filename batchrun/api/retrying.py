@@ -43,7 +43,7 @@ class How:
 
     at_once: int = 32  #: runs that are asked for at once
     is_dry: bool = False  #: whether nothing is to be written
-    tell: Callable[[int], None] | None = None  #: is told how many they are, before it begins
+    tell: Callable[[int], None] | None = None  #: gets how many they are, before it begins
 
 
 _USUALLY: Final = How()
@@ -54,10 +54,10 @@ class FirstLook:
     """What looking for the runs of DELETED rows came to."""
 
     back: Mapping[str, Entry] = field(default_factory=dict)  #: those that are there, as they are by that
-    unknown: Mapping[str, str] = field(default_factory=dict)  #: why nobody can tell, by id
+    unknown: Mapping[str, str] = field(default_factory=dict)  #: why that is unknown, by id
 
     def now(self, entry: Entry) -> Entry | None:
-        """Return *entry* as it is after the look; None where nobody can tell."""
+        """Return *entry* as it is after the look; None where that is unknown."""
         return None if entry.id in self.unknown else self.back.get(entry.id, entry)
 
 
@@ -69,12 +69,7 @@ async def first_look(
     at: datetime,
     how: How = _USUALLY,
 ) -> FirstLook:
-    """
-    Look for the runs of those of *entries* that are DELETED; without any of these nobody is called.
-
-    Raises:
-        UsageError, ServiceUnusableError: The service cannot be asked.
-    """
+    """Look for the runs of those of *entries* that are DELETED; without any of these nothing is called."""
     deleted = [entry for entry in entries if entry.state is State.DELETED]
     if not deleted:
         return FirstLook()
@@ -108,7 +103,7 @@ class Retried:
     reappeared: tuple[
         str, ...
     ] = ()  #: whose runs, taken for deleted, are there after all: they have them again
-    unknown: Mapping[str, str]  #: why nobody can tell whether the run is there, by id; these were left alone
+    unknown: Mapping[str, str]  #: why it is unknown whether the run is there, by id; these were left alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +128,11 @@ async def retry(  # noqa: PLR0913 (what is meant, each by its name)
     clock: Clock | None = None,
 ) -> Retried:
     """
-    Return failed, cancelled, deleted and refused entries another attempt; the next launch starts them.
+    Give failed, cancelled, deleted and refused entries another attempt; the next launch starts them.
 
-    One that is running takes note within seconds. What succeeded or goes on is left alone. The service is
-    only called where entries are DELETED: their runs are looked for first. Elsewhere STS is asked whose the
-    credentials are, if there are any.
+    A launch that is running starts them within seconds. What succeeded or is active is left alone. The
+    service is only called where entries are DELETED: their runs are looked for first. Elsewhere STS is asked
+    for the account of the credentials, if there are any.
 
     Args:
         batch: One that the ledger has.
@@ -175,12 +170,7 @@ async def retriable(
     duplicates: bool = False,
     how: How = _USUALLY,
 ) -> Retriable:
-    """
-    Find the entries that *choice* means and that can have another attempt; see ``first_look`` for the rest.
-
-    Raises:
-        UsageError, ServiceUnusableError: As for :func:`retry`.
-    """
+    """Find the entries that *choice* means and that can have another attempt; see ``first_look``."""
     fitting = [one async for one in choice.entries(await opened.ledger(), batch.name, _STATES)]
     looked = await first_look(opened, batch, fitting, at=at, how=how)
     fitting = [now for one in fitting if (now := looked.now(one)) and now.state in _STATES]

@@ -49,12 +49,7 @@ class Stream:
 
 
 def run_of(row: Outcome, asked: str, attempt: int | None) -> RowRun:
-    """
-    Return the run that is meant: that of *attempt*, the one that *asked* names, or the row's last.
-
-    Raises:
-        UsageError: There is none.
-    """
+    """Return the run of *attempt*, the one that *asked* names, or the row's last; UsageError without one."""
     runs = list(_runs(row))
     if attempt is not None:
         runs = [one for one in runs if one.attempt == attempt]
@@ -96,8 +91,8 @@ async def streams_of(row: RowRun, known: FailedTasks | None, service: AwsHealthO
 
     Args:
         row: The run.
-        known: Its failed tasks, as the ledger has them; they are asked for where it has none.
-        service: Who is asked; that it cannot be only leaves tasks out.
+        known: Its failed tasks, as the ledger has them; without any the service is asked.
+        service: Where to ask; where it cannot be asked, tasks are left out.
     """
     run = row.run
     if known is None and run.status == "FAILED" and run.stop_time is not None:
@@ -121,13 +116,7 @@ def _of_task(run: Run, task: FailedTask) -> Stream:
 async def streams_of_task(
     row: RowRun, task: str, known: FailedTasks | None, service: AwsHealthOmics
 ) -> Sequence[Stream]:
-    """
-    Return the streams of the tasks of this name, or id: one for each time that it was tried.
-
-    Raises:
-        UsageError: The run has no such task.
-        CallError: The tasks cannot be listed.
-    """
+    """Return the streams of the tasks of this name or id, one for each try; UsageError where none is."""
     failed = [one for one in (known or FailedTasks()).tasks if task in {one.id, one.name}]
     found = [_of_task(row.run, one) for one in failed]
     listed: Sequence[RunTask] = []
@@ -151,12 +140,7 @@ def _named(names: Sequence[str]) -> str:
 
 
 def access(reach: Reach, lane: str | None) -> AwsHealthOmics:
-    """
-    Return the HealthOmics that has the runs of *lane*, with its login.
-
-    Raises:
-        ServiceUnusableError: It cannot be used, or nobody said how to reach it.
-    """
+    """Return the HealthOmics that has the runs of *lane*; ServiceUnusableError where it cannot be reached."""
     service = reach.of(lane)
     if not isinstance(service, AwsHealthOmics):
         raise InvariantError(f"lane {lane} is reached without a login")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowOutputs:
-    """What one row made, or why nobody knows."""
+    """What one row made, or why that is unknown."""
 
     entry: Entry
     run: Run
@@ -43,7 +43,7 @@ class OutputsReader:
 
     def __init__(self, reach: Reach, names: Sequence[NamedFiles], *, at_once: int, most: int) -> None:
         """
-        Say how; nobody is called yet.
+        Say how; nothing is called yet.
 
         Args:
             reach: The services of the batch.
@@ -60,12 +60,7 @@ class OutputsReader:
         self._opening = anyio.Lock()
 
     async def rows(self, entries: AsyncIterator[Entry]) -> AsyncGenerator[RowOutputs]:
-        """
-        Go through the *entries* that have a run, in their order.
-
-        Raises:
-            ServiceUnusableError: Of the first of them none can be read.
-        """
+        """Yield the outputs of *entries* with a run; ServiceUnusableError if the first cannot be read."""
         page: list[Entry] = []
         is_first = True
         async for entry in entries:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from batchrun.model.lanes import Lane
     from batchrun.ports.held import HeldBatch
 
-#: Changed rows of which it is told what changed.
+#: Changed rows of which it is said what changed.
 _EXPLAINED: Final = 5
 _ANY_LIMITS: Final = Limits()
 _NO_PLACES: Final[Mapping[str | None, SettingsPlace]] = MappingProxyType({})
@@ -67,7 +67,7 @@ class Session(Opening):
         Hold a batch and take its manifest in; the launch begins when it is awaited.
 
         Args:
-            manifest: What is to run; the same again goes on where it stood.
+            manifest: What is to run; the same manifest again continues where it stopped.
             limits: How far and how hard to go. Where its retry rules end with the usual ones, the manifest's
                 come before these.
             changed: What to do about rows whose content changed after they were submitted.
@@ -81,7 +81,7 @@ class Session(Opening):
 
         Raises:
             InputError: Rows changed, the engine cannot start them, the file's name leads to a batch that is
-                hardly meant, the batch's runs are in another region, or the ledger cannot be used.
+                probably another one, the batch's runs are in another region, or the ledger cannot be used.
             LeaseHeldError: Another launcher holds the batch.
             ServiceUnusableError: No credentials.
         """
@@ -109,8 +109,8 @@ class Session(Opening):
         """
         Connect to where the manifest's runs go, and have the batch made where need be.
 
-        Lanes that no row needs are left out, unless it is to be the *whole* of them: a table that many
-        manifests share names accounts that not everybody has a login for.
+        Lanes that no row needs are left out, unless *whole*: a table that many manifests share names accounts
+        that not every user has a login for.
         """
         if not manifest.lanes:
             service = await self.service(waits=waits)
@@ -149,7 +149,7 @@ class Session(Opening):
         return lanes
 
     def _region(self, lane: Lane) -> str | None:
-        """Return a lane's region, as it or its profile says; None where nobody does. Nobody is called."""
+        """Return a lane's region, as it or its profile says, if either does. Nothing is called."""
         try:
             return self.login(lane).region
         except UsageError:  # there is no such profile
@@ -203,11 +203,7 @@ class Session(Opening):
 
     @asynccontextmanager
     async def _preparing(self, manifest: Manifest) -> AsyncIterator[Prepare | None]:
-        """
-        Return what is to be done with each row before its run is started, if anything.
-
-        Where rows have sheets of their own: each is written once, with the login of the run's lane.
-        """
+        """Return what writes rows' own sheets, with the logins of their lanes, before runs are started."""
         if not manifest.has_own_sheets:
             yield None
             return
@@ -240,10 +236,7 @@ class Session(Opening):
         """
         Hold a manifest's batch, made where need be, to look for the runs of its rows in every lane.
 
-        Raises:
-            UsageError: Its runs are elsewhere.
-            LeaseHeldError: A launcher holds the batch.
-            ServiceUnusableError: No credentials, or a lane cannot be used: nobody knows what is there.
+        Raises ServiceUnusableError where a lane cannot be used: its runs would be missing.
         """
         lanes = await self._opened(manifest, waits=True, is_whole=True)
         async with self.holding(manifest.batch, lease) as held:
@@ -261,7 +254,7 @@ class Session(Opening):
         lease: float = 30.0,
     ) -> AsyncIterator[Launch]:
         """
-        Hold a batch to carry out what was asked to be cancelled; nothing is submitted, nothing else watched.
+        Hold a batch to cancel what was asked to be cancelled; nothing is submitted, nothing else watched.
 
         It begins when it is awaited, and ends when what was asked for has ended.
 
@@ -272,7 +265,7 @@ class Session(Opening):
 
         Raises:
             UsageError: The batch's runs are in another region.
-            LeaseHeldError: A launcher holds the batch, and carries it out.
+            LeaseHeldError: A launcher holds the batch, and cancels them.
             ServiceUnusableError: No credentials.
         """
         ttl = min(timedelta(seconds=lease), LONGEST_LEASE)
@@ -325,13 +318,7 @@ class Session(Opening):
         )
 
     async def _has_ended(self, manifest: Manifest) -> bool:
-        """
-        Report whether all rows that the ledger has have ended, and nothing is to be complained of.
-
-        Raises:
-            UsageError: The file's name leads to a batch that is hardly meant.
-            BatchClosedError: It is worked on in another ledger.
-        """
+        """Report whether all rows that the ledger has have ended, without an error that has to be raised."""
         if not self.has_ledger:
             return False
         ledger = await self.ledger()

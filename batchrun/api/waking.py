@@ -71,13 +71,7 @@ def queues_of(
 async def waking(
     queues: Sequence[AskedQueue], login: Callable[[Lane | None], Login], clock: Clock
 ) -> AsyncIterator[Sequence[WakeLink]]:
-    """
-    Connect to queues; nothing is called yet.
-
-    Raises:
-        UsageError: A profile does not exist, or no region is set.
-        ServiceUnusableError: There are no credentials.
-    """
+    """Connect to queues; nothing is called yet."""
     if not queues:
         yield ()
         return

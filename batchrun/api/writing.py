@@ -90,13 +90,7 @@ async def put_results(
     view: View,
     is_safe: bool,
 ) -> int:
-    """
-    Replace *output* by results in one of the formats, Parquet included; return the number of rows.
-
-    Raises:
-        UsageError: pyarrow is not installed, or the file may not be replaced.
-        ResultsError, DeliveryError: It cannot be written.
-    """
+    """Replace *output* by results in one of the formats, Parquet included; return the number of rows."""
     async with delivered(output, store) as file:
         if format_ == PARQUET:
             from batchrun.report import parquet  # noqa: PLC0415 (few have pyarrow)
@@ -111,8 +105,8 @@ async def write_report(ledger: Ledger, batch: str, path: str | Path, *, target: 
 
     Raises:
         UsageError: There is no such batch; or the file may not be replaced.
-        ReportError: The file cannot be written; the old one, if any, is as it was.
-        DeliveryError: S3 does not take it; the old object, if any, is as it was.
+        ReportError: The file cannot be written; the old one, if any, is unchanged.
+        DeliveryError: S3 does not take it; the old object, if any, is unchanged.
     """
     # Only now: jinja2 takes as long to import as everything else together.
     from batchrun.report import html  # noqa: PLC0415

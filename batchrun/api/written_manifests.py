@@ -44,12 +44,7 @@ def defaults_kind(form: Format) -> Kind:
 
 
 def manifest_output(place: str, inputs: Inputs, *, force: bool) -> Destination:
-    """
-    Make the output at *place*, in the format that the name tells.
-
-    Raises:
-        UsageError: It tells none, or the file may not be written.
-    """
+    """Make the output at *place*, in the format of its name. Raises UsageError where that says none."""
     if not is_known(place):
         names = ", ".join(f".{one.value}" for one in Format)
         raise UsageError(f"--failed-manifest {place}: the name shows no format; end it in one of {names}")
@@ -67,12 +62,11 @@ async def write_failed(output: OutputFile, outcomes: AsyncIterator[Outcome], vie
     """
     Replace *output* by a manifest of the rows that *view* chooses, or of those that ended without success.
 
-    Each row asks for what the ledger has of it, name and lanes included; which lanes there are is not said.
-    The batch is not named: the manifest's own
-    name makes a new one, in which nothing has been sent.
+    Each row asks for what the ledger has of it, name and lane included; which lanes there are is not said.
+    The batch is not named: the manifest's own name makes a new one, in which nothing has been sent.
 
     Returns:
-        The number of rows; nothing is written where there are none, since no manifest is empty.
+        The number of rows; nothing is written without any, since no manifest is empty.
 
     Raises:
         ManifestError: The format cannot say what a row has.

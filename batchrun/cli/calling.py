@@ -76,24 +76,14 @@ def _set_up_logs(output: Output) -> None:
 
 
 async def batch_to_read(ledger: Ledger, name: str | None) -> Batch:
-    """
-    Return the batch of this name, or the only one; where it is worked on elsewhere, say so on stderr.
-
-    Raises:
-        UsageError: There is none of this name, or several to choose from.
-    """
+    """Return the batch of this name, or the only one; say on stderr where another ledger has it now."""
     batch = await find_batch(ledger, name)
     await note_closed(ledger, batch.name)
     return batch
 
 
 async def row_to_read(ledger: Ledger, entry_id: str, batch: str | None) -> Outcome:
-    """
-    Return the row of this id, or of the run of this id; likewise.
-
-    Raises:
-        UsageError: There is none, or several.
-    """
+    """Return the row of this id, or of the run of this id; warn as :func:`batch_to_read` does."""
     found = await find_row(ledger, entry_id, batch)
     await note_closed(ledger, found.entry.batch)
     return found
@@ -106,13 +96,7 @@ async def note_closed(ledger: Ledger, batch: str) -> None:
 
 
 async def batch_to_change(ledger: Ledger, name: str | None) -> Batch:
-    """
-    Return the batch of this name, or the only one.
-
-    Raises:
-        UsageError: There is none of this name, or several to choose from.
-        BatchClosedError: It is worked on elsewhere.
-    """
+    """Return the batch of this name, or the only one. Raises BatchClosedError where another ledger has it."""
     batch = await find_batch(ledger, name)
     if why := await ledger.batch(batch.name).why_closed():
         raise BatchClosedError(why)

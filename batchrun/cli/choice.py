@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from batchrun.report.columns import Condition
 
 _PAGE: Final = 500
-#: Rows from which on people are told that looking for them takes a while.
+#: Rows from which on a line says that looking for them takes a while.
 _MANY: Final = 50
 
 
@@ -79,7 +79,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoAhead:
-    """Whether it is done, and whether somebody is asked before."""
+    """Whether it is done, and whether to ask before."""
 
     dry_run: bool = flag(
         "--dry-run",
@@ -89,12 +89,7 @@ class GoAhead:
     yes: bool = flag("--yes", each_time="give it on the command line", help="Do not ask for confirmation.")
 
     def is_agreed(self, question: str) -> bool:
-        """
-        Ask, where there is somebody to ask.
-
-        Raises:
-            UsageError: There is nobody, and --yes was not given.
-        """
+        """Ask at a terminal. Raises UsageError where there is none and --yes was not given."""
         if self.yes:
             return True
         if not is_terminal(sys.stdin):
@@ -103,7 +98,7 @@ class GoAhead:
             return click.confirm(question, err=True)
 
     def is_told(self, output: Output) -> bool:
-        """Report whether people are told: not programs, nor who wants to hear of trouble alone, unasked."""
+        """Report whether to say what is done: not in JSON, nor with --quiet and --yes."""
         return not (output.as_json or (output.quiet and self.yes))
 
 
@@ -160,7 +155,7 @@ def _tell_looking(number: int) -> None:
 
 
 def tell_first_look(looked: FirstLook, *, is_done: bool) -> None:
-    """Say whose runs are there after all, and of whose nobody can tell."""
+    """Say whose runs were found, and of which that is unknown."""
     tell_back(looked, is_done=is_done)
     for why in sorted(set(looked.unknown.values())):
         ids = [entry_id for entry_id, reason in looked.unknown.items() if reason == why]

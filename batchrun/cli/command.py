@@ -53,8 +53,8 @@ class Option(click.Option):
 
         Args:
             names: All of them, and the field's.
-            each_time: Why it is said each time, and never in a file of settings; None where it may be.
-            risk: Why not every such file may set it.
+            each_time: Why it cannot be in a file of settings; None where it can.
+            risk: Why a file of settings that was merely found may not set it.
             settings: Click's.
         """
         long = next(name for name in names if name.startswith("--")).split("/")[0]
@@ -120,14 +120,7 @@ def made(kind: type[T], values: Mapping[str, Any]) -> T:
 def verb(
     kind: type[T], *, name: str | None = None, **settings: Any
 ) -> Callable[[Callable[[T], Awaitable[Exit | None] | Exit | None]], click.Command]:
-    """
-    Make a command of a function that takes one of *kind*, and returns the exit code unless that is 0.
-
-    Args:
-        kind: The class of its options.
-        name: The verb's, unless it is the function's.
-        settings: Click's.
-    """
+    """Make a command of a function that takes one of *kind*, and returns the exit code unless that is 0."""
 
     def decorate(carry_out: Callable[[T], Awaitable[Exit | None] | Exit | None]) -> click.Command:
         def call(**values: Any) -> None:

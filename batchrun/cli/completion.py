@@ -1,4 +1,4 @@
-"""What a shell offers when somebody presses Tab: batches, rows, columns, files."""
+"""What a shell offers for Tab: batches, rows, columns, files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _asked(context: click.Context, ask: Ask) -> Sequence[Any]:
             found: Sequence[Any] = await ask(ledger)
             return found
 
-    with suppress(Exception):  # a traceback in the middle of somebody's line helps nobody
+    with suppress(Exception):  # a traceback in the middle of a command line is no help
         return anyio.run(asked)
     return ()
 

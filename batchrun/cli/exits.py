@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Exit(enum.IntEnum):
-    """How a command ended; what each means is told in ``MEANINGS``."""
+    """How a command ended; ``MEANINGS`` says what each means."""
 
     OK = 0
     SOME_FAILED = 1

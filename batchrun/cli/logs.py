@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from batchrun.cli.options import Output
 
-#: Where a line that is too long for a terminal goes on.
+#: Where a line that is too long for a terminal continues.
 _HANG: Final = 4
 #: Facts of an event that are sentences by themselves; others need their names.
 _SAID: Final = frozenset({"message", "reason", "why", "error", "last", "note", "instead", "cure"})
@@ -40,9 +40,9 @@ def configure(*, verbosity: int, as_json: bool, is_drawn: bool = False) -> None:
     Set up logging for the process.
 
     Args:
-        verbosity: -1 for warnings alone, 0 for changes of substance, 1 and more for every retry.
+        verbosity: -1 for warnings alone, 0 for changes of state, 1 and more for every retry.
         as_json: One JSON object a line, instead of text.
-        is_drawn: What goes well is drawn already: unless more was asked for, warnings alone, as sentences.
+        is_drawn: Progress is drawn already: unless more was asked for, only warnings, as sentences.
     """
     is_drawn = is_drawn and not as_json and verbosity <= 0
     verbosity = -1 if is_drawn else verbosity

@@ -124,7 +124,7 @@ def main() -> NoReturn:
     try:
         code = _outcome()
         _flush()
-    except KeyboardInterrupt:  # one more, while the first is told
+    except KeyboardInterrupt:  # one more, while the first is reported
         code = Exit.WORK_LEFT
     signals.ignore()
     sys.exit(code)

@@ -134,7 +134,7 @@ class ManifestOptions:
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is a folder; of what cannot be found out, whoever opens it says why."""
+        """Whether it is a folder; where that cannot be found out, opening it says why."""
         return self.manifest is not None and os.path.isdir(self.manifest)  # noqa: PTH112 (a Path raises where it may not look)
 
     @property

@@ -36,7 +36,7 @@ def warned_of_password(context: click.Context, parameter: click.Parameter, ledge
             where = parameter.opts[0] if is_option else parameter.metavar
             or_else = ", or give the address by BATCHRUN_LEDGER" if is_option else ""
             complain(
-                f"warning: whoever lists the processes of this machine (ps) reads the password in {where}; "
+                f"warning: every user of this machine can read the password in {where} (ps); "
                 f"keep it in a service file (service=NAME) or in PGPASSFILE{or_else}"
             )
     return ledger
@@ -196,7 +196,7 @@ class Service(Account):
     timeout: float = TIMEOUT()
 
     def target(self, *, concurrency: int = 32) -> Target:
-        """Say so to who calls it, with so many calls of one kind in the air."""
+        """Return it for the service, with so many calls of one kind under way."""
         return Target(
             profile=self.profile,
             region=self.region,
@@ -239,7 +239,7 @@ class EngineOptions:
         type=click.Choice([engine.value for engine in Engine]),
         default=Engine.STARTRUN.value,
         help="How to submit: each row by StartRun; rows alike together by StartRunBatch, which the service "
-        "submits with nobody watching; or auto, by StartRunBatch where 100 rows or more are alike. See "
+        "submits by itself; or auto, by StartRunBatch where 100 rows or more are alike. See "
         "'batchrun help engines'.",
     )
     batch_settings: str | None = option(

@@ -35,9 +35,9 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 #: Seconds after which a signal was not seen: those that are, are at once.
 _SOON: Final = 0.1
 _SHOW_CURSOR: Final = "\x1b[?25h"
-#: Who hears of signals now; they are the process's own, and so is all of this.
+#: What handles signals now; they are the process's own, and so is all of this.
 _listeners: list[Listener] = []
-#: Signals that came, and of which nobody was told yet: the event loop has not had its turn.
+#: Signals that came and were not handled yet: the event loop has not had its turn.
 _untold: deque[signal.Signals] = deque()
 
 
@@ -45,11 +45,11 @@ def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
     """
     Run a verb's *function* to its end in an event loop.
 
-    The first signal that nobody hears gives it up, so that whatever it holds is let go; the next one leaves
-    at once.
+    The first signal that nothing handles cancels it, so that what it holds is released; the next one ends the
+    process at once.
 
     Raises:
-        KeyboardInterrupt: It was given up.
+        KeyboardInterrupt: It was cancelled.
     """
     import anyio  # noqa: PLC0415 (half of what most verbs take to start, and they wait for nothing)
 
@@ -63,7 +63,7 @@ def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
 
 
 def default() -> None:
-    """Have signals raise KeyboardInterrupt, where no event loop hears of them."""
+    """Have signals raise KeyboardInterrupt, where no event loop handles them."""
     for number in SIGNALS:
         signal.signal(number, signal.default_int_handler)
 
@@ -106,12 +106,7 @@ def hearing_until_its_end() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """
-    Let a signal end a block that waits without the event loop: for an answer, or for standard input.
-
-    Raises:
-        KeyboardInterrupt: One came, within the block or before the event loop could tell of it.
-    """
+    """Let a signal end a block that waits without the event loop: for an answer, or for standard input."""
     before = [(number, signal.getsignal(number)) for number in SIGNALS]
     default()  # first: a signal between these lines must not get lost
     try:
@@ -128,9 +123,9 @@ def _insisting() -> Iterator[None]:
     """
     Send each signal again until the block, in the main thread, ends by it.
 
-    Python notes a signal and acts on it between two of its own steps. One that comes while a single step of
-    it, such as reading so many bytes, goes from one read of the system to the next, ends neither: the wait
-    begins, and nobody is told until it is over.
+    Python notes a signal and acts on it between two of its own steps. One that comes while a single step,
+    such as reading so many bytes, moves from one system call to the next, ends neither: the signal is acted
+    on only when the wait is over.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -184,7 +179,7 @@ async def _run(function: Callable[..., Awaitable[T]], arguments: tuple[Any, ...]
 
 
 class _Telling:
-    """Notifies who listens; where nobody does, the first signal gives the verb up, the next leaves."""
+    """Passes signals to a listener; without one the first cancels the verb, the next ends the process."""
 
     def __init__(self, scope: anyio.CancelScope) -> None:
         self._scope = scope

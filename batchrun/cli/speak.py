@@ -43,10 +43,10 @@ def spell_out() -> None:
 
 def say(text: str, *, hang: int | None = None) -> None:
     """
-    Write a line on stdout; what could drive a terminal in it is spelt out.
+    Write a line on stdout; control characters in it are escaped.
 
-    With *hang*, a terminal gets one that is too long for it as several, broken between words, all but the
-    first beginning at that column. What people may copy as a whole, such as a command, goes without.
+    With *hang*, a terminal gets a line that is too long for it as several, broken between words, all but the
+    first beginning at that column. What people copy as a whole, such as a command, goes without.
     """
     write(sys.stdout, _for_whom(sys.stdout, printable(text), hang) + "\n")
 
@@ -60,7 +60,7 @@ def emit(message_type: str, **facts: Any) -> None:
     """
     Write one JSON object as a line on stdout; ``message_type`` says what it is.
 
-    Names are the API's for its fields and ours in snake_case; old ones are put beside.
+    Names are the API's for its fields and ours in snake_case; old names are written too.
     """
     told = {"message_type": message_type, **with_old_names(message_type, facts)}
     write(sys.stdout, json.dumps(told, ensure_ascii=not _is_utf8(sys.stdout)) + "\n")
@@ -76,7 +76,7 @@ def write(stream: IO[str] | None, text: str) -> None:
         if stream is not None:
             stream.write(text)
             stream.flush()
-    except (OSError, ValueError):  # nobody reads any more, the disk is full, it was closed
+    except (OSError, ValueError):  # the reader is gone, the disk is full, it was closed
         swallow(stream)
 
 
@@ -102,7 +102,7 @@ def poured(failure: Callable[[str, OSError], Exception]) -> Iterator[TextIO]:
     try:
         yield sys.stdout
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has seen enough
+    except BrokenPipeError:  # the reader has seen enough
         swallow(sys.stdout)
     except OSError as error:
         swallow(sys.stdout)
@@ -118,7 +118,7 @@ class ForTerminal(io.TextIOWrapper):
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
-    """Report whether somebody may be looking at *stream*, or typing."""
+    """Report whether *stream* is a terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
@@ -144,7 +144,7 @@ def fitted(text: str, width: int, hang: int) -> str:
 
 
 def let_libraries_log(handler: logging.Handler) -> None:
-    """Pass what botocore and aiobotocore log to *handler*, and to nobody else."""
+    """Pass what botocore and aiobotocore log to *handler* alone."""
     for name in _LIBRARIES:
         logger = logging.getLogger(name)
         logger.handlers = [handler]
@@ -162,12 +162,12 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return text of others as one line that is safe to show, and no longer than anybody reads."""
+    """Return foreign text as one line that is safe to show, and not too long."""
     return shortened(whole_line(text), TOLD)
 
 
 def whole_line(text: str) -> str:
-    """Return all of a text of others as one line that is safe to show, to whoever asked for just that."""
+    """Return the whole of a foreign text as one line that is safe to show."""
     return printable(text).replace("\n", " ").rstrip()
 
 
@@ -198,11 +198,7 @@ def seconds(value: float) -> str:
 
 
 def until(at: datetime, seconds: float) -> str:
-    """
-    Write what time it will be *seconds* after *at*, in the machine's zone, for people at a terminal.
-
-    To the minute; with the day where that is another one, with the date where the day would not say which.
-    """
+    """Say what time it is *seconds* after *at*, in the machine's zone, with the day where it is another."""
     now, then = at.astimezone(), (at + timedelta(seconds=seconds)).astimezone()
     day = "%a " if then - now < _WEEK else "%d %b "
     day = "" if then.date() == now.date() else day

@@ -31,7 +31,7 @@ class Message:
 
 
 class Channel(ABC):
-    """One way to tell."""
+    """One way to send notices."""
 
     @property
     @abstractmethod
@@ -44,9 +44,4 @@ class Channel(ABC):
 
     @abstractmethod
     async def deliver(self, message: Message) -> None:
-        """
-        Deliver, or raise; a call that is cancelled leaves nothing behind.
-
-        Raises:
-            NoticeError: It was not taken; says why, and what to do.
-        """
+        """Deliver, or raise NoticeError, which says what to do; a cancelled call leaves nothing behind."""

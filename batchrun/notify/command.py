@@ -37,7 +37,7 @@ _CURES: Final = {
     126: "make it executable",
     127: "give the full path of each program: cron's and systemd's PATH is short",
 }
-#: Bytes that are kept, and characters that are told.
+#: Bytes that are kept, and characters that are shown.
 _KEPT: Final = 4096
 _TOLD: Final = 300
 _PIECE: Final = 64 * 1024
@@ -65,7 +65,7 @@ class Command(Channel):
 
     async def deliver(self, message: Message) -> None:
         """Run it to its end; if cancelled, end it with all that it started."""
-        # A file, not a pipe: whoever does not read it holds nothing up.
+        # A file, not a pipe: a command that does not read it holds nothing up.
         with tempfile.TemporaryFile() as given, LastWords() as said:
             given.write(message.as_json.encode() + b"\n")
             given.seek(0)
@@ -141,7 +141,7 @@ class LastWords:
 
     @property
     def text(self) -> str:
-        """What was heard last."""
+        """The last output."""
         return self._kept.decode(errors="replace").strip()[-_TOLD:]
 
     @asynccontextmanager
@@ -164,7 +164,7 @@ class LastWords:
             is_open = self._take()
 
     def _take(self) -> bool:
-        """Take what is there, if anything; False where nobody can write any more."""
+        """Take what is there, if anything; False where nothing can be written any more."""
         try:
             piece = os.read(self._reading, _PIECE)
         except BlockingIOError:

@@ -46,12 +46,7 @@ class Digests:
         self._seen: tuple[object, object] | None = None
 
     async def begin(self, batch: StoredBatch, begun: datetime, tally: Tally) -> None:
-        """
-        Look when something last changed, before this launch does anything.
-
-        Raises:
-            LedgerError: The history cannot be read.
-        """
+        """Find out when something last changed, before this launch does anything."""
         now = self._clock.utcnow()
         # What is older than a whole interval has a moment behind it, whenever it was.
         since = max(begun, now - self._every)
@@ -60,7 +55,7 @@ class Digests:
         self._begun, self._seen = begun, _seen(tally)
 
     def is_due(self, tally: Tally) -> bool:
-        """Report whether a digest is to be told of a batch that stands so now; it is not due again then."""
+        """Report whether a digest is due for a batch that stands so now; it is not due again then."""
         seen, now = _seen(tally), self._clock.utcnow()
         if self._begun is None or seen == self._seen:
             return False
@@ -70,10 +65,10 @@ class Digests:
 
 def _seen_by_launches(events: Sequence[tuple[datetime, str]]) -> Iterator[datetime]:
     """
-    Go through the times of changes that a launch recorded, and told of where a digest was due.
+    Yield the times of changes that a launch recorded, and sent a digest for where one was due.
 
-    What people ask for between launches (retries, runs that are given back) is recorded by whoever asks, who
-    tells nobody: the digest that it would bring is left to the next launch.
+    What is asked for between launches (retries, runs that are found again) is recorded by another command,
+    which sends nothing: its digest is left to the next launch.
     """
     given_back = {at for at, kind in events if kind == _GIVEN_BACK}
     return (at for at, kind in events if kind not in _ASKED_FOR and at not in given_back)
@@ -94,7 +89,7 @@ class Teller:
     """
     The notices of one batch.
 
-    No method raises, nor takes longer than the time limit and a moment for each notice; what goes wrong is
+    No method raises, or takes longer than the time limit and a moment for each notice; what goes wrong is
     logged. A delivery that has begun is not cut short by a cancellation.
     """
 
@@ -107,11 +102,7 @@ class Teller:
         clock: Clock,
         digests: Digests | None = None,
     ) -> None:
-        """
-        Make one that gives each channel *limit* seconds, and tells *digests* too where there are some.
-
-        Without channels nothing is noted either.
-        """
+        """Make one that gives each channel *limit* seconds, and sends *digests* too, if any."""
         self._batch = batch
         self._channels = tuple(channels)
         self._limit = limit
@@ -127,7 +118,7 @@ class Teller:
             self._deliveries.cancel()
 
     async def begin(self, tally: Tally, begun: datetime) -> None:
-        """Forget what was told earlier of a batch *begun* then and is not so any more, as a launch begins."""
+        """Remove notices of a batch *begun* then that are out of date, as a launch begins."""
         await self._forget_all_but(holding(tally, needs_somebody=True))
         if self._digests is not None and self._channels:
             try:

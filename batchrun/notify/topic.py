@@ -26,12 +26,7 @@ class Topic(Channel):
     """Publishes to one topic: the text to e-mail, the JSON to the rest."""
 
     def __init__(self, arn: str, publish: Callable[[str, Mapping[str, Any]], Awaitable[None]]) -> None:
-        """
-        Make one for the topic *arn*, which says the region; *publish* takes that, and the request.
-
-        Raises:
-            UsageError: It is no topic's ARN.
-        """
+        """Make one for the topic *arn*, which says the region; *publish* takes that, and the request."""
         match = _ARN.fullmatch(arn)
         if match is None:
             raise UsageError(

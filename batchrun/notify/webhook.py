@@ -46,7 +46,7 @@ _THEIR_FAULT: Final = range(500, 600)
 
 
 class Form(enum.Enum):
-    """How a webhook is told."""
+    """The form of a webhook's body."""
 
     JSON = "json"  #: the summary, as commands get it
     SLACK = "slack"
@@ -121,12 +121,7 @@ class Webhook(Channel):
     """Posts to one address."""
 
     def __init__(self, url: str, *, clock: Clock, form: Form = Form.JSON) -> None:
-        """
-        Make one for *url*, which takes notices in this *form*.
-
-        Raises:
-            UsageError: It is none that a summary is sent to.
-        """
+        """Make one for *url*, which takes notices in this *form*; UsageError for what is no such URL."""
         parts = _parts(url)
         self._url = url
         self._clock = clock
@@ -183,7 +178,7 @@ def _judged(status: int) -> tuple[NoticeError, bool] | None:
     if status in _ELSEWHERE:
         return NoticeError(f"it answers {status}, a redirect", cure="give the address it leads to"), False
     is_passing = status == _TOO_MANY or status in _THEIR_FAULT
-    cure = "ask whoever runs it" if is_passing else "check the address and its token"
+    cure = "ask its operator" if is_passing else "check the address and its token"
     return NoticeError(f"it answers {status}", cure=cure), is_passing
 
 

@@ -35,12 +35,7 @@ _NAMED: Final = 20
 async def check(
     ledger: Ledger, batch: str, conditions: Sequence[Condition], columns: Collection[str] = ()
 ) -> None:
-    """
-    See that *batch* can have what is asked for.
-
-    Raises:
-        UsageError: A status that nothing can have, or a parameter or tag that no row has.
-    """
+    """Raise UsageError for a status that nothing can have, or a parameter or tag that no row has."""
     for condition in conditions:
         if STATUS in condition.columns:
             await _check_status(ledger, batch, condition)
@@ -131,12 +126,7 @@ class Choice:
         return self.ids is None and not self.conditions
 
     async def entries(self, ledger: Ledger, batch: str, states: Collection[State]) -> AsyncIterator[Entry]:
-        """
-        Go through the batch's entries in *states* that are meant.
-
-        Raises:
-            UsageError: The batch has no entry of an id that was given, or cannot have what a condition says.
-        """
+        """Yield the entries in *states* that are meant; UsageError for what the batch cannot have."""
         await self._check_ids(ledger, batch)
         await check(ledger, batch, self.conditions)
         view = View(where=self.conditions)
@@ -147,12 +137,7 @@ class Choice:
                     yield one.entry
 
     async def attempts(self, ledger: Ledger, batch: str) -> frozenset[tuple[str, int]]:
-        """
-        Return the attempts that are meant, by id and number; conditions speak of each by itself.
-
-        Raises:
-            UsageError: As for :meth:`entries`.
-        """
+        """Return the attempts that are meant, by id and number; conditions speak of each attempt."""
         await self._check_ids(ledger, batch)
         await check(ledger, batch, self.conditions)
         view = View(where=self.conditions)
@@ -184,12 +169,7 @@ _TIMES: Final = 5
 
 
 async def begun_again(job: Callable[[], Awaitable[T]]) -> T:
-    """
-    Return what *job* returns, which reads a batch's outcomes and leaves nothing behind where it fails.
-
-    Raises:
-        LedgerError: The ledger cannot be read.
-    """
+    """Return what *job* returns, which reads a batch's outcomes and leaves nothing behind where it fails."""
     for _ in range(1, _TIMES):
         try:
             return await job()

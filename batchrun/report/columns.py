@@ -142,7 +142,7 @@ def _table(request: Mapping[str, Json], name: str) -> Mapping[str, Json]:
 
 
 STATUS: Final = "status"
-#: Columns that hold words of the service's own, which nobody types in capitals; the last one several.
+#: Columns that hold the service's own words, typed in any case; the last one several.
 _OF_WORDS: Final = frozenset({STATUS, "failureReason", TASK_REASON})
 #: Stands for the usual columns in a list of columns.
 _USUAL: Final = "all"
@@ -173,12 +173,7 @@ class Condition:
 
 
 def read_condition(text: str) -> Condition:
-    """
-    Read ``COLUMN=GLOB`` or ``COLUMN!=GLOB``.
-
-    Raises:
-        UsageError: It is neither, or the results have no such column.
-    """
+    """Read ``COLUMN=GLOB`` or ``COLUMN!=GLOB``."""
     left, equals, glob = text.partition("=")
     name = left.removesuffix("!").strip()
     if not equals or not name:
@@ -194,12 +189,7 @@ def failed_of(glob: str) -> Condition:
 
 
 def read_columns(text: str) -> tuple[str, ...]:
-    """
-    Read the names of columns, with commas between; ``all`` stands for the usual ones.
-
-    Raises:
-        UsageError: One of them is no column, or is given twice.
-    """
+    """Read the names of columns, with commas between; ``all`` stands for the usual ones."""
     parts = [part.strip() for part in text.split(",")]
     names = [name for part in parts for name in (COLUMNS if part == _USUAL else (column(part),))]
     if twice := next((name for name in names if names.count(name) > 1), None):
@@ -208,12 +198,7 @@ def read_columns(text: str) -> tuple[str, ...]:
 
 
 def column(name: str) -> str:
-    """
-    Return *name* back where the results have such a column, or may have.
-
-    Raises:
-        UsageError: They do not; says what was meant, perhaps.
-    """
+    """Return *name* where the results may have such a column. Raises UsageError, with a suggestion."""
     if name in COLUMNS or is_own(name):
         return name
     known = (*KNOWN, "parameters.NAME", "tags.NAME")
@@ -226,10 +211,10 @@ def column(name: str) -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """
-    Which part of the results is written; all of it unless something else is said.
+    Which part of the results is written; all of it by default.
 
-    Rows are chosen as their latest attempt has them. Earlier attempts are told within their entry, except
-    where only some columns are wanted; in CSV, which has no within, only where they are asked for.
+    Rows are chosen by their latest attempt. Earlier attempts are part of their entry, except where only some
+    columns are wanted; a CSV, which cannot nest, has them only where they are asked for.
     """
 
     where: tuple[Condition, ...] = ()  #: an entry must satisfy each
@@ -249,7 +234,7 @@ class View:
 
     @property
     def nests_attempts(self) -> bool:
-        """Whether a format that can tell attempts within their entry does so."""
+        """Whether a format that can nest attempts within their entry does so."""
         return self.attempts or self.columns is None
 
     def shows(self, latest: ResultsRow) -> bool:

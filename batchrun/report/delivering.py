@@ -45,12 +45,7 @@ class OutputObject:
         return self.uri
 
     def check(self) -> None:
-        """
-        See that it may be written, as far as its name says; nobody is asked.
-
-        Raises:
-            UsageError: It may not; says why, and what to do.
-        """
+        """Raise UsageError where its name shows that it may not be written; nothing is called."""
         if wrong := wrong_place(self.uri):
             raise self._refused(f"cannot be written: {wrong[0]}; {wrong[1]}", ", or")
         if (role := self.inputs.role_of_uri(self.uri)) is not None:
@@ -59,12 +54,7 @@ class OutputObject:
             raise self._refused(why)
 
     def check_replaceable(self, mark: str | None) -> None:
-        """
-        See that what is there may be replaced, by what it was marked as; None where nothing is known of it.
-
-        Raises:
-            UsageError: It may not.
-        """
+        """Raise UsageError where what is there may not be replaced; a *mark* of None is unknown."""
         if mark is None or self.force:
             return
         if self.kind.is_one is None:
@@ -100,7 +90,7 @@ def output_at(
     Return the output at a path or a place in S3.
 
     Args:
-        place: Where people want it.
+        place: What the user named.
         kind: What it is.
         option: How another place is given.
         again: What writes it once more where S3 does not take it, in words.
@@ -120,12 +110,7 @@ def output_at(
 
 
 async def look(output: Destination, store: ObjectStore) -> None:
-    """
-    See before the work begins that what is there may be replaced; where S3 cannot say, it is found out later.
-
-    Raises:
-        UsageError: It may not.
-    """
+    """Raise UsageError where what is there may not be replaced; where S3 cannot say, this comes later."""
     if isinstance(output, OutputObject) and not output.force:
         with suppress(ServiceError):
             output.check_replaceable(await store.mark(output.uri))
@@ -133,13 +118,7 @@ async def look(output: Destination, store: ObjectStore) -> None:
 
 @asynccontextmanager
 async def delivered(output: Destination, store: ObjectStore) -> AsyncIterator[OutputFile]:
-    """
-    Return the file to write, which goes to where *output* is when all went well, and only if it was written.
-
-    Raises:
-        UsageError: It may not go there.
-        DeliveryError: S3 does not take it; what is there is as it was.
-    """
+    """Return the file to write, which goes to *output* when all went well and something was written."""
     output.check()
     if isinstance(output, OutputFile):
         yield output

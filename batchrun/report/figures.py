@@ -91,9 +91,9 @@ def common_start(texts: Collection[str]) -> str:
     return "".join(one for one, _ in same)
 
 
-#: How many of the slowest runs are told.
+#: How many of the slowest runs are shown.
 SLOWEST: Final = 10
-#: How many different messages of one reason are told: those that differ in an id alone are one.
+#: How many different messages of one reason are shown: those that differ in an id alone are one.
 MESSAGES: Final = 3
 _NONE: Final = timedelta()
 
@@ -133,7 +133,7 @@ class Failure:
     ids: tuple[str, ...]  #: rows that stand so now, in manifest order
     earlier: int  #: attempts that ended so, and were followed by another
     messages: tuple[FailureMessage, ...]  #: the most frequent
-    other_messages: int  #: how many different ones are not told
+    other_messages: int  #: how many different ones are not shown
     advice: Advice | None
     tasks: tuple[TaskFailures, ...] = ()  #: why tasks of these rows' runs failed, as far as is known
 

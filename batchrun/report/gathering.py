@@ -43,7 +43,7 @@ _NONE: Final[Mapping[int, FailedTasks]] = {}
 
 
 class RowStanding(enum.Enum):
-    """Where a row stands, in the order in which they are told."""
+    """Where a row stands, in the order in which they are shown."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -87,7 +87,7 @@ _BY_STATE: Final = {
     State.REFUSED: RowStanding.REFUSED,
 }
 _BY_OUTLOOK: Final = {
-    Outlook.GOING: RowStanding.DELETED,  # a later attempt was begun, so nobody looks at this one any more
+    Outlook.GOING: RowStanding.DELETED,  # a later attempt was begun, so this one is not watched any more
     Outlook.COMPLETED: RowStanding.SUCCEEDED,
     Outlook.FAILED: RowStanding.FAILED,
     Outlook.CANCELLED: RowStanding.CANCELLED,
@@ -302,7 +302,7 @@ async def gathered(
         batch: Which one.
         at: Now.
         prices: Those of the regions of its runs; None for a report without costs.
-        dynamic_gib: What DYNAMIC storage is taken to have held on average, where somebody knows.
+        dynamic_gib: What DYNAMIC storage is taken to have held on average, where that is known.
     """
     stored = ledger.batch(batch.name)
 

@@ -36,25 +36,19 @@ if TYPE_CHECKING:
 #: Scripts that both pages begin with.
 PARTS: Final = ("rows.js", "links.js", "colours.js", "lines.js", "bars.js")
 _SHOWN: Final = 300
-#: Ids that are told with a reason; the table has all of them.
+#: Ids that are shown with a reason; the table has all of them.
 IDS: Final = 200
-#: Moments of the runs over time that are also told in numbers.
+#: Moments of the runs over time that are also shown in numbers.
 _TOLD_MOMENTS: Final = 24
 #: In place of what is not known.
 _UNKNOWN: Final = "\N{EN DASH}"
 _SCRIPTS: Final = (*PARTS, "timeline.js", "gantt.js", "at_hand.js", "table.js", "report.js")
-#: Silence of the ledger, while there is work left, that is told: a launcher looks at least this often.
+#: Silence of the ledger, while there is work left, that is shown: a launcher looks at least this often.
 _SILENCE: Final = timedelta(hours=1)
 
 
 def write(output: OutputFile, report: Report) -> None:
-    """
-    Replace the *output* by the report; readers see the old one or the new one, never a part.
-
-    Raises:
-        UsageError: The file may not be replaced.
-        ReportError: The file cannot be written; the old one, if any, is as it was.
-    """
+    """Replace the *output* by the report; readers see the old one or the new one, never a part."""
     text = render(report)
     try:
         with replacing(output) as file:

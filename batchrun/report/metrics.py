@@ -27,7 +27,7 @@ _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What is known of a batch and its launch at one moment; what nobody knows is None."""
+    """What is known of a batch and its launch at one moment; what is unknown is None."""
 
     batch: str
     at: datetime
@@ -36,12 +36,12 @@ class Reading:
     lanes: Sequence[LaneCounts] = ()  #: none in a batch without
     starts_per_second: float
     seconds_left: float | None = None
-    oldest_active: datetime | None = None  #: when the oldest run that goes on was created
+    oldest_active: datetime | None = None  #: when the oldest active run was created
     last_success: datetime | None = None  #: when an entry was last seen to succeed
     calls: Mapping[str | None, Mapping[str, CallCounts]]  #: by lane, None in a batch without, and operation
     troubles: Mapping[str, LaneTrouble] = field(default_factory=dict)  #: lanes to which nothing is sent now
     lease: Lease | None = None  #: None where no launch holds the batch
-    exit_code: int | None = None  #: None while the launch goes on
+    exit_code: int | None = None  #: None during the launch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class _Family:
 
 
 def exposition(reading: Reading) -> str:
-    """Return the whole text; a metric whose value nobody knows is left out."""
+    """Return the whole text; a metric whose value is unknown is left out."""
     return "".join(
         f"{line}\n" for family in _families(reading) for line in _lines(family, _escaped(reading.batch))
     )

@@ -53,12 +53,7 @@ class Inputs:
         return _MANIFEST if uri in self.manifests else None
 
     def role_of(self, path: Path) -> str | None:
-        """
-        Say what the file at *path* is, by whichever of its names; None for none of these.
-
-        Raises:
-            OSError: It cannot be found out.
-        """
+        """Say what the file at *path* is, by any of its names; None for none of these."""
         if self.ledger is not None and _is_of_ledger(path, Path(self.ledger)):
             return "the ledger, or belongs to it"
         roles = {
@@ -74,7 +69,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What is written: how its file's name ends, and how one is told that may be replaced."""
+    """What is written: how its file's name ends, and how to know one that may be replaced."""
 
     what: str  #: ``results``, ``a report``
     endings: tuple[str, ...]  #: the extensions that mean it, such as ``.csv``
@@ -110,12 +105,7 @@ class OutputFile:
         return str(self.path.absolute())
 
     def check(self) -> None:
-        """
-        See that it may be written; every writer asks this before it begins, and again before it replaces.
-
-        Raises:
-            UsageError: It may not; says why, and what to do.
-        """
+        """Raise UsageError where it may not be written; before a writer begins, and before it replaces."""
         try:
             self._check_inputs()
             self._check_name()
@@ -182,7 +172,7 @@ def _is_of_ledger(path: Path, ledger: Path) -> bool:
     try:
         names = {ledger.resolve(), ledger.absolute()}  # SQLite follows links, others may not
     except (OSError, ValueError, RuntimeError):
-        return False  # whoever opens it says why it cannot be one
+        return False  # opening it says why
     place = path.resolve()
     is_lease = any(
         place.parent == name.parent and place.name.startswith(f"{name.name}{_LEASE}") for name in names
@@ -223,7 +213,7 @@ def replacing(output: OutputFile) -> Iterator[IO[str]]:
 
     Raises:
         UsageError: It may not be written.
-        OSError: It cannot be written; the old one, if any, is as it was.
+        OSError: It cannot be written; the old one, if any, is unchanged.
     """
     with replacing_bytes(output) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
@@ -247,7 +237,7 @@ def replacing_bytes(output: OutputFile) -> Iterator[BinaryIO]:
 
 @contextmanager
 def drafted(output: OutputFile) -> Iterator[Path]:
-    """Return the path of such a new file, for whoever must read again what was written."""
+    """Return the path of such a new file, to read again what was written."""
     output.check()
     path = output.path.resolve()
     draft = path.with_name(f".batchrun-{secrets.token_hex(8)}.new")

@@ -34,7 +34,7 @@ STARTS_WINDOW: Final = timedelta(minutes=5)
 ENDS_WINDOW: Final = timedelta(minutes=30)
 #: Entries of each kind that are worth a look.
 SHOWN: Final = 5
-#: Cancellations that are counted at most: more come to the same for whoever reads it.
+#: Cancellations that are counted at most; beyond that the number does not matter.
 MOST_CANCELLING: Final = 1000
 _STARTS: Final = frozenset({"accepted"})
 _ENDS: Final = frozenset({"completed", "failed", "cancelled", "removed", "refused"})
@@ -45,7 +45,7 @@ _NINE_OF_TEN: Final = 1.64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """How long something takes if all goes on as now: nine times of ten between *least* and *most*."""
+    """How long something takes at the present rate: nine times of ten between *least* and *most*."""
 
     likely: timedelta
     least: timedelta
@@ -115,7 +115,7 @@ class LaneCounts:
 
     @property
     def numbers(self) -> dict[str, int]:
-        """How many stand where; a lane does not tell queued from running."""
+        """How many stand where; a lane does not distinguish queued from running."""
         told = numbers(Counts(by_state=self.by_state))
         active = told.pop("queued") + told.pop("running")
         return {
@@ -253,8 +253,8 @@ def estimate(open_: int, ended: Sequence[datetime], at: datetime) -> Estimate | 
     """
     Say how long *open_* entries will take if they end as others did lately.
 
-    Ends are taken to come independently of each other, so of *n* of them the rate is known to a share of one
-    in the root of *n*.
+    Ends are taken to come independently of each other, so after *n* of them the rate is known to within one
+    part in the root of *n*.
     """
     if not open_ or len(ended) < _ENDS_NEEDED:
         return None

@@ -59,7 +59,7 @@ _Change = tuple[int, int, int, int]
 
 
 def timeline(rows: Iterable[ShownRow], at: datetime, *, moments: int = MOMENTS) -> Timeline:
-    """Count the runs of *rows* at evenly spread moments; those that go on do so until *at*."""
+    """Count the runs of *rows* at evenly spread moments; active ones last until *at*."""
     changes: defaultdict[datetime, list[_Change]] = defaultdict(list)
     undated, is_going = 0, False
     for attempt in _runs(rows):
@@ -183,7 +183,7 @@ def script_text(value: Json) -> str:
 
 
 def cut(text: str, most: int = TEXT) -> str:
-    """Keep the beginning of *text*, with a mark where it goes on."""
+    """Keep the beginning of *text*, with a mark where something was cut."""
     return text if len(text) <= most else f"{text[:most]}…"
 
 

@@ -33,7 +33,7 @@ class ParquetSink(Sink):
     """
     A row for each entry, its earlier attempts in a list within it; times are times.
 
-    A column has one type, so what a row's own columns hold is text, as in a CSV.
+    A column has one type, so values of a row's own columns are text, as in a CSV.
     """
 
     def __init__(self, file: IO[bytes], view: View) -> None:
@@ -77,13 +77,7 @@ class ParquetSink(Sink):
 
 
 async def write(output: OutputFile, outcomes: AsyncIterator[Outcome], view: View) -> int:
-    """
-    Replace the *output* by the results, and return the number of entries.
-
-    Raises:
-        UsageError: pyarrow is not installed, or the file may not be replaced.
-        ResultsError: The file cannot be written; the old one, if any, is as it was.
-    """
+    """Replace the *output* by the results, and return the number of entries."""
     check()
     try:
         with replacing_bytes(output) as file:
@@ -93,12 +87,7 @@ async def write(output: OutputFile, outcomes: AsyncIterator[Outcome], view: View
 
 
 def check() -> None:
-    """
-    See that Parquet can be written, before anything is begun.
-
-    Raises:
-        UsageError: pyarrow is not installed.
-    """
+    """Raise UsageError, before anything is begun, where pyarrow is not installed."""
     _pyarrow("pyarrow.parquet")
 
 

@@ -102,7 +102,7 @@ class JsonSink(JsonLinesSink):
 def nested(
     latest: ResultsRow, earlier: Sequence[ResultsRow], columns: Sequence[str], *, attempts: bool
 ) -> ResultsRow:
-    """Return an entry as one object; what an attempt shares with its entry is not told again."""
+    """Return an entry as one object; what an attempt shares with its entry is not repeated."""
     record: ResultsRow = {name: latest[name] for name in columns}
     if attempts:
         record["attempts"] = [
@@ -116,7 +116,7 @@ SHARED_COLUMNS: Final = frozenset({"id", "name", "workflowId", "changed"})
 
 
 def _defused(value: str) -> str:
-    """Keep a spreadsheet, or a terminal, from running what somebody else wrote."""
+    """Keep a spreadsheet, or a terminal, from running what others wrote."""
     value = "".join(character for character in value if character.isprintable() or character in "\t\n")
     return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
 
@@ -185,16 +185,10 @@ async def write(
     view: View = WHOLE,
 ) -> int:
     """
-    Replace the *output* by the results; readers see the old file or the new one, never a part.
+    Replace the *output* by the results, and return the number of entries.
 
-    *is_safe* puts an apostrophe before CSV cells that a spreadsheet would take for a formula.
-
-    Returns:
-        The number of entries.
-
-    Raises:
-        UsageError: The file may not be replaced.
-        ResultsError: The file cannot be written; the old one, if any, is as it was.
+    Readers see the old file or the new one, never a part. *is_safe* puts an apostrophe before CSV cells that
+    a spreadsheet would take for a formula.
     """
     try:
         with replacing(output) as file:

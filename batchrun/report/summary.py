@@ -32,7 +32,7 @@ _REASONS: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchFacts:
-    """What a launch knows of itself; what is not decided yet, as it goes on, is None."""
+    """What a launch knows of itself; what is not decided yet is None."""
 
     started_at: datetime
     results: str  #: where they are
@@ -44,7 +44,7 @@ class LaunchFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """How a batch stands as a notice is told."""
+    """How a batch stands as a notice is sent."""
 
     notice: Notice
     batch: str

@@ -37,7 +37,7 @@ class Verdict(enum.Enum):
 
     LET_IN = "let in"
     EXCHANGED = "exchanged"  #: it had the token: it gets the cookie, and an address without the token
-    UNKNOWN = "unknown"  #: nobody knows who asks
+    UNKNOWN = "unknown"  #: the one who asks is not known
     FOREIGN_HOST = "foreign host"
     FOREIGN_ORIGIN = "foreign origin"
     NOT_A_READ = "not a read"
@@ -100,7 +100,7 @@ class Rules:
         """
         Report whether a Host header, with its port or without, names this server.
 
-        Any port: people come through tunnels. A name that nobody else can have lead here is safe with each.
+        Any port: requests come through tunnels. Each name is safe that cannot be made to lead here by others.
         """
         name = _split(f"//{host}").hostname
         if name is None:
@@ -151,7 +151,7 @@ def _split(text: str) -> SplitResult:
     return found
 
 
-#: Nothing from elsewhere, nothing within the page that is not a file of ours, in nobody's frame.
+#: Nothing from elsewhere, nothing within the page that is not a file of ours, in no frame.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -185,10 +185,10 @@ class Gate:
     """Stands before a handler."""
 
     rules: Rules
-    cookie: str  #: its name: of this port, since browsers tell hosts apart by name alone
+    cookie: str  #: its name: of this port, since browsers distinguish hosts by name alone
 
     def before(self, handle: Handler) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
-        """Return *handle* with the rules before it; whatever goes wrong there is told without details."""
+        """Return *handle* with the rules before it; an error there is answered without details."""
 
         async def guarded(request: web.BaseRequest) -> web.StreamResponse:
             verdict = self.rules.judge(self._asked(request))

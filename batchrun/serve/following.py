@@ -64,7 +64,7 @@ class Sums:
 
 
 class Following:
-    """A batch that somebody looks at."""
+    """A batch that is looked at."""
 
     def __init__(self, ledger: Ledger, batch: Batch, clock: Clock) -> None:
         self.batch = batch

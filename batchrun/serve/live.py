@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks, and between two where the ledger could not be read.
 _EVERY, _AFTER_TROUBLE = 1.0, 5.0
-#: Seconds for which a batch stays read that nobody looks at any more.
+#: Seconds for which a batch is kept that no page shows any more.
 _KEPT: Final = 60.0
 #: Pages of rows that are kept for others who ask for the same.
 _PAGES: Final = 200
@@ -61,14 +61,14 @@ class Subscription:
 
 
 class Channel:
-    """What there is to tell of one thing."""
+    """What is sent of one thing."""
 
     def __init__(self) -> None:
         self._latest: dict[str, bytes] = {}
         self._subscriptions: set[Subscription] = set()
 
     def tell(self, kind: str, facts: Mapping[str, Json]) -> None:
-        """Tell everybody; nobody, where it is what was told last."""
+        """Send it to all listeners, unless it is what was sent last."""
         event = f"event: {kind}\ndata: {json.dumps(facts, separators=(',', ':'))}\n\n".encode()
         if self._latest.get(kind) == event:
             return
@@ -78,7 +78,7 @@ class Channel:
 
     @contextmanager
     def listening(self) -> Iterator[Subscription]:
-        """Listen: first to what was told last."""
+        """Listen: first to what was sent last."""
         subscription = Subscription(self._latest)
         self._subscriptions.add(subscription)
         try:
@@ -92,7 +92,7 @@ class TooManyError(Exception):
 
 
 class Watched:
-    """Something that clients look at, with what there is to tell of it."""
+    """Something that clients look at, with what is sent of it."""
 
     def __init__(self, clock: Clock, look: Callable[[Channel], Awaitable[None]]) -> None:
         self.channel = Channel()
@@ -105,7 +105,7 @@ class Watched:
 
     @property
     def is_left(self) -> bool:
-        """Whether nobody has looked at it for a while."""
+        """Whether no client has looked at it for a while."""
         return not self._users and self._clock.monotonic() - self._left_at > _KEPT
 
     @contextmanager
@@ -123,7 +123,7 @@ class Watched:
         await self._looked.wait()
 
     async def watch(self) -> None:
-        """Look again and again, until nobody has looked at it for a while."""
+        """Look again and again, until no client has looked at it for a while."""
         while not self.is_left:
             if self._users or not self._looked.is_set():
                 await self._look_once()
@@ -134,7 +134,7 @@ class Watched:
             await self._look(self.channel)
             self.failure = None
         except InvariantError:
-            raise  # a defect of ours is not to be told as if it passed
+            raise  # a defect of ours is not to be shown as if it passed
         except BatchrunError as error:
             self.failure = str(error)
         self.channel.tell("trouble", {"text": self.failure})
@@ -200,18 +200,12 @@ class Live:
         return self._shelf
 
     async def batch(self, name: str) -> WatchedBatch | None:
-        """
-        Return the batch, looked at from now on; None where there is none.
-
-        Raises:
-            TooManyError: So many are looked at already.
-            LedgerError: The ledger cannot be read.
-        """
+        """Return the batch, looked at from now on; None without one. Raises TooManyError."""
         if name not in self._batches:
             found = await self.ledger.find_batch(name)
             if found is None:
                 return None
-            if name not in self._batches:  # nobody was quicker
+            if name not in self._batches:  # no other task was quicker
                 if len(self._batches) >= MOST_BATCHES:
                     raise TooManyError
                 self._batches[name] = WatchedBatch(self.ledger, found, self.clock)

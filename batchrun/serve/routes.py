@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
     from batchrun.serve.live import Live, Watched, WatchedBatch
 
-#: Streams at once: with more, somebody has gone wrong.
+#: Streams at once: more are a mistake.
 MOST_STREAMS: Final = 200
 #: Seconds after which a stream says that it is there still, and for which a client may leave what it is sent.
 _ALIVE, _PATIENCE = 15.0, 20.0

@@ -63,7 +63,7 @@ class Listening:
 
 
 def secret() -> str:
-    """Make a token, or a cookie's value, that nobody guesses."""
+    """Make a token, or a cookie's value, that cannot be guessed."""
     return secrets.token_urlsafe(32)
 
 
@@ -79,7 +79,7 @@ async def serving(ledger: Ledger, rules: Rules, clock: Clock, *, port: int) -> A
         port: Where to listen; 0 for any free port.
 
     Raises:
-        UsageError: Nobody can listen there.
+        UsageError: The port cannot be listened on.
     """
     async with anyio.create_task_group() as tasks:
         doors = _Doors()
@@ -104,7 +104,7 @@ class _Doors:
         self._let_in: WeakSet[asyncio.Transport] = WeakSet()
 
     async def open(self, host: str, port: int) -> Listening:
-        """Listen, and let nobody in yet."""
+        """Listen, without letting anyone in yet."""
         loop = asyncio.get_running_loop()
         try:
             self._listening = await loop.create_server(self._answering, host, port, start_serving=False)

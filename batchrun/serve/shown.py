@@ -42,7 +42,7 @@ _REQUEST: Final = 20_000
 #: Events of one row that are shown, the latest.
 _EVENTS: Final = 500
 _Event = tuple["datetime", int, str, str]
-#: Of a run within an event, what may be news, by the API's names; the rest is told once, above.
+#: Of a run within an event, what may be news, by the API's names; the rest is shown once, above.
 _API_NAMES: Final = {
     "status": "status",
     "id": "id",
@@ -96,7 +96,7 @@ class ShownEvent:
 
 
 def now_facts(following: Following) -> dict[str, Json]:
-    """Return how the batch stands now: what is told every second, at most."""
+    """Return how the batch stands now: what is sent every second, at most."""
     counts = following.counts
     summary = replace(_sums(following).summary, counts=counts, total=len(following.rows))
     ended = sum(number for standing, number in counts.items() if standing.is_end)
@@ -206,6 +206,6 @@ def _event(at: datetime, attempt: int, kind: str, detail: str) -> ShownEvent:
 
 
 def _sums(following: Following) -> Sums:
-    if following.sums is None:  # pragma: no cover (whoever asks has waited for them)
+    if following.sums is None:  # pragma: no cover (callers have waited for them)
         raise LookupError(following.batch.name)
     return following.sums

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedLane:
-    """An account and a Region to serve, by the name of somebody's lane."""
+    """An account and a Region to serve, by the name of a lane."""
 
     name: str
     settings: Settings  #: its account and Region; keys, roles and buckets are the first lane's, for all
-    caller: str | None = None  #: whose the keys are that nobody knows; None for its own account's
+    caller: str | None = None  #: whose unknown keys are; None for its own account's
     port: int | None = None  #: of a door of its own; 0 for any free one, None where it has none
 
 
@@ -43,7 +43,7 @@ class Accounts:
     """Every account and Region there is, each with runs, quotas, paces and faults of its own."""
 
     def __init__(self, lanes: Sequence[SimulatedLane], clock: Clock) -> None:
-        """Open those of *lanes*; the others are opened when somebody comes with their keys."""
+        """Open those of *lanes*; the others are opened at the first call with their keys."""
         self._clock = clock
         self._identities = Identities(lanes[0].settings)
         self._storage = Storage(lanes[0].settings.storage)
@@ -70,7 +70,7 @@ class Accounts:
         return self._services[where]
 
     def owner(self, inquiry: Inquiry) -> str | None:
-        """Return the account whose keys signed a call; None where nobody knows them."""
+        """Return the account whose keys signed a call; None where they are unknown."""
         signed = inquiry.signature
         return None if signed is None else self._identities.account(signed.access_key)
 
@@ -89,7 +89,7 @@ class Door:
         self._urls = urls
 
     def next_request_id(self) -> str:
-        """Make the id that an answer bears."""
+        """Make the id of an answer."""
         return self._accounts.of(self.lanes[0]).next_request_id()
 
     def refuse(self, error: RefusalError) -> Ending:
@@ -116,7 +116,7 @@ class Door:
         return Ending(reply=json_reply({lane.name: self._urls[lane.name] for lane in self.lanes}))
 
     def _meant(self, inquiry: Inquiry) -> Simulator:
-        """Find the service that a call is for. Raises RefusalError where nobody can say."""
+        """Find the service that a call is for. Raises RefusalError where that is unknown."""
         here = self._nearest(inquiry.signature)
         if inquiry.content_type == FORM or inquiry.path == PORTAL:
             return self._accounts.of(here[0])  # they answer everybody

@@ -194,7 +194,7 @@ class View:
         }
 
     def _signed(self, run: Run) -> str | None:
-        """Return an address by which anybody can read the run's parameters for a while."""
+        """Return a presigned address of the run's parameters."""
         place = run.request.get("parametersUri")
         if place is None:
             return None

@@ -39,13 +39,7 @@ class BatchCourse:
     """Moves the batches of a shelf, and the runs of a timetable, through their states."""
 
     def __init__(self, account: Account, shelf: BatchShelf) -> None:
-        """
-        Begin without batches.
-
-        Args:
-            account: whose runs it moves too, so that all happens in its order
-            shelf: the batches there are
-        """
+        """Begin without batches; *account* is whose runs it moves too, so that all happens in its order."""
         self._account = account
         self._settings = account.settings
         self._shelf = shelf
@@ -203,7 +197,7 @@ class Sweep:
     act: Callable[[Run, float], None]
     good: SubmissionStatus
     bad: SubmissionStatus
-    over: Callable[[Batch, float], None]  #: is told that every run was tried
+    over: Callable[[Batch, float], None]  #: called when every run was tried
 
     def begin(self, batch: Batch, at: float) -> None:
         """Do it to all runs of *batch*."""
@@ -246,8 +240,8 @@ class Submission:
         Args:
             account: whose tokens for StartRun the rows take
             agenda: where it puts what it will do
-            settled: who is told of each row that is settled, or will never be
-            fail: who is told of batches that fail, and why
+            settled: called for each row that is settled, or will never be
+            fail: called for batches that fail, and why
         """
         self._account = account
         self._settings = account.settings

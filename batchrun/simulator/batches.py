@@ -98,7 +98,7 @@ class Batch:
 
     @property
     def total(self) -> int | None:
-        """How many rows it has; None where nobody has read them yet."""
+        """How many rows it has; None where they were not read yet."""
         inline = self.request["batchRunSettings"].get("inlineSettings")
         return len(self.rows) or (None if inline is None else len(inline))
 

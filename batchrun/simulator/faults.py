@@ -50,7 +50,7 @@ class Fault(enum.StrEnum):
     THROTTLE = "throttle"  #: before: 429 ThrottlingException
     ERROR_BEFORE = "error_before"  #: before: 500 InternalServerException
     UNAVAILABLE_BEFORE = "unavailable_before"  #: before: 503 with an HTML body, as a load balancer has it
-    REDIRECT_BEFORE = "redirect_before"  #: before: 307 to a place where nobody is, as a portal has it
+    REDIRECT_BEFORE = "redirect_before"  #: before: 307 to a place that does not answer, as a captive portal
     DROP_BEFORE = "drop_before"  #: before: TCP reset
     CLOSE_BEFORE = "close_before"  #: before: the connection is closed without an answer
     HANG_BEFORE = "hang_before"  #: before: silence for ``hang`` seconds, then closed
@@ -75,7 +75,7 @@ class Fault(enum.StrEnum):
 class RowFault(enum.StrEnum):
     """One way for the submission of a row of a batch to go wrong, beside the codes of service errors."""
 
-    FAIL_BATCH = "fail_batch"  #: the batch is FAILED in place of trying this row; runs that it made go on
+    FAIL_BATCH = "fail_batch"  #: the batch is FAILED in place of trying this row; runs that it made continue
     HIDE = "hide"  #: it becomes a run, and ListRunsInBatch never has it
     SHOW_LATE = "show_late"  #: it becomes a run, and ListRunsInBatch has it after ``hang`` seconds
     SKIP = "skip"  #: it is never tried, and ListRunsInBatch never has it
@@ -174,7 +174,7 @@ _HTML_HEADERS = {"Content-Type": "text/html"}
 UNAVAILABLE = Ending(reply=Reply(status=503, body=_HTML, headers=_HTML_HEADERS))
 #: Nobody listens there (port 9 is the one for what is to be thrown away).
 REDIRECT = Ending(reply=Reply(status=307, headers={"Location": "http://127.0.0.1:9/?token=simulated"}))
-#: What tells which run it is, and what becomes of it; all else a caller can do without.
+#: What identifies a run, and its status; all else a caller can do without.
 _LISTS = frozenset({"items", "runs"})
 _NEEDED = frozenset(
     {"id", "uuid", "status", "taskId", "nextToken", "runId", "runSettingId", "submissionStatus"}
@@ -200,7 +200,7 @@ def spoilt(fault: str, reply: Reply, *, other: str, account: str) -> Reply:
 
 
 def _told_of(other: str, answer: dict[str, Any]) -> dict[str, Any]:
-    """Say *other* where a uuid is told: in each row of a batch, or once."""
+    """Say *other* in place of each uuid: in each row of a batch, or once."""
     if "runs" not in answer:
         return answer | {"uuid": other}
     return answer | {"runs": [row | {"runInternalUuid": other} for row in answer["runs"]]}

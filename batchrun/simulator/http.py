@@ -170,7 +170,7 @@ class _Handler:
         response = web.StreamResponse(status=reply.status, headers=reply.headers)
         response.content_length = len(reply.body)
         await response.prepare(request)
-        with suppress(ConnectionError):  # nobody waits for it any more
+        with suppress(ConnectionError):  # the caller is gone
             for byte in reply.body:
                 await self._clock.sleep(1)
                 await response.write(bytes([byte]))

@@ -55,7 +55,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A role that somebody has assumed."""
+    """A role that was assumed."""
 
     access_key: str
     secret_key: str
@@ -74,12 +74,12 @@ class Identities:
         self._sessions: dict[str, Session] = {}
 
     def account(self, access_key: str) -> str | None:
-        """Return whose key it is; None where anybody's."""
+        """Return whose key it is; None where it may be anyone's."""
         session = self._sessions.get(access_key)
         return session.identity.account if session else self._settings.keys.get(access_key)
 
     def caller(self, access_key: str, account: str) -> Identity:
-        """Return who calls with a key; one that nobody knows is a user's of *account*."""
+        """Return who calls with a key; an unknown one is of a user of *account*."""
         if (session := self._sessions.get(access_key)) is not None:
             return session.identity
         account = self._settings.keys.get(access_key, account)
@@ -92,12 +92,7 @@ class Identities:
         return session is not None and session.expires <= now
 
     def assume(self, wish: Wish, caller: Identity | None, now: float) -> Session:
-        """
-        Lend the keys of a role to *caller*, who is None where a token of another provider was shown.
-
-        Raises:
-            RefusalError: The role does not trust the caller, or the call cannot be right.
-        """
+        """Lend the keys of a role to *caller*, who is None where a token of another provider was shown."""
         found = _ROLE.fullmatch(wish.role)
         if found is None or not _SESSION.fullmatch(wish.session):
             raise RefusalError("ValidationError", "RoleArn or RoleSessionName is not valid")
@@ -140,7 +135,7 @@ class Identities:
         return session
 
 
-#: What tells a call in the query protocol from all others.
+#: How a call in the query protocol is recognized.
 FORM: Final = "application/x-www-form-urlencoded"
 _XML: Final = {"Content-Type": "text/xml"}
 _NAMESPACE: Final = "https://sts.amazonaws.com/doc/2011-06-15/"
@@ -245,7 +240,7 @@ class PortalCall:
         self._inquiry = inquiry
 
     def parse(self) -> dict[str, Any]:
-        """Read the call. Raises RefusalError where nobody has logged in."""
+        """Read the call. Raises RefusalError without a login."""
         if not self._inquiry.headers.get(_TOKEN, "").strip():
             raise RefusalError("UnauthorizedException", "Session token not found or invalid")
         asked = parse_qs(self._inquiry.query)

@@ -72,7 +72,7 @@ class FailFirst:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """What will become of a run if nobody cancels it; seconds, scaled."""
+    """What will become of a run unless it is cancelled; seconds, scaled."""
 
     pending: float
     starting: float
@@ -92,17 +92,17 @@ class BatchStatus(enum.StrEnum):
     CREATING = "CREATING"  #: accepted, and not to be touched yet
     PENDING = "PENDING"  #: its rows are read and looked through
     SUBMITTING = "SUBMITTING"  #: its rows become runs, one after the other
-    INPROGRESS = "INPROGRESS"  #: every row was tried; runs go on
+    INPROGRESS = "INPROGRESS"  #: every row was tried; runs continue
     STOPPING = "STOPPING"  #: no more rows are tried, and runs are being cancelled
     PROCESSED = "PROCESSED"  #: all runs ended, however they did
     CANCELLED = "CANCELLED"
-    FAILED = "FAILED"  #: the batch itself; runs that it had made go on
+    FAILED = "FAILED"  #: the batch itself; runs that it had made continue
     RUNS_DELETING = "RUNS_DELETING"
     RUNS_DELETE_FAILED = "RUNS_DELETE_FAILED"  #: some runs are still there
     RUNS_DELETED = "RUNS_DELETED"
 
 
-#: Where nothing happens to a batch any more unless somebody asks for it.
+#: Where nothing happens to a batch any more unless it is asked for.
 AT_REST = frozenset(
     {
         BatchStatus.PROCESSED,

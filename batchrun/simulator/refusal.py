@@ -11,7 +11,7 @@ class RefusalError(BatchrunError):
     def __init__(self, code: str, message: str, *, retry_after: float | None = None) -> None:
         self.code = code  #: as in ``x-amzn-ErrorType``
         self.message = message
-        self.retry_after = retry_after  #: seconds, where the caller is told when to come back
+        self.retry_after = retry_after  #: seconds, where the caller is asked to wait
         super().__init__(f"{code}: {message}")
 
 

@@ -154,7 +154,7 @@ class StoredObject:
 
     @property
     def etag(self) -> str:
-        """What tells its content from others, as S3 writes it."""
+        """Its ETag, as S3 writes it."""
         return f'"{md5(self.content, usedforsecurity=False).hexdigest()}"'
 
     @property
@@ -170,11 +170,11 @@ class StoredBucket:
 
     name: str
     objects: Mapping[str, StoredObject] = field(default_factory=dict)
-    region: str | None = "us-east-1"  #: None: nobody said, so it is where it is asked for
+    region: str | None = "us-east-1"  #: None: not set, so it is where it is asked for
     may_list: bool = True
     may_read: bool = True
     may_write: bool = True
-    requester_pays: bool = False  #: whoever does not say that he pays is refused
+    requester_pays: bool = False  #: callers that do not agree to pay are refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +202,7 @@ class Storage:
         self._keys = {bucket.name: sorted(bucket.objects) for bucket in buckets}
 
     def region(self, bucket: str) -> str | None:
-        """Say where a bucket is; None where there is none, or nobody said. S3 tells that to everybody."""
+        """Return a bucket's region, which S3 says to any caller; None where that is unknown."""
         found = self._buckets.get(bucket)
         return None if found is None else found.region
 
@@ -237,7 +237,7 @@ class Storage:
         objects[key] = made
 
     def publish(self, bucket: str, objects: Mapping[str, StoredObject]) -> None:
-        """Put what a run has made into its place; a bucket that nobody spoke of is there from then on."""
+        """Put what a run has made into its place; an unknown bucket is made by that."""
         if bucket not in self._buckets:
             self._buckets[bucket] = StoredBucket(name=bucket, region=None)
             self._objects[bucket], self._keys[bucket] = {}, []

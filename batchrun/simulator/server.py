@@ -62,7 +62,7 @@ _HARMLESS = frozenset({Fault.PASS, Fault.LATE, Fault.FORGET})
 #: Parameters that name what a call is about.
 _ABOUT = ("requestId", "id", "batchId")
 _STARTS = frozenset({"StartRun", "StartRunBatch"})
-#: What a caller is told, where a fault throttles, to wait for.
+#: Seconds that a throttled caller is asked to wait.
 _THROTTLE_SECONDS = 1.0
 #: Seconds that a poll of a queue may take, and between two looks whether a message is there.
 _LONGEST_POLL = 20.0
@@ -107,12 +107,12 @@ class Simulator:
         storage: Storage | None = None,
     ) -> None:
         """
-        Set the service up; needs a running loop, whose time it takes.
+        Set the service up; it needs a running loop, whose time it takes.
 
         Args:
             settings: How it behaves.
             clock: The time.
-            identities: Who is who, where others beside it know too; else by its own settings.
+            identities: Who is who, where several accounts share this; else by its own settings.
             storage: The buckets there are, likewise.
         """
         self.url = ""  #: where it listens, once it does
@@ -140,7 +140,7 @@ class Simulator:
         self.faults.add(*rules)
 
     def next_request_id(self) -> str:
-        """Make the id that an answer bears, as ``x-amzn-RequestId``."""
+        """Make the id of an answer, ``x-amzn-RequestId``."""
         self._answers += 1
         return draw_uuid(self.settings.seed, "answer", self._answers)
 

@@ -235,7 +235,7 @@ class HealthOmics:
         return {}
 
     def _delete(self, run: Run, _now: float) -> None:
-        if run.status is Status.DELETED:  # by somebody else, and the id may be another's
+        if run.status is Status.DELETED:  # by another caller, and the id may be another's
             raise not_found(f"Run {run.id}")
         if run.status not in TERMINAL:
             raise conflict(f"Run {run.id} is {run.status}; cancel it before deleting it")

@@ -105,7 +105,7 @@ class Settings:
 
     keys: Mapping[str, str] = field(default_factory=dict)  #: account by access key; others are of ``account``
     roles: tuple[Role, ...] = ()  #: that may be assumed on conditions
-    any_role: bool = True  #: whether anybody may assume the roles not listed
+    any_role: bool = True  #: whether any caller may assume the roles not listed
     role_seconds: float | None = None  #: how long a role's keys last, whatever was asked for; not scaled
 
     #: Pace by operation; ``"*"`` is every operation not named, None is no limit at all.

@@ -125,7 +125,7 @@ def _string_check(shape: StringShape) -> Check:
         if words and value not in words:
             allowed = ", ".join(sorted(words))
             problems.append(_violates(place, f"Member must satisfy enum value set: [{allowed}]"))
-        # An empty text is told its length, and not that it does not match either.
+        # An empty text is refused for its length, and not for its pattern too.
         if matches is not None and value and not matches(value):
             problems.append(_violates(place, f"Member must satisfy regular expression pattern: {pattern}"))
 

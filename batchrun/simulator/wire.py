@@ -51,7 +51,7 @@ COMMON_ERRORS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """What a signed call says of itself; nobody checks that it is true."""
+    """What a signed call says of itself; it is not verified."""
 
     access_key: str
     region: str
@@ -59,7 +59,7 @@ class Signature:
 
 
 def signature(authorization: str) -> Signature | None:
-    """Read the header ``Authorization``; None where nobody has signed."""
+    """Read the header ``Authorization``; None where the call is not signed."""
     found = _SCOPE.search(authorization)
     if found is None:
         return None

@@ -95,7 +95,7 @@ def test_rows_that_are_with_the_service_are_said_to_be(shell, simulate):
     done = shell.run("run", *arguments, "--detach")
     assert done.returncode == 3
     assert (
-        "3 left. 3 rows are with the service, in 1 run batch: it goes on to start them. Run the"
+        "3 left. 3 rows are with the service, in 1 run batch: it continues to start them. Run the"
         in done.stdout
     )
     assert (simulated.calls("StartRunBatch"), simulated.calls("GetBatch")) == (1, 0)

@@ -87,7 +87,7 @@ def test_what_was_looked_at_and_what_was_passed_over_is_said(lab):
     first, second, third, _ = done.stdout.splitlines()
     assert first == "m: inputs: 4 places in S3: 4 there"
     assert second == (
-        "m: passed over: 2 not in S3, such as gs://x/y; 1 a path within the run: /mnt/workflow/pubdir; "
+        "m: skipped: 2 not in S3, such as gs://x/y; 1 a path within the run: /mnt/workflow/pubdir; "
         "1 a malformed s3:// URI: S3://lab/a"
     )
     assert third == "m: 7 rows, no problems found"
@@ -234,7 +234,7 @@ def test_a_sheet_that_batchrun_writes_itself_is_not_looked_for(lab):
     done = at.shell.run("check", "m.yaml", "--defaults", "d.yaml", "--online", "--inputs", **at.to)
     assert done.returncode == 0, done.stderr
     assert "own: inputs: 2 places in S3: 2 there\n" in done.stdout
-    assert "own: passed over: 1 a sheet that batchrun itself writes: s3://lab/out/A-" in done.stdout
+    assert "own: skipped: 1 a sheet that batchrun itself writes: s3://lab/out/A-" in done.stdout
 
 
 def test_texts_unlike_uris_are_told_apart(lab):

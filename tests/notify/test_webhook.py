@@ -40,8 +40,8 @@ async def test_what_fails_in_passing_is_repeated_until_it_is_taken(codes):
 @pytest.mark.parametrize(
     ("code", "tries", "words"),
     [
-        (500, 3, "it answers 500; ask whoever runs it"),
-        (429, 3, "it answers 429; ask whoever runs it"),
+        (500, 3, "it answers 500; ask its operator"),
+        (429, 3, "it answers 429; ask its operator"),
         (403, 1, "it answers 403; check the address and its token"),
         (307, 1, "it answers 307, a redirect; give the address it leads to"),
         (301, 1, "it answers 301, a redirect; give the address it leads to"),

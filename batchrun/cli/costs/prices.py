@@ -70,13 +70,7 @@ class PriceOptions:
 async def prices_for(
     options: PriceOptions, regions: Sequence[str], login: OneLogin, *, ledger: str, force: bool
 ) -> PriceLists:
-    """
-    Return the prices of *regions* that --prices names, else ask for them; save them where that is asked.
-
-    Raises:
-        UsageError: The file cannot be used, or lacks a region.
-        ServiceUnusableError: The Pricing API cannot be used.
-    """
+    """Return the prices of *regions*: from --prices, or asked for, and saved where --save-prices says so."""
     if options.prices is not None:
         if options.save_prices is not None:
             raise UsageError("--prices and --save-prices cannot be combined: the file exists already")
@@ -101,12 +95,7 @@ async def prices_for(
 
 
 def read_prices(path: str, regions: Collection[str]) -> PriceLists:
-    """
-    Read lists of prices; of *regions* at least, as far as they are known.
-
-    Raises:
-        UsageError: They cannot be used, or one lacks.
-    """
+    """Read lists of prices, at least of *regions*. Raises UsageError where one is wrong or missing."""
     from batchrun.manifest.strict_json import JsonError, decoded  # noqa: PLC0415 (loads the formats)
 
     text = _text(path)

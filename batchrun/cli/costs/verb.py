@@ -79,10 +79,10 @@ class Options(Calling):
 )
 async def costs(options: Options) -> Exit:
     """
-    Estimate what ended runs of BATCH cost, of earlier attempts too, and what its open rows will.
+    Estimate what ended runs of BATCH cost, earlier attempts included, and what its open rows will.
 
-    Asks the service what each run used, once; a second time it calls nobody. Stopped, it loses nothing: the
-    same command goes on.
+    Asks the service what each run used, and keeps the answers: a second time it asks for nothing. If it is
+    stopped, run it again: it continues where it stopped.
     """
     login = options.login(_AT_ONCE)
     chosen_by = options.rows.choice(ObjectsOnce(login))

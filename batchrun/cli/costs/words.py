@@ -31,11 +31,7 @@ _LOOKED_AT: Final = 1000
 async def forecast(
     ledger: Ledger | None, rows: Counter[AlikeRows], prices: PriceLists, dynamic_gib: Decimal | None
 ) -> Sequence[Left]:
-    """
-    Say of *rows*, counted by what they cost alike, what each will cost; most rows first.
-
-    Without a *ledger* no run is known yet.
-    """
+    """Say what each of *rows* will cost, equal ones together; without a *ledger* no run is known yet."""
     found = []
     for one, number in rows.most_common():
         usages = await ledger.workflow_usages(one.workflow_id or "", limit=_LOOKED_AT) if ledger else ()

@@ -1,1 +1,1 @@
-"""What goes on around a launch: manifest in, signals, hooks, metrics, results, exit code."""
+"""What surrounds a launch: manifest, signals, hooks, metrics, results, exit code."""

@@ -54,10 +54,10 @@ class Telling:
         self._digests = None if hooks.every is None else Digests(hooks.every, clock=clock)
 
     async def begin(self, held: Launch) -> None:
-        """Forget what was told and is not so any more."""
+        """Remove what is out of date."""
         begun = self._started_at
         if self._digests is not None:
-            with suppress(BatchrunError):  # who has to read the ledger next will tell
+            with suppress(BatchrunError):  # the next one to read the ledger raises it
                 found = await held.ledger.find_batch(self._batch)
                 begun = begun if found is None else found.created_at
         await self._teller(held.ledger).begin(held.tally, begun)
@@ -74,11 +74,7 @@ class Telling:
         await self._end(held.ledger, held.tally, words, needs_somebody=ended.is_held_back)
 
     async def fail(self, path: str, error: BatchrunError, code: Exit) -> None:
-        """
-        Announce a launch that *error* ended, maybe before it held the batch.
-
-        Of a batch that the ledger at *path* does not have, nothing was submitted and nothing is told.
-        """
+        """Announce a launch that *error* ended, unless the ledger does not have its batch."""
         if not self._hooks.channels:
             return
         facts = self._facts(ended_at=self._clock.utcnow(), exit_code=code.value, error=str(error))

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.manifest import Manifest
 
-#: Calls of one kind that each batch may have in the air, however many batches share ``--concurrency``.
+#: Calls of one kind that each batch may have under way, however many batches share ``--concurrency``.
 _LEAST_SHARE: Final = 4
 
 
@@ -53,11 +53,7 @@ async def launch_folder(job: Job) -> Exit:
     """
     Run the manifests of the folder that the job names, and return the worst of their exit codes.
 
-    Nothing is submitted before all manifests are checked and all batches taken in.
-
-    Raises:
-        InputError: What is wrong with any of them.
-        BatchrunError: Whatever ended it before the first was launched.
+    Nothing is submitted before all manifests are checked and all batches are held.
     """
     configure_as(job.output)
     clock, in_s3 = SystemClock(), ObjectsOnce(job.login)
@@ -72,7 +68,7 @@ async def launch_folder(job: Job) -> Exit:
 
 
 def _shared(job: Job, batches: int) -> Job:
-    """Share out the calls in the air; no call waits for a connection, so none leaves too late."""
+    """Share out the calls under way; no call waits for a connection, so none leaves too late."""
     share = max(job.limits.concurrency // batches, min(job.limits.concurrency, _LEAST_SHARE))
     shared = replace(job.target, connections=2 * share * batches + 8)
     limits = replace(job.limits, concurrency=share)
@@ -132,18 +128,18 @@ class _Together:
                 task_status.started()
 
     def _not_taken_in(self, batch: str, error: BatchrunError) -> None:
-        """Pass over a batch that another launcher holds; what is wrong with one is told with the others'."""
+        """Skip a batch that another launcher holds; an error of one is reported with the others'."""
         match error:
             case LeaseHeldError():
                 self._codes.append(Exit.HELD)
-                tell_held(self._job.output, batch, f"{error}; passed over")
+                tell_held(self._job.output, batch, f"{error}; skipped")
             case InputError():
                 self._refused.setdefault(str(error), []).append(batch)
             case _:
                 raise error
 
     def _ended_early(self, batch: str, error: BatchrunError) -> None:
-        """Report, once, what ended a batch, and let the others go on; a defect ends them all."""
+        """Report, once, what ended a batch, and let the others continue; a defect ends them all."""
         code = exit_code(error)
         if code is Exit.DEFECT:
             raise error

@@ -58,7 +58,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What ``batchrun run`` was told, and what is made of it for one launch or several."""
+    """What ``batchrun run`` was asked for, and what one launch or several share of it."""
 
     options: LaunchOptions
     source: Source
@@ -76,7 +76,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """What goes on around a launch."""
+    """What surrounds a launch."""
 
     results: Destination
     store: ObjectStore  #: for results that go to S3
@@ -86,13 +86,7 @@ class Around:
 
 
 async def launch(job: Job) -> Exit:
-    """
-    Run the job and give its exit code.
-
-    Raises:
-        BatchrunError: Whatever ended it early; results of what is known were written before, where there
-            was a batch.
-    """
+    """Run the job and return its exit code; after an error too, results of what is known are written."""
     configure(job)
     with taken(job) as manifest:
         try:
@@ -109,12 +103,7 @@ def configure(job: Job) -> None:
 
 @contextmanager
 def taken(job: Job) -> Iterator[Manifest]:
-    """
-    Read the job's manifest, for as long as the block lasts.
-
-    Raises:
-        InputError: It has problems, or options beside it that it says itself.
-    """
+    """Read the job's manifest; it is closed at the end of the block."""
     with loaded(job.source, ObjectsOnce(job.login), job.output) as manifest:
         points.reached(Point.MANIFEST_READ)
         refuse_beside_lanes([manifest], job.options.service)
@@ -123,7 +112,7 @@ def taken(job: Job) -> Iterator[Manifest]:
 
 
 def tell_held(output: Output, batch: str, message: str) -> None:
-    """Say that another launcher holds the batch, and to whoever wants it quiet nothing: the code says it."""
+    """Say that another launcher holds the batch; with --quiet the exit code alone says it."""
     if output.as_json:
         emit("held", batch=batch, message=message)
     if not output.quiet:
@@ -131,12 +120,7 @@ def tell_held(output: Output, batch: str, message: str) -> None:
 
 
 async def launched(job: Job, manifest: Manifest, stopping: Stopping) -> Exit:
-    """
-    Hold the batch, launch it, and return the exit code; *stopping* hears of signals from when it is held.
-
-    Raises:
-        BatchrunError: Whatever ended it early.
-    """
+    """Hold the batch, launch it, and return the exit code; *stopping* gets the signals once it is held."""
     clock = SystemClock()
     around = prepared(job, manifest.batch, Inputs(ledger=job.options.ledger, read=manifest.read), clock)
     await look(around.results, around.store)
@@ -151,7 +135,7 @@ async def launched(job: Job, manifest: Manifest, stopping: Stopping) -> Exit:
 
 
 def prepared(job: Job, batch: str, inputs: Inputs, clock: Clock) -> Around:
-    """Prepare what goes on around a launch. Raises UsageError where something may not be written."""
+    """Prepare what surrounds a launch. Raises UsageError where something may not be written."""
     output = results_output(job.options.results, batch, inputs)
     others = (output.path,) if isinstance(output, OutputFile) else ()
     return Around(
@@ -164,7 +148,7 @@ def prepared(job: Job, batch: str, inputs: Inputs, clock: Clock) -> Around:
 
 @asynccontextmanager
 async def failure_told(job: Job, around: Around) -> AsyncIterator[None]:
-    """Let those know who do not watch when the block is ended by an error that somebody must see to."""
+    """Write metrics and send notices where the block is ended by an error that needs a decision."""
     try:
         yield
     except (ServiceError, StorageError) as error:
@@ -221,7 +205,7 @@ def _log_sync(held: Launch) -> None:
 
 
 async def conduct(job: Job, held: Launch, around: Around, clock: Clock) -> Exit:
-    """Launch what is held and tell it, leave results and metrics, and return the exit code."""
+    """Launch what is held, report it, write results and metrics, and return the exit code."""
     progress = Progress(clock, lambda: held.troubles)
     try:
         ended = await _finished(job, held, around, progress, clock)
@@ -250,11 +234,11 @@ async def _finished(job: Job, held: Launch, around: Around, progress: Progress, 
             await write_results(held, around.results, around.store, is_safe=job.options.safe_csv)
         except (StorageError, ServiceError) as error:
             log.warning("results_not_written", batch=held.batch, error=str(error))
-        raise  # what ended the launch is what somebody must see to
+        raise  # what ended the launch is the error to report
     try:
         await write_results(held, around.results, around.store, is_safe=job.options.safe_csv)
     except StorageError:
-        tell_end(ended, progress, held.tally, None, job.output)  # else nobody would hear how it went
+        tell_end(ended, progress, held.tally, None, job.output)  # else the end would not be reported
         raise
     return ended
 
@@ -310,7 +294,7 @@ async def _learn_there(job: Job, held: Launch, progress: Progress, clock: Clock)
 
 
 async def _look_there(held: Launch, progress: Progress) -> None:
-    with suppress(LedgerError):  # whoever writes to it says so
+    with suppress(LedgerError):  # the next write raises it
         progress.there = await held.with_service()
 
 

@@ -35,12 +35,7 @@ _PASSED_OVER: Final = "{} is skipped: it holds {}, not rows; use it with {} FILE
 
 
 def source(options: ManifestOptions, *, strict: bool = False, goes_together: bool = False) -> Source:
-    """
-    Make the source that the options describe; its rows have to be fit to go *together*, or not.
-
-    Raises:
-        UsageError: One of them cannot be meant, or none says what to read.
-    """
+    """Make the source that the options describe; *together* is whether its rows must be fit for one batch."""
     options.check()
     return Source(
         path=options.path,
@@ -91,19 +86,19 @@ def loaded(
     wanted: Source, objects: ObjectsOnce, output: Output = PLAIN, *, places: RowPlaces | None = None
 ) -> Manifest:
     """
-    Load a manifest and tell its warnings and problems as *output* says, as JSON lines too where that is so.
+    Load a manifest and report its warnings and problems as *output* says, as JSON lines too where it does.
 
     Args:
         wanted: What to read.
         objects: What lies in S3; it is closed.
-        output: How it is told.
+        output: How they are reported.
         places: Takes down where each row stands.
 
     Raises:
-        ManifestError: It has problems, or warnings where the source is to be strict.
-        ServiceUnusableError: It lies in S3, which cannot be asked for it.
+        ManifestError: It has problems, or warnings where the source is strict.
+        ServiceUnusableError: It lies in S3 and S3 cannot be asked.
     """
-    # It may wait for whoever writes to standard input or a pipe.
+    # Reading standard input or a pipe may wait for the writer.
     with _telling(output), interruptible(), objects:
         manifest = load(wanted, objects=objects, places=places)
     tell_warnings(manifest.warnings, manifest.warning_count, output)
@@ -115,12 +110,9 @@ def loaded_folder(
     wanted: Source, objects: ObjectsOnce, output: Output, *, besides: Collection[str] = ()
 ) -> Iterator[Sequence[Manifest]]:
     """
-    Load the manifests of the folder that *wanted* names, as :func:`loaded` does one.
+    Load the manifests of the folder that *wanted* names, as :func:`loaded` does one; report all problems.
 
-    What lies there besides and is told from a manifest by what is in it is named, unless it is to be quiet.
-
-    Raises:
-        ManifestError: Any of them has problems; it has those of all.
+    Files whose content shows that they are no manifests are named, unless *output* is quiet.
     """
     others = [*wanted.shared_files, *besides]
     with ExitStack() as stack:
@@ -149,15 +141,7 @@ def taken(
     places: RowPlaces | None = None,
     **of_one: object,
 ) -> Iterator[Sequence[Manifest]]:
-    """
-    Load a manifest, or those of a folder, which the options *of_one* must not be given with.
-
-    Rows have to be fit to go *together*, or not.
-
-    Raises:
-        ManifestError: Any of them has problems.
-        UsageError: The options cannot be combined.
-    """
+    """Load a manifest, or those of a folder, where the options *of_one* raise UsageError."""
     wanted = source(options, strict=strict, goes_together=goes_together)
     if options.is_folder:
         refuse_for_folder(options, **of_one)

@@ -54,7 +54,7 @@ _SHORTEST: Final = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """Who is told, and how many seconds each may take."""
+    """Who gets notices, and how many seconds each may take."""
 
     channels: Sequence[Channel] = ()
     limit: float = 30.0
@@ -63,7 +63,7 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookOptions:
-    """Who is told, and what is kept for those who look from time to time."""
+    """Who gets notices, and the file of metrics."""
 
     on_end: tuple[str, ...] = texts(
         "--on-end",
@@ -115,16 +115,7 @@ class HookOptions:
     )
 
     def hooks(self, profile: str | None, clock: Clock) -> Hooks:
-        """
-        Make what the options describe.
-
-        Args:
-            profile: Who publishes to topics, unless the AWS configuration says it.
-            clock: The time.
-
-        Raises:
-            UsageError: One of them cannot be meant.
-        """
+        """Make what the options describe; *profile* publishes to topics."""
         if self.hook_timeout <= 0:
             raise UsageError(
                 "--hook-timeout must be longer than that: a command that takes longer is stopped"

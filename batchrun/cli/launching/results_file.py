@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from batchrun.report.delivering import Destination
     from batchrun.report.outputs import Inputs
 
-#: Seconds that the last thing, the results, may take when the launch was told to end.
+#: Seconds that writing the results, the last step, may take when the launch was told to stop.
 _LAST_THINGS: Final = 60.0
 
 
@@ -62,13 +62,7 @@ def write_again(batch: str, place: str, inputs: Inputs) -> str:
 async def write_results(
     held: Launch, output: Destination, store: ObjectStore, *, is_safe: bool = False
 ) -> None:
-    """
-    Leave the results, even if the launch was told to end.
-
-    Raises:
-        ResultsError: They cannot be written, or what stands in their place by now may not be replaced.
-        DeliveryError: S3 does not take them.
-    """
+    """Write the results, even if the launch was told to stop."""
     # What goes to S3 is bounded there, by its size.
     longest = _LAST_THINGS if isinstance(output, OutputFile) else math.inf
     with anyio.move_on_after(longest, shield=True):

@@ -35,13 +35,10 @@ log = structlog.get_logger(__name__)
 
 async def launch_standing_by(job: Job) -> Exit:
     """
-    Run the job as soon as nobody else does, as often as it takes, and return its exit code.
+    Run the job as soon as no other launcher holds the batch, as often as it takes; return its exit code.
 
-    The manifest is read anew before each launch. A batch that its holder brought to an end is told as any
-    launch of an ended batch tells it.
-
-    Raises:
-        BatchrunError: As for any launch.
+    The manifest is read again before each launch. A batch that its holder has finished is reported as any
+    launch of an ended batch reports it.
     """
     configure(job)
     clock = SystemClock()
@@ -70,7 +67,7 @@ def _until(job: Job, deadline: float | None, begun: float, clock: Clock) -> Job:
 
 
 async def _waited(job: Job, batch: str, clock: Clock, left: float | None) -> bool:
-    """Wait until the batch is free; report whether it is, and not time or somebody that ended the wait."""
+    """Wait until the batch is free; False where a deadline or a signal ended the wait."""
     begun = clock.monotonic()
     with anyio.move_on_after(None if left is None else max(left, _FIRST_WORD)) as scope:
 
@@ -103,15 +100,13 @@ def _tell(output: Output, lease: Lease, clock: Clock) -> None:
 
 async def until_free(ledger: str | Path, batch: str, *, clock: Clock, told: Callable[[Lease], None]) -> None:
     """
-    Wait until nobody holds *batch*, by the word of the ledger at that place; only reads, and calls nobody.
-
-    A ledger that cannot be asked for a while is waited for.
+    Wait until no launcher holds *batch*; only reads the ledger, and waits for one that cannot be read.
 
     Args:
         ledger: A path.
         batch: Its name.
         clock: The time.
-        told: Told who holds it, at first and when that is another.
+        told: Gets the holder, at first and when it is another.
 
     Raises:
         LedgerUnusableError: There is no ledger any more.

@@ -48,7 +48,7 @@ _RETRY_LEFT_OUT: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """Everything that ``batchrun manifest convert`` was told."""
+    """The options of ``batchrun manifest convert``."""
 
     source: Source
     objects: Callable[[], ObjectsOnce]  #: what is read of it that lies in S3, each time it is read
@@ -96,12 +96,7 @@ class Conversion:
 
 
 def output_format(output: str, wanted: str | None) -> Format:
-    """
-    Return the format to write: the one asked for, or else the one that the file's name says.
-
-    Raises:
-        UsageError: Neither tells it.
-    """
+    """Return the format that was asked for, or that the file's name says; UsageError without either."""
     if wanted is not None:
         return Format(wanted)
     try:
@@ -239,7 +234,7 @@ def _compare(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path
     with ExitStack() as stack:
         layers: tuple[str, ...] = ()
         if defaults:
-            # Defaults tell their format by their name, which the draft has not got yet.
+            # Defaults have their format by their name, which the draft does not have yet.
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="batchrun-"))
             with_name = Path(folder) / f"draft.{_defaults_format(wanted).value}"
             with_name.symlink_to(defaults.absolute())

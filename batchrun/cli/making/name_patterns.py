@@ -74,10 +74,9 @@ def _expression(pattern: str) -> str:
 @contextmanager
 def limited(pattern: re.Pattern[str]) -> Iterator[Callable[[str], re.Match[str] | None]]:
     """
-    Return the pattern's ``fullmatch``, which raises UsageError where a name takes it too long.
+    Return the pattern's ``fullmatch``, which raises UsageError where a name takes too long.
 
-    Python's matcher can take longer than the universe is old for a line of text, but it looks for signals
-    while it does; so this is for the main thread alone.
+    Python's matcher can take exponential time, but it checks for signals; so this is for the main thread.
     """
 
     def give_up(_number: int, _frame: FrameType | None) -> None:

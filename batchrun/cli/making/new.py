@@ -65,13 +65,7 @@ def _key(options: InitOptions) -> WorkflowKey:
 
 
 async def initialise(options: InitOptions) -> None:
-    """
-    Write the manifest.
-
-    Raises:
-        UsageError: There cannot be, or is no, such workflow, or the file cannot be written.
-        ServiceError: The service could not be asked.
-    """
+    """Write the manifest."""
     key = _key(options)
     configure(verbosity=0, as_json=False)
     form = _FORMATS.get(Path(options.output).suffix.lower(), Format.YAML)
@@ -191,12 +185,7 @@ def _comment(text: str, indent: int) -> Iterator[str]:
 
 
 def template_table(workflow: Workflow, delimiter: str) -> str:
-    """
-    Return a manifest for runs of *workflow*: required parameters first.
-
-    Raises:
-        ManifestError: A parameter is called what no column can be.
-    """
+    """Return a manifest for runs of *workflow*: required parameters first."""
     cells = {"id": "", **{name: str(value) for name, value in shared_fields(workflow).items()}}
     cells |= _columns(workflow.template or {})
     return line_of(list(cells), delimiter) + line_of(list(cells.values()), delimiter)

@@ -50,7 +50,7 @@ def lacking(
     rows: Mapping[str, Collection[Groups]], names: Groups, *, named: Collection[str], is_list: bool
 ) -> dict[str, list[Groups]]:
     """
-    Find the rows that lack files, with what they lack.
+    Find the rows that lack files, and what they lack.
 
     Args:
         rows: What each row has.
@@ -173,7 +173,7 @@ def naming(
         pattern: As in ``name_patterns``.
         parameter: What parameters are called; by default after the groups.
         list_name: The same, of parameters that are lists.
-        group_by: The parts of the name that tell runs apart, instead of ``id``: each parameter is a list.
+        group_by: The parts of the name that make a row, instead of ``id``: each parameter is a list.
 
     Raises:
         ManifestError: One of them cannot be used.

@@ -58,7 +58,7 @@ _HEAD: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairsJob:
-    """Everything that ``batchrun manifest from-s3`` was told, once it is known to go together."""
+    """The options of ``batchrun manifest from-s3``, once they are known to go together."""
 
     options: PairOptions
     naming: Naming
@@ -66,13 +66,7 @@ class PairsJob:
 
     @classmethod
     def of(cls, options: PairOptions) -> Self:
-        """
-        Make it of the command's options.
-
-        Raises:
-            ManifestError: The pattern, or a name, cannot be used.
-            UsageError: Options cannot be combined.
-        """
+        """Make it of the command's options."""
         if options.parameter and options.list_name:
             raise UsageError("give --parameter, or --list for lists: both say what parameters are called")
         if options.base is not None and not options.base.startswith(_S3):
@@ -104,14 +98,7 @@ class PairsJob:
 
 
 def pair(wish: PairsJob) -> None:
-    """
-    Write the manifest.
-
-    Raises:
-        ManifestError: Files cannot be paired; nothing was written.
-        UsageError: Something that was asked for cannot be done.
-        ServiceError: S3 cannot be asked.
-    """
+    """Write the manifest; nothing is written where files cannot be paired."""
     problems = Problems()
     output = _output(wish, wish.options.output, wish.form)
     beside = _output(wish, _sheet_of(wish), Format.CSV) if wish.is_sheet else None
@@ -169,7 +156,7 @@ def _write_sheet(
 
 async def _list(wish: PairsJob, pairs: Pairs, problems: Problems) -> None:
     from batchrun.service.login import Login  # noqa: PLC0415 (loads aiobotocore)
-    from batchrun.service.s3.objects import keys_under  # noqa: PLC0415 (likewise)
+    from batchrun.service.s3.objects import keys_under  # noqa: PLC0415 (as above)
 
     bucket, prefix = split_uri(wish.options.source)
     if not bucket:
@@ -263,7 +250,7 @@ def listed_files(stream: BinaryIO, source: str, *, base: str | None, with_path: 
     Args:
         stream: The text.
         source: What messages call it.
-        base: The URI that names without one are relative to.
+        base: The URI that relative names belong to.
         with_path: Whether a file's name includes its folders.
 
     Raises:
@@ -309,12 +296,7 @@ def _uri(name: str, base: str | None, place: Place) -> str:
 
 
 def parameters_of(how: Naming, lines: Iterable[Line]) -> Sequence[str]:
-    """
-    Return what the parameters are called, in their order.
-
-    Raises:
-        ManifestError: They cannot be columns beside those that the names of the files have.
-    """
+    """Return the parameters' names in order. Raises ManifestError where one cannot be a column here."""
     found = sorted({name for line in lines for name in line.files}, key=natural)
     if len(found) > MOST_KINDS:
         cure = "let it have fewer parts of the file's name"

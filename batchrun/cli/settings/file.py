@@ -46,12 +46,7 @@ class SettingsFile:
 
 
 def find(named: str | None) -> SettingsFile | None:
-    """
-    Read the file that was *named*, or else the one in the working directory, if there is one.
-
-    Raises:
-        UsageError: It cannot be read or trusted, is no TOML, or both files have settings.
-    """
+    """Read the file that was *named*, or else the one in the working directory, if there is one."""
     if named is not None:
         return _read(named, is_named=True)
     found = [one for path in (OWN, SHARED) if (one := _read(path, is_named=False)) and one.table]
@@ -79,7 +74,7 @@ def _read(path: str, *, is_named: bool) -> SettingsFile | None:
         why = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"{path} cannot be read: {why}; see --config and --no-config") from error
     if _is_shared(path) and len(raw) <= _LIMIT and b"batchrun" not in raw:
-        return None  # somebody else's, whatever is in it
+        return None  # another user's, whatever is in it
     text = _decoded(path, raw)
     table = _settings(path, text)
     if table and not is_named:
@@ -113,12 +108,7 @@ def _settings(path: str, text: str) -> dict[str, Any]:
 
 
 def parsed(path: str, text: str) -> dict[str, Any]:
-    """
-    Return the tables of a TOML file.
-
-    Raises:
-        UsageError: It is no TOML; says the line and column, where the parser does.
-    """
+    """Return the tables of a TOML file, or raise UsageError with the line and column of the fault."""
     import tomllib  # noqa: PLC0415 (most people have no such file)
 
     try:
@@ -134,7 +124,7 @@ def parsed(path: str, text: str) -> dict[str, Any]:
 
 
 def _check_trust(path: str, found: os.stat_result) -> None:
-    """Refuse a file that anybody on the machine could have written, or put here."""
+    """Refuse a file that other users of the machine could have written, or put here."""
     is_others = found.st_uid not in {os.geteuid(), 0}
     if found.st_mode & stat.S_IWOTH:
         why = "everyone on this machine can write to it"

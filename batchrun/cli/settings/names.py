@@ -53,10 +53,7 @@ def take_file(context: click.Context, verb: str, command: click.Command) -> None
     """
     Let *verb* of the group of *context* take its defaults from the file in force.
 
-    One that has nothing to set does not look at it, so that it helps where the file is wrong.
-
-    Raises:
-        UsageError: The file cannot be used.
+    A verb without settings does not read it, so that it works where the file is wrong.
     """
     can_be_set = any(settable(one) for one in verbs_of(command, context).values())
     file = file_in_force(context) if can_be_set else None
@@ -65,12 +62,7 @@ def take_file(context: click.Context, verb: str, command: click.Command) -> None
 
 
 def file_in_force(context: click.Context) -> SettingsFile | None:
-    """
-    Read the file that --config, --no-config and their variables choose, or that is here.
-
-    Raises:
-        UsageError: It cannot be used, or both were given.
-    """
+    """Read the file that --config, --no-config and their variables choose, or that is here."""
     named, is_none = context.params["config"], context.params["no_config"]
     if named is not None and is_none:
         sources = [context.get_parameter_source(name) for name in ("config", "no_config")]
@@ -128,13 +120,13 @@ def settings_for(file: SettingsFile, path: Names, command: click.Command) -> dic
 
 def default_map(file: SettingsFile, verbs: Verbs, below: Names, *, is_shown: bool = False) -> dict[str, Any]:
     """
-    Return the defaults that *file* sets of all verbs below *below*, nested as click wants them.
+    Return the defaults that *file* sets for all verbs below *below*, nested as click wants them.
 
     Args:
         file: The settings; each name in it is checked, whichever verb it is for.
         verbs: All that there are.
         below: Those whose values are wanted, and checked; empty for all.
-        is_shown: Whether they are only shown, so that what the file may not say is no reason to stop.
+        is_shown: Whether they are only shown, so that what the file may not set is no reason to stop.
 
     Raises:
         UsageError: All that is wrong, a problem on each line.
@@ -175,8 +167,8 @@ def refusal(key: str, option: Option, value: Any) -> str | None:
     """
     Say why a file that was merely found may not set the option to *value*; None where it may.
 
-    A folder that one only got from somebody must neither run anything, nor send calls and credentials
-    anywhere, nor take what the environment has, nor write outside itself.
+    A folder from somebody else must not run anything, send calls or credentials anywhere, read the
+    environment, or write outside itself.
     """
     if option.risk is not None:
         why = option.risk.value
@@ -205,12 +197,7 @@ def _is_inside(place: str) -> bool:
 
 
 def value_for(option: Option, value: Any, context: click.Context) -> Any:
-    """
-    Return a value of a TOML file as click takes it from a default, once the option itself has agreed.
-
-    Raises:
-        click.BadParameter: It has the wrong type, or the option refuses it.
-    """
+    """Return a value of a TOML file as click takes it from a default. Raises click.BadParameter."""
     if not option.multiple:
         given = _fitting(option, value)
     elif isinstance(value, list):

@@ -117,7 +117,7 @@ def shared(counts: Sequence[int], cells: int) -> list[int]:
 _FRAMES_PER_SECOND: Final = 4
 #: Columns of the labels of ``status --watch``.
 _LABELS: Final = 10
-#: A terminal's own blue can hardly be read where its ground is dark.
+#: A terminal's own blue is hard to read on a dark background.
 _BLUE: Final = "color(32)"
 _STYLES: Final = (
     ("planned", "dim"),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from batchrun.ports.stored import Failures, TaskFailures
 
 _SHOWN: Final = 10
-#: Failed tasks that are told of one row; ``batchrun show`` tells all that are known.
+#: Failed tasks that are shown of one row; ``batchrun show`` has all that are known.
 _TASKS: Final = 2
 _BAD: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
 
@@ -36,7 +36,7 @@ class FailedRow:
     """An entry that ended without success, and what is known of its run's tasks."""
 
     entry: Entry
-    found: FailedTasks | None = None  #: None where nobody asked yet, or was told
+    found: FailedTasks | None = None  #: None where it is not known yet
 
     @property
     def status(self) -> str:
@@ -76,7 +76,7 @@ class RunLogs:
 
     run: Run | None
     request: str | None  #: canonical, as it was sent
-    found: FailedTasks | None = None  #: None where nobody asked, or was told
+    found: FailedTasks | None = None  #: None where it is not known
 
     @property
     def streams(self) -> tuple[str, ...]:

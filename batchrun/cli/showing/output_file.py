@@ -30,12 +30,7 @@ def named(output: str, kind: Kind, *, option: str, inputs: Inputs, force: bool =
 
 @contextmanager
 def drafted(output: OutputFile | None) -> Iterator[Path]:
-    """
-    Return a new file that becomes *output* when all went well; without one it is told on stdout.
-
-    Raises:
-        UsageError: It cannot be written, or is there already and may not be replaced.
-    """
+    """Return a new file that becomes *output* when all went well; without one it goes to stdout."""
     try:
         with _on_stdout() if output is None else drafted_beside(output) as draft:
             yield draft

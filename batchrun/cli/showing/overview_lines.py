@@ -38,7 +38,7 @@ def changed(number: int) -> str:
 
 
 def details(now: Overview) -> Iterator[tuple[str, str]]:
-    """Return what else is to be said, as label and text; an empty label goes on with the one before."""
+    """Return what else is to be said, as label and text; an empty label continues the one before."""
     if now.batch.account and not now.lanes:
         yield "account", f"{now.batch.account}, {now.batch.region}"
     yield from _labelled("lanes", (line for one in now.lanes for line in _lane(one)))

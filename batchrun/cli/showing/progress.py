@@ -74,7 +74,7 @@ class Progress:
         self._ends: deque[float] = deque(maxlen=_MARKS)
         self._storage_types: set[str | None] = set()
         self.there = WithService()  #: as it was last asked for
-        self.quotas = Quotas()  #: the account's, once somebody has asked
+        self.quotas = Quotas()  #: the account's, once they are known
         self.failures: deque[FailedRow] = deque(maxlen=_FAILURES_SHOWN)  #: the latest
 
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:

@@ -72,7 +72,7 @@ class Reporter(ABC):
         self._failed_looks: Counter[str] = Counter()
 
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:
-        """Take note of a step and tell it."""
+        """Count a step and report it."""
         self._progress.recorded(before, event, after)
         self._failed_looks.pop(after.id, None)
         self.step(event, after)
@@ -112,15 +112,15 @@ class Numbers(Reporter):
 
 class LogLines(Numbers):
     """
-    A log line for each change of substance, and the numbers once a minute.
+    A log line for each change of state, and the numbers once a minute.
 
-    A failure is a warning unless the run is retried by itself. That is known by the next step, which is
-    recorded together with it, so the line waits that long.
+    A failure is a warning unless the run is retried. The next step says so, and is recorded together with it,
+    so the line waits for that.
     """
 
     def __init__(self, batch: str, progress: Progress, clock: Clock) -> None:
         super().__init__(batch, progress, clock)
-        self._log = log.bind()  # once: each line of an unbound one makes a logger anew
+        self._log = log.bind()  # once: each line of an unbound one makes a new logger
         self._failed: tuple[Failed, Entry] | None = None
         self._denied: set[str] = set()  #: what is held for a permission, told of one row for all
         self._has_failed = anyio.Event()
@@ -226,7 +226,7 @@ def _tell(level: Callable[..., Any], event: Event, entry: Entry) -> None:
 
 
 def _is_bad(event: Event, entry: Entry) -> bool:
-    """Report whether somebody has to know: a doubt that the launch settles by itself is none's business."""
+    """Report whether the user has to know: a doubt that the launch settles by itself is not reported."""
     if isinstance(event, Doubted):
         return event.code in HELD
     return entry.state in ENDED and entry.state is not State.SUCCEEDED
@@ -316,16 +316,16 @@ def _tell_numbers(ended: Ended, now: Snapshot, progress: Progress, tally: Tally)
     if now.others and (planned := now.counts["planned"]):
         say(
             f"{planned} planned wait for {now.others} active runs of others (--account-max-active). "
-            "A batch that nobody launches keeps its places until it is run again.",
+            "A batch without a launcher keeps its places until it is run again.",
             hang=2,
         )
 
 
 def _with_service(there: WithService) -> str:
-    """Say what goes on with rows that were submitted together."""
+    """Say what happens to rows that were submitted together."""
     if not there.all_rows:
         return ""
-    goes_on = ": it goes on to start them" if there.rows and not there.unknown else ""
+    goes_on = ": it continues to start them" if there.rows and not there.unknown else ""
     return f" {there.text[0].upper()}{there.text[1:]}{goes_on}."
 
 

@@ -135,15 +135,10 @@ async def _carried_out(
     login: OneLogin,
 ) -> bool:
     """
-    Ask the ledger for it, and wait until it is done, by us or by the launcher that holds the batch.
+    Record the request in the ledger, and wait until we or the launcher that holds the batch carried it out.
 
     Returns:
         False where something is left.
-
-    Raises:
-        UsageError: The batch's runs are elsewhere; nothing was asked for.
-        ResultsError, DeliveryError: The results cannot be written, or S3 does not take them.
-        ServiceUnusableError: The service cannot be used, or a permission is missing.
     """
     limits = Limits(concurrency=options.concurrency, listing_lag=options.listing_lag, watch=_WATCH)
     async with options.session(login) as session:

@@ -41,7 +41,7 @@ _SIGHTS: Final = {
     Sight.RESTORING: "being restored",
     Sight.DENIED: "there, but not readable",
     Sight.HIDDEN: "not accessible",
-    Sight.TOO_MANY: "with too many objects to tell",
+    Sight.TOO_MANY: "with too many objects to be sure",
 }
 _SKIPS: Final = {
     Skip.OTHER_SCHEME: "not in S3",
@@ -187,7 +187,7 @@ def _tell_inputs(manifest: Manifest, inputs: Inputs, lane: str | None, *, as_jso
 
 
 def _raise_any(answers: Answers, *, as_json: bool) -> None:
-    """Raise what is wrong; where the looking itself has failed that, once the problems have been told."""
+    """Raise what is wrong; an error of the looking itself once the problems have been reported."""
     from batchrun.cli.launching.manifests import emit_problems  # noqa: PLC0415
 
     broken = answers.broken
@@ -268,7 +268,7 @@ def _input_lines(inputs: Inputs) -> Iterator[str]:
     unseen = "" if inputs.looked_at == inputs.total else f", {inputs.looked_at} looked at"
     yield f"inputs: {places} in S3{unseen}{': ' if parts else ''}{', '.join(parts)}"
     if inputs.skipped:
-        yield "passed over: " + "; ".join(
+        yield "skipped: " + "; ".join(
             f"{count} {_SKIPS[skip]}, such as {inputs.examples[skip]}"
             if count > 1
             else f"1 {_SKIPS[skip]}: {inputs.examples[skip]}"

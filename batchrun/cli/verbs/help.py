@@ -112,12 +112,7 @@ def _verbs(context: click.Context) -> list[str]:
 
 
 def _help_of_verb(context: click.Context, path: tuple[str, ...]) -> str:
-    """
-    Return what the verb says to --help.
-
-    Raises:
-        UsageError: There is no such verb, nor a topic of this name.
-    """
+    """Return what the verb says to --help. Raises UsageError where there is neither verb nor topic."""
     within = context.find_root()
     for name in path:
         group = within.command

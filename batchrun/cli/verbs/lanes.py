@@ -102,7 +102,7 @@ def _lines(now: LaneNow) -> Iterator[str]:
 
 
 def _facts(now: LaneNow) -> dict[str, Any]:
-    """Return it for JSON; what nobody could say is null."""
+    """Return it for JSON; what is not known is null."""
     credentials = {
         "kind": None if now.credentials is None else _kind(now),
         "place": now.credentials,

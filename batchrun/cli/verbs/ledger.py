@@ -205,7 +205,7 @@ class CopyOptions:
     batch: str | None = option("--batch", metavar="NAME", help="Copy this batch alone.  [default: all]")
     export: bool = flag(
         "--export",
-        help="Make a copy to be read alone: what is in FROM stays as it is, and goes on there.",
+        help="Make a copy that can only be read: the batches in FROM are not closed, and continue there.",
     )
     output: Output = group(Output)
 

@@ -48,13 +48,7 @@ _LEASE: Final = timedelta(seconds=30)
 
 
 async def recover(options: Calling, wanted: Source, changed: Changed) -> None:
-    """
-    Make the ledger again and say what was found.
-
-    Raises:
-        UsageError: A row is in doubt, or the ledger has the batch already; nothing was written.
-        BatchrunError: Something else ended it early; nothing was written.
-    """
+    """Make the ledger again and say what was found; nothing is written where an error ends it."""
     configure_as(options.output)
     login, clock = options.login(_AT_ONCE), SystemClock()
     with loaded(wanted, ObjectsOnce(login), replace(options.output, quiet=True)) as manifest:
@@ -141,19 +135,16 @@ def _refusal(rebuilt: Rebuilt) -> str:
         )
     if ambiguous:
         rows = counted(ambiguous, "row")
-        cures.append(f"runs of {rows} cannot be told apart: for each, do as said above")
+        cures.append(f"runs of {rows} cannot be told apart: do the above for each of them")
     return f"nothing was written; {'; '.join(cures)}"
 
 
 async def compare_online(options: Calling, concurrency: int, name: str | None) -> Exit:
     """
-    Compare the batch of this *name*, or each, with the service; runs that are there after all get their rows.
+    Compare this batch, or each, with the service; runs that turn up after all get their rows.
 
     Returns:
         WORK_LEFT where something is left for 'batchrun run' or for a second try.
-
-    Raises:
-        UsageError, ServiceUnusableError: The service cannot be asked.
     """
     login = options.login(concurrency)
     async with options.opening(login) as opened:

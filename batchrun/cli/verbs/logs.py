@@ -116,7 +116,7 @@ async def logs(options: Options) -> Exit:
 
 #: Seconds between two looks for new lines.
 _EVERY: Final = 2.0
-#: Looks after which the service is asked whether the run goes on: nobody may be launching.
+#: Looks after which the service is asked whether the run has ended: there may be no launcher.
 _ASK_EVERY: Final = 10
 #: By so much lines may be written before and after the times of their run.
 _BEFORE: Final = timedelta(minutes=1)
@@ -141,7 +141,7 @@ class LogLines:
 
         Args:
             row: The run.
-            streams: Its streams, in the order in which they are told.
+            streams: Its streams, in the order in which they are printed.
             read: Reads them.
             last: Lines of each at the most, the last ones.
             as_json: Whether each is an object.
@@ -157,13 +157,7 @@ class LogLines:
         self._told: str | None = None  #: the stream of the last line
 
     async def show(self) -> None:
-        """
-        Print the lines that there are by now.
-
-        Raises:
-            UsageError: There is nothing.
-            ServiceUnusableError: It cannot be read.
-        """
+        """Print the lines that there are by now. Raises UsageError where there are none."""
         missing = [one for one in self._streams if not await self._tell(one)]
         if len(missing) == len(self._streams):
             raise UsageError(
@@ -179,10 +173,7 @@ class LogLines:
 
         Args:
             stored: The batch, whose launcher may see the end.
-            service: Who is asked now and then, where nobody launches.
-
-        Raises:
-            ServiceUnusableError: It cannot be read.
+            service: Where to ask for the end, where no launcher works on the batch.
         """
         looks = 0
         with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from batchrun.report.outputs import OutputFile
 
 _KIND: Final = Kind(what="outputs", endings=(".csv",))
-#: Reasons that are told.
+#: Reasons that are shown.
 _TOLD: Final = 10
 
 

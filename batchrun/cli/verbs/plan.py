@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from batchrun.ports.stored import Batch
 
 
-#: Changes that are told of a row.
+#: Changes that are shown of a row.
 _CHANGES: Final = 3
 
 
@@ -146,7 +146,7 @@ def _opened(login: OneLogin) -> Opening:
 
 
 async def _quotas_of(lanes: Sequence[Lane], login: OneLogin) -> Mapping[str, Quotas]:
-    """Ask each lane for its account's quotas; those that cannot be asked are told, and left out."""
+    """Ask each lane for its account's quotas; those that cannot be asked are reported, and left out."""
     from batchrun.api.lanes import Places  # noqa: PLC0415 (loads the engine)
 
     found: dict[str, Quotas] = {}
@@ -206,7 +206,7 @@ async def _sent(stored: StoredBatch, options: Options, manifest: Manifest) -> Co
 
 
 def _home(manifest: Manifest, batch: Batch) -> str | None:
-    """Return the lane of rows that were sent before there were lanes, as far as the manifest tells."""
+    """Return the lane of rows that were sent before there were lanes, where the manifest says it."""
     fits = (
         lane.name
         for lane in manifest.lanes

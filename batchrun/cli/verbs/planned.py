@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from batchrun.model.submissions.ways import Ways
     from batchrun.report.bill import Left
 
-#: Different choices, and lanes, that are told.
+#: Different choices, and lanes, that are shown.
 _TOLD: Final = 10
 #: States of rows that are to be submitted.
 WAITING: Final = (State.PLANNED, State.BACKOFF)
@@ -48,7 +48,7 @@ _PER_SECOND: Final = FIXED_RATES["StartRunBatch"].most
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bearing:
-    """What one lane bears."""
+    """What one lane is to run."""
 
     rate: float  #: StartRun calls per second
     at_once: Mapping[str, int]  #: runs that may be active, by storage
@@ -76,7 +76,7 @@ class PlannedLanes:
         Args:
             manifest: A manifest with lanes.
             sent: The ids of rows that are not to be sent.
-            most: StartRun calls per second of lanes that do not say; infinite where nobody does.
+            most: StartRun calls per second of lanes that do not say; infinite without a limit.
             quotas: Of lanes that were asked for them.
         """
         kinds = storage_types(manifest.specs())
@@ -161,7 +161,7 @@ class Ahead:
     to_settle: int  #: rows whose outcome is unknown
     to_watch: int  #: rows with a run
     rate: float  #: StartRun calls per second
-    whose_rate: str  #: how people are told whose that is
+    whose_rate: str  #: in words, whose that is
     lanes: PlannedLanes | None
     engine: PlannedEngine | None
     at_once: Mapping[str, int]  #: runs that may be active, by storage
@@ -213,7 +213,7 @@ class PlannedEngine:
 
     @classmethod
     def of(cls, specs: Iterable[Spec], limits: Limits) -> Self:
-        """Plan for rows that nobody has sent yet."""
+        """Plan for rows that were not sent yet."""
         return cls(engine=limits.engine, ways=ways(specs, limits.engine, limits.wave))
 
     @property

@@ -28,7 +28,7 @@ _HOST, _PORT = "127.0.0.1", 8766
 _HIGHEST_PORT: Final = 65535
 #: How much the process gives way to others: a launch on the same machine goes first.
 _GIVES_WAY: Final = 10
-#: Characters of a token that nobody guesses, at least.
+#: Characters of a token that cannot be guessed, at least.
 _LEAST: Final = 20
 #: Those of a token file that are read, and of a token at most.
 _MOST: Final = 4096
@@ -123,12 +123,7 @@ def read_bind(text: str) -> tuple[str, int]:
 
 
 def read_token(path: str) -> str:
-    """
-    Read a token from a file that nobody else can read.
-
-    Raises:
-        UsageError: There is none, others can read it, or what it has is no token.
-    """
+    """Read a token from a file. Raises UsageError where others can read it, or it has no token."""
     name = f"--token-file {printable(path)}"
     try:
         with Path(path).open(encoding="ascii") as file:

@@ -43,7 +43,7 @@ _API_NAMES: Final = {
     "failure_reason": "failureReason",
     "status_message": "statusMessage",
 }
-#: Of a run within an event, what is news; the rest is told once, above.
+#: Of a run within an event, what is news; the rest is shown once, above.
 _NEWS: Final = ("status", "id", "failure_reason", "status_message")
 
 

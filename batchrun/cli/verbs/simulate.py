@@ -239,7 +239,7 @@ def _valid(make: Callable[..., T], *texts: str, **settings: Any) -> T:
 
 def simulated(lanes: Sequence[Lane], behaviour: Behaviour, account: str) -> Sequence[SimulatedLane]:
     """
-    Return what to serve: each lane, or without any an account alone.
+    Return what to serve: each lane, or without any a single account.
 
     Args:
         lanes: As the user says them.

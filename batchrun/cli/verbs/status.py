@@ -118,7 +118,7 @@ async def _watch(ledger: Ledger, batch: Batch, *, as_json: bool) -> Exit:
 
 
 async def _tell(look: Look, clock: Clock, *, as_json: bool) -> Exit:
-    """Write a line for each change, as long as somebody reads."""
+    """Write a line for each change, as long as there is a reader."""
     printed: Counts | None = None
     place = _place(sys.stdout)
     while _is_read(sys.stdout) and _place(sys.stdout) == place:
@@ -145,7 +145,7 @@ def _is_read(stream: IO[str] | None) -> bool:
 
 
 def _place(stream: IO[str] | None) -> tuple[int, int] | None:
-    """Return what tells where *stream* goes: elsewhere, once a line has met a closed pipe (``speak``)."""
+    """Return what identifies where *stream* goes: elsewhere, once a pipe was closed (``speak``)."""
     if stream is None:
         return None
     found = os.fstat(stream.fileno())

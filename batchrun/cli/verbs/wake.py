@@ -133,13 +133,7 @@ async def _try_each(lanes: Sequence[Lane]) -> Exit:
 
 
 async def _try(queue: QueueName, login: Login, whose: str = "") -> None:
-    """
-    Send a message, receive it, and delete it.
-
-    Raises:
-        UsageError: There is no such profile, or no region.
-        ServiceUnusableError: One of the three did not work.
-    """
+    """Send a message, receive it, and delete it."""
     from batchrun.service.wakes import sqs_queue  # noqa: PLC0415 (loads aiobotocore)
 
     clock = SystemClock()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -141,12 +141,9 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
         ServiceUnusableError: It lies in S3, and may not be read, or S3 cannot be asked.
         ValueError: *written_as* is no format, or *sheet* has no delimiter or encoding where it says one.
     """
-    is_file = isinstance(source, str | Path)
-    wanted = sheet or _NO_SHEET
-    wish = Source(
-        path=str(source) if is_file else STDIN,
-        name=None if is_file else ROWS,
-        format=_format(written_as) if is_file else Format.JSONL,
+    rows = sheet or _NO_SHEET
+    shared = Source(
+        path=STDIN,
         batch=batch,
         defaults=tuple(str(one) for one in defaults),
         parameters_from=tuple(str(one) for one in parameters_from),
@@ -155,15 +152,12 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
         env=tuple(env),
         tags=tags,
         strict=strict,
-        asked=wanted.asked,
-        sheet=wanted.options,
+        asked=rows.asked,
+        sheet=rows.options,
     )
     with ObjectsOnce(OneLogin(target)) as objects:
         if isinstance(source, str | Path):
-            return load(wish, objects=objects)
+            form = Format(written_as) if written_as else None
+            return load(replace(shared, path=str(source), format=form), objects=objects)
         with as_lines(source) as lines:
-            return load(wish, stdin=lines, objects=objects)
-
-
-def _format(written_as: str | None) -> Format | None:
-    return Format(written_as) if written_as else None
+            return load(replace(shared, name=ROWS, format=Format.JSONL), stdin=lines, objects=objects)

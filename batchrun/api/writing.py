@@ -47,10 +47,10 @@ async def write_results(
     Write one row for each entry, in manifest order, and return how many; the file is replaced as a whole.
 
     Args:
-        ledger: An open one: ``open_ledger(...)``, or ``launch.ledger`` while a launch goes on.
+        ledger: An open one: ``open_ledger(...)``, or ``launch.ledger`` during a launch.
         batch: One that the ledger has.
         path: ``.csv``, ``.json``, ``.jsonl`` or ``.parquet``; a file, or ``s3://BUCKET/KEY``. What holds
-            something else stays, and so do the ledger and the manifests of its batches, by whichever name.
+            something else is refused, and so are the ledger and the manifests of its batches, by any name.
         columns: Only these, in this order: ``["id", "status", "tags.family"]``; ``all`` is the usual ones.
         where: Only rows that are so: ``["status!=COMPLETED", "taskReason=*MEMORY*"]``.
         attempts: Earlier attempts too; in a CSV, a row for each.
@@ -59,8 +59,8 @@ async def write_results(
 
     Raises:
         UsageError: There is no such batch, column or status; or the file may not be replaced.
-        ResultsError: The file cannot be written; the old one, if any, is as it was.
-        DeliveryError: S3 does not take it; the old object, if any, is as it was.
+        ResultsError: The file cannot be written; the old one, if any, is unchanged.
+        DeliveryError: S3 does not take it; the old object, if any, is unchanged.
     """
     view = View(
         where=tuple(read_condition(one) for one in where),
@@ -72,10 +72,9 @@ async def write_results(
     format_ = _format(Path(path))
     inputs = await inputs_of(ledger)
     output = output_at(str(path), RESULTS[format_], option="path", again="write_results", inputs=inputs)
-    in_s3 = StoreWhenNeeded(OneLogin(target))
 
     async def written() -> int:
-        outcomes = outcomes_of(ledger, batch, view)
+        outcomes, in_s3 = outcomes_of(ledger, batch, view), StoreWhenNeeded(OneLogin(target))
         return await put_results(output, in_s3, outcomes, format_, view=view, is_safe=safe_csv)
 
     return await begun_again(written)

@@ -163,10 +163,10 @@ def tell_first_look(looked: FirstLook, *, is_done: bool) -> None:
 
 
 def tell_back(looked: FirstLook, *, is_done: bool) -> None:
-    """Say whose runs are there after all."""
+    """Say whose runs were found again."""
     there: defaultdict[str, list[str]] = defaultdict(list)
     for entry in looked.back.values():
         there[entry.run.status if entry.run else ""].append(entry.id)
-    has = "has" if is_done else "would have"
+    back = "given back" if is_done else "would be given back"
     for shown, ids in there.items():
-        complain(f"there after all, {shown}: the run of {shortened(ids)}; it {has} its row again")
+        complain(f"found again, {shown}: the run of {shortened(ids)}; {back} to its row")

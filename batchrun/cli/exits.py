@@ -31,7 +31,7 @@ MEANINGS: Final = {
     Exit.WORK_LEFT: "stopped with work left (--once, --detach, --deadline, a signal); run it again",
     Exit.HELD: "another launcher holds the batch",
     Exit.UNUSABLE: "the service (credentials, permission, network) or disk cannot be used; nothing is lost",
-    Exit.HELD_BACK: "--stop-after was reached; nothing more is submitted until somebody decides",
+    Exit.HELD_BACK: "--stop-after was reached; nothing more is submitted until you decide",
     Exit.DEFECT: "a defect of batchrun; please report it",
 }
 

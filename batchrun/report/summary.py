@@ -80,7 +80,7 @@ class Summary:
             Notice.FAILURE: "has a first failure",
             Notice.STOPPED: "stopped and needs attention",
             Notice.END: "has ended",
-            Notice.DIGEST: "goes on",
+            Notice.DIGEST: "is in progress",
         }
         return _line(f"{self.batch} {what[self.notice]}: {shown or 'no rows'} (of {self.counts.total})")
 

@@ -59,7 +59,7 @@ def test_retry_refuses_while_the_run_goes_on_and_gives_it_its_row_back(shell, si
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert (said["ids"], said["reappeared"], said["unknown"]) == ([], ["s000"], {})
-    assert "there after all" in done.stderr
+    assert "found again" in done.stderr
     assert shell.run(*command).returncode == 0
     assert_agreement(shell.results(), simulated)
     story = shell.run("show", "s000").stdout
@@ -139,10 +139,10 @@ def test_an_old_copy_of_the_ledger_is_held_against_the_service(shell, simulate):
     done = shell.run(*verify)
     assert done.returncode == 3
     assert "4 entries in 1 batch" in done.stdout
-    assert "cohort: 2 ended since, 1 not there, 1 there after all" in done.stdout
+    assert "cohort: 2 ended since, 1 not there, 1 found again" in done.stdout
     assert "ended since: 2 COMPLETED; 'batchrun run' records it" in done.stdout
     assert "not there: s003; 'batchrun run' looks again" in done.stdout
-    assert "there after all, COMPLETED: the run of s000; it has its row again" in done.stderr
+    assert "found again, COMPLETED: the run of s000; given back to its row" in done.stderr
     again = shell.run(*verify, "--json", "cohort")
     told = [json.loads(line) for line in again.stdout.splitlines()]
     assert [one["message_type"] for one in told] == ["verify", "online"]
@@ -157,7 +157,7 @@ def test_an_old_copy_of_the_ledger_is_held_against_the_service(shell, simulate):
 def test_only_what_is_sound_is_held_against_the_service(shell, simulate):
     simulated, _ = begun(shell, simulate, "--time-scale", "1")
     verify = ("ledger", "verify", "--online", "--endpoint-url", simulated.url)
-    assert "cohort: 2 going on" in shell.run(*verify).stdout
+    assert "cohort: 2 active" in shell.run(*verify).stdout
     elsewhere = shell.run(*verify, "--region", "eu-west-1")
     assert elsewhere.returncode == 2
     assert "has its runs in us-east-1" in elsewhere.stderr

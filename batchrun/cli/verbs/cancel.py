@@ -75,8 +75,8 @@ async def cancel(options: Options) -> Exit:
     """
     Stop submitting BATCH, and cancel its active runs.
 
-    Shows what it will do, and asks. What was asked for is kept in the ledger: a launcher that is running
-    takes note within seconds and carries it out, else this command does, and waits for the runs' ends.
+    Shows what it will do, and asks. The request is kept in the ledger: a launcher that is running sees it
+    within seconds and cancels the runs; without one this command does, and waits for their ends.
     """
     login = options.login(options.concurrency)
     chosen_by = options.rows.choice(ObjectsOnce(login))

@@ -84,14 +84,14 @@ def check(options: Options) -> None:
     """
     Find every error of MANIFEST, or of each manifest of a folder; submit nothing, write nothing.
 
-    Each row is checked as StartRun would see it: fields, types, lengths, patterns, sizes, placeholders,
-    duplicate ids. Exits with 2 where something is wrong, naming the place, the value and the cure. What is no
-    error and yet hardly meant, such as a path on a laptop or a number that is text, is a warning.
+    Each row is checked as StartRun would check it: fields, types, lengths, patterns, sizes, placeholders,
+    duplicate ids. Exits with 2 where something is wrong, naming the place, the value and the cure. What is
+    probably a mistake, such as a path on a laptop or a number that is text, is a warning.
 
     With --online the service is asked too, once for each workflow: is it ACTIVE, which parameters does it
     require, which does it not know; how many runs are active, and what the quotas are. What you may not ask
-    for is a warning. With --inputs each place in S3 that rows name is looked at, once; should S3 or the login
-    be lost meanwhile, the command says what it saw, and exits with 5.
+    for is a warning. With --inputs each place in S3 that rows name is looked at, once; where S3 or the login
+    is lost meanwhile, the command reports what it has seen, and exits with 5.
 
     With --engine batch a row that StartRunBatch cannot start is an error too; with auto it is said which rows
     go by StartRun, and why.

@@ -123,7 +123,7 @@ def config(options: Options) -> None:
 
     For all verbs, or as VERB would run with these OPTIONS; nothing is run. Where no option says AWS profile,
     region and endpoint, they are shown as AWS's own variables and files have them; credentials never are.
-    Exits with 2 where the file says what it may not.
+    Exits with 2 where the file sets what it may not.
     """
     root = click.get_current_context().find_root()
     if options.init:

@@ -50,8 +50,8 @@ async def delete(options: Options) -> Exit:
     """
     Remove ended runs of BATCH from the service, of earlier attempts too, but never from the ledger.
 
-    Shows what it will do, and asks. Runs that go on are left alone. Conditions speak of each run by itself.
-    What was taken for deleted is looked for first: a run that is there after all has its row again.
+    Shows what it will do, and asks. Active runs are left alone. Conditions apply to each run by itself. Runs
+    that count as deleted are looked for first: one that still exists is given back to its row.
     """
     login = options.login(options.concurrency)
     async with options.opening(login) as opened:

@@ -55,8 +55,8 @@ def lanes(options: Options) -> Exit:
     Show each lane of MANIFEST, or of --lanes, as it is now: account, credentials, quotas, active runs.
 
     Without either it shows where calls go that name no lane. Nothing is submitted. What is wrong with a lane
-    is told with the cure; the command ends with 0 when all can be used, with 5 where credentials, a
-    permission or the network are missing, and with 2 where nothing but settings are wrong.
+    is shown with the cure. Exits with 0 when all can be used, with 5 where credentials, a permission or the
+    network are missing, and with 2 where only settings are wrong.
     """
     from batchrun.api.lanes_now import look  # noqa: PLC0415 (loads aiobotocore)
     from batchrun.cli.logs import configure_as  # noqa: PLC0415

@@ -93,12 +93,12 @@ def ledger() -> None:
 @verb(VerifyOptions, epilog="Read on: 'batchrun help ledger'.")
 def verify(options: VerifyOptions) -> Exit:
     """
-    Check the ledger; without --online it changes nothing and calls nobody.
+    Check the ledger; without --online it changes nothing and calls nothing.
 
-    Asks SQLite whether the file is whole, and lives through every entry's history again: one requestId for
-    each attempt, one entry for each run, nothing after an end, and that its events add up to what is stored.
-    Works beside a running launcher. Exits with 5 where something is wrong, naming the entry and the cure.
-    With --online it exits with 3 where something is left for 'batchrun run', such as runs that ended since.
+    Asks SQLite whether the file is whole, and replays every entry's history: one requestId for each attempt,
+    one entry for each run, nothing after an end, and events that add up to what is stored. Works beside a
+    running launcher. Exits with 5 where something is wrong, naming the entry and the cure. With --online it
+    exits with 3 where something is left for 'batchrun run', such as runs that ended since.
     """
     if options.batch is not None and not options.online:
         raise UsageError("the file is checked whole: leave BATCH out, or give --online to compare that batch")
@@ -157,9 +157,9 @@ async def rebuild(options: RebuildOptions) -> None:
     """
     Make a lost ledger again from MANIFEST and the service; start nothing.
 
-    Lists the runs, looks at each that bears a name of the manifest, and finds each row's run by the tags that
-    it was started with, or, with --no-tags, by its name, workflow, output place and parameters. Writes all
-    of it, or nothing where a row is in doubt. 'batchrun run' goes on from there. Give the same MANIFEST and
+    Lists the runs, looks at each whose name is in the manifest, and finds each row's run by the tags that it
+    was started with, or, with --no-tags, by its name, workflow, output place and parameters. Writes all of
+    it, or nothing where a row is in doubt. 'batchrun run' continues from there. Give the same MANIFEST and
     options as to 'batchrun run', a minute or more after it ended.
     """
     from batchrun.cli.launching.manifests import source  # noqa: PLC0415 (botocore takes half a second to import)
@@ -215,9 +215,9 @@ def copy(options: CopyOptions) -> Exit:
     """
     Copy batches from the ledger FROM into the ledger TO, which is made where it is not there.
 
-    Every row, attempt and event goes along, and is compared afterwards. A batch lives in one ledger: in FROM
-    it is closed from then on, can still be read, and names TO. A batch that a launcher holds is left alone
-    (exit 4): stop the launcher first; its runs go on. Whatever ends a copy, the same command goes on with it.
+    Every row, attempt and event is copied, and compared afterwards. A batch has one ledger: in FROM it is
+    closed from then on, can still be read, and names TO. A batch that a launcher holds is left alone (exit
+    4): stop the launcher first; its runs continue. If a copy is interrupted, the same command continues it.
     """
     from batchrun.ledger import LedgerPlace  # noqa: PLC0415
 

@@ -189,10 +189,10 @@ def _emit_compared(batch: str, found: Divergence, looked: FirstLook) -> None:
 def _tell_compared(batch: str, found: Divergence, looked: FirstLook) -> None:
     there = len(looked.back)
     numbers = {
-        "going on": found.going,
+        "active": found.going,
         "ended since": found.ended.total(),
         "not there": len(found.missing),
-        "there after all": there,
+        "found again": there,
         "deleted": found.gone,
         "in doubt": len(found.doubtful),
         "started from another ledger": len(found.elsewhere),

@@ -80,7 +80,7 @@ async def logs(options: Options) -> Exit:
     """
     Show the log of the row ID's run: its failed tasks', then the engine's and the run's own.
 
-    ID may also be the uuid, the id or the ARN of a run of its.
+    ID may also be the uuid, the id or the ARN of one of its runs.
     """
     async with options.opening(options.login(1)) as opened:
         ledger = await opened.found_ledger()

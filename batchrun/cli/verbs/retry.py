@@ -58,10 +58,10 @@ async def retry(options: Options) -> Exit:
     """
     Give failed, cancelled, deleted and refused entries of BATCH a new attempt.
 
-    It asks for what the last attempt asked for, and after a duplicate for what the manifest does.
-    Shows what it will do, and asks. The next 'batchrun run' starts them; one that is running takes note
-    within seconds. What succeeded or goes on is left alone. What was taken for deleted is looked for first: a
-    run that is there after all has its row again.
+    It asks for what the last attempt asked for, and after a duplicate for what the manifest does. Shows what
+    it will do, and asks. The next 'batchrun run' starts them; one that is running does so within seconds.
+    What succeeded or is active is left alone. Runs that count as deleted are looked for first: one that still
+    exists is given back to its row.
     """
     more = [failed_of(options.reason)] if options.reason else []
     login = options.login(options.concurrency)

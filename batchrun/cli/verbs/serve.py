@@ -66,15 +66,14 @@ class Options:
         metavar="NAME",
         envvar="BATCHRUN_SERVE_TRUST_HEADER",
         risk=Risk.ADDRESS,
-        help="Let in without a token who comes through --trusted-proxy with this header, in which it says "
-        "who that is.",
+        help="Let in without a token what comes through --trusted-proxy with this header: a user's name.",
     )
     trusted_proxy: tuple[str, ...] = texts(
         "--trusted-proxy",
         metavar="ADDRESS",
         envvar="BATCHRUN_SERVE_TRUSTED_PROXY",
         risk=Risk.ADDRESS,
-        help="The address, or network, of a proxy that asks people who they are; with --trust-header.",
+        help="The address, or network, of a proxy that authenticates people; with --trust-header.",
     )
     ledger: str = LEDGER()
 
@@ -85,8 +84,8 @@ async def serve(options: Options) -> None:
     Show the ledger as a live page to a browser, until Ctrl-C.
 
     All batches, each batch's rows and charts, each row's story, as they change. It only reads the ledger,
-    beside any launch, and calls nothing. Open the link that it prints: whoever has that may look, and nobody
-    else, also on this machine.
+    beside any launch, and calls nothing. Open the link that it prints: it has a token, without which the page
+    cannot be seen, on this machine either.
     """
     from batchrun.serve.server import secret, serving  # noqa: PLC0415 (aiohttp is loaded only where needed)
 
@@ -178,7 +177,7 @@ def _tell(options: Options, url: str, token: str) -> None:
         say(f"{url}/?token={token}")
     else:
         say(f"{url}/?token=, and then the token in {options.token_file}")
-    say(f"shows {printable(str(LedgerPlace(options.ledger)))}, to whoever has this link; Ctrl-C ends it")
+    say(f"shows {printable(str(LedgerPlace(options.ledger)))}, to everyone with this link; Ctrl-C ends it")
     if not is_loopback(host):
         far = f"batchrun: {printable(host)} can be reached from elsewhere, and nothing is encrypted"
         complain(f"{far}: put a proxy with TLS before it")

@@ -60,10 +60,10 @@ class Options:
 @verb(Options, epilog="Read on: 'batchrun help results', 'batchrun help states'.")
 async def show(options: Options) -> None:
     """
-    Tell the story of the row ID: its run, its attempts, their failed tasks, its request, and each event.
+    Show the story of the row ID: its run, its attempts, their failed tasks, its request, and each event.
 
-    ID may also be the uuid, the id or the ARN of a run of its. Everything comes from the ledger; nothing is
-    called.
+    ID may also be the uuid, the id or the ARN of one of its runs. Everything comes from the ledger; nothing
+    is called.
     """
     async with open_ledger(options.ledger) as ledger:
         found = await row_to_read(ledger, options.entry_id, options.batch)

@@ -52,7 +52,7 @@ def test_retry_refuses_while_the_run_goes_on_and_gives_it_its_row_back(shell, si
     assert shell.results()[0]["status"] == "DELETED"
     retry = ("retry", "--endpoint-url", simulated.url)
     looked = shell.run(*retry, "--dry-run")
-    assert "s000; it would have its row again" in looked.stderr
+    assert "s000; would be given back to its row" in looked.stderr
     assert shell.run("results").returncode == 0
     assert shell.results()[0]["status"] == "DELETED"
     done = shell.run(*retry, "--yes", "--json")

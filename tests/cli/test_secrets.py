@@ -35,22 +35,25 @@ def assert_unseen(shell: Shell, *said: str) -> None:
     [
         (
             ("status", "--ledger", f"postgresql://me:{SECRET}@127.0.0.1:1/db"),
-            "in --ledger; keep it in",
+            "in --ledger (ps); keep it in",
         ),
         (("show", "s000", "--ledger", f"host=127.0.0.1 port=1 password={SECRET}"), "or give the address by"),
-        (("ledger", "copy", "a.db", f"postgresql://127.0.0.1:1/db?password={SECRET}"), "in TO; keep it in"),
+        (
+            ("ledger", "copy", "a.db", f"postgresql://127.0.0.1:1/db?password={SECRET}"),
+            "in TO (ps); keep it in",
+        ),
         (("status", "--ledger", "postgresql://me@127.0.0.1:1/db"), None),
     ],
 )
 def test_a_password_that_was_typed_is_warned_of(shell: Shell, command, warned):
     """It stands in the list of processes for as long as the command runs; in a variable it does not."""
     done = shell.run(*command)
-    assert done.stderr.count("(ps) reads the password") == (warned is not None)
+    assert done.stderr.count("can read the password in") == (warned is not None)
     assert warned is None or warned in done.stderr
     assert_unseen(shell, done.stdout, done.stderr)
     if "--ledger" in command:
         quiet = shell.run(*command[: command.index("--ledger")], BATCHRUN_LEDGER=command[-1])
-        assert "(ps) reads the password" not in quiet.stderr
+        assert "can read the password in" not in quiet.stderr
 
 
 @pytest.mark.parametrize("log_format", ["human", "json"])

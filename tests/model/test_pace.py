@@ -113,6 +113,20 @@ def test_after_a_drought_the_lane_is_back_within_seconds(seconds):
     assert story.refused <= 0.05
 
 
+@pytest.mark.parametrize("burst", [1, 5])
+@pytest.mark.parametrize(("since", "seconds"), [(0, 10), (0, 60), (0, 600), (60, 60), (60, 600)])
+def test_an_account_that_lets_go_is_found_out_within_seconds_and_hardly_asked_until_then(
+    since, seconds, burst
+):
+    """A minute of refusals from the start on took a launch of 60 runs 90 s more than it could have taken."""
+    story = played(5, burst, calls=1000, changes=[(since, 1e-9), (since + seconds, 5)], filled=None)
+    back = since + seconds
+    assert len([at for at in story.refused_at if since + 10 <= at < back]) <= seconds / 8
+    assert min(at for at in story.passed_at if at > back) <= back + 8
+    assert story.rate(back + 15, back + 35) >= 0.9 * 5
+    assert story.rate(back, back + 60) >= 0.8 * 5
+
+
 def test_a_lane_is_starved_while_hardly_anything_passes_and_is_not_kept_as_such():
     pace = played(8, 8).pace
     now = 1e3

@@ -12,7 +12,8 @@ took. From this follow three phases:
   begins with any number in the air, and with the first refusal is paced as all are: to knock again and again
   would get no call more through.
 - SEARCHING (:mod:`search`): the bucket was empty a moment ago. Each success adds to the rate, until the next
-  refusal; far below what was measured it adds much: others may have let go again.
+  refusal; far below what was measured it adds much: others may have let go. While nothing passes at all, a
+  call every few seconds finds that out.
 - HOLDING (:mod:`holding`): the limit was measured. The rate begins a little below it, lingers just there, and
   after a while asks for a little more, so that the next refusal comes when all that was saved is spent. Where
   it does not come when it is due, the limit was raised, and the rate grows with each success.
@@ -63,9 +64,9 @@ _OPENING_STEP: Final = 16
 #: Where the search begins, as a share of what is supposed, and of what the opening's own pace shows.
 _BELOW_SUPPOSED: Final = 0.8
 _BELOW_OPENING: Final = 0.7
-#: SEARCHING: the deepest that a measured limit is cut, how fast its memory fades where nothing passes, and
-#: the share of it below which the pace is starved.
-_DEEPEST: Final = 1 / 32
+#: SEARCHING: calls per second while nothing passes, unless it was slower before: few, and yet soon enough.
+_KNOCKS: Final = 1 / 8
+#: How fast the memory of a limit fades until then, and the share of it below which the pace is starved.
 _FADING: Final = 0.9
 _STARVED: Final = 1 / 8
 #: Calls since the last refusal that make their number a measurement.
@@ -176,12 +177,7 @@ class Pace:
     @property
     def rate(self) -> float:
         """Calls per second from now on; infinite while opening."""
-        return min(self._most, max(self._floor, self._unbounded()))
-
-    @property
-    def _floor(self) -> float:
-        """The rate that is never gone below: what was measured does not shrink to nothing at once."""
-        return max(SLOWEST, self._limit * _DEEPEST)
+        return min(self._most, max(SLOWEST, self._unbounded()))
 
     @property
     def is_starved(self) -> bool:
@@ -285,8 +281,7 @@ class Pace:
         """
         Learn at *now* that a call, sent at *sent*, was throttled; it may have been taken to pass.
 
-        Returns:
-            From when on the next turn is counted, where no later call is in the air.
+        Return from when on the next turn is counted, where no later call is in the air.
         """
         if sent <= self._cut_at:
             return now
@@ -294,8 +289,7 @@ class Pace:
             return now
         last = self._burst.passed_at
         resumes = last if self._burst.is_one and self._passed and last < sent else now
-        is_hasty = self._phase is Phase.HOLDING and self._calls_since < _MEASURED
-        self._burst.refused(sent, is_hasty=is_hasty)
+        self._burst.refused(sent, is_hasty=self._phase is Phase.HOLDING and self._calls_since < _MEASURED)
         rate = self.rate
         earlier = [time for time in self._times if time <= sent]
         later = [time for time in self._times if time > sent]  # they say nothing of the time before
@@ -311,9 +305,8 @@ class Pace:
             self._hold(top, top, self._calls_since)
         else:
             self._go_down(earlier, sent, rate)
-        if self._phase is Phase.SEARCHING:
-            # What stops again where some calls pass is a limit; where none do, somebody may be in the way.
-            self._limit = min(self._limit, rate) if self._passed else self._limit * _FADING
+        if self._phase is Phase.SEARCHING and not was_opening:
+            self._limit = self._remembered(rate)
         self._has_learned = True
         if self._passed >= SHORTEST_SPAN or was_opening:
             self._burst.fastest = 0.0
@@ -345,9 +338,16 @@ class Pace:
         rate = min(max(self._supposed * _BELOW_SUPPOSED, full.calls / 2), own_pace * _BELOW_OPENING)
         self._seek(Search(rate=rate))
 
+    def _remembered(self, rate: float) -> float:
+        """Return what is still believed of the limit, after a refusal at *rate* that did not measure it."""
+        if self._passed:  # what stops again where some calls pass is a limit
+            return min(self._limit, rate) or (rate if rate < self._supposed / 2 else 0.0)
+        return self._limit * (_FADING if rate > _KNOCKS else 1)  # somebody may be in the way
+
     def _go_up(self, shown: float) -> None:
         """Try more, after a call that passed at the rate that is *shown*, or hold what passed."""
-        known = self._limit / 2
+        is_starved = not self._limit and self._search.rate < self._supposed / 16
+        known = (self._supposed if is_starved else self._limit) / 2
         if self._burst.is_one:
             self._seek(self._search.up(shown, known=known))
         else:
@@ -372,6 +372,8 @@ class Pace:
         if self._burst.is_one:  # half a whole number is one, too
             below = rate * (1 - JITTER) * (1 - 1 / (2 * self._passed + 2))
         is_far = rate < (self._limit or self._supposed) / 4  # others may let go again
+        if not self._passed:
+            below = max(below, min(rate, _KNOCKS))
         self._seek(Search(rate=below, refused=math.inf if is_far else rate))
 
     def _seek(self, search: Search) -> None:
@@ -380,7 +382,7 @@ class Pace:
             self._hold(search.passed, search.passed, _NARROW)
         else:
             self._phase = Phase.SEARCHING
-            self._search = replace(search, rate=max(search.rate, self._floor))
+            self._search = replace(search, rate=max(search.rate, SLOWEST))
 
     def _hold(self, limit: float, rate: float, calls: int) -> None:
         """Hold a *limit* that so many calls measured, the last of them at *rate*."""

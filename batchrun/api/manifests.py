@@ -1,9 +1,4 @@
-"""
-A manifest or a sheet by its path, or by its rows, for programs.
-
-Belongs here: that one call, and what a sheet's rows are to become. Does not: reading and checking
-(``manifest``), options (``cli``).
-"""
+"""A manifest or a sheet by its path, or by its rows, for programs."""
 
 from __future__ import annotations
 

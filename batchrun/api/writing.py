@@ -1,8 +1,4 @@
-"""
-Results and reports as files, for programs.
-
-Belongs here: these calls. Does not: what is in the files, and what they may replace (``report``).
-"""
+"""Results and reports as files, for programs."""
 
 from __future__ import annotations
 

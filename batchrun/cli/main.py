@@ -1,8 +1,4 @@
-"""
-The ``batchrun`` command: its verbs, and how whatever they raise ends the process.
-
-Belongs here: the group, and the last line of defence. Does not: any verb.
-"""
+"""The ``batchrun`` command: its verbs, and how whatever they raise ends the process."""
 
 from __future__ import annotations
 

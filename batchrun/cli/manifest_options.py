@@ -1,9 +1,4 @@
-"""
-The options of every verb that takes a manifest.
-
-Belongs here: names, defaults and help of options. Does not: making a manifest of them
-(``launching.manifests``), which loads botocore.
-"""
+"""The options of every verb that takes a manifest; ``launching.manifests`` makes a manifest of them."""
 
 from __future__ import annotations
 

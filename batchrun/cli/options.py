@@ -1,9 +1,4 @@
-"""
-The options that several verbs share, each of which also reads ``BATCHRUN_<OPTION>``.
-
-Belongs here: names, defaults and help of options. Does not: those of a manifest (``manifest_options``), what
-verbs do with them.
-"""
+"""The options that several verbs share, each of which also reads ``BATCHRUN_<OPTION>``."""
 
 from __future__ import annotations
 

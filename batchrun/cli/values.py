@@ -1,8 +1,4 @@
-"""
-What people type for a value: durations, rates.
-
-Belongs here: click's parameter types. Does not: which option takes them (``options``).
-"""
+"""Click's types for what people type: durations, rates, places of output, retries, limits of failures."""
 
 from __future__ import annotations
 

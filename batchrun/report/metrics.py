@@ -1,8 +1,4 @@
-"""
-A launch as metrics for Prometheus, in its text format, as node exporter's textfile collector reads it.
-
-Belongs here: names, meaning and form of the metrics; pure. Does not: when they are written (``cli``).
-"""
+"""A launch as metrics for Prometheus, in its text format, as node exporter's textfile collector reads it."""
 
 from __future__ import annotations
 

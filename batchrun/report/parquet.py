@@ -1,9 +1,4 @@
-"""
-Results as Parquet, through pyarrow, which is an extra.
-
-Belongs here: the types of the columns, row groups, and what to say where pyarrow lacks. Does not: what a row
-is (``results``), and text (``results``).
-"""
+"""Results as Parquet, through pyarrow, which is an extra."""
 
 from __future__ import annotations
 

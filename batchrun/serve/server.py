@@ -1,9 +1,4 @@
-"""
-The sockets: an aiohttp server with a limit of connections, from start to end.
-
-Belongs here: listening, and who is hung up on before anything was said. Does not: requests (``access``,
-``routes``).
-"""
+"""The sockets: an aiohttp server with a limit of connections, from start to end."""
 
 from __future__ import annotations
 

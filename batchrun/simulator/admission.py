@@ -1,9 +1,4 @@
-"""
-What StartRun asks of a request beyond the model: the rules between fields.
-
-What does not belong here: rules about single fields that the model states (``shapes``), and about the
-account's state (``service``).
-"""
+"""What StartRun asks of a request beyond the model: the rules between fields."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-What callers see of runs, tasks, workflows and batches: the fields of the answers to Get and List.
-
-What does not belong here: which of them the API's model has (``wire`` leaves out what it has not).
-"""
+"""What callers see of runs, tasks, workflows and batches; ``wire`` leaves out what the model has not."""
 
 from __future__ import annotations
 

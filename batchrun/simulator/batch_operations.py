@@ -1,9 +1,4 @@
-"""
-The operations on batches: what each does, checks and refuses beyond what the model says.
-
-What does not belong here: what happens to a batch by itself (``batch_course``), and to its runs
-(``service``).
-"""
+"""The operations on batches: what each does, checks and refuses beyond what the model says."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-The states of runs, of batches and of their rows: how long each lasts, and how it ends.
-
-What belongs here: pure values and functions. What does not: what moves them on, which makes them depend on
-others (``runs``, ``batch_course``).
-"""
+"""The states of runs, of batches and of their rows: how long each lasts, and how it ends; pure."""
 
 from __future__ import annotations
 

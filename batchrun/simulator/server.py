@@ -1,9 +1,4 @@
-"""
-The way of a call: read, counted, paced, checked, struck by faults, carried out, answered.
-
-What does not belong here: rules of the service (``service``), of its wire format (``wire``), and how a
-connection is broken (``http``).
-"""
+"""The way of a call: read, counted, paced, checked, struck by faults, carried out, answered."""
 
 from __future__ import annotations
 

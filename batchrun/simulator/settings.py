@@ -1,8 +1,4 @@
-"""
-Everything that can be set about the simulated service; what is not set is as the service has it.
-
-What belongs here: frozen values and their checks. What does not: reading them from text (``options``).
-"""
+"""Everything that can be set about the simulated service; what is not set is as the service has it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-Where a list of prices comes from: a file, or the Pricing API, and into a file.
-
-Belongs here: files, and the choice. Does not: the list's shape (``model.costs``), the call (``service``).
-"""
+"""Where a list of prices comes from: a file, or the Pricing API, and into a file."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-The manifest options as a manifest, for every verb that takes one.
-
-Belongs here: from options to a loaded manifest, its warnings, and its problems as JSON. Does not: reading
-(``manifest``).
-"""
+"""The manifest options as a loaded manifest, with its warnings, and its problems as JSON."""
 
 from __future__ import annotations
 

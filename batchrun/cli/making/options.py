@@ -1,9 +1,4 @@
-"""
-The options of ``batchrun manifest``: those of each way of making a manifest.
-
-Belongs here: names, defaults and help of options. Does not: the work (``convert``, ``new``,
-``pairs``), which loads botocore.
-"""
+"""The options of ``batchrun manifest``, apart from the work, which loads botocore."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-How a batch stands, in words and in JSON.
-
-Belongs here: wording. Does not: the numbers (``report.overview``), terminals (``verbs.status``).
-"""
+"""How a batch stands, in words and in JSON; the numbers are from ``report.overview``."""
 
 from __future__ import annotations
 

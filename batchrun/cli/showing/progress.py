@@ -1,8 +1,4 @@
-"""
-A launch in numbers for whoever shows them.
-
-Belongs here: counts, rates, the time left. Does not: rendering (``drawn``).
-"""
+"""A launch in numbers: counts, rates, the time left."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""
-``batchrun logs``: the log of a row's run, one stream after the other, or as its lines come.
-
-Belongs here: how lines are shown, and when following them ends. Does not: which streams (``api.row_logs``),
-the calls (``service.run_logs``).
-"""
+"""``batchrun logs``: the log of a row's run, one stream after the other, or as its lines come."""
 
 from __future__ import annotations
 

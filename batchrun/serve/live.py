@@ -7,6 +7,7 @@ reading (``following``), what is told (``shown``).
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks, and between two where the ledger could not be read.
 _EVERY, _AFTER_TROUBLE = 1.0, 5.0
+#: Seconds after which a look that is not over is told: a server that is away is waited for much longer.
+_SILENT: Final = 15.0
 #: Seconds for which a batch is kept that no page shows any more.
 _KEPT: Final = 60.0
 #: Pages of rows that are kept for others who ask for the same.
@@ -130,6 +133,8 @@ class Watched:
             await self._clock.sleep(_EVERY if self.failure is None else _AFTER_TROUBLE)
 
     async def _look_once(self) -> None:
+        silence = {"text": f"the ledger has not answered for {_SILENT:g} s; what is shown is from before"}
+        late = asyncio.get_running_loop().call_later(_SILENT, self.channel.tell, "trouble", silence)
         try:
             await self._look(self.channel)
             self.failure = None
@@ -137,6 +142,8 @@ class Watched:
             raise  # a defect of ours is not to be shown as if it passed
         except BatchrunError as error:
             self.failure = str(error)
+        finally:
+            late.cancel()
         self.channel.tell("trouble", {"text": self.failure})
         self._looked.set()
 

@@ -197,6 +197,12 @@ async def test_a_ledger_that_cannot_be_read_is_told_and_waited_for(served, monke
     async def failing(*_: object) -> int:
         raise LedgerError("the disk does not respond properly; check the disk")
 
+    answers = anyio.Event()
+
+    async def silent(*_: object) -> int:
+        await answers.wait()
+        return 0
+
     async with listening(served) as stream:
         assert (await stream.next("trouble"))["text"] is None
         with monkeypatch.context() as broken:
@@ -206,6 +212,11 @@ async def test_a_ledger_that_cannot_be_read_is_told_and_waited_for(served, monke
             assert (await served.get(ROWS))[0] == 200  # as it was when it was read last
             status, text = await served.get("/row?name=cohort&id=a")
             assert (status, "check the disk" in text) == (503, True)
+        assert (await stream.next("trouble"))["text"] is None
+        with monkeypatch.context() as away:
+            away.setattr(SqlLedger, "newest_event", silent)
+            assert "has not answered for 15 s" in (await stream.next("trouble"))["text"]
+            answers.set()
         assert (await stream.next("trouble"))["text"] is None
         await move(held, "a", intended())
         assert (await stream.next("now"))["said"] == "1 submitting, of 1"

@@ -1,13 +1,14 @@
 """
 Checked specs on disk, in a file without a name, so that memory does not grow with the manifest.
 
-Belongs here: that file's format, and where each row stands, in a few bytes. Does not: checking, the places of
+Belongs here: such files, the format of this one, and where each row stands, in a few bytes. Does not: checking, the places of
 single fields, which are not worth their memory.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from array import array
 from bisect import bisect_right
@@ -54,7 +55,39 @@ _IN_MEMORY: Final = 4 * 1024 * 1024
 _PIECE: Final = 256 * 1024
 
 
-class Spool:
+class NamelessFile:
+    """Bytes in a temporary file without a name, written piece by piece; in memory as long as they are few."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - see close
+        self._pending = bytearray()  #: what is not written yet: a call for each part would cost more than it
+        self._size = 0  #: of all, in bytes
+
+    def _put(self, part: bytes) -> None:
+        """Take some more. Raises ManifestError where the disk does not take it."""
+        self._pending += part
+        self._size += len(part)
+        if len(self._pending) >= _PIECE:
+            self.seal()
+
+    def seal(self) -> None:
+        """Write what is not written yet. Raises ManifestError where the disk does not take it."""
+        with written_for_a_while():
+            self._file.seek(0, os.SEEK_END)
+            self._file.write(self._pending)
+            self._file.flush()
+        self._pending.clear()
+
+    def _between(self, start: int, end: int) -> bytes:
+        self._file.seek(start)
+        return self._file.read(end - start)
+
+    def close(self) -> None:
+        """Let go of the file; nothing is left behind."""
+        self._file.close()
+
+
+class Spool(NamelessFile):
     """
     Specs in the order they were added.
 
@@ -63,8 +96,7 @@ class Spool:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - see close
-        self._pending = bytearray()  #: what is not written yet: a call for each spec would cost more than it
+        super().__init__()
         self._hash = hashlib.sha256()
         self.count = 0
 
@@ -72,28 +104,9 @@ class Spool:
         """Take one more. Raises ManifestError where the disk does not take it."""
         spec = b"%b\n%b\n" % (entry_id.encode(), offers or request)
         self._hash.update(spec)
-        self._pending += b"%b%b\n" % (spec, work.hex().encode())
-        if offers:
-            self._pending += b"%b\n" % request
+        end = b"%b\n" % request if offers else b""
+        self._put(b"%b%b\n%b" % (spec, work.hex().encode(), end))
         self.count += 1
-        if len(self._pending) >= _PIECE:
-            self._write()
-
-    def seal(self) -> None:
-        """
-        Say that nothing more will be added.
-
-        Raises:
-            ManifestError: The disk does not take what was added.
-        """
-        self._write()
-        with written_for_a_while():
-            self._file.flush()
-
-    def _write(self) -> None:
-        with written_for_a_while():
-            self._file.write(self._pending)
-        self._pending.clear()
 
     @property
     def digest(self) -> str:
@@ -114,15 +127,7 @@ class Spool:
     def _lines(self) -> Iterator[bytes]:
         offset = 0
         rest = b""
-        while True:
-            self._file.seek(offset)
-            piece = self._file.read(_PIECE)
-            if not piece:
-                return
+        while piece := self._between(offset, offset + _PIECE):
             offset += len(piece)
             *whole, rest = (rest + piece).split(b"\n")
             yield from whole
-
-    def close(self) -> None:
-        """Let go of the file; nothing is left behind."""
-        self._file.close()

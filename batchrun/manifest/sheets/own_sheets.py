@@ -11,14 +11,13 @@ S3 (``service``), when that is done (``engine``).
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
 from array import array
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.delimited_text import line_of
-from batchrun.manifest.problems import shown, written_for_a_while
+from batchrun.manifest.problems import shown
+from batchrun.manifest.spool import NamelessFile
 from batchrun.model.texts.places import wrong_place
 from batchrun.ports.objects import OwnSheet
 
@@ -28,20 +27,16 @@ if TYPE_CHECKING:
     from batchrun.manifest.sheets.text import Part
     from batchrun.manifest.table import Table
 
-_IN_MEMORY: Final = 4 * 1024 * 1024
-_PIECE: Final = 256 * 1024
 _DIGEST: Final = 16
 _EXTENSION: Final = re.compile(r"(?<=[^/])\.[^./]*\Z")
 _TABS: Final = (".tsv", ".tab", ".txt")
 
 
-class OwnSheets:
+class OwnSheets(NamelessFile):
     """The sheets of a manifest's runs, by the runs' ids; the last one may still be growing."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - see close
-        self._pending = bytearray()
-        self._size = 0
+        super().__init__()
         self._bounds = array("Q")  #: of each sheet: where it begins, where its place does, where that ends
         self._numbers: dict[str, int] = {}
         self._digest = hashlib.sha256()
@@ -79,33 +74,13 @@ class OwnSheets:
         self._bounds.append(self._size)
         self._numbers.setdefault(entry_id, len(self._numbers))
 
-    def _put(self, text: bytes) -> None:
-        self._pending += text
-        self._size += len(text)
-        if len(self._pending) >= _PIECE:
-            self.seal()
-
-    def seal(self) -> None:
-        """Write what is not written yet. Raises ManifestError where the disk does not take it."""
-        with written_for_a_while():
-            self._file.seek(0, os.SEEK_END)
-            self._file.write(self._pending)
-            self._file.flush()
-        self._pending.clear()
-
     def of(self, entry_id: str) -> OwnSheet | None:
         """Return a run's sheet; None where it has none."""
         number = self._numbers.get(entry_id)
         if number is None:
             return None
         start, middle, end = self._bounds[3 * number : 3 * number + 3]
-        self._file.seek(start)
-        content, uri = self._file.read(middle - start), self._file.read(end - middle)
-        return OwnSheet(uri=uri.decode(), content=content)
-
-    def close(self) -> None:
-        """Let go of the file; nothing is left behind."""
-        self._file.close()
+        return OwnSheet(uri=self._between(middle, end).decode(), content=self._between(start, middle))
 
 
 def delimiter_for(name: Sequence[Part], table: Table) -> str:

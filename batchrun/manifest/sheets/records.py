@@ -10,19 +10,19 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import tempfile
 from array import array
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.placeholders import ENV, PlaceholderError
-from batchrun.manifest.problems import Place, Record, printable, shown, unreadable, written_for_a_while
+from batchrun.manifest.problems import Place, Record, printable, shown, unreadable
 from batchrun.manifest.sheets.nodes import Filling
 from batchrun.manifest.sheets.own_sheets import delimiter_for, wrong_sheet_place
 from batchrun.manifest.sheets.template import compiled
 from batchrun.manifest.sheets.text import Cell, Columns
 from batchrun.manifest.sheets.uses import look_at, uses
+from batchrun.manifest.spool import NamelessFile
 from batchrun.manifest.table import TableRow, Value
 
 if TYPE_CHECKING:
@@ -37,10 +37,6 @@ if TYPE_CHECKING:
     from batchrun.manifest.table import Table
     from batchrun.manifest.warned.looking import Looking
     from batchrun.manifest.warned.scan import TableTexts
-
-
-_IN_MEMORY: Final = 4 * 1024 * 1024
-_PIECE: Final = 256 * 1024
 
 
 def grouped(table: Table, by: Sequence[int], problems: Problems) -> Iterator[Iterable[TableRow]]:
@@ -101,15 +97,14 @@ def _members(numbers: array[int]) -> Iterator[Sequence[int]]:
         yield order[first:last]
 
 
-class _Rows:
+class _Rows(NamelessFile):
     """Rows in a file without a name, to be had by their positions."""
 
     def __init__(self, table: Table) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - see close
+        super().__init__()
         self._has_values = table.has_values
         self._source = table.source
         self._offsets = array("Q", [0])
-        self._pending = bytearray()
 
     def add(self, row: TableRow) -> None:
         """
@@ -119,35 +114,20 @@ class _Rows:
             ManifestError: The disk does not take it, or there is no end of them.
         """
         cells = [_written(cell) for cell in row.cells] if self._has_values else row.cells
-        text = json.dumps((row.line, cells)).encode()
-        self._pending += text
-        self._offsets.append(self._offsets[-1] + len(text))
-        if len(self._pending) >= _PIECE:
-            self.seal()
-        if self._offsets[-1] > limits.DOCUMENT:
+        self._put(json.dumps((row.line, cells)).encode())
+        self._offsets.append(self._size)
+        if self._size > limits.DOCUMENT:
             size = limits.DOCUMENT // 1024**3
             message = f"there are more than {size} GiB of rows to be grouped"
             raise unreadable(
                 Place(source=self._source, line=row.line), message, "split the sheet between runs"
             )
 
-    def seal(self) -> None:
-        """Write what is not written yet. Raises ManifestError where the disk does not take it."""
-        with written_for_a_while():
-            self._file.write(self._pending)
-        self._pending.clear()
-
     def at(self, positions: Sequence[int]) -> Iterator[TableRow]:
         """Return the rows at these positions, which ascend."""
         for position in positions:
-            start, end = self._offsets[position], self._offsets[position + 1]
-            self._file.seek(start)
-            line, cells = json.loads(self._file.read(end - start))
+            line, cells = json.loads(self._between(self._offsets[position], self._offsets[position + 1]))
             yield TableRow(line, [_read(cell) for cell in cells] if self._has_values else cells)
-
-    def close(self) -> None:
-        """Let go of the file; nothing is left behind."""
-        self._file.close()
 
 
 def _written(cell: str) -> str | list[str]:

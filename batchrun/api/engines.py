@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import UsageError
-from batchrun.manifest.together import refuse_alone
+from batchrun.manifest.load import refuse_alone
 from batchrun.model.submissions.grouping import INLINE, MOST, Engine
 from batchrun.model.texts.places import SUCH_AS, settings_place
 

@@ -21,14 +21,13 @@ from batchrun.manifest.lanes.table import lanes_given
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.retry_rules import check_against
 from batchrun.manifest.rows import Expander
-from batchrun.manifest.rules import start_run
+from batchrun.manifest.rules import check_together, start_run
 from batchrun.manifest.shared import shared
 from batchrun.manifest.sheets.own_sheets import OwnSheets
 from batchrun.manifest.sheets.records import Sheets
 from batchrun.manifest.source import STDIN, Beyond, format_to_read, name_of, opened, place_of
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.text_input import kept
-from batchrun.manifest.together import Together
 from batchrun.manifest.warned.looking import Looking
 from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.model.spec import Specs
@@ -154,6 +153,19 @@ def load(
         return replace(found, warnings=warnings.told, warning_count=warnings.total)
 
 
+def refuse_alone(manifest: Manifest) -> None:
+    """
+    See that StartRunBatch can start each row of a manifest that was loaded without a look at that.
+
+    Raises:
+        ManifestError: It has every row that it cannot, up to a limit; without lines, which nobody kept.
+    """
+    problems, place = Problems(), Place(source=manifest.place or manifest.batch)
+    for spec in () if manifest.goes_together else manifest.specs():
+        check_together(spec.id, spec.content, place, problems)
+    problems.raise_any()
+
+
 def lanes_of(
     source: Source, *, stdin: BinaryIO | None = None, objects: Objects | None = None
 ) -> tuple[Lane, ...]:
@@ -266,8 +278,7 @@ def _spooled(
         files = _files(source, common, beyond, kept_in.own_sheets, problems, looking)
         rows = given.rows(files)
         noted = rows if places is None else places.noted(rows)
-        expanding = _fit(source, offering or expander, problems)
-        _expand(looking.noted(noted), expanding, kept_in.spool, problems, source.shown)
+        _expand(looking.noted(noted), offering or expander, kept_in.spool, problems, source)
         kept_in.own_sheets.seal()
         # Only now: the block may stand after the rows.
         check_against(given.retry, expander.by_uri, problems)
@@ -308,10 +319,6 @@ def _files(
     return line_files.LineFiles(source, common.model, sheets, problems, looking, beyond)
 
 
-def _fit(source: Source, expander: _Expands, problems: Problems) -> _Expands:
-    return Together(expander, problems) if source.goes_together else expander
-
-
 def _place(source: Source) -> str | None:
     is_of_files = source.is_each_file and not is_in_s3(source.path)
     return str(Path(source.path).absolute()) if is_of_files else place_of(source.path)
@@ -323,13 +330,18 @@ def _refuse_stdin_twice(source: Source) -> None:
         raise unreadable(Place(source=name_of(STDIN)), message, "put one of the two into a file")
 
 
-def _expand(rows: Iterator[Record], expander: _Expands, spool: Spool, problems: Problems, name: str) -> None:
+def _expand(
+    rows: Iterator[Record], expander: _Expands, spool: Spool, problems: Problems, source: Source
+) -> None:
     is_empty = True
     for record in rows:
         is_empty = False
         checked = expander.expand(record)
+        if checked and source.goes_together:
+            content = (checked.offers or checked.request).decode()
+            check_together(checked.id, content, record.place, problems)
         if checked and not problems.total:
             spool.add(checked.id, checked.request, checked.work, checked.offers)
     if is_empty and not problems.total:
-        raise unreadable(Place(source=name), "there are no rows", "give at least one run")
+        raise unreadable(Place(source=source.shown), "there are no rows", "give at least one run")
     spool.seal()

@@ -1,5 +1,5 @@
 """
-What StartRun asks for that botocore's model does not say: S3 outputs, tags, the size of parameters.
+What the service asks for that botocore's model of StartRun does not say: S3 outputs, tags, sizes.
 
 Belongs here: rules that are certain, from AWS's documentation. Does not: what may or may not be refused, such
 as storage sizes; the service is the judge of those.
@@ -16,12 +16,13 @@ from batchrun.manifest import limits
 from batchrun.manifest.model_check import compiled, start_run_shape
 from batchrun.manifest.problems import shown
 from batchrun.model.spec import OWN_TAGS, canonical
+from batchrun.model.submissions.grouping import why_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchrun.manifest.model_check import Check, Context, Field, RequestModel
-    from batchrun.manifest.problems import Path
+    from batchrun.manifest.problems import Path, Place, Problems
     from batchrun.model.spec import Json
 
 _Rule: TypeAlias = "Callable[[Json, Path, Context], None]"
@@ -89,3 +90,10 @@ def check_size(parameters: Json, context: Context, path: Path = ("parameters",))
     if size > limits.PARAMETERS:
         cure = f"at most {limits.PARAMETERS} are allowed: pass a sample sheet or an S3 prefix instead"
         context.report(path, f"{size} bytes of JSON", cure)
+
+
+def check_together(entry_id: str, content: str, place: Place, problems: Problems) -> None:
+    """Report a row, of this content (:mod:`lanes`), that StartRunBatch cannot start."""
+    if (why := why_alone(entry_id, content)) is not None:
+        cure = "give --engine auto, which sends it by StartRun"
+        problems.add(place, f"StartRunBatch cannot start this row: {why}", cure, row=entry_id)

@@ -154,9 +154,9 @@ async def simulate(options: Options) -> None:
 
     lanes: Sequence[Lane] = ()
     if options.lanes is not None:
-        from batchrun.manifest.lanes.table import lanes_in_file  # noqa: PLC0415 (loads botocore)
+        from batchrun.manifest.lanes.table import lanes_to_use  # noqa: PLC0415 (loads botocore)
 
-        lanes = lanes_in_file(options.lanes)
+        lanes = lanes_to_use(options.lanes, beside_rows=True)
     served = simulated(lanes, partial(_settings, options), options.account)
     with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
         try:

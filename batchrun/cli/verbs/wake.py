@@ -90,10 +90,10 @@ def init(options: InitOptions) -> None:
 
 
 def _lanes(path: str) -> Sequence[Lane]:
-    from batchrun.manifest.lanes.table import lanes_in_file  # noqa: PLC0415 (loads botocore)
+    from batchrun.manifest.lanes.table import lanes_to_use  # noqa: PLC0415 (loads botocore)
 
     with interruptible(), ObjectsOnce(login_to(NO_ACCOUNT)) as in_s3:
-        return lanes_in_file(path, in_s3)
+        return lanes_to_use(path, in_s3, beside_rows=True)
 
 
 @verb(TestOptions, epilog="Read on: 'batchrun help pace', 'batchrun help iam'.")

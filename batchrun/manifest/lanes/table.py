@@ -113,73 +113,46 @@ def _check_keys(own: Record, reader: LaneReader, model: RequestModel, problems: 
         cure = f"use {', '.join(KEYS)}"
         if key in model.fields:
             cure = f"put it under {SET}: {key} is a field of StartRun"
-        elif problems.total < limits.PROBLEMS:
+        elif problems.may_guess:
             cure = instead(key, KEYS, cure)
         reader.report(key, "a lane has no such key", cure)
 
 
-def lanes_of_file(path: str, beyond: Beyond, model: RequestModel, problems: Problems) -> LaneTable:
+def lanes_of_file(
+    path: str, beyond: Beyond, model: RequestModel, problems: Problems, *, beside_rows: bool = False
+) -> LaneTable:
     """
     Return the lanes of a file: of its key ``lanes``, or of the whole of it.
+
+    With *beside_rows* it may be a manifest, and whatever else is in it is left alone: nothing is called.
 
     Raises:
         ManifestError: It cannot be read, or is no table.
     """
     found = table(path, "lanes are", _SHAPE, problems, beyond=beyond)
     if LANES not in found.fields:
+        if beside_rows and _ROWS in found.fields:
+            raise unreadable(found.place, "the manifest has no lanes", _SHAPE, field=LANES)
         return lanes_in(found, model, problems, source=path)
-    for name in found.fields:
-        if name != LANES:
-            message = f"{shown(name)} stands beside {LANES}"
-            cure = f"leave {LANES} alone in the file, or give the lanes themselves at the top"
-            problems.add(found.place_of((name,)), message, cure, field=name)
-    return _named(found, model, problems, path)
-
-
-def lanes_beside_rows(path: str, beyond: Beyond, model: RequestModel, problems: Problems) -> LaneTable:
-    """
-    Return the same of a file that may be a manifest, where nobody is called: whatever else is in it.
-
-    Raises:
-        ManifestError: It cannot be read, or is no table.
-    """
-    found = table(path, "lanes are", _SHAPE, problems, beyond=beyond)
-    if LANES in found.fields:
-        return _named(found, model, problems, path)
-    if _ROWS in found.fields:
-        raise unreadable(found.place, "the manifest has no lanes", _SHAPE, field=LANES)
-    return lanes_in(found, model, problems, source=path)
-
-
-def _named(found: Record, model: RequestModel, problems: Problems, path: str) -> LaneTable:
+    for name in () if beside_rows else (name for name in found.fields if name != LANES):
+        message = f"{shown(name)} stands beside {LANES}"
+        cure = f"leave {LANES} alone in the file, or give the lanes themselves at the top"
+        problems.add(found.place_of((name,)), message, cure, field=name)
     own = _table_of(found, (LANES,), LANES, problems)
     if own.fields is not found.fields[LANES]:
         return LaneTable(source=path)
     return lanes_in(replace(own, place=found.place_of((LANES,))), model, problems, source=path)
 
 
-def lanes_to_use(path: str, objects: Objects | None = None) -> tuple[Lane, ...]:
+def lanes_to_use(path: str, objects: Objects | None = None, *, beside_rows: bool = False) -> tuple[Lane, ...]:
     """
-    Return the lanes of a file for ``--lanes``.
+    Return the lanes of a file for ``--lanes``; with *beside_rows* also of a manifest that has its own.
 
     Raises:
         ManifestError: It has none, or anything in them is wrong; it has every problem, up to a limit.
     """
     problems = Problems()
-    found = lanes_of_file(path, Beyond(objects=objects), start_run(), problems)
-    problems.raise_any()
-    return found.lanes
-
-
-def lanes_in_file(path: str, objects: Objects | None = None) -> tuple[Lane, ...]:
-    """
-    Return the lanes of a file for ``--lanes``, or of a manifest that has its own.
-
-    Raises:
-        ManifestError: As above.
-    """
-    problems = Problems()
-    found = lanes_beside_rows(path, Beyond(objects=objects), start_run(), problems)
+    found = lanes_of_file(path, Beyond(objects=objects), start_run(), problems, beside_rows=beside_rows)
     problems.raise_any()
     return found.lanes
 
@@ -216,7 +189,7 @@ def lanes_given(
         message = f"{shown(part.value)} is not a table of lanes"
         problems.add(part.place, message, "write east: {region: us-east-1}", field=LANES)
         return LaneTable()
-    return lanes_in(Record(fields=part.value, place=part.place, places=part.places), model, problems)
+    return lanes_in(part.record(part.value), model, problems)
 
 
 def _chosen(part: Part, shared: LaneTable | None, problems: Problems) -> LaneTable:

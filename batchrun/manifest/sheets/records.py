@@ -12,7 +12,7 @@ import itertools
 import json
 from array import array
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from batchrun.manifest import limits
 from batchrun.manifest.placeholders import ENV, PlaceholderError

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.model_check import FieldKind
-from batchrun.manifest.problems import printable, shown
+from batchrun.manifest.problems import UnfitError, printable, shown
 from batchrun.manifest.scalars import strict_bool, strict_float, strict_integer
 from batchrun.manifest.strict_json import JsonError, decoded
 
@@ -39,18 +39,14 @@ _WANTED: Final[tuple[tuple[Convert, tuple[str, str]], ...]] = (
     (strict_float, ("a number", "write a finite number, such as 0.5")),
     (strict_bool, ("true or false", "write true or false")),
 )
-_OF_KIND: Final = {FieldKind.INTEGER: "int", FieldKind.NUMBER: "float", FieldKind.BOOLEAN: "bool"}
+#: The type of a field that can have but one.
+OF_KIND: Final = {FieldKind.INTEGER: "int", FieldKind.NUMBER: "float", FieldKind.BOOLEAN: "bool"}
 _PARAMETERS: Final = "parameters"
 _TABLES: Final = frozenset({FieldKind.TABLE, FieldKind.TEXTS})
 
 
-class ColumnError(ValueError):
+class ColumnError(UnfitError):
     """A name, or the text under it, that cannot be used."""
-
-    def __init__(self, message: str, cure: str) -> None:
-        self.message = message
-        self.cure = cure
-        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +110,7 @@ def _whole(header: str, name: str, kind: FieldKind, suffix: str | None) -> Colum
             cure = f"name the column {name}.NAME, or {name}:json with JSON in its cells"
             raise ColumnError(f"{name} is a table", cure)
         return Column(header=header, field=name, convert=decoded)
-    fixed = _OF_KIND.get(kind)
+    fixed = OF_KIND.get(kind)
     if suffix not in {None, fixed or TEXT}:
         what = "text" if fixed is None else fixed
         raise ColumnError(f"{name} is {what}, not {shown(suffix)}", f"name the column {name}")

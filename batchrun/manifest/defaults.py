@@ -209,7 +209,7 @@ def _is_sound(name: str, context: _Context, model: RequestModel) -> bool:
     if name == "id":
         context.report((name,), "every run needs an id of its own", "give it in the rows")
     elif name not in model.fields:
-        context.report((name,), *model.unknown(name, guess=context.may_guess))
+        context.report((name,), *model.unknown(name, guess=context.problems.may_guess))
     else:
         value = model.fields[name].check(context.record.fields[name], (name,), context)
         if name == "parameters":
@@ -226,13 +226,8 @@ class _Context:
         self.record = record
         self._environment = environment
         self._has_lanes = has_lanes
-        self._problems = problems
+        self.problems = problems
         self.failed = False
-
-    @property
-    def may_guess(self) -> bool:
-        """Whether there is time to find out what was meant."""
-        return self._problems.total < limits.PROBLEMS
 
     def fill(self, text: str, path: Path) -> str | None:
         """Refuse names that no row can fill; texts without any are final."""
@@ -247,7 +242,7 @@ class _Context:
     def report(self, path: Path, message: str, cure: str) -> None:
         """Take a problem down."""
         self.failed = True
-        self._problems.add(self.record.place_of(path), message, cure, field=dotted(path))
+        self.problems.add(self.record.place_of(path), message, cure, field=dotted(path))
 
 
 class _Unfilled:

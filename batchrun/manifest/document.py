@@ -18,7 +18,7 @@ from batchrun.errors import ManifestError
 from batchrun.manifest import json_document, limits
 from batchrun.manifest.lanes.table import LANES
 from batchrun.manifest.native import is_native, translated
-from batchrun.manifest.problems import Record, instead, shown
+from batchrun.manifest.problems import instead, shown
 from batchrun.manifest.recognised.documents import words
 from batchrun.manifest.retry_rules import RETRY, RetryReader
 from batchrun.manifest.scalars import as_text
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from batchrun.manifest.line_files import LineFiles
     from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.problems import Part, Place, Problems
+    from batchrun.manifest.problems import Part, Place, Problems, Record
     from batchrun.manifest.source import Source
     from batchrun.model.entries.retrying import RetryPolicy
 
@@ -210,8 +210,7 @@ class Document:
             message = f"{shown(part.value)} is not a table"
             self._problems.add(part.place, message, "write a table of StartRun fields", field=part.key[0])
             return None
-        record = Record(fields=part.value, place=part.place, places=part.places)
-        is_ours = part.key[0] == "defaults"
+        record, is_ours = part.record(part.value), part.key[0] == "defaults"
         return record if is_ours else translated(record, self._model.fields, self._problems)
 
     def _record(self, part: Part) -> Record | None:
@@ -219,10 +218,8 @@ class Document:
             cure = "write a table with id and StartRun fields"
             self._problems.add(part.place, f"{shown(part.value)} is not a row", cure)
             return None
-        record = Record(fields=part.value, place=part.place, places=part.places)
-        if is_native(record):
-            return translated(record, self._model.fields, self._problems)
-        return record
+        record = part.record(part.value)
+        return translated(record, self._model.fields, self._problems) if is_native(record) else record
 
     def _check(self, part: Part) -> None:
         """Report a part that is neither a row nor known from the head."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from batchrun.manifest.problems import instead, printable, shown
-from batchrun.manifest.scalars import NumberSizeError, Plain, as_text, resolved
+from batchrun.manifest.scalars import NumberSizeError, Plain, as_text, resolved, typed
 from batchrun.model.entries.retrying import LANE
 from batchrun.service_model import input_of
 
@@ -220,19 +220,9 @@ def _report_length(text: str, bounds: tuple[int, int], path: Path, context: Cont
     )
 
 
-def _typed(value: Json) -> Json:
-    """Return what a scalar stands for; the text itself where it stands for nothing JSON can carry."""
-    if not isinstance(value, Plain):
-        return value
-    try:
-        return resolved(value)
-    except NumberSizeError:
-        return str(value)
-
-
 def _integer(shape: Any) -> Check:
     def check(value: Json, path: Path, context: Context) -> Json:
-        number = _typed(value)
+        number = typed(value)
         if type(number) is not int:
             cure = "write a whole number without quotes" if isinstance(value, str) else "write a whole number"
             context.report(path, f"{shown(value)} is not a whole number", cure)
@@ -245,7 +235,7 @@ def _integer(shape: Any) -> Check:
 
 def _number(shape: Any) -> Check:
     def check(value: Json, path: Path, context: Context) -> Json:
-        number = _typed(value)
+        number = typed(value)
         if type(number) not in {int, float}:
             context.report(path, f"{shown(value)} is not a number", "write a number without quotes")
         else:
@@ -264,7 +254,7 @@ def _check_range(number: float, shape: Any, path: Path, context: Context) -> Non
 
 
 def _boolean(value: Json, path: Path, context: Context) -> Json:
-    flag = _typed(value)
+    flag = typed(value)
     if not isinstance(flag, bool):
         context.report(path, f"{shown(value)} is not true or false", "write true or false without quotes")
     return flag

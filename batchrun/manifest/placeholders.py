@@ -25,7 +25,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.problems import Place, printable, shown
+from batchrun.manifest.problems import Place, UnfitError, printable, shown
 from batchrun.manifest.scalars import as_text
 
 if TYPE_CHECKING:
@@ -46,13 +46,8 @@ _LANE: Final = "lane"
 _OWN: Final = frozenset({"id", "batch", "sheet"})
 
 
-class PlaceholderError(ValueError):
+class PlaceholderError(UnfitError):
     """A placeholder that cannot be filled."""
-
-    def __init__(self, message: str, cure: str) -> None:
-        self.message = message
-        self.cure = cure
-        super().__init__(message)
 
 
 def names_in(text: str) -> list[str]:

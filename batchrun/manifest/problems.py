@@ -68,6 +68,15 @@ class Record:
         return self.place
 
 
+class UnfitError(ValueError):
+    """A text that cannot be used: what is wrong with it, and the cure."""
+
+    def __init__(self, message: str, cure: str) -> None:
+        self.message = message
+        self.cure = cure
+        super().__init__(message)
+
+
 @dataclass(slots=True)
 class _Same:
     """What is wrong in the same words, in one row or in many."""
@@ -106,6 +115,11 @@ class Problems:
         for problem in found:
             key = (problem.source, problem.message, problem.field, problem.cure)
             self._take(key, problem.line, functools.partial(replace, problem))
+
+    @property
+    def may_guess(self) -> bool:
+        """Whether it will be shown what was meant: to guess takes time."""
+        return self.total < limits.PROBLEMS
 
     def raise_any(self) -> None:
         """Raise what was found, if anything. Raises ManifestError where there are problems."""
@@ -265,3 +279,7 @@ class Part:
     places: Mapping[Path, tuple[int, int]] = field(default_factory=dict)  #: of what is inside the value
     is_element: bool = False
     wrong: tuple[Problem, ...] = ()  #: what is wrong within the value, which is not to be used then
+
+    def record(self, fields: dict[str, Json]) -> Record:
+        """Return *fields*, its value, as a record."""
+        return Record(fields=fields, place=self.place, places=self.places)

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.placeholders import names_in, unescaped
-from batchrun.manifest.problems import Record, dotted, instead, printable, shown
+from batchrun.manifest.problems import dotted, instead, printable, shown
 from batchrun.manifest.rules import check_size
-from batchrun.manifest.scalars import NULLS, NumberSizeError, Plain, as_text, resolved
+from batchrun.manifest.scalars import NULLS, Plain, as_text, typed
 from batchrun.manifest.written_rows import as_written
 from batchrun.model.entries.retrying import DEFAULT_RULES, LANE, RetryPolicy, RetryRule
 from batchrun.model.spec import canonical
@@ -33,7 +33,7 @@ from batchrun.model.texts import durations
 
 if TYPE_CHECKING:
     from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.problems import Part, Path, Problems
+    from batchrun.manifest.problems import Part, Path, Problems, Record
     from batchrun.model.spec import Json
 
 RETRY: Final = "retry"
@@ -68,12 +68,12 @@ class RetryReader:
                 self._take_rule(part, model)
             case _ if is_list_of_rules and part.value == []:
                 pass
-            case (_,) if _is_false(part.value):
+            case (_,) if typed(part.value) is False:
                 self._is_off = True
             case (_,):
                 self._report(part, f"{shown(part.value)} is not a policy", _SHAPE)
             case (_, "wait"):
-                self._wait = _Table(self._record(part, {"wait": part.value}), self._problems).wait()
+                self._wait = _Table(part.record({"wait": part.value}), self._problems).wait()
             case (_, "rules"):
                 self._report(part, f"{shown(part.value)} is not a list of rules", "write a list of tables")
             case _:
@@ -88,12 +88,8 @@ class RetryReader:
         elif len(self._rules) >= limits.RULES:
             self._report(part, f"there are more than {limits.RULES} rules", "use globs to make them fewer")
         else:
-            rule = _Table(self._record(part, part.value), self._problems).rule(model)
+            rule = _Table(part.record(part.value), self._problems).rule(model)
             self._rules += [] if rule is None else [rule]
-
-    @staticmethod
-    def _record(part: Part, fields: dict[str, Json]) -> Record:
-        return Record(fields=fields, place=part.place, places=part.places)
 
     def _report(self, part: Part, message: str, cure: str) -> None:
         self._problems.add(part.place, message, cure, field=".".join(part.key))
@@ -154,7 +150,7 @@ class _Table:
 
     def _times(self) -> int:
         value = self._record.fields.get("times")
-        number = _resolved(value)
+        number = typed(value)
         if value is None:
             self.report(("times",), "it is missing", "say how many more attempts there are at most")
         elif type(number) is not int or not 0 <= number <= limits.RETRIES:
@@ -186,7 +182,7 @@ class _Table:
             why = f"{name} is the row's for all of its attempts"
             self.report(path, why, "leave it out; a run that differs in it is another row")
         elif name not in model.fields:
-            self.report(path, *model.unknown(name, guess=_may_guess(self._problems)))
+            self.report(path, *model.unknown(name, guess=self._problems.may_guess))
         elif _is_null(value) and name not in _REQUIRED:
             return None
         else:
@@ -244,25 +240,8 @@ def _written_rule(rule: RetryRule) -> Json:
 
 def _key_cure(name: str, keys: tuple[str, ...], problems: Problems) -> str:
     known = f"use {', '.join(keys)}"
-    return instead(name, keys, known) if _may_guess(problems) else known
-
-
-def _may_guess(problems: Problems) -> bool:
-    """Report whether it will be shown what was meant: to guess takes time."""
-    return problems.total < limits.PROBLEMS
-
-
-def _is_false(value: Json) -> bool:
-    return _resolved(value) is False
+    return instead(name, keys, known) if problems.may_guess else known
 
 
 def _is_null(value: Json) -> bool:
     return value is None or (isinstance(value, Plain) and value in NULLS)
-
-
-def _resolved(value: Json) -> Json:
-    """Return what an unquoted scalar stands for; the text itself where that is nothing JSON can carry."""
-    try:
-        return resolved(value) if isinstance(value, Plain) else value
-    except NumberSizeError:
-        return str(value)

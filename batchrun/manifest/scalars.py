@@ -85,6 +85,14 @@ def _real(text: str) -> float:
     return value
 
 
+def typed(value: Json) -> Json:
+    """Return what a scalar stands for; the text itself where it stands for nothing that JSON can carry."""
+    try:
+        return resolved(value) if isinstance(value, Plain) else value
+    except NumberSizeError:
+        return str(value)
+
+
 def as_text(value: Json) -> str | None:
     """Return a scalar as the source's own text; None where it is null, a list or a table."""
     if isinstance(value, bool):

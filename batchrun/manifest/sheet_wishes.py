@@ -168,7 +168,7 @@ class SheetKeys:
         if part is None:
             return NOTHING.each
         if isinstance(part.value, dict):
-            return Record(fields=part.value, place=part.place, places=part.places)
+            return part.record(part.value)
         message = f"{shown(part.value)} is not a table"
         self._report("each", message, "write a table of StartRun fields, in whose texts {COLUMN} is a cell")
         return NOTHING.each

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, NoReturn
 
 from batchrun.manifest import limits
-from batchrun.manifest.problems import shown
+from batchrun.manifest.problems import UnfitError, shown
 from batchrun.manifest.scalars import Plain
 
 if TYPE_CHECKING:
@@ -33,14 +33,12 @@ def _children(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
 
 
-class JsonError(ValueError):
+class JsonError(UnfitError):
     """Text that is not the JSON we take."""
 
     def __init__(self, message: str, cure: str, position: int | None = None) -> None:
-        self.message = message
-        self.cure = cure
+        super().__init__(message, cure)
         self.position = position  #: index in the text; None where the reader did not say
-        super().__init__(message)
 
 
 class JsonSyntaxError(JsonError):

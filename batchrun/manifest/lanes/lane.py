@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
-from batchrun.manifest.problems import shown
+from batchrun.manifest.problems import UnfitError, shown
 from batchrun.manifest.scalars import as_text
 from batchrun.model.lanes import Lane
 from batchrun.model.paces import rates
@@ -55,15 +55,6 @@ _ACCOUNT: Final = re.compile(r"[0-9]{12}", re.ASCII)
 _COUNT: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _LONGEST_PROFILE: Final = 256
 _LONGEST_URL: Final = 2048
-
-
-class UnfitError(ValueError):
-    """A text that a key cannot hold; its words say what it is not, or why."""
-
-    def __init__(self, message: str, cure: str) -> None:
-        self.message = message
-        self.cure = cure
-        super().__init__(message)
 
 
 def _matching(pattern: re.Pattern[str], what: str, cure: str) -> Callable[[str], str]:

@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from batchrun.manifest import limits
-from batchrun.manifest.columns import TYPES, Column
-from batchrun.manifest.model_check import FieldKind
+from batchrun.manifest.columns import OF_KIND, TYPES, Column
 from batchrun.manifest.placeholders import PlaceholderError
 from batchrun.manifest.problems import Place, dotted, shown
 from batchrun.manifest.sheet_wishes import ALL, Wish
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
 
 
-_OF_KIND: Final = {FieldKind.INTEGER: "int", FieldKind.NUMBER: "float", FieldKind.BOOLEAN: "bool"}
 _PARAMETERS: Final = "parameters"
 
 
@@ -56,8 +53,7 @@ class Fields:
             if name in self._model.fields:
                 members[name] = self._node(value, (name,))
             else:
-                guess = self._problems.total < limits.PROBLEMS
-                self._report((name,), *self._model.unknown(name, guess=guess))
+                self._report((name,), *self._model.unknown(name, guess=self._problems.may_guess))
         return _table(members)
 
     def with_columns(self, fields: TableNode, taken: frozenset[int]) -> TableNode:
@@ -122,7 +118,7 @@ class Fields:
     def _pure(self, cell: Cell, path: Path) -> Pure:
         type_ = cell.type
         if type_ is None and len(path) == 1:
-            type_ = _OF_KIND.get(self._model.fields[str(path[0])].kind)
+            type_ = OF_KIND.get(self._model.fields[str(path[0])].kind)
         convert = TYPES.get(type_ or "")
         column = None if convert is None else Column(header=cell.name, field=cell.name, convert=convert)
         return Pure(cell.index, path, column, is_untyped=type_ is None)

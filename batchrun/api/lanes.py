@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.engine.in_groups import in_groups
 from batchrun.engine.link import LaneLink
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import CredentialsError, ServiceUnusableError, UsageError
 from batchrun.model.planning.limits import LaneLimits
 from batchrun.ports.stored import Latest
+from batchrun.side_by_side import in_groups
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence

@@ -41,6 +41,7 @@ from batchrun.ports.inputs import Bucket, InputPlace, PlaceKind
 from batchrun.ports.workflows import WorkflowKey
 from batchrun.service.s3.input_lookup import InputLookup
 from batchrun.service.s3.object_calls import object_calls
+from batchrun.side_by_side import each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -150,20 +151,16 @@ async def _workflows(
     """Ask for each workflow once; leave out those that may not be asked for."""
     found: dict[WorkflowKey, Workflow | None] = {}
     denied: list[WorkflowKey] = []
-    waiting = iter(sorted(keys, key=str))
 
-    async def ask() -> None:
-        for key in waiting:
-            try:
-                found[key] = await service.workflow(key)
-            except NotFoundError:
-                found[key] = None
-            except AccessDeniedError:
-                denied.append(key)
+    async def ask(key: WorkflowKey) -> None:
+        try:
+            found[key] = await service.workflow(key)
+        except NotFoundError:
+            found[key] = None
+        except AccessDeniedError:
+            denied.append(key)
 
-    async with anyio.create_task_group() as group:
-        for _ in range(AT_ONCE):
-            group.start_soon(ask)
+    await each(ask, sorted(keys, key=str), at_once=AT_ONCE)
     answers.workflows = len(found)
     if denied:
         also = f" and {len(denied) - 1} more" if len(denied) > 1 else ""

@@ -15,7 +15,7 @@ from batchrun.model.entries.recovery import Match
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchrun.errors import AccessDeniedError, CallError
+    from batchrun.errors import CallError
     from batchrun.model.entries.entry import Entry
     from batchrun.model.entries.recovery import Judgement
     from batchrun.model.submissions.submission import OpenSubmission
@@ -33,11 +33,6 @@ def not_permitted(operation: str, error: CallError) -> ServiceUnusableError:
         f"{operation} is denied repeatedly: {error.message}; the launch stops, nothing is lost: allow "
         f"{action}{other} ('batchrun help iam' has the whole policy), then run the same command again"
     )
-
-
-def unusable(error: AccessDeniedError | ServiceUnusableError) -> ServiceUnusableError:
-    """Make the error that ends what is done in the only lane there is."""
-    return error if isinstance(error, ServiceUnusableError) else not_permitted(error.operation, error)
 
 
 def not_provable(error: CallError) -> ServiceUnusableError:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchrun.errors import ServiceUnusableError
+from batchrun.engine.denied import not_permitted
+from batchrun.errors import AccessDeniedError, ServiceUnusableError
 from batchrun.model.lanes import or_home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from batchrun.errors import CallError
     from batchrun.ports.service import HealthOmics
 
 
@@ -36,7 +38,16 @@ class Reach:
             raise ServiceUnusableError(f"lane {name}: {self.stopped[name]}")
         raise ServiceUnusableError(f"nothing says how lane {name} is reached; give --lanes FILE that has it")
 
-    @property
-    def has_lanes(self) -> bool:
-        """Whether one lane that cannot be used leaves others."""
-        return None not in self.services
+    def why_not(self, error: CallError | ServiceUnusableError) -> str:
+        """
+        Return why a call for one run came to nothing, in words.
+
+        Raises:
+            ServiceUnusableError: No other run can be asked for: its lane is the only one, and cannot be used.
+        """
+        if not isinstance(error, AccessDeniedError | ServiceUnusableError):
+            return f"{error.code}: {error.message}"
+        if None in self.services:
+            is_denied = isinstance(error, AccessDeniedError)
+            raise not_permitted(error.operation, error) if is_denied else error
+        return str(error)

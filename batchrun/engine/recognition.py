@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.engine.in_groups import first_of
 from batchrun.errors import CallError, NotFoundError, ServiceUnusableError
 from batchrun.model.planning.absence import is_same
 from batchrun.ports.stored import Latest
+from batchrun.side_by_side import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,6 @@ import structlog
 
 from batchrun.engine.common import Common
 from batchrun.engine.desk import Desk
-from batchrun.engine.in_groups import in_groups
 from batchrun.engine.lanes.commons import Others
 from batchrun.engine.lanes.lane_runner import LaneRunner
 from batchrun.engine.lanes.waker import Waker
@@ -58,6 +57,7 @@ from batchrun.model.planning.stimuli import (
     SweepFailed,
 )
 from batchrun.ports.service import LaneTrouble
+from batchrun.side_by_side import in_groups
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -19,7 +19,6 @@ import anyio
 import structlog
 
 from batchrun.engine.denied import not_heard, not_provable, other_content
-from batchrun.engine.in_groups import in_groups
 from batchrun.engine.proof.absence import listed_by_name, look_at
 from batchrun.engine.proof.other_submissions import OtherSubmissions
 from batchrun.engine.proof.survey import FEW, UNSENT, LaneSurvey, Sighted
@@ -37,6 +36,7 @@ from batchrun.model.planning.verdicts import Silences
 from batchrun.model.spec import named
 from batchrun.model.submissions.grouping import Engine
 from batchrun.ports.stored import Unproven
+from batchrun.side_by_side import in_groups
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import anyio
-
-from batchrun.engine.denied import unusable
 from batchrun.engine.proof.absence import is_listed
-from batchrun.errors import AccessDeniedError, CallError, NotFoundError, ServiceUnusableError
+from batchrun.errors import CallError, NotFoundError, ServiceUnusableError
 from batchrun.model.entries.entry import run_name
 from batchrun.model.planning.absence import is_there
 from batchrun.model.planning.listing import sought
+from batchrun.side_by_side import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,16 +42,12 @@ async def look_for(entries: Iterable[Entry], *, reach: Reach, at_once: int) -> L
         ServiceUnusableError: The service, where it is the only one, cannot be used, or lacks a permission.
     """
     looked = Looked()
-    waiting = iter(entries)
 
-    async def work() -> None:
-        for entry in waiting:
-            if entry.run is not None:
-                await _look_for(entry, entry.run, reach, looked)
+    async def look(entry: Entry) -> None:
+        if entry.run is not None:
+            await _look_for(entry, entry.run, reach, looked)
 
-    async with anyio.create_task_group() as group:
-        for _ in range(at_once):
-            group.start_soon(work)
+    await each(look, entries, at_once=at_once)
     return looked
 
 
@@ -68,12 +62,8 @@ async def _look_for(entry: Entry, run: Run, reach: Reach, looked: Looked) -> Non
             looked.unknown.append((entry, LISTED))
         else:
             looked.gone.append(entry)
-    except (AccessDeniedError, ServiceUnusableError) as error:
-        if not reach.has_lanes:
-            raise unusable(error) from error
-        looked.unknown.append((entry, str(error)))
-    except CallError as error:
-        looked.unknown.append((entry, f"{error.code}: {error.message}"))
+    except (CallError, ServiceUnusableError) as error:
+        looked.unknown.append((entry, reach.why_not(error)))
 
 
 async def _found(run: Run, service: HealthOmics) -> Run | None:

@@ -12,25 +12,21 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import anyio
-
-from batchrun.engine.denied import not_provable
-from batchrun.engine.in_groups import first_of
 from batchrun.engine.proof.absence import listed_by_name, look_at
-from batchrun.errors import AccessDeniedError, NotFoundError, OutcomeUnknownError
+from batchrun.errors import NotFoundError, OutcomeUnknownError
 from batchrun.model.entries.states import State
-from batchrun.model.planning.listing import ENDLESS, Listed, is_same_run
+from batchrun.model.planning.listing import ENDLESS, is_same_run
+from batchrun.side_by_side import each_found
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
     from datetime import datetime
 
-    from anyio.abc import ObjectReceiveStream
-
     from batchrun.engine.link import LaneLink
     from batchrun.engine.recorder import Recorder
     from batchrun.model.entries.entry import Entry, Sighting
     from batchrun.model.entries.recovery import Evidence
+    from batchrun.model.planning.listing import Listed
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.stored import Unproven
 
@@ -71,41 +67,24 @@ class LaneSurvey:
 
         Raises:
             CallError: Not everything was seen.
-            ServiceUnusableError: The service cannot be used, or ListRuns is denied.
+            ServiceUnusableError: The service cannot be used.
             LeaseLostError, LedgerError: The batch is another launcher's, or the ledger fails.
         """
-        send, receive = anyio.create_memory_object_stream[Listed](_LOOKS)
-
-        async def find() -> None:
-            async with send:
-                async for run in self._named_runs(wanted):
-                    await send.send(run)
-
-        try:
-            async with anyio.create_task_group() as group, receive:
-                group.start_soon(find)
-                for _ in range(_LOOKS):
-                    group.start_soon(self._look_at_each, receive.clone())
-        except ExceptionGroup as failures:
-            error = first_of(failures)
-            raise (not_provable(error) if isinstance(error, AccessDeniedError) else error) from failures
+        await each_found(self._look_at, self._named_runs(wanted), at_once=_LOOKS)
         if self._unknown is not None:
             raise self._unknown
         return self._found
 
-    async def _look_at_each(self, runs: ObjectReceiveStream[Listed]) -> None:
-        async with runs:
-            async for run in runs:
-                try:
-                    sighting = await look_at(self._service, run)
-                except NotFoundError as error:  # the others' looks are not to be made again for it
-                    self._unknown = error
-                    continue
-                if sighting is None:
-                    continue
-                if not await self._recorder.taken([sighting.run.uuid], lane=self._lane):
-                    self._sighted.evidence.add(sighting, self._lane)
-                    self._found.append(sighting)
+    async def _look_at(self, run: Listed) -> None:
+        try:
+            sighting = await look_at(self._service, run)
+        except NotFoundError as error:  # the others' looks are not to be made again for it
+            self._unknown = error
+            return
+        if sighting is None or await self._recorder.taken([sighting.run.uuid], lane=self._lane):
+            return
+        self._sighted.evidence.add(sighting, self._lane)
+        self._found.append(sighting)
 
     async def _named_runs(self, wanted: Unproven) -> AsyncIterator[Listed]:
         """List the runs that bear one of the names, by whichever way takes fewer calls."""

@@ -24,7 +24,6 @@ import structlog
 
 from batchrun import points
 from batchrun.engine.denied import not_permitted
-from batchrun.engine.in_groups import in_groups
 from batchrun.engine.run_batches.case import Case
 from batchrun.engine.run_batches.together import is_unknown, refuse_together, taken
 from batchrun.engine.run_batches.unlisted import Unlisted
@@ -56,6 +55,7 @@ from batchrun.model.spec import TAG_REQUEST_ID
 from batchrun.model.submissions.run_batches import told_twice
 from batchrun.model.submissions.submission import CANCELLABLE, GONE, Stage, Standing, stage
 from batchrun.points import Point
+from batchrun.side_by_side import in_groups
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -16,7 +16,6 @@ import structlog
 
 from batchrun import points
 from batchrun.engine.denied import not_permitted
-from batchrun.engine.in_groups import in_groups
 from batchrun.engine.proof.survey import UNSENT
 from batchrun.engine.waits import Wait
 from batchrun.errors import (
@@ -42,6 +41,7 @@ from batchrun.model.submissions.grouping import (
 )
 from batchrun.model.submissions.submission import Standing, Submission
 from batchrun.points import Point
+from batchrun.side_by_side import in_groups
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -12,16 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.engine.denied import unusable
 from batchrun.engine.proof.absence import is_listed
 from batchrun.engine.proof.run_lookup import LISTED
-from batchrun.errors import (
-    AccessDeniedError,
-    CallError,
-    NotFoundError,
-    OutcomeUnknownError,
-    ServiceUnusableError,
-)
+from batchrun.errors import CallError, NotFoundError, OutcomeUnknownError, ServiceUnusableError
 from batchrun.model.entries.events import Missed, Removed
 from batchrun.model.entries.states import Outlook, outlook
 from batchrun.model.planning.absence import ANSWERS, decided, is_there
@@ -125,17 +118,12 @@ class Deleter:
             except OutcomeUnknownError as error:
                 # Where it was deleted all the same, the id may be another run's already: look again first.
                 if wait is None:
-                    self._done.kept.append((run, f"{error.code}: {error.message}"))
+                    self._done.kept.append((run, self._reach.why_not(error)))
                     return
                 was_asked = was_asked or error.operation == "DeleteRun"
                 await self._clock.sleep(wait)
-            except (AccessDeniedError, ServiceUnusableError) as error:
-                if not self._reach.has_lanes:
-                    raise unusable(error) from error
-                self._done.kept.append((run, str(error)))
-                return
-            except CallError as error:
-                self._done.kept.append((run, f"{error.code}: {error.message}"))
+            except (CallError, ServiceUnusableError) as error:
+                self._done.kept.append((run, self._reach.why_not(error)))
                 return
             else:
                 return

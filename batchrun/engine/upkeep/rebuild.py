@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import structlog
 
-from batchrun.engine.in_groups import first_of
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.proof.absence import listed_by_name, look_at
 from batchrun.errors import AccessDeniedError, NotFoundError, ServiceUnusableError
@@ -30,8 +29,8 @@ from batchrun.model.entries.states import HOLDS_SLOT
 from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import names_of
 from batchrun.model.planning.limits import Changed
-from batchrun.model.planning.listing import Listed
 from batchrun.ports.stored import Transition
+from batchrun.side_by_side import each_found, first_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.engine.reach import Reach
+    from batchrun.model.planning.listing import Listed
     from batchrun.model.spec import Spec
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.service import HealthOmics
@@ -166,23 +166,11 @@ class Rebuilder:
         self, lane: str | None, service: HealthOmics, evidence: Evidence, names: frozenset[str]
     ) -> None:
         """Look at every run of a lane that could be a row's."""
-        send, receive = anyio.create_memory_object_stream[Listed](_LOOKS)
 
-        async def find() -> None:
-            async with send:
-                async for run in _candidates(service, names):
-                    await send.send(run)
+        async def look_at(run: Listed) -> None:
+            await self._look_at(run, lane, service, evidence)
 
-        async def look_at_each() -> None:
-            async for run in receive:
-                await self._look_at(run, lane, service, evidence)
-
-        async def look() -> None:
-            async with receive, anyio.create_task_group() as group:
-                for _ in range(_LOOKS):
-                    group.start_soon(look_at_each)
-
-        await _all(find, look)
+        await each_found(look_at, _candidates(service, names), at_once=_LOOKS)
 
     async def _look_at(self, run: Listed, lane: str | None, service: HealthOmics, evidence: Evidence) -> None:
         try:
@@ -294,13 +282,6 @@ def _not_known(run: Listed) -> ServiceUnusableError:
         f"ListRuns shows run {run.id} ({run.name}), but GetRun does not find it; a "
         "deleted run soon leaves the list. Nothing was written; run the same command again in a minute"
     )
-
-
-async def _all(*jobs: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Do the jobs side by side; the first error ends them all."""
-    async with anyio.create_task_group() as group:
-        for job in jobs:
-            group.start_soon(job)
 
 
 async def _beside(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batchrun.engine.denied import unusable
 from batchrun.engine.proof.absence import is_listed
-from batchrun.errors import AccessDeniedError, CallError, NotFoundError, ServiceUnusableError
+from batchrun.errors import CallError, NotFoundError, ServiceUnusableError
 from batchrun.model.planning.listing import Sought
+from batchrun.side_by_side import each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,16 +62,12 @@ async def ask_usage(
         LedgerError: It cannot be kept.
     """
     asked = Asked()
-    waiting = iter(runs)
 
-    async def work() -> None:
-        for run in waiting:
-            await _ask(run, ledger, reach, clock, asked)
-            tell(asked)
+    async def ask(run: EndedRun) -> None:
+        await _ask(run, ledger, reach, clock, asked)
+        tell(asked)
 
-    async with anyio.create_task_group() as group:
-        for _ in range(at_once):
-            group.start_soon(work)
+    await each(ask, runs, at_once=at_once)
     return asked
 
 
@@ -88,13 +84,8 @@ async def _usage(spent: EndedRun, service: HealthOmics) -> Usage | None:
 async def _ask(spent: EndedRun, ledger: Ledger, reach: Reach, clock: Clock, asked: Asked) -> None:
     try:
         usage = await _usage(spent, reach.of(spent.lane))
-    except (AccessDeniedError, ServiceUnusableError) as error:
-        if not reach.has_lanes:
-            raise unusable(error) from error
-        asked.unknown.append((spent, str(error)))
-        return
-    except CallError as error:
-        asked.unknown.append((spent, f"{error.code}: {error.message}"))
+    except (CallError, ServiceUnusableError) as error:
+        asked.unknown.append((spent, reach.why_not(error)))
         return
     with anyio.CancelScope(shield=True):
         await ledger.keep_usage(spent.run.uuid, usage, at=clock.utcnow())

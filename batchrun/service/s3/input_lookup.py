@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.errors import AccessDeniedError, CallError, NotFoundError, RefusedError
+from batchrun.errors import AccessDeniedError, NotFoundError, RefusedError
 from batchrun.model.texts.globs import before_wildcards, matcher
 from batchrun.ports.inputs import Bucket, PlaceKind, Sight
 from batchrun.service.s3.object_calls import Refusal
 from batchrun.service.s3.objects import refused_in
+from batchrun.side_by_side import each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -73,17 +74,11 @@ class InputLookup:
             CallError: S3 cannot be asked; what was seen until then has been passed on.
         """
 
-        async def work() -> None:
-            for place in places:
-                saw(place, await self.look(place))
+        async def look(place: InputPlace) -> None:
+            saw(place, await self.look(place))
 
-        try:
-            async with anyio.create_task_group() as group:
-                for _ in range(_AT_ONCE):
-                    group.start_soon(work)
-            await self._confirm()
-        except* CallError as errors:
-            raise _first(errors) from None
+        await each(look, places, at_once=_AT_ONCE)
+        await self._confirm()
 
     async def look(self, place: InputPlace) -> Sight:
         """Look at one place. Raises CallError where S3 cannot be asked."""
@@ -171,11 +166,3 @@ class InputLookup:
             exists = error.code != "InvalidBucketName"
             return Bucket(name=place.bucket, exists=exists, region=refused_in(error))
         return Bucket(name=place.bucket, may_list=True, region=page.region)
-
-
-def _first(errors: BaseExceptionGroup[CallError]) -> BaseException:
-    """Return one of many workers' errors, which will all say the same."""
-    first: BaseException = errors
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first

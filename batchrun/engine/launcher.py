@@ -18,7 +18,7 @@ from batchrun.engine.denied import not_settled
 from batchrun.engine.lanes.runner import Runner
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.recorder import Recorder
-from batchrun.errors import BatchrunError, CallError, InputError, ServiceUnusableError
+from batchrun.errors import BatchrunError, InputError, ServiceUnusableError
 from batchrun.model.entries.events import Accepted, Failed, Intended
 from batchrun.model.entries.states import State, is_known_status
 from batchrun.model.paces.quotas import Quotas
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry
     from batchrun.model.entries.events import Event
     from batchrun.model.planning.proofs import TakenOver
-    from batchrun.model.tasks import FailedTasks
     from batchrun.ports.stored import Lease
 
 #: Why nothing is done about rows that were sent to a lane that was taken out, or renamed, since.
@@ -86,8 +85,8 @@ class Launcher:
         self._clock = parts.clock
         self._observer = observer
         self._keeper = LeaseKeeper(parts.held, ttl=timing.lease, clock=parts.clock)
-        self._recorder = Recorder(parts.held, self)
-        self._runner = Runner(parts, recorder=self._recorder, observer=self, fail=self._fail)
+        self._recorder = Recorder(parts.held, self._recorded)
+        self._runner = Runner(parts, recorder=self._recorder, observer=observer, fail=self._fail)
         self._tally = Tally({}, {})
         self._draining = anyio.Event()
         self._stop = Stop.FINISHED
@@ -217,10 +216,8 @@ class Launcher:
         self.drain()
         self._runner.abandon()
 
-    # -- what the observer is told goes through here, so that the numbers are always right
-
-    def recorded(self, before: Entry, event: Event, after: Entry) -> None:
-        """Count a step, then pass it on."""
+    def _recorded(self, before: Entry, event: Event, after: Entry) -> None:
+        """Count a step, then pass it on, so that the numbers that an observer sees are always right."""
         self._tally.move(before, after)
         match event:
             case Accepted(was_found=was_found):
@@ -234,14 +231,6 @@ class Launcher:
         if self._limits.stop_after.is_set:
             self._heed_stop_after()
         self._observer.recorded(before, event, after)
-
-    def look_failed(self, entry: Entry, error: CallError) -> None:
-        """Pass it on."""
-        self._observer.look_failed(entry, error)
-
-    def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
-        """Pass it on."""
-        self._observer.tasks_found(entry_id, attempt, found)
 
     def _warn_of_unknown(self, entry: Entry) -> None:
         """Say once of each status that nobody knows that it is taken for "not ended"."""

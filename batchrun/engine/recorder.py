@@ -19,15 +19,17 @@ from batchrun.model.entries.transitions import apply
 from batchrun.ports.stored import Transition
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from batchrun.engine.parts import Observer
     from batchrun.model.entries.entry import Entry
     from batchrun.model.entries.events import Event, Intended
     from batchrun.model.entries.states import State
     from batchrun.model.submissions.submission import OpenSubmission, Submission
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.stored import Counts, PastAttempt
+
+    #: Learns that an event is durable and led from one entry to another.
+    Recorded = Callable[[Entry, Event, Entry], None]
 
 #: Steps that are enough for a commit.
 _MANY: Final = 100
@@ -53,18 +55,19 @@ class _Commit:
             self.befores.append(entry)
         return after
 
-    def tell(self, observer: Observer) -> None:
+    def tell(self, recorded: Recorded) -> None:
         """Tell of each step, once it is durable."""
         for before, step in zip(self.befores, self.steps, strict=True):
-            observer.recorded(before, step.event, step.entry)
+            recorded(before, step.event, step.entry)
 
 
 class Recorder:
     """Records events under the lease; :meth:`run` must be running."""
 
-    def __init__(self, held: HeldBatch, observer: Observer) -> None:
+    def __init__(self, held: HeldBatch, recorded: Recorded) -> None:
+        """Take the batch; *recorded* is told of each step, once it is durable."""
         self._held = held
-        self._observer = observer
+        self._recorded = recorded
         self._next = _Commit()
         self._has_work = anyio.Event()
         self._between_commits = anyio.Lock()
@@ -125,7 +128,7 @@ class Recorder:
         entries = [commit.add(entry, event) for entry, event in news]
         async with self._between_commits:
             await self._held.intend_together(submission, commit.steps)
-            commit.tell(self._observer)
+            commit.tell(self._recorded)
         return entries
 
     async def record_all(self, news: Iterable[tuple[Entry, Event]]) -> None:
@@ -183,7 +186,7 @@ class Recorder:
                 self._has_failed = True
                 self._tell_unwritten(commit)
         else:
-            commit.tell(self._observer)
+            commit.tell(self._recorded)
         finally:
             commit.done.set()
 

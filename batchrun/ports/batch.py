@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from batchrun.ports.submissions import StoredSubmissions
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from batchrun.model.notices import Notice
     from batchrun.model.planning.cancelling import Cancellation, Scope
     from batchrun.model.spec import Spec
+    from batchrun.model.submissions.submission import OpenSubmission, Submission, Waiting
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.stored import (
         By,
@@ -38,6 +37,9 @@ if TYPE_CHECKING:
     )
 
 
+_PAGE: Final = 500
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenResults:
     """A file of results as it was written."""
@@ -48,88 +50,7 @@ class WrittenResults:
     event: int  #: the batch's newest that is told there
 
 
-class RememberedResults(ABC):
-    """Which results of a batch were written where. No method needs a lease."""
-
-    @abstractmethod
-    async def newest_told(self) -> int:
-        """Return the number of the newest event of the batch's entries; 0 where there is none."""
-
-    @abstractmethod
-    async def written_results(self, place: str) -> WrittenResults | None:
-        """
-        Return what was written to *place* last; None where a manifest has changed since what it would tell.
-
-        Where ``event`` is :meth:`newest_told`, the same results would be written again.
-        """
-
-    @abstractmethod
-    async def keep_written(self, written: WrittenResults) -> None:
-        """Remember results; ``event`` is what :meth:`newest_told` was before they were read."""
-
-
-class Wishes(ABC):
-    """What people ask of a batch, beside whoever holds it. No method needs a lease."""
-
-    @abstractmethod
-    async def retry(
-        self, ids: Collection[str], *, at: datetime, why: str, duplicates: bool = False
-    ) -> Sequence[str]:
-        """
-        Start a new attempt of each of *ids* that has ended without success, in one transaction.
-
-        It asks for what the last one asked for; with *duplicates*, for a copy of the last one's run, in the
-        same lane, and what has no run, or one that was removed, is skipped. After a copy it is the
-        manifest's content again.
-
-        Needs no lease: whoever holds the batch works on what has not ended. Ids that are unknown, go on or
-        have succeeded are skipped.
-
-        Returns:
-            The ids that got a new attempt.
-        """
-
-    @abstractmethod
-    async def give_back(self, runs: Collection[Run], *, at: datetime) -> Sequence[str]:
-        """
-        Return entries that are DELETED back to *runs*, just seen at the service, in one transaction.
-
-        Needs no lease: nobody works on what has ended, and whoever holds the batch watches what has not.
-        Runs that are not an entry's current attempt, or whose entry is not DELETED, are skipped.
-
-        Returns:
-            The ids of the entries whose runs are there after all.
-        """
-
-    @abstractmethod
-    async def ask_to_cancel(self, ids: Collection[str] | None, *, scope: Scope, at: datetime) -> int:
-        """
-        Ask for entries that have not ended to be cancelled: *ids*, or all of them.
-
-        Rows that left the manifest before they were sent are skipped: they are not sent anyway. What was
-        asked for goes further with a wider scope, never back; a new attempt that people ask for
-        (:meth:`retry`, RESUBMIT) takes it back.
-
-        Returns:
-            How many entries are to be cancelled that were not before.
-        """
-
-    @abstractmethod
-    async def tell(self, notice: Notice, *, at: datetime) -> bool:
-        """
-        Note that *notice* is told of the batch, and say whether it was not noted before. Needs no lease.
-
-        It is one of :data:`~batchrun.model.notices.NOTED`.
-
-        Of several launches that ask at once, one gets True.
-        """
-
-    @abstractmethod
-    async def forget(self, *, but: Collection[Notice]) -> None:
-        """Take the notes of all notices *but* these back, so that they may be told anew."""
-
-
-class StoredBatch(Wishes, StoredSubmissions, RememberedResults):
+class StoredBatch(ABC):
     """
     A batch as it is stored: to read, and to ask things of whoever holds it. No method needs a lease.
 
@@ -182,6 +103,14 @@ class StoredBatch(Wishes, StoredSubmissions, RememberedResults):
 
         Where *lane* is given, of attempts in it, and of those that have none.
         """
+
+    async def pages_in(self, *states: State) -> AsyncIterator[Sequence[Entry]]:
+        """Go through the entries in *states*, state by state, as :meth:`in_state` has them, by pages."""
+        for state in states:
+            after = -1
+            while page := await self.in_state(state, limit=_PAGE, after=after):
+                yield page
+                after = page[-1].position
 
     @abstractmethod
     async def in_state(self, state: State, *, limit: int, after: int = -1) -> Sequence[Entry]:
@@ -278,3 +207,115 @@ class StoredBatch(Wishes, StoredSubmissions, RememberedResults):
 
         These are PLANNED and BACKOFF entries, and with the scope RUN also SUBMITTING and ACTIVE ones.
         """
+
+    # -- its submissions
+
+    @abstractmethod
+    async def open_submissions(self) -> Sequence[OpenSubmission]:
+        """
+        Return the submissions that are not OVER, oldest first, each with the rows that wait for it.
+
+        A row waits for the submission by which it was intended last; one that was intended by itself since
+        waits for none. A submission for which no row waits is among them: it is to be closed.
+        """
+
+    @abstractmethod
+    async def count_waiting(self) -> Sequence[Waiting]:
+        """Count the rows of :meth:`open_submissions`, by the standing of these; without those of no rows."""
+
+    @abstractmethod
+    async def submission(self, request_id: str) -> Submission | None:
+        """Return the batch's submission of that requestId, or None."""
+
+    @abstractmethod
+    async def last_submission(self, entry_id: str, attempt: int) -> Submission | None:
+        """Return the submission by which the attempt went last; None where it went by itself, or not yet."""
+
+    @abstractmethod
+    async def has_wanted_runs(self, request_id: str) -> bool:
+        """Report whether an attempt that went by it has a run which goes on, and is not to be cancelled."""
+
+    @abstractmethod
+    async def submission_count(self) -> int:
+        """Count the batch's submissions, those that are OVER too."""
+
+    @abstractmethod
+    async def entries(self, ids: Collection[str]) -> Mapping[str, Entry]:
+        """Return many entries at once, by position; ids that the batch does not have are left out."""
+
+    # -- which results were written where
+
+    @abstractmethod
+    async def newest_told(self) -> int:
+        """Return the number of the newest event of the batch's entries; 0 where there is none."""
+
+    @abstractmethod
+    async def written_results(self, place: str) -> WrittenResults | None:
+        """
+        Return what was written to *place* last; None where a manifest has changed since what it would tell.
+
+        Where ``event`` is :meth:`newest_told`, the same results would be written again.
+        """
+
+    @abstractmethod
+    async def keep_written(self, written: WrittenResults) -> None:
+        """Remember results; ``event`` is what :meth:`newest_told` was before they were read."""
+
+    # -- what people ask of it, beside whoever holds it
+
+    @abstractmethod
+    async def retry(
+        self, ids: Collection[str], *, at: datetime, why: str, duplicates: bool = False
+    ) -> Sequence[str]:
+        """
+        Start a new attempt of each of *ids* that has ended without success, in one transaction.
+
+        It asks for what the last one asked for; with *duplicates*, for a copy of the last one's run, in the
+        same lane, and what has no run, or one that was removed, is skipped. After a copy it is the
+        manifest's content again.
+
+        Whoever holds the batch works on what has not ended. Ids that are unknown, go on or
+        have succeeded are skipped.
+
+        Returns:
+            The ids that got a new attempt.
+        """
+
+    @abstractmethod
+    async def give_back(self, runs: Collection[Run], *, at: datetime) -> Sequence[str]:
+        """
+        Return entries that are DELETED back to *runs*, just seen at the service, in one transaction.
+
+        Nobody works on what has ended, and whoever holds the batch watches what has not.
+        Runs that are not an entry's current attempt, or whose entry is not DELETED, are skipped.
+
+        Returns:
+            The ids of the entries whose runs are there after all.
+        """
+
+    @abstractmethod
+    async def ask_to_cancel(self, ids: Collection[str] | None, *, scope: Scope, at: datetime) -> int:
+        """
+        Ask for entries that have not ended to be cancelled: *ids*, or all of them.
+
+        Rows that left the manifest before they were sent are skipped: they are not sent anyway. What was
+        asked for goes further with a wider scope, never back; a new attempt that people ask for
+        (:meth:`retry`, RESUBMIT) takes it back.
+
+        Returns:
+            How many entries are to be cancelled that were not before.
+        """
+
+    @abstractmethod
+    async def tell(self, notice: Notice, *, at: datetime) -> bool:
+        """
+        Note that *notice* is told of the batch, and say whether it was not noted before.
+
+        It is one of :data:`~batchrun.model.notices.NOTED`.
+
+        Of several launches that ask at once, one gets True.
+        """
+
+    @abstractmethod
+    async def forget(self, *, but: Collection[Notice]) -> None:
+        """Take the notes of all notices *but* these back, so that they may be told anew."""

@@ -11,7 +11,6 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from batchrun.ports.batch import StoredBatch
-from batchrun.ports.submissions import Submissions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -21,11 +20,13 @@ if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.limits import Changed
     from batchrun.model.spec import Spec
+    from batchrun.model.submissions.grouping import Choice
+    from batchrun.model.submissions.submission import Submission
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, Transition, Unproven
 
 
-class HeldBatch(StoredBatch, Submissions):
+class HeldBatch(StoredBatch):
     """
     A batch that this launcher alone may write to, until it is released or taken over.
 
@@ -211,3 +212,50 @@ class HeldBatch(StoredBatch, Submissions):
     @abstractmethod
     async def was_changed(self) -> bool:
         """Report whether somebody else has written to the ledger since this was last asked for *batch*."""
+
+    # -- its submissions
+
+    @abstractmethod
+    async def intend_together(self, submission: Submission, steps: Sequence[Transition]) -> None:
+        """
+        Keep a new submission and its rows, and record the steps, each an ``Intended``, in one transaction.
+
+        Raises:
+            InvariantError: It is not the steps' submission (batch, lane, number of rows), there was one of
+                its requestId or name already, or a step cannot be recorded.
+        """
+
+    @abstractmethod
+    async def keep_submission(self, submission: Submission) -> None:
+        """
+        Keep where the submission stands, and what the service said of it; its request no more once OVER.
+
+        Raises:
+            InvariantError: The batch has no such submission, it was OVER or TAKEN before and would go back,
+                or it would be OVER while a row waits for it.
+        """
+
+    @abstractmethod
+    async def unshaped(self, *, limit: int, after: int = -1) -> Sequence[Entry]:
+        """
+        Return up to *limit* entries for which no shape is kept, with a position above *after*, by position.
+
+        These are PLANNED and BACKOFF entries that the manifest names.
+        """
+
+    @abstractmethod
+    async def keep_shapes(self, shapes: Mapping[str, str]) -> None:
+        """
+        Keep what tells which rows may share a submission, by id; short, a digest rather than a request.
+
+        It is forgotten where an entry's request, offers, lane or attempt become others. Ids that the batch
+        does not have are ignored.
+        """
+
+    @abstractmethod
+    async def shaped_choices(self) -> Sequence[Choice]:
+        """
+        Count what is to be sent by lanes and shape, in the order of these: PLANNED and BACKOFF entries.
+
+        Leaves out what the manifest does not name any more, what is to be cancelled, and what has no shape.
+        """

@@ -20,10 +20,9 @@ from batchrun.report.columns import STATUS, TASK_REASON, View, table_columns
 from batchrun.report.results import OWN_STATUSES, earlier_rows, latest_row
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
     from batchrun.model.entries.entry import Entry
-    from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.report.columns import Condition
 
@@ -42,15 +41,6 @@ async def check(
     names = [*columns, *(name for condition in conditions for name in condition.columns)]
     if missing := {name for name in names if "." in name}:
         await _check_tables(ledger, batch, missing)
-
-
-async def pages(batch: StoredBatch, states: Iterable[State]) -> AsyncIterator[Sequence[Entry]]:
-    """Go through the entries in *states*, state by state, in the manifest's order, a page at a time."""
-    for state in states:
-        after = -1
-        while page := await batch.in_state(state, limit=_PAGE, after=after):
-            yield page
-            after = page[-1].position
 
 
 def outcomes_of(ledger: Ledger, batch: str, view: View) -> AsyncIterator[Outcome]:
@@ -95,7 +85,7 @@ async def _check_status(ledger: Ledger, batch: str, condition: Condition) -> Non
 async def _check_tables(ledger: Ledger, batch: str, missing: set[str]) -> None:
     """Look through the rows until each of *missing* was seen: that is the first row, as a rule."""
     seen: dict[str, None] = {}
-    async for page in pages(ledger.batch(batch), State):
+    async for page in ledger.batch(batch).pages_in(*State):
         for entry in page:
             seen |= dict.fromkeys(table_columns(json.loads(entry.row_request)))
         if not (missing := missing.difference(seen)):
@@ -130,7 +120,7 @@ class Choice:
         await self._check_ids(ledger, batch)
         await check(ledger, batch, self.conditions)
         view = View(where=self.conditions)
-        async for page in pages(ledger.batch(batch), states):
+        async for page in ledger.batch(batch).pages_in(*states):
             named = [Outcome(entry=one) for one in page if self.ids is None or one.id in self.ids]
             for one in await completed(ledger, batch, named, view):
                 if view.shows(latest_row(one, view.own)):

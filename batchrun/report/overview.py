@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, KeptPace, LanePlace, Lease
-    from batchrun.ports.submissions import StoredSubmissions
 
 #: Over how long rates are taken: starts come in seconds, ends in minutes to hours.
 STARTS_WINDOW: Final = timedelta(minutes=5)
@@ -92,7 +91,7 @@ def _rows(number: int) -> str:
     return "row" if number == 1 else "rows"
 
 
-async def with_service(stored: StoredSubmissions, by_state: Mapping[State, int]) -> WithService:
+async def with_service(stored: StoredBatch, by_state: Mapping[State, int]) -> WithService:
     """Ask the ledger, unless no row is SUBMITTING."""
     if not by_state.get(State.SUBMITTING):
         return WithService()

@@ -15,7 +15,6 @@ from batchrun.cli.speak import counted, emit, one_line, say
 from batchrun.model.entries.reasons import advice_for, task_advice
 from batchrun.model.entries.states import State
 from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks, log_streams, stream_name
-from batchrun.report.chosen import pages
 from batchrun.report.results import row
 
 if TYPE_CHECKING:
@@ -189,7 +188,7 @@ async def emit_failures(ledger: Ledger, batch: str) -> None:
             ids=[entry.id for entry in group.entries],
             tasks=[group_facts(why) for why in group.tasks],
         )
-    async for page in pages(ledger.batch(batch), _BAD):
+    async for page in ledger.batch(batch).pages_in(*_BAD):
         for entry, known in zip(page, await _known(ledger, batch, page), strict=True):
             emit("entry", batch=batch, **row(entry), **facts(known))
 

@@ -48,7 +48,6 @@ from batchrun.model.planning.limits import Limits
 from batchrun.model.submissions.grouping import Engine
 from batchrun.ports.stored import Sync
 from batchrun.report.bill import AlikeRows
-from batchrun.report.chosen import pages
 from batchrun.report.overview import WithService, with_service
 
 if TYPE_CHECKING:
@@ -202,7 +201,7 @@ async def _sent(stored: StoredBatch, options: Options, manifest: Manifest) -> Co
     if not manifest.lanes and options.prices is None and options.together.kind is Engine.STARTRUN:
         return ()
     others = [state for state in State if state not in WAITING]
-    return {entry.id async for page in pages(stored, others) for entry in page}
+    return {entry.id async for page in stored.pages_in(*others) for entry in page}
 
 
 def _home(manifest: Manifest, batch: Batch) -> str | None:

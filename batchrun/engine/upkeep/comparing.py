@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from batchrun.engine.denied import not_permitted
 from batchrun.engine.proof.run_lookup import Looked, look_for
@@ -20,15 +20,13 @@ from batchrun.model.entries.states import Outlook, State, outlook
 from batchrun.model.lanes import names_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
 
     from batchrun.engine.reach import Reach
     from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.listing import Listed
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.service import HealthOmics
-
-_PAGE: Final = 500
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,21 +69,14 @@ async def compare(batch: StoredBatch, *, reach: Reach, at_once: int) -> Divergen
         ServiceUnusableError: The service cannot be used, or a permission is missing.
     """
     found = Divergence()
-    async for page in _pages(batch, State.ACTIVE):
+    async for page in batch.pages_in(State.ACTIVE):
         found.add_active(await look_for(page, reach=reach, at_once=at_once))
-    async for page in _pages(batch, State.DELETED):
+    async for page in batch.pages_in(State.DELETED):
         found.add_deleted(await look_for(page, reach=reach, at_once=at_once))
-    async for page in _pages(batch, State.SUBMITTING):
+    async for page in batch.pages_in(State.SUBMITTING):
         found.doubtful += [entry.id for entry in page]
     found.elsewhere = await started_elsewhere(batch, reach=reach)
     return found
-
-
-async def _pages(batch: StoredBatch, state: State) -> AsyncIterator[Sequence[Entry]]:
-    after = -1
-    while page := await batch.in_state(state, limit=_PAGE, after=after):
-        yield page
-        after = page[-1].position
 
 
 async def started_elsewhere(batch: StoredBatch, *, reach: Reach) -> list[str]:
@@ -134,9 +125,6 @@ async def _add(
 
 
 async def _unsent(batch: StoredBatch) -> AsyncIterator[Entry]:
-    for state in UNSENT:
-        after = -1
-        while page := await batch.in_state(state, limit=_PAGE, after=after):
-            for entry in page:
-                yield entry
-            after = page[-1].position
+    async for page in batch.pages_in(*UNSENT):
+        for entry in page:
+            yield entry

@@ -1,4 +1,4 @@
-# ruff: noqa: D102 - what each method promises stands in the contract, ports.submissions
+# ruff: noqa: D102 - what each method promises stands in the contracts, ports.batch and ports.held
 """
 A batch's submissions, as they are stored.
 

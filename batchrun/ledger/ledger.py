@@ -7,6 +7,7 @@ Belongs here: what is not about one batch. Does not: what is (``batch``, ``held`
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -111,30 +112,15 @@ class SqlLedger(Placed, Ledger):
     @reads
     def all_paces(self) -> Sequence[KeptPace]:
         return [
-            KeptPace(
-                account=row.account,
-                operation=row.operation,
-                learned=_learned(row),
-                at=time_of(row.at),
-            )
+            KeptPace(account=row.account, operation=row.operation, learned=_learned(row), at=time_of(row.at))
             for row in self._store.all("all_paces")
         ]
 
     @writes
     def keep_paces(self, account: str, learned: Mapping[str, Learned], *, at: datetime) -> None:
         for operation, one in learned.items():
-            self._store.run(
-                "keep_pace",
-                account=account,
-                operation=operation,
-                phase=one.phase.value,
-                base=one.base,
-                cut=one.cut,
-                span=one.span,
-                passed=one.passed,
-                burst=one.burst,
-                at=micros(at),
-            )
+            facts = {**asdict(one), "phase": one.phase.value}
+            self._store.run("keep_pace", account=account, operation=operation, **facts, at=micros(at))
 
     @reads
     def newest_event(self) -> int:
@@ -205,8 +191,4 @@ def _learned(row: Row) -> Learned:
 
 
 def _where(commons: Commons) -> dict[str, str]:
-    return {
-        "region": commons.region,
-        "account": commons.account or "",
-        "operation": commons.operation,
-    }
+    return {**asdict(commons), "account": commons.account or ""}

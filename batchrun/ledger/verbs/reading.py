@@ -80,8 +80,7 @@ class Reading(Keyed):
 
     @reads
     def earlier(self, entry_id: str) -> Sequence[PastAttempt]:
-        rows = self._store.all("earlier_attempts", batch=self._key, id=entry_id)
-        return tuple(past_attempt_of(row) for row in rows)
+        return self._earlier(entry_id)
 
     @reads
     def known_runs(self, uuids: Collection[str], *, lane: str | None = None) -> frozenset[str]:
@@ -108,12 +107,10 @@ class Reading(Keyed):
         with self._store.reading():
             rows = self._store.all("changed", batch=self._key, after=after, upto=upto)
             entries = [entry_of(self.name, row) for row in rows]
-            return [Outcome(entry=one, earlier=self._earlier(one)) for one in entries]
+            return [Outcome(entry=one, earlier=self._earlier(one.id) if one.attempt > 1 else ()) for one in entries]
 
-    def _earlier(self, entry: Entry) -> tuple[PastAttempt, ...]:
-        if entry.attempt == 1:
-            return ()
-        rows = self._store.all("earlier_attempts", batch=self._key, id=entry.id)
+    def _earlier(self, entry_id: str) -> tuple[PastAttempt, ...]:
+        rows = self._store.all("earlier_attempts", batch=self._key, id=entry_id)
         return tuple(past_attempt_of(row) for row in rows)
 
     async def outcomes(self) -> AsyncIterator[Outcome]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-from batchrun.model.submissions.run_batches import BatchSeen
+from batchrun.model.submissions.submission import BatchSeen
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import (
     BatchDurations,

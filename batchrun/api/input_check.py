@@ -16,7 +16,7 @@ from batchrun.errors import ServiceError, ServiceUnusableError
 from batchrun.manifest.inputs import InputSurvey, check_inputs, found_in
 from batchrun.manifest.problems import printable
 from batchrun.model.texts.foreign import masked
-from batchrun.ports.inputs import Sight, Skip
+from batchrun.ports.objects import Sight, Skip
 from batchrun.service.s3.input_lookup import InputLookup
 from batchrun.service.s3.object_calls import object_calls
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.rows import Found
     from batchrun.manifest.spool import RowPlaces
     from batchrun.model.paces.pace import Rate
-    from batchrun.ports.inputs import Bucket, InputPlace
+    from batchrun.ports.objects import Bucket, InputPlace
     from batchrun.service.login import Login
 
 #: Buckets that are named, one for all that are alike.

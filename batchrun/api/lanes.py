@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.engine.link import LaneLink
+from batchrun.engine.parts import LaneLink
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import CredentialsError, ServiceUnusableError, UsageError
 from batchrun.model.planning.limits import LaneLimits

@@ -12,7 +12,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from batchrun.model.entries.differences import Difference, row_differences
+from batchrun.model.entries.contents import Difference, row_differences
 from batchrun.model.texts.places import is_in_s3
 
 if TYPE_CHECKING:

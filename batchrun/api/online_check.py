@@ -37,7 +37,7 @@ from batchrun.manifest.warned.found import Warnings
 from batchrun.model.paces.pace import AUTO, UNLIMITED
 from batchrun.model.paces.quotas import CODES, Quotas, storage_types
 from batchrun.model.texts.foreign import is_loopback
-from batchrun.ports.inputs import Bucket, InputPlace, PlaceKind
+from batchrun.ports.objects import Bucket, InputPlace, PlaceKind
 from batchrun.ports.workflows import WorkflowKey
 from batchrun.service.s3.input_lookup import InputLookup
 from batchrun.service.s3.object_calls import object_calls

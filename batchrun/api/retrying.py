@@ -17,7 +17,7 @@ from batchrun.clock import SystemClock
 from batchrun.model.entries.duplicating import can_duplicate
 from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
-from batchrun.model.planning.absence import after_reappearing
+from batchrun.model.planning.verdicts import after_reappearing
 from batchrun.report.chosen import Choice
 from batchrun.report.columns import failed_of, read_condition
 from batchrun.service.target import Target
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchrun.clock import Clock
-    from batchrun.engine.proof.run_lookup import Looked
+    from batchrun.engine.reach import Looked
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
@@ -74,7 +74,7 @@ async def first_look(
     if not deleted:
         return FirstLook()
     # Only now: to import the client takes longer than to look into the ledger.
-    from batchrun.engine.proof.run_lookup import look_for  # noqa: PLC0415
+    from batchrun.engine.reach import look_for  # noqa: PLC0415
 
     if how.tell is not None:
         how.tell(len(deleted))

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from pathlib import Path
 
-    from batchrun.engine.link import LaneLink, Prepare, WakeLink
+    from batchrun.engine.parts import LaneLink, Prepare, WakeLink
     from batchrun.manifest import Manifest
     from batchrun.model.lanes import Lane
     from batchrun.ports.held import HeldBatch

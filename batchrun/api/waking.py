@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchrun.engine.link import WakeLink
+from batchrun.engine.parts import WakeLink
 from batchrun.model.planning.limits import Mode
 from batchrun.model.texts.queue_names import read_queue
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from batchrun.clock import Clock
-    from batchrun.engine.link import LaneLink
+    from batchrun.engine.parts import LaneLink
     from batchrun.manifest import Manifest
     from batchrun.model.lanes import Lane
     from batchrun.model.texts.queue_names import QueueName

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
-    from batchrun.engine.link import Prepare
-    from batchrun.engine.outcomes import Outcomes
-    from batchrun.engine.parts import LaunchParts, Observer
+    from batchrun.engine.parts import LaunchParts, Observer, Prepare
     from batchrun.engine.proof.prover import Prover
-    from batchrun.engine.recorder import Recorder
+    from batchrun.engine.recorder import Outcomes, Recorder
     from batchrun.model.planning.limits import Limits
 
 

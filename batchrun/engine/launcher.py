@@ -85,7 +85,7 @@ class Launcher:
         self._clock = parts.clock
         self._observer = observer
         self._keeper = LeaseKeeper(parts.held, ttl=timing.lease, clock=parts.clock)
-        self._recorder = Recorder(parts.held, self._recorded)
+        self._recorder = Recorder(parts.held, self.recorded)
         self._runner = Runner(parts, recorder=self._recorder, observer=observer, fail=self._fail)
         self._tally = Tally({}, {})
         self._draining = anyio.Event()
@@ -216,7 +216,7 @@ class Launcher:
         self.drain()
         self._runner.abandon()
 
-    def _recorded(self, before: Entry, event: Event, after: Entry) -> None:
+    def recorded(self, before: Entry, event: Event, after: Entry) -> None:
         """Count a step, then pass it on, so that the numbers that an observer sees are always right."""
         self._tally.move(before, after)
         match event:

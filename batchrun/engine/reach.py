@@ -1,18 +1,23 @@
-"""How a verb reaches the runs of one batch, wherever they are, without launching it."""
+"""How a verb reaches the runs of one batch, wherever they are, without launching it, and looks for some."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batchrun.engine.denied import not_permitted
-from batchrun.errors import AccessDeniedError, ServiceUnusableError
+from batchrun.engine.proof.absence import is_listed
+from batchrun.errors import AccessDeniedError, CallError, NotFoundError, ServiceUnusableError
+from batchrun.model.entries.entry import run_name
 from batchrun.model.lanes import or_home
+from batchrun.model.planning.listing import sought
+from batchrun.model.planning.verdicts import is_there
+from batchrun.side_by_side import each
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from batchrun.errors import CallError
+    from batchrun.model.entries.entry import Entry, Run
     from batchrun.ports.service import HealthOmics
 
 
@@ -47,7 +52,60 @@ class Reach:
         """
         if not isinstance(error, AccessDeniedError | ServiceUnusableError):
             return f"{error.code}: {error.message}"
-        if None in self.services:
-            is_denied = isinstance(error, AccessDeniedError)
-            raise not_permitted(error.operation, error) if is_denied else error
-        return str(error)
+        if None not in self.services:
+            return str(error)
+        raise not_permitted(error.operation, error) if isinstance(error, AccessDeniedError) else error
+
+
+#: Why a run is neither there nor gone.
+LISTED = "ListRuns shows its run, but GetRun does not find it"
+
+
+@dataclass(slots=True, kw_only=True)
+class Looked:
+    """What was found."""
+
+    there: list[tuple[Entry, Run]] = field(default_factory=list)  #: with the run as it is now
+    gone: list[Entry] = field(default_factory=list)
+    unknown: list[tuple[Entry, str]] = field(default_factory=list)  #: and why
+
+
+async def look_for(entries: Iterable[Entry], *, reach: Reach, at_once: int) -> Looked:
+    """
+    Ask for the run of each of *entries*, and for what is not there in a listing too.
+
+    Of what is in a lane that cannot be used nothing is known.
+
+    Raises:
+        ServiceUnusableError: The service, where it is the only one, cannot be used, or lacks a permission.
+    """
+    looked = Looked()
+
+    async def look(entry: Entry) -> None:
+        if entry.run is not None:
+            await _look_for(entry, entry.run, reach, looked)
+
+    await each(look, entries, at_once=at_once)
+    return looked
+
+
+async def _look_for(entry: Entry, run: Run, reach: Reach, looked: Looked) -> None:
+    try:
+        service = reach.of(entry.lane)
+        found = await _found(run, service)
+        if found is not None and is_there(run, found):
+            kept = replace(found, uuid=run.uuid, arn=found.arn or run.arn)
+            looked.there.append((entry, kept))
+        elif await is_listed(service, sought(entry, run, run_name(entry)), found):
+            looked.unknown.append((entry, LISTED))
+        else:
+            looked.gone.append(entry)
+    except (CallError, ServiceUnusableError) as error:
+        looked.unknown.append((entry, reach.why_not(error)))
+
+
+async def _found(run: Run, service: HealthOmics) -> Run | None:
+    try:
+        return (await service.get_run(run.id)).run
+    except NotFoundError:
+        return None

@@ -2,7 +2,7 @@
 Whether a service knows a batch, where nobody can say whose account it is.
 
 Belongs here: what it has shown in one launch, and asking it. Does not: when an account is known
-(``service``), how much an answer weighs (``model.planning.absence``).
+(``service``), how much an answer weighs (``model.planning.verdicts``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batchrun.errors import CallError, NotFoundError, ServiceUnusableError
-from batchrun.model.planning.absence import is_same
+from batchrun.model.planning.verdicts import is_same
 from batchrun.ports.stored import Latest
 from batchrun.side_by_side import first_of
 

@@ -1,8 +1,9 @@
 """
-Making events durable: many entries' events share one commit.
+Making events durable, with what an answer begins by itself; many entries' events share one commit.
 
-Belongs here: collecting what arrives while a commit is under way into the next one. Does not: what an event
-leads to (``model.entries.transitions``), how it is stored (``ledger``).
+Belongs here: collecting what arrives while a commit is under way into the next one; content that waited, and
+automatic retries. Does not: what an event leads to (``model.entries.transitions``), how it is stored
+(``ledger``).
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ import anyio.lowlevel
 import structlog
 
 from batchrun.errors import InvariantError, LedgerError
+from batchrun.model.entries.events import Deferred, Doubted, Failed, Moved, Revised
 from batchrun.model.entries.transitions import apply
+from batchrun.model.lanes import lanes_of
 from batchrun.ports.stored import Transition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
+    from datetime import datetime
 
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.entries.events import Event, Intended
+    from batchrun.model.entries.events import Event, Intended, Retried
+    from batchrun.model.entries.retrying import RetryPolicy
     from batchrun.model.entries.states import State
     from batchrun.model.submissions.submission import OpenSubmission, Submission
     from batchrun.ports.held import HeldBatch
@@ -201,3 +206,39 @@ class Recorder:
             ids=", ".join(ids[:_NAMED]) + (", ..." if len(ids) > _NAMED else ""),
             note="the next launch asks the service what became of them; no run is started twice",
         )
+
+
+class Outcomes:
+    """What comes of the attempts of one launch."""
+
+    def __init__(self, retry: RetryPolicy, recorder: Recorder) -> None:
+        self._retry = retry
+        self._recorder = recorder
+
+    async def record(self, entry: Entry, event: Event) -> Entry:
+        """
+        Record *event*, and return the entry once that is durable.
+
+        Raises:
+            LeaseLostError, LedgerError: Nothing was written.
+        """
+        if entry.next_request is not None and not isinstance(event, Doubted):
+            # The attempt is settled now, so the content that waited for it may start a new one.
+            return await self._recorder.record(entry, event, Revised(at=event.at, request=entry.next_request))
+        if isinstance(event, Deferred) and entry.offers is not None and len(lanes_of(entry.offers)) > 1:
+            return await self._recorder.record(entry, event, Moved(at=event.at))
+        if isinstance(event, Failed):
+            return await self._recorder.record(
+                entry, event, *await self.retried(apply(entry, event), event.at)
+            )
+        return await self._recorder.record(entry, event)
+
+    async def retried(self, failed: Entry, at: datetime) -> list[Retried]:
+        """Return the event that begins another attempt of *failed*, a FAILED entry, if there is to be one."""
+        if failed.run is None or self._retry.rule_for(failed.run) is None:
+            return []
+        earlier = await self._recorder.earlier(failed)
+        runs = [attempt.run for attempt in earlier]
+        tried = [attempt.lane for attempt in earlier if attempt.lane is not None]
+        retried = self._retry.after_failure(failed, runs, at, tried=tried)
+        return [] if retried is None else [retried]

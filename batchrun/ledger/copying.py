@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import LeaseHeldError, LedgerError, UsageError
 from batchrun.ledger import leases
-from batchrun.ledger.closed import why_closed
+from batchrun.ledger.leases import why_closed
 from batchrun.ledger.rows import micros
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
 """
-A batch that this launcher alone writes to: every write passes the fence of its lease.
+A batch of a store, to be read and asked, and one that this launcher alone writes to.
 
-Belongs here: what only its holder does. Does not: who may hold it (``leases``), what others ask
-(``verbs.asking``).
+Every write of a batch that is held passes the fence of its lease. Belongs here: what only its holder does.
+Does not: who may hold it (``leases``), what others ask (``verbs.asking``).
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun import points
 from batchrun.clock import Origin
 from batchrun.ledger import leases
-from batchrun.ledger.batch import SqlBatch
-from batchrun.ledger.keyed import reads, writes
+from batchrun.ledger.keyed import Keyed, reads, writes
 from batchrun.ledger.rows import (
     lane_of,
     lanes_in,
@@ -28,11 +27,15 @@ from batchrun.ledger.rows import (
     span_micros,
     time_of,
 )
+from batchrun.ledger.verbs.asking import Asking
+from batchrun.ledger.verbs.reading import Reading
 from batchrun.ledger.verbs.record import announce, record
-from batchrun.ledger.verbs.submissions import Submitting
+from batchrun.ledger.verbs.standing import Standing
+from batchrun.ledger.verbs.submissions import Submitted, Submitting
 from batchrun.ledger.verbs.sync import compared, sync
 from batchrun.model.planning.limits import Changed
 from batchrun.points import Point
+from batchrun.ports.batch import StoredBatch, WrittenResults
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import FailedRun, Unproven
 
@@ -48,6 +51,37 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Spec
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.stored import LanePlace, Lease, Sync, Transition
+
+
+class Remembering(Keyed):
+    """Which results were written where."""
+
+    @reads
+    def newest_told(self) -> int:
+        return int(self._store.value("newest_told", batch=self._key))
+
+    @reads
+    def written_results(self, place: str) -> WrittenResults | None:
+        row = self._store.one("written_results", batch=self._key, place=place)
+        if row is None:
+            return None
+        return WrittenResults(place=place, form=row.form, digest=bytes(row.digest), event=row.event)
+
+    @writes
+    def keep_written(self, written: WrittenResults) -> None:
+        self._store.run(
+            "keep_written",
+            batch=self._key,
+            place=written.place,
+            form=written.form,
+            digest=written.digest,
+            event=written.event,
+        )
+
+
+class SqlBatch(Reading, Standing, Asking, Remembering, Submitted, StoredBatch):
+    """A batch of a store, to be read and asked."""
+
 
 #: Stands for no lane where a lane is part of a key.
 _NO_LANE: Final = ""

@@ -2,14 +2,15 @@
 Who may write to a batch: claiming, holding on, releasing, and the fence that each write passes.
 
 A store that several hosts share decides by its own clock, and takes *at* for no more than a word (``sql``).
+A batch that is closed in this ledger, since it went on in another, comes from one, or is there to be read
+alone, takes no writes; closing one is for ``copying``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchrun.errors import InvariantError, LeaseHeldError, LeaseLostError
-from batchrun.ledger.closed import check_open
+from batchrun.errors import BatchClosedError, InvariantError, LeaseHeldError, LeaseLostError
 from batchrun.ledger.rows import micros, span_micros, time_of
 from batchrun.ports.stored import LONGEST_LEASE, Lease
 
@@ -104,3 +105,26 @@ def _loss(store: Store, key: int, lease: Lease) -> str:
         f"batch '{lease.batch}' was taken over by {last.holder or 'a launcher that has ended since'}; "
         f"{lease.holder} stops here and has changed nothing since"
     )
+
+
+def why_closed(store: Store, key: int | None, batch: str) -> str | None:
+    """Say where the batch is to be worked on instead; None where that is here."""
+    row = store.one("closed", batch=key)
+    if row is None:
+        return None
+    match row.why:
+        case "moved":
+            return f"batch '{batch}' went on in another ledger: give --ledger {row.other}"
+        case "arriving":
+            return (
+                f"batch '{batch}' is not whole: it is being copied from {row.other}; repeat that "
+                "'batchrun ledger copy' to its end"
+            )
+        case _:
+            return f"batch '{batch}' is a copy, to be read alone: give --ledger {row.other} to change it"
+
+
+def check_open(store: Store, key: int | None, batch: str) -> None:
+    """Raise BatchClosedError where the batch is closed; within a transaction that keeps others off it."""
+    if (why := why_closed(store, key, batch)) is not None:
+        raise BatchClosedError(why)

@@ -2,7 +2,7 @@
 """
 A ledger of many batches, kept in a store.
 
-Belongs here: what is not about one batch. Does not: what is (``batch``, ``held``), opening it (``place``).
+Belongs here: what is not about one batch. Does not: what is (``held``), opening it (``place``).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import anyio
 
 from batchrun.errors import InvariantError, LeaseHeldError
 from batchrun.ledger import leases
-from batchrun.ledger.batch import SqlBatch
-from batchrun.ledger.held import SqlHeldBatch
+from batchrun.ledger.held import SqlBatch, SqlHeldBatch
 from batchrun.ledger.keyed import Placed, reads, writes
 from batchrun.ledger.rows import batch_of, micros, time_of
-from batchrun.ledger.verbs import namesakes, usages
+from batchrun.ledger.verbs import usages
+from batchrun.ledger.verbs.sync import rows_as_known, rows_elsewhere
 from batchrun.model.paces.handing_on import Learned, Phase
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import KeptPace, LeftPace, Stretch
@@ -98,11 +98,11 @@ class SqlLedger(Placed, Ledger):
 
     @reads
     def rows_as_known(self, batch: str, specs: Iterable[Spec]) -> int:
-        return namesakes.as_known(self._store, self._store.value("batch_key", name=batch), specs)
+        return rows_as_known(self._store, self._store.value("batch_key", name=batch), specs)
 
     @reads
     def rows_elsewhere(self, batch: str, specs: Iterable[Spec]) -> Mapping[str, int]:
-        return namesakes.elsewhere(self._store, batch, specs)
+        return rows_elsewhere(self._store, batch, specs)
 
     @reads
     def paces(self, account: str, *, since: datetime) -> Mapping[str, Learned]:

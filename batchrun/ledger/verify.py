@@ -18,7 +18,7 @@ from batchrun.errors import InvariantError, LedgerError, LedgerUnusableError
 from batchrun.ledger.place import LedgerPlace
 from batchrun.ledger.rows import entry_of
 from batchrun.ledger.verbs.replay import UNREADABLE, Replay, kept_of
-from batchrun.model.account import place_of
+from batchrun.model.lanes import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

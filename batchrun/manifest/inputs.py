@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import apsw
 
 from batchrun.manifest.problems import dotted, not_written, printable
-from batchrun.ports.inputs import InputPlace, PlaceKind, Sight, Skip
+from batchrun.ports.objects import InputPlace, PlaceKind, Sight, Skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,8 +1,8 @@
 """
 Checked specs on disk, in a file without a name, so that memory does not grow with the manifest.
 
-Belongs here: such files, the format of this one, and where each row stands, in a few bytes. Does not: checking, the places of
-single fields, which are not worth their memory.
+Belongs here: such files, the format of this one, and where each row stands, in a few bytes. Does not:
+checking, the places of single fields, which are not worth their memory.
 """
 
 from __future__ import annotations

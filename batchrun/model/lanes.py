@@ -5,14 +5,17 @@ A row's *content* is what the manifest asks for: the canonical request where the
 *offers*, a canonical list of ``[lane, request]``, the preferred lane first. One text tells both apart and is
 compared as a whole. An offer that is *closed*, ``[lane, request, 0]``, is kept for a retry that opens it. The
 lane of an attempt is chosen from its open offers when its intent is recorded, and stays.
+
+Where a run is, its ARN says: the account by its number, and the region.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchrun.model.spec import canonical, named
 
@@ -133,3 +136,17 @@ def _seconds(
     """Return how long the rows take that may go nowhere else."""
     rows = sum(count for lanes, count in choices.items() if frozenset(lanes) <= frozenset(within))
     return rows / sum(rates[lane] for lane in within)
+
+
+_ARN: Final = re.compile(r"arn:[^:]+:omics:([^:]*):([0-9]{12}):.+", re.DOTALL)
+
+
+def account_of(arn: str) -> str | None:
+    """Return the account that the ARN of something of HealthOmics names; None where it names none."""
+    return place_of(arn)[0]
+
+
+def place_of(arn: str) -> tuple[str | None, str | None]:
+    """Return that account and the region that the ARN names, each None where it names none."""
+    match = _ARN.fullmatch(arn)
+    return (match[2], match[1] or None) if match else (None, None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.texts.foreign import storable
-from batchrun.model.texts.globs import matcher
+from batchrun.model.texts.places import matcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ class NamedFiles:
     """A name for files that were found by listing."""
 
     name: str
-    pattern: str  #: of their keys below the run's place, as in :mod:`globs`
+    pattern: str  #: of their keys below the run's place, as in :mod:`places`
     is_many: bool = False  #: whether there may be any number of them
 
 

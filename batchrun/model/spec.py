@@ -47,9 +47,8 @@ class Spec:
     #: :func:`canonical` StartRun request, without requestId and without our own tags; in a batch with lanes
     #: that of the preferred one.
     request: str
-    work: bytes | None = (
-        None  #: :func:`work_of` it, before ``{batch}`` was filled in; None where nobody knows
-    )
+    #: :func:`work_of` it, before ``{batch}`` was filled in; None where nobody knows.
+    work: bytes | None = None
     offers: str | None = None  #: what it asks for in each lane (:mod:`lanes`); None in a batch without
 
     @property
@@ -148,7 +147,6 @@ class Specs:
     """Rows that may be gone through again and again, as who has to repeat a transaction does."""
 
     def __init__(self, again: Callable[[], Iterator[Spec]]) -> None:
-        """Begin anew with what *again* returns, each time."""
         self._again = again
 
     def __iter__(self) -> Iterator[Spec]:

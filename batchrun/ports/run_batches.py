@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from batchrun.errors import CallError
     from batchrun.model.spec import Json
-    from batchrun.model.submissions.run_batches import BatchListed, BatchRow, BatchSeen
+    from batchrun.model.submissions.submission import BatchListed, BatchRow, BatchSeen
 
 
 class RunBatches(ABC):

@@ -31,9 +31,8 @@ if TYPE_CHECKING:
 class SharedPaces(ABC):
     """The paces of all launchers of one ledger; every method may raise LedgerError."""
 
-    is_capped: bool = (
-        False  #: whether all together may have so many active runs: then turns are taken alone too
-    )
+    #: Whether all together may have so many active runs: then turns are taken alone too.
+    is_capped: bool = False
 
     @abstractmethod
     async def are_shared(self, commons: Commons) -> bool:
@@ -59,9 +58,8 @@ class SharedPaces(ABC):
 class LaneTrouble(Enum):
     """Why nothing is sent to a lane now; the value is what people are told."""
 
-    FULL = (
-        "quota full"  #: it has as many active runs as its account may; one call now and then shows when not
-    )
+    #: It has as many active runs as its account may; one call now and then shows when not.
+    FULL = "quota full"
     WAITS = "waits"  #: for its service or its login
     STOPPED = "stopped"  #: this launch uses it no more
 

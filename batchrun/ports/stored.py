@@ -189,9 +189,8 @@ class Failures:
     reason: str | None  #: the run's ``failureReason``; where there is no run, the code of the last answer
     count: int
     entries: tuple[Entry, ...]  #: the first of them
-    tasks: tuple[
-        TaskFailures, ...
-    ] = ()  #: why tasks failed in their runs, most rows first, as far as is kept
+    #: Why tasks failed in their runs, most rows first, as far as is kept.
+    tasks: tuple[TaskFailures, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

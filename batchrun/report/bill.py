@@ -13,15 +13,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.account import place_of
 from batchrun.model.costs import Cost, Spread, cost, spread
+from batchrun.model.lanes import place_of
 from batchrun.report.json_names import OLD_NAMES, with_old_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from batchrun.model.costs import Prices, Usage
-    from batchrun.model.price_lists import PriceLists
+    from batchrun.model.costs import PriceLists, Prices, Usage
     from batchrun.ports.stored import EndedRun
     from batchrun.report.columns import ResultsRow
 

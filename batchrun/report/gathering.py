@@ -15,8 +15,8 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.account import place_of
 from batchrun.model.entries.states import QUEUED_STATUSES, Outlook, State, outlook
+from batchrun.model.lanes import place_of
 from batchrun.model.tasks import log_streams
 from batchrun.report.bill import billed
 from batchrun.report.chosen import begun_again, with_tasks
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from decimal import Decimal
 
+    from batchrun.model.costs import PriceLists
     from batchrun.model.entries.entry import Entry, Run
-    from batchrun.model.price_lists import PriceLists
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger

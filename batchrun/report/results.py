@@ -16,8 +16,8 @@ from typing import IO, TYPE_CHECKING, Final
 
 from batchrun import points
 from batchrun.errors import ResultsError
-from batchrun.model.account import place_of
 from batchrun.model.entries.states import State
+from batchrun.model.lanes import place_of
 from batchrun.points import Point
 from batchrun.report.columns import WHOLE, asked_of, cells, text_of
 from batchrun.report.outputs import replacing

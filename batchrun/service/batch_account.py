@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from batchrun.errors import CredentialsError
-from batchrun.model.account import account_of
+from batchrun.model.lanes import account_of
 
 if TYPE_CHECKING:
     from batchrun.service.calling.calls import Calls

@@ -34,7 +34,7 @@ from batchrun.model.texts.foreign import masked, shortened, storable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchrun.model.submissions.run_batches import BatchRow
+    from batchrun.model.submissions.submission import BatchRow
 
 #: The error shapes of botocore's omics model, and AWS's common error codes.
 BY_CODE: Final[dict[str, type[CallError]]] = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import CredentialsError, OutcomeUnknownError
 from batchrun.model.entries.entry import Run
-from batchrun.model.submissions.run_batches import UNFINISHED_STATUSES, BatchListed, BatchRow, BatchSeen
+from batchrun.model.submissions.submission import UNFINISHED_STATUSES, BatchListed, BatchRow, BatchSeen
 from batchrun.model.texts.foreign import KEPT, storable
 from batchrun.ports.run_batches import RunBatches
 from batchrun.service.calling.paging import SIZE, pages

@@ -11,8 +11,7 @@ from typing import Any
 
 from batchrun.clock import VirtualClock
 from batchrun.engine.launcher import Launcher, Stop, Timing
-from batchrun.engine.link import LaneLink, WakeLink
-from batchrun.engine.parts import LaunchParts
+from batchrun.engine.parts import LaneLink, LaunchParts, WakeLink
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import SqlLedger, open_ledger

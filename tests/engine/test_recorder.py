@@ -16,7 +16,7 @@ from tests.engine.launching import bench, rows
 async def test_a_defect_tells_all_that_was_recorded_of_the_entry(tmp_path):
     async with bench(tmp_path) as it, anyio.create_task_group() as group:
         held = await it.take_in(rows(1))
-        recorder = Recorder(held, it.told)
+        recorder = Recorder(held, it.told.recorded)
         group.start_soon(recorder.run)
         (entry,) = await recorder.in_state(State.PLANNED, limit=1, after=-1)
         at = it.clock.utcnow()
@@ -33,7 +33,7 @@ async def test_a_defect_tells_all_that_was_recorded_of_the_entry(tmp_path):
 async def test_what_cannot_be_written_is_told_with_what_waits_behind_it(tmp_path, monkeypatch):
     async with bench(tmp_path) as it:
         held = await it.take_in(rows(7))
-        recorder = Recorder(held, it.told)
+        recorder = Recorder(held, it.told.recorded)
         entries = await recorder.in_state(State.PLANNED, limit=7, after=-1)
         at = it.clock.utcnow()
 

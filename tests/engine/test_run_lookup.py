@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from batchrun.engine.proof.absence import look_at
-from batchrun.engine.proof.run_lookup import LISTED, Looked, look_for
+from batchrun.engine.reach import LISTED, Looked, look_for
 from batchrun.engine.upkeep.comparing import compare
 from batchrun.engine.upkeep.deleter import Deleted, Deleter
 from batchrun.errors import NotFoundError, ServiceUnusableError

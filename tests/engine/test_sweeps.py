@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from batchrun.engine.lanes.sweeper import Sweeper
-from batchrun.engine.link import LaneLink
+from batchrun.engine.parts import LaneLink
 from batchrun.engine.recognition import Recognition
 from batchrun.model.entries.states import State
 from batchrun.model.paces.handing_on import Phase

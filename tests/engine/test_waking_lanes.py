@@ -10,7 +10,7 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from batchrun.engine.link import WakeLink
+from batchrun.engine.parts import WakeLink
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Event
 from batchrun.model.entries.policies import WatchPolicy

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from batchrun.errors import ManifestError
 from batchrun.manifest.inputs import InputSurvey, Mention, mentions, places_in
 from batchrun.model.spec import Spec, canonical
-from batchrun.ports.inputs import InputPlace, PlaceKind, Sight, Skip
+from batchrun.ports.objects import InputPlace, PlaceKind, Sight, Skip
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import HOLDS_SLOT, State
-from batchrun.model.moment import Moment
 from batchrun.model.planning.actions import (
     Action,
     Conclude,
@@ -30,6 +29,7 @@ from batchrun.model.planning.stimuli import (
     DueRead,
     InFlightRead,
     LedgerChanged,
+    Moment,
     Stimulus,
     SubmissionResumed,
     SubmissionStopped,

@@ -13,8 +13,8 @@ from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Completed, Missed, Progressed, Reappeared, Removed
 from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
-from batchrun.model.planning.absence import Weight, after_reappearing, decided, is_there, weigh
 from batchrun.model.planning.listing import Listed, Sought, shows
+from batchrun.model.planning.verdicts import Weight, after_reappearing, decided, is_there, weigh
 from tests.builders import active, at, run
 
 LAG = 60.0

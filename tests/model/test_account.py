@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.account import account_of, place_of
+from batchrun.model.lanes import account_of, place_of
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from batchrun.model.entries.adding_lanes import asks_otherwise, with_content
+from batchrun.model.entries.contents import asks_otherwise, with_content
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Accepted, Failed, Intended, Retried, Revised, Withdrawn
 from batchrun.model.entries.transitions import apply

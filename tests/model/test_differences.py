@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchrun.model.entries.differences import differences, row_differences
+from batchrun.model.entries.contents import differences, row_differences
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Intended
 from batchrun.model.entries.transitions import apply

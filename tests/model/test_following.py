@@ -24,8 +24,15 @@ from batchrun.model.planning.stimuli import (
     SubmittedTogether,
 )
 from batchrun.model.submissions.grouping import Engine
-from batchrun.model.submissions.run_batches import UNFINISHED_STATUSES, BatchRow, told_twice
-from batchrun.model.submissions.submission import OpenSubmission, Stage, Standing, stage
+from batchrun.model.submissions.submission import (
+    UNFINISHED_STATUSES,
+    BatchRow,
+    OpenSubmission,
+    Stage,
+    Standing,
+    stage,
+    told_twice,
+)
 from tests.builders import at, planned, run, submission, submitting
 from tests.model.driving import Driven
 from tests.model.test_batching import LAG, batched, follows, many, proven, started, submit, together, went

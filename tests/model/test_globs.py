@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from batchrun.model.texts.globs import before_wildcards, matcher
+from batchrun.model.texts.places import before_wildcards, matcher
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchrun.model.costs import Prices
-from batchrun.model.price_lists import PriceLists, checked_lists, written_lists
+from batchrun.model.costs import PriceLists, Prices, checked_lists, written_lists
 
 
 def prices(region: str, currency: str = "USD") -> Prices:

@@ -15,7 +15,7 @@ from batchrun.errors import (
 )
 from batchrun.model.entries.events import Deferred, Refused
 from batchrun.model.planning.limits import Limits
-from batchrun.model.planning.rejections import (
+from batchrun.model.planning.verdicts import (
     CANCELLED_WITH_ITS_BATCH,
     FAILED_WITH_ITS_BATCH,
     NOT_STARTED,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from batchrun.model.spec import Spec
-from batchrun.model.submissions.grouping import Engine
-from batchrun.model.submissions.ways import FEW, Alone, ways
+from batchrun.model.submissions.grouping import FEW, Alone, Engine, ways
 from tests.builders import offers, spec
 
 

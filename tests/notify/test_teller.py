@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from batchrun.clock import VirtualClock
 from batchrun.errors import LedgerError, NoticeError
-from batchrun.ledger.batch import SqlBatch
+from batchrun.ledger.held import SqlBatch
 from batchrun.model.entries.events import Intended, Refused
 from batchrun.model.entries.states import State
 from batchrun.model.notices import Notice

@@ -8,9 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from batchrun.model.costs import Prices, Usage, Work
+from batchrun.model.costs import PriceLists, Prices, Usage, Work
 from batchrun.model.entries.states import State
-from batchrun.model.price_lists import PriceLists
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.stored import EndedRun, LanePlace
 from batchrun.report.bill import billed

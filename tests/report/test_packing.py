@@ -3,8 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from batchrun.model.costs import Prices
-from batchrun.model.price_lists import PriceLists
+from batchrun.model.costs import PriceLists, Prices
 from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks
 from batchrun.ports.stored import EndedRun
 from batchrun.report.bill import billed

@@ -13,7 +13,7 @@ import pytest
 
 from batchrun.errors import CallError
 from batchrun.model.entries.entry import Run
-from batchrun.model.submissions.run_batches import BatchSeen
+from batchrun.model.submissions.submission import BatchSeen
 from batchrun.ports.workflows import WorkflowKey
 from batchrun.service.calling.call_retries import RetrySettings
 from batchrun.service.client import AwsHealthOmics

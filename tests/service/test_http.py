@@ -16,7 +16,7 @@ from botocore.httpsession import get_cert_path
 from batchrun.clock import VirtualClock
 from batchrun.errors import BatchrunError, OutcomeUnknownError, ServiceUnusableError
 from batchrun.model.paces.pace import UNLIMITED
-from batchrun.ports.inputs import InputPlace, PlaceKind
+from batchrun.ports.objects import InputPlace, PlaceKind
 from batchrun.service.calling.call_retries import RetrySettings
 from batchrun.service.calling.one_try import in_time
 from batchrun.service.calling.outage import Patience
@@ -26,8 +26,7 @@ from batchrun.service.pricing import quoted
 from batchrun.service.quota import start_run_quota
 from batchrun.service.run_logs import run_logs
 from batchrun.service.s3.input_lookup import InputLookup
-from batchrun.service.s3.object_calls import object_calls
-from batchrun.service.s3.objects import keys_under
+from batchrun.service.s3.object_calls import keys_under, object_calls
 from batchrun.service.s3.run_outputs import run_outputs
 from batchrun.service.target import Target
 from batchrun.service.topics import publish

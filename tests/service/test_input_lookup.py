@@ -12,7 +12,7 @@ import pytest
 from batchrun.clock import VirtualClock
 from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError
 from batchrun.model.paces.pace import AUTO, Rate
-from batchrun.ports.inputs import InputPlace, PlaceKind, Sight
+from batchrun.ports.objects import InputPlace, PlaceKind, Sight
 from batchrun.service.login import Login
 from batchrun.service.s3.input_lookup import InputLookup
 from batchrun.service.s3.object_calls import object_calls

@@ -18,7 +18,7 @@ from batchrun.errors import (
     RefusedError,
     ThrottledError,
 )
-from batchrun.model.submissions.run_batches import BatchListed, BatchRow, BatchSeen
+from batchrun.model.submissions.submission import BatchListed, BatchRow, BatchSeen
 from batchrun.service.calling.call_retries import RetrySettings
 from batchrun.service.calling.outage import Patience
 from batchrun.service.s3.patient_writing import S3SettingsStore

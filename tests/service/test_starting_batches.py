@@ -18,7 +18,7 @@ from batchrun.errors import (
     RefusedError,
     ServiceUnusableError,
 )
-from batchrun.model.submissions.run_batches import BatchSeen
+from batchrun.model.submissions.submission import BatchSeen
 from batchrun.ports.service import CallCounts
 from batchrun.simulator import (
     parse_faults,

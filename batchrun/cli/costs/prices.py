@@ -17,7 +17,7 @@ from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain
 from batchrun.cli.values import OutputPath
 from batchrun.errors import UsageError
-from batchrun.model.price_lists import PriceLists, checked_lists, written_lists
+from batchrun.model.costs import PriceLists, checked_lists, written_lists
 from batchrun.report.outputs import Inputs, Kind
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from batchrun.api.opening import Opening
-    from batchrun.model.price_lists import PriceLists
+    from batchrun.model.costs import PriceLists
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, EndedRun
     from batchrun.report.bill import Bill, Left

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from decimal import Decimal
 
-    from batchrun.model.costs import Spread
-    from batchrun.model.price_lists import PriceLists
+    from batchrun.model.costs import PriceLists, Spread
     from batchrun.ports.ledger import Ledger
     from batchrun.report.bill import AlikeRows, Bill, Charged, Left
 

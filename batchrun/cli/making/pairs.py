@@ -156,7 +156,7 @@ def _write_sheet(
 
 async def _list(wish: PairsJob, pairs: Pairs, problems: Problems) -> None:
     from batchrun.service.login import Login  # noqa: PLC0415 (loads aiobotocore)
-    from batchrun.service.s3.objects import keys_under  # noqa: PLC0415 (as above)
+    from batchrun.service.s3.object_calls import keys_under  # noqa: PLC0415 (as above)
 
     bucket, prefix = split_uri(wish.options.source)
     if not bucket:

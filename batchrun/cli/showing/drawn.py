@@ -28,7 +28,7 @@ from rich.theme import Theme
 from batchrun.cli.showing.overview_lines import details, summary
 from batchrun.cli.showing.reporters import Reporter
 from batchrun.cli.speak import is_terminal, one_line, printable, seconds, until
-from batchrun.ports.inputs import Sight
+from batchrun.ports.objects import Sight
 from batchrun.ports.service import LaneTrouble
 from batchrun.report.overview import numbers
 

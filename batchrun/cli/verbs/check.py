@@ -19,7 +19,7 @@ from batchrun.cli.verbs.planned import PlannedEngine, limits, retry_facts, tell_
 from batchrun.errors import ManifestError, UsageError
 from batchrun.model.planning.limits import Limits
 from batchrun.model.submissions.grouping import Engine
-from batchrun.ports.inputs import Sight, Skip
+from batchrun.ports.objects import Sight, Skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,8 +20,7 @@ from batchrun.model.entries.states import State
 from batchrun.model.lanes import lanes_of, least_seconds
 from batchrun.model.paces.pace import FIXED_RATES, USUAL_RATES
 from batchrun.model.paces.quotas import USUAL, Quotas, storage_types
-from batchrun.model.submissions.grouping import Engine
-from batchrun.model.submissions.ways import ways
+from batchrun.model.submissions.grouping import Engine, ways
 from batchrun.ports.stored import Counts, Sync
 from batchrun.report.overview import WithService
 
@@ -29,13 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from batchrun.manifest import Manifest
-    from batchrun.model.entries.differences import Difference
+    from batchrun.model.entries.contents import Difference
     from batchrun.model.entries.retrying import RetryRule
     from batchrun.model.lanes import Lane
     from batchrun.model.paces.pace import Rate
     from batchrun.model.planning.limits import Limits
     from batchrun.model.spec import Spec
-    from batchrun.model.submissions.ways import Ways
+    from batchrun.model.submissions.grouping import Ways
     from batchrun.report.bill import Left
 
 #: Different choices, and lanes, that are shown.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.engine.common import Common
-    from batchrun.engine.link import LaneLink
+    from batchrun.engine.parts import LaneLink
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
     from batchrun.ports.stored import Commons, LeftPace, Stretch
@@ -78,7 +78,6 @@ class Others:
     """How many runs of other batches are active in a lane's account, for a launch that has to heed them."""
 
     def __init__(self, link: LaneLink, common: Common, tell: Callable[[OthersCounted], None]) -> None:
-        """Count for the lane of *link*, and tell what was counted."""
         self._lane = link.name
         self._service = link.service
         self._most = link.account_max_active

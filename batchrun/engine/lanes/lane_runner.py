@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from batchrun.engine.common import Common
-    from batchrun.engine.link import LaneLink
+    from batchrun.engine.parts import LaneLink
     from batchrun.model.planning.stimuli import Acted, Followed, SubmittedTogether, SweepFailed, Swept
     from batchrun.ports.service import Submitter
 

@@ -25,7 +25,7 @@ from batchrun.points import Point
 
 if TYPE_CHECKING:
     from batchrun.engine.common import Common
-    from batchrun.engine.link import LaneLink
+    from batchrun.engine.parts import LaneLink
     from batchrun.model.entries.entry import Entry, Run
     from batchrun.model.entries.events import Event, Seen
     from batchrun.model.planning.actions import Cancel, Look
@@ -37,7 +37,6 @@ class Looker:
     """Looks at runs, many at once."""
 
     def __init__(self, link: LaneLink, common: Common) -> None:
-        """Look in the lane of *link*."""
         self._service = link.service
         self._recognition = link.recognition
         self._waits = link.waits

@@ -18,13 +18,12 @@ from batchrun.engine.desk import Desk
 from batchrun.engine.lanes.commons import Others
 from batchrun.engine.lanes.lane_runner import LaneRunner
 from batchrun.engine.lanes.waker import Waker
-from batchrun.engine.outcomes import Outcomes
 from batchrun.engine.proof.prover import Prover
+from batchrun.engine.recorder import Outcomes
 from batchrun.engine.tasks import TaskFinder
 from batchrun.engine.waits import Wait
 from batchrun.errors import BatchrunError, InvariantError, ServiceUnusableError
 from batchrun.model.lanes import or_home
-from batchrun.model.moment import Moment
 from batchrun.model.planning.actions import (
     Cancel,
     Conclude,
@@ -53,6 +52,7 @@ from batchrun.model.planning.stimuli import (
     LanePaused,
     LaneResumed,
     LaneStopped,
+    Moment,
     SubmittedTogether,
     SweepFailed,
 )
@@ -65,8 +65,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from batchrun.clock import Clock
-    from batchrun.engine.link import LaneLink
-    from batchrun.engine.parts import LaunchParts, Observer
+    from batchrun.engine.parts import LaneLink, LaunchParts, Observer
     from batchrun.engine.recorder import Recorder
     from batchrun.model.planning.actions import Action
     from batchrun.model.planning.proofs import TakenOver

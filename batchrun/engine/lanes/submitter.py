@@ -44,7 +44,7 @@ from batchrun.ports.service import Submitter
 
 if TYPE_CHECKING:
     from batchrun.engine.common import Common
-    from batchrun.engine.link import LaneLink
+    from batchrun.engine.parts import LaneLink
     from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.actions import Sending
 
@@ -53,7 +53,6 @@ class StartRunSubmitter(Submitter):
     """Sends one attempt with each call."""
 
     def __init__(self, link: LaneLink, common: Common) -> None:
-        """Send to the lane of *link*."""
         self._lane = link.name
         self._service = link.service
         self._recognition = link.recognition

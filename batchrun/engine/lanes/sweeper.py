@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchrun.clock import Clock
-    from batchrun.engine.link import LaneLink
+    from batchrun.engine.parts import LaneLink
     from batchrun.model.planning.actions import Sweep
     from batchrun.model.planning.listing import Listed
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batchrun.clock import Clock
-    from batchrun.engine.link import WakeLink
+    from batchrun.engine.parts import WakeLink
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.wakes import WakeMessage, WakeQueue
@@ -55,7 +55,6 @@ class Waker:
     def __init__(
         self, link: WakeLink, batch: StoredBatch, clock: Clock, tell: Callable[[RunsAnnounced], None]
     ) -> None:
-        """Take the queue, the batch whose runs count, the time, and who is told."""
         self._link = link
         self._queues = deque(link.queues)  #: the one to ask next is the first
         self._batch = batch

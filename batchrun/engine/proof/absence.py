@@ -1,7 +1,7 @@
 """
 Whether a run is gone: weighing answers by which it is, and asking the listing where they are enough.
 
-Belongs here: the calls that takes. Does not: how much an answer weighs (``model.planning.absence``),
+Belongs here: the calls that takes. Does not: how much an answer weighs (``model.planning.verdicts``),
 recording what comes of it (``lanes.looker``).
 """
 
@@ -16,9 +16,8 @@ from batchrun.errors import AccessDeniedError, CallError, NotFoundError
 from batchrun.model.entries.entry import run_name
 from batchrun.model.entries.events import Missed
 from batchrun.model.entries.states import Outlook, outlook
-from batchrun.model.planning.absence import Weight, decided, weigh
 from batchrun.model.planning.listing import shows, sought
-from batchrun.model.planning.verdicts import Silences
+from batchrun.model.planning.verdicts import Silences, Weight, decided, weigh
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

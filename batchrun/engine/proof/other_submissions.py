@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from batchrun.engine.link import LaneLink
-    from batchrun.engine.parts import LaunchParts
+    from batchrun.engine.parts import LaneLink, LaunchParts
     from batchrun.model.entries.entry import Sighting
-    from batchrun.model.submissions.run_batches import BatchSeen
+    from batchrun.model.submissions.submission import BatchSeen
 
 #: Seconds for which an answer stands.
 _FRESH: Final = 10.0

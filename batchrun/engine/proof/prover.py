@@ -42,10 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 
     from batchrun.clock import Origin
-    from batchrun.engine.link import LaneLink
-    from batchrun.engine.outcomes import Outcomes
-    from batchrun.engine.parts import LaunchParts
-    from batchrun.engine.recorder import Recorder
+    from batchrun.engine.parts import LaneLink, LaunchParts
+    from batchrun.engine.recorder import Outcomes, Recorder
     from batchrun.model.entries.entry import Entry, Sighting
     from batchrun.model.planning.actions import Conclude, Survey
 

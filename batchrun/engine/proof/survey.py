@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
     from datetime import datetime
 
-    from batchrun.engine.link import LaneLink
+    from batchrun.engine.parts import LaneLink
     from batchrun.engine.recorder import Recorder
     from batchrun.model.entries.entry import Entry, Sighting
     from batchrun.model.entries.recovery import Evidence

@@ -11,15 +11,13 @@ if TYPE_CHECKING:
     from batchrun.errors import CallError
     from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.actions import Follow
-    from batchrun.model.submissions.run_batches import BatchSeen
-    from batchrun.model.submissions.submission import Submission
+    from batchrun.model.submissions.submission import BatchSeen, Submission
 
 
 class Case:
     """One question about a submission, and what is known so far."""
 
     def __init__(self, action: Follow, submission: Submission) -> None:
-        """Begin with what the action asks, and what the ledger has of its submission."""
         self.action = action
         self.submission = submission
         self.left = set(action.ids)  #: rows that are not settled

@@ -39,21 +39,18 @@ from batchrun.errors import (
 from batchrun.model.entries.events import Accepted, Deferred, Doubted, Withdrawn
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Mode
-from batchrun.model.planning.rejections import (
-    CANCELLED_WITH_ITS_BATCH,
-    after_batch,
-    after_rejection,
-    is_certain,
-)
 from batchrun.model.planning.verdicts import (
     AMBIGUOUS,
+    CANCELLED_WITH_ITS_BATCH,
     NAMELESS,
+    after_batch,
+    after_rejection,
     held_for_its_deleted_run,
     held_with_its_batch,
+    is_certain,
 )
 from batchrun.model.spec import TAG_REQUEST_ID
-from batchrun.model.submissions.run_batches import told_twice
-from batchrun.model.submissions.submission import CANCELLABLE, GONE, Stage, Standing, stage
+from batchrun.model.submissions.submission import CANCELLABLE, GONE, Stage, Standing, stage, told_twice
 from batchrun.points import Point
 from batchrun.side_by_side import in_groups
 
@@ -62,13 +59,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.engine.common import Common
-    from batchrun.engine.link import LaneLink
+    from batchrun.engine.parts import LaneLink
     from batchrun.model.entries.entry import Entry, Run
     from batchrun.model.entries.events import Event
     from batchrun.model.planning.actions import Follow
     from batchrun.model.planning.stimuli import Followed
-    from batchrun.model.submissions.run_batches import BatchRow, BatchSeen
-    from batchrun.model.submissions.submission import Submission
+    from batchrun.model.submissions.submission import BatchRow, BatchSeen, Submission
 
 #: Seconds, beyond the lag of listings, after which a pass takes a call for over that may be under way.
 _A_CALL: Final = 900.0
@@ -81,7 +77,6 @@ class Follower:
     """Asks about submissions, one question at a time for each."""
 
     def __init__(self, link: LaneLink, common: Common) -> None:
-        """Ask in the lane of *link*."""
         self._lane = link.name
         self._service = link.service
         self._batches = link.service.run_batches

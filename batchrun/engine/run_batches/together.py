@@ -28,9 +28,8 @@ from batchrun.errors import (
 from batchrun.model.entries.entry import sent_to
 from batchrun.model.entries.events import Intended
 from batchrun.model.entries.transitions import apply
-from batchrun.model.planning.rejections import after_rejection
 from batchrun.model.planning.stimuli import SubmittedTogether
-from batchrun.model.planning.verdicts import after_failure
+from batchrun.model.planning.verdicts import after_failure, after_rejection
 from batchrun.model.submissions.grouping import (
     INLINE,
     batch_name,
@@ -49,12 +48,12 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.engine.common import Common
-    from batchrun.engine.link import LaneLink
-    from batchrun.engine.outcomes import Outcomes
+    from batchrun.engine.parts import LaneLink
+    from batchrun.engine.recorder import Outcomes
     from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.actions import SubmitTogether
     from batchrun.model.planning.limits import Limits
-    from batchrun.model.submissions.run_batches import BatchSeen
+    from batchrun.model.submissions.submission import BatchSeen
 
 #: The code of a call that was not made, since its rows were not proven any more.
 NOT_SENT: Final = "ReplayWindowPassed"
@@ -69,7 +68,6 @@ class BatchSubmitter:
     """Sends many attempts with each call."""
 
     def __init__(self, link: LaneLink, common: Common) -> None:
-        """Send to the lane of *link*."""
         self._lane = link.name
         self._batches = link.service.run_batches
         self._waits = link.waits

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 
     from batchrun.engine.common import Common
-    from batchrun.engine.link import LaneLink
+    from batchrun.engine.parts import LaneLink
     from batchrun.model.entries.entry import Entry, Sighting
     from batchrun.model.entries.events import Event
     from batchrun.model.planning.listing import Listed

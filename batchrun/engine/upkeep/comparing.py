@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchrun.engine.denied import not_permitted
-from batchrun.engine.proof.run_lookup import Looked, look_for
 from batchrun.engine.proof.survey import UNSENT
+from batchrun.engine.reach import Looked, look_for
 from batchrun.errors import AccessDeniedError, NotFoundError
 from batchrun.model.entries.recovery import Evidence, Match
 from batchrun.model.entries.states import Outlook, State, outlook

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batchrun.engine.proof.absence import is_listed
-from batchrun.engine.proof.run_lookup import LISTED
+from batchrun.engine.reach import LISTED
 from batchrun.errors import CallError, NotFoundError, OutcomeUnknownError, ServiceUnusableError
 from batchrun.model.entries.events import Missed, Removed
 from batchrun.model.entries.states import Outlook, outlook
-from batchrun.model.planning.absence import ANSWERS, decided, is_there
 from batchrun.model.planning.listing import Sought
+from batchrun.model.planning.verdicts import ANSWERS, decided, is_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,9 +40,8 @@ class Deleted:
     deleted: list[EndedRun] = field(default_factory=list)
     gone: list[EndedRun] = field(default_factory=list)  #: were not there any more
     kept: list[tuple[EndedRun, str]] = field(default_factory=list)  #: and why
-    missed: list[EndedRun] = field(
-        default_factory=list
-    )  #: were not found, and are to be looked for once more
+    #: Were not found, and are to be looked for once more.
+    missed: list[EndedRun] = field(default_factory=list)
 
 
 class Deleter:

@@ -22,7 +22,7 @@ import structlog
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.proof.absence import listed_by_name, look_at
 from batchrun.errors import AccessDeniedError, NotFoundError, ServiceUnusableError
-from batchrun.model.entries.adding_lanes import asks_otherwise, with_content
+from batchrun.model.entries.contents import asks_otherwise, with_content
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.recovery import Evidence, Judgement, Match, story
 from batchrun.model.entries.states import HOLDS_SLOT

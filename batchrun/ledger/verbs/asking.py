@@ -11,15 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batchrun.ledger import leases
-from batchrun.ledger.closed import check_open
 from batchrun.ledger.keyed import Keyed, writes
+from batchrun.ledger.leases import check_open
 from batchrun.ledger.rows import entry_of, listed, micros
 from batchrun.ledger.verbs.record import record
 from batchrun.model.entries.duplicating import after_asking, can_duplicate
 from batchrun.model.entries.events import Retried
 from batchrun.model.entries.states import ENDED, State
 from batchrun.model.entries.transitions import apply
-from batchrun.model.planning.absence import after_reappearing
+from batchrun.model.planning.verdicts import after_reappearing
 from batchrun.ports.stored import Transition
 
 if TYPE_CHECKING:

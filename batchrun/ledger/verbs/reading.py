@@ -11,8 +11,8 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
 
 from batchrun.ledger import leases
-from batchrun.ledger.closed import why_closed
 from batchrun.ledger.keyed import Keyed, reads
+from batchrun.ledger.leases import why_closed
 from batchrun.ledger.rows import entry_of, lane_of, lanes_in, micros, past_attempt_of, time_of
 from batchrun.ledger.verbs.sync import compared
 from batchrun.model.entries.states import State
@@ -107,7 +107,10 @@ class Reading(Keyed):
         with self._store.reading():
             rows = self._store.all("changed", batch=self._key, after=after, upto=upto)
             entries = [entry_of(self.name, row) for row in rows]
-            return [Outcome(entry=one, earlier=self._earlier(one.id) if one.attempt > 1 else ()) for one in entries]
+            return [
+                Outcome(entry=one, earlier=self._earlier(one.id) if one.attempt > 1 else ())
+                for one in entries
+            ]
 
     def _earlier(self, entry_id: str) -> tuple[PastAttempt, ...]:
         rows = self._store.all("earlier_attempts", batch=self._key, id=entry_id)

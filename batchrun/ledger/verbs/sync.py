@@ -1,5 +1,5 @@
 """
-Takes a manifest into a batch, or says how it differs.
+Takes a manifest into a batch, or says how it differs, from the batch or from all that the ledger has.
 
 The rows are streamed into a temporary table, request and all only where they are new or changed; the rest is
 set operations in slices, so that memory does not grow with the manifest. Belongs here: that, and the order
@@ -19,7 +19,7 @@ from batchrun.errors import ChangedRowsError, InvariantError
 from batchrun.ledger.rows import content_values, entry_of, lanes_text
 from batchrun.ledger.verbs.asking import take_back
 from batchrun.ledger.verbs.record import record
-from batchrun.model.entries.adding_lanes import asks_otherwise, with_content
+from batchrun.model.entries.contents import asks_otherwise, with_content
 from batchrun.model.entries.events import Revised
 from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import lanes_of
@@ -28,11 +28,12 @@ from batchrun.points import Point
 from batchrun.ports.stored import Sync, Transition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.ledger.store import Row, Store, Value
     from batchrun.model.spec import Spec
+
 
 #: Rows that are compared in one go: enough to pay, few enough to stay in SQLite's cache.
 _SLICE = 2_000
@@ -201,3 +202,24 @@ def begun(specs: Iterable[Spec]) -> Iterator[Spec]:
     if isinstance(specs, Iterator):
         raise InvariantError("rows that can be gone through but once were given to the ledger")
     return iter(specs)
+
+
+def rows_as_known(store: Store, batch: int | None, specs: Iterable[Spec]) -> int:
+    """Count the rows that the batch has as they are."""
+    with _works(store, specs):
+        return int(store.value("rows_as_known", batch=batch))
+
+
+def rows_elsewhere(store: Store, batch: str, specs: Iterable[Spec]) -> Mapping[str, int]:
+    """Count the rows that stand in batches other than *batch*, by batch."""
+    with _works(store, specs):
+        store.run("find_only_works")
+        return {row.name: row.rows for row in store.all("rows_elsewhere", name=batch)}
+
+
+@contextlib.contextmanager
+def _works(store: Store, specs: Iterable[Spec]) -> Iterator[None]:
+    with store.tables("make_works", "drop_works"), store.reading():
+        rows = ({"position": one.position, "id": one.id, "work": one.work} for one in begun(specs))
+        store.many("add_work", rows)
+        yield

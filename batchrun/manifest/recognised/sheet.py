@@ -46,9 +46,8 @@ class Identity:
     """A column that may make the id."""
 
     index: int
-    differing: tuple[
-        int, ...
-    ] = ()  #: columns that differ among rows that have the same; none if it is unique
+    #: Columns that differ among rows that have the same; none if it is unique.
+    differing: tuple[int, ...] = ()
     gaps: bool = False  #: one of these is empty on some lines of an id, and not on others
 
     @property

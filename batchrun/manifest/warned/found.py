@@ -125,13 +125,11 @@ class _Same:
 
     holds: Callable[[], bool] | None
     source: str  #: of the first
-    told: list[tuple[int, ManifestWarning]] = field(
-        default_factory=list
-    )  #: with their number in the order of all
+    #: With their number in the order of all.
+    told: list[tuple[int, ManifestWarning]] = field(default_factory=list)
     count: int = 0
-    lines: list[int] = field(
-        default_factory=list
-    )  #: of those after the first in its source, as far as they are kept
+    #: Of those after the first in its source, as far as they are kept.
+    lines: list[int] = field(default_factory=list)
 
 
 class Collected:

@@ -72,9 +72,8 @@ class Entry:
     attempt: int = 1
     intended_at: datetime | None = None  #: when this attempt was first about to be sent
     lane: str | None = None  #: of the attempt, from its intent on; None in a batch without lanes
-    offers: str | None = (
-        None  #: what it may take (:mod:`lanes`): what the manifest offers, unless a retry departs
-    )
+    #: What it may take (:mod:`lanes`): what the manifest offers, unless a retry departs.
+    offers: str | None = None
     tagged: bool = True  #: whether the run carries our tags; part of the bytes that are sent
     accepted_at: datetime | None = None  #: when we learned of the run
     due: datetime | None = None  #: BACKOFF: not before this
@@ -86,9 +85,8 @@ class Entry:
     missed_at: datetime | None = None  #: ACTIVE: when an answer said last that the run is gone
     misses: int = 0  #: such answers since the run was last seen, each a listing's lag after the one before
     next_request: str | None = None  #: new content that waits until the attempt in flight is settled
-    manifest_request: str | None = (
-        None  #: the content the manifest asks for, where the attempt departs from it
-    )
+    #: The content the manifest asks for, where the attempt departs from it.
+    manifest_request: str | None = None
     is_changed: bool = False  #: its row asks for other content by now, and what was submitted was to be kept
     #: When it was last seen that no lane it may take has a run of its name that this ledger does not know.
     proven_at: datetime | None = None

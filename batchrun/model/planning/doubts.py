@@ -20,10 +20,9 @@ from batchrun.model.planning.verdicts import SETTLED_BY_LOOKING, Silences
 
 if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.moment import Moment
     from batchrun.model.planning.actions import Sending as SendingAction
     from batchrun.model.planning.limits import Limits
-    from batchrun.model.planning.stimuli import Acted
+    from batchrun.model.planning.stimuli import Acted, Moment
 
 #: Times that an outcome stays unknown before the run is looked for: its answer may never be readable.
 _REPEATS: Final = 3

@@ -75,9 +75,8 @@ class Limits:
     mode: Mode = Mode.WATCH
     concurrency: int = 32  #: calls of one kind in the air, in each lane
     max_active: int | None = None  #: runs of this batch that have not ended; None is no cap
-    account_max_active: int | None = (
-        None  #: the same of all batches of the ledger, in each account and region
-    )
+    #: The same of all batches of the ledger, in each account and region.
+    account_max_active: int | None = None
     stop_after: StopAfter = field(default_factory=StopAfter)
     tag: bool = True  #: whether new runs carry our tags
     changed: Changed = Changed.REFUSE  #: what to do where the service has a row's run with other content

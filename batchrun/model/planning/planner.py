@@ -48,19 +48,18 @@ from batchrun.model.planning.stimuli import (
     SurveyConcluded,
     Surveyed,
     SurveyFailed,
+    Told,
     Withdrew,
 )
-from batchrun.model.planning.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.moment import Moment
     from batchrun.model.planning.actions import Action, HoldBack
-    from batchrun.model.planning.lane_plan import LanePlan
+    from batchrun.model.planning.lane_plans import LanePlan
     from batchrun.model.planning.limits import Limits
-    from batchrun.model.planning.stimuli import Stimulus
+    from batchrun.model.planning.stimuli import Moment, Stimulus
 
 _ONE_LANE: Final = (LaneLimits(),)
 

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.moment import Moment
     from batchrun.model.planning.limits import Limits
-    from batchrun.model.planning.stimuli import DueRead
+    from batchrun.model.planning.stimuli import DueRead, Moment
     from batchrun.model.submissions.grouping import Choice
 
 #: Rows of a queue that are left before the whole queue is.

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.moment import Moment
-    from batchrun.model.planning.stimuli import CancellationsRead, DueRead, InFlightRead
+    from batchrun.model.planning.stimuli import CancellationsRead, DueRead, InFlightRead, Moment
 
 #: In the order in which they are read.
 _IN_FLIGHT: Final = (State.SUBMITTING, State.ACTIVE)

@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.moment import Moment
     from batchrun.model.planning.actions import Sending as SendingAction
     from batchrun.model.planning.limits import LaneLimits, Limits
     from batchrun.model.planning.proving import Proving
     from batchrun.model.planning.queues import Queue, Queues
-    from batchrun.model.planning.stimuli import Acted
+    from batchrun.model.planning.stimuli import Acted, Moment
 
 #: Seconds before its turn at which a lane takes what another lane might take too.
 _AHEAD: Final = 0.25

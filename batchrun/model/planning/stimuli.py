@@ -1,21 +1,24 @@
 """
 What the planner is told: what came of an action, and what happened elsewhere. Facts, in the past tense.
 
-Belongs here: the stimuli. Does not: what follows from them (``planner`` and its parts); what happens to an
-entry, which is an event (``entries.events``).
+Belongs here: the stimuli, the moment that they come with, and the story of the last ones. Does not: what
+follows from them (``planner`` and its parts); what happens to an entry, which is an event
+(``entries.events``).
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.model.entries.entry import Entry
+    from batchrun.model.entries.states import State
     from batchrun.model.planning.actions import (
         EntryAction,
         Follow,
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from batchrun.model.planning.listing import Listed
     from batchrun.model.submissions.grouping import Choice
     from batchrun.model.submissions.submission import OpenSubmission, Stage
+
+    #: What is kept of a stimulus: the id of the entry, the stimulus or action, the state; no entry itself.
+    _Gist: TypeAlias = tuple[str | None, type, State | None]
 
 
 # -- what came of an action
@@ -264,3 +270,46 @@ Stimulus: TypeAlias = (
     | Drained
     | LaneStimulus
 )
+
+
+#: Stimuli that are kept.
+_KEPT: Final = 200
+
+
+class Told:
+    """The last stimuli."""
+
+    def __init__(self) -> None:
+        self._told: deque[tuple[float, _Gist]] = deque(maxlen=_KEPT)
+
+    def add(self, stimulus: Stimulus, now: float) -> None:
+        """Keep one, told at *now* in loop time."""
+        if not isinstance(stimulus, RatesLearned):  # as often as calls are answered, and of no entry
+            self._told.append((now, _gist(stimulus)))
+
+    def story(self, stimulus: Stimulus) -> str:
+        """Return what was told of the stimulus's entry, and of none in particular."""
+        subject = _gist(stimulus)[0]
+        return ", ".join(
+            f"{_word(gist)} at {now:.1f} s" for now, gist in self._told if gist[0] in {subject, None}
+        )
+
+
+def _gist(stimulus: Stimulus) -> _Gist:
+    if isinstance(stimulus, Acted):
+        return stimulus.entry.id, type(stimulus.action), stimulus.entry.state
+    return None, type(stimulus), None
+
+
+def _word(gist: _Gist) -> str:
+    _, kind, state = gist
+    return kind.__name__ if state is None else f"{kind.__name__} came to {state.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What the clocks show at once."""
+
+    now: float  #: loop time, in seconds
+    at: datetime  #: wall time
+    latest: datetime  #: the latest that it can be: by it, what was proven ends

@@ -1,13 +1,22 @@
 """
 What an answer, or the lack of one, means for an entry: outcomes in, one event out.
 
-An entry that may not run is told from a launch that has no permission at all. Belongs here: the judgement of
-a single outcome. Does not: what to do next (``planner``), and which error an exception is
-(``service.classify``).
+An entry that may not run is told from a launch that has no permission at all.
+
+A run is never gone by one answer. One by which it is (a 404, another run under its id, the status DELETED)
+may come from a service that lags or errs. So the first is kept, and its entry stays ACTIVE; one that shows
+the run takes that back. A later one, at least a listing's lag after the one before, is believed where no
+listing shows the run. Who may not list, or cannot tell by it, has three such answers instead. What was
+believed may be wrong all the same: a run that is there after all has its entry again, unless another attempt
+has begun.
+
+Belongs here: the judgement of a single outcome. Does not: what to do next (``planner``), what a listing says
+of a run (``listing``), and which error an exception is (``service.classify``).
 """
 
 from __future__ import annotations
 
+import enum
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -24,7 +33,18 @@ from batchrun.errors import (
     RefusedError,
     ThrottledError,
 )
-from batchrun.model.entries.events import Deferred, Doubted, Event, Missed, Refused, Seen, seen
+from batchrun.model.entries.events import (
+    Deferred,
+    Doubted,
+    Event,
+    Missed,
+    Progressed,
+    Reappeared,
+    Refused,
+    Removed,
+    Seen,
+    seen,
+)
 from batchrun.model.entries.states import Outlook, outlook
 from batchrun.model.spec import TAG_REQUEST_ID, asked_parameters
 
@@ -34,6 +54,7 @@ if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry, Run, Sighting
     from batchrun.model.planning.limits import Limits
     from batchrun.model.spec import Json
+
 
 #: Our own codes for an unknown outcome that this launch cannot settle.
 AMBIGUOUS: Final = "AmbiguousRuns"
@@ -115,7 +136,7 @@ def after_look(entry: Entry, run: Run, at: datetime) -> Seen | None:
 
 
 def after_missing(error: NotFoundError, at: datetime) -> Missed:
-    """Say what a GetRun answered by 404 means: the run is gone, by this answer (:mod:`absence`)."""
+    """Say what a GetRun answered by 404 means: the run is gone, by this answer."""
     return Missed(at=at, message=f"the service does not know the run ({error.code})")
 
 
@@ -254,3 +275,118 @@ class Denials:
         self._entries.add(entry_id)
         self._in_a_row += 1
         return len(self._entries) >= SYSTEMIC or (not self._has_passed and self._in_a_row >= SYSTEMIC)
+
+
+#: Answers that are believed without a listing.
+ANSWERS: Final = 3
+
+
+class Weight(enum.Enum):
+    """What an answer by which a run is gone is good for."""
+
+    FIRST = "first"  #: it is kept
+    EARLY = "early"  #: nothing: it comes too soon after one that was kept
+    ENOUGH = "enough"  #: it decides, with what a listing shows
+
+
+def weigh(entry: Entry, missed: Missed, *, known_for: float | None, lag: float) -> Weight:
+    """
+    Say what an answer is good for.
+
+    Args:
+        entry: ACTIVE.
+        missed: The answer.
+        known_for: Seconds since the one before was kept, by a clock that nobody sets; None where that was
+            not in this process.
+        lag: Seconds that lie between two answers that count.
+    """
+    if entry.missed_at is None or entry.missed_at > missed.at:
+        return Weight.FIRST
+    waited = (missed.at - entry.missed_at).total_seconds()
+    return Weight.ENOUGH if min(waited, waited if known_for is None else known_for) >= lag else Weight.EARLY
+
+
+def decided(missed: Missed, *, kept: int, is_listed: bool | None) -> Missed | Removed | None:
+    """
+    Say what an answer that is enough leads to; None where it is contradicted.
+
+    Args:
+        missed: The answer.
+        kept: How many like it came before, since the run was last seen.
+        is_listed: Whether a listing, begun after it, shows the run; None where listing is denied, or that
+            cannot be told.
+    """
+    if is_listed:
+        return None
+    if is_listed is None and kept + 1 < ANSWERS:
+        return missed
+    return Removed(at=missed.at, message=missed.message)
+
+
+def is_same(run: Run, found: Run) -> bool:
+    """Report whether *found*, under the id of *run*, is that run; without a uuid it contradicts none."""
+    return found.uuid in {run.uuid, ""}
+
+
+def is_there(run: Run, found: Run) -> bool:
+    """Report whether *found*, under the id of *run*, is that run, and was not removed."""
+    return is_same(run, found) and outlook(found.status) is not Outlook.REMOVED
+
+
+def after_reappearing(run: Run, at: datetime) -> tuple[Event, ...]:
+    """Return what to record of a DELETED entry whose *run* was just seen: that it is there, and its end."""
+    event = seen(run, at)
+    return (Reappeared(at=at, run=run), *([] if isinstance(event, Progressed) else [event]))
+
+
+#: Our own codes, for rows that the service says nothing of.
+NOT_STARTED: Final = "NotStartedByBatch"
+FAILED_WITH_ITS_BATCH: Final = "BatchFailed"
+CANCELLED_WITH_ITS_BATCH: Final = "BatchCancelled"
+#: Statuses of a batch that somebody ended on purpose (UG/workflows-batch).
+_ENDED_BY_PEOPLE: Final = frozenset({"CANCELLED", "RUNS_DELETING", "RUNS_DELETE_FAILED", "RUNS_DELETED"})
+
+
+def is_certain(error: CallError) -> bool:
+    """Report whether a row of a batch that failed with this error has no run for sure."""
+    return not isinstance(error, OutcomeUnknownError)
+
+
+def after_rejection(entry: Entry, error: CallError, at: datetime, limits: Limits) -> Event:
+    """
+    Say what it means that a batch could not start a row, by the error that StartRun would have given.
+
+    The same, but for two: of an unknown outcome it is known here that there is no run, and what the service
+    was too busy for, for as long as it tries itself, waits.
+    """
+    event = after_failure(entry, error, at, limits)
+    if isinstance(event, Deferred | Refused) and not isinstance(error, ThrottledError):
+        return event
+    wait = limits.defer.unknown_wait(entry.deferrals, entry.batch)
+    return Deferred(at=at, due=at + timedelta(seconds=wait), code=error.code, message=error.message)
+
+
+def after_batch(
+    entry: Entry, status: str, why: str, at: datetime, limits: Limits, *, is_fruitless: bool
+) -> Deferred | Refused:
+    """
+    Say what it means that a batch of this status is done, and has neither a run nor an error for a row.
+
+    It may be sent anew. A batch that fails again and again without a single run is its rows' fault; one that
+    people ended took its rows with it. Rows wait equally long, so that they go together again.
+
+    Args:
+        entry: SUBMITTING, and proven to have no run.
+        status: The batch's.
+        why: In words, for people.
+        at: Now.
+        limits: The launch's.
+        is_fruitless: Whether nothing came of any of its rows.
+    """
+    code = CANCELLED_WITH_ITS_BATCH if status in _ENDED_BY_PEOPLE else NOT_STARTED
+    code = FAILED_WITH_ITS_BATCH if status == "FAILED" and is_fruitless else code
+    is_repeated = entry.code == code and entry.deferrals + 1 >= limits.defer.denials_to_refuse
+    if code == FAILED_WITH_ITS_BATCH and is_repeated:
+        return Refused(at=at, code=code, message=why)
+    wait = limits.defer.denied_wait(entry.deferrals, entry.batch)
+    return Deferred(at=at, due=at + timedelta(seconds=wait), code=code, message=why)

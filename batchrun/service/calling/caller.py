@@ -15,7 +15,7 @@ import anyio
 import structlog
 
 from batchrun.errors import CredentialsError
-from batchrun.model.account import account_of
+from batchrun.model.lanes import account_of
 from batchrun.model.texts.foreign import is_loopback, masked
 from batchrun.service.session import identity_client, own_endpoint
 from batchrun.service.wire import table

@@ -77,7 +77,6 @@ class Helper:
     """Runs helpers, within the time that is left."""
 
     def __init__(self, time_left: TimeLeft, terminal_turn: anyio.Lock) -> None:
-        """Take the time that it has, and what is held by whoever has the terminal."""
         self._time_left = time_left
         self._terminal_turn = terminal_turn
         self.running: str | None = None  #: the program, while it runs and where it had to be ended

@@ -33,7 +33,6 @@ class Logins:
     """Credentials by whose they are; each is made when it is first wanted."""
 
     def __init__(self, limits: Limits = _USUAL) -> None:
-        """Begin with none, each of which may take as long as *limits* say."""
         self.roles: MutableMapping[str, Any] = {}
         self.terminal = anyio.Lock()
         self.has_lanes = False

@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from batchrun.errors import AccessDeniedError, NotFoundError, RefusedError
-from batchrun.model.texts.globs import before_wildcards, matcher
-from batchrun.ports.inputs import Bucket, PlaceKind, Sight
-from batchrun.service.s3.object_calls import Refusal
-from batchrun.service.s3.objects import refused_in
+from batchrun.model.texts.places import before_wildcards, matcher
+from batchrun.ports.objects import Bucket, PlaceKind, Sight
+from batchrun.service.s3.object_calls import Refusal, refused_in
 from batchrun.side_by_side import each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from batchrun.ports.inputs import InputPlace
+    from batchrun.ports.objects import InputPlace
     from batchrun.service.s3.object_calls import ObjectCalls
 
 _AT_ONCE: Final = 32

@@ -97,7 +97,6 @@ class S3SettingsStore(SettingsStore):
     """Settings files in S3, as one login reaches them."""
 
     def __init__(self, login: Login, patience: Patience, clock: Clock) -> None:
-        """Say whose, and how long to put up with what is in the way; nobody is called yet."""
         self._writing = PatientWriting(login, patience, clock, event="settings_not_written_yet")
 
     async def keep(self, uri: str, body: bytes) -> None:

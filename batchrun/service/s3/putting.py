@@ -133,7 +133,6 @@ class S3Store(ObjectStore):
     """Places in S3, as one login reaches them."""
 
     def __init__(self, login: Login) -> None:
-        """Say whose; nobody is called yet."""
         self._login = login
 
     async def mark(self, uri: str) -> str | None:

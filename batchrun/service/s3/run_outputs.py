@@ -17,7 +17,7 @@ from batchrun.model.texts.places import split_uri
 from batchrun.service.calling.one_try import in_time
 from batchrun.service.calling.paging import NextPages
 from batchrun.service.s3.fetching import copied
-from batchrun.service.s3.objects import page_of
+from batchrun.service.s3.object_calls import page_of
 from batchrun.service.session import s3_client
 
 if TYPE_CHECKING:

@@ -63,8 +63,7 @@ class Recognition:
         """
         See that the service knows one of the batch's latest runs; fewer than two say nothing.
 
-        Args:
-            is_active: Whether ACTIVE ones alone are asked for.
+        With *is_active* those of ACTIVE entries alone are asked for.
 
         Raises:
             ServiceUnusableError: It knows none.

@@ -80,8 +80,7 @@ class LedgerPlace:
         """
         Open the ledger, to be used with ``async with``; made if it is not there, a file with mode 0600.
 
-        Args:
-            read_only: Only look: nothing is made, nothing brought up to date, nobody is held up.
+        With *read_only* nothing is made, nothing brought up to date, nobody is held up.
         """
         worker = Worker()
         try:

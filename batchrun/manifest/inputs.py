@@ -117,13 +117,7 @@ class Mention:
 
 
 def mentions(spec: Spec, own_sheet: str | None = None) -> Iterator[Mention]:
-    """
-    Return each place that a row names, as often as it does.
-
-    Args:
-        spec: The row.
-        own_sheet: The place of the sheet that batchrun writes for it.
-    """
+    """Return each place that a row names, as often as it does; *own_sheet* is where its own sheet will be."""
     request: dict[str, Json] = json.loads(spec.request)
     pays = request.get(_PAYS) is True
     for name in _FIELDS:

@@ -44,11 +44,8 @@ def file_beside(manifest: str, name: str, place: Place, field: str) -> tuple[str
     """
     Return the path or URI that *name* means in a manifest, and what messages call it.
 
-    Args:
-        manifest: The path of the manifest, its URI, or ``-``, which lies in the working directory.
-        name: What it names.
-        place: Where it does.
-        field: The key under which it does.
+    The manifest is given by its path, its URI, or ``-``, which lies in the working directory; it names the
+    file at *place*, under the key *field*.
 
     Raises:
         ManifestError: It may not name this one.

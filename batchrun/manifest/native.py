@@ -145,14 +145,7 @@ def survey(rows: WrittenRows, *, source: str) -> dict[str, Json]:
 
 def write(rows: WrittenRows, out: IO[str], *, batch: str, common: Mapping[str, Json], source: str) -> None:
     """
-    Write one StartRunBatch request, without its requestId.
-
-    Args:
-        rows: The rows.
-        out: Where to.
-        batch: The batch's name.
-        common: From :func:`survey`.
-        source: What messages call the rows.
+    Write one StartRunBatch request, without its requestId; *common* is of :func:`survey`.
 
     Raises:
         ManifestError: The batch's name, or the number of rows, is more than a request takes.

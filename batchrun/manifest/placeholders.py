@@ -86,15 +86,11 @@ def not_allowed(name: str) -> str:
 
 def check_name(name: str, env: Callable[[str], str] = not_allowed, *, has_lanes: bool = False) -> None:
     """
-    Refuse a name that no row can fill.
-
-    Args:
-        name: The name.
-        env: Gives the value of a variable of the environment.
-        has_lanes: Whether ``lane`` is one too.
+    Refuse a name that no row can fill; *env* returns the value of a variable of the environment.
 
     Raises:
-        PlaceholderError: It is none of ``id``, ``batch``, ``sheet``, ``parameters.NAME``, ``env.NAME``.
+        PlaceholderError: It is none of ``id``, ``batch``, ``sheet``, ``parameters.NAME``, ``env.NAME``, nor
+            ``lane`` where there are lanes.
     """
     if name.startswith(ENV):
         env(name.removeprefix(ENV))

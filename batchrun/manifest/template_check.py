@@ -33,14 +33,9 @@ def check_rows(
     problems: Found,
 ) -> None:
     """
-    Hold each spec against its workflow.
+    Hold each spec against its workflow, as the service described it.
 
-    Args:
-        specs: The specs.
-        workflows: What the service said: None where there is no such workflow; those that could not be asked
-            for are left out.
-        places: Where each row stands.
-        problems: Takes what is wrong.
+    That is None where there is no such workflow; those that could not be asked for are left out.
     """
     for spec in specs:
         request: dict[str, Json] = json.loads(spec.request)

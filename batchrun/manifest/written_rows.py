@@ -47,14 +47,7 @@ WrittenRows: TypeAlias = Callable[[], Iterable[WrittenRow]]
 
 
 def row_of(spec: Spec, batch: str | None) -> WrittenRow:
-    """
-    Return a spec as a row.
-
-    Args:
-        spec: The spec.
-        batch: The batch's name that the written manifest will have, so that names which follow from it can
-            be left out; None where it may have any.
-    """
+    """Return a spec as a row; a name that follows from *batch*, which will be the manifest's, is left out."""
     fields: dict[str, Json] = json.loads(spec.request)
     if batch is not None and fields.get("name") == default_name(batch, spec.id):
         del fields["name"]

@@ -124,12 +124,9 @@ def provisioned(asked: int | None) -> int:
 
 def cost(usage: Usage, prices: Prices, *, dynamic_gib: Decimal | None = None) -> Cost | None:
     """
-    Price what a run used; None where its price is not made of what it used.
+    Price what a run used, with the prices of its region; None where its price is not made of what it used.
 
-    Args:
-        usage: What it used.
-        prices: Those of its region.
-        dynamic_gib: What DYNAMIC storage is taken to have held on average, where somebody knows.
+    *dynamic_gib* is what DYNAMIC storage is taken to have held on average, where somebody knows.
     """
     if usage.is_fixed_price:
         return None
@@ -187,12 +184,7 @@ def checked_prices(value: Json, problems: list[str]) -> Prices | None:
     """
     Make prices of a JSON value, whose numbers may still be the text that they were written as.
 
-    Args:
-        value: What the file holds.
-        problems: Takes all that is wrong: place, value and cure.
-
-    Returns:
-        None where something is wrong.
+    All that is wrong goes to *problems*, with place, value and cure; None is returned then.
     """
     if not isinstance(value, dict):
         problems.append(f"a list of prices is an object with {', '.join(_KEYS)}, not {_shown(value)}")
@@ -309,16 +301,7 @@ class PriceLists:
 
 
 def checked_lists(value: Json, problems: list[str]) -> PriceLists | None:
-    """
-    Make lists of prices of a JSON value: one list, or several in an array.
-
-    Args:
-        value: What the file holds.
-        problems: Takes all that is wrong: place, value and cure.
-
-    Returns:
-        None where something is wrong.
-    """
+    """Make lists of prices of a JSON value, one or an array of them; as :func:`checked_prices` does."""
     if not isinstance(value, list):
         found = checked_prices(value, problems)
         return None if found is None else PriceLists(lists=(found,))

@@ -119,11 +119,8 @@ def least_seconds(choices: Mapping[tuple[str, ...], int], rates: Mapping[str, fl
     """
     Return the seconds that nothing can be quicker than, however rows are spread.
 
-    For two lanes, and wherever choices lie within each other, that is what it takes.
-
-    Args:
-        choices: Rows by the lanes that they may take.
-        rates: Calls per second, above zero, by lane.
+    For two lanes, and wherever choices lie within each other, that is what it takes. *choices* are rows by
+    the lanes that they may take, *rates* calls per second, above zero, by lane.
     """
     sets = {frozenset(lanes) for lanes in choices}
     sets |= {frozenset[str]().union(*sets)} if sets else set()

@@ -54,12 +54,8 @@ def holding(tally: Tally, *, needs_somebody: bool) -> tuple[Notice, ...]:
 
 def is_digest_due(*, begun: datetime, every: timedelta, before: datetime, at: datetime) -> bool:
     """
-    Report whether a change is the first one after a moment at which a digest is due.
+    Report whether a change, seen at *at*, is the first after a moment at which a digest is due.
 
-    Args:
-        begun: When the batch was begun, from which moments are counted.
-        every: Their interval.
-        before: When something last changed before this change.
-        at: When this change was seen.
+    Such moments come *every* so often since the batch was *begun*; *before* is when something last changed.
     """
     return (at - begun) // every > max(0, (before - begun) // every)

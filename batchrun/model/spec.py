@@ -128,14 +128,9 @@ def work_of(texts: Mapping[str, str]) -> bytes:
 @functools.lru_cache(maxsize=1024)  # asked for by whoever records, sends and tags the same attempt
 def request_id(batch: str, entry_id: str, attempt: int, request: str, lane: str | None = None) -> str:
     """
-    Return the requestId of one attempt: 64 hex digits, the same on every machine and at any time.
+    Return the requestId of one attempt, 1 for the first: 64 hex digits, the same everywhere at any time.
 
-    Args:
-        batch: The batch's name.
-        entry_id: The row's id.
-        attempt: 1 for the first.
-        request: The canonical request.
-        lane: The attempt's; None in a batch without lanes, whose requestIds are as they were before lanes.
+    In a batch without lanes *lane* is None, and requestIds are as they were before lanes.
     """
     # As the list is encoded: text by text it takes half the time, and every row of results needs one.
     end = "" if lane is None else f",{canonical(lane)}"

@@ -23,11 +23,7 @@ class Objects(ABC):
     @abstractmethod
     def opened(self, uri: str, *, most: int) -> BinaryIO:
         """
-        Open a copy of an object, from its beginning; it is fetched once, however often it is read.
-
-        Args:
-            uri: A place that can be one.
-            most: Bytes; what has more is not read.
+        Open a copy of an object of at most *most* bytes; it is fetched once, however often it is read.
 
         Raises:
             ManifestError: It is not there, or cannot be what is wanted.

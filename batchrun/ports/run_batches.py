@@ -95,13 +95,10 @@ class SettingsStore(ABC):
     @abstractmethod
     async def keep(self, uri: str, body: bytes) -> None:
         """
-        Write a file, whole; it is there when this returns. To repeat it, or to give it up, does no harm.
+        Write a file, whole, to ``s3://BUCKET/KEY`` with a digest in it; it is there when this returns.
 
-        What is there already, as long as *body*, is left alone: a batch fails when its file changes.
-
-        Args:
-            uri: Where it is to be: ``s3://BUCKET/KEY``, with a digest of the content.
-            body: The content.
+        To repeat it, or to give it up, does no harm. What is there already, as long as *body*, is left alone:
+        a batch fails when its file changes.
 
         Raises:
             UsageError: The AWS configuration cannot be used.

@@ -49,13 +49,9 @@ class Absences:
         self, entry: Entry, run: Run, missed: Missed, found: Run | None
     ) -> Missed | Removed | None:
         """
-        Say what is to be recorded of an answer; None where nothing is.
+        Say what is to be recorded of an answer about an ACTIVE entry's run; None where nothing is.
 
-        Args:
-            entry: ACTIVE.
-            run: Its run.
-            missed: What the answer says.
-            found: The run that it shows, if any.
+        *missed* is what the answer says, *found* the run that it shows, if any.
 
         Raises:
             CallError: The listing that decides could not be had, or whether the service knows the batch.
@@ -121,10 +117,7 @@ async def is_listed(service: HealthOmics, one: Sought, found: Run | None) -> boo
     """
     Report whether a listing shows a run; None where listing is denied, or what it shows may be another.
 
-    Args:
-        service: Who is asked.
-        one: The run.
-        found: The run that GetRun shows under its id, if any.
+    *found* is the run that GetRun shows under its id, if any.
 
     Raises:
         CallError: The listing could not be had.

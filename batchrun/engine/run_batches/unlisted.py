@@ -34,10 +34,7 @@ class Unlisted:
 
     async def runs(self, entries: Iterable[Entry]) -> Sequence[tuple[Entry, Event]]:
         """
-        Return what is to be recorded of those that have a run, or of which nobody can say which it is.
-
-        Args:
-            entries: SUBMITTING.
+        Return what is to be recorded of SUBMITTING entries that have a run, or maybe one of several.
 
         Raises:
             CallError: Not everything could be looked at.

@@ -58,15 +58,9 @@ class Deleter:
         tell: Callable[[int], None] = lambda _: None,
     ) -> None:
         """
-        Take what it needs.
+        Delete *concurrency* runs at once; what was not there is looked for once more after *lag* seconds.
 
-        Args:
-            ledger: Where it is kept which runs are not there any more.
-            reach: Who has them.
-            clock: The time.
-            concurrency: Runs at once.
-            lag: Seconds after which what was not there is looked for once more.
-            tell: Is called with the number of those, before each wait.
+        *tell* is called with the number of those, before each wait.
         """
         self._ledger = ledger
         self._reach = reach

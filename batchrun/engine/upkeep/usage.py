@@ -47,15 +47,7 @@ async def ask_usage(
     tell: Callable[[Asked], None],
 ) -> Asked:
     """
-    Ask what *runs* used, and keep each answer at once.
-
-    Args:
-        runs: Those whose usage is not known.
-        ledger: Where it is kept.
-        reach: Who is asked.
-        clock: The time.
-        at_once: How many runs are asked for at once.
-        tell: Is called after each run.
+    Ask what *runs* used, *at_once* at a time, and keep each answer at once; *tell* is called after each.
 
     Raises:
         ServiceUnusableError: The service cannot be used, or a permission is missing.

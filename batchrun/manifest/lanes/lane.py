@@ -140,15 +140,7 @@ class LaneReader:
     """Reads one lane; what is wrong with it becomes problems."""
 
     def __init__(self, name: str, record: Record, problems: Problems, *, is_shared: bool) -> None:
-        """
-        Begin.
-
-        Args:
-            name: The lane's.
-            record: Its table.
-            problems: Takes what is wrong.
-            is_shared: Whether the user gave it apart from a manifest, which may come from anybody.
-        """
+        """Read the lane of that *name*; *is_shared*: not of a manifest, which may come from anybody."""
         self._name = name
         self._record = record
         self._problems = problems

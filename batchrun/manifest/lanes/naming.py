@@ -32,12 +32,10 @@ _LISTED: Final = 300
 
 def with_lanes(model: RequestModel, names: Sequence[str]) -> RequestModel:
     """
-    Return what a row may say where there are lanes of these names.
+    Return what a row may say where there are lanes of these *names*.
 
-    Args:
-        model: What it may say anyway.
-        names: All of them; where nobody can tell, none: then any name does, for the table's problems are
-            told, and are not the rows'.
+    Where nobody can tell them there are none: then any name will do, since the table's problems are not the
+    rows'.
     """
     return dataclasses.replace(model, fields={**model.fields, LANE: _field(names)})
 

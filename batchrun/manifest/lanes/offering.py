@@ -39,13 +39,9 @@ class Offering:
 
     def __init__(self, expander: Expander, table: LaneTable, rules: Sequence[Part], looking: Looking) -> None:
         """
-        Begin; what each lane gives to its rows is checked, once.
+        Begin; what each lane of *table* gives to its rows is checked, once.
 
-        Args:
-            expander: Expands a row in one lane, and knows what is said for all.
-            table: The lanes, one or more.
-            rules: Of retries, which may lead to some of them.
-            looking: Looks at the rows' roles.
+        *rules* are of retries, which may lead to some of them; *looking* looks at the rows' roles.
         """
         self._expander = expander
         self._terms = _terms_by_lane(table, expander)

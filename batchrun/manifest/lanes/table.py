@@ -68,13 +68,9 @@ def lanes_in(
     record: Record, model: RequestModel, problems: Problems, *, source: str | None = None
 ) -> LaneTable:
     """
-    Read a table of lanes; what is wrong becomes problems, and a lane is left with what is not.
+    Read a table of lanes, by name; what is wrong becomes problems, and a lane is left with what is not.
 
-    Args:
-        record: The table, with the lanes' names as its fields.
-        model: What StartRun takes.
-        problems: Takes what is wrong.
-        source: The file that the user gave for it; None for a manifest, which may come from anybody.
+    *source* is the file that the user gave for it; None for a manifest, which may come from anybody.
     """
     names = list(record.fields)[: limits.LANES]
     if not names:
@@ -161,14 +157,9 @@ def lanes_given(
     part: Part | None, path: str | None, beyond: Beyond, model: RequestModel, problems: Problems
 ) -> LaneTable | None:
     """
-    Return the lanes that rows may take; None where there are no lanes.
+    Return the lanes that rows may take; None where there are none.
 
-    Args:
-        part: The manifest's own ``lanes:``.
-        path: The file of ``--lanes``.
-        beyond: What can be read besides files.
-        model: What StartRun takes.
-        problems: Takes what is wrong.
+    *part* is the manifest's own ``lanes:``, *path* the file of ``--lanes``.
 
     Raises:
         ManifestError: The file cannot be read, or is no table.

@@ -47,11 +47,7 @@ def words(
     """
     Say what a document without any of a manifest's keys is, and the cure; None where its names do not tell.
 
-    Args:
-        source: Where it is, and what it was read with.
-        names: Its names at the top.
-        keys: What a manifest has there.
-        model: What StartRun takes.
+    *source* says where it is, and what it was read with; *names* are its own at the top, *keys* a manifest's.
     """
     known = {name for name in names if is_field(name, model)}
     if source.path == STDIN or not names or is_slip((name for name in names if name not in known), keys):

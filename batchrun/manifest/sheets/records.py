@@ -43,10 +43,7 @@ def grouped(table: Table, by: Sequence[int], problems: Problems) -> Iterator[Ite
     """
     Return the rows of each run, to be gone through before the next is asked for.
 
-    Args:
-        table: The sheet.
-        by: The columns that tell runs apart; none where each row is a run.
-        problems: Take rows in which one of them is empty.
+    *by* are the columns that tell runs apart; none where each row is a run.
 
     Raises:
         ManifestError: Reading, or the temporary file, cannot go on.

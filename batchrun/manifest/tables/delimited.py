@@ -48,12 +48,10 @@ def told_by(line: str) -> str | None:
 
 def found_in(line: str, usual: str, width: int | None) -> str:
     """
-    Return the delimiter of a header: the one that stands in it most often, outside of quotes.
+    Return the delimiter of a header, or of the first row: the one most often in it, outside of quotes.
 
-    Args:
-        line: The header; where there is none, the first row.
-        usual: The one that the file's format has, where others are as good.
-        width: How many cells there are, where that is known: only a row that has as many says anything.
+    *usual* is that of the file's format, where others are as good; *width* how many cells there are, where
+    that is known: only a row that has as many says anything.
     """
     bare = _QUOTED.sub("", line)
     counts = {mark: bare.count(mark) for mark in _KNOWN if mark in bare}

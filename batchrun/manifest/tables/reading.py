@@ -106,12 +106,7 @@ def table(
     """
     Read the header of a table, and return the table for as long as its rows are read.
 
-    Args:
-        stream: Its bytes.
-        source: What messages call it.
-        form: One of which :func:`is_table` is true, JSON Lines, or JSON, which is a list then.
-        asked: What the user said of it.
-        problems: Take what is wrong with single rows.
+    *form* is one of which :func:`is_table` is true, JSON Lines, or JSON, which is a list then.
 
     Raises:
         ManifestError: There is no header, or reading cannot go on.

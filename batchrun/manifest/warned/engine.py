@@ -58,11 +58,7 @@ def held_against(
     """
     Warn of what rows say of the engine, and of what they leave unsaid, as far as their workflows are known.
 
-    Args:
-        specs: The specs.
-        workflows: What the service said of them.
-        places: Where the rows stand.
-        today: By which versions are retired.
+    *today* tells which versions are retired.
     """
     found, column = Collected(), WatchedColumn(name=FIELD)
     for spec in specs:

@@ -152,16 +152,9 @@ class Collected:
         also: Sequence[int] = (),
     ) -> None:
         """
-        Take one down; with *count*, it stands for so many.
+        Take down a doubt about a column's value, *text*, or about one that is missing, in a row or in none.
 
-        Args:
-            doubt: What is doubtful.
-            column: What it is about.
-            place: Where.
-            text: The value; None where there is none.
-            row: The id of its row, if it is in one.
-            count: How many there are.
-            also: The lines of those after the first.
+        With *count* it stands for so many; *also* are the lines of those after the first.
         """
         cause = (id(column), doubt.kind, doubt.cause or doubt.says)
         same = self._same.get(cause)

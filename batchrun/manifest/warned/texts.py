@@ -56,12 +56,10 @@ _AROUND: Final = re.compile(
 
 def of_characters(text: str, *, is_cell: bool) -> Iterator[Doubt]:
     """
-    Doubt characters of a text that is not empty.
+    Doubt characters of a text that is not empty; *is_cell*: it is a table's.
 
-    Args:
-        text: The text.
-        is_cell: Whether it is a table's. In a document quotes and line ends were written on purpose: a text
-            of nothing but white space, or with lines, is sound there.
+    In a document quotes and line ends were written on purpose: a text of nothing but white space, or with
+    lines, is sound there.
     """
     if text[0].isspace() or text[-1].isspace():
         yield from _white_space(text, is_cell=is_cell)
@@ -267,11 +265,7 @@ def doubts(text: str, column: WatchedColumn, today: date, *, is_cell: bool) -> I
     """
     Hold a text that is not empty against the rules; what it is is counted for the others of its column.
 
-    Args:
-        text: The text, as it stands.
-        column: Where it is.
-        today: By which versions are retired.
-        is_cell: Whether it is a table's.
+    *today* tells which versions are retired; *is_cell*: the text is a table's.
     """
     if len(text) > limits.LOOKED_AT:
         return

@@ -28,12 +28,8 @@ def asks_otherwise(entry: Entry, content: str, home: str | None) -> bool:
     """
     Report whether *content* asks for something else where the entry was sent, or does not offer that lane.
 
-    What was withdrawn before it was sent may have gone to several lanes: those count that are offered still.
-
-    Args:
-        entry: As it is stored; its content is another text.
-        content: What the manifest asks for now.
-        home: The lane of rows that have none; None where the manifest has no lanes.
+    The entry's own content is another text. What was withdrawn before it was sent may have gone to several
+    lanes: those count that are offered still. *home* is None where the manifest has no lanes.
     """
     lanes = or_home_alone(entry.may_take, home)
     offered = [lane for lane in lanes if request_in(content, lane) is not None]

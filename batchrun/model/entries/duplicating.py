@@ -34,11 +34,9 @@ def can_duplicate(entry: Entry) -> bool:
 
 def duplicate(request: str, run_id: str) -> str:
     """
-    Return the canonical request that runs a run once more.
+    Return the canonical request that repeats the run of *run_id*, which *request* asked for.
 
-    Args:
-        request: What the run was asked for.
-        run_id: Its id, under which the service must have it still.
+    The service must have it still.
     """
     asked = json.loads(request)
     return canonical({name: asked[name] for name in _KEPT if name in asked} | {"runId": run_id})
@@ -75,11 +73,9 @@ def is_duplicate(entry: Entry) -> bool:
 
 def source_of(entry: Entry, earlier: Sequence[Run | None]) -> Run | None:
     """
-    Return the run that *entry*, a duplicate, copies.
+    Return the run that *entry*, a duplicate, copies, of those of its *earlier* attempts, oldest first.
 
-    Args:
-        entry: The entry.
-        earlier: The runs of its earlier attempts, oldest first. Ids are used again: the newest has it now.
+    Ids are used again: the newest run has it now.
     """
     run_id = json.loads(entry.request).get("runId")
     return next((run for run in reversed(earlier) if run is not None and run.id == run_id), None)

@@ -61,10 +61,8 @@ class WatchPolicy:
         """
         Return the seconds from the beginning of one sweep to that of the next.
 
-        Args:
-            age: Seconds since the youngest run was accepted.
-            calls: How many ListRuns calls a sweep takes.
-            rate: ListRuns calls per second that can be counted on.
+        *age* is that of the youngest run in seconds, *calls* what a sweep takes, *rate* ListRuns calls per
+        second.
         """
         by_age = min(max(age * self.share_of_few, self.shortest), self.longest / self.sweeps_per_longest)
         return max(by_age, calls / (self.share_of_rate * rate))

@@ -176,10 +176,8 @@ class Evidence:
         """
         Say what was found for a row, after everything was added: attempts that its ledger does not know.
 
-        Args:
-            entry: The row; runs of attempts before its current one, and of that one where it was sent, are
-                known and say nothing.
-            tagged: Whether the batch's runs were started with our tags.
+        Runs of attempts before its current one, and of that one where it was sent, are known and say nothing.
+        *tagged*: whether the batch's runs were started with our tags.
         """
         claims = [claim for claim in self._claims.get(entry.id, ()) if _is_unknown(claim, entry)]
         if claims:

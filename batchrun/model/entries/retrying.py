@@ -92,12 +92,7 @@ def moved(content: str, lanes: Collection[str], tried: Sequence[str]) -> str:
     """
     Return *content* with the offer of one lane open: the first of *lanes* that was not tried since all were.
 
-    As it is where none of *lanes* is offered.
-
-    Args:
-        content: What the attempt that failed was made with.
-        lanes: Names, the preferred one first.
-        tried: The lanes of all attempts so far, oldest first.
+    As it is where none of *lanes* is offered. *tried* are the lanes of all attempts so far, oldest first.
     """
     offers = offers_of(content)
     known = [lane for lane in lanes if any(offer.lane == lane for offer in offers)]
@@ -155,13 +150,9 @@ class RetryPolicy:
         self, entry: Entry, earlier: Iterable[Run | None], at: datetime, *, tried: Sequence[str] = ()
     ) -> Retried | None:
         """
-        Report whether *entry*, whose run has just failed, gets another attempt.
+        Return the event that begins another attempt of *entry*, which has just failed; None for no other.
 
-        Args:
-            entry: FAILED.
-            earlier: The runs of its earlier attempts.
-            at: Wall time.
-            tried: The lanes of these attempts, oldest first.
+        *earlier* are the runs of its attempts before, *tried* their lanes, oldest first.
         """
         rule = self.rule_for(entry.run) if entry.run is not None else None
         if rule is None:

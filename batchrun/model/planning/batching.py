@@ -52,10 +52,7 @@ def even_parts(rows: int, loads: Sequence[int], rooms: Sequence[float]) -> list[
     """
     Share out *rows*, so that what each has comes to be as even as may be; fewer where there is no room.
 
-    Args:
-        rows: How many.
-        loads: What each has already; not empty.
-        rooms: How many more each may have; may be infinite.
+    *loads* is what each has already, not empty; *rooms* how many more each may have, maybe without end.
     """
 
     def parts(level: int) -> list[int]:

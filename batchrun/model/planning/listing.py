@@ -57,12 +57,9 @@ def sought(entry: Entry, run: Run, name: str | None) -> Sought:
 
 def shows_going(entry: Entry, name: str | None, listed: Listed) -> bool:
     """
-    Report whether *listed* is the entry's run, and not another that was given its id, and has not ended.
+    Report whether *listed*, of the run's id, is the entry's own run, not one that got its id, and goes on.
 
-    Args:
-        entry: ACTIVE.
-        name: The name that its run was started with.
-        listed: The item with the run's id.
+    The entry is ACTIVE, and its run was started with *name*.
     """
     if entry.run is None or listed.status not in _RANKS:
         return False
@@ -73,12 +70,8 @@ def shows(one: Sought, listed: Listed, found: Run | None = None) -> bool | None:
     """
     Report whether *listed* is the run that is sought, and is there, ended or not; None where nobody can tell.
 
-    Our own times alone decide nothing: a clock that was wrong must not make it another's.
-
-    Args:
-        one: The run.
-        listed: Any item.
-        found: The run that GetRun shows under the same id, which may be another one.
+    Our own times alone decide nothing: a clock that was wrong must not make it another's. *found* is the run
+    that GetRun shows under the same id, which may be another one.
     """
     is_other_id = listed.id != one.run.id or outlook(listed.status) is Outlook.REMOVED
     if is_other_id or not _is_named(one, listed):

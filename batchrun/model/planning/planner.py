@@ -73,10 +73,8 @@ class Planner:
         """
         Begin with nothing in flight.
 
-        Args:
-            limits: The launch's.
-            lanes: Those that it may use; one without a name where the batch has none.
-            home: The lane of entries that were sent before the batch had lanes.
+        *lanes* are those that it may use, one without a name where the batch has none; *home* is that of
+        entries which were sent before the batch had lanes.
         """
         self._limits = limits
         self._proving = Proving(limits)

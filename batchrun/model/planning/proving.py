@@ -55,10 +55,7 @@ class Proving:
         """
         Report whether the entry's turn may come now: it is proven, or may be looked for by name first.
 
-        Args:
-            entry: PLANNED or BACKOFF.
-            now: Loop time.
-            at: The clock's latest time.
+        *now* is loop time, *at* the clock's latest time.
         """
         if self._trusts_ledger:
             return True
@@ -92,9 +89,7 @@ class Proving:
         """
         Report whether entries may be sent by one call: all are proven, or the few others looked for by name.
 
-        Args:
-            entries: PLANNED or BACKOFF.
-            at: The clock's latest time.
+        *at* is the clock's latest time.
         """
         if self._trusts_ledger:
             return True

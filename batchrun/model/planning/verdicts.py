@@ -150,14 +150,10 @@ class SearchResult:
 
 def search(entry: Entry, candidates: Iterable[Sighting]) -> SearchResult:
     """
-    Find the run of the entry's current attempt among the runs of its name.
+    Find the run of the entry's current attempt, of unknown outcome, among runs of its name that no other has.
 
     Tagged: by the requestId, which no other run bears. Untagged: by what was asked for and the time of its
     creation, never by a guess: several that fit are rivals.
-
-    Args:
-        entry: SUBMITTING, of unknown outcome.
-        candidates: Runs of its name that belong to no other entry.
     """
     if entry.tagged:
         fits = [one.run for one in candidates if one.tags.get(TAG_REQUEST_ID) == entry.request_id]
@@ -291,14 +287,10 @@ class Weight(enum.Enum):
 
 def weigh(entry: Entry, missed: Missed, *, known_for: float | None, lag: float) -> Weight:
     """
-    Say what an answer is good for.
+    Say what an answer about an ACTIVE entry is good for, where two that count lie *lag* seconds apart.
 
-    Args:
-        entry: ACTIVE.
-        missed: The answer.
-        known_for: Seconds since the one before was kept, by a clock that nobody sets; None where that was
-            not in this process.
-        lag: Seconds that lie between two answers that count.
+    *known_for* are the seconds since the one before was kept, by a clock that nobody sets; None where that
+    was not in this process.
     """
     if entry.missed_at is None or entry.missed_at > missed.at:
         return Weight.FIRST
@@ -308,13 +300,10 @@ def weigh(entry: Entry, missed: Missed, *, known_for: float | None, lag: float) 
 
 def decided(missed: Missed, *, kept: int, is_listed: bool | None) -> Missed | Removed | None:
     """
-    Say what an answer that is enough leads to; None where it is contradicted.
+    Say what an answer that is enough leads to, after *kept* like it; None where it is contradicted.
 
-    Args:
-        missed: The answer.
-        kept: How many like it came before, since the run was last seen.
-        is_listed: Whether a listing, begun after it, shows the run; None where listing is denied, or that
-            cannot be told.
+    *is_listed*: whether a listing, begun after it, shows the run; None where listing is denied, or that
+    cannot be told.
     """
     if is_listed:
         return None
@@ -372,16 +361,9 @@ def after_batch(
     """
     Say what it means that a batch of this status is done, and has neither a run nor an error for a row.
 
-    It may be sent anew. A batch that fails again and again without a single run is its rows' fault; one that
-    people ended took its rows with it. Rows wait equally long, so that they go together again.
-
-    Args:
-        entry: SUBMITTING, and proven to have no run.
-        status: The batch's.
-        why: In words, for people.
-        at: Now.
-        limits: The launch's.
-        is_fruitless: Whether nothing came of any of its rows.
+    The row is SUBMITTING, and proven to have no run. It may be sent anew. A batch that fails again and again
+    without a single run (*is_fruitless*) is its rows' fault; one that people ended took its rows with it.
+    Rows wait equally long, so that they go together again. *why* is for people.
     """
     code = CANCELLED_WITH_ITS_BATCH if status in _ENDED_BY_PEOPLE else NOT_STARTED
     code = FAILED_WITH_ITS_BATCH if status == "FAILED" and is_fruitless else code

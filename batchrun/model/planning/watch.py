@@ -102,12 +102,9 @@ class Watch:
 
     def add(self, entry: Entry, *, since: float, due: float | None = None) -> None:
         """
-        Watch *entry*, which is ACTIVE.
+        Watch *entry*, which is ACTIVE, and whose run was accepted at *since* in loop time.
 
-        Args:
-            entry: The entry.
-            since: Loop time at which its run was accepted.
-            due: When to look first; by the run's age where it is not given.
+        It is looked at first when *due*; by the run's age where that is not given.
         """
         if entry.run is None:
             raise InvariantError(f"entry '{entry.id}' is {entry.state.value} and has no run to watch")

@@ -163,13 +163,10 @@ def batch_request(
     entries: Sequence[Entry], *, request_id: str, settings: str, settings_uri: str | None
 ) -> str:
     """
-    Return the canonical StartRunBatch request of attempts of one shape and lane.
+    Return the canonical StartRunBatch request of attempts of one shape and lane, as they are sent.
 
-    Args:
-        entries: The attempts, as they are sent: with their lane.
-        request_id: From :func:`submission_id`.
-        settings: From :func:`settings_of`.
-        settings_uri: Where the service finds these in S3; None where they stand in the call.
+    *request_id* is of :func:`submission_id`, *settings* of :func:`settings_of`; *settings_uri* says where the
+    service finds these in S3, and is None where they stand in the call.
     """
     batch = entries[0].batch
     rows: dict[str, Json] = (
@@ -215,14 +212,7 @@ class Ways:
 
 
 def ways(specs: Iterable[Spec], engine: Engine, wave: int) -> Ways:
-    """
-    Count *specs* by the way that they go.
-
-    Args:
-        specs: What is to be sent.
-        engine: Which decides.
-        wave: Rows of one StartRunBatch at most.
-    """
+    """Count *specs* by the way that they go, with at most *wave* rows in one StartRunBatch."""
     alike: Counter[tuple[tuple[str, ...], str]] = Counter()
     alone: Counter[str] = Counter()
     ids: defaultdict[str, list[str]] = defaultdict(list)

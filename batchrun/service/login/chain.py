@@ -122,16 +122,10 @@ def assumed(
     sts_url: str | None,
 ) -> Any:
     """
-    Return the credentials of a role, which is assumed when they are first used.
+    Return the credentials of a role, which is assumed with *source* when they are first used.
 
-    Args:
-        session: Whose settings count.
-        source: Credentials to assume it with.
-        role: Its ARN.
-        external_id: What its trust policy may ask for.
-        roles: That were assumed already.
-        region: Where it is assumed.
-        sts_url: By which STS; None for the configured one.
+    *external_id* is what its trust policy may ask for, *roles* those that were assumed already, *sts_url* the
+    STS to ask, None for the configured one.
     """
     extra = {"RoleSessionName": _SESSION_NAME} | ({} if external_id is None else {"ExternalId": external_id})
     fetcher = AioAssumeRoleCredentialFetcher(

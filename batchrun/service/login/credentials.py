@@ -82,15 +82,7 @@ class Credentials:
     """
 
     def __init__(self, whose: Whose, region: str | None, sources: Sources, limits: Limits) -> None:
-        """
-        Say whose; nothing is looked for yet.
-
-        Args:
-            whose: What decides it.
-            region: Where roles are assumed, unless AWS's own files say.
-            sources: Credentials of other profiles, which it may stand on.
-            limits: How long it may take.
-        """
+        """Say whose; nothing is looked for yet. Roles are assumed in *region*, if no file says another."""
         self.whose = whose
         self.source: Credentials | None = None  #: what a role is assumed with, once it is known
         self.sources = sources

@@ -36,12 +36,10 @@ class Guard(AioCredentials):
 
     def __init__(self, found: Any, freeze: Callable[[Any], Awaitable[tuple[Any, Any]]]) -> None:
         """
-        Look after what a provider *found*.
+        Look after what a provider *found*, in botocore's words.
 
-        Args:
-            found: Botocore's credentials.
-            freeze: Makes keys of them that can be signed with, and says what was found since; raises
-                UsageError or ServiceUnusableError.
+        *freeze* makes keys of it that can be signed with, and returns what was found since; it raises
+        UsageError or ServiceUnusableError.
         """
         super().__init__("", "", method=found.method)  # nobody reads keys but by the method below
         self._found = found

@@ -86,14 +86,7 @@ class Login:
     """
 
     def __init__(self, target: Target, *, limits: Limits = _USUAL, among: Logins | None = None) -> None:
-        """
-        Say whose; nothing is looked for yet.
-
-        Args:
-            target: Which service.
-            limits: How long it may take, where it is alone.
-            among: Logins that share what leads to the same credentials.
-        """
+        """Say whose; nothing is looked for yet. *limits* hold where it is alone, not *among* others."""
         self.target = target
         self._among = among or Logins(limits)
         self._credentials = self._among.of(target)

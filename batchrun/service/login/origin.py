@@ -32,14 +32,7 @@ class Origin:
     """Where the credentials of one session are described."""
 
     def __init__(self, session: Any, *, role: str | None = None, is_lanes: bool = False) -> None:
-        """
-        Say whose settings count.
-
-        Args:
-            session: Botocore's.
-            role: That is assumed with what they describe.
-            is_lanes: Whether a lane named them, and not an option.
-        """
+        """Say whose settings count; *role* is assumed with them. *is_lanes*: a lane named them, no option."""
         self.is_lanes = is_lanes
         named = session.get_config_variable("profile")
         self.is_named = bool(named)  #: by an option, or by AWS_PROFILE

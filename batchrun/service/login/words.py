@@ -55,14 +55,7 @@ class _Judgement:
 
 
 def explained(error: Exception, provider: str | None, origin: Origin) -> UsageError | ServiceUnusableError:
-    """
-    Turn whatever a provider raised into an error of ours.
-
-    Args:
-        error: What it raised.
-        provider: Botocore's name of the one that was asked, where one was.
-        origin: Where it has its settings.
-    """
+    """Turn whatever a provider raised, by botocore's name where one was asked, into an error of ours."""
     if isinstance(error, boto.ProfileNotFound | boto.ConfigParseError):
         return _unreadable(error, origin)
     found = _judged(error, provider, origin)

@@ -205,13 +205,7 @@ async def object_calls(
     login: Login, *, rate: Rate, clock: Clock, rng: random.Random
 ) -> AsyncIterator[ObjectCalls]:
     """
-    Connect to S3.
-
-    Args:
-        login: Whose credentials.
-        rate: How fast to make each kind of call; where it is to be found out, as fast as S3 lets us.
-        clock: The time.
-        rng: Where the jitter comes from.
+    Connect to S3; where *rate* is to be found out, each kind of call is made as fast as S3 lets us.
 
     Raises:
         UsageError: The profile does not exist.

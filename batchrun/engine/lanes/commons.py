@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchrun.clock import Clock
-    from batchrun.engine.common import Common
+    from batchrun.engine.in_lane import Common
     from batchrun.engine.parts import LaneLink
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.service import HealthOmics
@@ -83,7 +83,7 @@ class Others:
         self._most = link.account_max_active
         self._batch = common.parts.held.name
         self._ledger = common.parts.ledger
-        self._clock = common.clock
+        self._clock = common.parts.clock
         self._tell = tell
         self._counted: int | None = None
         self._said = -math.inf

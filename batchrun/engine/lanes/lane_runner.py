@@ -37,7 +37,7 @@ from batchrun.model.planning.stimuli import RatesLearned
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from batchrun.engine.common import Common
+    from batchrun.engine.in_lane import Common
     from batchrun.engine.parts import LaneLink
     from batchrun.model.planning.stimuli import Acted, Followed, SubmittedTogether, SweepFailed, Swept
     from batchrun.ports.service import Submitter
@@ -55,20 +55,20 @@ class LaneRunner:
     """One account and region's part of a launch."""
 
     def __init__(self, link: LaneLink, common: Common) -> None:
-        held = common.parts.held
+        parts = common.parts
         self.link = link
-        self._batch = held.name
-        self._clock = common.clock
+        self._batch = parts.held.name
+        self._clock = parts.clock
         self._submitter: Submitter = StartRunSubmitter(link, common)
         self._together = BatchSubmitter(link, common)
         self._follower = Follower(link, common)
         self._looker = Looker(link, common)
-        self._sweeper = Sweeper(link, common.clock)
+        self._sweeper = Sweeper(link, parts.clock)
         self.paces = PaceKeeper(
-            common.parts.ledger,
+            parts.ledger,
             link.service,
-            common.clock,
-            holder=held.lease.holder,
+            parts.clock,
+            holder=parts.held.lease.holder,
             account_max_active=link.account_max_active,
         )
         self._rates: RatesLearned | None = None

@@ -13,6 +13,7 @@ import structlog
 
 from batchrun import points
 from batchrun.engine.denied import not_permitted
+from batchrun.engine.in_lane import InLane
 from batchrun.engine.proof.absence import Absences
 from batchrun.engine.waits import Wait
 from batchrun.errors import AccessDeniedError, CallError, ConflictError, InvariantError, NotFoundError
@@ -24,7 +25,7 @@ from batchrun.model.planning.verdicts import Denials, after_look, after_missing
 from batchrun.points import Point
 
 if TYPE_CHECKING:
-    from batchrun.engine.common import Common
+    from batchrun.engine.in_lane import Common
     from batchrun.engine.parts import LaneLink
     from batchrun.model.entries.entry import Entry, Run
     from batchrun.model.entries.events import Event, Seen
@@ -33,21 +34,16 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-class Looker:
+class Looker(InLane):
     """Looks at runs, many at once."""
 
     def __init__(self, link: LaneLink, common: Common) -> None:
-        self._service = link.service
-        self._recognition = link.recognition
-        self._waits = link.waits
-        self._outcomes = common.outcomes
+        super().__init__(link, common)
         self._observer = common.observer
-        self._limits = common.limits
-        self._clock = common.clock
         self._denials = Denials()
         limits = common.limits
         self._absences = Absences(
-            link.service, link.recognition, common.clock, lag=limits.listing_lag, patience=limits.patience
+            link.service, link.recognition, self._clock, lag=limits.listing_lag, patience=limits.patience
         )
 
     async def look(self, action: Look | Cancel) -> Acted:

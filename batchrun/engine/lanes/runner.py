@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import structlog
 
-from batchrun.engine.common import Common
 from batchrun.engine.desk import Desk
+from batchrun.engine.in_lane import Common
 from batchrun.engine.lanes.commons import Others
 from batchrun.engine.lanes.lane_runner import LaneRunner
 from batchrun.engine.lanes.waker import Waker
@@ -269,17 +269,10 @@ class Runner:
 
     def _lane_of(self, action: Action) -> LaneRunner:
         match action:
-            case (
-                Submit(lane=name)
-                | SubmitTogether(lane=name)
-                | Follow(lane=name)
-                | Sweep(lane=name)
-                | Note(lane=name)
-                | HoldBack(lane=name)
-            ):
-                return self._lanes[name]
-            case Replay(entry=entry) | Settle(entry=entry) | Look(entry=entry) | Cancel(entry=entry):
-                return self._lanes[or_home(entry.lane, self._home)]
+            case Submit() | SubmitTogether() | Follow() | Sweep() | Note() | HoldBack():
+                return self._lanes[action.lane]
+            case Replay() | Settle() | Look() | Cancel():
+                return self._lanes[or_home(action.entry.lane, self._home)]
             case _:
                 return next(iter(self._lanes.values()))
 

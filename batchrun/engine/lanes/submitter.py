@@ -16,6 +16,7 @@ import anyio
 
 from batchrun import points
 from batchrun.engine.denied import not_permitted, not_provable
+from batchrun.engine.in_lane import InLane
 from batchrun.engine.proof.survey import UNSENT
 from batchrun.engine.waits import Wait
 from batchrun.errors import (
@@ -43,27 +44,18 @@ from batchrun.points import Point
 from batchrun.ports.service import Submitter
 
 if TYPE_CHECKING:
-    from batchrun.engine.common import Common
+    from batchrun.engine.in_lane import Common
     from batchrun.engine.parts import LaneLink
     from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.actions import Sending
 
 
-class StartRunSubmitter(Submitter):
+class StartRunSubmitter(InLane, Submitter):
     """Sends one attempt with each call."""
 
     def __init__(self, link: LaneLink, common: Common) -> None:
-        self._lane = link.name
-        self._service = link.service
-        self._recognition = link.recognition
-        self._waits = link.waits
-        self._recorder = common.recorder
-        self._outcomes = common.outcomes
-        self._prover = common.prover
-        self._limits = common.limits
-        self._trust = common.limits.trust
-        self._clock = common.clock
-        self._prepare = common.prepare
+        super().__init__(link, common)
+        self._trust = self._limits.trust
         self._denials = Denials()
         #: Two untagged rows that ask for the same must not both adopt one run.
         self._one_untagged_search = anyio.Lock()

@@ -24,6 +24,7 @@ import structlog
 
 from batchrun import points
 from batchrun.engine.denied import not_permitted
+from batchrun.engine.in_lane import InLane
 from batchrun.engine.run_batches.case import Case
 from batchrun.engine.run_batches.together import is_unknown, refuse_together, taken
 from batchrun.engine.run_batches.unlisted import Unlisted
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
-    from batchrun.engine.common import Common
+    from batchrun.engine.in_lane import Common
     from batchrun.engine.parts import LaneLink
     from batchrun.model.entries.entry import Entry, Run
     from batchrun.model.entries.events import Event
@@ -73,22 +74,13 @@ _A_MOMENT: Final = timedelta(seconds=60)
 log = structlog.get_logger(__name__)
 
 
-class Follower:
+class Follower(InLane):
     """Asks about submissions, one question at a time for each."""
 
     def __init__(self, link: LaneLink, common: Common) -> None:
-        self._lane = link.name
-        self._service = link.service
+        super().__init__(link, common)
         self._batches = link.service.run_batches
-        self._recognition = link.recognition
-        self._waits = link.waits
-        self._held = common.parts.held
-        self._recorder = common.recorder
-        self._outcomes = common.outcomes
-        self._prover = common.prover
         self._unlisted = Unlisted(link, common)
-        self._limits = common.limits
-        self._clock = common.clock
 
     async def follow(self, action: Follow) -> Followed:
         """

@@ -16,6 +16,7 @@ import structlog
 
 from batchrun import points
 from batchrun.engine.denied import not_permitted
+from batchrun.engine.in_lane import InLane
 from batchrun.engine.proof.survey import UNSENT
 from batchrun.engine.waits import Wait
 from batchrun.errors import (
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.clock import Clock
-    from batchrun.engine.common import Common
+    from batchrun.engine.in_lane import Common
     from batchrun.engine.parts import LaneLink
     from batchrun.engine.recorder import Outcomes
     from batchrun.model.entries.entry import Entry
@@ -64,22 +65,14 @@ _PREPARED: Final = 16
 log = structlog.get_logger(__name__)
 
 
-class BatchSubmitter:
+class BatchSubmitter(InLane):
     """Sends many attempts with each call."""
 
     def __init__(self, link: LaneLink, common: Common) -> None:
-        self._lane = link.name
+        super().__init__(link, common)
         self._batches = link.service.run_batches
-        self._waits = link.waits
         self._settings = link.settings
         self._settings_prefix = link.settings_prefix
-        self._held = common.parts.held
-        self._recorder = common.recorder
-        self._outcomes = common.outcomes
-        self._prover = common.prover
-        self._limits = common.limits
-        self._clock = common.clock
-        self._prepare = common.prepare
 
     async def submit(self, action: SubmitTogether) -> SubmittedTogether:
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
+from batchrun.engine.in_lane import InLane
 from batchrun.engine.proof.absence import listed_by_name, look_at
 from batchrun.model.entries.entry import run_name
 from batchrun.model.entries.events import Accepted
@@ -13,8 +14,6 @@ from batchrun.model.planning.verdicts import held_for_rivals, nameless, search
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 
-    from batchrun.engine.common import Common
-    from batchrun.engine.parts import LaneLink
     from batchrun.model.entries.entry import Entry, Sighting
     from batchrun.model.entries.events import Event
     from batchrun.model.planning.listing import Listed
@@ -23,14 +22,8 @@ if TYPE_CHECKING:
 _BY_NAME: Final = 50
 
 
-class Unlisted:
+class Unlisted(InLane):
     """Looks for them in one lane."""
-
-    def __init__(self, link: LaneLink, common: Common) -> None:
-        self._lane = link.name
-        self._service = link.service
-        self._recorder = common.recorder
-        self._clock = common.clock
 
     async def runs(self, entries: Iterable[Entry]) -> Sequence[tuple[Entry, Event]]:
         """

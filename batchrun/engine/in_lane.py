@@ -1,0 +1,39 @@
+"""What the lanes of one launch share, and what each part that acts in one of them has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batchrun.engine.parts import LaneLink, LaunchParts, Observer
+    from batchrun.engine.proof.prover import Prover
+    from batchrun.engine.recorder import Outcomes, Recorder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """What the lanes of one launch share."""
+
+    parts: LaunchParts
+    recorder: Recorder
+    outcomes: Outcomes
+    prover: Prover
+    observer: Observer
+
+
+class InLane:
+    """Whatever acts in one lane of a launch, and what it acts with there."""
+
+    def __init__(self, link: LaneLink, common: Common) -> None:
+        self._lane = link.name
+        self._service = link.service
+        self._recognition = link.recognition
+        self._waits = link.waits
+        self._held = common.parts.held
+        self._limits = common.parts.limits
+        self._clock = common.parts.clock
+        self._prepare = common.parts.prepare
+        self._recorder = common.recorder
+        self._outcomes = common.outcomes
+        self._prover = common.prover

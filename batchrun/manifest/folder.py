@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import json_document
-from batchrun.manifest.bytes_read import by_mark
 from batchrun.manifest.document import MANIFEST_KEYS
 from batchrun.manifest.lanes.table import LANES
 from batchrun.manifest.load import load
@@ -25,6 +24,7 @@ from batchrun.manifest.recognised.documents import is_of_one_run
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import Format, Source, format_to_read, is_known, opened, unpacked_name
+from batchrun.manifest.text_input import by_mark
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

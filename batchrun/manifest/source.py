@@ -1,8 +1,7 @@
 """
 What to read and how, and the way to its bytes.
 
-Belongs here: formats, opening files, refusing what cannot be a manifest from its first bytes. Does not:
-decoding (``text_input``) and parsing.
+Belongs here: formats, opening files. Does not: what is in them (``text_input``), and parsing.
 """
 
 from __future__ import annotations
@@ -10,17 +9,16 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.bytes_read import unpacked
 from batchrun.manifest.problems import Place, unreadable, written_for_a_while
 from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.table import TableOptions
+from batchrun.manifest.text_input import unpacked
 from batchrun.model.texts.places import is_in_s3, wrong_place
 
 if TYPE_CHECKING:
@@ -238,34 +236,3 @@ def _cannot_open(path: str, error: OSError | ValueError) -> ManifestError:
             return unreadable(place, f"it cannot be read: {reason}", "check the path and the disk")
         case _:
             return unreadable(place, "this is not a valid path", "check the path")
-
-
-_MAGIC: Final = (
-    (b"\x1f\x8b", "a gzip file", "decompress it first"),
-    (b"BZh", "a bzip2 file", "decompress it first"),
-    (b"\xfd7zXZ", "an xz file", "decompress it first"),
-    (b"\x28\xb5\x2f\xfd", "a zstd file", "decompress it first"),
-    (b"PK\x03\x04", "a zip archive or an Excel workbook", "give the sheet itself, or unpack the archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save it as XLSX or CSV"),
-    (b"PAR1", "a Parquet file", "write it out as CSV or JSON Lines"),
-    (b"%PDF", "a PDF document", "give the manifest itself"),
-    (b"SQLite format 3\0", "an SQLite database", "give the manifest, not the ledger"),
-)
-
-
-_PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head)[\s>]", re.IGNORECASE)
-
-
-def refuse_binary(head: bytes, source: str) -> None:
-    """
-    Say what a file is, when its first bytes show that it is no text.
-
-    Raises:
-        ManifestError: They do.
-    """
-    if _PAGE.match(head):
-        cure = "fetch the file itself; the page may say what was in the way, such as a login"
-        raise unreadable(Place(source=source, line=1), "this is a web page", cure)
-    for magic, what, cure in _MAGIC:
-        if head.startswith(magic):
-            raise unreadable(Place(source=source, line=1), f"this is {what}", cure)

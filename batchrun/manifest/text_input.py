@@ -1,27 +1,156 @@
 """
-Bytes to text, strictly, line by line or in pieces, and never more of it than a record may hold.
+Bytes on their way to text: unpacked from gzip, made UTF-8, decoded strictly, within limits.
 
-Belongs here: decoding UTF-8, also where it was UTF-16 with its mark, and its limits. Does not: anything about
-a format.
+Belongs here: that, piece by piece or line by line, and refusing what its first bytes show to be no text. Does
+not: what the user says of an encoding (``table``), files' names (``source``), anything about a format.
 """
 
 from __future__ import annotations
 
 import codecs
 import contextlib
+import io
+import itertools
+import re
 import tempfile
+import zlib
 from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import limits
-from batchrun.manifest.bytes_read import by_mark
 from batchrun.manifest.problems import Place, problem_at, unreadable, written_for_a_while
-from batchrun.manifest.source import refuse_binary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PIECE: Final = 256 * 1024
+
+PIECE: Final = 64 * 1024
+
+
+def pieces_of(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield what is left of *stream*."""
+    while piece := stream.read(PIECE):
+        yield piece
+
+
+def as_stream(pieces: Iterator[bytes]) -> BinaryIO:
+    """Return *pieces* as a stream: to read from it raises what they raise."""
+    return io.BufferedReader(_Pieces(pieces), PIECE)
+
+
+class _Pieces(io.RawIOBase):
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        super().__init__()
+        self._pieces = pieces
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # it is given nothing else
+        if not self._ready:
+            self._ready = memoryview(next((piece for piece in self._pieces if piece), b""))
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+
+_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def by_mark(stream: BinaryIO, source: str) -> BinaryIO:
+    """
+    Return *stream* in UTF-8, where it begins with the mark of UTF-16; else as it is.
+
+    To read from it raises ManifestError where a byte is not of UTF-16.
+    """
+    head = stream.read(2)
+    whole = as_stream(itertools.chain((head,), pieces_of(stream)))
+    return recoded(whole, "utf-16", source) if head in _MARKS else whole
+
+
+def recoded(stream: BinaryIO, encoding: str, source: str) -> BinaryIO:
+    """
+    Return *stream* in UTF-8.
+
+    To read from it raises ManifestError where a byte is not of *encoding*.
+    """
+    return as_stream(_recoded(stream, encoding, source))
+
+
+def _recoded(stream: BinaryIO, encoding: str, source: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    offset = 0
+    for raw in itertools.chain(pieces_of(stream), (b"",)):
+        pending = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(raw, final=not raw)
+        except UnicodeDecodeError as error:
+            byte, at = error.object[error.start], offset - pending + error.start
+            message = f"byte 0x{byte:02x} at byte {at} is not {encoding}"
+            cure = "give another --encoding, or save the file in UTF-8"
+            raise unreadable(Place(source=source), message, cure) from error
+        offset += len(raw)
+        # Half of a surrogate pair, which UTF-16 may hold, is told by whoever reads it.
+        yield text.encode(errors="surrogatepass")
+
+
+_MARK: Final = b"\x1f\x8b"
+_GZIP: Final = 16 + zlib.MAX_WBITS  # what zlib calls it
+
+
+def unpacked(stream: BinaryIO, source: str) -> BinaryIO:
+    """
+    Return *stream* unpacked where it is gzip, whatever its name; else as it is.
+
+    To read from it raises ManifestError where it is damaged, breaks off, or grows beyond all measure.
+    """
+    head = stream.read(len(_MARK))
+    whole = itertools.chain((head,), pieces_of(stream))
+    return as_stream(_members(whole, Place(source=source)) if head == _MARK else whole)
+
+
+def _members(packed: Iterator[bytes], place: Place) -> Iterator[bytes]:
+    """Yield what is in each member: bgzip, and whoever appends to a file, makes several."""
+    taken = given = 0
+    window: list[bytes] = []  #: what may grow beyond measure is refused before anybody works on it
+    unpacker = zlib.decompressobj(_GZIP)
+    for raw in packed:
+        rest = raw
+        while rest:
+            if unpacker.eof:
+                unpacker = zlib.decompressobj(_GZIP)
+            piece, left = _next(unpacker, rest, place)
+            taken, given, rest = taken + len(rest) - len(left), given + len(piece), left
+            window.append(piece)
+            if given >= limits.UNPACKED:
+                _check_growth(given, taken, place)
+                yield from window
+                window.clear()
+                taken = given = 0
+    yield from window
+    if not unpacker.eof:
+        raise unreadable(place, "this gzip file is cut short", "fetch it again: part of it is missing")
+
+
+def _next(unpacker: zlib._Decompress, rest: bytes, place: Place) -> tuple[bytes, bytes]:
+    """Return the next piece, and what is not used yet; zeros behind a member are padding."""
+    try:
+        piece = unpacker.decompress(rest, PIECE)
+    except zlib.error as error:
+        message = f"this gzip file is damaged: {error}"
+        raise unreadable(place, message, "fetch it again, or decompress it yourself") from error
+    return piece, unpacker.unused_data.lstrip(b"\0") if unpacker.eof else unpacker.unconsumed_tail
+
+
+def _check_growth(given: int, taken: int, place: Place) -> None:
+    if given > limits.GROWTH * taken:
+        message = f"this gzip file grows to more than {limits.GROWTH} times its size: no table does"
+        raise unreadable(place, message, "check that it is the right file; if it is, decompress it first")
+
+
+_TEXT_PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 8 * 1024 * 1024
 IN_UTF8: Final = "save the file in UTF-8"
 _IN_ANOTHER: Final = f"{IN_UTF8}, or say what it is in, such as --encoding latin-1"
@@ -42,7 +171,7 @@ def lines(stream: BinaryIO, source: str, *, cure: str = _IN_ANOTHER) -> Iterator
     while raw := stream.readline(limits.RECORD + 1):
         number += 1
         if number == 1:
-            refuse_binary(raw, source)
+            _refuse_binary(raw, source)
         if len(raw) > limits.RECORD:
             raise too_long(Place(source=source, line=number), "line")
         if len(raw.translate(None, _CONTROL)) != len(raw):
@@ -100,9 +229,9 @@ def kept(stream: BinaryIO, source: str) -> BinaryIO:
 def _copy(stream: BinaryIO, copy: IO[bytes], source: str) -> None:
     size = 0
     stream = by_mark(stream, source)
-    while piece := stream.read(_PIECE):
+    while piece := stream.read(_TEXT_PIECE):
         if not size:
-            refuse_binary(piece, source)
+            _refuse_binary(piece, source)
         size += len(piece)
         if size > limits.DOCUMENT:
             raise too_long(Place(source=source), "document", limits.DOCUMENT)
@@ -134,7 +263,7 @@ class TextStream:
         """Start the count of characters afresh."""
         self._since_element = 0
 
-    def read(self, size: int = _PIECE) -> str:
+    def read(self, size: int = _TEXT_PIECE) -> str:
         """
         Return the next piece; empty at the end.
 
@@ -149,7 +278,7 @@ class TextStream:
         self._offset += len(raw)
         self._line += text.count("\n")
         self._since_element += len(text)
-        if self._since_element > limits.RECORD + 2 * _PIECE:
+        if self._since_element > limits.RECORD + 2 * _TEXT_PIECE:
             raise too_long(Place(source=self._source, line=self._line), "row or value")
         return text or (self.read(size) if raw else "")
 
@@ -164,3 +293,34 @@ class TextStream:
         except UnicodeDecodeError as error:
             line = self._line + error.object.count(b"\n", 0, error.start)
             raise _not_utf8(error, self._offset - pending, self._source, line) from error
+
+
+_MAGIC: Final = (
+    (b"\x1f\x8b", "a gzip file", "decompress it first"),
+    (b"BZh", "a bzip2 file", "decompress it first"),
+    (b"\xfd7zXZ", "an xz file", "decompress it first"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file", "decompress it first"),
+    (b"PK\x03\x04", "a zip archive or an Excel workbook", "give the sheet itself, or unpack the archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save it as XLSX or CSV"),
+    (b"PAR1", "a Parquet file", "write it out as CSV or JSON Lines"),
+    (b"%PDF", "a PDF document", "give the manifest itself"),
+    (b"SQLite format 3\0", "an SQLite database", "give the manifest, not the ledger"),
+)
+
+
+_PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head)[\s>]", re.IGNORECASE)
+
+
+def _refuse_binary(head: bytes, source: str) -> None:
+    """
+    Say what a file is, when its first bytes show that it is no text.
+
+    Raises:
+        ManifestError: They do.
+    """
+    if _PAGE.match(head):
+        cure = "fetch the file itself; the page may say what was in the way, such as a login"
+        raise unreadable(Place(source=source, line=1), "this is a web page", cure)
+    for magic, what, cure in _MAGIC:
+        if head.startswith(magic):
+            raise unreadable(Place(source=source, line=1), f"this is {what}", cure)

@@ -8,45 +8,27 @@ stand in (``table``), whether such credentials exist (``service``).
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from batchrun.manifest.problems import UnfitError, shown
 from batchrun.manifest.scalars import as_text
 from batchrun.model.lanes import Lane
 from batchrun.model.paces import rates
+from batchrun.model.paces.pace import Rate
 from batchrun.model.texts.foreign import is_loopback
 from batchrun.model.texts.places import SUCH_AS as A_PLACE
 from batchrun.model.texts.places import settings_place
-from batchrun.model.texts.queue_names import SUCH_AS, queue_in
+from batchrun.model.texts.queue_names import SUCH_AS, QueueName, queue_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from batchrun.manifest.problems import Problems, Record
-    from batchrun.model.paces.pace import Rate
     from batchrun.model.spec import Json
-    from batchrun.model.texts.queue_names import QueueName
-
-_T = TypeVar("_T")
 
 #: Where in the lane the StartRun fields stand that its rows take.
 SET: Final = "set"
-KEYS: Final = (
-    "region",
-    "profile",
-    "role",
-    "external_id",
-    "account",
-    "endpoint_url",
-    "max_active",
-    "account_max_active",
-    "rate",
-    "read_rate",
-    "wake",
-    "batch_settings",
-    SET,
-)
 NAME: Final = re.compile(r"\w[\w.-]{0,63}")
 _REGION: Final = re.compile(r"(?=.{1,63}\Z)[a-z][a-z0-9]*(?:-[a-z0-9]+)+")
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/[\w+=,.@/-]{1,576}", re.ASCII)
@@ -136,6 +118,25 @@ def _settings_place(text: str) -> str:
         raise UnfitError(f"is not a folder in S3: {error}", f"write {A_PLACE}") from error
 
 
+#: What each key holds; of other machines an endpoint or a queue only in a file for ``--lanes``.
+_READERS: Final[Mapping[str, Callable[[str], object]]] = {
+    "region": _region,
+    "profile": _profile,
+    "role": _role,
+    "external_id": _external_id,
+    "account": _account,
+    "endpoint_url": _own_endpoint,
+    "max_active": _count,
+    "account_max_active": _count,
+    "rate": _rate,
+    "read_rate": _rate,
+    "wake": _own_queue,
+    "batch_settings": _settings_place,
+}
+_SHARED_READERS: Final = {**_READERS, "endpoint_url": _shared_endpoint, "wake": _shared_queue}
+KEYS: Final = (*_READERS, SET)
+
+
 class LaneReader:
     """Reads one lane; what is wrong with it becomes problems."""
 
@@ -144,30 +145,16 @@ class LaneReader:
         self._name = name
         self._record = record
         self._problems = problems
-        self._endpoint = _shared_endpoint if is_shared else _own_endpoint
-        self._queue = _shared_queue if is_shared else _own_queue
+        self._readers = _SHARED_READERS if is_shared else _READERS
 
     def lane(self) -> Lane:
         """Return the lane, without what is wrong in it."""
-        lane = Lane(
-            name=self._name,
-            region=self._read("region", _region),
-            profile=self._read("profile", _profile),
-            role=self._read("role", _role),
-            external_id=self._read("external_id", _external_id),
-            account=self._read("account", _account),
-            endpoint_url=self._read("endpoint_url", self._endpoint),
-            max_active=self._read("max_active", _count),
-            account_max_active=self._read("account_max_active", _count),
-            rate=self._read("rate", _rate),
-            read_rate=self._read("read_rate", _rate),
-            wake=self._read("wake", self._queue),
-            batch_settings=self._read("batch_settings", _settings_place),
-        )
+        found: dict[str, Any] = {key: self._read(key, read) for key, read in self._readers.items()}
+        lane = Lane(name=self._name, **found)
         self._check_together(lane)
         return lane
 
-    def _read(self, key: str, read: Callable[[str], _T]) -> _T | None:
+    def _read(self, key: str, read: Callable[[str], object]) -> object:
         if key not in self._record.fields:
             return None
         value = self._record.fields[key]
@@ -204,21 +191,13 @@ def _without_login(text: str) -> str:
 
 def written(lane: Lane) -> dict[str, Json]:
     """Return the keys that are read as *lane*, but for what its rows take."""
-    said: dict[str, Json] = {
-        "region": lane.region,
-        "profile": lane.profile,
-        "role": lane.role,
-        "external_id": lane.external_id,
-        "account": lane.account,
-        "endpoint_url": lane.endpoint_url,
-        "max_active": lane.max_active,
-        "account_max_active": lane.account_max_active,
-        "rate": None if lane.rate is None else rates.written(lane.rate),
-        "read_rate": None if lane.read_rate is None else rates.written(lane.read_rate),
-        "wake": None if lane.wake is None else str(lane.wake),
-        "batch_settings": lane.batch_settings,
-    }
-    return {key: value for key, value in said.items() if value is not None}
+    return {key: _said(value) for key in _READERS if (value := getattr(lane, key)) is not None}
+
+
+def _said(value: Rate | QueueName | int | str) -> Json:
+    if isinstance(value, Rate):
+        return rates.written(value)
+    return str(value) if isinstance(value, QueueName) else value
 
 
 def wrong_name(name: str) -> tuple[str, str] | None:

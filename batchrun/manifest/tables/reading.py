@@ -12,14 +12,13 @@ import itertools
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.bytes_read import as_stream, pieces_of, recoded
 from batchrun.manifest.json_document import of_lines, of_list
 from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.source import Format
 from batchrun.manifest.strict_json import encoded
 from batchrun.manifest.table import Table, TableRow, Value, has_text
 from batchrun.manifest.tables import delimited, workbook
-from batchrun.manifest.text_input import kept
+from batchrun.manifest.text_input import as_stream, kept, pieces_of, recoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.bytes_read import pieces_of
 from batchrun.manifest.problems import Place, printable, unreadable, written_for_a_while
 from batchrun.manifest.table import TableRow, has_text
 from batchrun.manifest.tables.delimited import shaped
+from batchrun.manifest.text_input import pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

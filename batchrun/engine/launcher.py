@@ -76,7 +76,7 @@ class Launcher:
     """One launch: call :meth:`run` once; :meth:`drain` and :meth:`abandon` may be called meanwhile."""
 
     def __init__(self, parts: LaunchParts, *, timing: Timing, observer: Observer) -> None:
-        """Take what a launch is made of, and how long things take; *observer* is told what happens."""
+        """Take what a launch is made of, how long things take, and who learns of it."""
         self._held = parts.held
         self._batch = parts.held.name
         self._links = parts.links

@@ -67,7 +67,7 @@ class LaunchParts:
 
 
 class Observer(Protocol):
-    """Is told facts, in order, and must return at once. What it does cannot change what the engine does."""
+    """Learns facts, in order, and must return at once. What it does cannot change what the engine does."""
 
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:
         """Learn that *event* is durable and led from *before* to *after*."""

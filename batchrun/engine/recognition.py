@@ -117,7 +117,7 @@ class Recognition:
         return await self._batch.latest_runs(which, limit=limit, lane=self._lane, is_home=self._is_home)
 
     async def _all_missing(self, runs: Sequence[Run]) -> bool:
-        """Report whether no run is known; where a call fails, whoever needs it will tell why."""
+        """Report whether no run is known; where a call fails, the one that needs it will say why."""
         waiting, is_missing = iter(runs), True
 
         async def look() -> None:

@@ -61,7 +61,7 @@ class _Commit:
         return after
 
     def tell(self, recorded: Recorded) -> None:
-        """Tell of each step, once it is durable."""
+        """Pass each step on, once it is durable."""
         for before, step in zip(self.befores, self.steps, strict=True):
             recorded(before, step.event, step.entry)
 
@@ -70,16 +70,16 @@ class Recorder:
     """Records events under the lease; :meth:`run` must be running."""
 
     def __init__(self, held: HeldBatch, recorded: Recorded) -> None:
-        """Take the batch; *recorded* is told of each step, once it is durable."""
+        """Take the batch; *recorded* is called for each step, once it is durable."""
         self._held = held
         self._recorded = recorded
         self._next = _Commit()
         self._has_work = anyio.Event()
         self._between_commits = anyio.Lock()
-        self._has_failed = False  #: the ledger, and it was told what that means
+        self._has_failed = False  #: the ledger, and that was logged
 
     async def counts(self) -> Counts:
-        """Count the batch's entries between two commits: all that was told of is in it, and nothing else."""
+        """Count the batch's entries between two commits: just what was passed on is in it."""
         async with self._between_commits:
             return await self._held.counts()
 
@@ -101,7 +101,7 @@ class Recorder:
         its events back.
 
         Raises:
-            InvariantError: An event cannot happen now; the message tells all that was recorded of the entry.
+            InvariantError: An event cannot happen now; the message has all that was recorded of the entry.
             LeaseLostError, LedgerError: Nothing of the commit was written.
         """
         commit = self._next

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 #: Runs that are asked for at once.
 _AT_ONCE: Final = 4
-#: Tasks that are told of one run: they hardly ever fail for different reasons.
+#: Tasks that are kept of one run: they hardly ever fail for different reasons.
 _TASKS: Final = 5
 #: Seconds after which a run is skipped for now, retries and turns included.
 _PATIENCE: Final = 60.0
@@ -142,7 +142,7 @@ class TaskFinder:
             self._bar(error)
         except NotFoundError as error:
             log.debug("failed_tasks_gone", id=failed.id, run=failed.run.id, code=error.code)
-            if failed.number in self._gone:  # the run was deleted: nobody will ever be told
+            if failed.number in self._gone:  # the run was deleted: it will never be known
                 return FailedTasks()
             self._gone.add(failed.number)  # said once, it may be wrong
         except ServiceError as error:

@@ -33,7 +33,7 @@ class Waits:
 
     @contextmanager
     def of(self, kind: Wait) -> Iterator[anyio.CancelScope]:
-        """Let the block end when its kind is let go of; ``cancelled_caught`` tells whether it was."""
+        """Let the block end when its kind is let go of; ``cancelled_caught`` says whether it was."""
         with anyio.CancelScope() as scope:
             if self._is_hurried or kind in self._shut:
                 scope.cancel()

@@ -108,7 +108,7 @@ class Copy:
 
     def copy(self, batch: str, told: Callable[[int], None]) -> Copied:
         """
-        Copy a batch, or go on with it; *told* is told how many entries are copied, after each slice.
+        Copy a batch, or go on with it; *told* is called with how many entries are copied, after each slice.
 
         Raises:
             UsageError: The source has no such batch or has it closed, or the target has one of this name.

@@ -174,7 +174,7 @@ def detail(event: Event, entry: Entry) -> str:
     """
     Return the event's facts as JSON text, for the history.
 
-    A request is told by its digest: it may be long, and the entry or the attempt has it.
+    A request stands there as its digest: it may be long, and the entry or the attempt has it.
     """
     match event:
         case Intended(request=request):

@@ -94,7 +94,7 @@ class Document:
         try:
             self._collect(found, rules)
         except ManifestError:
-            # The second reading gets there again, and tells the problems of the rows before it too.
+            # The second reading gets there again, and finds the problems of the rows before it too.
             if not found.keys() & _DEFAULTS:
                 raise
         batch = _first(found, _BATCH)

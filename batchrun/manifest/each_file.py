@@ -154,7 +154,7 @@ def _by_id(pattern: str) -> Mapping[str, list[str]]:
     Find the files, by the id that each has.
 
     Raises:
-        ManifestError: There are none, or the pattern does not tell their ids.
+        ManifestError: There are none, or the pattern does not show their ids.
     """
     is_wild = _is_wild(pattern)
     if is_wild and is_in_s3(pattern):
@@ -184,7 +184,7 @@ def _id_by(pattern: str) -> Callable[[str], str]:
     Return what takes the id out of a path, by the place that it has in the pattern.
 
     Raises:
-        ManifestError: That cannot be told for certain.
+        ManifestError: That is not certain.
     """
     parts = Path(pattern).parts
     at = next(index for index, part in enumerate(parts) if _ID in part)

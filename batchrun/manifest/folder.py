@@ -118,7 +118,7 @@ class _Seen:
 
 
 def _look_into(path: Path) -> _Seen:
-    """Look into a document; what is wrong in it is told when it is loaded."""
+    """Look into a document; what is wrong in it is reported when it is loaded."""
     form = format_to_read(str(path))
     if form not in _DOCUMENTS:
         return _Seen()

@@ -1,7 +1,7 @@
 """
 The places that rows want their runs to read, beyond what a manifest says of itself.
 
-Places are told from other text, found in a row, and kept, each once, with what was seen of it; what could not
+Places are recognised in text, found in a row, and kept, each once, with what was seen of it; what could not
 be found becomes problems. Looking is not done here (``service.s3.input_lookup``).
 """
 
@@ -258,7 +258,7 @@ def _explained() -> Iterator[None]:
         raise not_written(OSError(number, str(error))) from error
 
 
-#: What cannot be read as it is: what is told of it, and the cure.
+#: What cannot be read as it is: what to say of it, and the cure.
 TROUBLES: Final = {
     Sight.MISSING: ("is not there", "check the bucket and the key, letter by letter"),
     Sight.EMPTY: ("has nothing under it", "check the folder's name, or put the files there"),

@@ -141,7 +141,7 @@ class _Cursor:
         self._at += 1
 
     def next_or_end(self, end: str) -> bool:
-        """Pass over a comma, or the closing bracket; tell whether it was the bracket."""
+        """Pass over a comma, or the closing bracket; report whether it was the bracket."""
         found = self.peek()
         if found not in {",", end} or not found:
             what = "the document ends too early" if not found else f"unexpected {shown(found)}"

@@ -47,7 +47,7 @@ NAME: Final = 128
 FILE_NAME: Final = 200
 #: Rules of ``retry:``; each failed run is held against them.
 RULES: Final = 100
-#: Globs over the reason in one of them: all are told in the history.
+#: Globs over the reason in one of them: all are shown in the history.
 REASONS: Final = 20
 #: A glob over what the service says of a failure, in characters.
 GLOB: Final = 200
@@ -59,21 +59,21 @@ WAIT: Final = 30 * 86400
 LANES: Final = 200
 #: What one row asks for in all lanes together, in bytes.
 OFFERS: Final = 4 * 1024 * 1024
-#: Problems that are told; the rest are counted.
+#: Problems that are shown; the rest are counted.
 PROBLEMS: Final = 50
-#: Problems of one kind (same field, same cure) that are told, so that one mistake does not hide the others.
+#: Problems of one kind (same field, same cure) that are shown, so that one mistake does not hide the others.
 PROBLEMS_OF_A_KIND: Final = 10
-#: Problems in the same words that are told one by one; more are one with a count.
+#: Problems in the same words that are shown one by one; more are one with a count.
 SAME: Final = 3
-#: Causes of warnings that are told apart, each in its column.
+#: Causes of warnings that are kept apart, each in its column.
 CAUSES: Final = 1_000
-#: Fields of documents whose values are told apart to find what is doubtful; those of more are one.
+#: Fields of documents whose values are kept apart to find what is doubtful; those of more are one.
 WATCHED: Final = 1_000
 #: A text that is looked at for warnings, in characters: longer ones are programs and the like.
 LOOKED_AT: Final = 10_000
 #: Files of reads that are remembered to find those that rows share, at some 100 bytes each.
 FILES: Final = 500_000
-#: Lines of one row of a sheet that are told with a problem.
+#: Lines of one row of a sheet that are shown with a problem.
 LINES: Final = 100
 #: A sheet that is written for one run, in bytes: it is held while it is sent.
 SHEET: Final = 16 * 1024 * 1024

@@ -67,7 +67,7 @@ class Manifest:
     is_named_by_place: bool = False  #: the batch's name is the file's: nobody gave it one
     goes_together: bool = False  #: StartRunBatch can start each row, as far as anybody looked
     warnings: tuple[ManifestWarning, ...] = ()  #: what is no error, and yet hardly meant, in its order
-    warning_count: int = 0  #: of all of them; where there are very many, some are told
+    warning_count: int = 0  #: of all of them; where there are very many, some are shown
     _spool: Spool
     _own_sheets: OwnSheets
 
@@ -78,7 +78,7 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """What tells whether two manifests ask for the same, however they are written."""
+        """The same for manifests that ask for the same, however they are written."""
         return self._spool.digest
 
     def specs(self) -> Specs:

@@ -46,7 +46,7 @@ class Shared:
 
     @property
     def usable_batch(self) -> str:
-        """The batch's name for the rows: a bad one was told, and must not turn up again in each of them."""
+        """The batch's name for the rows: a bad one was reported, and is not reported again in each."""
         return "batch" if wrong_batch(self.batch) else self.batch
 
 

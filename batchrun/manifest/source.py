@@ -78,7 +78,7 @@ class Source:
     sets: tuple[str, ...] = ()  #: ``workflowId=1234567``, ``parameters.threads:int=8``
     lanes: str | None = None  #: a YAML or JSON file with a table of lanes
     env: tuple[str, ...] = ()  #: variables of the environment that ``{env.NAME}`` may stand for
-    strict: bool = False  #: whether what is told as a warning is an error
+    strict: bool = False  #: whether a warning is an error
     tags: bool = True  #: whether batchrun's own tags will be added, and need room
     goes_together: bool = False  #: whether each row has to be one that StartRunBatch can start
     asked: TableOptions = _NOTHING_ASKED  #: how to read it, where it is a table
@@ -142,12 +142,12 @@ def format_to_read(path: str, given: Format | None = None) -> Format:
     Return the format that was given, or that the file's extension says, before ``.gz`` too.
 
     Raises:
-        ManifestError: Neither tells it, or it is no place in S3 where it should be one.
+        ManifestError: Neither says it, or it is no place in S3 where it should be one.
     """
     _check_place(path)
     name = unpacked_name(path)
     if given is None and name.lower().endswith(_WORKBOOK):
-        return Format.CSV  # any table: its first bytes tell that it is a workbook
+        return Format.CSV  # any table: its first bytes show that it is a workbook
     return format_of(name, given) if is_known(name) else format_of(path, given)
 
 
@@ -156,7 +156,7 @@ def format_of(path: str, given: Format | None = None) -> Format:
     Return the format that was given, or that the file's extension says.
 
     Raises:
-        ManifestError: Neither tells it.
+        ManifestError: Neither says it.
     """
     if given is not None:
         return given

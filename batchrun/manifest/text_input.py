@@ -92,7 +92,7 @@ def _recoded(stream: BinaryIO, encoding: str, source: str) -> Iterator[bytes]:
             cure = "give another --encoding, or save the file in UTF-8"
             raise unreadable(Place(source=source), message, cure) from error
         offset += len(raw)
-        # Half of a surrogate pair, which UTF-16 may hold, is told by whoever reads it.
+        # Half of a surrogate pair, which UTF-16 may hold, is reported where it is read.
         yield text.encode(errors="surrogatepass")
 
 

@@ -1,11 +1,11 @@
 """
-What is worth telling somebody who is not watching.
+What somebody who is not watching should be notified of.
 
-A notice says something about a batch that stays so for a while. It is told once for as long as that is so, by
-whichever launch sees it first, and may be told anew when it has been otherwise in between: a batch that is
+A notice says something about a batch that stays so for a while. It is sent once for as long as that is so, by
+whichever launch sees it first, and may be sent again when it has been otherwise in between: a batch that is
 retried ends again, and that end is another one.
 
-A digest is told every so often while a launch goes on. Nothing is kept of it: it is due at each multiple of
+A digest is sent every so often while a launch goes on. Nothing is kept of it: it is due at each multiple of
 its interval since the batch was begun, and the first change after that moment brings it, in whichever launch.
 So a batch of which nothing moves is silent, and a cron job's passes do not repeat themselves.
 """
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class Notice(enum.Enum):
-    """Something to tell, in the order of telling."""
+    """Something to notify of, in the order of sending."""
 
-    FAILURE = "failure"  #: an entry has ended without success; it is told of the first of them
+    FAILURE = "failure"  #: an entry has ended without success; sent for the first of them
     STOPPED = "stopped"  #: there is work left, and no launch will go on with it before somebody acts
     END = "end"  #: nothing is left to do
     DIGEST = "digest"  #: how it stands, from time to time; the ledger keeps no note of it
 
 
-#: Those that the ledger keeps a note of once they were told.
+#: Those that the ledger keeps a note of once they were sent.
 NOTED: Final = (Notice.FAILURE, Notice.STOPPED, Notice.END)
 
 

@@ -26,7 +26,7 @@ TAG_REQUEST_ID = "batchrun:request-id"
 OWN_TAGS = (TAG_BATCH, TAG_ID, TAG_ATTEMPT, TAG_REQUEST_ID)
 #: Fields that say what a run is called and where its outputs go, not what it computes.
 NOT_WORK: Final = frozenset({"name", "outputUri", "outputUriPrefixMode", "tags"})
-#: Stands for parameters that a file in S3 holds: what is in it is told to nobody.
+#: Stands for parameters that a file in S3 holds: its content is not known here.
 IN_A_FILE: Final[dict[str, Json]] = {"": "parametersUri"}
 _WORK_SIZE: Final = 16
 #: Run names that we make: what the console takes, one less than the API.
@@ -53,7 +53,7 @@ class Spec:
 
     @property
     def content(self) -> str:
-        """What tells whether the row changed: its offers, or its request."""
+        """What is compared to see whether the row changed: its offers, or its request."""
         return self.request if self.offers is None else self.offers
 
     @property

@@ -26,7 +26,7 @@ _STREAM: Final = ":log-stream:"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedTask:
     """
-    A task that failed, as GetRunTask tells it; fields are the API's, in our spelling.
+    A task that failed, as GetRunTask returns it; fields are the API's, in our spelling.
 
     A COMPLETED run may have some too: a task that failed is repeated as another task.
     """
@@ -48,7 +48,7 @@ class FailedTasks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunTask:
-    """A task, as ListRunTasks tells it."""
+    """A task, as ListRunTasks returns it."""
 
     id: str
     name: str | None = None

@@ -47,7 +47,7 @@ class WrittenResults:
     place: str  #: its absolute path
     form: str  #: by which batchrun, and how
     digest: bytes  #: of all that is in it: 32 bytes
-    event: int  #: the batch's newest that is told there
+    event: int  #: the batch's newest that is in it
 
 
 class StoredBatch(ABC):
@@ -252,7 +252,7 @@ class StoredBatch(ABC):
     @abstractmethod
     async def written_results(self, place: str) -> WrittenResults | None:
         """
-        Return what was written to *place* last; None where a manifest has changed since what it would tell.
+        Return what was written to *place* last; None where a manifest has changed it since.
 
         Where ``event`` is :meth:`newest_told`, the same results would be written again.
         """
@@ -309,7 +309,7 @@ class StoredBatch(ABC):
     @abstractmethod
     async def tell(self, notice: Notice, *, at: datetime) -> bool:
         """
-        Note that *notice* is told of the batch, and say whether it was not noted before.
+        Note that *notice* is sent for the batch, and say whether it was not noted before.
 
         It is one of :data:`~batchrun.model.notices.NOTED`.
 
@@ -318,4 +318,4 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def forget(self, *, but: Collection[Notice]) -> None:
-        """Take the notes of all notices *but* these back, so that they may be told anew."""
+        """Take the notes of all notices *but* these back, so that they may be sent again."""

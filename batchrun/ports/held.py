@@ -101,7 +101,7 @@ class HeldBatch(StoredBatch):
         Steps of one entry apply in order. An entry's attempt is kept when a later one begins. The position
         and ``is_changed`` stay as the manifest last set them, whatever the step's entry says; a run that was
         found with other content (``OTHER_CONTENT``) marks its attempt too. Where the account of a lane is not
-        known, or that of the batch, the first run there, or in no lane, that names one tells it.
+        known, or that of the batch, the first run there, or in no lane, that names one says it.
 
         Raises:
             InvariantError: The batch has no such entry, its attempt is not the stored one or the next, or the

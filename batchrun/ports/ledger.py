@@ -118,7 +118,8 @@ class Ledger(ABC):
         """
         Return how many runs of each batch may be active in the account: sent, and not known to have ended.
 
-        Whoever launches the batch, or nobody; of a batch that is closed here nobody would tell the ends.
+        Whether the batch is launched or not; but not of one that is closed here, whose ends would not be
+        seen.
         """
 
     @abstractmethod

@@ -84,7 +84,7 @@ class PlaceKind(enum.Enum):
 
 
 class Skip(enum.Enum):
-    """Why a text that looks like a place is skipped. Values are told with --json."""
+    """Why a text that looks like a place is skipped. Values are shown with --json."""
 
     OTHER_SCHEME = "other_scheme"  #: ``https://``, ``gs://``
     OMICS = "omics"  #: ``omics://``: read sets and references
@@ -99,7 +99,7 @@ class Skip(enum.Enum):
 
 
 class Sight(enum.Enum):
-    """What was seen of a place. Values are stored text, and told with --json."""
+    """What was seen of a place. Values are stored text, and shown with --json."""
 
     THERE = "there"
     MISSING = "missing"  #: no such object
@@ -109,7 +109,7 @@ class Sight(enum.Enum):
     ARCHIVED = "archived"  #: there, but not to be read before it is restored
     RESTORING = "restoring"  #: the same, and on its way back
     DENIED = "denied"  #: there, but not for the caller to read
-    HIDDEN = "hidden"  #: not to be told from what is not there, for want of permission
+    HIDDEN = "hidden"  #: maybe not there: without permission the two look alike
     TOO_MANY = "too_many"  #: so many objects that not all were held against the pattern
 
 

@@ -39,7 +39,7 @@ class RunBatches(ABC):
         """
         Call StartRunBatch at its turn; each retry waits for a turn of its own.
 
-        An error tells by ``is_doubtful`` whether some try may have taken effect.
+        An error says by ``is_doubtful`` whether some try may have taken effect.
 
         Args:
             request: With its requestId, every row in it or the place of the file that has them.
@@ -65,7 +65,7 @@ class RunBatches(ABC):
 
     @abstractmethod
     def named(self, name: str) -> AsyncGenerator[Sequence[BatchListed]]:
-        """List every batch that bears exactly *name*, or of which no name is told, a page at a time."""
+        """List every batch that bears exactly *name*, or has none in the listing, a page at a time."""
 
     @abstractmethod
     def unfinished(self) -> AsyncGenerator[Sequence[BatchListed]]:

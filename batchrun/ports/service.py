@@ -56,7 +56,7 @@ class SharedPaces(ABC):
 
 
 class LaneTrouble(Enum):
-    """Why nothing is sent to a lane now; the value is what people are told."""
+    """Why nothing is sent to a lane now; the value is shown to people."""
 
     #: It has as many active runs as its account may; one call now and then shows when not.
     FULL = "quota full"
@@ -113,7 +113,7 @@ class HealthOmics(ABC):
 
     @abstractmethod
     def heed(self, listener: Callable[[str | None], None]) -> None:
-        """Tell *listener*, at once, why calls wait for the service or the login, and None when they pass."""
+        """Call *listener*, at once, with why calls wait for service or login, and None when they pass."""
 
     @property
     @abstractmethod
@@ -174,7 +174,7 @@ class HealthOmics(ABC):
         """
         Call StartRun at its turn; each retry waits for a turn of its own.
 
-        An error tells by ``is_doubtful`` whether some try may have taken effect.
+        An error says by ``is_doubtful`` whether some try may have taken effect.
 
         Args:
             request: As :func:`batchrun.model.entries.entry.start_run_request` gives it, requestId included.

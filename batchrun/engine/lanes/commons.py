@@ -90,7 +90,7 @@ class Others:
         self.in_the_way = 0  #: runs of other batches, while the account is full
 
     async def count(self) -> None:
-        """Tell how many there are now, where that is news."""
+        """Count them, and report the number where it is news."""
         if self._most is None:
             return
         active = await self._ledger.active_there(*self._service.place)

@@ -1,5 +1,5 @@
 """
-The loop of a launch: carries out what the planner says, and tells it what came of it.
+The loop of a launch: carries out the planner's actions, and returns their outcomes to it.
 
 Belongs here: the loop, which lane or part carries an action out, and lanes that cannot be used. Does not:
 what is done in one lane (``lane_runner``), any decision (``model``), what belongs to the batch as a whole
@@ -90,7 +90,7 @@ class Runner:
         observer: Observer,
         fail: Callable[[BatchrunError], None],
     ) -> None:
-        """Take what it is made of; *fail* is told what ends the launch, and says how."""
+        """Take what it is made of; *fail* is called with what ends the launch."""
         self._clock, self._held, self._home = parts.clock, parts.held, parts.home
         self._fail = fail
         lanes = [
@@ -169,10 +169,10 @@ class Runner:
         """
         Do what is due until nothing is left, or what is left is to be left.
 
-        What ends the launch before is told to whoever made this, not raised.
+        An error that ends the launch goes to *fail*, and is not raised.
         """
         async with anyio.create_task_group() as self._actions:
-            for stopped, error in self.stopped.items():  # before there was anybody to tell it
+            for stopped, error in self.stopped.items():  # from before there was a task to log it
                 self._actions.start_soon(self._tell, "lane_stopped", stopped, str(error))
             for name, lane in self._lanes.items():
                 if name is not None:
@@ -180,7 +180,7 @@ class Runner:
             await self._conduct(self._actions)
 
     def tell(self, *stimuli: Stimulus) -> None:
-        """Tell the planner what happened; it is handled in this order."""
+        """Pass what happened on to the planner, which handles it in this order."""
         self._stimuli += stimuli
         self._woken.set()
 
@@ -227,7 +227,7 @@ class Runner:
     # -- carrying out
 
     async def _carry_out(self, action: Action) -> None:
-        # Invariant: nothing waits between the end of an action and this, so outcomes are told in their order.
+        # Invariant: nothing waits between the end of an action and this, so outcomes keep their order.
         try:
             outcome = await self._outcome(action)
         except ServiceUnusableError as error:
@@ -336,7 +336,7 @@ def _read(clock: Clock) -> Moment:
 
 
 def _unanswered(action: Action) -> Stimulus | None:
-    """Return what the planner is told of an action that ended the launch, or its lane."""
+    """Return the stimulus for an action that ended the launch, or its lane."""
     match action:
         case Submit() | Replay() | Settle() | Look() | Cancel():
             return Acted(action=action, entry=action.entry, is_answered=False)

@@ -9,8 +9,8 @@ A queue that several lanes name is asked by the login of the first, and by the n
 let in. One that only a manifest names may be anybody's: nothing is deleted there but what is about the
 batch's runs, and once a message shows that it is for something else, it is left alone.
 
-Belongs here: receiving, telling the planner, and deleting. Does not: what a message says and whether it is
-relied on (``model.planning.announcing``), looking (``looker``).
+Belongs here: receiving, passing on to the planner, and deleting. Does not: what a message says and whether it
+is relied on (``model.planning.announcing``), looking (``looker``).
 """
 
 from __future__ import annotations

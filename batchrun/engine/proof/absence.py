@@ -55,7 +55,7 @@ class Absences:
 
         Raises:
             CallError: The listing that decides could not be had, or whether the service knows the batch.
-            ServiceUnusableError: It does not, and nobody can tell its account.
+            ServiceUnusableError: It does not, and its account is not known.
         """
         now = self._clock.monotonic()
         kept_at = self._kept_at.get(entry.id)

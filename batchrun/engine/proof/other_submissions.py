@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 #: Seconds for which an answer stands.
 _FRESH: Final = 10.0
-#: How far the service's clock and ours may be apart where it is told when a submission was done.
+#: How far the service's clock and ours may be apart as to when a submission was done.
 _CLOCK_SLACK: Final = timedelta(minutes=10)
-#: What is told of one that is in no list, and that nobody may ask about.
+#: The status of one that is in no list, and that may not be asked about.
 _UNKNOWN: Final = "unknown"
 log = structlog.get_logger(__name__)
 

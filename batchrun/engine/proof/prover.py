@@ -62,7 +62,7 @@ class Prover:
         outcomes: Outcomes,
         give_up: Callable[[LaneLink, ServiceUnusableError], None],
     ) -> None:
-        """Take what it acts with; *give_up* is told of a lane that cannot be used."""
+        """Take what it acts with; *give_up* is called with a lane that cannot be used."""
         self._held, self._limits, self._clock = parts.held, parts.limits, parts.clock
         self._trust = parts.limits.trust
         self._links = {link.name: link for link in parts.links}
@@ -81,7 +81,7 @@ class Prover:
         """
         See which proofs of earlier launches count: none where the batch goes, or went, by StartRunBatch.
 
-        What another ledger started that way, no requestId of ours would tell. Else it is asked for
+        No requestId of ours shows what another ledger started that way. Else the service is asked for
         submissions of others once a run is found that came from one.
         """
         await self.bind()
@@ -96,7 +96,7 @@ class Prover:
             await self._held.forget_proofs()
 
     async def bind(self) -> None:
-        """Let proofs count only if this launch's clock can tell their age: others are forgotten."""
+        """Forget proofs unless they were stamped by this launch's clock, which knows their age."""
         origin = self._clock.origin()
         if self._origin is None or not origin.is_same(self._origin):
             await self._held.bind_proofs(origin)

@@ -2,7 +2,7 @@
 One look at all runs of a lane that bear the name of a row to be sent.
 
 It is one pass over ListRuns, or a look for each name where that takes fewer calls. Only a run of a row's name
-is looked at itself, since a listing tells neither tags nor uuid. Belongs here: these calls. Does not: what
+is looked at itself, since a listing has neither tags nor uuid. Belongs here: these calls. Does not: what
 they prove and who takes over what is found (``prover``).
 """
 

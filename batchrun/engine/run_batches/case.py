@@ -36,7 +36,7 @@ class Case:
         return len(self.left) == self.submission.rows
 
     def learns_nothing_from(self, seen: BatchSeen) -> bool:
-        """Report whether the counts, which lag, tell of no row that is left, while there will be more."""
+        """Report whether the counts, which lag, have no row that is left, while there will be more."""
         if stage(seen.status) is Stage.DONE or seen.started is None or seen.failed is None:
             return False
         return seen.started + seen.failed <= self.submission.rows - len(self.left)
@@ -47,7 +47,7 @@ class Case:
         self._settled.append(entry)
 
     def outcome(self, *, is_answered: bool = True) -> Followed:
-        """Return what the planner is told."""
+        """Return the stimulus for the planner."""
         return Followed(
             action=self.action,
             stage=self.stage,

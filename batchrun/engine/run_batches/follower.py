@@ -294,7 +294,7 @@ class Follower(InLane):
         return after_rejection(entry, error, at, self._limits)
 
     async def _looked_at(self, case: Case, entry: Entry, run: Run) -> Run | None:
-        """Call GetRun for a run whose uuid is not told right; None where its id is not the row's any more."""
+        """Call GetRun for a run with a wrong uuid in the listing; None where its id is another's by now."""
         with suppress(NotFoundError):
             seen = await self._service.get_run(run.id)
             if seen.tags.get(TAG_REQUEST_ID) == entry.request_id:

@@ -234,7 +234,7 @@ class _Wave:
         self.entries.update((entry.id, entry) for entry in sent)
 
     def outcome(self, *, is_known: bool = False) -> SubmittedTogether:
-        """Return what the planner is told."""
+        """Return the stimulus for the planner."""
         return SubmittedTogether(
             action=self._action,
             entries=tuple(self.entries.values()),

@@ -40,7 +40,7 @@ class Divergence:
     deleted: Looked = field(default_factory=Looked)  #: DELETED here: what looking for them found
     elsewhere: list[str] = field(default_factory=list)  #: not sent from here, and yet there
     doubtful: list[str] = field(default_factory=list)  #: SUBMITTING: the service may have a run of theirs
-    unknown: dict[str, str] = field(default_factory=dict)  #: why nobody can tell, by id
+    unknown: dict[str, str] = field(default_factory=dict)  #: why it is not known, by id
 
     def add_active(self, looked: Looked) -> None:
         """Take in what looking for ACTIVE rows found."""

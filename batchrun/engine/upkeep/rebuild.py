@@ -5,7 +5,7 @@ One sweep of ListRuns, a GetRun of each run that bears a name of ours, one judge
 if no row is in doubt, one transaction. The lease is held all the while, so that no launcher starts rows whose
 runs are still being looked for. StartRun is never called.
 
-Belongs here: the order of looking, judging and writing. Does not: which run is whose, and what it is told as
+Belongs here: the order of looking, judging and writing. Does not: which run is whose, and its events
 (``model.entries.recovery``).
 """
 
@@ -134,7 +134,7 @@ class Rebuilder:
         Look for every row's run, and write them all, or nothing where a row is in doubt.
 
         Returns:
-            What was found; ``is_written`` tells whether the ledger has it now.
+            What was found; ``is_written`` says whether the ledger has it now.
 
         Raises:
             ChangedRowsError: Rows that were sent from this ledger have changed.

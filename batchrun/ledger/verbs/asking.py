@@ -1,6 +1,6 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
 """
-What people ask of a batch, without its lease: new attempts, runs given back, to be cancelled, not told again.
+What people ask of a batch, without its lease: new attempts, runs given back, cancellations, notices.
 
 Belongs here: which entries that means, at the moment of writing. Does not: who asks for it (``cli``),
 carrying it out and retries by themselves (``engine``).

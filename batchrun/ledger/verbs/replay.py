@@ -143,7 +143,7 @@ class Replay:
         match _KINDS[kind]:
             case kind_ if kind_ is Intended:
                 facts.pop("request_id", None)
-                facts.pop("proven_at", None)  # an entry does not tell it, so nothing is made of it
+                facts.pop("proven_at", None)  # an entry does not have it, so nothing is made of it
                 return Intended(at=time_of(at), **{name: _value(name, fact) for name, fact in facts.items()})
             case kind_:
                 return kind_(at=time_of(at), **{name: _value(name, fact) for name, fact in facts.items()})

@@ -96,7 +96,7 @@ def compared(
 def take_in(comparison: Comparison, batch: int, *, resubmit: bool, at: datetime) -> None:
     """Write what was compared into the batch, within the transaction that is open."""
     store, name = comparison.store, comparison.name
-    # What is told without an event: how many rows.
+    # How many rows change without an event.
     told = [_place(store, batch), _keep(store, name), store.run("add_new_entries", batch=batch)]
     store.run("add_new_works", batch=batch)
     store.run("keep_works", resubmit=resubmit)

@@ -34,7 +34,7 @@ def with_lanes(model: RequestModel, names: Sequence[str]) -> RequestModel:
     """
     Return what a row may say where there are lanes of these *names*.
 
-    Where nobody can tell them there are none: then any name will do, since the table's problems are not the
+    Where they are not known there are none: then any name will do, since the table's problems are not the
     rows'.
     """
     return dataclasses.replace(model, fields={**model.fields, LANE: _field(names)})

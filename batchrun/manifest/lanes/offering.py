@@ -1,7 +1,7 @@
 """
 A row's offers: what it asks for in each lane that it may take, all of them checked.
 
-Belongs here: which lanes a row may take, and telling in which of them something is wrong. Does not: one
+Belongs here: which lanes a row may take, and in which of them something is wrong. Does not: one
 request (``rows``), how ``lane`` is written (``naming``).
 """
 
@@ -68,7 +68,9 @@ class Offering:
                 Offer(lane=name, request=checked.request.decode(), is_open=name in names)
                 for name, checked in sound.items()
             ]
-        ).encode(errors="replace")  # half of a surrogate pair in a lane's name was told, and reading goes on
+        ).encode(
+            errors="replace"
+        )  # half of a surrogate pair in a lane's name was reported, and reading goes on
         if len(offers) > limits.OFFERS:
             message = f"what it asks for in {len(sound)} lanes has {len(offers)} bytes"
             begun.report((LANE,), message, f"name fewer lanes: at most {limits.OFFERS} bytes can be kept")
@@ -112,7 +114,7 @@ def _terms_by_lane(table: LaneTable, expander: Expander) -> Mapping[str, Terms]:
 
 
 class _InLanes:
-    """What is wrong with a row, by lane: what is wrong in all of them is told once, and without them."""
+    """What is wrong with a row, by lane: what is wrong in all of them is reported once, and without them."""
 
     def __init__(
         self, record: Record, lanes: Sequence[str], closed: Sequence[str], problems: Problems
@@ -147,7 +149,7 @@ class _InLanes:
             self._problems.add(place, said, cure, row=row, field=field)
 
     def _is_everywhere(self, lanes: Sequence[str], field: str | None) -> bool:
-        """Report whether the lanes have nothing to do with it, as far as can be told."""
+        """Report whether the lanes have nothing to do with it, as far as is known."""
         is_own = re.split(r"[.\[]", field or "", maxsplit=1)[0] in self._record.fields
         return len(lanes) == len(self._lanes) and (is_own or len(lanes) > 1)
 

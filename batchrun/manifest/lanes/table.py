@@ -5,8 +5,8 @@ A table of lanes, as ``lanes:`` of a manifest or a file for ``--lanes`` has it.
       east: {region: us-east-1, profile: lab, account: "111111111111"}
       west: {region: us-west-2, role: arn:aws:iam::222222222222:role/launcher, set: {workflowId: "7654321"}}
 
-A manifest that has a table of lanes is not read with another one beside it: nobody could tell which account
-a lane is of. One whose ``lanes:`` is a list of names takes these of ``--lanes``, in its own order.
+A manifest that has a table of lanes is not read with another one beside it: it would not be clear which
+account a lane is of. One whose ``lanes:`` is a list of names takes these of ``--lanes``, in its own order.
 
 Belongs here: the table as a whole, finding it in a file, and which one holds. Does not: one lane's keys
 (``lane``).
@@ -51,7 +51,7 @@ class LaneTable:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Their names; none where nobody can tell them, which was said."""
+        """Their names; none where they are not known, which was reported."""
         return tuple(lane.name for lane in self.lanes)
 
 
@@ -168,7 +168,7 @@ def lanes_given(
     if part is None:
         return shared
     if part.wrong:
-        return LaneTable()  # what is wrong in it is told as of all parts
+        return LaneTable()  # what is wrong in it is reported as of all parts
     if isinstance(part.value, list):
         return _chosen(part, shared, problems)
     if shared is not None:
@@ -209,7 +209,7 @@ def _cure(unknown: str | None, names: Sequence[str]) -> str:
 
 
 def led_to(rules: Sequence[Part], names: Sequence[str]) -> tuple[str, ...]:
-    """Return the lanes of these *names* that rules of ``retry:`` lead to; their problems are told later."""
+    """Return the lanes of these *names* that rules of ``retry:`` lead to; problems are reported later."""
     found: dict[str, None] = {}
     for part in rules:
         change = part.value.get("change") if isinstance(part.value, dict) else None

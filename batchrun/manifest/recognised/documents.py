@@ -45,7 +45,7 @@ def words(
     source: Source, names: Sequence[str], keys: Collection[str], model: RequestModel
 ) -> tuple[str, str] | None:
     """
-    Say what a document without any of a manifest's keys is, and the cure; None where its names do not tell.
+    Say what a document without any of a manifest's keys is, and the cure; None where its names do not show.
 
     *source* says where it is, and what it was read with; *names* are its own at the top, *keys* a manifest's.
     """

@@ -55,9 +55,9 @@ _GUESSES: Final = 20
 class DocumentKind(enum.Enum):
     """What the names of a table are."""
 
-    REQUEST = "request"  #: fields of StartRun, those among them that tell
+    REQUEST = "request"  #: fields of StartRun, unmistakable ones among them
     PARAMETERS = "parameters"  #: a workflow's own: no field among them
-    EITHER = "either"  #: names that may be fields, and none that tells
+    EITHER = "either"  #: names that may be fields, and none that is unmistakable
 
 
 def document_kind(names: Iterable[str], model: RequestModel) -> DocumentKind:
@@ -105,7 +105,7 @@ def is_foreign(header: Sequence[str], model: RequestModel) -> bool:
     """
     Report whether most columns but ``id`` are nobody's fields, and do not look like a slip either.
 
-    ``lane`` tells nothing: it may be ours, or a sequencer's.
+    ``lane`` says nothing: it may be ours, or a sequencer's.
     """
     others = [name for name in header if name not in {"id", LANE}]
     unknown = [name for name in others if not _is_column(name, model)]

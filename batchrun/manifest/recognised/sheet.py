@@ -77,7 +77,7 @@ def files_of(header: Sequence[str], rows: Sequence[TableRow]) -> frozenset[int]:
 def _candidates(header: Sequence[str], rows: Sequence[TableRow], files: frozenset[int]) -> Iterator[int]:
     for index, name in enumerate(header):
         is_usable = name.strip() and header.count(name) == 1 and index not in files
-        # What else is wrong with an id is told of its line, once the column is chosen.
+        # What else is wrong with an id is reported with its line, once the column is chosen.
         if is_usable and all(0 < len(row.cells[index].strip()) <= limits.NAME for row in rows):
             yield index
 
@@ -209,7 +209,7 @@ def _column(name: str) -> str:
 #: Rows, and their cells in all, that are looked at.
 MOST_ROWS: Final = 20_000
 _CELLS: Final = 500_000
-#: Columns that are told with ids, and with what differs.
+#: Columns that are shown with ids, and with what differs.
 _TOLD: Final = 3
 _CURE: Final = (
     "name its parameters as your workflow does ('batchrun help sheets'), and with your other options, run"

@@ -45,7 +45,7 @@ class Filling:
         self.row: str | None = None  #: the run's id, once it is known
         self.lines: list[int] = []
         self.lists = [Elements() for _ in range(lists)]
-        self.differing: set[int] = set()  #: columns of which it was told that the rows disagree
+        self.differing: set[int] = set()  #: columns of which it was reported that the rows disagree
         self.is_full = False
         self._source = source
         self._room = limits.FILLED

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _KNOWN: Final = "\t,;|"  #: the least likely within a cell first
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
-#: Lines of remarks before a header that are told as such.
+#: Lines of remarks before a header that are reported as such.
 _MOST_REMARKS: Final = 200
 #: The line that Excel takes, and some write, before the header.
 _TOLD: Final = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
@@ -41,7 +41,7 @@ def is_blank(line: str) -> bool:
 
 
 def told_by(line: str) -> str | None:
-    """Return the delimiter that a line such as ``sep=;`` tells; None for any other line."""
+    """Return the delimiter that a line such as ``sep=;`` names; None for any other line."""
     told = _TOLD.fullmatch(line)
     return told[1] if told else None
 
@@ -63,7 +63,7 @@ def found_in(line: str, usual: str, width: int | None) -> str:
 _NAME: Final = re.compile(r'\ufeff?"?\[([^\[\]",;\t]+)\]"?[\s",;]*')
 #: Those that have a row for each sample, in either version.
 _SAMPLES: Final = frozenset({"data", "bclconvert_data"})
-#: Names that are told.
+#: Names that are shown.
 _NAMES_TOLD: Final = 20
 
 

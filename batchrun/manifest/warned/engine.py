@@ -30,7 +30,7 @@ _NEXTFLOW: Final = "NEXTFLOW"
 RETIRED: Final = {"22.04": date(2026, 11, 30), "23.10": date(2027, 11, 30)}
 #: What runs where nothing is asked for.
 USUAL: Final = "23.10"
-#: How long before that day it is told.
+#: How long before that day there is a warning.
 _NOTICE: Final = timedelta(days=90)
 
 
@@ -58,7 +58,7 @@ def held_against(
     """
     Warn of what rows say of the engine, and of what they leave unsaid, as far as their workflows are known.
 
-    *today* tells which versions are retired.
+    Versions are retired as of *today*.
     """
     found, column = Collected(), WatchedColumn(name=FIELD)
     for spec in specs:
@@ -80,6 +80,6 @@ def _of(engine: str, version: Json, today: date) -> Doubt | None:
         says = f"is ignored: the workflow's engine is {printable(engine)}"
         return None if version is None else Doubt(kind=WarningKind.ENGINE_VERSION, says=says, cure=cure)
     if version is not None or (usual := retired(USUAL, today)) is None:
-        return None  # what is asked for was told without asking
+        return None  # what is asked for was reported without asking
     says = f"is not given: the workflow takes {USUAL}, which {usual.says}"
     return Doubt(kind=WarningKind.ENGINE_VERSION, says=says, cure=usual.cure)

@@ -1,8 +1,8 @@
 """
 Doubts, the columns they are of, and warnings in the order in which they were met.
 
-A cause that many rows share is told once, with a count. Belongs here: what a rule says of a value, counting,
-and what is told in the end. Does not: what is doubtful (``texts``, ``known``, ``untyped``).
+A cause that many rows share is reported once, with a count. Belongs here: what a rule says of a value,
+counting, and what is shown in the end. Does not: what is doubtful (``texts``, ``known``, ``untyped``).
 """
 
 from __future__ import annotations
@@ -113,10 +113,10 @@ _Cause: TypeAlias = "tuple[int, object, str]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warnings:
-    """What is told of a manifest."""
+    """The warnings about a manifest."""
 
     told: tuple[ManifestWarning, ...] = ()  #: in the order of the manifest
-    total: int = 0  #: all of them; more than are told where there are very many
+    total: int = 0  #: all of them; more than are shown where there are very many
 
 
 @dataclass(slots=True)

@@ -52,7 +52,7 @@ class DocumentTexts:
         self._id = entry_id
         self._number = number  #: the row's; None for what all rows share
         self._reads: dict[str, WatchedColumn] = {}  #: what was named so far
-        self._is_parameter = is_parameter  #: None where names tell it
+        self._is_parameter = is_parameter  #: None where names show it
 
     def look(self) -> None:
         """Look at all of them."""
@@ -267,7 +267,7 @@ class TableTexts:
                 self._doubt(doubt, column, row, text)
 
     def _is_of_type(self, text: str, types: Types, row: _Row) -> bool:
-        """Doubt a cell that is text since nothing says otherwise; tell whether that is all about it."""
+        """Doubt a cell that is text since nothing says otherwise; report whether that is all about it."""
         doubt = long_number(text)
         if doubt is None and types.is_number(text, row.line, row.id):
             return True

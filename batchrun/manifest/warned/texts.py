@@ -257,7 +257,7 @@ def _elsewhere(scheme: str, company: Company) -> Doubt:
 
 
 _ID: Final = "id"
-#: What is an error in an id, and told as one.
+#: What is an error in an id, and reported as one.
 _WRONG_IN_ID: Final = frozenset({WarningKind.WHITE_SPACE, WarningKind.INVISIBLE})
 
 
@@ -265,7 +265,7 @@ def doubts(text: str, column: WatchedColumn, today: date, *, is_cell: bool) -> I
     """
     Hold a text that is not empty against the rules; what it is is counted for the others of its column.
 
-    *today* tells which versions are retired; *is_cell*: the text is a table's.
+    Versions are retired as of *today*; *is_cell*: the text is a table's.
     """
     if len(text) > limits.LOOKED_AT:
         return

@@ -48,7 +48,7 @@ class Types:
         self._also: list[int] = []  #: the lines of the others, as far as they are kept
 
     def is_number(self, text: str, line: int | None, row: str | None) -> bool:
-        """Take a cell down; tell whether it is a number, or true or false."""
+        """Take a cell down; report whether it is a number, or true or false."""
         type_ = None if len(text) > _LONGEST else _type(text)
         if type_ is None:
             self.is_text = self.is_text or not is_absent(text)

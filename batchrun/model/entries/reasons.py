@@ -81,7 +81,7 @@ ADVICE: Final[dict[str, Advice]] = {
     "UNSUPPORTED_GPU_INSTANCE_TYPE": _author("ask for a GPU type that this Region has"),
 }
 
-#: Reasons that only tasks have (UG/advanced-resource-configuration); a run's reasons are told of tasks too.
+#: Reasons that only tasks have (UG/advanced-resource-configuration); tasks may have a run's reasons too.
 TASK_ADVICE: Final[dict[str, Advice]] = {
     "ALL_PROFILES_INSTANCE_RESERVATION_FAILED": _author(
         "let the task fall back on more instance types, or try again later; the engine does not"

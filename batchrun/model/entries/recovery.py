@@ -201,10 +201,10 @@ def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: boo
     """
     Return the events that lead *entry*, whose current attempt has no run or has ended, to where its runs are.
 
-    An attempt of which nothing is left, but after which others came, is told as lost.
+    An attempt of which nothing is left, but after which others came, counts as lost.
 
     Args:
-        entry: With the row's content; attempts of which no other is known are told with it too.
+        entry: With the row's content; so have attempts of which no other content is known.
         attempts: What was found, oldest first; one at least, none of them known to the entry.
         at: Now.
         again: Whether the row's content is to be run as a new attempt after that.
@@ -356,7 +356,7 @@ def _asked_by(wanted: Mapping[str, Json]) -> str:
 
 
 def _asked(*parts: object) -> str:
-    """Return what tells what a run was asked to be; what is empty is the same as what is not there."""
+    """Return a key of what a run was asked to be; what is empty is the same as what is not there."""
     return digest(json.dumps([_plain(part or None) for part in parts], sort_keys=True))
 
 

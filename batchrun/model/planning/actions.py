@@ -1,5 +1,5 @@
 """
-What the planner may tell the engine to do: instructions, in the imperative.
+What the planner may ask the engine to do: instructions, in the imperative.
 
 Each is carried out by one coroutine, which answers with one stimulus (:mod:`stimuli`); what is done at once
 (:class:`HoldBack`) or only recorded (:class:`Note`) answers nothing.
@@ -91,7 +91,7 @@ class Sweep:
 
     begun: float  #: loop time; runs accepted later may be missing
     seconds: float  #: after which it is given up: to look at each run would have been cheaper
-    run_ids: Collection[str]  #: what is to be told of; others' runs are in the listing too
+    run_ids: Collection[str]  #: those to report; others' runs are in the listing too
     run_group: str | None = None  #: the one that all of our runs are in, where there is one
     run_batches: Sequence[str] = ()  #: those of the service that are to be listed alone; else all runs are
     lane: str | None = None

@@ -1,5 +1,5 @@
 """
-What a launch is allowed and told to do: the options that decisions depend on.
+What a launch may do, and how: the options that decisions depend on.
 
 Belongs here: values that the planner reads. Does not: how calls are made (``service``), where options come
 from (``cli``).

@@ -19,9 +19,9 @@ from batchrun.model.entries.states import GOING_STATUSES, Outlook, outlook
 if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry, Run
 
-#: How far the service's clock and ours may be apart where a run's age tells it from another.
+#: How far the service's clock and ours may be apart where a run is recognised by its age.
 _CLOCK_SLACK: Final = timedelta(minutes=10)
-#: One run's creation, told twice, may be rounded.
+#: The same time of creation may be rounded in one answer and not in another.
 _ROUNDING: Final = timedelta(seconds=1)
 #: The code of a listing whose pages have no end: all of it shows nothing, and a part of it may.
 ENDLESS: Final = "EndlessListing"
@@ -51,7 +51,7 @@ class Sought:
 
 
 def sought(entry: Entry, run: Run, name: str | None) -> Sought:
-    """Return what tells *run*, the entry's own, from others."""
+    """Return what *run*, the entry's own, is recognised by."""
     return Sought(run=run, name=name, intended_at=entry.intended_at, accepted_at=entry.accepted_at)
 
 

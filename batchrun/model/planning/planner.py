@@ -14,7 +14,7 @@ What is open is read from the ledger as it is needed (:mod:`reading`). While it 
 be cancelled, or what is in flight, nothing else is planned: else an entry could be sent that a page has shown
 as not sent.
 
-Belongs here: which part is told what, and the order of the parts. Does not: what an outcome means
+Belongs here: which part takes which stimulus, and the order of the parts. Does not: what an outcome means
 (``verdicts``), where an event leads (``entries.transitions``), and doing anything.
 """
 
@@ -107,7 +107,7 @@ class Planner:
         in which they are returned, so that what a sweep showed is recorded before what is seen later.
 
         Raises:
-            InvariantError: A defect; the message tells what the planner was told before.
+            InvariantError: A defect; the message lists the stimuli before.
         """
         self._moment = moment
         actions: list[Action] = []
@@ -172,7 +172,7 @@ class Planner:
         if len(ids) != len(set(ids)):
             raise InvariantError(f"an entry is in two places: {sorted(ids)}")
 
-    # -- what the planner is told
+    # -- stimuli
 
     def _take(self, stimulus: Stimulus, moment: Moment) -> Sequence[Action]:  # noqa: C901, PLR0912 (the door)
         match stimulus:

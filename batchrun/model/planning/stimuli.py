@@ -1,5 +1,5 @@
 """
-What the planner is told: what came of an action, and what happened elsewhere. Facts, in the past tense.
+What the planner takes in: what came of an action, and what happened elsewhere. Facts, in the past tense.
 
 Belongs here: the stimuli, the moment that they come with, and the story of the last ones. Does not: what
 follows from them (``planner`` and its parts); what happens to an entry, which is an event
@@ -239,7 +239,7 @@ class Drained:
     """Nothing more is to be done; what is in the air is still awaited."""
 
 
-#: What happens in one lane, or is to be told to each.
+#: What happens in one lane, or concerns each.
 LaneStimulus: TypeAlias = (
     Swept
     | SweepFailed
@@ -283,12 +283,12 @@ class Told:
         self._told: deque[tuple[float, _Gist]] = deque(maxlen=_KEPT)
 
     def add(self, stimulus: Stimulus, now: float) -> None:
-        """Keep one, told at *now* in loop time."""
+        """Keep one, which came at *now* in loop time."""
         if not isinstance(stimulus, RatesLearned):  # as often as calls are answered, and of no entry
             self._told.append((now, _gist(stimulus)))
 
     def story(self, stimulus: Stimulus) -> str:
-        """Return what was told of the stimulus's entry, and of none in particular."""
+        """Return those about the stimulus's entry, and those about none in particular."""
         subject = _gist(stimulus)[0]
         return ", ".join(
             f"{_word(gist)} at {now:.1f} s" for now, gist in self._told if gist[0] in {subject, None}

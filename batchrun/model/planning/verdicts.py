@@ -1,12 +1,12 @@
 """
 What an answer, or the lack of one, means for an entry: outcomes in, one event out.
 
-An entry that may not run is told from a launch that has no permission at all.
+A denial may concern one entry, or a launch that has no permission at all.
 
 A run is never gone by one answer. One by which it is (a 404, another run under its id, the status DELETED)
 may come from a service that lags or errs. So the first is kept, and its entry stays ACTIVE; one that shows
 the run takes that back. A later one, at least a listing's lag after the one before, is believed where no
-listing shows the run. Who may not list, or cannot tell by it, has three such answers instead. What was
+listing shows the run. Who may not list, or learns nothing by it, has three such answers instead. What was
 believed may be wrong all the same: a run that is there after all has its entry again, unless another attempt
 has begun.
 

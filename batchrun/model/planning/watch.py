@@ -53,7 +53,7 @@ class _Watched:
     name: str | None
     run_group: str | None
     quick_since: float = float("-inf")  #: loop time from which its pace counts, where that is later
-    ticket: int = 0  #: tells its place in the queue from those it had before
+    ticket: int = 0  #: of its present place in the queue; those with other tickets are given up
     tries: int = 0
     failures: int = 0  #: in a row
     asked_at: float = 0.0  #: loop time of the last answer to a call about this run alone

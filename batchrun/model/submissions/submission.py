@@ -102,9 +102,9 @@ UNFINISHED_STATUSES: Final = ("CREATING", "PENDING", "SUBMITTING", "STOPPING", "
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSeen:
     """
-    One answer to StartRunBatch or GetBatch; the first tells no name and no counts.
+    One answer to StartRunBatch or GetBatch; the first has no name and no counts.
 
-    Counts lag behind until the batch is PROCESSED. None is what the answer does not tell.
+    Counts lag behind until the batch is PROCESSED. None is what the answer leaves out.
     """
 
     id: str
@@ -139,17 +139,17 @@ class BatchRow:
     One item of ListRunsInBatch.
 
     The status is that of the last operation on the row, a cancel or delete too: whether the row was ever
-    started is told by its run alone.
+    started, only its run shows.
     """
 
     setting_id: str  #: as it was given in the request
-    run: Run | None  #: PENDING, since its status is not told here
+    run: Run | None  #: PENDING, since its status is not listed here
     status: str | None = None  #: such as SUCCESS, FAILED or CANCEL_FAILED; None before it was submitted
     code: str | None = None  #: why the submission failed: the name of an error of StartRun
     message: str | None = None
 
 
 def told_twice(rows: Iterable[BatchRow]) -> set[str]:
-    """Return the uuids that a listing tells of more than one run: they cannot be right."""
+    """Return the uuids that a listing has for more than one run: they cannot be right."""
     runs = {(row.run.uuid, row.run.id) for row in rows if row.run is not None}
     return {uuid for uuid, count in Counter(uuid for uuid, _ in runs).items() if count > 1}

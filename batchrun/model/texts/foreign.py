@@ -1,5 +1,5 @@
 """
-Text of others, before it is kept or told: the service, a proxy or a configuration may have said anything.
+Text of others, before it is kept or shown: the service, a proxy or a configuration may have said anything.
 
 Belongs here: which characters no store takes, how long a text may be, what of an address is a secret, and
 whether it leads to this machine. Does not: which field is a text at all (``service.wire``), what a terminal
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 #: Characters of a message that are kept: enough for any, and not a ledger's size for each row.
 KEPT: Final = 10_000
-#: Characters that are told of one where it is not what was asked for.
+#: Characters that are shown of one where it is not what was asked for.
 TOLD: Final = 400
 _CUT: Final = "..."
 #: NUL ends a text in many a store, and half of a surrogate pair is no character.

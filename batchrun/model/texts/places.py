@@ -93,7 +93,7 @@ def before_wildcards(pattern: str) -> str:
 
 def matcher(pattern: str) -> Callable[[str], bool]:
     """
-    Return what tells whether a key matches *pattern*.
+    Return the test whether a key matches *pattern*.
 
     It takes time in proportion to the key, whatever the pattern: ``fnmatch`` never tries a star twice.
     """

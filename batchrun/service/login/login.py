@@ -166,7 +166,7 @@ class Login:
 
     async def access_key(self) -> str | None:
         """
-        Return the access key in use, by which credentials are told apart; None where there are none.
+        Return the access key in use, by which credentials are distinguished; None where there are none.
 
         Raises:
             UsageError: There can be none any more, as they are configured.

@@ -86,7 +86,7 @@ class Origin:
         return key in self._merged(self.holder)
 
     def option(self) -> str:
-        """Return the option by which the AWS CLI is told the profile that holds the login."""
+        """Return the option that gives the AWS CLI the profile that holds the login."""
         return "" if self.holder == _DEFAULT else f" --profile {self.holder}"
 
     def _merged(self, profile: str) -> Mapping[str, Any]:

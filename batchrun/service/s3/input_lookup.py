@@ -5,7 +5,7 @@ A bucket is asked about itself once, by listing what begins with its first place
 why it is refused, and means one thing where the bucket may be listed, and another where it may not. Nothing
 is charged to a caller who has not said so.
 
-Belongs here: which calls tell what of a place. Does not: which places there are (``manifest.inputs``), making
+Belongs here: which calls show what of a place. Does not: which places there are (``manifest.inputs``), making
 a call (``object_calls``), what follows (``cli``).
 """
 

@@ -2,7 +2,7 @@
 Single calls to S3 about the places of objects: each in its turn, and again where that may help.
 
 Belongs here: HeadObject and a page of ListObjectsV2, paced and retried, and reading what they answer. Does
-not: which calls tell what (``input_lookup``).
+not: which calls show what (``input_lookup``).
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ _ARCHIVED: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 
 
 class Refusal(enum.Enum):
-    """What a HEAD was answered that tells nothing of the object."""
+    """Answers to a HEAD that say nothing of the object."""
 
     NOT_FOUND = enum.auto()
     OTHER = enum.auto()  #: no permission, no login, another region: there is no body to say which

@@ -52,7 +52,7 @@ class PatientWriting:
     """Writes of one login, which is renewed where S3 does not take it any more."""
 
     def __init__(self, login: Login, patience: Patience, clock: Clock, *, event: str) -> None:
-        """Say whose; *event* tells in the log, once a minute, that something is not written yet."""
+        """Say whose; *event* is logged once a minute while something is not written yet."""
         self._login = login
         self._patience = patience
         self._clock = clock
@@ -101,7 +101,7 @@ class S3SettingsStore(SettingsStore):
 
     async def keep(self, uri: str, body: bytes) -> None:
         """Call PutObject, and HeadObject where something is there."""
-        there: int | None = None  #: bytes; of what may not be looked at, the name tells what it is
+        there: int | None = None  #: bytes; of what may not be looked at, the name says what it is
 
         async def write(login: Login) -> None:
             nonlocal there

@@ -39,7 +39,7 @@ _MOST: Final = 5 * _GIB
 _SLOWEST: Final = 128 * 1024
 #: Bytes that are held while they are sent: nearly all results that there are.
 _HELD: Final = 16 * 1024 * 1024
-#: Where a HEAD says nothing: nothing there, no permission, another region, and no body that tells which.
+#: Where a HEAD says nothing: nothing there, no permission, another region, and no body that says which.
 _UNTOLD: Final = frozenset({301, 307, 400, 403, 404})
 #: What is said where something is there, and must not be replaced.
 _IS_THERE: Final = frozenset({"PreconditionFailed", "412"})

@@ -22,7 +22,11 @@ _PAGE: Final = 500
 
 
 class Desk:
-    """The planner's way to the ledger of one batch."""
+    """
+    The planner's way to the ledger of one batch.
+
+    What records raises LeaseLostError or LedgerError where nothing more may or can be recorded.
+    """
 
     def __init__(self, held: HeldBatch, recorder: Recorder, clock: Clock, limits: Limits) -> None:
         self._limits = limits
@@ -63,21 +67,11 @@ class Desk:
         return CancellationsRead(read=read, page=page)
 
     async def withdraw(self, withdraw: Withdraw) -> Withdrew:
-        """
-        Record that entries are cancelled that were never sent.
-
-        Raises:
-            LeaseLostError, LedgerError: Nothing more may or can be recorded.
-        """
+        """Record that entries are cancelled that were never sent."""
         event = Withdrawn(at=self._clock.utcnow(), message=WITHDRAWN)
         await self._recorder.record_all((entry, event) for entry in withdraw.entries)
         return Withdrew(withdraw=withdraw)
 
     async def note(self, note: Note) -> None:
-        """
-        Record how far runs have come.
-
-        Raises:
-            LeaseLostError, LedgerError: Nothing more may or can be recorded.
-        """
+        """Record how far runs have come."""
         await self._recorder.record_all(note.news)

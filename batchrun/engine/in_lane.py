@@ -23,7 +23,12 @@ class Common:
 
 
 class InLane:
-    """Whatever acts in one lane of a launch, and what it acts with there."""
+    """
+    Whatever acts in one lane of a launch, and what it acts with there.
+
+    Its actions raise ServiceUnusableError where the launch as a whole lacks a permission, credentials or a
+    service, and LeaseLostError or LedgerError where nothing more may or can be recorded.
+    """
 
     def __init__(self, link: LaneLink, common: Common) -> None:
         self._lane = link.name

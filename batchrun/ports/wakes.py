@@ -20,7 +20,12 @@ class WakeMessage:
 
 
 class WakeQueue(ABC):
-    """A queue of messages, each of which comes again some time after it was received, until it is deleted."""
+    """
+    A queue of messages, each of which comes again some time after it was received, until it is deleted.
+
+    Its calls raise CallError where the queue cannot be asked, and ServiceUnusableError where there is no
+    login.
+    """
 
     @property
     @abstractmethod
@@ -29,20 +34,8 @@ class WakeQueue(ABC):
 
     @abstractmethod
     async def receive(self) -> Sequence[WakeMessage]:
-        """
-        Return some messages, as soon as there are any; none after some seconds without.
-
-        Raises:
-            CallError: The queue cannot be asked.
-            ServiceUnusableError: There is no login.
-        """
+        """Return some messages, as soon as there are any; none after some seconds without."""
 
     @abstractmethod
     async def delete(self, receipts: Sequence[str]) -> None:
-        """
-        Delete messages; what fails comes again, and does no harm.
-
-        Raises:
-            CallError: The queue cannot be asked.
-            ServiceUnusableError: There is no login.
-        """
+        """Delete messages; what fails comes again, and does no harm."""

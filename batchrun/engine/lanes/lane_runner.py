@@ -94,13 +94,7 @@ class LaneRunner:
         return rates
 
     async def outcome(self, action: LaneAction) -> Acted | SubmittedTogether | Followed | Swept | SweepFailed:
-        """
-        Carry out an action.
-
-        Raises:
-            ServiceUnusableError: The lane cannot be used.
-            LeaseLostError, LedgerError: Nothing more may or can be recorded.
-        """
+        """Carry out an action; raises what its part does (:class:`InLane`)."""
         match action:
             case Submit() | Replay() | Settle():
                 return await self._submitter.submit(action)

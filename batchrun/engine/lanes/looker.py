@@ -47,24 +47,12 @@ class Looker(InLane):
         )
 
     async def look(self, action: Look | Cancel) -> Acted:
-        """
-        Call GetRun, and record what it says.
-
-        Raises:
-            ServiceUnusableError: GetRun is denied again and again.
-            LeaseLostError, LedgerError: Nothing more may or can be recorded.
-        """
+        """Call GetRun, and record what it says."""
         entry = await self._look(action.entry)
         return Acted(action=action, entry=entry or action.entry, is_answered=entry is not None)
 
     async def cancel(self, action: Cancel) -> Acted:
-        """
-        Call CancelRun, but only right after GetRun has shown that the id is still our run's.
-
-        Raises:
-            ServiceUnusableError: A permission is missing that the launch cannot do without.
-            LeaseLostError, LedgerError: Nothing more may or can be recorded.
-        """
+        """Call CancelRun, but only right after GetRun has shown that the id is still our run's."""
         looked = await self.look(action)
         entry, run = looked.entry, looked.entry.run
         is_there = looked.is_answered and entry.state is State.ACTIVE and entry.missed_at is None

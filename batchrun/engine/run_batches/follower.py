@@ -83,13 +83,7 @@ class Follower(InLane):
         self._unlisted = Unlisted(link, common)
 
     async def follow(self, action: Follow) -> Followed:
-        """
-        Ask what became of the action's rows, and record it.
-
-        Raises:
-            ServiceUnusableError: The launch as a whole lacks a permission, credentials or a service.
-            LeaseLostError, LedgerError: Nothing more may or can be recorded.
-        """
+        """Ask what became of the action's rows, and record it."""
         submission = await self._held.submission(action.request_id)
         if submission is None:
             raise InvariantError(f"submission {action.request_id} is followed, and not in the ledger")

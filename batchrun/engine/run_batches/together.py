@@ -80,10 +80,6 @@ class BatchSubmitter(InLane):
 
         The submission is durable before anything leaves, and nothing leaves after a proof has ended. What was
         let go of before it was sent comes back as it was.
-
-        Raises:
-            ServiceUnusableError: The launch as a whole lacks a permission, credentials or a service.
-            LeaseLostError, LedgerError: Nothing more may or can be recorded.
         """
         wave = _Wave(action)
         made, turn = await self._ready(wave)

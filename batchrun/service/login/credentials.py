@@ -78,7 +78,9 @@ class Credentials:
     """
     Credentials of one profile, or of a role assumed with another's.
 
-    They are found once. Who wants to know whether somebody has logged in again meanwhile makes others.
+    They are found once. Who wants to know whether somebody has logged in again meanwhile makes others. To
+    find and keep them raises UsageError where there can be none, as they are configured, and
+    ServiceUnusableError where there are none now.
     """
 
     def __init__(self, whose: Whose, region: str | None, sources: Sources, limits: Limits) -> None:
@@ -120,13 +122,7 @@ class Credentials:
         return self._region or configured_region(self.session)
 
     async def find(self, *, is_local: bool) -> bool:
-        """
-        Find credentials that can be signed with; only where the service *is_local* it can do without.
-
-        Raises:
-            UsageError: There can be none, as they are configured.
-            ServiceUnusableError: There are none now.
-        """
+        """Find credentials that can be signed with; only where the service *is_local* it can do without."""
         async with self._one_at_a_time:
             if self._failure is not None:
                 raise self._failure
@@ -152,13 +148,7 @@ class Credentials:
             raise none_found(self.origin)
 
     async def keep(self) -> None:
-        """
-        See to it that what was found is still good, and look again where it is not.
-
-        Raises:
-            UsageError: There can be none any more, as they are configured.
-            ServiceUnusableError: There are none now.
-        """
+        """See to it that what was found is still good, and look again where it is not."""
         if self._guard is not None:
             await self._guard.get_frozen_credentials()
 

@@ -50,13 +50,7 @@ class Guard(AioCredentials):
         self._one_at_a_time = anyio.Lock()
 
     async def get_frozen_credentials(self) -> Any:  # type: ignore[override]
-        """
-        Return keys that are good now, as botocore asks for them before each call.
-
-        Raises:
-            UsageError: There can be none, as they are configured.
-            ServiceUnusableError: There are none now.
-        """
+        """Return keys that are good now, as botocore asks for before each call; raises as ``freeze`` does."""
         if self._is_good_for(_EARLY):
             return self._frozen
         if self._is_good_for(0) and (self._is_early() or self._one_at_a_time.locked()):
@@ -98,12 +92,7 @@ class Guard(AioCredentials):
 
 
 def check(frozen: Any) -> None:
-    """
-    Hold keys against what can be signed with.
-
-    Raises:
-        ValueError: They cannot be.
-    """
+    """Hold keys against what can be signed with. Raises ValueError where they cannot be."""
     keys = {
         "access key": frozen.access_key,
         "secret": frozen.secret_key,

@@ -31,12 +31,7 @@ class TimeLeft:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """
-        End the block when the time is over.
-
-        Raises:
-            TimeoutError: It was.
-        """
+        """End the block when the time is over. Raises TimeoutError where it was."""
         self.given = self._limits.machine
         with anyio.CancelScope(deadline=anyio.current_time() + self.given) as scope:
             self._scope = scope

@@ -82,7 +82,8 @@ class Login:
     One login, as options, environment and AWS's own files describe it.
 
     It is found once. Who wants to know whether somebody has logged in again meanwhile takes another
-    (:meth:`renewed`).
+    (:meth:`renewed`). Whatever needs credentials raises UsageError where there can be none, as they are
+    configured, and ServiceUnusableError where there are none now.
     """
 
     def __init__(self, target: Target, *, limits: Limits = _USUAL, among: Logins | None = None) -> None:
@@ -144,34 +145,16 @@ class Login:
         return unusable(error, self._credentials.origin)
 
     async def has_credentials(self, *, is_local: bool) -> bool:
-        """
-        Find credentials that can be signed with; only where the service *is_local* it can do without.
-
-        Raises:
-            UsageError: There can be none, as they are configured.
-            ServiceUnusableError: There are none now.
-        """
+        """Find credentials that can be signed with; only where the service *is_local* it can do without."""
         _ = self.region  # read first, in our words: roles are assumed there
         return await self._credentials.find(is_local=is_local)
 
     async def keep(self) -> None:
-        """
-        See to it that what was found is still good, and look again where it is not.
-
-        Raises:
-            UsageError: There can be none any more, as they are configured.
-            ServiceUnusableError: There are none now.
-        """
+        """See to it that what was found is still good, and look again where it is not."""
         await self._credentials.keep()
 
     async def access_key(self) -> str | None:
-        """
-        Return the access key in use, by which credentials are distinguished; None where there are none.
-
-        Raises:
-            UsageError: There can be none any more, as they are configured.
-            ServiceUnusableError: There are none now.
-        """
+        """Return the access key in use, by which credentials are distinguished; None where there are none."""
         guard = self._credentials.guard
         return None if guard is None else str((await guard.get_frozen_credentials()).access_key)
 

@@ -1,4 +1,9 @@
-"""One object written to S3, whole, and a look at what is there; files of ours say what they are."""
+"""
+One object written to S3, whole, and a look at what is there; files of ours say what they are.
+
+Whatever calls raises UsageError where the profile does not exist, and ServiceUnusableError where there are no
+credentials.
+"""
 
 from __future__ import annotations
 
@@ -67,14 +72,11 @@ async def put(
     """
     Write *size* bytes as an object, and say with them what is *asked*.
 
-    Returns:
-        False where something is there, which without *replaces* is left alone.
+    Returns False where something is there, which without *replaces* is left alone.
 
     Raises:
         ConflictError: Something is just being written there.
         CallError: It is too large, cannot be written, or nobody knows whether it was.
-        ServiceUnusableError: There are no credentials.
-        UsageError: The profile does not exist.
     """
     if size > _MOST:
         words = f"it has {size / _GIB:.1f} GiB, and one upload takes {_MOST // _GIB}"
@@ -98,14 +100,7 @@ async def put(
 
 
 async def look(login: Login, uri: str) -> Mapping[str, Any] | None:
-    """
-    Return what HeadObject says; None where there is no object that may be looked at.
-
-    Raises:
-        CallError: S3 cannot be asked.
-        ServiceUnusableError: There are no credentials.
-        UsageError: The profile does not exist.
-    """
+    """Return what HeadObject says; None where no object may be looked at. May raise CallError."""
     bucket, key = split_uri(uri)
     try:
         async with s3_client(login) as client:

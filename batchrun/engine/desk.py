@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.entries.events import Withdrawn
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _PAGE: Final = 500
 
 
+@dataclass(frozen=True)
 class Desk:
     """
     The planner's way to the ledger of one batch.
@@ -28,50 +30,49 @@ class Desk:
     What records raises LeaseLostError or LedgerError where nothing more may or can be recorded.
     """
 
-    def __init__(self, held: HeldBatch, recorder: Recorder, clock: Clock, limits: Limits) -> None:
-        self._limits = limits
-        self._held = held
-        self._recorder = recorder
-        self._clock = clock
+    held: HeldBatch
+    recorder: Recorder
+    clock: Clock
+    limits: Limits
 
     async def choices(self) -> ChoicesRead:
         """Read for which lanes there is something to send."""
-        if self._limits.engine is Engine.STARTRUN:
-            return ChoicesRead(choices=[Choice(lanes=lanes) for lanes in await self._held.choices()])
+        if self.limits.engine is Engine.STARTRUN:
+            return ChoicesRead(choices=[Choice(lanes=lanes) for lanes in await self.held.choices()])
         after = -1
-        while unshaped := await self._held.unshaped(limit=_PAGE, after=after):
+        while unshaped := await self.held.unshaped(limit=_PAGE, after=after):
             after = unshaped[-1].position
-            await self._held.keep_shapes({entry.id: shape_of(entry.id, entry.asked) for entry in unshaped})
-        return ChoicesRead(choices=await self._held.shaped_choices())
+            await self.held.keep_shapes({entry.id: shape_of(entry.id, entry.asked) for entry in unshaped})
+        return ChoicesRead(choices=await self.held.shaped_choices())
 
     async def due(self, read: ReadDue) -> DueRead:
         """Read what is to be sent, and where that is all, when the next is due."""
         lanes, shape = read.lanes, read.shape
-        entries = await self._held.due(
+        entries = await self.held.due(
             at=read.at, limit=read.limit, skip=read.besides, horizon=read.horizon, lanes=lanes, shape=shape
         )
         is_all = len(entries) < read.limit
-        next_due = await self._held.next_due(after=read.at, lanes=lanes, shape=shape) if is_all else None
+        next_due = await self.held.next_due(after=read.at, lanes=lanes, shape=shape) if is_all else None
         return DueRead(read=read, entries=entries, next_due=next_due)
 
     async def in_flight(self, read: ReadInFlight) -> InFlightRead:
         """Read a page of entries that hold a slot, as they are between two commits."""
         is_first = read.state is State.SUBMITTING and read.after < 0
-        submissions = await self._recorder.open_submissions() if is_first else ()
-        entries = await self._recorder.in_state(read.state, limit=_PAGE, after=read.after)
+        submissions = await self.recorder.open_submissions() if is_first else ()
+        entries = await self.recorder.in_state(read.state, limit=_PAGE, after=read.after)
         return InFlightRead(read=read, entries=entries, submissions=submissions)
 
     async def cancellations(self, read: ReadCancellations) -> CancellationsRead:
         """Read a page of what people asked to be cancelled."""
-        page = await self._held.cancellations(limit=_PAGE, after=read.after)
+        page = await self.held.cancellations(limit=_PAGE, after=read.after)
         return CancellationsRead(read=read, page=page)
 
     async def withdraw(self, withdraw: Withdraw) -> Withdrew:
         """Record that entries are cancelled that were never sent."""
-        event = Withdrawn(at=self._clock.utcnow(), message=WITHDRAWN)
-        await self._recorder.record_all((entry, event) for entry in withdraw.entries)
+        event = Withdrawn(at=self.clock.utcnow(), message=WITHDRAWN)
+        await self.recorder.record_all((entry, event) for entry in withdraw.entries)
         return Withdrew(withdraw=withdraw)
 
     async def note(self, note: Note) -> None:
         """Record how far runs have come."""
-        await self._recorder.record_all(note.news)
+        await self.recorder.record_all(note.news)

@@ -35,6 +35,7 @@ class InLane:
         self._service = link.service
         self._recognition = link.recognition
         self._waits = link.waits
+        self._ledger = common.parts.ledger
         self._held = common.parts.held
         self._limits = common.parts.limits
         self._clock = common.parts.clock

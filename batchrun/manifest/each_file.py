@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import stat
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -53,15 +53,15 @@ _ANY_DEPTH: Final = "**"
 _OPTION: Final = Place(source="--each-file")
 
 
+@dataclass(frozen=True)
 class EachFile:
     """The files that a pattern means, as rows."""
 
-    def __init__(self, source: Source, beyond: Beyond, model: RequestModel, problems: Problems) -> None:
-        self._source = source
-        self._beyond = beyond
-        self._model = model
-        self._problems = problems
-        self.retry = RetryPolicy()
+    source: Source
+    beyond: Beyond
+    model: RequestModel
+    problems: Problems
+    retry: RetryPolicy = RetryPolicy()  # noqa: RUF009 (it is frozen)
 
     def head(self) -> Head:
         """Return nothing: whatever the files say, each says of its own run."""
@@ -75,7 +75,7 @@ class EachFile:
             ManifestError: There is no such file.
         """
         files.refuse_options()
-        for entry_id, paths in _by_id(self._source.path).items():
+        for entry_id, paths in _by_id(self.source.path).items():
             if len(paths) > 1:
                 self._refuse(entry_id, paths)
                 continue
@@ -83,14 +83,14 @@ class EachFile:
             try:
                 record = self._record(paths[0], entry_id)
             except ManifestError as error:
-                self._problems.absorb(error)
+                self.problems.absorb(error)
                 continue
             if record is not None:
                 yield record
 
     def _record(self, path: str, entry_id: str) -> Record | None:
-        found = table(path, *_WHAT, self._problems, self._source.format, beyond=self._beyond)
-        match document_kind(found.fields, self._model):
+        found = table(path, *_WHAT, self.problems, self.source.format, beyond=self.beyond)
+        match document_kind(found.fields, self.model):
             case DocumentKind.PARAMETERS:
                 places = {(_PARAMETERS, *inner): at for inner, at in found.places.items()}
                 fields: dict[str, Json] = {"id": entry_id, _PARAMETERS: found.fields}
@@ -100,7 +100,7 @@ class EachFile:
             case DocumentKind.EITHER:
                 message = "its names may be fields of StartRun, or parameters that are called like them"
                 cure = 'say so: write parameters as {"parameters": {...}}'
-                self._problems.add(found.place, message, cure, row=entry_id)
+                self.problems.add(found.place, message, cure, row=entry_id)
                 return None
 
     def _of_request(self, found: Record, entry_id: str) -> Record:
@@ -108,14 +108,14 @@ class EachFile:
         fields = {name: value for name, value in found.fields.items() if name != REQUEST_ID}
         if fields.get("id", entry_id) != entry_id:
             message = f"the id of a run that has a file is the file's name: {shown(entry_id)}"
-            self._problems.add(found.place_of(("id",)), message, "leave id out", row=entry_id, field="id")
+            self.problems.add(found.place_of(("id",)), message, "leave id out", row=entry_id, field="id")
         return replace(found, fields={**fields, "id": entry_id})
 
     def _refuse(self, entry_id: str, paths: list[str]) -> None:
         message = f"{len(paths)} files have this id, {printable(paths[1], None)} among them"
-        pattern = printable(shlex.quote(_with_id(self._source.path)), None)
+        pattern = printable(shlex.quote(_with_id(self.source.path)), None)
         cure = f"rename them, or say in the pattern which part of it is the id, such as --each-file {pattern}"
-        self._problems.add(Place(source=paths[0]), message, cure, row=entry_id, field="id")
+        self.problems.add(Place(source=paths[0]), message, cure, row=entry_id, field="id")
 
 
 def _with_id(pattern: str) -> str:

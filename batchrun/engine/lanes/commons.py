@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from batchrun.engine.in_lane import InLane
 from batchrun.errors import LedgerError
 from batchrun.model.planning.stimuli import OthersCounted
 from batchrun.ports.service import SharedPaces
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from batchrun.engine.in_lane import Common
     from batchrun.engine.parts import LaneLink
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.service import HealthOmics
     from batchrun.ports.stored import Commons, LeftPace, Stretch
 
 #: Seconds between two counts of others' runs.
@@ -74,16 +74,12 @@ class LedgerPaces(SharedPaces):
         return await self._ledger.left_pace(commons, at=self._clock.utcnow())
 
 
-class Others:
+class Others(InLane):
     """How many runs of other batches are active in a lane's account, for a launch that has to heed them."""
 
     def __init__(self, link: LaneLink, common: Common, tell: Callable[[OthersCounted], None]) -> None:
-        self._lane = link.name
-        self._service = link.service
+        super().__init__(link, common)
         self._most = link.account_max_active
-        self._batch = common.parts.held.name
-        self._ledger = common.parts.ledger
-        self._clock = common.parts.clock
         self._tell = tell
         self._counted: int | None = None
         self._said = -math.inf
@@ -94,7 +90,7 @@ class Others:
         if self._most is None:
             return
         active = await self._ledger.active_there(*self._service.place)
-        others = {batch: number for batch, number in active.items() if batch != self._batch}
+        others = {batch: number for batch, number in active.items() if batch != self._held.name}
         counted = sum(others.values())
         if counted != self._counted:
             self._counted = counted
@@ -103,7 +99,7 @@ class Others:
         if is_full and others and self._clock.monotonic() - self._said >= _SAY_EVERY:
             self._said = self._clock.monotonic()
             lane = {} if self._lane is None else {"lane": self._lane}
-            log.info("account_full", batch=self._batch, **lane, most=self._most, of_other_batches=others)
+            log.info("account_full", batch=self._held.name, **lane, most=self._most, of_other_batches=others)
         self.in_the_way = counted if is_full else 0
 
     async def run(self) -> None:
@@ -113,30 +109,20 @@ class Others:
             await self.count()
 
 
-class PaceKeeper:
+class PaceKeeper(InLane):
     """The paces of one account's operations, beside the ledger that has them."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        service: HealthOmics,
-        clock: Clock,
-        *,
-        holder: str,
-        account_max_active: int | None = None,
-    ) -> None:
-        self._ledger = ledger
-        self._holder = holder
-        self._most = account_max_active
-        self._service = service
-        self._clock = clock
+    def __init__(self, link: LaneLink, common: Common) -> None:
+        super().__init__(link, common)
+        self._most = link.account_max_active
 
     async def recall(self, *, will_start: bool) -> None:
         """Let the paces go on where they stood, shared with other launchers; before the first call."""
         since = self._clock.utcnow() - _FRESH
         learned = await self._ledger.paces(self._service.account, since=since)
         await self._service.recall(learned, will_start=will_start)
-        paces = LedgerPaces(self._ledger, holder=self._holder, clock=self._clock, max_active=self._most)
+        holder = self._held.lease.holder
+        paces = LedgerPaces(self._ledger, holder=holder, clock=self._clock, max_active=self._most)
         self._service.share(paces)
 
     async def run(self) -> None:

@@ -64,13 +64,7 @@ class LaneRunner:
         self._follower = Follower(link, common)
         self._looker = Looker(link, common)
         self._sweeper = Sweeper(link, parts.clock)
-        self.paces = PaceKeeper(
-            parts.ledger,
-            link.service,
-            parts.clock,
-            holder=parts.held.lease.holder,
-            account_max_active=link.account_max_active,
-        )
+        self.paces = PaceKeeper(link, common)
         self._rates: RatesLearned | None = None
         self._full_until = 0.0
 

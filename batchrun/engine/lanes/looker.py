@@ -41,10 +41,7 @@ class Looker(InLane):
         super().__init__(link, common)
         self._observer = common.observer
         self._denials = Denials()
-        limits = common.limits
-        self._absences = Absences(
-            link.service, link.recognition, self._clock, lag=limits.listing_lag, patience=limits.patience
-        )
+        self._absences = Absences(link, self._limits, self._clock)
 
     async def look(self, action: Look | Cancel) -> Acted:
         """Call GetRun, and record what it says."""

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from batchrun.clock import Clock
-    from batchrun.engine.recognition import Recognition
+    from batchrun.engine.parts import LaneLink
     from batchrun.model.entries.entry import Entry, Run, Sighting
     from batchrun.model.entries.events import Removed
+    from batchrun.model.planning.limits import Limits
     from batchrun.model.planning.listing import Listed, Sought
     from batchrun.ports.service import HealthOmics
 
@@ -35,15 +36,13 @@ log = structlog.get_logger(__name__)
 class Absences:
     """Answers, of one launch, by which runs are gone."""
 
-    def __init__(
-        self, service: HealthOmics, recognition: Recognition, clock: Clock, *, lag: float, patience: float
-    ) -> None:
-        self._service = service
-        self._recognition = recognition
+    def __init__(self, link: LaneLink, limits: Limits, clock: Clock) -> None:
+        self._service = link.service
+        self._recognition = link.recognition
+        self._lag = limits.listing_lag
         self._clock = clock
-        self._lag = lag  #: seconds
-        self._kept_at: dict[str, float] = {}  #: monotonic time of the last answer that was kept, by entry
-        self._silences = Silences(patience)
+        self._kept_at: dict[str, float] = {}  #: loop time of the last answer that was kept, by entry
+        self._silences = Silences(limits.patience)
 
     async def outcome(
         self, entry: Entry, run: Run, missed: Missed, found: Run | None
@@ -78,7 +77,7 @@ class Absences:
         return event
 
     async def _is_listed(self, entry: Entry, run: Run, found: Run | None) -> bool | None:
-        """Report what :func:`is_listed` does; what was asked for in vain for long, nobody can tell."""
+        """Report what :func:`is_listed` does; None after long without a usable answer."""
         try:
             listed = await is_listed(self._service, sought(entry, run, run_name(entry)), found)
         except CallError:

@@ -44,31 +44,22 @@ class Deleted:
     missed: list[EndedRun] = field(default_factory=list)
 
 
+@dataclass(kw_only=True)
 class Deleter:
-    """Deletes runs; for one call of :meth:`delete`."""
+    """
+    Deletes runs, *concurrency* at once; for one call of :meth:`delete`.
 
-    def __init__(
-        self,
-        *,
-        ledger: Ledger,
-        reach: Reach,
-        clock: Clock,
-        concurrency: int,
-        lag: float,
-        tell: Callable[[int], None] = lambda _: None,
-    ) -> None:
-        """
-        Delete *concurrency* runs at once; what was not there is looked for once more after *lag* seconds.
+    What was not there is looked for once more after *lag* seconds; *tell* is called with the number of those,
+    before each wait.
+    """
 
-        *tell* is called with the number of those, before each wait.
-        """
-        self._ledger = ledger
-        self._reach = reach
-        self._clock = clock
-        self._concurrency = concurrency
-        self._lag = lag
-        self._tell = tell
-        self._done = Deleted()
+    ledger: Ledger
+    reach: Reach
+    clock: Clock
+    concurrency: int
+    lag: float
+    tell: Callable[[int], None] = lambda _: None
+    _done: Deleted = field(default_factory=Deleted, init=False)
 
     async def delete(self, runs: Sequence[EndedRun]) -> Deleted:
         """
@@ -82,13 +73,13 @@ class Deleter:
         """
         for kept in range(ANSWERS):
             self._done.missed = []
-            for begin in range(0, len(runs), self._concurrency):
-                await self._delete_part(runs[begin : begin + self._concurrency], kept)
+            for begin in range(0, len(runs), self.concurrency):
+                await self._delete_part(runs[begin : begin + self.concurrency], kept)
             runs = self._done.missed
             if not runs:
                 break
-            self._tell(len(runs))
-            await self._clock.sleep(self._lag)
+            self.tell(len(runs))
+            await self.clock.sleep(self.lag)
         return self._done
 
     async def _delete_part(self, part: Sequence[EndedRun], kept: int) -> None:
@@ -101,7 +92,7 @@ class Deleter:
             with anyio.CancelScope(shield=True):
                 gone = {run.run.uuid for run in (*done.deleted, *done.gone)}
                 uuids = gone & {run.run.uuid for run in part}
-                await self._ledger.keep_deleted(uuids, at=self._clock.utcnow())
+                await self.ledger.keep_deleted(uuids, at=self.clock.utcnow())
 
     async def _delete(self, run: EndedRun, kept: int) -> None:
         was_asked = False
@@ -111,19 +102,19 @@ class Deleter:
             except OutcomeUnknownError as error:
                 # Where it was deleted all the same, the id may be another run's already: look again first.
                 if wait is None:
-                    self._done.kept.append((run, self._reach.why_not(error)))
+                    self._done.kept.append((run, self.reach.why_not(error)))
                     return
                 was_asked = was_asked or error.operation == "DeleteRun"
-                await self._clock.sleep(wait)
+                await self.clock.sleep(wait)
             except (CallError, ServiceUnusableError) as error:
-                self._done.kept.append((run, self._reach.why_not(error)))
+                self._done.kept.append((run, self.reach.why_not(error)))
                 return
             else:
                 return
 
     async def _look_and_delete(self, run: EndedRun, kept: int, *, was_asked: bool) -> None:
         found: Run | None = None
-        service = self._reach.of(run.lane)
+        service = self.reach.of(run.lane)
         try:
             found = (await service.get_run(run.run.id)).run
             if is_there(run.run, found):
@@ -140,18 +131,16 @@ class Deleter:
         if outlook(found.status) is Outlook.GOING:
             self._done.kept.append((run, f"it is {found.status}"))
             return
-        await self._reach.of(run.lane).delete_run(run.run.id)
+        await self.reach.of(run.lane).delete_run(run.run.id)
         self._done.deleted.append(run)
 
     async def _miss(self, run: EndedRun, found: Run | None, kept: int) -> None:
         """Believe that a run is gone, or not yet, or not, by the answers *kept* before and by a listing."""
-        missed = Missed(at=self._clock.utcnow(), message="")
+        missed = Missed(at=self.clock.utcnow(), message="")
         event: Missed | Removed | None = missed
         if kept:
             one = Sought(run=run.run, name=run.name)
-            event = decided(
-                missed, kept=kept, is_listed=await is_listed(self._reach.of(run.lane), one, found)
-            )
+            event = decided(missed, kept=kept, is_listed=await is_listed(self.reach.of(run.lane), one, found))
         if event is None:
             self._done.kept.append((run, LISTED))
         else:

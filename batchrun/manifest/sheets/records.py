@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import json
 from array import array
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -135,25 +136,16 @@ def _read(cell: str | list[str]) -> str:
     return cell if isinstance(cell, str) else Value(cell[0])
 
 
+@dataclass(frozen=True, kw_only=True)
 class Sheets:
     """Makes records of the sheets of one manifest."""
 
-    def __init__(
-        self,
-        *,
-        batch: str,
-        model: RequestModel,
-        environment: Environment,
-        problems: Problems,
-        own_sheets: OwnSheets,
-        looking: Looking,
-    ) -> None:
-        self._batch = batch
-        self._model = model
-        self._environment = environment
-        self._problems = problems
-        self._own_sheets = own_sheets
-        self._looking = looking
+    batch: str
+    model: RequestModel
+    environment: Environment
+    problems: Problems
+    own_sheets: OwnSheets
+    looking: Looking
 
     def records(self, table: Table, wanted: Wanted) -> Iterator[Record]:
         """
@@ -163,16 +155,16 @@ class Sheets:
             ManifestError: Reading cannot go on.
         """
         columns, header = Columns(table.header), table.place(table.line)
-        template = compiled(wanted, columns, self._model, header, self._problems)
+        template = compiled(wanted, columns, self.model, header, self.problems)
         if template is None:
             return
         own = self._own(template, wanted)
         if own is None:
             return
-        look_at(wanted, self._looking)
-        look = self._looking.table(table, uses(template, table.header))
-        maker = _Maker(table, template, own, self._own_sheets, self._problems, look)
-        for rows in grouped(table, template.group, self._problems):
+        look_at(wanted, self.looking)
+        look = self.looking.table(table, uses(template, table.header))
+        maker = _Maker(table, template, own, self.own_sheets, self.problems, look)
+        for rows in grouped(table, template.group, self.problems):
             if record := maker.record(rows):
                 yield record
 
@@ -181,15 +173,13 @@ class Sheets:
         names = [] if template.sheet_out is None else template.sheet_out.names
         try:
             own = {
-                name: self._environment.value(name.removeprefix(ENV))
-                for name in names
-                if name.startswith(ENV)
+                name: self.environment.value(name.removeprefix(ENV)) for name in names if name.startswith(ENV)
             }
         except PlaceholderError as error:
             place = wanted.each.place if wanted.sheet_out is None else wanted.sheet_out.place
-            self._problems.add(place, error.message, error.cure, field="sheet_out")
+            self.problems.add(place, error.message, error.cure, field="sheet_out")
             return None
-        return own | {"batch": self._batch}
+        return own | {"batch": self.batch}
 
 
 class _Maker:

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from batchrun.manifest.lanes.table import LaneTexts
     from batchrun.manifest.line_files import LineFiles
     from batchrun.manifest.problems import Record
-    from batchrun.manifest.rows import Checked
     from batchrun.manifest.shared import Shared
     from batchrun.manifest.source import Format, Source
     from batchrun.manifest.spool import RowPlaces
@@ -136,13 +135,17 @@ def load(
     """
     problems, looking = Problems(), Looking(today or SystemClock().utcnow().date())
     with contextlib.ExitStack() as stack:
-        kept_in = _Kept(
+        loading = _Loading(
+            source=source,
+            beyond=Beyond(stdin=stdin, objects=objects),
+            problems=problems,
+            looking=looking,
+            places=places,
             spool=stack.enter_context(contextlib.closing(Spool())),
             own_sheets=stack.enter_context(contextlib.closing(OwnSheets())),
         )
         try:
-            beyond = Beyond(stdin=stdin, objects=objects)
-            found = _spooled(source, beyond, kept_in, problems, looking, places)
+            found = loading.manifest()
         except ManifestError as error:
             problems.absorb(error)
             _raise_any(problems, looking.warnings(), is_strict=source.strict)
@@ -191,14 +194,6 @@ def _raise_any(problems: Problems, warnings: Warnings, *, is_strict: bool) -> No
         raise ManifestError(told, total, warnings=() if is_strict else warnings.told)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kept:
-    """Where everything goes that is kept for as long as the manifest is."""
-
-    spool: Spool
-    own_sheets: OwnSheets
-
-
 class _Input(Protocol):
     """What has the rows, in whatever form."""
 
@@ -211,13 +206,6 @@ class _Input(Protocol):
 
     def rows(self, files: LineFiles) -> Iterator[Record]:
         """Return each row; *files* reads what has a row on each line."""
-
-
-class _Expands(Protocol):
-    """What makes a checked row of what was read."""
-
-    def expand(self, record: Record) -> Checked | None:
-        """Return the checked row; None where it has problems, which are taken down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,71 +240,88 @@ def _input(source: Source, beyond: Beyond, problems: Problems) -> Iterator[_Inpu
             yield Document(copy, source, form, start_run(own_tags=source.tags), problems)
 
 
-def _spooled(
-    source: Source,
-    beyond: Beyond,
-    kept_in: _Kept,
-    problems: Problems,
-    looking: Looking,
-    places: RowPlaces | None,
-) -> Manifest:
-    """Read everything, and keep it as long as nothing is wrong."""
-    _refuse_stdin_twice(source)
-    with _input(source, beyond, problems) as given:
-        head = given.head()
-        common = shared(source, head, beyond, problems, looking)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loading:
+    """One load: what is read, who learns what of it, and where everything goes that is kept."""
+
+    source: Source
+    beyond: Beyond
+    problems: Problems
+    looking: Looking
+    places: RowPlaces | None
+    spool: Spool
+    own_sheets: OwnSheets
+
+    def manifest(self) -> Manifest:
+        """Read everything, and keep it as long as nothing is wrong."""
+        _refuse_stdin_twice(self.source)
+        with _input(self.source, self.beyond, self.problems) as given:
+            head = given.head()
+            common = shared(self.source, head, self.beyond, self.problems, self.looking)
+            expander, files = self._expander(head, common), self._files(common)
+            self._expand(given.rows(files), expander)
+            self.own_sheets.seal()
+            # Only now: the block may stand after the rows.
+            check_against(given.retry, expander.by_uri, self.problems)
+            own = () if self.source.is_each_file else (self.source.path,)
+            read = (*own, *self.source.shared_files, *files.beside_it)
+            place = _place(self.source)
+            return Manifest(
+                batch=common.batch,
+                lanes=() if common.lanes is None else common.lanes.lanes,
+                taken=frozenset(expander.taken),
+                lane_texts=None if self.problems.total else common.lane_texts,
+                retry=given.retry,
+                read=tuple(path for path in read if path != STDIN),
+                place=place,
+                is_named_by_place=place is not None and self.source.batch is None and head.batch is None,
+                goes_together=self.source.goes_together,
+                _spool=self.spool,
+                _own_sheets=self.own_sheets,
+            )
+
+    def _expander(self, head: Head, common: Shared) -> Expander | Offering:
+        """Return what makes checked rows of what is read."""
         expander = Expander(
             batch=common.usable_batch,
             model=common.model,
             defaults=common.defaults,
             environment=common.environment,
-            problems=problems,
+            problems=self.problems,
         )
-        lanes, offering = common.lanes, None
-        if lanes is not None and lanes.names:
-            offering = Offering(expander, lanes, head.rules, looking)
-        files = _files(source, common, beyond, kept_in.own_sheets, problems, looking)
-        rows = given.rows(files)
-        noted = rows if places is None else places.noted(rows)
-        _expand(looking.noted(noted), offering or expander, kept_in.spool, problems, source)
-        kept_in.own_sheets.seal()
-        # Only now: the block may stand after the rows.
-        check_against(given.retry, expander.by_uri, problems)
-        own = () if source.is_each_file else (source.path,)
-        place = _place(source)
-        return Manifest(
-            batch=common.batch,
-            lanes=() if lanes is None else lanes.lanes,
-            taken=frozenset() if offering is None else frozenset(offering.taken),
-            lane_texts=None if problems.total else common.lane_texts,
-            retry=given.retry,
-            read=tuple(path for path in (*own, *source.shared_files, *files.beside_it) if path != STDIN),
-            place=place,
-            is_named_by_place=place is not None and source.batch is None and head.batch is None,
-            goes_together=source.goes_together,
-            _spool=kept_in.spool,
-            _own_sheets=kept_in.own_sheets,
+        if common.lanes is None or not common.lanes.names:
+            return expander
+        return Offering(expander, common.lanes, head.rules, self.looking)
+
+    def _files(self, common: Shared) -> line_files.LineFiles:
+        """Return what reads files that have a row on each line."""
+        sheets = Sheets(
+            batch=common.usable_batch,
+            model=common.model,
+            environment=common.environment,
+            problems=self.problems,
+            own_sheets=self.own_sheets,
+            looking=self.looking,
+        )
+        return line_files.LineFiles(
+            self.source, common.model, sheets, self.problems, self.looking, self.beyond
         )
 
-
-def _files(
-    source: Source,
-    common: Shared,
-    beyond: Beyond,
-    own_sheets: OwnSheets,
-    problems: Problems,
-    looking: Looking,
-) -> line_files.LineFiles:
-    """Return what reads files that have a row on each line."""
-    sheets = Sheets(
-        batch=common.usable_batch,
-        model=common.model,
-        environment=common.environment,
-        problems=problems,
-        own_sheets=own_sheets,
-        looking=looking,
-    )
-    return line_files.LineFiles(source, common.model, sheets, problems, looking, beyond)
+    def _expand(self, rows: Iterator[Record], expander: Expander | Offering) -> None:
+        noted = rows if self.places is None else self.places.noted(rows)
+        is_empty = True
+        for record in self.looking.noted(noted):
+            is_empty = False
+            checked = expander.expand(record)
+            if checked and self.source.goes_together:
+                content = (checked.offers or checked.request).decode()
+                check_together(checked.id, content, record.place, self.problems)
+            if checked and not self.problems.total:
+                self.spool.add(checked.id, checked.request, checked.work, checked.offers)
+        if is_empty and not self.problems.total:
+            place = Place(source=self.source.shown)
+            raise unreadable(place, "there are no rows", "give at least one run")
+        self.spool.seal()
 
 
 def _place(source: Source) -> str | None:
@@ -328,20 +333,3 @@ def _refuse_stdin_twice(source: Source) -> None:
     if [source.path, *source.shared_files].count(STDIN) > 1:
         message = "standard input is given twice, and can be read once"
         raise unreadable(Place(source=name_of(STDIN)), message, "put one of the two into a file")
-
-
-def _expand(
-    rows: Iterator[Record], expander: _Expands, spool: Spool, problems: Problems, source: Source
-) -> None:
-    is_empty = True
-    for record in rows:
-        is_empty = False
-        checked = expander.expand(record)
-        if checked and source.goes_together:
-            content = (checked.offers or checked.request).decode()
-            check_together(checked.id, content, record.place, problems)
-        if checked and not problems.total:
-            spool.add(checked.id, checked.request, checked.work, checked.offers)
-    if is_empty and not problems.total:
-        raise unreadable(Place(source=source.shown), "there are no rows", "give at least one run")
-    spool.seal()

@@ -19,7 +19,7 @@ from batchrun.model.entries.retrying import LANE
 from batchrun.model.spec import NOT_WORK, asked_parameters, canonical, default_name, joined, merged, work_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from batchrun.manifest.defaults import Defaults
     from batchrun.manifest.model_check import RequestModel
@@ -133,6 +133,7 @@ class Expander:
         self._ids: dict[str, int | None] = {}
         self._overwritten: dict[str, str] = {}
         self.by_uri: Record | None = None  #: the first row that has its parameters in a file
+        self.taken: Collection[str] = ()  #: lanes that some row may go to, where there are any
 
     def expand(self, record: Record) -> Checked | None:
         """Return the checked row; None where it has problems, which are taken down."""

@@ -49,6 +49,11 @@ class Offering:
         self._roles = looking.roles(table.lanes)
         self.taken: set[str] = set()  #: lanes that some row may go to, or be led to by a retry rule
 
+    @property
+    def by_uri(self) -> Record | None:
+        """The first row that has its parameters in a file."""
+        return self._expander.by_uri
+
     def expand(self, record: Record) -> Checked | None:
         """Return the checked row; None where it has problems in any lane, which are taken down."""
         begun = self._expander.begun(record)

@@ -89,9 +89,8 @@ async def test_who_may_not_look_is_told_so(tmp_path):
     async with bench(tmp_path) as it:
         await started(it, 2)
         it.simulator.script(*parse_faults("GetRun:AccessDeniedException"))
-        with pytest.raises(ExceptionGroup) as raised:
+        with pytest.raises(ServiceUnusableError, match="omics:GetRun"):
             await looked_for(it)
-        assert raised.group_contains(ServiceUnusableError, match="omics:GetRun")
 
 
 async def test_a_listed_run_is_not_there_only_where_the_listing_says_so_too(tmp_path):

@@ -1,5 +1,5 @@
 """
-What to say when a launch may not go on.
+What to say when a launch may not continue.
 
 A permission is missing, an answer that it needs never comes, or other runs are in the way.
 """

@@ -91,7 +91,7 @@ class Launcher:
         self._draining = anyio.Event()
         self._stop = Stop.FINISHED
         self._failure: BatchrunError | None = None
-        self._unknown: set[str] = set()  #: statuses that nobody knows, each warned of once
+        self._unknown: set[str] = set()  #: unknown statuses, each warned of once
         self._has_started = False  #: whether a run of this launch's was accepted
 
     @property
@@ -181,7 +181,7 @@ class Launcher:
             lost = [lane for lane in counts.by_lane if lane and lane not in known and counts.open_in(lane)[0]]
             why |= dict.fromkeys(lost, _NO_SUCH_LANE)
         elif any(counts.open_in(link.name)[0] for link in self._links if link.name and link.name not in why):
-            return None  # a pass leaves runs that go on in lanes that can be used
+            return None  # a pass leaves runs that have not ended in lanes that can be used
         own = {lane: counts.open_in(lane)[0] for lane in why}
         words = [
             f"lane {lane}: {reason}" + (f" ({_waiting(own[lane])})" if own[lane] else "")
@@ -233,7 +233,7 @@ class Launcher:
         self._observer.recorded(before, event, after)
 
     def _warn_of_unknown(self, entry: Entry) -> None:
-        """Say once of each status that nobody knows that it is taken for "not ended"."""
+        """Say once of each unknown status that it is taken for "not ended"."""
         status = entry.run.status if entry.run else ""
         if status and not is_known_status(status) and status not in self._unknown:
             self._unknown.add(status)

@@ -20,7 +20,7 @@ class LeaseKeeper:
         self._held = held
         self._ttl = ttl
         self._clock = clock
-        # Not when it was claimed: nobody knows how long ago that was, so the first call has it renewed.
+        # Not when it was claimed: that may be long ago, so the first call has it renewed.
         self._renewed_at: datetime | None = None  #: by the clock's latest time
         self._one_at_a_time = anyio.Lock()
 

@@ -48,7 +48,7 @@ class WakeLink:
 
     queues: Sequence[WakeQueue]  #: that queue by each login that may reach it, the one to try first first
     lanes: frozenset[str] | None = None  #: those whose messages it has; None: of whichever lane
-    is_given: bool = True  #: whether the user said that it is for this, and not a manifest of whoever's
+    is_given: bool = True  #: whether the user said that it is for this, and not a manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

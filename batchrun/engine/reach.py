@@ -34,7 +34,7 @@ class Reach:
         Return the service that knows the runs of *lane*.
 
         Raises:
-            ServiceUnusableError: It cannot be used, or nobody said how to reach it.
+            ServiceUnusableError: It cannot be used, or it was not said how to reach it.
         """
         name = or_home(lane, self.home)
         if name in self.services:

@@ -1,5 +1,5 @@
 """
-Whether a service knows a batch, where nobody can say whose account it is.
+Whether a service knows a batch, where its account is not known.
 
 Belongs here: what it has shown in one launch, and asking it. Does not: when an account is known
 (``service``), how much an answer weighs (``model.planning.verdicts``).

@@ -167,7 +167,7 @@ class Recorder:
         return await self._held.earlier(entry.id)
 
     async def run(self) -> None:
-        """Commit for ever, one commit at a time; meant to be cancelled when nobody records any more."""
+        """Commit for ever, one commit at a time; meant to be cancelled when all is recorded."""
         while True:
             await self._has_work.wait()
             await self._gather()

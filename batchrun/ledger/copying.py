@@ -3,7 +3,7 @@ Batches copied from one ledger into another, of whichever kind each is.
 
 A batch is worked on in one ledger. So it is first made in the target, where it is closed until it is whole,
 then closed in the source, which names the target; only then it is copied, a slice in each transaction,
-compared row by row, and opened. Whatever ends a copy, the same again goes on with it. A copy for reading
+compared row by row, and opened. Whatever ends a copy, the same command continues it. A copy for reading
 leaves the source as it is, and stays closed itself.
 Belongs here: that order, and the comparison. Does not: the statements (``sql/copy.sql``), opening either
 ledger (``place``).
@@ -108,7 +108,7 @@ class Copy:
 
     def copy(self, batch: str, told: Callable[[int], None]) -> Copied:
         """
-        Copy a batch, or go on with it; *told* is called with how many entries are copied, after each slice.
+        Copy a batch, or continue its copy; *told* gets the number of entries copied, after each slice.
 
         Raises:
             UsageError: The source has no such batch or has it closed, or the target has one of this name.
@@ -238,7 +238,7 @@ class Copy:
             self._write(f"copy_{table}", self._source.all(f"copied_{table}", **span))
 
     def _copy_rest(self, source: int, target: int) -> None:
-        """Copy what belongs to the batch; fences go on where they stood, as every history has had one."""
+        """Copy what belongs to the batch; fences count on, as every history has had one."""
         for read, write in (("copied_lanes", "copy_lane"), ("copied_notices", "copy_notice")):
             self._write(write, self._source.all(read, batch=source), batch=target)
         fences = self._source.all("copied_fence", batch=source)

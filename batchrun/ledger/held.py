@@ -108,7 +108,7 @@ class SqlHeldBatch(Submitting, SqlBatch, HeldBatch):
 
     async def release(self) -> None:
         await self._release()
-        # Not before: where the disk is full the row stays, and the lock must say that nobody is behind it.
+        # Not before: where the disk is full the row stays, and the lock must say that no process has it.
         await self._forget()
 
     @writes

@@ -41,7 +41,7 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
             f"batch '{batch}' is held by {last.holder} until "
             f"{time_of(last.expires_at):%Y-%m-%d %H:%M:%S} UTC; stop that launcher, or wait for it"
         )
-    check_open(store, key, batch)  # only now: whoever closes it claims it first
+    check_open(store, key, batch)  # only now: to close it is to claim it first
     store.lock(key, fence)
     return Lease(batch=batch, holder=holder, fence=fence, expires_at=at + ttl)
 

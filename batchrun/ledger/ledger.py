@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 _MICROS: Final = 1_000_000
-#: Seconds in the past from which time is still given out: whoever takes some needs that long to ask.
+#: Seconds in the past from which time is still given out: asking for it may take that long.
 _LATE: Final = 0.05
 
 
@@ -86,7 +86,7 @@ class SqlLedger(Placed, Ledger):
                     raise
             return await self._write(job)
         except anyio.get_cancelled_exc_class():
-            # Nobody learns of this lease, so nobody would release it.
+            # This lease is not returned, so it would not be released.
             with anyio.CancelScope(shield=True):
                 for held in taken:
                     await held.release()

@@ -80,7 +80,7 @@ class LedgerPlace:
         """
         Open the ledger, to be used with ``async with``; made if it is not there, a file with mode 0600.
 
-        With *read_only* nothing is made, nothing brought up to date, nobody is held up.
+        With *read_only* nothing is made, nothing brought up to date, no writer held up.
         """
         worker = Worker()
         try:
@@ -115,7 +115,7 @@ class LedgerPlace:
 
             return SqliteStore(path, read_only=read_only)
         with _driver(self):
-            from batchrun.ledger.postgres.store import PostgresStore  # noqa: PLC0415 (not everybody has it)
+            from batchrun.ledger.postgres.store import PostgresStore  # noqa: PLC0415 (an extra)
 
         return PostgresStore(str(self.named), read_only=read_only)
 

@@ -118,7 +118,7 @@ def past_attempt_of(row: Row) -> PastAttempt:
 
 
 def standing_values(entry: Entry) -> dict[str, Value]:
-    """Return what ``update_standing`` stores of *entry*: what moves while a run goes on."""
+    """Return what ``update_standing`` stores of *entry*: what changes while a run goes its way."""
     return {
         "state": entry.state.value,
         "accepted_at": maybe_micros(entry.accepted_at),

@@ -105,7 +105,7 @@ class Store(ABC):
 
     @abstractmethod
     def snapshot(self) -> Store:
-        """Return a store of its own that sees the state of now until it is closed, beside whoever writes."""
+        """Return a store of its own that sees the state of now until it is closed, beside a writer."""
 
     @abstractmethod
     def version(self) -> int:
@@ -122,7 +122,7 @@ class Store(ABC):
     @abstractmethod
     def is_abandoned(self, batch: int, fence: int) -> bool | None:
         """
-        Report whether the process that took the lock is gone; False where nobody can know.
+        Report whether the process that took the lock is gone; False where that cannot be known.
 
         None where no lock was taken by this name of the ledger, and no other of the batch's is in force: the
         lease is known from a copy, or the lock was taken away by hand.

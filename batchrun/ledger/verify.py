@@ -200,7 +200,7 @@ class _Beside:
         self.count = 0  #: rows that were gone through
 
     def of(self, key: int) -> Iterator[Row]:
-        """Return the rows of *key*; what stands before and nobody asked for is skipped."""
+        """Return the rows of *key*; what stands before and was not asked for is skipped."""
         while self._next is not None and self._next.entry <= key:
             row, self._next = self._next, next(self._rows, None)
             self.count += 1

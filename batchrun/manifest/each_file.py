@@ -142,7 +142,7 @@ def _is_wild(pattern: str) -> bool:
 
 
 def _is_meant(path: str) -> bool:
-    """Report whether a pattern has found a file; of what cannot be found out, whoever opens it says why."""
+    """Report whether a pattern has found a file; where that cannot be found out, opening it says why."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 (there may be a hundred thousand)
     except OSError:

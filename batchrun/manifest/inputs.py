@@ -222,7 +222,7 @@ class InputSurvey:
             self._file.execute(_SAW, (sight.value, place.uri, place.pays, place.kind.value))
 
     def sight(self, place: InputPlace) -> Sight | None:
-        """Return what was seen of a place; None where nobody looked."""
+        """Return what was seen of a place; None where it was not looked at."""
         found = self._file.execute(_OF, (place.uri, place.pays, place.kind.value)).get
         return None if found is None else Sight(found)
 

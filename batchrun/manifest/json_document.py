@@ -176,7 +176,7 @@ class _Cursor:
                 self._more_or_wrong(error)
                 continue
             except JsonContentError:
-                # What is refused may be within a value that goes on in the next piece.
+                # What is refused may be within a value that the next piece continues.
                 if self._is_whole():
                     raise
                 self._more()
@@ -186,7 +186,7 @@ class _Cursor:
             if end < len(self._text) or self._ended:
                 self._at = end
                 return value
-            # A number may go on in the next piece.
+            # The next piece may continue a number.
             self._more()
 
     def _is_whole(self) -> bool:

@@ -63,7 +63,7 @@ class Manifest:
     retry: RetryPolicy  #: what the manifest says of retries; the usual one where it says nothing
     read: tuple[str, ...]  #: the paths and URIs of what it was read from, defaults and rows included
     place: str | None = None  #: the absolute path of its own file, or its URI; None for ``-`` and a pipe
-    is_named_by_place: bool = False  #: the batch's name is the file's: nobody gave it one
+    is_named_by_place: bool = False  #: the batch's name is the file's: none was given
     goes_together: bool = False  #: StartRunBatch can start each row, as far as anybody looked
     warnings: tuple[ManifestWarning, ...] = ()  #: what is no error, and yet hardly meant, in its order
     warning_count: int = 0  #: of all of them; where there are very many, some are shown
@@ -125,7 +125,7 @@ def load(
         source: What to read, and how.
         stdin: Stands in for standard input where the path is ``-``.
         objects: Has what lies in S3; without it nothing is read from there.
-        places: Takes down where each row stands, for whoever has more to say about it.
+        places: Takes down where each row stands, for later checks to name.
         today: By which versions of engines are retired; by default what the clock says.
 
     Raises:
@@ -161,7 +161,7 @@ def refuse_alone(manifest: Manifest) -> None:
     See that StartRunBatch can start each row of a manifest that was loaded without a look at that.
 
     Raises:
-        ManifestError: It has every row that it cannot, up to a limit; without lines, which nobody kept.
+        ManifestError: It has every row that it cannot, up to a limit; without lines, which are not kept.
     """
     problems, place = Problems(), Place(source=manifest.place or manifest.batch)
     for spec in () if manifest.goes_together else manifest.specs():

@@ -103,7 +103,7 @@ def decoded_at(text: str, start: int) -> tuple[Json, int]:
 
 
 def decoded_leniently(text: str, start: int) -> tuple[Json, int]:
-    """Return a value that :func:`decoded_at` refused for its content, so that reading can go on behind it."""
+    """Return a value that :func:`decoded_at` refused for its content, to continue reading behind it."""
     value: Json
     value, end = _LENIENT.raw_decode(text, start)
     return value, end

@@ -51,7 +51,7 @@ class Table:
     """
     A table that is read once, as a stream.
 
-    Rows that cannot be read, such as ragged ones, are not among :attr:`rows`: whoever reads them has taken
+    Rows that cannot be read, such as ragged ones, are not among :attr:`rows`: the reader has taken
     down what is wrong. To iterate raises ManifestError where reading cannot go on. Rows without any text are
     left out.
     """

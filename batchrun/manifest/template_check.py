@@ -72,7 +72,7 @@ _ABSENT_CURE: Final = (
 
 def _parameter_findings(request: dict[str, Json], workflow: Workflow) -> Iterator[_Finding]:
     if workflow.template is None or "parametersUri" in request:
-        return  # nobody says which there may be, or which are in the file
+        return  # it is not known which there may be, or which are in the file
     parameters = request.get("parameters")
     given: Collection[str] = parameters if isinstance(parameters, dict) else ()
     required, known = _wanted(workflow, workflow.template, _profiles(request))

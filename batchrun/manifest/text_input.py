@@ -112,7 +112,7 @@ def unpacked(stream: BinaryIO, source: str) -> BinaryIO:
 
 
 def _members(packed: Iterator[bytes], place: Place) -> Iterator[bytes]:
-    """Yield what is in each member: bgzip, and whoever appends to a file, makes several."""
+    """Yield what is in each member: bgzip, and appending to a file, makes several."""
     taken = given = 0
     window: list[bytes] = []  #: what may grow beyond measure is refused before anybody works on it
     unpacker = zlib.decompressobj(_GZIP)

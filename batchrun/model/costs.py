@@ -87,7 +87,7 @@ class Cost:
     storage: Decimal = _NOTHING
     unpriced: Mapping[str, int] = field(default_factory=dict)  #: tasks by instance type without a price
     has_unpriced_storage: bool = False  #: left out: the list has no price of it, or its kind is not known
-    has_unknown_storage: bool = False  #: left out: DYNAMIC, of a size that nobody knows
+    has_unknown_storage: bool = False  #: left out: DYNAMIC, of an unknown size
 
     @property
     def total(self) -> Decimal:

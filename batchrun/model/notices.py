@@ -5,7 +5,7 @@ A notice says something about a batch that stays so for a while. It is sent once
 whichever launch sees it first, and may be sent again when it has been otherwise in between: a batch that is
 retried ends again, and that end is another one.
 
-A digest is sent every so often while a launch goes on. Nothing is kept of it: it is due at each multiple of
+A digest is sent every so often while a launch runs. Nothing is kept of it: it is due at each multiple of
 its interval since the batch was begun, and the first change after that moment brings it, in whichever launch.
 So a batch of which nothing moves is silent, and a cron job's passes do not repeat themselves.
 """
@@ -25,7 +25,7 @@ class Notice(enum.Enum):
     """Something to notify of, in the order of sending."""
 
     FAILURE = "failure"  #: an entry has ended without success; sent for the first of them
-    STOPPED = "stopped"  #: there is work left, and no launch will go on with it before somebody acts
+    STOPPED = "stopped"  #: there is work left, and no launch will continue it before somebody acts
     END = "end"  #: nothing is left to do
     DIGEST = "digest"  #: how it stands, from time to time; the ledger keeps no note of it
 

@@ -47,7 +47,7 @@ class Spec:
     #: :func:`canonical` StartRun request, without requestId and without our own tags; in a batch with lanes
     #: that of the preferred one.
     request: str
-    #: :func:`work_of` it, before ``{batch}`` was filled in; None where nobody knows.
+    #: :func:`work_of` it, before ``{batch}`` was filled in; None where that is not known.
     work: bytes | None = None
     offers: str | None = None  #: what it asks for in each lane (:mod:`lanes`); None in a batch without
 
@@ -99,7 +99,7 @@ def default_name(batch: str, entry_id: str) -> str:
     name = f"{batch}-{entry_id}"
     if len(name) <= _LONGEST_NAME:
         return name
-    # An id with half of a surrogate pair comes this far too: it was reported, and reading goes on.
+    # An id with half of a surrogate pair comes this far too: it was reported, and reading continues.
     end = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:_SHORT_HASH]
     return f"{name[: _LONGEST_NAME - _SHORT_HASH - 1]}-{end}"
 
@@ -125,7 +125,7 @@ def work_of(texts: Mapping[str, str]) -> bytes:
     return hashlib.sha256(joined(work).encode()).digest()[:_WORK_SIZE]
 
 
-@functools.lru_cache(maxsize=1024)  # asked for by whoever records, sends and tags the same attempt
+@functools.lru_cache(maxsize=1024)  # asked for to record, send and tag the same attempt
 def request_id(batch: str, entry_id: str, attempt: int, request: str, lane: str | None = None) -> str:
     """
     Return the requestId of one attempt, 1 for the first: 64 hex digits, the same everywhere at any time.

@@ -56,7 +56,7 @@ class RunTask:
 
 
 def may_be_asked(entry: Entry) -> bool:
-    """Report whether its run failed and is worth asking for: without an end nobody can tell whose tasks."""
+    """Report whether its run failed and is worth asking for; it is not before its end is known."""
     return entry.state is State.FAILED and entry.run is not None and entry.run.stop_time is not None
 
 

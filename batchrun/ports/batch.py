@@ -1,5 +1,5 @@
 """
-The contracts of one batch that everybody may use: to read, and to ask things of whoever holds it.
+The contracts of one batch that needs no lease: to read, and to ask things of its holder.
 
 ``ports.ledger`` says what holds for every method. Belongs here: the contracts. Does not: any storage, the
 values that cross (``stored``), what its holder may write (``held``).
@@ -52,9 +52,9 @@ class WrittenResults:
 
 class StoredBatch(ABC):
     """
-    A batch as it is stored: to read, and to ask things of whoever holds it. No method needs a lease.
+    A batch as it is stored: to read, and to ask things of its holder. No method needs a lease.
 
-    Answers come from what is recorded, at once; whoever writes meanwhile is not held up. Of a batch that the
+    Answers come from what is recorded, at once; writing is not held up meanwhile. Of a batch that the
     ledger does not have everything is empty.
     """
 
@@ -233,7 +233,7 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def has_wanted_runs(self, request_id: str) -> bool:
-        """Report whether an attempt that went by it has a run which goes on, and is not to be cancelled."""
+        """Report whether an attempt that went by it has a run, not ended, which is not to be cancelled."""
 
     @abstractmethod
     async def submission_count(self) -> int:
@@ -261,7 +261,7 @@ class StoredBatch(ABC):
     async def keep_written(self, written: WrittenResults) -> None:
         """Remember results; ``event`` is what :meth:`newest_told` was before they were read."""
 
-    # -- what people ask of it, beside whoever holds it
+    # -- what people ask of it, beside its holder
 
     @abstractmethod
     async def retry(
@@ -274,7 +274,7 @@ class StoredBatch(ABC):
         same lane, and what has no run, or one that was removed, is skipped. After a copy it is the
         manifest's content again.
 
-        Whoever holds the batch works on what has not ended. Ids that are unknown, go on or
+        The holder of the batch works on what has not ended. Ids that are unknown, go on or
         have succeeded are skipped.
 
         Returns:
@@ -286,7 +286,7 @@ class StoredBatch(ABC):
         """
         Return entries that are DELETED back to *runs*, just seen at the service, in one transaction.
 
-        Nobody works on what has ended, and whoever holds the batch watches what has not.
+        What has ended is left alone, and the holder of the batch watches what has not.
         Runs that are not an entry's current attempt, or whose entry is not DELETED, are skipped.
 
         Returns:

@@ -1,8 +1,8 @@
 """
 The contract of a batch that is held: what its launcher alone may write.
 
-``ports.ledger`` says what holds for every method. Belongs here: that contract. Does not: what everybody may
-read and ask for (``batch``), any storage.
+``ports.ledger`` says what holds for every method. Belongs here: that contract. Does not: reading and
+asking without a lease (``batch``), any storage.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class HeldBatch(StoredBatch):
     A batch that this launcher alone may write to, until it is released or taken over.
 
     *Fenced*: each method that writes raises :class:`~batchrun.errors.LeaseLostError` and writes nothing when
-    the batch has been claimed by another since, or was released. An expired lease that nobody took over still
-    writes.
+    the batch has been claimed by another since, or was released. An expired lease still writes until another
+    takes it over.
     """
 
     lease: Lease  #: as it was last renewed
@@ -129,7 +129,7 @@ class HeldBatch(StoredBatch):
 
     @abstractmethod
     async def forget_proofs(self) -> None:
-        """Forget all of the batch's proofs: something may have started runs since that nobody could see."""
+        """Forget all of the batch's proofs: something may have started runs since, unseen."""
 
     @abstractmethod
     async def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:
@@ -155,7 +155,7 @@ class HeldBatch(StoredBatch):
         Args:
             at: The clock's latest time when the look began.
             calls: Calls that the whole listing took, by lane; without those where it was not gone through.
-            besides: Entries whose runs were seen, and that nobody has taken over: they get no proof.
+            besides: Entries whose runs were seen, and not taken over: they get no proof.
             unreached: Lanes that were not looked at to the end: what may be sent there gets no proof.
         """
 

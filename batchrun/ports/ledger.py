@@ -77,7 +77,7 @@ class Ledger(ABC):
 
     @abstractmethod
     async def rows_as_known(self, batch: str, specs: Iterable[Spec]) -> int:
-        """Count the rows that *batch* has under their ids, with the same work or one that nobody knows."""
+        """Count the rows that *batch* has under their ids, with the same work or an unknown one."""
 
     @abstractmethod
     async def rows_elsewhere(self, batch: str, specs: Iterable[Spec]) -> Mapping[str, int]:
@@ -125,7 +125,7 @@ class Ledger(ABC):
     @abstractmethod
     async def take_stretch(self, commons: Commons, seconds: float, *, at: datetime) -> Stretch:
         """
-        Take the next *seconds* that nobody has taken yet, in one statement. Needs no lease.
+        Take the next *seconds* that are not taken yet, in one statement. Needs no lease.
 
         Nothing that lies in the past is given out, but for a twentieth of a second.
         """
@@ -133,7 +133,7 @@ class Ledger(ABC):
     @abstractmethod
     async def leave_pace(self, commons: Commons, state: str, *, until: int, at: datetime) -> None:
         """
-        Leave the pace, as JSON text, to whoever is next; what is left of the stretch goes back where it can.
+        Leave the pace, as JSON text, to the next launch; what is left of the stretch goes back where it can.
 
         *until* is the stretch's. Nothing happens where the pace was left at a later stretch's end already.
         """

@@ -2,7 +2,7 @@
 Files in S3: those that are read, those that are written, and the places that runs are to read.
 
 Reading a manifest is synchronous, and finds out on the way which files it needs; calling S3 is not. So
-whoever reads is given what has a copy made on this machine, and reads that like any file. An output is
+a reader is given what has a copy made on this machine, and reads that like any file. An output is
 written whole, once it is known, by those who can wait for it.
 """
 

@@ -40,15 +40,15 @@ class SharedPaces(ABC):
 
     @abstractmethod
     async def room(self, commons: Commons) -> float:
-        """Return how many more runs may be started there now; infinite where nobody set a bound."""
+        """Return how many more runs may be started there now; infinite without a bound."""
 
     @abstractmethod
     async def take(self, commons: Commons, seconds: float) -> Stretch:
-        """Take the next *seconds* that nobody has taken yet."""
+        """Take the next *seconds* that are not taken yet."""
 
     @abstractmethod
     async def leave(self, commons: Commons, state: str, stretch: Stretch) -> None:
-        """Leave the pace to whoever is next, and what is left of the stretch."""
+        """Leave the pace to the next launch, and what is left of the stretch."""
 
     @abstractmethod
     async def left(self, commons: Commons) -> LeftPace | None:
@@ -118,7 +118,7 @@ class HealthOmics(ABC):
     @property
     @abstractmethod
     def place(self) -> tuple[str, str | None]:
-        """The region and the account that is called; None where nobody knows that."""
+        """The region and the account that is called; None where that is not known."""
 
     @property
     @abstractmethod

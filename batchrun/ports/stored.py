@@ -1,5 +1,5 @@
 """
-The values that cross between a ledger and whoever uses it.
+The values that cross between a ledger and its users.
 
 Belongs here: these values. Does not: what can be asked and written (``ledger``, ``batch``).
 """
@@ -138,7 +138,7 @@ class Outcome:
 
     entry: Entry
     earlier: tuple[PastAttempt, ...] = ()
-    tasks: Mapping[int, FailedTasks] = field(default_factory=dict)  #: by attempt; for whoever asked for them
+    tasks: Mapping[int, FailedTasks] = field(default_factory=dict)  #: by attempt; where they were asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,13 +242,13 @@ class EndedRun:
     lane: str | None = None  #: None in a batch without lanes
     name: str | None = None  #: that it was started with
     usage: Usage | None = None  #: None where it is not kept
-    is_gone: bool = False  #: the service does not have the run any more: without usage nobody will ever know
-    is_there: bool = True  #: its end was seen, and nobody deleted it on request
+    is_gone: bool = False  #: the service does not have the run any more: without usage it never will be known
+    is_there: bool = True  #: its end was seen, and it was not deleted on request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRun:
-    """A run that failed, of which nobody has asked for the tasks yet."""
+    """A run that failed, whose tasks were not asked for yet."""
 
     number: int  #: grows in the order in which the ends were recorded
     id: str  #: the entry's

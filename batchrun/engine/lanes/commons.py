@@ -1,8 +1,8 @@
 """
 What the launchers of one ledger share, as it keeps it: an account's pace, and how many runs it may have.
 
-What was learned of the pace is kept, so that the next launch goes on where this one stood. Belongs here:
-asking the ledger, on behalf of whoever holds a batch. Does not: keeping to the pace
+What was learned of the pace is kept, so that the next launch begins where this one stood. Belongs here:
+asking the ledger, on behalf of the holder of a batch. Does not: keeping to the pace
 (``service.calling.shared_turns``), what follows for the batch from an account that is full
 (``model.planning.sending``).
 """
@@ -66,7 +66,7 @@ class LedgerPaces(SharedPaces):
         return await self._ledger.take_stretch(commons, seconds, at=self._clock.utcnow())
 
     async def leave(self, commons: Commons, state: str, stretch: Stretch) -> None:
-        """Leave the pace to whoever is next."""
+        """Leave the pace to the next launch."""
         await self._ledger.leave_pace(commons, state, until=stretch.until, at=self._clock.utcnow())
 
     async def left(self, commons: Commons) -> LeftPace | None:
@@ -117,7 +117,7 @@ class PaceKeeper(InLane):
         self._most = link.account_max_active
 
     async def recall(self, *, will_start: bool) -> None:
-        """Let the paces go on where they stood, shared with other launchers; before the first call."""
+        """Let the paces begin where they stood, shared with other launchers; before the first call."""
         since = self._clock.utcnow() - _FRESH
         learned = await self._ledger.paces(self._service.account, since=since)
         await self._service.recall(learned, will_start=will_start)

@@ -123,7 +123,7 @@ class LaneRunner:
         self.link.recognition.shown()
 
     def pause(self) -> None:
-        """Look for no runs of rows while the lane cannot be used: its rows wait, and nobody else does."""
+        """Look for no runs of rows while the lane cannot be used: only its rows wait."""
         self.link.waits.shut(Wait.SURVEY, Wait.NAME)
 
     def resume(self) -> None:

@@ -325,7 +325,7 @@ class Runner:
                 self._actions.start_soon(self._tell, "lane_stopped", link.name, str(error))
 
     async def _tell(self, event: str, lane: str, why: str) -> None:
-        """Say what a lane that cannot be used holds up, and what goes on."""
+        """Say what a lane that cannot be used holds up, and what it does not."""
         waiting, others = (await self._held.counts()).open_in(lane)
         facts = {"rows_waiting": waiting, "rows_in_other_lanes": others}
         log.warning(event, batch=self._held.name, lane=lane, why=why, **facts)

@@ -86,7 +86,7 @@ class StartRunSubmitter(InLane, Submitter):
         if entry is None or not _is_to_be_sent(entry, planned):
             return entry
         entry = sent_to(entry, self._lane)
-        # Before the intent is on disk: whoever finds one there may send it without having seen this.
+        # Before the intent is on disk: a launcher that finds one there may send it without having seen this.
         spoilt = None
         if is_duplicate(entry):
             with self._waits.of(Wait.UNSENT) as scope:

@@ -2,7 +2,7 @@
 Carrying out a sweep: lists the runs that are going, all of them or those of run batches of the service.
 
 A run batch says how many of its runs are in which state: while these counts are what they were, its last
-listing stands, and one call does for its pages. Counts lag, by how much nobody says, so it stands for a
+listing stands, and one call does for its pages. Counts lag, by an undocumented time, so it stands for a
 minute.
 """
 
@@ -99,7 +99,7 @@ class Sweeper:
         return listed, calls + 1
 
     async def _counts(self, batch_id: str) -> Mapping[str, int]:
-        """Ask how many runs of a batch are in which state; nothing where nobody says."""
+        """Ask how many runs of a batch are in which state; nothing where that is not known."""
         if not self._may_count:
             return {}
         try:

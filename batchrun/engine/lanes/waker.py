@@ -3,7 +3,7 @@ Wake-ups: messages that say which runs have ended, turned into looks, and delete
 
 A message about a run of the batch is deleted when the run's end is recorded, and not before: a launch that
 dies leaves it to the next. One about another run may be some other launcher's: it is left to come again,
-until it is so old that nobody waits for it. Where the queue cannot be asked, polling goes on as without.
+until it is too old to be waited for. Where the queue cannot be asked, runs are polled as without.
 
 A queue that several lanes name is asked by the login of the first, and by the next one's where that is not
 let in. One that only a manifest names may be anybody's: nothing is deleted there but what is about the
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.wakes import WakeMessage, WakeQueue
 
-#: Seconds for which a message about nobody's run is left for another launcher.
+#: Seconds for which a message about an unknown run is left for another launcher.
 _LEFT_FOR: Final = 300.0
 #: Seconds from one call to the next where it had nothing.
 _AT_LEAST: Final = 1.0
@@ -119,7 +119,7 @@ class Waker:
             self._tell(RunsAnnounced(uuids=tuple(announced), lanes=self._link.lanes))
 
     def _leave(self) -> None:
-        """Ask no more: whoever waits for these messages would miss them."""
+        """Ask no more: another launcher that waits for these messages would miss them."""
         if not self._is_of_others:
             self._is_of_others = True
             cure = "give it as --wake, or in a file for --lanes, if it is meant"

@@ -1,7 +1,7 @@
 """
 Submissions of a batch that this ledger does not know, as a copy of it or a lost one may have made.
 
-A run that the service has still to start can be found by nobody: neither its name nor its tags are anywhere.
+A run that the service has still to start cannot be found: neither its name nor its tags are anywhere.
 So while the service goes on with a submission of this batch that is not in the ledger, nothing is proven to
 have no run, nor until what it started last would be listed; and what was proven before counts for nothing.
 One that is done is in no list of unfinished ones: it is met by the runs that came from it.
@@ -42,7 +42,7 @@ class OtherSubmissions:
     """Looks for them in one lane."""
 
     def __init__(self, link: LaneLink, parts: LaunchParts, *, is_needed: bool) -> None:
-        """Look in the lane of *link*; where that is not *needed* and is denied, go on without."""
+        """Look in the lane of *link*; where that is not *needed* and is denied, do without."""
         self._link = link
         self._batches = link.service.run_batches
         self._held = parts.held
@@ -56,7 +56,7 @@ class OtherSubmissions:
         self._told: set[str] = set()
         self._asking = anyio.Lock()
         self._asked_at: float | None = None  #: loop time of the last answer that was whole
-        self._are_going = False  #: whether it showed one that goes on
+        self._are_going = False  #: whether it showed one that is not over
         self._last_at = float("-inf")  #: loop time at which one may have started a run last
         #: The clock's latest time of the last doubt: older proofs are void.
         self.doubted_at: datetime | None = None
@@ -75,10 +75,10 @@ class OtherSubmissions:
                 self._asked_at = None
 
     async def may_start_runs(self) -> bool:
-        """Report whether there are any, or were a moment ago. Raises CallError where nobody can say."""
+        """Report whether there are any, or were a moment ago. Raises CallError where that is unclear."""
         if not self.are_possible:
             return False
-        async with self._asking:  # whoever comes meanwhile waits for the same answer
+        async with self._asking:  # who comes meanwhile waits for the same answer
             begun = self._clock.monotonic()
             if self._asked_at is None or begun - self._asked_at >= _FRESH:
                 await self._ask()

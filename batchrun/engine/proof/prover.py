@@ -1,5 +1,5 @@
 """
-Looking for runs that rows may have already, whoever's ledger started them, before the rows are sent.
+Looking for runs that rows may have already, started from any ledger, before the rows are sent.
 
 One row is looked for by its name; all that are to be sent by a survey, in every lane that they may take. A
 row is proven once each of its lanes was seen: a lane that cannot be reached leaves its rows unproven, and no
@@ -171,7 +171,7 @@ class Prover:
         return await self._is_answered(look, entry, link)
 
     async def _is_answered(self, ask: Callable[[], Awaitable[bool]], entry: Entry, link: LaneLink) -> bool:
-        """Return what *ask* says of an entry; False where nobody says it."""
+        """Return what *ask* says of an entry; False where there is no answer."""
         try:
             return await ask()
         except AccessDeniedError as error:
@@ -221,7 +221,7 @@ class Prover:
         return found
 
     def _meet(self, sightings: Iterable[Sighting], lane: str | None) -> None:
-        """Take note of the submissions that runs came from which nobody has."""
+        """Take note of the submissions that runs came from and no ledger here has."""
         if (others := self._others.get(lane)) is not None:
             others.met(sightings)
 

@@ -4,7 +4,7 @@ What became of a submission: finding it where its answer was lost, and settling 
 Theory of operation. A row of a batch that the service has is settled by ListRunsInBatch: it names the run, or
 why there is none, as StartRun would have said it. One that is in no listing, though the service is done and
 listings had their time, is looked for among all runs by its name and tags; what is not there either never
-will be, and may be sent anew. A submission of which nobody knows whether it is there is looked for by its
+will be, and may be sent anew. A submission that may or may not be there is looked for by its
 name; only where it is not listed after that time, and none of its rows has a run, is it sent once more, the
 same bytes with the same requestId.
 
@@ -159,7 +159,7 @@ class Follower(InLane):
         return None
 
     async def _hold(self, case: Case, error: AccessDeniedError) -> None:
-        """Leave the rows as they are: the service may have them, and nobody may look."""
+        """Leave the rows as they are: the service may have them, and looking is denied."""
         doubt = held_with_its_batch(error, self._clock.utcnow())
         case.is_held = True
         await self._record(case, [(entry, doubt) for entry in await self._left(case)])

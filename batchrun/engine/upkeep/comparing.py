@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Divergence:
     """One batch, here and there. A row is in one place only; ids come in the ledger's order."""
 
-    going: int = 0  #: ACTIVE here, and their runs go on there
+    going: int = 0  #: ACTIVE here, and their runs have not ended there
     ended: Counter[str] = field(default_factory=Counter)  #: ACTIVE here, ended there, by the run's status
     missing: list[str] = field(default_factory=list)  #: ACTIVE here, and the service does not know the run
     gone: int = 0  #: DELETED here, and not there either

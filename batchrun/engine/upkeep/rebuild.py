@@ -287,7 +287,7 @@ def _not_known(run: Listed) -> ServiceUnusableError:
 async def _beside(
     forever: Callable[[], Coroutine[Any, Any, None]], job: Callable[[], Coroutine[Any, Any, None]]
 ) -> None:
-    """Do *job* while *forever* goes on; an error of either ends both, and is raised without its groups."""
+    """Do *job* while *forever* runs; an error of either ends both, and is raised without its groups."""
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(forever)

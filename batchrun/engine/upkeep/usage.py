@@ -1,4 +1,4 @@
-"""Asking what ended runs used, and keeping it as it comes: whoever stops this loses nothing."""
+"""Asking what ended runs used, and keeping it as it comes: stopping loses nothing."""
 
 from __future__ import annotations
 

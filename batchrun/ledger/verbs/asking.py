@@ -35,7 +35,7 @@ _RETRIED: Final = ENDED - {State.SUCCEEDED}
 
 
 class Asking(Keyed):
-    """What people ask of a batch, beside whoever holds it."""
+    """What people ask of a batch, beside its holder."""
 
     @writes
     def retry(
@@ -88,7 +88,7 @@ class Asking(Keyed):
         self._store.run("drop_notices", batch=self._key, but=listed(one.value for one in but))
 
     def _waited(self, at: datetime) -> int | None:
-        """Return the batch's key once nobody else writes to it; None where there is no such batch."""
+        """Return the batch's key once no other process writes to it; None where there is no such batch."""
         self._store.one("wait_turn", batch=self._key)
         leases.bound(self._store, self._key, at)  # what is asked may have to wait for who holds it
         check_open(self._store, self._key, self.name)

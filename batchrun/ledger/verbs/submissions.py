@@ -195,7 +195,7 @@ def listed_intents(store: Store, steps: Sequence[Transition]) -> Iterator[None]:
     """
     Have a table of *steps*, each an ``Intended``, for as long as the block lasts; outside of any write.
 
-    Row by row, writing takes several times as long, and nobody writes to another batch of the file meanwhile.
+    Row by row, writing takes several times as long, and other batches of the file wait meanwhile.
     """
     with store.tables("make_intents", "drop_intents"):
         with store.reading():

@@ -86,6 +86,6 @@ def _split(text: str) -> Iterator[str]:
 
 
 def names_in(value: Json) -> Sequence[str]:
-    """Return the names in a value that nobody has checked yet; what is none is left out."""
+    """Return the names in a value that is not checked yet; what is none is left out."""
     texts = (as_text(item) for item in (value if isinstance(value, list) else [value]))
     return [name for text in texts if text for name in _split(text)]

@@ -75,7 +75,7 @@ class Offering:
             ]
         ).encode(
             errors="replace"
-        )  # half of a surrogate pair in a lane's name was reported, and reading goes on
+        )  # half of a surrogate pair in a lane's name was reported, and reading continues
         if len(offers) > limits.OFFERS:
             message = f"what it asks for in {len(sound)} lanes has {len(offers)} bytes"
             begun.report((LANE,), message, f"name fewer lanes: at most {limits.OFFERS} bytes can be kept")

@@ -103,7 +103,7 @@ def is_reads(text: str) -> bool:
 
 def is_foreign(header: Sequence[str], model: RequestModel) -> bool:
     """
-    Report whether most columns but ``id`` are nobody's fields, and do not look like a slip either.
+    Report whether most columns but ``id`` are no fields, and do not look like a slip either.
 
     ``lane`` says nothing: it may be ours, or a sequencer's.
     """

@@ -1,7 +1,7 @@
 """
 Looking at one manifest: texts come in, warnings come out.
 
-Roles are held against the account of the lane that a row goes to: whoever calls StartRun passes ``roleArn``
+Roles are held against the account of the lane that a row goes to: the caller of StartRun passes ``roleArn``
 on, and a role can be passed within its own account alone (IAM user guide, iam:PassRole). It is a warning,
 since the account of a lane may be written wrong as well.
 """

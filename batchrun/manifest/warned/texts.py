@@ -1,5 +1,5 @@
 """
-Single texts: characters that nobody sees, places that nobody reads from, what spreadsheets leave in cells.
+Single texts: invisible characters, places that are not read from, what spreadsheets leave in cells.
 
 HealthOmics reads ``s3://`` and ``omics://``. A path below ``/mnt/workflow/`` is one of its own, and those of
 a container image (``/opt/``, ``/usr/``) are there when a task runs. Sound: spaces within a text

@@ -78,7 +78,7 @@ class Entry:
     accepted_at: datetime | None = None  #: when we learned of the run
     due: datetime | None = None  #: BACKOFF: not before this
     deferrals: int = 0  #: how often the service said "not now" to this attempt, throttles apart
-    is_doubtful: bool = False  #: a call of this attempt was sent whose outcome nobody knows
+    is_doubtful: bool = False  #: a call of this attempt was sent whose outcome is unknown
     code: str | None = None  #: the last error code that StartRun gave
     message: str | None = None  #: and its words
     run: Run | None = None

@@ -66,7 +66,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubted:
-    """A call was sent and nobody knows whether it took effect."""
+    """A call was sent, and it is unknown whether it took effect."""
 
     at: datetime
     code: str
@@ -75,7 +75,7 @@ class Doubted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progressed:
-    """The run was seen, and it goes on."""
+    """The run was seen, and has not ended."""
 
     at: datetime
     run: Run

@@ -102,7 +102,7 @@ _BY_STATE: Final = {
 
 
 def advice(failure_reason: str | None) -> Advice:
-    """Say whose job a failed run is; for a reason that nobody knows yet, where to look."""
+    """Say whose job a failed run is; for an unknown reason, where to look."""
     return ADVICE.get(failure_reason or "", _UNHEARD_OF)
 
 

@@ -75,7 +75,7 @@ DEFAULT_RULES: Final = (
 )
 #: The spread of waits at most: 0.9 to 1.1.
 _MOST_SPREAD: Final = 1.1
-#: Seconds before the first retry where nobody says otherwise.
+#: Seconds before the first retry unless set otherwise.
 USUAL_WAIT: Final = 60.0
 
 

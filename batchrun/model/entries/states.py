@@ -59,7 +59,7 @@ STATUSES = (*GOING_STATUSES, *_ENDS)
 
 
 def outlook(status: str) -> Outlook:
-    """Say what *status* means; a word that nobody knows yet is not an end."""
+    """Say what *status* means; an unknown word is not an end."""
     return _ENDS.get(status, Outlook.GOING)
 
 

@@ -122,7 +122,7 @@ def measured(
         refused: When that was sent.
         passed: Calls since the bucket was last empty.
         since: When that was.
-        full: What a full bucket let pass; None where nobody knows.
+        full: What a full bucket let pass; None where that is unknown.
     """
     limit = (passed + 0.5) / (refused - since)
     if full is None:

@@ -59,10 +59,10 @@ class HandedOn:
     search: tuple[float, float, float | None]  #: the rate that is tried, that passed, and that was refused
     fastest: float
     last_passed: float | None
-    in_air: tuple[float, ...] = ()  #: turns of calls that nobody has seen answered; they are taken to pass
+    in_air: tuple[float, ...] = ()  #: turns of calls without an answer yet; they are taken to pass
     under_way: tuple[float, ...] = ()  #: turns of calls, anybody's, that the ledger may know nothing of yet
     last: float | None = None  #: the last turn
-    rests: float | None = None  #: until then nobody calls; below 0
+    rests: float | None = None  #: until then there are no calls; below 0
 
     def text(self) -> str:
         """Return it as JSON text."""

@@ -2,7 +2,7 @@
 How fast one operation may be called, learned from what the service says.
 
 Theory of operation. The service counts calls in a token bucket: so many tokens a second, and a store of them
-(its *burst*) that is full when nobody has called for a while. Neither number is known. A refusal tells one
+(its *burst*) that is full when there was no call for a while. Neither number is known. A refusal tells one
 thing for certain: the bucket was empty at that moment. Between two such moments exactly as many calls pass as
 tokens came in, so their number over the time between them *is* the limit, the more precisely the longer it
 took. From this follow three phases:
@@ -50,7 +50,7 @@ from batchrun.model.paces.search import JITTER, Search
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Calls per second that are supposed where nobody knows better (healthomics.md, 1.1 and 1.2).
+#: Calls per second that are supposed where nothing is known (healthomics.md, 1.1 and 1.2).
 USUAL_RATES: Final = {"StartRun": 5.0}
 USUAL_RATE: Final = 10.0
 #: No pace is ever slower, so that it can find out that things got better: one call in 30 s.
@@ -110,7 +110,7 @@ class Pace:
         learned: Learned | None = None,
     ) -> None:
         """
-        Begin, or go on from what an earlier launch learned.
+        Begin, or continue from what an earlier launch learned.
 
         Args:
             rate: What was asked for.
@@ -152,7 +152,7 @@ class Pace:
 
     @property
     def has_learned(self) -> bool:
-        """Whether the service ever refused a call, so that there is something to go on from."""
+        """Whether the service ever refused a call, so that there is something to continue from."""
         return self._has_learned
 
     @property

@@ -58,7 +58,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """Ask how the run is, and ask the service to cancel it where it goes on."""
+    """Ask how the run is, and ask the service to cancel it unless it has ended."""
 
     entry: Entry
 

@@ -46,7 +46,7 @@ def read_announcement(body: str) -> Announcement | None:
     """
     Read what a message says; None for whatever is none of a run's end.
 
-    Of a message that came by way of SNS, the one within it counts. Fields that nobody needs may be missing.
+    Of a message that came by way of SNS, the one within it counts. Fields that are not needed may be missing.
     """
     event = _event(body)
     detail = event.get("detail")
@@ -88,7 +88,7 @@ class Announcements:
     def __init__(self) -> None:
         self.is_relied_on = False
         self._told: set[str] = set()  #: uuids whose announced end was not seen yet
-        self._late: dict[str, float] = {}  #: uuids of ends that nobody announced yet, and when they were seen
+        self._late: dict[str, float] = {}  #: ends not announced yet, by uuid: when they were seen
 
     @property
     def rarer(self) -> float:

@@ -1,7 +1,7 @@
 """
 Which runs are to be cancelled, and when the service is asked.
 
-Cancelling is a wish of people, kept in the ledger beside the entries, and whoever holds the batch carries it
+Cancelling is a wish of people, kept in the ledger beside the entries, and the holder of the batch carries it
 out: what was not sent is withdrawn, what has a run is cancelled at the service and then watched to its end
 like any other.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from batchrun.model.entries.entry import Entry
 
-#: Seconds after which a run that goes on is cancelled once more.
+#: Seconds after which a run that has not ended is cancelled once more.
 _AGAIN: Final = 60.0
 #: What is said of an entry that was cancelled before it had a run.
 WITHDRAWN: Final = "cancelled on request before it was started"
@@ -26,7 +26,7 @@ WITHDRAWN: Final = "cancelled on request before it was started"
 class Scope(enum.Enum):
     """How far a cancellation goes. Values are stored text."""
 
-    SENDING = "sending"  #: nothing more is sent; a run that is there goes on
+    SENDING = "sending"  #: nothing more is sent; a run that is there is left alone
     RUN = "run"  #: its run is cancelled too
 
 

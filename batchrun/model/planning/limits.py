@@ -87,7 +87,7 @@ class Limits:
     patience: float = 900.0
     engine: Engine = Engine.STARTRUN
     batch_rows: int | None = None  #: rows of one StartRunBatch at most; None: as many as it carries itself
-    #: Seconds for which the service is trusted to remember the requestId of a StartRunBatch: nobody says.
+    #: Seconds for which the service is trusted to remember the requestId of a StartRunBatch: undocumented.
     batch_replay_window: float = 0.0
     way: Way = Way.AUTO  #: how runs are watched
     watch: WatchPolicy = field(default_factory=WatchPolicy)

@@ -57,7 +57,7 @@ def sought(entry: Entry, run: Run, name: str | None) -> Sought:
 
 def shows_going(entry: Entry, name: str | None, listed: Listed) -> bool:
     """
-    Report whether *listed*, of the run's id, is the entry's own run, not one that got its id, and goes on.
+    Report whether *listed*, of the run's id, is the entry's own run, not another of its id, and not ended.
 
     The entry is ACTIVE, and its run was started with *name*.
     """
@@ -68,7 +68,7 @@ def shows_going(entry: Entry, name: str | None, listed: Listed) -> bool:
 
 def shows(one: Sought, listed: Listed, found: Run | None = None) -> bool | None:
     """
-    Report whether *listed* is the run that is sought, and is there, ended or not; None where nobody can tell.
+    Report whether *listed* is the run that is sought, and is there, ended or not; None where that is unknown.
 
     Our own times alone decide nothing: a clock that was wrong must not make it another's. *found* is the run
     that GetRun shows under the same id, which may be another one.

@@ -1,5 +1,5 @@
 """
-How long it is known that nobody has started a run of an attempt.
+How long it is known that no run of an attempt was started elsewhere.
 
 A *proof* is a look at the service, by name or over a whole listing, that showed no run of the attempt; its
 time is when the look began. What another ledger, or a lost call of ours, started later than that, or too

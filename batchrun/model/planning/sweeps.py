@@ -29,7 +29,7 @@ _WORTH_BEGINNING: Final = 2.0
 #: Calls per second that are counted on before anything was learned, and where nothing limits them.
 _ANNOUNCED: Final = 10.0
 _UNLIMITED: Final = 1000.0
-#: Seconds for which listings alone are believed that a run goes on; longer where to ask for each so often
+#: Seconds for which listings alone are believed that a run has not ended; longer where asking so often
 #: would take more than this part of the GetRun rate.
 _TRUSTED_FOR: Final = 900.0
 _SPARED: Final = 0.1
@@ -199,7 +199,7 @@ class Sweeps:
         return self.is_listing and not self._failures and now < self.believed_until
 
     def trusted_for(self, runs: int) -> float:
-        """Return the seconds for which they alone are believed that a run goes on."""
+        """Return the seconds for which they alone are believed that a run has not ended."""
         return max(_TRUSTED_FOR, runs / (_SPARED * self._get))
 
     def show(self, *, since: float, listed_at: float | None) -> bool:
@@ -208,7 +208,7 @@ class Sweeps:
 
 
 def _calls(runs: int) -> int:
-    """Return how many calls list so many runs, where nobody else has any."""
+    """Return how many calls list so many runs, where there are no others."""
     return len(GOING_STATUSES) + runs // _PAGE
 
 

@@ -289,7 +289,7 @@ def weigh(entry: Entry, missed: Missed, *, known_for: float | None, lag: float) 
     """
     Say what an answer about an ACTIVE entry is good for, where two that count lie *lag* seconds apart.
 
-    *known_for* are the seconds since the one before was kept, by a clock that nobody sets; None where that
+    *known_for* are the seconds since the one before was kept, by a monotonic clock; None where that
     was not in this process.
     """
     if entry.missed_at is None or entry.missed_at > missed.at:

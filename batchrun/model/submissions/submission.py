@@ -24,7 +24,7 @@ class Standing(enum.Enum):
 
     INTENDED = "intended"  #: durable; the service may or may not have it
     TAKEN = "taken"  #: the service has it: its batch id is known
-    OVER = "over"  #: every row of it is settled: nobody asks for it any more
+    OVER = "over"  #: every row of it is settled: it is not asked for any more
 
 
 class Stage(enum.Enum):

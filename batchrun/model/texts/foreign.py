@@ -42,7 +42,7 @@ def masked(text: str) -> str:
 
 
 def unsigned(text: str) -> str:
-    """Return *text* without what signs an address in it: whoever has that may use the address."""
+    """Return *text* without what signs an address in it: with that, anyone may use the address."""
     return _WORD.sub(_without_signature, text) if any(mark in text for mark in _SIGNED) else text
 
 
@@ -61,7 +61,7 @@ def _masked(word: str) -> str:
 
 
 def _public(address: str) -> str:
-    """Return an address, without what is before its ``//``, as far as everybody may see it."""
+    """Return an address, without what is before its ``//``, without what is secret."""
     place, mark, _ = _partitioned(address, "?#")
     host, slash, path = _partitioned(place, "/")
     _user, at, host = host.rpartition("@")

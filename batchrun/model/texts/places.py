@@ -81,7 +81,7 @@ def settings_place(text: str) -> str:
 
 _FIRST_WILD: Final = re.compile(r"[*?\[{]")
 _CHOICE: Final = re.compile(r"\{([^{}]*,[^{}]*)\}")
-#: Ways to read the choices of one pattern; more are nobody's.
+#: Ways to read the choices of one pattern; no real pattern has more.
 _MOST: Final = 64
 
 

@@ -1,7 +1,7 @@
 """
 Where credentials are looked for: AWS's own order, with three differences.
 
-A profile that was named is asked alone: whoever names one means that account, never the one of the machine's
+A profile that was named is asked alone: to name one means that account, never the one of the machine's
 role. Its helper runs within a time limit. An MFA code is asked for without holding up everything else, and
 roles that the AWS CLI assumed already count, so that a job without a terminal can have them.
 
@@ -56,7 +56,7 @@ _MACHINE: Final = ("container-role", "iam-role")
 
 
 class CodeWantedError(Exception):
-    """An MFA code is needed to go on."""
+    """An MFA code is needed."""
 
     def __init__(self, prompt: str) -> None:
         self.prompt = prompt
@@ -86,7 +86,7 @@ def providers(
         roles: That were assumed already, by botocore's key.
         source: The credentials of the profile that holds the login, where others may stand on them too.
         region: Where roles are assumed.
-        is_local: Leave out the machine's roles: nobody waits for their answer before talking to a simulator.
+        is_local: Leave out the machine's roles: a simulator is not worth the wait for their answer.
     """
     base = create_credential_resolver(session, region_name=region)
     builder = _Profiles(session, helper, region, roles, source)

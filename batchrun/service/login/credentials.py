@@ -67,7 +67,7 @@ class Sources(Protocol):
     """Credentials that others stand on, and what all of them share; ``login`` has it."""
 
     roles: MutableMapping[str, Any]  #: that have been assumed, by botocore's key
-    terminal: anyio.Lock  #: held by whoever asks there
+    terminal: anyio.Lock  #: held while somebody is asked there
     has_lanes: bool  #: whether lanes say which profile it is, and not options
 
     def of_profile(self, profile: str | None, region: str | None) -> Credentials:

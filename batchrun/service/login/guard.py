@@ -41,7 +41,7 @@ class Guard(AioCredentials):
         *freeze* makes keys of it that can be signed with, and returns what was found since; it raises
         UsageError or ServiceUnusableError.
         """
-        super().__init__("", "", method=found.method)  # nobody reads keys but by the method below
+        super().__init__("", "", method=found.method)  # keys are read by the method below alone
         self._found = found
         self._freeze = freeze
         self._frozen: Any = None
@@ -62,7 +62,7 @@ class Guard(AioCredentials):
 
     @property
     def expires(self) -> datetime | None:
-        """When its keys end, aware; None where they do not, or nobody says."""
+        """When its keys end, aware; None where they do not, or that is unknown."""
         found: datetime | None = getattr(self._found, "_expiry_time", None)
         return found
 

@@ -131,7 +131,7 @@ class Login:
 
     @property
     def expires(self) -> datetime | None:
-        """When the keys in use end, aware; None where they do not, or nobody says."""
+        """When the keys in use end, aware; None where they do not, or that is unknown."""
         guard = self._credentials.guard
         return None if guard is None else guard.expires
 

@@ -107,7 +107,7 @@ async def _piece(body: Any) -> bytes:
 
 
 def explained(error: CallError, uri: str, login: Login) -> BatchrunError:
-    """Say what the failure means for whoever named the place."""
+    """Say what the failure means for the place as it was named."""
     if error.code in _NOT_THERE:
         return _problem(uri, *_NOT_THERE[error.code])
     if error.code in _ELSEWHERE:

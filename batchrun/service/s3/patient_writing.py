@@ -119,7 +119,7 @@ class S3SettingsStore(SettingsStore):
 
 
 async def _size(login: Login, uri: str) -> int | None:
-    """Return how many bytes are there; None where nobody may know."""
+    """Return how many bytes are there; None where that may not be asked."""
     found = await look(login, uri)
     return None if found is None else found.get("ContentLength")
 

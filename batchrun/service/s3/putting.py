@@ -40,7 +40,7 @@ _HEAD: Final = "HeadObject"
 _GIB: Final = 2**30
 #: What one PutObject may carry.
 _MOST: Final = 5 * _GIB
-#: Bytes a second that a connection has at least, or nobody waits for it.
+#: Bytes a second that a connection has at least, or it is given up.
 _SLOWEST: Final = 128 * 1024
 #: Bytes that are held while they are sent: nearly all results that there are.
 _HELD: Final = 16 * 1024 * 1024
@@ -76,7 +76,7 @@ async def put(
 
     Raises:
         ConflictError: Something is just being written there.
-        CallError: It is too large, cannot be written, or nobody knows whether it was.
+        CallError: It is too large, cannot be written, or it is unknown whether it was.
     """
     if size > _MOST:
         words = f"it has {size / _GIB:.1f} GiB, and one upload takes {_MOST // _GIB}"
@@ -158,7 +158,7 @@ class S3Store(ObjectStore):
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say what a failure means for whoever named the place."""
+        """Say what a failure means for the place as it was named."""
         try:
             yield
         except AccessDeniedError as error:

@@ -31,6 +31,7 @@ class InLane:
     """
 
     def __init__(self, link: LaneLink, common: Common) -> None:
+        self._link = link
         self._lane = link.name
         self._service = link.service
         self._recognition = link.recognition

@@ -41,6 +41,11 @@ class LaneLink:
     settings_prefix: str = ""  #: of its files: ``s3://BUCKET/PREFIX/``
     waits: Waits = field(default_factory=Waits)
 
+    @property
+    def logged(self) -> dict[str, str]:
+        """What a line of the log says of the lane: nothing in a batch without lanes."""
+        return {} if self.name is None else {"lane": self.name}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WakeLink:

@@ -98,8 +98,8 @@ class Others(InLane):
         is_full = sum(active.values()) >= self._most
         if is_full and others and self._clock.monotonic() - self._said >= _SAY_EVERY:
             self._said = self._clock.monotonic()
-            lane = {} if self._lane is None else {"lane": self._lane}
-            log.info("account_full", batch=self._held.name, **lane, most=self._most, of_other_batches=others)
+            where = {"batch": self._held.name, **self._link.logged}
+            log.info("account_full", **where, most=self._most, of_other_batches=others)
         self.in_the_way = counted if is_full else 0
 
     async def run(self) -> None:

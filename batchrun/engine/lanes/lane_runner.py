@@ -108,14 +108,12 @@ class LaneRunner:
         self.link.waits.let_go(Wait.UNSENT)
         if action.quota_message is not None:
             self._full_until = self._clock.monotonic() + action.seconds
-            wait = round(action.seconds)
-            lane = {} if self.link.name is None else {"lane": self.link.name}
             log.info(
                 "quota_full",
                 batch=self._batch,
-                **lane,
+                **self.link.logged,
                 message=action.quota_message,
-                next_try_in_seconds=wait,
+                next_try_in_seconds=round(action.seconds),
             )
 
     def noted(self, _: Note) -> None:

@@ -148,8 +148,7 @@ class OtherSubmissions:
 
     @property
     def _where(self) -> dict[str, str]:
-        lane = {} if self._link.name is None else {"lane": self._link.name}
-        return {"batch": self._held.name, **lane}
+        return {"batch": self._held.name, **self._link.logged}
 
     def _tell(self, batch_id: str, status: str) -> None:
         if batch_id in self._told:

@@ -287,7 +287,7 @@ class Prover:
         except ServiceUnusableError as error:
             self._give_up(link, error)
         except CallError as error:
-            log.warning("survey_failed", **_named(link), **_told(error))
+            log.warning("survey_failed", **link.logged, **_told(error))
             if self._silences.has_lasted(link.name, self._clock.monotonic()):
                 self._give_up(link, not_heard(error))
         return False
@@ -362,7 +362,3 @@ def _told(error: CallError) -> dict[str, str]:
         "message": error.message,
         "so_far": "what was not looked for is not sent; it is tried again",
     }
-
-
-def _named(link: LaneLink) -> dict[str, str]:
-    return {} if link.name is None else {"lane": link.name}

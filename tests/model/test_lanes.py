@@ -42,6 +42,12 @@ def next_of(entry: Entry, policy: RetryPolicy | None = None, tried: tuple[str, .
     return apply(entry, retried)
 
 
+def test_the_owner_of_a_lane_is_its_account_or_that_of_its_role():
+    role = "arn:aws:iam::123456789012:role/launcher"
+    lanes = [Lane(name="a"), Lane(name="b", account="210987654321"), Lane(name="c", role=role)]
+    assert [lane.owner for lane in lanes] == [None, "210987654321", "123456789012"]
+
+
 def test_a_content_without_lanes_is_a_request():
     alone = request()
     assert (offers_of(alone), lanes_of(alone), first_request(alone)) == ((), (), alone)

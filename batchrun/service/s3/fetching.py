@@ -2,7 +2,7 @@
 Fetching a file from S3.
 
 Belongs here: GetObject, bounded in bytes and time, and what it means that it fails. Does not: which files,
-and what is in them (``manifest``), objects that are only looked at (``objects``).
+and what is in them (``manifest``), objects that are only looked at (``object_calls``).
 """
 
 from __future__ import annotations

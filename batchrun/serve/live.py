@@ -133,7 +133,7 @@ class Watched:
             await self._clock.sleep(_EVERY if self.failure is None else _AFTER_TROUBLE)
 
     async def _look_once(self) -> None:
-        silence = {"text": f"the ledger has not answered for {_SILENT:g} s; what is shown is from before"}
+        silence = {"text": f"it has not answered for {_SILENT:g} s; what is shown is from before"}
         late = asyncio.get_running_loop().call_later(_SILENT, self.channel.tell, "trouble", silence)
         try:
             await self._look(self.channel)

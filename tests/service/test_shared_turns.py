@@ -7,6 +7,7 @@ import random
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 from typing import TypeVar
 
 import anyio
@@ -138,6 +139,26 @@ async def test_whatever_the_order_two_keep_a_limit_as_one(tmp_path, apart):
     both = await played(tmp_path, {"calls": 300}, {"calls": 300, "after": apart})
     assert both.share < 0.01
     assert both.took <= 1.02
+
+
+async def test_who_waits_alone_for_long_looks_for_others_four_times_a_second(tmp_path, monkeypatch):
+    looks, clock = [], VirtualClock()
+    look = LedgerPaces.are_shared
+
+    async def counted(paces: LedgerPaces, commons: Commons) -> bool:
+        looks.append(clock.monotonic())
+        return await look(paces, commons)
+
+    monkeypatch.setattr(LedgerPaces, "are_shared", counted)
+    async with await open_ledger(tmp_path / "alone.db") as ledger:
+        turns = Turns(Pace(Rate(most=0.05)), clock, operation="StartRun")
+        turns.share(LedgerPaces(ledger, holder="one", clock=clock), lambda: STARTS)
+        for _ in range(4):
+            await turns.turn()
+    since = looks[0]
+    assert len([at for at in looks if at < since + 10]) >= 90
+    assert max(later - at for at, later in pairwise(looks)) < 0.3
+    assert len([at for at in looks if since + 11 <= at < since + 51]) <= 165
 
 
 async def test_a_newcomer_takes_over_what_was_learned_alone(tmp_path):

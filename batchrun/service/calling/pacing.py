@@ -17,7 +17,7 @@ import structlog
 from batchrun.errors import OutcomeUnknownError, ThrottledError
 from batchrun.model.paces.pace import FIXED_RATES, USUAL_RATE, USUAL_RATES, Pace, Rate
 from batchrun.ports.stored import Commons
-from batchrun.service.calling.shared_turns import LOOK_EVERY, SharedTurns, TurnTimes
+from batchrun.service.calling.shared_turns import SharedTurns, TurnTimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,8 +72,8 @@ class Turns:
             shared = await self._in_stretch()
             while (wait := self._next() - self._clock.monotonic()) > early:
                 self._is_pressed = True
-                is_alone = self._shared is not None and shared is None
-                await self._clock.sleep(min(wait - early, LOOK_EVERY if is_alone else math.inf))
+                look = math.inf if self._shared is None or shared is not None else self._shared.look_every
+                await self._clock.sleep(min(wait - early, look))
                 shared = await self._in_stretch()
             self._times.last = turn = self._next()
             self._times.in_air.append(turn)

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 #: Seconds for which it is believed that somebody else shares the pace, and that nobody does.
 _SHARED: Final = 1.0
-LOOK_EVERY: Final = 0.1
+_LOOK_EVERY: Final = 0.1
+#: The same where nobody came for so long: less often, and still well before a newcomer has waited enough.
+_LONG_ALONE: Final = 10.0
+_LOOK_SELDOM: Final = 0.25
 #: Seconds in which whoever was alone sees a newcomer, and leaves its pace.
 _NOTICED: Final = 0.4
 #: Seconds that a stretch lasts: at most, and where nobody knows a rate.
@@ -71,6 +74,7 @@ class SharedTurns:
             float
         ] = []  #: turns of calls that were in the air when others left the pace
         self._looked_at = -math.inf
+        self._alone_since = math.inf
         self._stretch: Stretch | None = None
         self._end = -math.inf
         self._begun = -math.inf  #: the stretch, or the last one
@@ -82,14 +86,21 @@ class SharedTurns:
         if not (self._pace.is_kept or self._paces.is_capped):
             return False
         now = self._clock.monotonic()
-        if now - self._looked_at >= (_SHARED if self._is_shared else LOOK_EVERY):
+        every = _SHARED if self._is_shared else self.look_every
+        if now - self._looked_at >= 0.9 * every:  # who slept for so long may be told a little less
             self._looked_at = now
+            self._alone_since = now if self._is_shared else min(now, self._alone_since)
             had, self._has_peers = self._has_peers, await self._paces.are_shared(self._commons())
             if self._has_peers and not had and self._stretch is None:
                 await self._join()
             elif had and not self._is_shared:
                 await self._part()
         return self._is_shared
+
+    @property
+    def look_every(self) -> float:
+        """Seconds between two looks for others, while there are none."""
+        return _LOOK_SELDOM if self._looked_at - self._alone_since >= _LONG_ALONE else _LOOK_EVERY
 
     @property
     def _is_shared(self) -> bool:

@@ -57,6 +57,9 @@ class SqlLedger(Placed, Ledger):
             raise InvariantError(f"batch '{name}' is not there after it was made")
         return batch_of(batch)
 
+    def hurry(self, seconds: float) -> None:
+        self._store.hurry(seconds)
+
     @reads
     def find_batch(self, name: str) -> Batch | None:
         row = self._store.one("find_batch", name=name)

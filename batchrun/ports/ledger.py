@@ -44,6 +44,10 @@ class Ledger(ABC):
     path: Path | None = None  #: the file that it is, and which no output may replace
 
     @abstractmethod
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than so many seconds from now for a ledger's database that is away."""
+
+    @abstractmethod
     async def open_batch(self, name: str, *, region: str, account: str | None = None, at: datetime) -> Batch:
         """
         Return the batch, made now if the ledger does not have it. Safe to repeat; the first region stays.

@@ -123,6 +123,24 @@ async def test_a_full_disk_of_the_server_is_waited_for_and_loses_nothing(own, mo
             connection.execute("DROP TABLESPACE small")
 
 
+async def test_who_only_reads_need_not_wait_for_a_server_that_is_away(own, monkeypatch):
+    async with await open_ledger(own.url) as ledger:
+        await filled(ledger, "a")
+    async with await open_ledger(own.url, read_only=True) as ledger:
+        assert await ledger.find_batch(BATCH)
+        own.stop("immediate")
+        before = outage.Outage.wait
+
+        def wait(self, error):  # a signal comes meanwhile
+            ledger.hurry(0)
+            before(self, error)
+
+        monkeypatch.setattr(outage.Outage, "wait", wait)
+        with anyio.fail_after(60), pytest.raises(LedgerError):
+            await ledger.find_batch(BATCH)
+    own.start()
+
+
 async def test_a_server_that_is_away_is_waited_for_no_longer_than_told(own, monkeypatch):
     async with await open_ledger(own.url) as ledger:
         held = await filled(ledger, "a")

@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ from batchrun.errors import UsageError
 from batchrun.ledger.place import LedgerPlace
 
 if TYPE_CHECKING:
+    from batchrun.ports.ledger import Ledger
     from batchrun.serve.access import Network, Rules, TrustedProxy
 
 _HOST, _PORT = "127.0.0.1", 8766
@@ -103,10 +105,16 @@ async def serve(options: Options) -> None:
                 if not is_told:
                     _tell(options, place.url, token)
                 port, is_told = place.port, True
-                await until_replaced(LedgerPlace(options.ledger), ledger, clock)
+                with heard(partial(_let_go, ledger)):
+                    await until_replaced(LedgerPlace(options.ledger), ledger, clock)
             complain(
                 f"batchrun: {printable(str(LedgerPlace(options.ledger)))} was replaced; it is opened again"
             )
+
+
+def _let_go(ledger: Ledger, _number: int) -> None:
+    """Wait no more for a database that is away: nobody is to be told any more what it has."""
+    ledger.hurry(0)
 
 
 def read_bind(text: str) -> tuple[str, int]:

@@ -39,7 +39,7 @@ def test_a_deleted_ledger_is_made_again_and_run_starts_nothing_twice(shell: Shel
 
 
 def test_rows_without_a_run_are_told(shell: Shell, simulate):
-    simulated = simulate("--time-scale", "1")
+    simulated = simulate("--time-scale", "1000")
     shell.run("run", *shell.cohort(2), "--endpoint-url", simulated.url, "--detach")
     lose(shell)
     rebuilding = ["ledger", "rebuild", *shell.cohort(3), "--endpoint-url", simulated.url]
@@ -55,7 +55,7 @@ def test_rows_without_a_run_are_told(shell: Shell, simulate):
 
 
 def test_changed_rows_stop_it(shell: Shell, simulate):
-    simulated = simulate("--time-scale", "1")
+    simulated = simulate("--time-scale", "1000")
     manifest = shell.cohort(2)
     shell.run("run", *manifest, "--endpoint-url", simulated.url, "--detach")
     lose(shell)
@@ -70,7 +70,7 @@ def test_changed_rows_stop_it(shell: Shell, simulate):
 
 
 def test_damage_is_told_with_entry_and_cure(shell: Shell, simulate):
-    simulated = simulate("--time-scale", "1")
+    simulated = simulate("--time-scale", "1000")
     shell.run("run", *shell.cohort(3), "--endpoint-url", simulated.url, "--detach")
     connection = apsw.Connection(str(shell.folder / "batchrun.db"))
     connection.execute("UPDATE entries SET run_uuid = 'x\x1b' WHERE id = 's001'")

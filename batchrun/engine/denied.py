@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ServiceUnusableError, UsageError
 from batchrun.model.entries.recovery import Match
+from batchrun.model.planning.verdicts import CONFLICT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,10 +71,12 @@ def not_settled(doubts: Sequence[Entry], submissions: Sequence[OpenSubmission]) 
             start = f"StartRunBatch {batch}"
             why = why if first.code else f"{one.submission.code}: {one.submission.message}"
     rows = "1 row" if len(doubts) == 1 else f"{len(doubts)} rows"
+    cure = "run the same command again once the service answers"
+    if first.code == CONFLICT:
+        cure += "; where it refuses the requestId of a run that was deleted, give the row another id"
     return ServiceUnusableError(
         f"{rows} may have been started, '{first.id}' first, and neither {start} nor a look for its run has "
-        f"an answer that says so ({why}); nothing is lost, and nothing is started twice: run the same "
-        "command again once the service answers"
+        f"an answer that says so ({why}); nothing is lost, and nothing is started twice: {cure}"
     )
 
 

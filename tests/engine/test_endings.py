@@ -120,6 +120,15 @@ async def test_a_service_that_never_says_which_run_it_started_ends_the_launch(tm
         await it.assert_agreement()
 
 
+async def test_a_request_id_that_the_service_refuses_for_good_ends_the_launch_and_says_what_to_do(tmp_path):
+    async with bench(tmp_path) as it:
+        it.simulator.script(*parse_faults("StartRun:ConflictException"))
+        with pytest.raises(ServiceUnusableError, match=r"ConflictException.*give the row another id"):
+            await it.launch(rows(3))
+        assert anyio.current_time() < IN_TIME
+        assert not it.simulator.state().runs
+
+
 async def test_one_row_of_which_nobody_tells_the_run_holds_up_no_other_and_is_told_last(tmp_path):
     def spoil(operation: str, said: Any) -> Any:
         is_meant = said.get("tags", {}).get("batchrun:id") == "row-0003"

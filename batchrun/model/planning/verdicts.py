@@ -67,8 +67,10 @@ DENIED: Final = frozenset({UNLISTED, UNLISTED_BATCH})
 HELD: Final = DENIED | {AMBIGUOUS, DELETED_UNTOLD}
 #: Likewise, of a run that is there, and whose uuid nobody tells.
 NAMELESS: Final = "RunWithoutUuid"
+#: The code of a requestId that the service has, and does not start a run for: now, or any more.
+CONFLICT: Final = "ConflictException"
 #: Codes of an unknown outcome that sending again cannot settle.
-SETTLED_BY_LOOKING: Final = HELD | {"ConflictException"}
+SETTLED_BY_LOOKING: Final = HELD | {CONFLICT}
 
 #: How far the service's clock and ours may be apart when a run's age is what identifies it.
 _CLOCK_SLACK: Final = timedelta(minutes=10)

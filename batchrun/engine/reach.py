@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batchrun.engine.denied import not_permitted
-from batchrun.engine.proof.absence import is_listed
 from batchrun.errors import AccessDeniedError, CallError, NotFoundError, ServiceUnusableError
 from batchrun.model.entries.entry import run_name
 from batchrun.model.lanes import or_home
@@ -90,6 +89,8 @@ async def look_for(entries: Iterable[Entry], *, reach: Reach, at_once: int) -> L
 
 
 async def _look_for(entry: Entry, run: Run, reach: Reach, looked: Looked) -> None:
+    from batchrun.engine.proof.absence import is_listed  # noqa: PLC0415 (it logs: not for every verb)
+
     try:
         service = reach.of(entry.lane)
         found = await _found(run, service)

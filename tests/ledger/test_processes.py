@@ -10,6 +10,7 @@ import pytest
 
 from batchrun.errors import LeaseHeldError
 from batchrun.ledger import open_ledger
+from batchrun.ledger.sqlite.migrate import migrate
 from batchrun.model.entries.states import State
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import Transition
@@ -129,8 +130,10 @@ async def test_a_lease_of_a_clock_that_was_ahead_which_came_with_a_copy_holds_no
 
 
 async def test_but_a_launcher_that_lives_keeps_its_batch_from_whoever_finds_such_a_copy(
-    start, place, tmp_path
+    start, place, tmp_path, monkeypatch
 ):
+    # What the holder has not brought into its file yet is laid over the copy, and must fit its pages.
+    monkeypatch.setattr("batchrun.ledger.sqlite.connection.migrate", migrate)
     async with await open_ledger(place) as ledger:
         await ahead(ledger, hours=1)
         await ledger._read(lambda: connection_of(ledger).execute("VACUUM INTO ?", (str(tmp_path / "copy"),)))

@@ -147,7 +147,9 @@ async def test_a_damaged_schema_is_refused(place):
     content = bytearray(place.read_bytes())
     content[100:3000] = b"\xff" * 2900
     place.write_bytes(content)
-    assert "damaged" in await refused(place)
+    message = await refused(place)
+    assert "damaged" in message
+    assert "-wal and -shm" in message
 
 
 async def test_looking_needs_a_ledger_and_makes_none(place, tmp_path):

@@ -20,10 +20,14 @@ _FULL: Final = (
     "the disk is full, or a limit of it is reached",
     "free some space, or raise the limit",
 )
+#: A log that is not the copy's own would be laid over it, and damage it.
+_RESTORE: Final = (
+    "move it away, with what lies beside it and ends with -wal and -shm, and put a copy in its place"
+)
 #: What happened, and what to do, when opening.
 _UNUSABLE: Final[tuple[tuple[type[apsw.Error], str, str], ...]] = (
     (apsw.NotADBError, "is not a batchrun ledger", "give another path with --ledger"),
-    (apsw.CorruptError, "is damaged", "restore it from a copy, or give another path with --ledger"),
+    (apsw.CorruptError, "is damaged", f"{_RESTORE}, or give another path with --ledger"),
     (apsw.BusyError, "is in use by another program", "wait until that has ended, then try again"),
     (apsw.ReadOnlyError, "may not be written", "make it writable, or give another path with --ledger"),
     (apsw.PermissionsError, "may not be used", "change its permissions, or give another path with --ledger"),
@@ -46,8 +50,8 @@ _FAILED: Final[tuple[tuple[type[apsw.Error], str, str], ...]] = (
     (apsw.BusyError, "another program keeps it locked", "stop that program"),
     (apsw.LockedError, "another program keeps it locked", "stop that program"),
     (apsw.ReadOnlyError, "it has become read-only", "make the file, its folder and its disk writable"),
-    (apsw.CorruptError, "it is damaged", "restore it from a copy"),
-    (apsw.NotADBError, "it is damaged", "restore it from a copy"),
+    (apsw.CorruptError, "it is damaged", _RESTORE),
+    (apsw.NotADBError, "it is damaged", _RESTORE),
     (apsw.CantOpenError, "its files cannot be opened", "check its folder"),
     (apsw.IOError, "the disk does not respond properly", "check the disk"),
     (apsw.PermissionsError, "its files may not be used", "restore their permissions"),

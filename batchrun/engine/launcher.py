@@ -188,7 +188,10 @@ class Launcher:
             for lane, reason in why.items()
         ]
         if words and (free := counts.open_in("")[0]):
-            words.append(f"{_waiting(free)} that may take several lanes, until each of them can be asked")
+            words.append(
+                f"{_waiting(free)} that may take several lanes, until each of these can be asked whether "
+                "it has the row already (--trust-ledger: send without asking)"
+            )
         return ServiceUnusableError("; ".join(words)) if words else None
 
     async def _left_in_doubt(self) -> ServiceUnusableError | None:

@@ -39,7 +39,8 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
         last = store.all("lease", batch=key, at=micros(at))[0]
         raise LeaseHeldError(
             f"batch '{batch}' is held by {last.holder} until "
-            f"{time_of(last.expires_at):%Y-%m-%d %H:%M:%S} UTC; stop that launcher, or wait for it"
+            f"{time_of(last.expires_at):%Y-%m-%d %H:%M:%S} UTC, or longer, as it renews that; "
+            "stop that launcher, or wait for it"
         )
     check_open(store, key, batch)  # only now: to close it is to claim it first
     store.lock(key, fence)

@@ -34,6 +34,7 @@ _GZIP: Final = ".gz"
 _WORKBOOK: Final = ".xlsx"
 _NOTHING_ASKED: Final = TableOptions()
 _NO_SHEET: Final = SheetOptions()
+_NO_FILE, _CHECK = "there is no such file", "check the path"
 
 
 class Format(enum.Enum):
@@ -148,7 +149,11 @@ def format_to_read(path: str, given: Format | None = None) -> Format:
     name = unpacked_name(path)
     if given is None and name.lower().endswith(_WORKBOOK):
         return Format.CSV  # any table: its first bytes show that it is a workbook
-    return format_of(name, given) if is_known(name) else format_of(path, given)
+    if given is not None or is_known(name):
+        return format_of(name, given)
+    if not (path == STDIN or is_in_s3(path) or os.path.lexists(path)):
+        raise unreadable(Place(source=name_of(path)), _NO_FILE, _CHECK)
+    return format_of(path)
 
 
 def format_of(path: str, given: Format | None = None) -> Format:
@@ -226,7 +231,7 @@ def _cannot_open(path: str, error: OSError | ValueError) -> ManifestError:
     place = Place(source=name_of(path))
     match error:
         case FileNotFoundError():
-            return unreadable(place, "there is no such file", "check the path")
+            return unreadable(place, _NO_FILE, _CHECK)
         case IsADirectoryError():
             return unreadable(place, "this is a directory", "give the manifest's file")
         case PermissionError():
@@ -235,4 +240,4 @@ def _cannot_open(path: str, error: OSError | ValueError) -> ManifestError:
             reason = os.strerror(error.errno) if error.errno else "unknown error"
             return unreadable(place, f"it cannot be read: {reason}", "check the path and the disk")
         case _:
-            return unreadable(place, "this is not a valid path", "check the path")
+            return unreadable(place, "this is not a valid path", _CHECK)

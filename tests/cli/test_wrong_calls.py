@@ -37,7 +37,8 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
     ("words", "told"),
     [
         (["check", f"{LONG}.csv"], "File name too long"),
-        (["run", LONG], "shows no format"),
+        (["run", LONG], "there is no such file"),
+        (["check", "cohort"], "cohort: there is no such file"),
         (["plan", f"{'/'.join([LONG] * 20)}.csv"], "File name too long"),
         (["run", "dir", "--defaults", f"{LONG}.yaml"], "File name too long"),
         (["check", "dir", "--defaults", "loop"], "Too many levels of symbolic links"),

@@ -190,9 +190,10 @@ def test_paths_that_are_no_files(tmp_path):
     assert "directory" in refusal(tmp_path / "folder.csv")
     assert "no such file" in refusal("") or "format" in refusal("")
     assert "not a valid path" in refusal("a\0b.csv")
-    assert "--format" in refusal(tmp_path / "m.txt")
-    assert "--format" in refusal(tmp_path / "m.txt.gz")
-    assert "--format" in refusal(tmp_path / "m.csv.bz2")
+    for name in ("m.txt", "m.txt.gz", "m.csv.bz2"):
+        assert "no such file" in refusal(tmp_path / name)
+        (tmp_path / name).touch()
+        assert "--format" in refusal(tmp_path / name)
 
 
 def test_a_file_that_may_not_be_read(monkeypatch):

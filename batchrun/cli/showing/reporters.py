@@ -306,7 +306,10 @@ def _tell_numbers(ended: Ended, now: Snapshot, progress: Progress, tally: Tally)
     for one in failures:
         say(f"  {one.line}", hang=4)
     if tally.failed > len(failures):
-        say(f"  {tally.failed} in all did not succeed; 'batchrun status --failed' shows each")
+        say(
+            f"  {tally.failed} in all did not succeed; 'batchrun status {ended.batch} --failed' "
+            "groups them by reason"
+        )
     if now.ended < now.total:
         is_going = bool(now.counts["queued"] or now.counts["running"])
         going = "; active runs continue" if is_going else ""

@@ -128,6 +128,11 @@ def plan(options: Options) -> None:
                 found = replace(found, quotas=run_async(_own_quotas, login))
             ahead = Ahead.of(manifest, found, options.rate)
             (_emit if options.output.as_json else _tell)(manifest, found, ahead)
+            if options.online and not manifest.lanes and not ahead.is_own:
+                complain(
+                    "warning: the account's quotas could not be read, so these are the usual ones; "
+                    "it takes servicequotas:GetServiceQuota, and a login at AWS (-v shows the answer)"
+                )
 
 
 async def _own_quotas(login: OneLogin) -> Quotas:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.cli.showing.failed import FailedRow, in_brackets
 from batchrun.cli.speak import one_line, printable, seconds, until
+from batchrun.model.entries.states import State
 from batchrun.report.overview import ENDS_WINDOW, MOST_CANCELLING, numbers
 from batchrun.report.results import iso, row, status
 
@@ -23,8 +24,10 @@ _ENDS: Final = seconds(ENDS_WINDOW.total_seconds())
 def summary(batch: Batch, counts: Counts) -> str:
     """Say in one line how many entries stand where."""
     shown = ", ".join(f"{number} {name}" for name, number in numbers(counts).items() if number)
+    waiting = counts.by_state.get(State.BACKOFF, 0)
+    again = f"; {waiting} of them {'waits' if waiting == 1 else 'wait'} to be sent again" if waiting else ""
     also = f"; {changed(counts.changed)}" if counts.changed else ""
-    return f"{printable(batch.name)}: {shown or 'no rows'} (of {counts.total}){also}"
+    return f"{printable(batch.name)}: {shown or 'no rows'} (of {counts.total}){again}{also}"
 
 
 def changed(number: int) -> str:

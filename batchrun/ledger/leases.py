@@ -25,7 +25,7 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
     if key is None:
         raise InvariantError(f"a claim on batch '{batch}', which the ledger does not have")
     last = store.one("lease", batch=key, at=micros(at))
-    is_free = last is not None and not _is_held(store, key, last, at, longest=ttl)
+    is_free = last is not None and not _is_held(store, key, last, at)
     fence = store.value(
         "claim_lease",
         batch=key,
@@ -50,7 +50,7 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
 def holder(store: Store, key: int | None, batch: str, at: datetime) -> Lease | None:
     """Return the lease that stands in the way of a claim at *at*."""
     last = store.one("lease", batch=key, at=micros(at))
-    if key is None or last is None or not _is_held(store, key, last, at, longest=LONGEST_LEASE):
+    if key is None or last is None or not _is_held(store, key, last, at):
         return None
     expires_at = time_of(last.expires_at)
     return Lease(batch=batch, holder=last.holder, fence=last.fence, expires_at=expires_at)
@@ -84,17 +84,17 @@ def check(store: Store, key: int, lease: Lease) -> None:
         raise LeaseLostError(_loss(store, key, lease))
 
 
-def _is_held(store: Store, key: int, last: Row, at: datetime, *, longest: timedelta) -> bool:
+def _is_held(store: Store, key: int, last: Row, at: datetime) -> bool:
     """
     Report whether a lease is in force.
 
-    What ends later than *longest* from now, and no process has a lock for, came with a copy of the ledger.
+    What ends later than any lease can last, and no process has a lock for, came with a copy of the ledger.
     """
     if last.holder is None or last.is_over:
         return False
     is_gone = store.is_abandoned(key, last.fence) if last.kernel == store.host else False
     if is_gone is None:
-        return bool(last.expires_at - micros(at) <= span_micros(longest))
+        return bool(last.expires_at - micros(at) <= span_micros(LONGEST_LEASE))
     return not is_gone
 
 

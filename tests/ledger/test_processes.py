@@ -109,8 +109,21 @@ async def test_a_lease_whose_lock_file_is_missing_must_run_out(place):
         await lease_on(ledger)
     place.with_name(f"{place.name}-lease-1-1").unlink()
     async with await open_ledger(place) as second:
+        for ttl in (TTL, TTL / 2):
+            with pytest.raises(LeaseHeldError):
+                await second.hold(BATCH, holder="host:2", ttl=ttl, at=AT)
+
+
+async def test_a_launcher_that_lives_is_seen_by_a_link_to_its_ledger_too(start, place, tmp_path):
+    holder = start(HOLDER)
+    assert holder.says() == "held"
+    (tmp_path / "link.db").symlink_to(place)
+    async with await open_ledger(tmp_path / "link.db") as second:
         with pytest.raises(LeaseHeldError):
             await second.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
+        holder.send(signal.SIGKILL)
+        holder.ends()
+        assert (await second.hold(BATCH, holder="host:2", ttl=TTL, at=AT)).lease.fence == 2
 
 
 async def ahead(ledger, **by) -> HeldBatch:

@@ -283,3 +283,12 @@ def test_without_a_pace_nothing_slows_it_until_it_is_refused():
 
 def test_only_what_is_to_be_found_out_is_auto():
     assert [one.is_auto for one in (AUTO, UNLIMITED, Rate(most=5))] == [True, False, False]
+
+
+def test_two_refusals_one_after_the_other_do_not_bring_a_rare_call_to_a_halt():
+    learned = Learned(phase=Phase.HOLDING, base=0.1, cut=0.01, span=60, passed=60, burst=1)
+    pace = Pace(supposed=5.0, learned=learned)
+    pace.passed(0.0)
+    for sent in (10.0, 20.0, 30.0):  # somebody else's calls take the tokens
+        pace.refused(sent, sent + 0.1)
+    assert pace.rate > 0.08

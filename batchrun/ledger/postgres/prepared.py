@@ -41,7 +41,9 @@ def kept_by(connection: psycopg.Connection[Any]) -> Mapping[str, str]:
     row = connection.execute(queries()["process"]).fetchone()
     if row is None or row[0] != connection.info.backend_pid:
         return _NONE
-    connection.execute(";\n".join(made for made, _ in _statements().values()))
+    made = [made for made, _ in _statements().values()]
+    # What is kept already was when another conflict kept the rest from it.
+    connection.execute(";\n".join(["DEALLOCATE ALL", *made]))
     return {sql: asked for sql, (_, asked) in _statements().items()}
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 try:
     import fcntl
@@ -20,6 +21,11 @@ except ImportError:  # no such locks here: a dead launcher's lease must run out
 
 if TYPE_CHECKING:
     from typing import Self
+
+
+#: How often a lock of one's own is tried, and the seconds in between.
+_TRIES: Final = 20
+_PAUSE: Final = 0.001
 
 
 def kernel() -> str:
@@ -51,8 +57,10 @@ class ProcessLock:
         """Take the lock; None where that does not work, as it is a help and no more."""
         with contextlib.suppress(OSError):
             descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            if _lock(descriptor):
-                return cls(path, descriptor)
+            for _ in range(_TRIES):
+                if _lock(descriptor):
+                    return cls(path, descriptor)
+                time.sleep(_PAUSE)  # somebody looks whether it is held, for a moment
             os.close(descriptor)
         return None
 

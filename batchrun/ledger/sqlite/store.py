@@ -141,7 +141,8 @@ class SqliteStore(Store):
         found = is_abandoned(self._lock_path(batch, fence))
         if found is not None:
             return found
-        others = self.path.parent.glob(f"{glob.escape(self.path.name)}-lease-{batch}-*")
+        real = self.path.resolve()
+        others = real.parent.glob(f"{glob.escape(real.name)}-lease-{batch}-*")
         return False if any(is_abandoned(one) is False for one in others) else None
 
     def hurry(self, seconds: float) -> None:
@@ -169,7 +170,8 @@ class SqliteStore(Store):
         return map(made, itertools.chain([first], cursor))
 
     def _lock_path(self, batch: int, fence: int) -> Path:
-        return self.path.with_name(f"{self.path.name}-lease-{batch}-{fence}")
+        real = self.path.resolve()  # a link to the file is the same ledger, and its log lies there too
+        return real.with_name(f"{real.name}-lease-{batch}-{fence}")
 
 
 class _Explained:

@@ -374,7 +374,8 @@ class Pace:
         is_far = rate < (self._limit or self._supposed) / 4  # others may let go again
         if not self._passed:
             below = max(below, min(rate, _KNOCKS))
-        self._seek(Search(rate=below, refused=math.inf if is_far else rate))
+        is_bound = below < rate and not is_far
+        self._seek(Search(rate=below, refused=rate if is_bound else math.inf))
 
     def _seek(self, search: Search) -> None:
         """Go on searching, unless a bucket of one leaves nothing to try."""

@@ -11,12 +11,12 @@ from batchrun.model.entries.events import Accepted, Doubted, Refused
 from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.actions import Replay, Settle, Submit
-from batchrun.model.planning.stimuli import Followed
+from batchrun.model.planning.stimuli import Followed, SubmittedTogether
 from batchrun.model.submissions.submission import Stage
 from tests import builders
 from tests.builders import active, at, run, submitting
 from tests.model.driving import Driven, loaded
-from tests.model.test_batching import batched, follows, many, submit
+from tests.model.test_batching import batched, follows, many, proven, started, submit, together, went
 
 planned = partial(builders.planned, proven_at=at())
 
@@ -109,3 +109,17 @@ def test_a_submission_of_which_nobody_tells_is_waited_for_as_long():
     (follow,) = follows(made, now + 900)
     made.tell(Followed(action=follow, stage=Stage.GOING, was_sent=True, run_batch="77"), now=now + 900)
     assert not made.is_over
+
+
+def test_a_submission_that_is_found_is_heard_of_and_the_next_that_is_lost_is_waited_for():
+    made = batched(*many(3), patience=900.0)
+    sent = submit(made, is_known=False)
+    (follow,) = follows(made, 10)
+    made.tell(Followed(action=follow, stage=Stage.DONE, settled=[started(one) for one in sent]), now=10)
+    made.add(*proven("d", "e", "f", seconds=1000), now=1000)
+    action = together(made, 1000)
+    lost = went(action.entries)
+    made.tell(SubmittedTogether(action=action, entries=lost, request_id="s-2", is_known=False), now=1000)
+    (follow,) = follows(made, 1010)
+    made.tell(Followed(action=follow, stage=Stage.UNKNOWN), now=1010)
+    assert follows(made, 1100), "not only after 15 minutes"

@@ -285,3 +285,17 @@ def test_a_queue_that_falls_silent_takes_its_own_lanes_alone_back_to_the_usual_p
     assert {name: one.is_relied_on for name, one in heard.items()} == {"east": True, "west": False}
     made.tell(RunsAnnounced(is_alive=False))
     assert not heard["east"].is_relied_on
+
+
+def test_a_full_quota_whose_pause_is_over_wakes_nobody_while_its_lane_cannot_be_used():
+    made = in_lanes()
+    made.add(named("a", "east"), named("b", "east"))
+    first, second = made.plan()
+    full = Deferred(at=at(0), due=at(10_000), code=QUOTA_FULL, message="full")
+    made.done(first, apply(sent("east", first.entry), full), now=0)
+    (held,) = (action for action in made.actions() if isinstance(action, HoldBack))
+    made.done(second, apply(sent("east", second.entry), full), now=0)
+    made.tell(LanePaused(lane="east"), now=1)
+    made.add(named("c", "east"), now=1)
+    assert submits(made, held.seconds + 1) == []
+    assert made.wake_at is None or made.wake_at > held.seconds + 1

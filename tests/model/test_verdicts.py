@@ -269,3 +269,14 @@ def test_a_question_is_borne_for_so_long_from_its_first_silence_and_anew_after_a
     assert not silences.has_lasted("b", 910)
     silences.answered("a")
     assert not silences.has_lasted("a", 911)
+
+
+def test_failures_with_a_long_time_between_them_are_not_one_silence():
+    silences = Silences(900.0)
+    assert [silences.has_lasted("it", now) for now in (0.0, 899.0)] == [False, False]
+    assert [silences.has_lasted("it", now) for now in (10_000.0, 10_899.0, 10_900.0)] == [False, False, True]
+
+
+def test_a_launch_bears_silence_for_longer_where_listings_are_late():
+    assert Limits().longest_silence == 900.0
+    assert Limits(listing_lag=1200.0).longest_silence == 2400.0

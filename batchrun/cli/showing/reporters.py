@@ -122,7 +122,9 @@ class LogLines(Numbers):
         super().__init__(batch, progress, clock)
         self._log = log.bind()  # once: each line of an unbound one makes a new logger
         self._failed: tuple[Failed, Entry] | None = None
-        self._denied: set[str] = set()  #: what is held for a permission, told of one row for all
+        self._denied: set[tuple[str, str | None]] = (
+            set()
+        )  #: what is held for a permission, told of one row for all
         self._has_failed = anyio.Event()
 
     def step(self, event: Event, entry: Entry) -> None:
@@ -140,9 +142,11 @@ class LogLines(Numbers):
 
     def _is_told(self, event: Event) -> bool:
         """Report whether it was told of another row already, and is no more this one's than that one's."""
-        code = event.code if isinstance(event, Doubted) and event.code in DENIED else None
-        is_told = code in self._denied
-        self._denied.update([] if code is None else [code])
+        if not isinstance(event, Doubted) or event.code not in DENIED:
+            return False
+        denial = event.code, event.message
+        is_told = denial in self._denied
+        self._denied.add(denial)
         return is_told
 
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:

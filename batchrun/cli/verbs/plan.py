@@ -131,7 +131,7 @@ def plan(options: Options) -> None:
             if options.online and not manifest.lanes and not ahead.is_own:
                 complain(
                     "warning: the account's quotas could not be read, so these are the usual ones; "
-                    "it takes servicequotas:GetServiceQuota, and a login at AWS (-v shows the answer)"
+                    "it takes servicequotas:GetServiceQuota, and a login at AWS"
                 )
 
 

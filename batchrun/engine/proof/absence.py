@@ -42,7 +42,7 @@ class Absences:
         self._lag = limits.listing_lag
         self._clock = clock
         self._kept_at: dict[str, float] = {}  #: loop time of the last answer that was kept, by entry
-        self._silences = Silences(limits.patience)
+        self._silences = Silences(limits.longest_silence)
 
     async def outcome(
         self, entry: Entry, run: Run, missed: Missed, found: Run | None
@@ -63,6 +63,7 @@ class Absences:
         match weigh(entry, missed, known_for=known_for, lag=self._lag):
             case Weight.FIRST:
                 event = missed
+                self._silences.answered(entry.id)  # it was there in between
             case Weight.ENOUGH:
                 listed = await self._is_listed(entry, run, found)
                 event = decided(missed, kept=entry.misses, is_listed=listed)

@@ -74,7 +74,7 @@ class Prover:
         self._others: dict[str | None, OtherSubmissions] = {}
         self._sighted: Sighted | None = None  #: by the survey that is to be concluded
         self._origin: Origin | None = None  #: of the clock that stamps the proofs that are kept
-        self._silences = Silences(parts.limits.patience)  #: of surveys, by lane
+        self._silences = Silences(parts.limits.longest_silence)  #: of surveys, by lane
         self.taken_over = TakenOver()
 
     async def begin(self) -> None:

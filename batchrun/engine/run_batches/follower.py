@@ -321,7 +321,7 @@ class Follower(InLane):
         )
         untold = {*case.gone, *case.nameless}
         free = [one for one in entries if one.code != AMBIGUOUS and one.id not in untold]
-        case.is_held = len(free) + len(case.nameless) < len(entries)
+        case.is_held = len(free) + sum(one.id in case.nameless for one in entries) < len(entries)
         if free:
             log.info("rows_not_started", run_batch=case.submission.batch_id, status=status, rows=len(free))
         is_fruitless = case.is_whole

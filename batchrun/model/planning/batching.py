@@ -156,7 +156,7 @@ class Batching:
         self._open: dict[str, _Open] = {}
         self._of: dict[str, str] = {}  #: entry's id: its submission
         self._passed: set[str] = set()  #: submissions that this launch asks no more about
-        self._silences = Silences(limits.patience)
+        self._silences = Silences(limits.longest_silence)
         self._soon = min(_SOON, limits.watch.longest)
         self._list_rate = 1.0
         self._planned_at = float("-inf")  #: loop time
@@ -215,10 +215,12 @@ class Batching:
         one = self._open[outcome.action.request_id]
         one.is_in_air = False
         self._settle(one, outcome.settled)
+        was_unknown = one.stage is Stage.UNKNOWN
         reached = outcome.stage or one.stage
         if outcome.was_sent or outcome.settled or reached is not one.stage:
             one.stage, one.since, one.tries = reached, now, 0
         self._note_answer(one, outcome, now)
+        self._note_start(one, outcome, now, was_unknown=was_unknown)
         is_over = outcome.is_answered and not one.ids
         if is_over or outcome.is_held or self._is_pass:
             self._pass_over(one.request_id)
@@ -240,10 +242,15 @@ class Batching:
             one.is_late = False
         else:
             one.is_late = self._silences.has_lasted(one.request_id, now)
-        if outcome.was_sent and outcome.run_batch is None:
-            self._sending.unheard(one.ids, now)
-        elif outcome.was_sent:
+
+    def _note_start(self, one: _Open, outcome: Followed, now: float, *, was_unknown: bool) -> None:
+        """Take note of whether the service said what came of starting it."""
+        if outcome.was_sent and outcome.run_batch is not None:
             self._sending.accepted()
+        elif was_unknown and (outcome.settled or one.stage is not Stage.UNKNOWN):
+            self._sending.heard()
+        elif outcome.was_sent:
+            self._sending.unheard(one.ids, now)
 
     def _is_waited_for(self, one: _Open) -> bool:
         return not (one.is_late or (one.stage is Stage.UNKNOWN and self._sending.is_unheard))
@@ -251,7 +258,7 @@ class Batching:
     def _wait(self, one: _Open, now: float) -> float:
         """Return the seconds until the submission is asked about again."""
         if not self._is_waited_for(one):
-            return self._limits.patience
+            return self._limits.longest_silence
         wait = min(self._soon * _SLOWER**one.tries, _LONGEST)
         wait = max(wait, len(one.ids) / _PAGE / (_SPARED * self._list_rate))
         is_proof_in = one.since + self._limits.listing_lag - now

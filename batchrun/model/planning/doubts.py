@@ -49,7 +49,7 @@ class Doubts:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._silences = Silences(limits.patience)
+        self._silences = Silences(limits.longest_silence)
         self._heap: list[tuple[float, int, str]] = []
         self._count = 0
         self._doubts: dict[str, _Doubt] = {}
@@ -91,7 +91,7 @@ class Doubts:
         doubt.is_late = self._silences.has_lasted(entry.id, now)
         wait = self._limits.defer.unknown_wait(doubt.tries, entry.id)
         doubt.tries += 1
-        self._put(doubt, now + (self._limits.patience if doubt.is_late else wait))
+        self._put(doubt, now + (self._limits.longest_silence if doubt.is_late else wait))
 
     def _put(self, doubt: _Doubt, due: float) -> None:
         self._count += 1

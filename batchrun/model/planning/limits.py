@@ -95,6 +95,11 @@ class Limits:
     defer: DeferPolicy = field(default_factory=DeferPolicy)
 
     @property
+    def longest_silence(self) -> float:
+        """Seconds of that patience: what a listing shows late has come to be shown by then."""
+        return max(self.patience, 2 * self.listing_lag)
+
+    @property
     def longest_wait(self) -> timedelta:
         """The longest that an attempt waits; a time further away was set by a clock that was ahead."""
         return timedelta(seconds=max(self.retry.longest_wait, self.defer.longest_wait))

@@ -118,8 +118,9 @@ class Sending:
         self._is_paused = False
         self._is_probing = False
         self._paused_until = float("-inf")
+        self._planned_at = float("-inf")  #: loop time
         self._pauses = 0  #: for a full quota, since a submission was last accepted
-        self._silences = Silences(limits.patience)
+        self._silences = Silences(limits.longest_silence)
         self._unheard: set[str] = set()  #: entries sent since a start was last understood, or some of them
         self.is_unheard = False  #: whether no start was, for longer than this launch has patience
 
@@ -230,6 +231,7 @@ class Sending:
 
     def plan(self, moment: Moment) -> Iterator[SendingAction]:
         """Go through what is to be sent or settled now; each is in the air until it was acted on."""
+        self._planned_at = moment.now
         if self.is_unheard and moment.now < self._paused_until:
             return
         while len(self._in_air) < self._most_in_air:
@@ -286,7 +288,8 @@ class Sending:
         if self.is_unheard and dues[0] is not None:
             dues = [max(dues[0], self._paused_until)]
         if self._has_ready and self.slots.have_room and self._is_probing and not self._in_air:
-            dues.append(self._paused_until)
+            # Once that is over, something else is in the way, and says so when it is not any more.
+            dues.append(self._paused_until if self._paused_until > self._planned_at else None)
         return min((due for due in dues if due is not None), default=None)
 
     # -- how it stands

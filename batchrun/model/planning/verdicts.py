@@ -236,17 +236,20 @@ class Silences:
     """Questions that a launch needs answers to, and since when each has had none that can be used."""
 
     def __init__(self, patience: float) -> None:
-        """Bear each for *patience* seconds."""
+        """Bear each for *patience* seconds; what was not asked for twice as long is asked anew."""
         self._patience = patience
-        self._since: dict[Hashable, float] = {}
+        self._spans: dict[Hashable, tuple[float, float]] = {}  #: first and last failure, in loop time
 
     def answered(self, question: Hashable) -> None:
         """Learn that there was a usable answer."""
-        self._since.pop(question, None)
+        self._spans.pop(question, None)
 
     def has_lasted(self, question: Hashable, now: float) -> bool:
         """Learn that there was none at *now*, in loop time; report whether that is not borne any longer."""
-        return now - self._since.setdefault(question, now) >= self._patience
+        first, last = self._spans.get(question, (now, now))
+        first = now if now - last > 2 * self._patience else first
+        self._spans[question] = first, now
+        return now - first >= self._patience
 
 
 class Denials:

@@ -63,7 +63,9 @@ def test_a_batch_is_told_at_length(cohort: Shell):
 def test_a_row_that_waits_to_be_sent_again_is_told_from_those_that_are_new(shell: Shell, simulate):
     simulated = simulate("--faults", "StartRun:ServiceQuotaExceededException=1x")
     shell.run("run", *shell.cohort(1), "--endpoint-url", simulated.url, "--once")
-    assert shell.run("status").stdout == "cohort: 1 planned (of 1); 1 of them waits to be sent again\n"
+    assert (
+        shell.run("status").stdout == "cohort: 1 planned (of 1); 1 of those planned waits to be sent again\n"
+    )
 
 
 def test_a_batch_in_json(cohort: Shell):

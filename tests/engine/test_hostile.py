@@ -107,7 +107,7 @@ async def test_a_listing_with_a_run_that_cannot_be_told_proves_nothing(tmp_path,
             await it.assert_agreement()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(6))
 async def test_after_any_hostility_there_is_one_run_for_each_row(tmp_path, seed):
     chance = random.Random(seed)
     hostile_until = 400.0

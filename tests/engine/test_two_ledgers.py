@@ -142,7 +142,7 @@ async def test_later_attempts_of_another_ledger_are_taken_over_too(tmp_path):
             assert {(e.attempt, e.state) for e in (await it.entries()).values()} == {(3, State.SUCCEEDED)}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(6))
 async def test_any_order_any_subset_one_run_per_row(tmp_path, seed):
     chance = random.Random(seed)
     async with bench(tmp_path, forgetful("StartRun:drop_after=0.1"), rate=20) as it:

@@ -368,7 +368,7 @@ async def _agrees_with_itself(ledger: Ledger, deleted: set[str]) -> None:
 @pytest.mark.real_time
 class TestBatch(Batch.TestCase):  # type: ignore[misc,valid-type]
     settings = settings(
-        max_examples=settings().max_examples // 2,
+        max_examples=max(20, settings().max_examples // 2),
         stateful_step_count=15,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
@@ -381,4 +381,4 @@ def test_the_same_in_postgres(in_postgres, made_up_clock):  # noqa: ARG001 (what
             emptied(in_postgres)
             return in_postgres
 
-    run_state_machine_as_test(InPostgres, settings=settings(TestBatch.settings, max_examples=4))
+    run_state_machine_as_test(InPostgres, settings=settings(TestBatch.settings, max_examples=5))

@@ -22,9 +22,9 @@ from tests.hostile import spoiling
 from tests.run_batches import start as start_batch
 from tests.world import connected, simulated, start
 
-NUMBERS: list[Any] = [0, -1, 10**400, float("nan"), True]
+NUMBERS: list[Any] = [0, -1, 10**400, 1e308, float("nan"), True]
 TEXTS = ["", "half \ud83d", "\x00/..", "x" * 5000]
-ODD = [None, *NUMBERS, *TEXTS, [], [None], {}, {"\ud83d": "x"}, {"items": 5}]
+ODD = [None, *NUMBERS, *TEXTS, [], [None], ["x"], [[]], {}, {"": {}}, {"\ud83d": "x"}, {"items": 5}]
 WORKFLOW = Workflow(
     id="1234567",
     parameters={"reads": Parameter(description="FASTQ")},

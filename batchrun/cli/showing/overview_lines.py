@@ -25,7 +25,8 @@ def summary(batch: Batch, counts: Counts) -> str:
     """Say in one line how many entries stand where."""
     shown = ", ".join(f"{number} {name}" for name, number in numbers(counts).items() if number)
     waiting = counts.by_state.get(State.BACKOFF, 0)
-    again = f"; {waiting} of them {'waits' if waiting == 1 else 'wait'} to be sent again" if waiting else ""
+    verb = "waits" if waiting == 1 else "wait"
+    again = f"; {waiting} of those planned {verb} to be sent again" if waiting else ""
     also = f"; {changed(counts.changed)}" if counts.changed else ""
     return f"{printable(batch.name)}: {shown or 'no rows'} (of {counts.total}){again}{also}"
 

@@ -15,7 +15,7 @@ from batchrun.clock import VirtualLoop
 
 # The same examples in every run: no test's success may be a matter of chance, or of how fast the machine is.
 # New ones are looked for by hand: pytest --hypothesis-profile=many
-settings.register_profile("few", max_examples=25, deadline=None, derandomize=True, database=None)
+settings.register_profile("few", max_examples=100, deadline=None, derandomize=True, database=None)
 settings.register_profile("many", max_examples=1000, deadline=None)
 settings.load_profile("few")
 

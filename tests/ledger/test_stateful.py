@@ -368,7 +368,7 @@ async def _agrees_with_itself(ledger: Ledger, deleted: set[str]) -> None:
 @pytest.mark.real_time
 class TestBatch(Batch.TestCase):  # type: ignore[misc,valid-type]
     settings = settings(
-        max_examples=max(20, settings().max_examples // 2),
+        max_examples=settings().max_examples // 5,
         stateful_step_count=15,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),

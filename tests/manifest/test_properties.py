@@ -9,7 +9,7 @@ import json
 import math
 
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batchrun.errors import ManifestError
@@ -54,6 +54,7 @@ def loaded(data: bytes, form: Format) -> list[Spec]:
 @example(data=b"\xef\xbb\xbf", form=Format.YAML)
 @example(data=b"- &a [*a]", form=Format.YAML)
 @example(data=b"id\n\xc2\x85x", form=Format.CSV)
+@settings(max_examples=5 * settings().max_examples)
 def test_no_bytes_make_anything_but_a_manifest_or_a_manifest_error(data, form):
     with contextlib.suppress(ManifestError):
         loaded(data, form)

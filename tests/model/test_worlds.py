@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 from tests.model.worlds import LANES, World
 
 
-@settings(max_examples=max(60, 2 * settings().max_examples))
+@settings(max_examples=settings().max_examples * 3 // 5)
 @given(
     st.data(),
     st.integers(1, 8),

@@ -40,7 +40,8 @@ class Caller:
         self.account: str | None = None
         self.logins = 0  #: the access keys that were in use so far, one after the other
         self._is_told = False  #: whether an answer to the keys in use said so; else it is only expected
-        self._elsewhere: str | None = None  #: the account of the last answer, where it is another
+        #: The account of the last answer, where it is another; of older keys' too, until one says better.
+        self._elsewhere: str | None = None
         #: The start that may ask all the same, since its run is there already; None where none may.
         self._asker: object = None
         self._asked: tuple[str | None, str | None] | None = None  #: an access key, and whose STS said it is
@@ -73,8 +74,8 @@ class Caller:
                 if not self._has_asked(key):
                     self._asked = key, await _asked(login, endpoint)
                     self.logins += 1
-                    # What older keys were told says nothing of these.
-                    self._is_told, self._elsewhere, self._asker = False, None, None
+                    # What older keys were told says nothing of these, for good or ill: one start may ask.
+                    self._is_told, self._asker = False, self._asker or _ANY
                     self._met(self._asked[1], login, "GetCallerIdentity")
         # Said before: it takes back nothing of what answers have shown since.
         if self._asked is not None and self._asked[1] not in {None, self.account}:

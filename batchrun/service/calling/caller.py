@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 #: Seconds after which we do without an answer.
 _PATIENCE: Final = 3.0
-_AWS: Final = re.compile(r"(workflows-)?omics(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|api\.aws)")
+#: By its own name, or by that of an endpoint in somebody's network that leads to it.
+_AWS: Final = re.compile(
+    r"(vpce-[a-z0-9-]+\.)?(workflows-)?omics(-fips)?\.[a-z0-9-]+\.((vpce\.)?amazonaws\.com(\.cn)?|api\.aws)"
+)
 _ACCOUNT: Final = re.compile("[0-9]{12}")
 #: Who asks next: whichever start comes first.
 _ANY: Final = object()

@@ -16,8 +16,6 @@ import tempfile
 from functools import partial
 from typing import IO, TYPE_CHECKING, BinaryIO, Self
 
-from anyio.from_thread import start_blocking_portal
-
 from batchrun.errors import ManifestError
 from batchrun.ports.objects import Objects, ObjectStore
 
@@ -105,7 +103,9 @@ class ObjectsOnce(Objects):
         return io.BufferedReader(_Copy(found.fileno()))
 
     def _fetched(self, uri: str, most: int) -> IO[bytes] | ManifestError:
-        from batchrun.service.s3.fetching import fetch  # noqa: PLC0415 (loads aiobotocore, for the few who need it)
+        from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 (for the few who need it, and so below)
+
+        from batchrun.service.s3.fetching import fetch  # noqa: PLC0415
 
         login = self._login.get()
         copy = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 (false: it is one)

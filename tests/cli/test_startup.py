@@ -124,6 +124,7 @@ def test_what_checks_a_manifest_imports_the_model_and_nothing_that_calls(shell: 
     found = imported(shell, verb, "cohort.csv")
     assert found & HEAVY == MODEL
     assert not found & CALLING
+    assert ("batchrun.ledger" in found) == (verb == "plan")
 
 
 def test_a_batch_that_has_ended_is_told_again_without_importing_a_client(shell: Shell, simulate):

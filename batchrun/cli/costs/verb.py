@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from batchrun.api.objects import ObjectsOnce
-from batchrun.cli.calling import Calling, batch_to_read
+from batchrun.cli.calling import Calling
 from batchrun.cli.choice import Rows
 from batchrun.cli.command import group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, PriceOptions, dynamic_gib, prices_for
 from batchrun.cli.costs.words import facts, forecast, lines
 from batchrun.cli.exits import Exit
+from batchrun.cli.naming import batch_to_read
 from batchrun.cli.options import BATCH, FORCE, SAFE_CSV, WRITTEN
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, complain, counted, emit, say

@@ -10,11 +10,12 @@ import anyio
 
 from batchrun.api.objects import ObjectsOnce, StoreWhenNeeded
 from batchrun.api.reading import inputs_of
-from batchrun.cli.calling import Calling, batch_to_change
+from batchrun.cli.calling import Calling
 from batchrun.cli.choice import GoAhead, Rows, by_status, tell_groups
 from batchrun.cli.command import flag, group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.launching.results_file import results_output, write_results
+from batchrun.cli.naming import batch_to_change
 from batchrun.cli.options import (
     BATCH,
     CONCURRENCY,

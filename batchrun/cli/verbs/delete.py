@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from batchrun.api.objects import ObjectsOnce
 from batchrun.api.retrying import first_look
-from batchrun.cli.calling import Calling, batch_to_change
+from batchrun.cli.calling import Calling
 from batchrun.cli.choice import GoAhead, Rows, how_to_look, tell_first_look, tell_groups
 from batchrun.cli.command import group, verb
 from batchrun.cli.exits import Exit
+from batchrun.cli.naming import batch_to_change
 from batchrun.cli.options import BATCH, CONCURRENCY, LISTING_LAG
 from batchrun.cli.speak import complain, counted, emit, say, seconds
 from batchrun.clock import SystemClock

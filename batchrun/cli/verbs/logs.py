@@ -12,10 +12,11 @@ import anyio
 import click
 
 from batchrun.api.reading import find_batch
-from batchrun.cli.calling import Calling, row_to_read
+from batchrun.cli.calling import Calling
 from batchrun.cli.command import argument, flag, option, verb
 from batchrun.cli.completion import batches, rows
 from batchrun.cli.exits import Exit
+from batchrun.cli.naming import row_to_read
 from batchrun.cli.signals import heard
 from batchrun.cli.speak import complain, emit, is_terminal, printable, write
 from batchrun.clock import SystemClock

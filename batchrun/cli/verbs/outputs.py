@@ -14,10 +14,11 @@ import click
 
 from batchrun.api.objects import ObjectsOnce
 from batchrun.api.reading import inputs_of
-from batchrun.cli.calling import Calling, batch_to_read
+from batchrun.cli.calling import Calling
 from batchrun.cli.choice import Rows
 from batchrun.cli.command import flag, group, option, texts, verb
 from batchrun.cli.exits import Exit
+from batchrun.cli.naming import batch_to_read
 from batchrun.cli.options import (
     BATCH,
     CONCURRENCY,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from batchrun.api.objects import StoreWhenNeeded
 from batchrun.api.reading import inputs_of, open_ledger
-from batchrun.cli.calling import batch_to_read, login_to
+from batchrun.cli.calling import login_to
 from batchrun.cli.command import group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
+from batchrun.cli.naming import batch_to_read
 from batchrun.cli.options import BATCH, LEDGER, WRITTEN, Account
 from batchrun.cli.speak import STDOUT, counted, poured, say
 from batchrun.clock import SystemClock

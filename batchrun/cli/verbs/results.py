@@ -12,9 +12,10 @@ import click
 from batchrun.api.objects import StoreWhenNeeded
 from batchrun.api.reading import inputs_of, open_ledger
 from batchrun.api.writing import PARQUET, put_results
-from batchrun.cli.calling import batch_to_read, login_to
+from batchrun.cli.calling import login_to
 from batchrun.cli.command import flag, group, option, texts, verb
 from batchrun.cli.completion import columns, conditions
+from batchrun.cli.naming import batch_to_read
 from batchrun.cli.options import BATCH, FORCE, LEDGER, SAFE_CSV, WRITTEN, Account
 from batchrun.cli.speak import STDOUT, complain, counted, is_terminal, poured, say
 from batchrun.cli.values import OutputPath

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.api.reading import open_ledger
-from batchrun.cli.calling import row_to_read
 from batchrun.cli.command import argument, option, verb
 from batchrun.cli.completion import batches, rows
+from batchrun.cli.naming import row_to_read
 from batchrun.cli.options import JSON, LEDGER
 from batchrun.cli.showing import failed
 from batchrun.cli.speak import emit, printable, say, seconds, whole_line

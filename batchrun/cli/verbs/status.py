@@ -11,9 +11,9 @@ from typing import IO, TYPE_CHECKING, Final
 import anyio
 
 from batchrun.api.reading import open_ledger
-from batchrun.cli.calling import batch_to_read, note_closed
 from batchrun.cli.command import flag, group, verb
 from batchrun.cli.exits import Exit
+from batchrun.cli.naming import batch_to_read, note_closed
 from batchrun.cli.options import BATCH, LEDGER, Output
 from batchrun.cli.showing.overview_lines import counted, details, facts, summary
 from batchrun.cli.signals import heard

@@ -25,6 +25,7 @@ KEPT = Path(__file__).parent / "kept" / "batchrun.db"
 #: Tables that do not go along: what is of this ledger alone, and what says that no run is there.
 STAY = {
     "entry_counts",
+    "last_write",
     "written_results",
     "migrations",
     "event_kinds",

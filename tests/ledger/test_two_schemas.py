@@ -17,8 +17,8 @@ _TYPES = {
     "REAL": {"double precision"},
     "BLOB": {"bytea"},
 }
-#: What each keeps for itself: which migrations there were, and PostgreSQL who wrote last.
-_OWN = {"migrations", "batchrun_migrations", "writers"}
+#: What each keeps for itself: which migrations there were, PostgreSQL who wrote last, and SQLite what.
+_OWN = {"migrations", "batchrun_migrations", "writers", "last_write"}
 #: A column of PostgreSQL alone: what is found there without it takes several times as long as in a file.
 _OWN_COLUMNS = {"events": {"batch"}}
 #: References that PostgreSQL looks up once for a statement, without foreign keys: table, column, to what.
@@ -35,7 +35,7 @@ LOOKED_UP = {
 _CONNECTION = {
     *("settings", "attempt_rows", "application_id", "schema_version", "is_empty", "journal_mode", "use_wal"),
     *("use_journal", "record_migration", "data_version", "begin_reading", "begin_writing", "begin_alone"),
-    *("commit", "rollback"),
+    *("commit", "rollback", "last_write", "mark_write"),
 }
 _OTHERS = {
     *("begin_writing", "begin_filling", "bound_the_rest", "begin_reading", "begin_comparing", "commit"),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import apsw
 
 from batchrun.errors import LedgerUnusableError
-from batchrun.ledger.sqlite import one_name
+from batchrun.ledger.sqlite import one_name, own_log
 from batchrun.ledger.sqlite.errors import NO_ROOM, full, stopped, told, unusable
 from batchrun.ledger.sqlite.migrate import check_ours, migrate, version
 from batchrun.ledger.sqlite.statements import migrations, queries
@@ -37,6 +37,8 @@ _SAFETY: Final = (
     (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
     (apsw.SQLITE_DBCONFIG_DQS_DDL, 0),
     (apsw.SQLITE_DBCONFIG_DQS_DML, 0),
+    # Until the file is known to be a ledger, and the log its own.
+    (apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1),
 )
 
 
@@ -82,7 +84,7 @@ def open_to_write(path: Path) -> apsw.Connection:
     _create(path)
     one_name.check(path)
     try:
-        connection = _connect(str(path), apsw.SQLITE_OPEN_READWRITE)
+        connection = _connect(path, str(path), apsw.SQLITE_OPEN_READWRITE)
         with _closing_on_error(connection):
             check_ours(connection, path, newest=migrations()[-1].number)
             _check_writable(connection, path)
@@ -90,6 +92,7 @@ def open_to_write(path: Path) -> apsw.Connection:
             connection.set_busy_timeout(BUSY_TIMEOUT_MS)
             _use_wal(connection, path)
             one_name.confirm(path)
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
             migrate(connection, migrations())
     except apsw.Error as error:
         raise unusable(path, error) from error
@@ -159,24 +162,25 @@ def _connect_to_read(path: Path) -> apsw.Connection:
     is whole and is read as it lies: nobody is at it now, or there would be one.
     """
     try:
-        connection = _connect(str(path), apsw.SQLITE_OPEN_READONLY)
+        connection = _connect(path, str(path), apsw.SQLITE_OPEN_READONLY)
         with _closing_on_error(connection):
             version(connection)
     except (apsw.ReadOnlyError, apsw.CantOpenError):
         if path.with_name(f"{path.name}-wal").exists():
             raise
         uri = f"{path.absolute().as_uri()}?immutable=1"
-        return _connect(uri, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        return _connect(path, uri, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     return connection
 
 
-def _connect(place: str, flags: int) -> apsw.Connection:
+def _connect(path: Path, place: str, flags: int) -> apsw.Connection:
     # Every statement that there is stays prepared.
     connection = apsw.Connection(place, flags=flags, statementcachesize=len(queries()))
     with _closing_on_error(connection):
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         for setting, value in _SAFETY:
             connection.config(setting, value)
+        own_log.check(connection, path)
         connection.execute(queries()["settings"])
     return connection
 

@@ -20,6 +20,7 @@ import apsw
 from batchrun.errors import InvariantError, UsageError
 from batchrun.ledger.sqlite.connection import check_in_place, identity, open_to_read, open_to_write
 from batchrun.ledger.sqlite.errors import failed, told
+from batchrun.ledger.sqlite.own_log import marking
 from batchrun.ledger.sqlite.process_lock import ProcessLock, is_abandoned, kernel, remove
 from batchrun.ledger.sqlite.statements import queries
 from batchrun.ledger.sqlite.transaction import reading, writing
@@ -101,7 +102,7 @@ class SqliteStore(Store):
         if self._is_read_only:
             raise InvariantError(f"a write to {self.path}, which was opened for reading only")
         check_in_place(self.path, self._identity)
-        with self._explained, writing(self._connection):
+        with self._explained, writing(self._connection), marking(self._connection):
             yield
 
     @contextlib.contextmanager

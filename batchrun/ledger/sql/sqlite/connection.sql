@@ -46,6 +46,12 @@ PRAGMA journal_mode = DELETE;
 -- name: record_migration
 INSERT INTO migrations (name, applied_at) VALUES (:name, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
 
+-- name: last_write
+SELECT id FROM main.last_write;
+
+-- name: mark_write
+UPDATE main.last_write SET before = id, id = randomblob(16);
+
 -- name: data_version
 -- Another one as soon as another connection has committed.
 PRAGMA data_version;

@@ -1,0 +1,93 @@
+"""
+Whether the log that lies beside a ledger is its own.
+
+A launcher that was killed leaves its log. SQLite lays that over whatever file has the ledger's name by then,
+and a copy that was put there is spoilt, for good once the log is written into it. So each write has an id,
+and keeps that of the write before: the last write that the file itself has is the one before the log's first,
+or, where some of the log is in the file already, one of the log's.
+Belongs here: that id, and finding out before anything is written. Does not: opening (``connection``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import apsw
+
+from batchrun.errors import LedgerUnusableError
+from batchrun.ledger.sqlite.statements import queries
+from batchrun.ledger.sqlite.transaction import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: The log's form (https://www.sqlite.org/walformat.html): its header has the size of a page, and 8 bytes that
+#: each frame has too, unless it is of an earlier log in the same file.
+_HEADER: Final = 32
+_PAGE_SIZE: Final = slice(8, 12)
+_SALTS: Final = slice(16, 24)
+_FRAME_HEADER: Final = 24
+_FRAME_SALTS: Final = slice(8, 16)
+
+
+@contextlib.contextmanager
+def marking(connection: apsw.Connection) -> Iterator[None]:
+    """Give the write that the block is an id, within its transaction; none where it changes nothing."""
+    before = connection.total_changes()
+    yield
+    if connection.total_changes() != before:
+        connection.execute(queries()["mark_write"])
+
+
+def check(connection: apsw.Connection, path: Path) -> None:
+    """
+    See that the log beside *path* continues the file, before *connection* has done anything.
+
+    Raises:
+        LedgerUnusableError: It does not, or not from the state in which the file is.
+    """
+    log = Path(connection.filename_wal)
+    if not log.exists() or log.stat().st_size <= _HEADER:
+        return
+    with reading(connection):  # so that nobody begins the log anew: it only grows, and goes into the file
+        at_last = _last_write(connection)
+        in_file = _last_write_in(path)
+        if in_file in {None, at_last} or _has(log, in_file):
+            return
+    index = f"{log.name.removesuffix('wal')}shm"
+    raise LedgerUnusableError(
+        f"{path} and {log} do not belong together: that is the log of another ledger, or of another state of "
+        "this one, as when a copy was put in its place, and would damage it; nothing was changed. See that "
+        f"no launcher works on it, move {log.name} and {index} away, then run the same command again"
+    )
+
+
+def _last_write_in(path: Path) -> bytes | None:
+    """Return the last write that the file has by itself, without the log."""
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    bare = apsw.Connection(f"{path.absolute().as_uri()}?immutable=1", flags=flags)
+    try:
+        return _last_write(bare)
+    finally:
+        bare.close()
+
+
+def _last_write(connection: apsw.Connection) -> bytes | None:
+    """Return the id; None where there is none: it is another's file, or an earlier batchrun's, or damaged."""
+    try:
+        found = connection.execute(queries()["last_write"]).get
+    except (apsw.SQLError, apsw.NotADBError, apsw.CorruptError):
+        return None
+    return found if isinstance(found, bytes) else None
+
+
+def _has(log: Path, write: bytes) -> bool:
+    with log.open("rb") as file:
+        header = file.read(_HEADER)
+        size = _FRAME_HEADER + int.from_bytes(header[_PAGE_SIZE])
+        while len(frame := file.read(size)) == size and frame[_FRAME_SALTS] == header[_SALTS]:
+            if write in frame:
+                return True
+    return False

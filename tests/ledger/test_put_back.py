@@ -1,0 +1,329 @@
+"""A copy of a ledger that is put in its place, while the log of the one that was there lies beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import apsw
+import pytest
+
+from batchrun.errors import LedgerUnusableError
+from batchrun.ledger import open_ledger
+from batchrun.ledger.sqlite.migrate import migrate
+from batchrun.ledger.sqlite.statements import migrations
+from batchrun.ledger.verify import Verification
+from batchrun.model.entries.events import Deferred
+from batchrun.model.planning.limits import Changed
+from tests.ledger.processes import HOLDER
+from tests.ledger.samples import (
+    AT,
+    BATCH,
+    TTL,
+    accepted,
+    connection_of,
+    entry_of,
+    filled,
+    intended,
+    lease_on,
+    move,
+    specs,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from batchrun.ports.held import HeldBatch
+    from batchrun.ports.ledger import Ledger
+
+#: What is in the manifest then, or has a run.
+ROWS = ("b", *(f"r{number}" for number in range(400)))
+
+
+def log(place: Path) -> Path:
+    return place.with_name(f"{place.name}-wal")
+
+
+def index(place: Path) -> Path:
+    return place.with_name(f"{place.name}-shm")
+
+
+def bytes_of(place: Path) -> list[bytes]:
+    return [file.read_bytes() for file in (place, log(place))]
+
+
+def put_over(copy: Path, place: Path) -> None:
+    shutil.copy(copy, place)
+
+
+def put_over_with_its_times(copy: Path, place: Path) -> None:
+    shutil.copy2(copy, place)
+
+
+def put_instead(copy: Path, place: Path) -> None:
+    Path(shutil.copy(copy, copy.with_name("again.db"))).replace(place)
+
+
+async def refused(place: Path) -> str:
+    """Open to read and to write, and give the message; nothing may be changed by that."""
+    before = bytes_of(place)
+    told = set()
+    for read_only in (True, False, True):
+        with pytest.raises(LedgerUnusableError) as caught:
+            await open_ledger(place, read_only=read_only)
+        assert bytes_of(place) == before
+        told.add(str(caught.value))
+    (message,) = told
+    return message
+
+
+async def assert_works(place: Path, *rows: str) -> None:
+    """See that the ledger is whole, has *rows* alone, and can be worked on."""
+    async with await open_ledger(place, read_only=True) as ledger:
+        found = [outcome.entry.id async for outcome in ledger.batch(BATCH).outcomes()]
+        assert sorted(found) == sorted(rows)
+    async with await open_ledger(place) as ledger:
+        held = await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
+        await move(held, rows[-1], intended())
+        await held.release()
+    assert not list(Verification(place).findings())
+
+
+@pytest.fixture
+async def copy(place, tmp_path):
+    """A copy of the ledger, of three rows, from before it was worked on again, to an end."""
+    async with await open_ledger(place) as ledger:
+        await (await filled(ledger, "a", "b", "c")).release()
+    made = Path(shutil.copy(place, tmp_path / "copy.db"))
+    async with await open_ledger(place) as ledger:
+        held = await lease_on(ledger)
+        await move(held, "b", intended(), accepted(1))
+        await held.release()
+    return made
+
+
+class Launcher:
+    """Works on a ledger, at a place of its own, where it may be looked at as if it were dead."""
+
+    def __init__(self, ledger: Ledger, held: HeldBatch, place: Path) -> None:
+        self._ledger, self._held, self._place = ledger, held, place
+
+    async def work(self, times: int) -> None:
+        """Write as often as that, each time some pages."""
+        for _ in range(times):
+            await move(self._held, "r1", intended(), Deferred(at=AT, due=AT, code="c", message="m" * 900))
+
+    async def die(self, place: Path) -> None:
+        """Let *place* be what a launcher leaves there that is killed now."""
+        for of, to in (
+            (self._place, place),
+            (log(self._place), log(place)),
+            (index(self._place), index(place)),
+        ):
+            shutil.copy(of, to)
+
+    def log_header(self) -> bytes:
+        with log(self._place).open("rb") as file:
+            return file.read(32)
+
+    def backed_up(self, copy: Path) -> Path:
+        """Make a copy of it, as ``sqlite3 LEDGER ".backup COPY"`` does."""
+        target = apsw.Connection(str(copy))
+        with target.backup("main", connection_of(self._ledger), "main") as backup:
+            backup.step()
+        target.close()
+        return copy
+
+
+@contextlib.asynccontextmanager
+async def launched(place: Path) -> AsyncIterator[Launcher]:
+    """Have a launcher work on a copy of the ledger at *place*."""
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder) / "batchrun.db"
+        for of, to in ((place, own), (log(place), log(own))):
+            if of.exists():
+                shutil.copy(of, to)
+        async with await open_ledger(own) as ledger:
+            await ledger.open_batch(BATCH, region="us-east-1", at=AT)
+            held = await ledger.hold(BATCH, holder="host:1", ttl=timedelta(0), at=AT)
+            await held.sync(specs(*ROWS[1:]), changed=Changed.REFUSE, at=AT)
+            yield Launcher(ledger, held, own)
+
+
+async def killed(place: Path, times: int) -> None:
+    """Have a launcher work on the ledger that number of times, and kill it."""
+    async with launched(place) as launcher:
+        await launcher.work(times)
+        await launcher.die(place)
+    assert log(place).stat().st_size > 0
+
+
+@pytest.mark.parametrize("put", [put_over, put_over_with_its_times, put_instead])
+@pytest.mark.parametrize("times", [0, 3, 300])
+async def test_a_copy_is_not_laid_over_with_the_log_of_a_dead_launcher(place, copy, put, times):
+    await killed(place, times)
+    put(copy, place)
+    message = await refused(place)
+    assert f"{log(place)}" in message
+    assert index(place).name in message
+    assert place.read_bytes() == copy.read_bytes()
+    log(place).unlink()
+    index(place).unlink()
+    await assert_works(place, "a", "b", "c")
+
+
+@pytest.mark.usefixtures("copy")
+async def test_so_it_is_with_a_copy_that_was_made_while_that_launcher_worked(place, tmp_path):
+    async with launched(place) as launcher:
+        await launcher.work(20)
+        early = launcher.backed_up(tmp_path / "early.db")
+        await launcher.work(300)  # by then the log has begun anew
+        late = launcher.backed_up(tmp_path / "late.db")
+        await launcher.work(1)
+        await launcher.die(place)
+    put_over(early, place)
+    assert "do not belong together" in await refused(place)
+    # The log continues this one, and what it adds is what happened since.
+    put_over(late, place)
+    async with await open_ledger(place) as ledger:
+        assert (await entry_of(ledger, "r1")).deferrals == 321
+    assert not list(Verification(place).findings())
+
+
+@pytest.mark.usefixtures("copy")
+async def test_what_an_earlier_log_left_in_the_same_file_says_nothing(place, tmp_path):
+    async with launched(place) as launcher:
+        begun = launcher.log_header()
+        while launcher.log_header() == begun:
+            shutil.copy(launcher.backed_up(tmp_path / "now.db"), tmp_path / "early.db")
+            await launcher.work(10)
+        await launcher.die(place)
+    put_over(tmp_path / "early.db", place)
+    await refused(place)
+
+
+async def test_a_copy_of_the_state_that_the_log_continues_is_brought_up_to_date(place, copy):
+    shutil.copy(place, copy)
+    await killed(place, 3)
+    put_over(copy, place)
+    async with await open_ledger(place) as ledger:
+        assert (await entry_of(ledger, "r1")).deferrals == 3
+    assert not list(Verification(place).findings())
+
+
+@pytest.mark.usefixtures("copy")
+async def test_a_copy_that_is_newer_than_the_log_is_not_laid_over_either(place, tmp_path):
+    await killed(place, 3)
+    elsewhere = tmp_path / "elsewhere.db"
+    for of, to in ((place, elsewhere), (log(place), log(elsewhere))):
+        shutil.copy(of, to)
+    await assert_works(elsewhere, *ROWS)  # and all that the log has is in the file then
+    put_over(elsewhere, place)
+    await refused(place)
+    assert place.read_bytes() == elsewhere.read_bytes()
+
+
+@pytest.mark.usefixtures("copy")
+async def test_a_copy_of_the_file_and_its_log_works(place, tmp_path):
+    await killed(place, 30)
+    elsewhere = tmp_path / "elsewhere.db"
+    for of, to in ((place, elsewhere), (log(place), log(elsewhere))):
+        shutil.copy(of, to)
+    await assert_works(elsewhere, *ROWS)
+    await assert_works(place, *ROWS)
+
+
+@pytest.mark.usefixtures("copy")
+async def test_of_a_copy_made_at_two_moments_nothing_is_believed(place, tmp_path):
+    async with launched(place) as launcher:
+        await launcher.work(20)
+        early = tmp_path / "early.db"
+        await launcher.die(early)
+        await launcher.work(300)
+        await launcher.die(place)
+    put_over(early, place)
+    await refused(place)
+
+
+@pytest.mark.parametrize("left", [index, log])
+async def test_what_has_nothing_to_tell_is_not_in_the_way(place, copy, left):
+    await killed(place, 3)
+    put_over(copy, place)
+    if left is index:
+        log(place).unlink()
+    else:
+        index(place).unlink()
+        log(place).write_bytes(b"")
+    await assert_works(place, "a", "b", "c")
+
+
+@pytest.mark.usefixtures("copy")
+async def test_what_is_no_copy_is_left_alone(place):
+    await killed(place, 3)
+    place.write_bytes(b"id,parameters.reads\n" * 100)
+    assert "what lies beside it and ends with -wal and -shm" in await refused(place)
+
+
+@pytest.mark.parametrize("times", [0, 1, 300, 601])
+@pytest.mark.usefixtures("copy")
+async def test_whatever_was_killed_is_resumed(place, times):
+    for _ in range(2):
+        await killed(place, times)
+        await (await open_ledger(place, read_only=True)).close()
+    await assert_works(place, *ROWS)
+
+
+@pytest.mark.real_time
+async def test_a_process_that_was_killed_is_resumed_and_leaves_no_log_to_a_copy(place, copy, start):
+    for _ in range(2):
+        holder = start(HOLDER)
+        assert holder.says() == "held"
+        holder.send(signal.SIGKILL)
+        holder.ends()
+    put_over(copy, place)
+    await refused(place)
+
+
+async def test_a_ledger_that_was_killed_while_it_was_made_is_resumed(place):
+    await killed(place, 0)
+    assert place.stat().st_size <= 8192, "nothing of it is in the file yet"
+    await assert_works(place, *ROWS[1:])
+
+
+async def test_one_that_an_earlier_batchrun_left_is_resumed(place):
+    earlier = apsw.Connection(str(place))
+    earlier.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    earlier.execute("PRAGMA journal_mode = WAL")
+    migrate(earlier, migrations()[:17])
+    earlier.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    earlier.execute("INSERT INTO batches (name, region, created_at) VALUES ('old', 'us-east-1', 0)")
+    earlier.close()
+    assert log(place).stat().st_size > 0
+    async with await open_ledger(place) as ledger:
+        assert await ledger.find_batch("old")
+
+
+@pytest.mark.usefixtures("copy")
+async def test_a_log_that_others_began_is_its_own(place):
+    """Other programs may write, have the log begin anew, or move the pages."""
+    theirs = apsw.Connection(str(place))
+    theirs.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    theirs.execute("VACUUM; PRAGMA wal_checkpoint(RESTART); UPDATE batches SET created_at = 5")
+    theirs.close()
+    assert log(place).stat().st_size > 0
+    await assert_works(place, "a", "b", "c")
+
+
+@pytest.mark.usefixtures("copy")
+async def test_what_changed_nothing_is_not_written(place):
+    async with await open_ledger(place) as ledger:
+        held = await ledger.hold(BATCH, holder="host:1", ttl=TTL, at=AT)
+        before = log(place).stat().st_size
+        await held.record([])
+        assert log(place).stat().st_size == before
+        assert await ledger._read(lambda: connection_of(ledger).pragma("journal_mode")) == "wal"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 
 import apsw
 
@@ -24,13 +25,13 @@ def quicken() -> None:
     opening.migrate = make  # type: ignore[attr-defined, assignment]
 
 
-def make(connection: apsw.Connection, wanted: Sequence[Migration]) -> None:
+def make(connection: apsw.Connection, wanted: Sequence[Migration], path: Path | None = None) -> None:
     """Bring a ledger up to date as :func:`migrate` does, but an empty one in one step."""
     if wanted == migrations() and version(connection) == 0:
         with writing(connection):
             if version(connection) == 0:  # or another process was faster
                 connection.execute(_whole())
-    migrate(connection, wanted)
+    migrate(connection, wanted, path)
 
 
 @functools.cache

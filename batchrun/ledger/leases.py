@@ -10,7 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchrun.errors import BatchClosedError, InvariantError, LeaseHeldError, LeaseLostError
+from batchrun.errors import (
+    BatchClosedError,
+    InvariantError,
+    LeaseHeldError,
+    LeaseLostError,
+    LedgerUnusableError,
+)
 from batchrun.ledger.rows import micros, span_micros, time_of
 from batchrun.ports.stored import LONGEST_LEASE, Lease
 
@@ -42,9 +48,19 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
             f"{time_of(last.expires_at):%Y-%m-%d %H:%M:%S} UTC, or longer, as it renews that; "
             "stop that launcher, or wait for it"
         )
+    _check_schema(store)
     check_open(store, key, batch)  # only now: to close it is to claim it first
     store.lock(key, fence)
     return Lease(batch=batch, holder=holder, fence=fence, expires_at=at + ttl)
+
+
+def _check_schema(store: Store) -> None:
+    """See that the tables are those that were opened: whoever changes them sees that no lease is held."""
+    if (found := store.value("schema_version")) != store.schema:
+        raise LedgerUnusableError(
+            f"{store.called} was brought to schema version {found} meanwhile, and this batchrun knows "
+            f"versions up to {store.schema}; use the newer one that did so"
+        )
 
 
 def holder(store: Store, key: int | None, batch: str, at: datetime) -> Lease | None:

@@ -34,6 +34,7 @@ class Store(ABC):
     database: str  #: what keeps it, by its name
     called: str  #: what to call the ledger in messages; holds no password
     host: str  #: where this process runs: two that say the same can tell whether the other's process is gone
+    schema: int  #: the number of the last migration, as it was opened
     has_locks: bool  #: whether a process shows that it lives by a lock; else its lease alone says so
 
     @abstractmethod

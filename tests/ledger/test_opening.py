@@ -10,11 +10,11 @@ import anyio
 import apsw
 import pytest
 
-from batchrun.errors import InvariantError, LedgerUnusableError
+from batchrun.errors import InvariantError, LeaseHeldError, LedgerUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.sqlite.statements import migrations
 from batchrun.ledger.statements import Migration
-from tests.ledger.samples import AT, BATCH, TTL, connection_of, filled, lease_on, specs
+from tests.ledger.samples import AT, BATCH, TTL, connection_of, filled, intended, lease_on, move, specs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,6 +165,23 @@ async def test_looking_at_an_older_ledger_does_not_migrate_it(place, monkeypatch
     newer = _with_one_more_migration()
     monkeypatch.setattr("batchrun.ledger.sqlite.connection.migrations", lambda: newer)
     assert "bring it up to date" in await refused(place, read_only=True)
+
+
+async def test_a_newer_batchrun_waits_for_an_older_launcher_before_it_changes_the_tables(place, monkeypatch):
+    """Seen: it was changed under a launcher that lived, which could not write its results then."""
+    newer = _with_one_more_migration()
+    async with await open_ledger(place) as older:
+        held = await filled(older, "a")
+        monkeypatch.setattr("batchrun.ledger.sqlite.connection.migrations", lambda: newer)
+        with pytest.raises(LeaseHeldError, match=f"older batchrun .schema version {migrations()[-1].number}"):
+            await open_ledger(place)
+        await move(held, "a", intended())
+        await held.release()
+        async with await open_ledger(place):
+            pass
+        with pytest.raises(LedgerUnusableError, match=f"to schema version {newer[-1].number} meanwhile"):
+            await lease_on(older)
+        assert await older.batch(BATCH).holder(at=AT) is None
 
 
 async def test_looking_may_not_write(place):

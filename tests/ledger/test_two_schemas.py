@@ -40,7 +40,7 @@ _CONNECTION = {
 _OTHERS = {
     *("begin_writing", "begin_filling", "bound_the_rest", "begin_reading", "begin_comparing", "commit"),
     *("rollback", "mark", "marks_of_others", "forget_writers", "about", "schema_version", "take_migrations"),
-    *("make_migrations", "record_migration", "refresh_statistics", "process"),
+    *("make_migrations", "hold_leases", "a_held_lease", "record_migration", "refresh_statistics", "process"),
 }
 
 

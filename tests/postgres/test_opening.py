@@ -10,16 +10,17 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from batchrun.errors import LedgerError, LedgerUnusableError, UsageError
+from batchrun.errors import LeaseHeldError, LedgerError, LedgerUnusableError, UsageError
 from batchrun.ledger import LedgerPlace, open_ledger
 from batchrun.ledger.postgres.migrate import migrate
 from batchrun.ledger.postgres.roles import grant
 from batchrun.ledger.postgres.statements import migrations
+from batchrun.ledger.statements import Migration
 from batchrun.ledger.verify import Verification
 from batchrun.model.entries.events import Refused
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed
-from tests.ledger.samples import AT, BATCH, TTL, filled, intended, move, specs
+from tests.ledger.samples import AT, BATCH, TTL, filled, intended, lease_on, move, specs
 from tests.ledger.submitting import taken, together
 from tests.nursery import run
 
@@ -181,7 +182,7 @@ async def test_who_may_launch_or_read_may_do_so_in_what_an_upgrade_brings(roles,
     with psycopg.connect(postgres.database(urlsplit(owner).path[1:]), autocommit=True) as connection:
         connection.execute("CREATE TABLE of_somebody_else (x INT)")
     with psycopg.connect(owner, autocommit=True) as connection:
-        migrate(connection, migrations()[:1])
+        migrate(connection, migrations()[:1], owner)
     with psycopg.connect(owner, autocommit=True) as connection:
         grant("it", connection, launchers=[launches], readers=[reads])
     with pytest.raises(LedgerUnusableError, match=rf"has schema version 1, .* init --launcher {launches}"):
@@ -208,7 +209,7 @@ def test_a_file_has_no_roles(tmp_path):
 async def test_what_an_older_schema_has_is_counted(postgres):
     url = postgres.make()
     with psycopg.connect(url, autocommit=True) as connection:
-        migrate(connection, migrations()[:1])
+        migrate(connection, migrations()[:1], url)
         connection.execute(
             "INSERT INTO batches (name, region, created_at) VALUES ('cohort', 'us-east-1', 0);"
             "INSERT INTO entries (batch, id, position, request) VALUES (1, 'a', 0, '{}'), (1, 'b', 1, '{}')"
@@ -217,3 +218,24 @@ async def test_what_an_older_schema_has_is_counted(postgres):
         assert (await ledger.batch(BATCH).counts()).by_state == {State.PLANNED: 2}
     assert not [one for one in Verification(url).findings() if "counts" in one.what]
     postgres.drop(url)
+
+
+async def test_a_newer_batchrun_waits_for_an_older_launcher_before_it_changes_the_tables(
+    in_postgres, monkeypatch
+):
+    """Seen: the launcher that lived ended with a defect: a statement was refused."""
+    last = migrations()[-1].number
+    newer = (*migrations(), Migration(number=last + 1, name="more", sql="CREATE TABLE more (x INT)"))
+    async with await open_ledger(in_postgres) as older:
+        held = await filled(older, "a")
+        monkeypatch.setattr("batchrun.ledger.postgres.connection.migrations", lambda: newer)
+        told = f"host:1, a launcher of an older batchrun that holds batch '{BATCH}' .schema version {last},"
+        with pytest.raises(LeaseHeldError, match=told):
+            await open_ledger(in_postgres)
+        await move(held, "a", intended())
+        await held.release()
+        async with await open_ledger(in_postgres):
+            pass
+        with pytest.raises(LedgerUnusableError, match=f"to schema version {last + 1} meanwhile"):
+            await lease_on(older)
+        assert await older.batch(BATCH).holder(at=AT) is None

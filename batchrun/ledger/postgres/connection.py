@@ -142,7 +142,7 @@ def _bring_up_to_date(name: str, connection: psycopg.Connection[Any], about: Row
     if about.is_standby:
         raise LedgerUnusableError(f"{name} is a standby server, which nobody may write to; give the primary")
     try:
-        migrate(connection, migrations())
+        migrate(connection, migrations(), name)
     except psycopg.errors.InsufficientPrivilege as error:
         what = f"has schema version {found}, and {newest} is needed" if found else "holds no ledger yet"
         raise LedgerUnusableError(

@@ -19,7 +19,7 @@ import psycopg
 
 from batchrun.errors import InvariantError, UsageError
 from batchrun.ledger.postgres.link import ANSWER_WITHIN, Link
-from batchrun.ledger.postgres.statements import queries
+from batchrun.ledger.postgres.statements import migrations, queries
 from batchrun.ledger.postgres.together import WrittenBeforeError, at_once
 from batchrun.ledger.store import Store
 
@@ -50,6 +50,7 @@ class PostgresStore(Store):
         self._link = Link(address, read_only=read_only, is_snapshot=is_snapshot)
         self.called = self._link.called
         self.host = platform.node()
+        self.schema = migrations()[-1].number
         self._writer = secrets.token_hex(8)
         self._within = ANSWER_WITHIN
         self._is_open = False  #: a transaction

@@ -93,7 +93,7 @@ def open_to_write(path: Path) -> apsw.Connection:
             _use_wal(connection, path)
             one_name.confirm(path)
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
-            migrate(connection, migrations())
+            migrate(connection, migrations(), path)
     except apsw.Error as error:
         raise unusable(path, error) from error
     return connection

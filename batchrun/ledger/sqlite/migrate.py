@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import apsw
 
 from batchrun import points
-from batchrun.errors import InvariantError, LedgerUnusableError
+from batchrun.errors import InvariantError, LeaseHeldError, LedgerUnusableError
+from batchrun.ledger.sqlite.process_lock import is_held
 from batchrun.ledger.sqlite.statements import queries
 from batchrun.ledger.sqlite.transaction import reading, writing
 from batchrun.points import Point
@@ -44,8 +45,13 @@ def check_ours(connection: apsw.Connection, path: Path, *, newest: int) -> None:
         )
 
 
-def migrate(connection: apsw.Connection, migrations: Sequence[Migration]) -> None:
-    """Apply the migrations that the ledger lacks, each one whole or not at all."""
+def migrate(connection: apsw.Connection, migrations: Sequence[Migration], path: Path | None = None) -> None:
+    """
+    Apply the migrations that the ledger lacks, each one whole or not at all.
+
+    Raises:
+        LeaseHeldError: An older batchrun launches from *path*, and knows the tables as they are.
+    """
     lacking = [migration for migration in migrations if version(connection) < migration.number]
     if not lacking:
         return
@@ -54,7 +60,7 @@ def migrate(connection: apsw.Connection, migrations: Sequence[Migration]) -> Non
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 0)
     try:
         for migration in lacking:
-            _apply(connection, migration)
+            _apply(connection, migration, path)
     finally:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, enforced)
 
@@ -63,10 +69,15 @@ def _is_empty(connection: apsw.Connection) -> bool:
     return bool(connection.execute(queries()["is_empty"]).get)
 
 
-def _apply(connection: apsw.Connection, migration: Migration) -> None:
+def _apply(connection: apsw.Connection, migration: Migration, path: Path | None) -> None:
     with writing(connection):
         if version(connection) >= migration.number:
             return  # another process was faster
+        if path is not None and is_held(path.resolve()):  # nobody claims a batch meanwhile
+            raise LeaseHeldError(
+                f"{path} is in use by a launcher of an older batchrun (schema version {version(connection)}, "
+                "which this one would change); stop that launcher, or wait for its end"
+            )
         connection.execute(migration.sql)
         points.reached(Point.MIGRATING)
         if connection.execute(queries()["broken_references"]).fetchone() is not None:

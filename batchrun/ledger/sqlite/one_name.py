@@ -10,7 +10,6 @@ Belongs here: that note, and who may go on. Does not: opening (``connection``), 
 from __future__ import annotations
 
 import errno
-import glob
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import apsw
 
 from batchrun.errors import LeaseHeldError, LedgerUnusableError
-from batchrun.ledger.sqlite.process_lock import is_abandoned
+from batchrun.ledger.sqlite.process_lock import is_held
 from batchrun.ledger.sqlite.statements import queries
 from batchrun.ledger.sqlite.transaction import alone
 
@@ -40,7 +39,7 @@ def check(path: Path) -> None:
     other = _other_name(path) if _has_several(path) else None
     if other is None or not other.with_name(f"{other.name}-wal").exists():
         return
-    if any(not is_abandoned(lock) for lock in other.parent.glob(f"{glob.escape(other.name)}-lease-*")):
+    if is_held(other):
         _refuse(path, other)
     raise LedgerUnusableError(
         f"{path} is a hard link to {other}, which is open, or was not closed; give --ledger {other}"

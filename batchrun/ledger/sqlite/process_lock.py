@@ -8,6 +8,7 @@ named by its fence, so that an old launcher's lock says nothing about its succes
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import platform
 import time
@@ -90,6 +91,12 @@ def is_abandoned(path: Path) -> bool | None:
         return _lock(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_held(ledger: Path) -> bool:
+    """Report whether a process has a lock for a batch of *ledger*, or may have."""
+    locks = ledger.parent.glob(f"{glob.escape(ledger.name)}-lease-*")
+    return any(is_abandoned(lock) is False for lock in locks)
 
 
 def remove(path: Path) -> None:

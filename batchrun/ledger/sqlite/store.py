@@ -22,7 +22,7 @@ from batchrun.ledger.sqlite.connection import check_in_place, identity, open_to_
 from batchrun.ledger.sqlite.errors import failed, told
 from batchrun.ledger.sqlite.own_log import marking
 from batchrun.ledger.sqlite.process_lock import ProcessLock, is_abandoned, kernel, remove
-from batchrun.ledger.sqlite.statements import queries
+from batchrun.ledger.sqlite.statements import migrations, queries
 from batchrun.ledger.sqlite.transaction import reading, writing
 from batchrun.ledger.store import Store
 
@@ -44,6 +44,7 @@ class SqliteStore(Store):
         self.path = path
         self.called = str(path)
         self.host = kernel()
+        self.schema = migrations()[-1].number
         self._is_read_only = read_only
         self._connection = open_to_read(path) if read_only else open_to_write(path)
         self._identity = identity(path)

@@ -74,6 +74,13 @@ SELECT coalesce(max(number), 0) FROM batchrun_migrations;
 -- One of several that find an old schema brings it up to date.
 SELECT pg_advisory_xact_lock(7021815550206346606);
 
+-- name: hold_leases
+LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: a_held_lease
+SELECT b.name AS batch, l.holder FROM leases AS l JOIN batches AS b ON b.key = l.batch
+WHERE l.holder IS NOT NULL AND l.expires_at > server_micros() ORDER BY b.key LIMIT 1;
+
 -- name: make_migrations
 CREATE TABLE IF NOT EXISTS batchrun_migrations (
     number     INTEGER PRIMARY KEY,

@@ -120,13 +120,32 @@ async def test_a_service_that_never_says_which_run_it_started_ends_the_launch(tm
         await it.assert_agreement()
 
 
-async def test_a_request_id_that_the_service_refuses_for_good_ends_the_launch_and_says_what_to_do(tmp_path):
+async def test_a_request_id_that_the_service_refuses_for_good_refuses_its_row_alone(tmp_path):
     async with bench(tmp_path) as it:
-        it.simulator.script(*parse_faults("StartRun:ConflictException"))
-        with pytest.raises(ServiceUnusableError, match=r"ConflictException.*give the row another id"):
-            await it.launch(rows(3))
+        it.simulator.script(*parse_faults("StartRun:ConflictException@cohort-row-0001"))
+        stop, _ = await it.launch(rows(3))
+        assert stop is Stop.FINISHED
         assert anyio.current_time() < IN_TIME
-        assert not it.simulator.state().runs
+        entries = await it.entries()
+        states = [entry.state for entry in entries.values()]
+        assert states == [State.SUCCEEDED, State.REFUSED, State.SUCCEEDED]
+        assert entries["row-0001"].code == "ConflictException"
+        assert "'batchrun retry' sends the row with another requestId" in (entries["row-0001"].message or "")
+        it.simulator.faults.replace(())
+        await it.ledger.batch("cohort").retry(["row-0001"], at=it.clock.utcnow(), why="asked for")
+        async with reconnected(it):
+            await it.launch(rows(3))
+        await it.assert_agreement()
+        assert len(it.simulator.state().runs) == 3
+
+
+async def test_a_conflict_is_not_the_last_word_on_a_run_that_is_listed_late(tmp_path):
+    async with bench(tmp_path, simulated("StartRun:drop_after=1x", listing_lag=700)) as it:
+        it.simulator.script(*parse_faults("StartRun:drop_after=1x,StartRun:ConflictException"))
+        stop, _ = await it.launch(rows(1))
+        assert stop is Stop.FINISHED
+        await it.assert_agreement()
+        assert len(it.simulator.state().runs) == 1
 
 
 async def test_one_row_of_which_nobody_tells_the_run_holds_up_no_other_and_is_told_last(tmp_path):

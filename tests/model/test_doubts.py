@@ -123,3 +123,41 @@ def test_a_submission_that_is_found_is_heard_of_and_the_next_that_is_lost_is_wai
     (follow,) = follows(made, 1010)
     made.tell(Followed(action=follow, stage=Stage.UNKNOWN), now=1010)
     assert follows(made, 1100), "not only after 15 minutes"
+
+
+def asked_for(made: Driven, code: str, *, until: float) -> list[tuple[float, Replay | Settle]]:
+    """What is asked for by then, and when, while every answer has *code*, and the launch waits."""
+    asked, now = [], 0.0
+    while now < until and not made.is_over:
+        for action in made.plan(now):
+            assert isinstance(action, Replay | Settle)
+            asked.append((now, action))
+            answer = Doubted(at=at(now), code=code, message="")
+            made.done(action, apply(action.entry, answer), now=now, failed=True)
+        now = made.wake_at if made.wake_at is not None and made.wake_at > now else now + 1.0
+    return asked
+
+
+@pytest.mark.parametrize("lag", [60.0, 300.0])
+def test_a_request_id_that_is_refused_for_long_is_asked_for_once_more_and_that_is_the_last_word(lag):
+    made = loaded(lost(planned("a")), patience=900.0, listing_lag=lag)
+    asked = asked_for(made, "ConflictException", until=9_000)
+    assert made.is_over
+    *before, (at_last, last) = asked
+    assert not any(isinstance(action, Settle) and action.may_refuse for _, action in before)
+    assert isinstance(last, Settle)
+    assert (last.is_proof, last.may_refuse) == (True, True)
+    assert 900 <= at_last - before[0][0] < 900 + 2 * (132 + lag)
+
+
+def test_a_conflict_among_other_answers_is_no_last_word():
+    made = loaded(lost(planned("a")), active(builders.planned("b")), patience=900.0)
+    now, number = 0.0, 0
+    while now < 4_000:
+        for start in starts(made, now):
+            assert not (isinstance(start, Settle) and start.may_refuse)
+            number += 1
+            code = "ConflictException" if number % 4 else "x"
+            made.done(start, apply(start.entry, Doubted(at=at(now), code=code, message="")), now=now)
+        now += 5.0
+    assert number > 8

@@ -38,6 +38,7 @@ from batchrun.model.planning.verdicts import (
     SearchResult,
     Silences,
     after_failure,
+    after_last_word,
     after_look,
     after_missing,
     held_for_its_deleted_run,
@@ -104,6 +105,17 @@ def test_an_entry_that_is_denied_while_others_pass_is_refused_in_the_end():
     assert isinstance(after_failure(entry, denied, at(0), LIMITS), Refused)
     assert isinstance(after_failure(entry, denied, at(0), LIMITS, is_systemic=True), Deferred)
     assert isinstance(after_failure(replace(entry, code="402"), denied, at(0), LIMITS), Deferred)
+
+
+def test_a_conflict_is_the_last_word_unless_an_answer_was_lost_just_before():
+    refused = after_last_word(error(ConflictError), at(9))
+    assert isinstance(refused, Refused)
+    assert (refused.at, refused.code) == (at(9), "Code")
+    assert refused.message.endswith("'batchrun retry' sends the row with another requestId (words)")
+    doubtful = error(ConflictError)
+    doubtful.is_doubtful = True
+    assert after_last_word(doubtful, at(9)) is None
+    assert after_last_word(error(OutcomeUnknownError), at(9)) is None
 
 
 @pytest.mark.parametrize(

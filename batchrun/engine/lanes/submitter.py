@@ -35,6 +35,7 @@ from batchrun.model.planning.stimuli import Acted
 from batchrun.model.planning.verdicts import (
     Denials,
     after_failure,
+    after_last_word,
     held_for_permission,
     held_for_rivals,
     nameless,
@@ -163,7 +164,7 @@ class StartRunSubmitter(InLane, Submitter):
         if spoilt is not None:
             return await self._outcomes.record(entry, spoilt)
         # It is not there, so the requestId is as good as new.
-        return await self._send(entry, turn)
+        return await self._send(entry, turn, may_refuse=action.may_refuse)
 
     async def _turn(self, wait: Wait) -> float | None:
         """Wait for a turn to start a run; None when the launcher lets go of it before it comes."""
@@ -171,7 +172,9 @@ class StartRunSubmitter(InLane, Submitter):
             return await self._service.start_turn()
         return None
 
-    async def _send(self, entry: Entry, turn: float, *, is_repeat: bool = False) -> Entry:
+    async def _send(
+        self, entry: Entry, turn: float, *, is_repeat: bool = False, may_refuse: bool = False
+    ) -> Entry:
         request = start_run_request(entry)
         trusted_until = self._trust.send_until(entry, self._clock.latest())
         try:
@@ -184,7 +187,7 @@ class StartRunSubmitter(InLane, Submitter):
             )
             # The run may be there already: by a call still under way, or by one whose answer was lost.
             found = await self._searched(entry) if is_ours_maybe else None
-            return await self._failed(entry, error) if found is None else found
+            return await self._failed(entry, error, may_refuse=may_refuse) if found is None else found
         self._denials.passed()
         points.reached(Point.ANSWERED)
         entry = await self._accepted(entry, Accepted(at=self._clock.utcnow(), run=run))
@@ -195,9 +198,12 @@ class StartRunSubmitter(InLane, Submitter):
         self._recognition.shown()
         return await self._outcomes.record(entry, accepted)
 
-    async def _failed(self, entry: Entry, error: CallError) -> Entry:
+    async def _failed(self, entry: Entry, error: CallError, *, may_refuse: bool) -> Entry:
         is_systemic = isinstance(error, AccessDeniedError) and self._denials.denied(entry.id)
-        event = after_failure(entry, error, self._clock.utcnow(), self._limits, is_systemic=is_systemic)
+        now = self._clock.utcnow()
+        event = (after_last_word(error, now) if may_refuse else None) or after_failure(
+            entry, error, now, self._limits, is_systemic=is_systemic
+        )
         entry = await self._outcomes.record(entry, event)
         if is_systemic:
             raise not_permitted("StartRun", error)

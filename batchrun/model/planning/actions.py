@@ -47,6 +47,8 @@ class Settle:
     entry: Entry
     is_proof: bool  #: whether not finding the run means that no call of ours made one
     may_send: bool  #: whether the attempt may be sent again where no run is found
+    #: Whether it is over where the service then refuses its requestId still, and no run is found after that.
+    may_refuse: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

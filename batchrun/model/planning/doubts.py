@@ -3,7 +3,9 @@ Attempts of one lane whose outcome is unknown: how each is asked for, when, and 
 
 It is sent again while the service remembers its requestId, and looked for where that does not help. What
 nobody could tell for as long as a launch has patience is *late*: it is asked for on, but rarely, and nothing
-waits for it.
+waits for it. A requestId that the service has refused by a conflict for as long is asked for once more, and
+its attempt is refused where it still is, and no listing shows a run: no call that it could be in conflict
+with is in the air that long.
 
 Belongs here: that. Does not: what is sent for the first time (``sending``), what an answer means
 (``verdicts``).
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.planning.actions import Replay, Settle
-from batchrun.model.planning.verdicts import SETTLED_BY_LOOKING, Silences
+from batchrun.model.planning.verdicts import CONFLICT, SETTLED_BY_LOOKING, Silences
 
 if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry
@@ -37,6 +39,7 @@ class _Doubt:
     tries: int = 0
     is_inherited: bool = False  #: an earlier launch sent it: when, only its clock knew
     is_late: bool = False
+    conflicts_since: float | None = None  #: since when every answer was a conflict
 
 
 def may_have_sent(action: SendingAction) -> bool:
@@ -71,7 +74,9 @@ class Doubts:
             return Replay(entry=entry)
         is_proof = moment.now - doubt.since >= self._limits.listing_lag
         may_send = is_proof or is_trusted or trust.is_seamless
-        return Settle(entry=entry, is_proof=is_proof, may_send=may_send)
+        since, patience = doubt.conflicts_since, self._limits.longest_silence
+        may_refuse = is_proof and since is not None and moment.now - since >= patience
+        return Settle(entry=entry, is_proof=is_proof, may_send=may_send, may_refuse=may_refuse)
 
     def over(self, entry_id: str) -> None:
         """Learn that an attempt is in doubt no more, or of no interest to this launch."""
@@ -88,10 +93,23 @@ class Doubts:
         if may_have_sent(action):
             doubt.since = now
         doubt.is_inherited = doubt.is_inherited and not acted.is_answered
-        doubt.is_late = self._silences.has_lasted(entry.id, now)
-        wait = self._limits.defer.unknown_wait(doubt.tries, entry.id)
+        if entry.code != CONFLICT:
+            doubt.conflicts_since = None
+        elif doubt.conflicts_since is None:
+            doubt.conflicts_since = now
+        had_last_word = isinstance(action, Settle) and action.may_refuse
+        wait = self._wait(doubt, now, may_be_refused=entry.code == CONFLICT and not had_last_word)
         doubt.tries += 1
-        self._put(doubt, now + (self._limits.longest_silence if doubt.is_late else wait))
+        self._put(doubt, now + wait)
+
+    def _wait(self, doubt: _Doubt, now: float, *, may_be_refused: bool) -> float:
+        """Return the seconds until it is asked for next, and see whether it is late."""
+        has_lasted = self._silences.has_lasted(doubt.entry.id, now)
+        doubt.is_late = has_lasted and not may_be_refused
+        if doubt.is_late:
+            return self._limits.longest_silence
+        wait = self._limits.defer.unknown_wait(doubt.tries, doubt.entry.id)
+        return wait + self._limits.listing_lag if has_lasted else wait  # so that looking proves something
 
     def _put(self, doubt: _Doubt, due: float) -> None:
         self._count += 1

@@ -105,6 +105,21 @@ def after_failure(
             raise TypeError(f"{error!r} is not one of the kinds that a call ends in") from error
 
 
+def after_last_word(error: CallError, at: datetime) -> Refused | None:
+    """
+    Say that a requestId, refused by conflicts for long and of no run that can be found, is refused for good.
+
+    None where *error* says something else.
+    """
+    if error.is_doubtful or not isinstance(error, ConflictError):
+        return None
+    why = (
+        "the service has refused this requestId again and again, and no run of it is found, as where the run "
+        f"was deleted: 'batchrun retry' sends the row with another requestId ({error.message})"
+    )
+    return Refused(at=at, code=error.code, message=why)
+
+
 def _denied(entry: Entry, error: AccessDeniedError, at: datetime, limits: Limits) -> Event:
     is_repeated = entry.code == error.code and entry.deferrals + 1 >= limits.defer.denials_to_refuse
     if is_repeated:

@@ -246,8 +246,10 @@ async def _client(
     """Make a client of *service*; *local* is laid over *config* where it is on this machine."""
     async with AsyncExitStack() as stack:
         with _explained(login):
-            endpoint = endpoint_url or await _configured_endpoint(login, service, region, config)
-            checked(endpoint)
+            if endpoint_url:
+                endpoint = checked(endpoint_url)
+            else:
+                endpoint = await _configured_endpoint(login, service, region, config)
             _check_bundle(login)
             is_local = is_loopback(endpoint)
             has_credentials = await login.has_credentials(is_local=is_local)
@@ -293,8 +295,13 @@ async def _configured_endpoint(login: Login, service: str, region: str | None, c
     # Unsigned, or it would look for credentials before it is known whether they are needed.
     unsigned = config.merge(AioConfig(signature_version=UNSIGNED))
     probe = login.session.create_client(service, region_name=region or _ANY_REGION, config=unsigned)
-    async with probe as client:
-        return str(client.meta.endpoint_url)
+    try:
+        async with probe as client:
+            return checked(str(client.meta.endpoint_url), login)
+    except ValueError as error:
+        # Botocore says no more than "Invalid endpoint: " and the address.
+        checked(str(error).partition(": ")[2], login)
+        raise
 
 
 def _user_agent() -> str:
@@ -311,9 +318,9 @@ def _user_agent() -> str:
     )
 
 
-def checked(url: str) -> str:
+def checked(url: str, login: Login | None = None) -> str:
     """
-    Return *url* where calls can go to it.
+    Return *url* where calls can go to it; *login* is that whose configuration names it, if one does.
 
     Raises:
         UsageError: It is no address, or has a user in it, whom the signature of a call leaves no place for.
@@ -325,10 +332,10 @@ def checked(url: str) -> str:
     except ValueError:
         is_address = is_bare = False
     if not is_address:
+        place = "" if login is None else f"{login.named_by(url, 'AWS_ENDPOINT_URL')}: "
         raise UsageError(
-            f"'{masked(url)}' is not an endpoint; give an address such as "
-            "https://omics.eu-west-1.amazonaws.com "
-            "with --endpoint-url, in the environment or in the AWS configuration"
+            f"{place}'{masked(url)}' is not an endpoint; give an address such as "
+            "https://omics.eu-west-1.amazonaws.com"
         )
     if not is_bare:
         raise UsageError(

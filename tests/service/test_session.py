@@ -57,6 +57,45 @@ async def test_the_endpoint_may_come_from_the_environment(monkeypatch):
             assert (await client.list_runs())["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("settings", "environment", "said"),
+    [
+        ("endpoint_url = 127.0.0.1:8765", {}, "profile 'lab' ({file}): '127.0.0.1:8765' is not an endpoint"),
+        ("endpoint_url = ftp://here", {}, "profile 'lab' ({file}): 'ftp://here' is not an endpoint"),
+        (
+            "services = own\n[services own]\nomics =\n  endpoint_url = localhost:8765",
+            {},
+            "profile 'lab' ({file}): 'localhost:8765' is not an endpoint",
+        ),
+        ("", {"AWS_ENDPOINT_URL": "lab:80"}, "AWS_ENDPOINT_URL: 'lab:80' is not an endpoint"),
+        ("region = us east 1", {}, "profile 'lab' ({file}): 'us east 1' is not a region"),
+        ("", {"AWS_DEFAULT_REGION": "US-EAST-1"}, "AWS_DEFAULT_REGION: 'US-EAST-1' is not a region"),
+        ("", {"AWS_REGION": "us-east-1\n"}, r"AWS_REGION: 'us-east-1\n' is not a region"),
+    ],
+)
+async def test_what_cannot_be_called_is_told_with_who_says_it(
+    monkeypatch, tmp_path, settings, environment, said
+):
+    file = tmp_path / "config"
+    file.write_text(f"[profile lab]\n{settings}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    if "region" in settings or "AWS_DEFAULT_REGION" in environment:
+        monkeypatch.delenv("AWS_REGION")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError) as refused:
+        async with omics_client(Login(Target(profile="lab"))):
+            pass
+    assert str(refused.value).startswith(said.format(file=file))
+
+
+@pytest.mark.parametrize(("is_lane", "said"), [(False, "--region"), (True, "the lane's region")])
+async def test_a_region_that_was_given_is_told_with_what_gave_it(is_lane, said):
+    with pytest.raises(UsageError, match=f"{said}: 'us_east_1' is not a region"):
+        async with omics_client(Login(Target(region="us_east_1", is_lane=is_lane))):
+            pass
+
+
 async def test_the_users_retry_mode_does_not_bring_in_a_second_pace(monkeypatch):
     monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "7")

@@ -9,11 +9,13 @@ making clients (``service.session``).
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from botocore.exceptions import BotoCoreError
 
+from batchrun.errors import UsageError
 from batchrun.model.texts.foreign import is_loopback
 from batchrun.service.login.credentials import Credentials, Whose, configured_region
 from batchrun.service.login.limits import Limits
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from batchrun.service.target import Target
 
 _USUAL: Final = Limits()
+#: As those of AWS are written, and those of what stands in for it.
+_REGION: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 
 class Logins:
@@ -112,12 +116,27 @@ class Login:
         The region in force; AWS_REGION counts too, as for every AWS tool but botocore.
 
         Raises:
-            UsageError: There is no such profile, or a file cannot be read.
+            UsageError: There is no such profile, a file cannot be read, or it can be no region's name.
         """
         try:
-            return self.target.region or configured_region(self.session)
+            region = self.target.region or configured_region(self.session)
         except BotoCoreError as error:
             raise explained(error, None, self._credentials.origin) from error
+        if region and not _REGION.fullmatch(region):
+            raise UsageError(
+                f"{self._region_place(region)}: {region!r} is not a region; give one such as us-east-1"
+            )
+        return region
+
+    def _region_place(self, region: str) -> str:
+        if self.target.region is None:
+            return self.named_by(region, "AWS_REGION", "AWS_DEFAULT_REGION")
+        return "the lane's region" if self.target.is_lane else "--region"
+
+    def named_by(self, value: str, *variables: str) -> str:
+        """Say what has a setting of that value: one of the *variables*, which begin so, or the profile."""
+        found = (name for name, known in os.environ.items() if name.startswith(variables) and known == value)
+        return next(found, self._credentials.origin.place(None))
 
     @property
     def place(self) -> str:

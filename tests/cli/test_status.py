@@ -117,11 +117,10 @@ def test_failed_tasks_are_told_with_what_to_do_and_their_logs(failed: Shell):
     to_do = "for the workflow's author: give the failed task more memory"
     assert lines[2] == f"    tasks: OUT_OF_MEMORY_ERROR in 3 rows (step_2); {to_do}"
     run = failed.results()[0]["runId"]
-    (told,) = [line for line in lines if line.endswith(f"log stream run/{run}/task/100000101")]
-    assert told.startswith(
-        "      task step_2 (id 100000101) OUT_OF_MEMORY_ERROR: The task's container exited"
-    )
-    assert lines[-1] == "  log streams are in CloudWatch's log group /aws/omics/WorkflowLog"
+    (told,) = [line for line in lines if f"(run {run})" in line]
+    assert told.endswith(f" (run {run}) task step_2 OUT_OF_MEMORY_ERROR: The task's container exited with 1")
+    assert len(lines) == 7
+    assert lines[-1] == "  logs: batchrun logs ID --batch cohort"
     told = failed.run("status", "cohort").stdout
     assert told.count("RUN_TASK_FAILED: task step_2 OUT_OF_MEMORY_ERROR: The task's container exited") == 3
 

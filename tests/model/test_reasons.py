@@ -18,7 +18,7 @@ def test_passing_trouble_is_aws_s_and_nobody_else_s():
 @pytest.mark.parametrize("reason", [None, "", "SOMETHING_NEW"])
 def test_a_reason_that_nobody_knows_says_where_to_look(reason):
     assert advice(reason).owner is Owner.UNKNOWN
-    assert "log stream" in advice(reason).action
+    assert "batchrun logs ID" in advice(reason).action
 
 
 def test_each_action_is_an_instruction_of_one_line():

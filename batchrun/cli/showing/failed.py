@@ -8,6 +8,7 @@ which tasks are known (``ledger``), whose job a reason is (``model.entries.reaso
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from batchrun.ports.stored import Failures, TaskFailures
 
 _SHOWN: Final = 10
-#: Failed tasks that are shown of one row; ``batchrun show`` has all that are known.
-_TASKS: Final = 2
 _BAD: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
 
 
@@ -45,11 +44,17 @@ class FailedRow:
     @property
     def why(self) -> str:
         """Why, on one line that is safe to show: a failed task says more than its run's message does."""
+        reason = row(self.entry)["failureReason"]
+        return one_line(": ".join(str(part) for part in (reason, self.said) if part))
+
+    @property
+    def said(self) -> str:
+        """The same without the run's own reason."""
         cells = row(self.entry)
-        reason = cells["failureReason"]
-        task = self.found.tasks[0] if self.found and self.found.tasks else None
-        parts = (reason, cells["statusMessage"]) if task is None else (reason, *_told(task, reason))
-        return one_line(": ".join(str(part) for part in parts if part))
+        tasks = self.found.tasks if self.found else ()
+        parts = _told(tasks[0], cells["failureReason"]) if tasks else (cells["statusMessage"],)
+        more = f" (and {counted(len(tasks) - 1, 'more task')})" if len(tasks) > 1 else ""
+        return one_line(": ".join(str(part) for part in parts if part) + more)
 
     @property
     def line(self) -> str:
@@ -84,11 +89,6 @@ class RunLogs:
             return ()
         return log_streams(self.run, json.loads(self.request) if self.request else {})
 
-    @property
-    def has_task_logs(self) -> bool:
-        """Whether a failed task has a log stream."""
-        return self.found is not None and any(task.log_stream for task in self.found.tasks)
-
 
 def facts(logs: RunLogs) -> dict[str, Any]:
     """Return all of it for programs; ``failed_tasks`` is null where they are not known."""
@@ -113,16 +113,6 @@ def lines(logs: RunLogs) -> Iterator[str]:
             yield f"  log stream {stream_name(task.log_stream)}"
     if found.has_more:
         yield "... and more"
-
-
-def short_lines(logs: RunLogs, *, most: int) -> Iterator[str]:
-    """Return a line for each of up to *most* failed tasks."""
-    found = logs.found or FailedTasks()
-    for task in found.tasks[:most]:
-        stream = f"; log stream {stream_name(task.log_stream)}" if task.log_stream else ""
-        yield f"task {_named(task)}{stream}"
-    if found.has_more or len(found.tasks) > most:
-        yield "... and more tasks"
 
 
 def grouped(group: TaskFailures) -> str:
@@ -164,13 +154,12 @@ def _task_facts(task: FailedTask) -> dict[str, Any]:
 
 async def tell_failures(ledger: Ledger, batch: str) -> None:
     """Say for each reason how many rows failed of it, what to do, and which they are."""
-    has_logs = False
+    has_runs = False
     for group in await ledger.batch(batch).failures(limit=_SHOWN):
-        known = await _known(ledger, batch, group.entries)
-        _tell_group(batch, group, known, group.tasks)
-        has_logs = has_logs or any(logs.has_task_logs for logs in known)
-    if has_logs:
-        say(f"  log streams are in CloudWatch's log group {LOG_GROUP}")
+        _tell_group(batch, group, await _known(ledger, batch, group.entries))
+        has_runs = has_runs or any(entry.run is not None for entry in group.entries)
+    if has_runs:
+        say(f"  logs: batchrun logs ID --batch {shlex.quote(batch)}")
 
 
 async def emit_failures(ledger: Ledger, batch: str) -> None:
@@ -202,26 +191,20 @@ async def _known(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Sequen
     ]
 
 
-def _tell_group(batch: str, group: Failures, known: Sequence[RunLogs], whys: Sequence[TaskFailures]) -> None:
+def _tell_group(batch: str, group: Failures, known: Sequence[RunLogs]) -> None:
     to_do = advice_for(group.state, group.reason)
     rows = counted(group.count, "row")
     name = f"{_status(group)} {group.reason or ''}".rstrip()
     say(one_line(f"  {name}: {rows}; for {to_do.owner.value}: {to_do.action}"), hang=4)
-    for why in whys:
-        say(one_line(f"    {grouped(why)}"), hang=6)
+    for why in group.tasks:
+        if why.reason != group.reason:
+            say(one_line(f"    {grouped(why)}"), hang=6)
     for entry, logs in zip(group.entries, known, strict=True):
-        say(one_line(f"    {_line(entry)}"), hang=6)
-        for line in short_lines(logs, most=_TASKS):
-            say(one_line(f"      {line}"), hang=8)
+        failed = FailedRow(entry=entry, found=logs.found)
+        say(one_line(f"    {entry.id}{in_brackets(entry)} {failed.said}"), hang=6)
     if group.count > len(group.entries):
         more = group.count - len(group.entries)
         say(one_line(f"    ... and {more} more: batchrun results {batch} {_conditions(group)}"))
-
-
-def _line(entry: Entry) -> str:
-    cells = row(entry)
-    run = f" (run {cells['runId']})" if cells["runId"] else ""
-    return f"{entry.id}{run} {cells['statusMessage'] or ''}"
 
 
 def _conditions(group: Failures) -> str:

@@ -49,7 +49,7 @@ def _look(action: str) -> Advice:
     return Advice(owner=Owner.UNKNOWN, action=action)
 
 
-_READ_THE_LOG: Final = "read the failed task's log stream, as 'batchrun show' names it"
+_READ_THE_LOG: Final = "read the failed task's log: batchrun logs ID"
 
 ADVICE: Final[dict[str, Advice]] = {
     "SERVICE_ERROR": _aws("try again; if it persists, open a support case with the run's arn"),
@@ -59,9 +59,7 @@ ADVICE: Final[dict[str, Advice]] = {
     "EXPORT_FAILED": _you("let the role write to outputUri (s3:PutObject, and kms where it is encrypted)"),
     "IMPORT_FAILED": _you("check that each input exists, and that the role may read it (s3:GetObject)"),
     "RUN_TASK_FAILED": _look(_READ_THE_LOG),
-    "WORKFLOW_RUN_FAILED": _look(
-        "read the engine's log stream, run/<runId>/engine in /aws/omics/WorkflowLog"
-    ),
+    "WORKFLOW_RUN_FAILED": _look("read the engine's log: batchrun logs ID"),
     "ASSUME_ROLE_FAILED": _you("let omics.amazonaws.com assume roleArn, in the role's trust policy"),
     "ECR_PERMISSION_ERROR": _you("let HealthOmics pull the image, in the repository's policy"),
     "INVALID_ECR_IMAGE_URI": _author("name an image that exists in a private ECR repository of this Region"),
@@ -91,7 +89,7 @@ TASK_ADVICE: Final[dict[str, Advice]] = {
 #: Reasons of runs that only say that a task's own reason, or its log, has to be looked at.
 _GENERIC: Final = frozenset({"RUN_TASK_FAILED", "WORKFLOW_RUN_FAILED"})
 
-_UNHEARD_OF: Final = _look("read the message, and the failed task's log stream")
+_UNHEARD_OF: Final = _look("read the message, and the failed task's log: batchrun logs ID")
 
 #: What to do where there was no failure of a run.
 _BY_STATE: Final = {

@@ -84,6 +84,9 @@ def test_outputs_feed_the_next_batch(ran):
     first = f"{run_of(it, 'a').output}/out/step_1/cohort-a.step_1.txt"
     assert first in {row["uri"] for row in listed if row["output"] == "workflow_1234567.step_1"}
     assert it.run("outputs", "--sheet", "-o", "next.csv").stdout == "next.csv: 2 rows\n"
+    done = it.run("outputs", "--where", "id=nobody", "--sheet", "-o", "none.csv")
+    assert (done.returncode, done.stdout) == (0, "none.csv: no rows, only a header\n")
+    assert done.stderr == "no row that was asked for has succeeded yet\n"
     parameters = (
         "--parameter", "one={workflow_1234567.step_1}", "--parameter", "all={workflow_1234567.all:json}"
     )  # fmt: skip

@@ -36,6 +36,12 @@ CSV_CASES = {
     "NUL": ("id,name\nx,y\0\n", 2, None, "NUL at byte 11"),
     "control character": ("id,name\nx,\x1b[2J\n", 2, None, "0x1b"),
     "not UTF-8": (b"id,name\nx,caf\xe9\n", 2, None, "0xe9 at byte 13"),
+    "an answer of S3": (
+        '<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code></Error>',
+        1,
+        None,
+        "an XML document",
+    ),
     "a sign-in page": ("<!DOCTYPE html>\n<html><body>Sign in</body></html>", 1, None, "a web page"),
     "remarks": ("# LIMS 3.2\n# November\nid,name\nx,y\n", 1, None, "tail -n +3"),
     "no id in the row": ("id,name\n,y\n", 2, "id", "no id"),

@@ -98,8 +98,26 @@ SHEETS = {
     "names that options cannot have": (
         'sample,a{b},"say ""x""","a,b"\nx,1,2,3\n',
         ".csv",
-        "ids are in 'sample' (unique)",
+        "ids are in 'sample' (unique); the command leaves out 'a{b}', 'say \"x\"', 'a,b'",
         {"x": None},
+    ),
+    "names that are given twice": (
+        "sample,fastq,fastq,kit\nx,s3://lab/1.fq,s3://lab/2.fq,K\n",
+        ".csv",
+        "ids are in 'sample' (unique); the command leaves out 'fastq', 'fastq'",
+        {"x": {"kit": "K"}},
+    ),
+    "accessions alone, without a name": (
+        "SRR9984183\nSRR13191702\nERR1160846\n",
+        ".csv",
+        "the first line names no columns, but ids; this is not a manifest but a sheet of 1 column; ids",
+        {name: {"sample": name} for name in ("SRR9984183", "SRR13191702", "ERR1160846")},
+    ),
+    "SRA": (
+        "Run,Bases,BioSample,Center Name\nSRR1,10,SAMN1,GEO\nSRR2,11,SAMN2,GEO\n",
+        ".csv",
+        "an SRA run table; ids are in 'Run' (unique), 'Center Name' (repeated,",
+        {f"SRR{n}": {"Bases": str(9 + n), "BioSample": f"SAMN{n}", "Center Name": "GEO"} for n in (1, 2)},
     ),
     "no names at all": (
         "S1,s3://lab/1.bam\nS2,s3://lab/2.bam\n",
@@ -202,6 +220,34 @@ def test_many_columns_take_no_long_command(problems_of):
     rows = [",".join(["x", *(f"s3://lab/{row}-{n}" for n in range(many))]) for row in range(2)]
     (problem,) = problems_of("\n".join([header, *rows]), ".csv")
     assert len(str(problem)) < 3000
+
+
+def test_more_columns_than_a_command_names_are_told_to_be_missing(problems_of):
+    names = [f"f{n}" for n in range(20)]
+    rows = [",".join(["x", *(f"s3://lab/{row}-{name}" for name in names)]) for row in range(2)]
+    (problem,) = problems_of("\n".join([",".join(["sample", *names]), *rows]), ".csv")
+    assert problem.message.endswith(
+        "; the command leaves out 'f12', 'f13', 'f14', 'f15', 'f16', 'f17' and 2 more"
+    )
+
+
+def test_names_that_are_given_twice_are_to_be_told_apart(problems_of):
+    (problem,) = problems_of("sample,fastq,fastq\nx,s3://lab/1.fq,s3://lab/2.fq\n", ".csv")
+    assert problem.cure.startswith("give each column a name of its own; ")
+
+
+def test_a_list_of_files_is_to_be_paired(problems_of, tmp_path):
+    (problem,) = problems_of("s3://lab/A_R1.fastq.gz\ns3://lab/A_R2.fastq.gz\n", ".csv")
+    assert problem.message == "this is a list of files, and no manifest"
+    assert f"batchrun manifest from-s3 {tmp_path / 'm.csv'} -o runs.csv --pattern" in problem.cure
+
+
+@pytest.mark.parametrize("sep", [",", "\t"])
+def test_a_title_above_the_header_is_told_with_where_the_header_is(problems_of, sep):
+    lines = ["Order 17,,", "Lab: X,,", ",,", "sample,r1,kit", "S1,s3://lab/1.fq,K"]
+    (problem,) = problems_of("\n".join(lines).replace(",", sep), ".csv" if sep == "," else ".tsv")
+    said = "this is a title, and no header; the names of columns seem to be in line 4: sample, r1, kit"
+    assert (problem.line, problem.message) == (1, said)
 
 
 def test_sets_are_in_the_command(problems_of):

@@ -154,7 +154,9 @@ async def _written(
                 count += 1
         sink.finish()
     if output is not None:
-        say(f"{output.shown}: {counted(count, 'row')}")
+        say(f"{output.shown}: {counted(count, 'row') if count else 'no rows, only a header'}")
+    if not (count or missing):
+        complain("no row that was asked for has succeeded yet")
     return missing
 
 

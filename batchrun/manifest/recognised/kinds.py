@@ -28,7 +28,9 @@ _BY_COLUMNS: Final = (
     (frozenset({"sample", "fastq_1"}), "an nf-core samplesheet"),
     (frozenset({"group_id", "subject_id", "sample_id", "filepath"}), "an nf-core samplesheet"),
     (frozenset({"run_accession", "sample_accession"}), "an ENA run table"),
+    (frozenset({"Run", "BioSample"}), "an SRA run table"),
     (frozenset({"batch ID"}), "a dx batch table"),
+    (frozenset({"id", "runId", "uuid", "runOutputUri"}), "the results of a batch"),
 )
 _TERRA: Final = "entity:"
 _ENDING: Final = (

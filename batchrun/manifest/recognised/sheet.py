@@ -35,7 +35,7 @@ _NAMES: Final = tuple(
         "id",
         r"(?:.*[^a-z])?(?:sample|rgsm|specimen)(?:[ _-]?(?:id|name))?",
         rf"(?:.*[^a-z])?(?:sample[ _-]accession|(?:{_PERSON})(?:[ _-]?(?:id|name))?)",
-        r".*[^a-z](?:id|name|accession)|name",
+        r"run|.*[^a-z](?:id|name|accession)|name",
     )
 )
 _OTHER: Final = len(_NAMES)
@@ -211,6 +211,8 @@ MOST_ROWS: Final = 20_000
 _CELLS: Final = 500_000
 #: Columns that are shown with ids, and with what differs.
 _TOLD: Final = 3
+#: Columns that are shown of those that a command leaves out.
+_LEFT: Final = 6
 _CURE: Final = (
     "name its parameters as your workflow does ('batchrun help sheets'), and with your other options, run"
 )
@@ -233,8 +235,11 @@ class Unasked:
         rows = list(itertools.islice(table.rows, min(MOST_ROWS, _CELLS // len(table.header) + 1)))
         place = table.place(table.line)
         may_be_rows = not (self.is_beside or table.has_values or self.source.asked.header)
-        if may_be_rows and any(map(is_file, table.header)):
-            message, cure = _headless(table, rows, self.source)
+        is_row = (
+            "files" if any(map(is_file, table.header)) else "ids" if _has_ids(table.header, rows) else None
+        )
+        if may_be_rows and is_row:
+            message, cure = _headless(table, rows, self.source, is_row)
         else:
             message, cure = _words(table, table.header, rows, self.source, ())
         if self.is_beside:
@@ -258,18 +263,36 @@ def _words(
 ) -> tuple[str, str]:
     """Say what it is, and the cure, which ends in the command."""
     found = identities(header, rows) if rows else []
-    what = f"this is not a manifest but a sheet of {len(header)} columns{_looks(table)}"
+    columns = f"{len(header)} column{'' if len(header) == 1 else 's'}"
+    what = f"this is not a manifest but a sheet of {columns}{_looks(table)}"
     if not found:
         names = printable(", ".join(name for name in header if name.strip()), 300)
         cure = "give --id with a text that tells rows apart, such as --id '{COLUMN}-{COLUMN}'"
         return f"{what}; no column has an id on each line", f"{cure}; the columns are {names}"
     first = found[0]
     added = each_row(header, first) if first.is_unique else grouped(header, first)
-    kept = as_it_is(header, first) if table.has_values else []
+    kept = as_it_is(header, first) if table.has_values or len(header) == 1 else []
     typed = again(source, [*options, *added, *kept])
     ids = ", ".join(_told(one, header, rows) for one in found[:_TOLD])
     runs = "" if first.is_unique else f"; rows that have the same {shown(header[first.index])} make one run"
-    return f"{what}; ids are in {ids}{runs}", f"{_CURE}: {printable(typed, None)}"
+    left = _left_out(header, added)
+    rename = "give each column a name of its own; " if left and len({*header}) < len(header) else ""
+    return f"{what}; ids are in {ids}{runs}{left}", f"{rename}{_CURE}: {printable(typed, None)}"
+
+
+def _left_out(header: Sequence[str], options: Sequence[str]) -> str:
+    """Say which columns the command does not name."""
+    if options[-1] == _AS_PARAMETERS:
+        return ""
+    named = options[-1].split(",") if _AS_PARAMETERS in options else []
+    texts = "".join(options)
+    left = [
+        name
+        for name in header
+        if name.strip() and name not in {*named, options[1]} and f"{{{_column(name)}}}" not in texts
+    ]
+    more = f" and {len(left) - _LEFT} more" if len(left) > _LEFT else ""
+    return f"; the command leaves out {', '.join(map(shown, left[:_LEFT]))}{more}" if left else ""
 
 
 def _looks(table: Table) -> str:
@@ -290,16 +313,36 @@ def _told(one: Identity, header: Sequence[str], rows: Sequence[TableRow]) -> str
     return f"{name} (repeated, {what} {', '.join(differing[:_TOLD])}{more})"
 
 
-def _headless(table: Table, rows: Sequence[TableRow], source: Source) -> tuple[str, str]:
-    """Say what is wrong with a table of which the first line is a row, and the cure."""
+def _has_ids(header: Sequence[str], rows: Sequence[TableRow]) -> bool:
+    """Report whether a column is called what its cells are called, such as SRR9984183 above SRR13191702."""
+    return any(
+        any(map(str.isdecimal, name))
+        and bool(rows)
+        and {_form(row.cells[at]) for row in rows} == {_form(name)}
+        for at, name in enumerate(header)
+    )
+
+
+def _form(name: str) -> str:
+    """Return what names have in common that are numbered through."""
+    letters = re.sub(r"[A-Z]+", "A", re.sub(r"[a-z]+", "a", name))
+    return re.sub(r"[0-9]+", "0", letters)
+
+
+def _headless(table: Table, rows: Sequence[TableRow], source: Source, what: str) -> tuple[str, str]:
+    """Say what is wrong with a table of which the first line is a row, of *what*, and the cure."""
     if len(table.header) > _TYPED:
         cure = f"add a line with {len(table.header)} names, or give them as --header A,B,..."
-        return f"the first line names no columns, but files, in {len(table.header)} columns", cure
+        return f"the first line names no columns, but {what}, in {len(table.header)} columns", cure
     every = [TableRow(table.line, list(table.header)), *rows]
     files = files_of(table.header, every)
     names = [f"file_{at + 1}" if at in files else f"column_{at + 1}" for at in range(len(table.header))]
     own = next((at for at in range(len(names)) if at not in files), None)
     if own is not None:
         names[own] = "sample"
+    elif len(names) == 1:
+        paired = f"batchrun manifest from-s3 {shlex.quote(source.path)} -o runs.csv"
+        how = "--pattern '{id}_R{read}.fastq.gz' --parameter 'reads_{read}'"
+        return "this is a list of files, and no manifest", f"pair them into rows: {paired} {how}"
     message, cure = _words(table, names, every, source, ["--header", ",".join(names)])
-    return f"the first line names no columns, but files; {message}", cure
+    return f"the first line names no columns, but {what}; {message}", cure

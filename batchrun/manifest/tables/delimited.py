@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _KNOWN: Final = "\t,;|"  #: the least likely within a cell first
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
+#: Rows below a title within which a header is looked for.
+_TITLES: Final = 20
 #: Lines of remarks before a header that are reported as such.
 _MOST_REMARKS: Final = 200
 #: The line that Excel takes, and some write, before the header.
@@ -106,7 +108,7 @@ class Sections:
     def _nothing(self, names: list[str]) -> ManifestError:
         told = printable(", ".join(names[:_NAMES_TOLD]), 300)
         what = "no Data section" if self._asked is None else f"no section {shown(self._asked)}"
-        message = f"this is an Illumina SampleSheet, and there is {what} in it"
+        message = f"this is in sections, as an Illumina SampleSheet is, and there is {what}"
         cure = f"give --worksheet with one of its sections: {told}"
         return unreadable(Place(source=self._source, line=1), message, cure, field="worksheet")
 
@@ -161,11 +163,35 @@ def shaped(
     line, header = (1, asked.header) if asked.header else _header(rows, source)
     while header and not header[-1].strip():
         header = header[:-1]
+    if len(header) == 1 and not asked.header:
+        rows = _refuse_title(rows, line, source)
     if len(header) > limits.COLUMNS:
         place = Place(source=source, line=line)
         raise unreadable(place, f"there are {len(header)} columns", f"use at most {limits.COLUMNS}")
     even = _even(rows, len(header), source, problems)
     return Table(source=source, line=line, header=header, rows=even, delimiter=delimiter)
+
+
+def _refuse_title(rows: Iterator[TableRow], line: int, source: str) -> Iterator[TableRow]:
+    """
+    Return the rows below one lonely cell, where that is a header.
+
+    Raises:
+        ManifestError: It is a title: a row of several cells follows, which has the names.
+    """
+    ahead = list(itertools.islice(rows, _TITLES))
+    widest = max(ahead, key=lambda row: len(_texts(row)), default=None)
+    if widest is not None and len(_texts(widest)) > 1:
+        names = printable(", ".join(_texts(widest)), 100)
+        message = (
+            f"this is a title, and no header; the names of columns seem to be in line {widest.line}: {names}"
+        )
+        raise unreadable(Place(source=source, line=line), message, "remove what is above them")
+    return itertools.chain(ahead, rows)
+
+
+def _texts(row: TableRow) -> list[str]:
+    return [cell for cell in row.cells if cell.strip()]
 
 
 def _delimiter(meter: _Meter, usual: str, asked: TableOptions) -> str:

@@ -52,6 +52,7 @@ class Doubt:
     at: int = 0  #: where in the text, so that a long one is shown around there
     cause: str | None = None  #: what makes two of them the same, where it is not what they say
     holds: Callable[[], bool] | None = None  #: whether it is one, once all rows are known; None for always
+    is_one: bool = False  #: whether one place mends it for all rows: it is told once, however few they are
 
 
 @dataclass(slots=True)
@@ -168,7 +169,7 @@ class Collected:
             also = (place.line, *also)
         same.count += count
         same.lines += also[: max(0, limits.LINES - 1 - len(same.lines))]
-        if len(same.told) < limits.SAME:
+        if len(same.told) < (1 if doubt.is_one else limits.SAME):
             same.told.append((self._met, _warning(doubt, column, place, text, row)))
 
     def warnings(self) -> Warnings:

@@ -57,7 +57,7 @@ class LaneRoles:
             f"is of account {own}, and lane {lane} of {account}: roles are passed in their own account alone"
         )
         cure = f"give lane {lane} a role of its own: set: {{roleArn: arn:aws:iam::{account}:role/NAME}}"
-        return Doubt(kind=WarningKind.OTHER_ACCOUNT, says=says, cure=cure)
+        return Doubt(kind=WarningKind.OTHER_ACCOUNT, says=says, cure=cure, is_one=True)
 
 
 def _account(role: str | None) -> str | None:

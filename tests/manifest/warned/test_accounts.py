@@ -30,10 +30,11 @@ def test_a_role_of_the_lane_s_own_account_is_sound(lane):
     assert warnings_of(f"runs: [{{id: A, lane: {lane}}}]") == []
 
 
-def test_another_s_is_told_once_with_the_number_of_rows():
-    rows = "".join(f"- {{id: r{number}, lane: [east, west]}}\n" for number in range(10))
+@pytest.mark.parametrize("count", [2, 10])
+def test_another_s_is_told_once_with_the_number_of_rows(count):
+    rows = "".join(f"- {{id: r{number}, lane: [east, west]}}\n" for number in range(count))
     (found,) = warnings_of(f"runs:\n{rows}")
-    assert found[:4] == ("other_account", "r0", 8, 10)
+    assert found[:4] == ("other_account", "r0", 8, count)
     said = (
         "'arn:aws:iam::111111111111:role/omics' is of account 111111111111, and lane west of 222222222222: "
     )

@@ -4,6 +4,7 @@ Every exception that batchrun raises on purpose, split by who must act.
     BatchrunError
     ├── InputError                    you: nothing was submitted
     │   ├── UsageError                  options that cannot be combined
+    │   │   └── LoginSettingError         credentials that cannot be had as they are configured
     │   ├── ManifestError               every problem found in a manifest
     │   ├── ChangedRowsError            rows that changed after they were submitted
     │   └── LedgerUnusableError         a ledger path that cannot be opened or is not ours
@@ -61,6 +62,10 @@ class InputError(BatchrunError):
 
 class UsageError(InputError):
     """Options or arguments that make no sense, alone or together."""
+
+
+class LoginSettingError(UsageError):
+    """There can be no credentials as they are configured, as was seen when they were looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

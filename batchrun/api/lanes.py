@@ -19,7 +19,7 @@ import anyio
 
 from batchrun.engine.parts import LaneLink
 from batchrun.engine.recognition import Recognition
-from batchrun.errors import CredentialsError, ServiceUnusableError, UsageError
+from batchrun.errors import CredentialsError, LoginSettingError, ServiceUnusableError, UsageError
 from batchrun.model.planning.limits import LaneLimits
 from batchrun.ports.stored import Latest
 from batchrun.side_by_side import in_groups
@@ -128,7 +128,8 @@ async def opened(
                 service = await connect(lane)
                 await service.ask_account()
         except (CredentialsError, ServiceUnusableError, UsageError) as error:
-            if isinstance(error, UsageError) and lane.name not in unwanted:
+            is_bad_input = isinstance(error, UsageError) and not isinstance(error, LoginSettingError)
+            if is_bad_input and lane.name not in unwanted:
                 raise UsageError(f"lane '{lane.name}': {error}") from error
             found.stop(lane.name, error.message if isinstance(error, CredentialsError) else str(error))
         else:

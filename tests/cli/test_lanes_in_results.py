@@ -117,7 +117,7 @@ def test_status_tells_lanes_apart(lanes: Shell):
     done = lanes.run("status", "cohort")
     assert "  lanes     east: 1 active, 1 failed (111111111111, us-east-1)\n" in done.stdout
     assert "            west: 1 planned, 2 succeeded, 1 refused (222222222222, us-west-2)\n" in done.stdout
-    assert "            in none yet: 1 planned\n" in done.stdout
+    assert "            in none yet: 1 planned, each sent once all its lanes were asked" in done.stdout
     (one,) = told(lanes, "status", "cohort")
     assert [(lane["name"], lane["region"], lane["account"]) for lane in one["lanes"]] == [
         ("east", *EAST),

@@ -69,6 +69,42 @@ def test_a_lane_whose_role_is_not_lent_is_named_and_the_others_end(shell: Shell)
     assert len(shell.results("rows.results.csv")) == 6
 
 
+@pytest.mark.parametrize(
+    ("profile", "why"),
+    [
+        ("credential_process = echo 'Please log in.'", "printed no credentials: that is not JSON"),
+        ("credential_process = no-such-helper", "credential_process cannot be run: no-such-helper"),
+        ("aws_access_key_id = LABKEY", "aws_secret_access_key is missing"),
+        ("role_arn = arn:aws:iam::5:role/x\nsource_profile = none", "source_profile"),
+    ],
+)
+def test_a_lane_that_cannot_log_in_as_it_is_configured_is_named_and_the_others_end(
+    shell: Shell, simulate_lanes, profile: str, why: str
+):
+    lanes = "east: {region: us-east-1, profile: east}\nwest: {region: us-west-2, profile: west}\n"
+    simulated = simulate_lanes(lanes, "--limits", "*=unlimited")
+    keys = "aws_access_key_id = LABKEY\naws_secret_access_key = y\n"
+    shell.write("config", f"[profile west]\n{keys}[profile east]\n{profile}\n")
+    shell.environment["AWS_ENDPOINT_URL"] = simulated.url
+    shell.cohort(0)
+    shell.write("rows.csv", "id,parameters.sample,lane\nA,x,east\nB,x,west\nC,x,east|west\n")
+    done = shell.run("run", *command())
+    assert done.returncode == 5, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert why in last
+    assert "lane east: " in last
+    assert "1 row waits that may take several lanes" in last
+    found = {row["id"]: row["status"] for row in shell.results("rows.results.csv")}
+    assert found == {"A": "PLANNED", "B": "COMPLETED", "C": "PLANNED"}
+    assert (
+        "in none yet: 1 planned, each sent once all its lanes were asked"
+        in shell.run("status", "rows").stdout
+    )
+    shell.write("config", f"[profile west]\n{keys}[profile east]\n{keys}\n")
+    done = shell.run("run", *command())
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_lane_of_another_account_gets_no_call_but_to_sts(shell: Shell, simulated: Simulated):
     other = LANES.replace('account: "111111111111"', 'account: "444444444444"')
     shell.write("lanes.yaml", other)

@@ -151,7 +151,7 @@ def _lane(one: LaneCounts) -> Iterator[str]:
     numbers = {name: number for name, number in one.numbers.items() if number}
     if one.name is None:
         if waiting := numbers.pop("planned", 0):
-            yield f"in none yet: {waiting} planned"
+            yield f"in none yet: {waiting} planned, each sent once all its lanes were asked for a run of it"
         if numbers:
             yield f"from before there were lanes: {_shown(numbers)}"
         return

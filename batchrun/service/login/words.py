@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore import exceptions as boto
 
-from batchrun.errors import ServiceUnusableError, UsageError
+from batchrun.errors import LoginSettingError, ServiceUnusableError, UsageError
 from batchrun.model.texts.foreign import masked, shortened
 from batchrun.service.login.chain import CodeWantedError
 from batchrun.service.login.helper import HelperError
@@ -60,7 +60,7 @@ def explained(error: Exception, provider: str | None, origin: Origin) -> UsageEr
         return _unreadable(error, origin)
     found = _judged(error, provider, origin)
     text = f"{origin.place(provider)}: {found.what}; {_said(found.cure, origin)}"
-    return UsageError(text) if found.is_setting else ServiceUnusableError(f"{text}; nothing is lost")
+    return LoginSettingError(text) if found.is_setting else ServiceUnusableError(f"{text}; nothing is lost")
 
 
 def unusable(error: Exception, origin: Origin) -> UsageError:
@@ -76,7 +76,7 @@ def none_found(origin: Origin) -> UsageError | ServiceUnusableError:
     if origin.is_named:
         is_sso = origin.has("sso_session") or origin.has("sso_start_url")
         missing = "sso_account_id and sso_role_name" if is_sso else "them"
-        return UsageError(
+        return LoginSettingError(
             f"{origin.place(None)} has no credentials; add {missing}, or {_said(_ANOTHER, origin)}"
         )
     option = "give the lane a profile" if origin.is_lanes else "give --profile"

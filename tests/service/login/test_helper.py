@@ -7,7 +7,7 @@ from functools import partial
 import anyio
 import pytest
 
-from batchrun.errors import BatchrunError, ServiceUnusableError, UsageError
+from batchrun.errors import BatchrunError, LoginSettingError, ServiceUnusableError, UsageError
 from batchrun.service.login import Limits, Login
 from batchrun.service.target import Target
 from tests.cli.conftest import until
@@ -55,23 +55,23 @@ async def test_it_is_given_nothing_to_read_and_no_terminal(files):
         ("exit 1", ServiceUnusableError, "ended with exit code 1; "),
         ("kill -9 $$", ServiceUnusableError, "was ended by signal 9"),
         ("true", ServiceUnusableError, "printed nothing"),
-        ("no-such-program", UsageError, "ended with exit code 127: .*not found"),
-        ("echo hello", UsageError, "that is not JSON"),
-        ("printf '\\377'", UsageError, "that is not JSON"),
-        ("head -c 60000 /dev/zero | tr '\\0' '['", UsageError, "that is not JSON"),
-        ("echo '[]'", UsageError, "that is not a JSON object"),
-        ("echo '{}'", UsageError, "its Version is not there"),
-        (printing(Version=2), UsageError, "its Version is 2"),
-        (printing(SecretAccessKey=None), UsageError, "SecretAccessKey is not there"),
-        (printing(AccessKeyId=""), UsageError, "AccessKeyId is not there"),
-        (printing(AccessKeyId=5), UsageError, "AccessKeyId is not text"),
-        (printing(SessionToken=[1]), UsageError, "SessionToken is not text"),
-        (printing(SessionToken="a b"), UsageError, "the session token has a character that no key has"),
-        (printing(Expiration="tomorrow"), UsageError, "cannot be read"),
-        (printing(Expiration="2030-01-01T00:00:00"), UsageError, "cannot be read"),
+        ("no-such-program", LoginSettingError, "ended with exit code 127: .*not found"),
+        ("echo hello", LoginSettingError, "that is not JSON"),
+        ("printf '\\377'", LoginSettingError, "that is not JSON"),
+        ("head -c 60000 /dev/zero | tr '\\0' '['", LoginSettingError, "that is not JSON"),
+        ("echo '[]'", LoginSettingError, "that is not a JSON object"),
+        ("echo '{}'", LoginSettingError, "its Version is not there"),
+        (printing(Version=2), LoginSettingError, "its Version is 2"),
+        (printing(SecretAccessKey=None), LoginSettingError, "SecretAccessKey is not there"),
+        (printing(AccessKeyId=""), LoginSettingError, "AccessKeyId is not there"),
+        (printing(AccessKeyId=5), LoginSettingError, "AccessKeyId is not text"),
+        (printing(SessionToken=[1]), LoginSettingError, "SessionToken is not text"),
+        (printing(SessionToken="a b"), LoginSettingError, "token has a character that no key has"),
+        (printing(Expiration="tomorrow"), LoginSettingError, "cannot be read"),
+        (printing(Expiration="2030-01-01T00:00:00"), LoginSettingError, "cannot be read"),
         (printing(-60), ServiceUnusableError, "the credentials have expired"),
-        ("yes", UsageError, "prints without limit"),
-        ("yes >&2", UsageError, "prints without limit"),
+        ("yes", LoginSettingError, "prints without limit"),
+        ("yes >&2", LoginSettingError, "prints without limit"),
     ],
 )  # fmt: skip
 async def test_why_it_gave_none_is_told_in_a_line(files, script, kind, why):

@@ -23,12 +23,14 @@ from rich.text import Text
 
 from batchrun.cli.logs import configure
 from batchrun.cli.showing.drawn import Bar, Flow, LiveDisplay, running, shared
-from batchrun.cli.showing.progress import Progress, Snapshot
+from batchrun.cli.showing.progress import Again, Progress, Snapshot
 from batchrun.cli.speak import until
 from batchrun.clock import VirtualClock
-from batchrun.model.entries.events import Accepted, seen
+from batchrun.model.entries.events import Accepted, Retried, seen
+from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
 from batchrun.model.paces.quotas import Quotas
+from batchrun.model.tally import Tally
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.service import Troubles
 from batchrun.report.overview import WithService
@@ -108,9 +110,32 @@ async def test_nothing_is_broken_and_the_width_is_used(width):
         assert max(map(len, told)) <= width
         assert len(told[0]) == width, "the bar takes what room there is"
         assert told[-1].startswith("  FAILED HG00013 RUN_TASK_FAILED: task align OUT_OF_")
+        assert len(told[-1]) <= width - len("^C"), "what a terminal echoes breaks no line"
     whole = "\n".join(lines(await drawn(snapshot(**MANY), width=width)))
     for name_, number in MANY.items():
         assert f"{name_} {number}" in whole
+
+
+async def test_rows_that_wait_to_be_sent_again_are_told_and_are_waited_for():
+    clock = VirtualClock(T0)
+    progress = Progress(clock, Troubles)
+    for number in range(6):
+        going = active(planned(f"r{number}"), status="RUNNING")
+        failed = seen(run("FAILED", failure_reason="SERVICE_ERROR"), at(60))
+        ended = apply(going, failed)
+        progress.recorded(going, failed, ended)
+        if number == 0:
+            retried = Retried(at=at(60), due=at(300), why="SERVICE_ERROR")
+            waiting = apply(ended, retried)
+            progress.recorded(ended, retried, waiting)
+    assert progress.again == Again(rows=1, next=300.0, last=300.0)
+    assert [one.entry.id for one in progress.failures] == [f"r{number}" for number in range(1, 6)]
+    now = progress.snapshot(Tally({State.BACKOFF: 1, State.FAILED: 5}, {}))
+    assert now.left == 300.0
+    console = Console(file=io.StringIO(), width=200, _environ={})
+    display = LiveDisplay("cohort", progress, clock)
+    text = "".join(one.text for one in console.render(display._frame(now)))
+    assert "1 row to be sent again, next in 5 min  about 5 min left" in text
 
 
 async def test_lanes_tell_how_many_runs_each_has():

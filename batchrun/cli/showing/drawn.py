@@ -27,7 +27,7 @@ from rich.theme import Theme
 
 from batchrun.cli.showing.overview_lines import details, summary
 from batchrun.cli.showing.reporters import Reporter
-from batchrun.cli.speak import is_terminal, one_line, printable, seconds, until
+from batchrun.cli.speak import counted, is_terminal, one_line, printable, seconds, until
 from batchrun.ports.objects import Sight
 from batchrun.ports.service import LaneTrouble
 from batchrun.report.overview import numbers
@@ -102,6 +102,17 @@ class Flow:
         yield line
 
 
+@dataclass(frozen=True, slots=True)
+class BesideEcho:
+    """Lines that leave room for the ``^C`` a terminal writes behind the last: broken by it, none is wiped."""
+
+    lines: Group
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw them."""
+        yield from console.render(self.lines, options.update(width=max(1, options.max_width - len("^C"))))
+
+
 def shared(counts: Sequence[int], cells: int) -> list[int]:
     """Share *cells* out by *counts*; what is not zero gets one at least, or 1 of 10,000 would not be seen."""
     total, room = max(1, sum(counts)), max(0, cells)
@@ -153,13 +164,14 @@ class LiveDisplay(Reporter):
                 live.update(self._frame(snapshot()), refresh=True)
 
     def _frame(self, now: Snapshot) -> RenderableType:
-        return Group(
-            Bar(label=Text(one_line(self._batch), style="bold"), numbers=now.counts),
+        bar = Bar(label=Text(one_line(self._batch), style="bold"), numbers=now.counts)
+        below = Group(
             Flow(list(self._counts(now))),
             *([Flow(lanes)] if (lanes := list(_lanes(now))) else []),
             Flow([Text(part, style="dim") for part in self._pace(now)]),
             *map(_failure, self._progress.failures),
         )
+        return Group(bar, BesideEcho(below))
 
     def _pace(self, now: Snapshot) -> Iterator[str]:
         yield seconds(now.elapsed)
@@ -175,6 +187,8 @@ class LiveDisplay(Reporter):
             yield f"{now.unanswered} unanswered"
         if now.others and planned:
             yield f"{planned} planned wait for {now.others} active runs of other batches"
+        if (again := self._progress.again) is not None:
+            yield f"{counted(again.rows, 'row')} to be sent again, next in {seconds(again.next)}"
         if now.left is not None and now.ended < now.total:
             yield f"about {seconds(now.left)} left, until {until(self._clock.utcnow(), now.left)}"
 

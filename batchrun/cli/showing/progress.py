@@ -15,7 +15,8 @@ from batchrun.ports.stored import Counts
 from batchrun.report.overview import WithService, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from batchrun.clock import Clock
     from batchrun.model.entries.entry import Entry
@@ -59,6 +60,15 @@ class Snapshot:
         return sum(self.counts[state.value] for state in ENDED)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """Rows that wait for their time to be sent again, as far as this launch put them off."""
+
+    rows: int
+    next: float  #: seconds until the first of them
+    last: float  #: seconds until the last
+
+
 class Progress:
     """Keeps the numbers from the steps as they are recorded."""
 
@@ -68,24 +78,42 @@ class Progress:
         self._begun = clock.monotonic()
         self._starts: deque[float] = deque(maxlen=_MARKS)
         self._ends: deque[float] = deque(maxlen=_MARKS)
+        self._dues: dict[str, datetime] = {}  #: of rows that wait to be sent again
         self._storage_types: set[str | None] = set()
         self.there = WithService()  #: as it was last asked for
         self.quotas = Quotas()  #: the account's, once they are known
-        self.failures: deque[FailedRow] = deque(maxlen=_FAILURES_SHOWN)  #: the latest
+        # One more than is shown: the latest may be retried by the next step.
+        self._failures: deque[FailedRow] = deque(maxlen=_FAILURES_SHOWN + 1)
 
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:
         """Take a step into the numbers."""
         if isinstance(event, Accepted):
             self._starts.append(self._clock.monotonic())
             self._storage_types.add(json.loads(after.request).get("storageType"))
+        self._dues.pop(after.id, None)
+        if after.due is not None and after.state in {State.PLANNED, State.BACKOFF}:
+            self._dues[after.id] = after.due
         if isinstance(event, Retried):
-            self.failures = deque(
-                (one for one in self.failures if one.entry.id != after.id), maxlen=_FAILURES_SHOWN
-            )
+            kept = (one for one in self._failures if one.entry.id != after.id)
+            self._failures = deque(kept, maxlen=self._failures.maxlen)
         if after.state in ENDED and before.state not in ENDED:
             self._ends.append(self._clock.monotonic())
             if after.state is not State.SUCCEEDED:
-                self.failures.append(FailedRow(entry=after))
+                self._failures.append(FailedRow(entry=after))
+
+    @property
+    def failures(self) -> Sequence[FailedRow]:
+        """The latest rows that failed."""
+        return [*self._failures][-_FAILURES_SHOWN:]
+
+    @property
+    def again(self) -> Again | None:
+        """What waits to be sent again; None where nothing does."""
+        if not self._dues:
+            return None
+        now, dues = self._clock.utcnow(), self._dues.values()
+        first, last = (max(0.0, (due - now).total_seconds()) for due in (min(dues), max(dues)))
+        return Again(rows=len(dues), next=first, last=last)
 
     @property
     def at_once(self) -> Mapping[str, int]:
@@ -94,9 +122,9 @@ class Progress:
 
     def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
         """Keep which tasks failed, where the row is one of those that are shown."""
-        for place, one in enumerate(self.failures):
+        for place, one in enumerate(self._failures):
             if (one.entry.id, one.entry.attempt) == (entry_id, attempt):
-                self.failures[place] = replace(one, found=found)
+                self._failures[place] = replace(one, found=found)
 
     def snapshot(self, tally: Tally) -> Snapshot:
         """Return the numbers as they are now."""
@@ -116,7 +144,10 @@ class Progress:
 
     def _left(self, tally: Tally, now: float) -> float | None:
         ends = _per_second(self._ends, now, _ENDS_WINDOW)
-        return tally.open / ends if ends and len(self._ends) >= _ENDS_NEEDED else None
+        if not ends or len(self._ends) < _ENDS_NEEDED:
+            return None
+        again = self.again
+        return max(tally.open / ends, 0.0 if again is None else again.last)
 
 
 def _per_second(marks: deque[float], now: float, window: float) -> float:

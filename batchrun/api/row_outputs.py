@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from batchrun.api.row_logs import access
-from batchrun.errors import CallError, ServiceUnusableError
+from batchrun.errors import CallError, OutcomeUnknownError, ServiceUnusableError
 from batchrun.manifest.strict_json import is_deep
 from batchrun.model.made import Made, ambiguous, found, told
 from batchrun.service.s3.run_outputs import RunOutputs, run_outputs
@@ -36,6 +36,7 @@ class RowOutputs:
     run: Run
     made: Made | None
     problem: str | None = None
+    is_silent: bool = False  #: S3 gave no answer
 
 
 class OutputsReader:
@@ -60,7 +61,11 @@ class OutputsReader:
         self._opening = anyio.Lock()
 
     async def rows(self, entries: AsyncIterator[Entry]) -> AsyncGenerator[RowOutputs]:
-        """Yield the outputs of *entries* with a run; ServiceUnusableError if the first cannot be read."""
+        """
+        Yield the outputs of *entries* with a run.
+
+        Raises ServiceUnusableError if none of the first can be read, or S3 answers nothing any more.
+        """
         page: list[Entry] = []
         is_first = True
         async for entry in entries:
@@ -83,7 +88,8 @@ class OutputsReader:
                 if entry.run is not None:
                     group.start_soon(read, entry, entry.run)
         rows = [made[entry.id] for entry in entries if entry.id in made]
-        if is_first and rows and all(one.made is None for one in rows):
+        is_over = all((is_first and one.made is None) or one.is_silent for one in rows)
+        if rows and is_over:
             raise ServiceUnusableError(rows[0].problem or "")
         return rows
 
@@ -93,7 +99,8 @@ class OutputsReader:
         except CallError as error:
             return RowOutputs(entry=entry, run=run, made=None, problem=f"{error.code}: {error.message}")
         except ServiceUnusableError as error:
-            return RowOutputs(entry=entry, run=run, made=None, problem=str(error))
+            is_silent = isinstance(error.__cause__, OutcomeUnknownError)
+            return RowOutputs(entry=entry, run=run, made=None, problem=str(error), is_silent=is_silent)
         several = ambiguous(made, self._names)
         problem = None if several is None else _several(several)
         return RowOutputs(entry=entry, run=run, made=made, problem=problem)

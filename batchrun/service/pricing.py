@@ -12,12 +12,13 @@ import json
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import InputError, ServiceUnusableError, UsageError
 from batchrun.model.costs import DYNAMIC, STATIC, Prices, is_instance_type, price_of
 from batchrun.model.texts.foreign import is_loopback
-from batchrun.service.calling.one_try import in_time
+from batchrun.service.calling.waited import Waited
 from batchrun.service.classify import classify
 from batchrun.service.session import named_endpoint, prices_client
 from batchrun.service.wire import items, next_token
@@ -59,7 +60,7 @@ async def quoted(login: Login, region: str) -> Quoted:
     _check_billed(login)
     try:
         async with prices_client(login) as client:
-            products = await _products(client, region, login.target.call_timeout)
+            products = await _products(client, region, Waited(client, login))
     except (InputError, ServiceUnusableError):
         raise
     except Exception as raw:
@@ -102,7 +103,7 @@ def read(products: Iterable[object], region: str) -> Quoted:
     )
 
 
-async def _products(client: Any, region: str, longest: float) -> list[object]:
+async def _products(client: Any, region: str, waited: Waited) -> list[object]:
     asked: dict[str, Any] = {
         "ServiceCode": "AmazonOmics",
         "Filters": [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": region}],
@@ -111,7 +112,7 @@ async def _products(client: Any, region: str, longest: float) -> list[object]:
     }
     found: list[object] = []
     for _ in range(_PAGES):
-        page = await in_time(client.get_products(**asked), "GetProducts", longest)
+        page = await waited.answer("GetProducts", partial(client.get_products, **asked))
         found += items(page, "GetProducts", "PriceList")
         token = next_token(page, "GetProducts", "NextToken")
         if token is None:

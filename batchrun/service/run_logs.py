@@ -20,8 +20,8 @@ from batchrun.errors import (
     ServiceUnusableError,
 )
 from batchrun.model.tasks import LOG_GROUP
-from batchrun.service.calling.one_try import in_time
 from batchrun.service.calling.paging import NextPages
+from batchrun.service.calling.waited import Waited
 from batchrun.service.classify import classify, unparsable
 from batchrun.service.session import logs_client
 from batchrun.service.wire import items, moment, next_token, table
@@ -60,6 +60,7 @@ class RunLogs:
     def __init__(self, client: Any, login: Login) -> None:
         self._client = client
         self._login = login
+        self._waited = Waited(client, login)
 
     async def pages(
         self,
@@ -107,8 +108,9 @@ class RunLogs:
 
     async def _page(self, asked: dict[str, Any]) -> LogPage:
         try:
-            call = self._client.get_log_events(**asked)
-            answer = table(await in_time(call, _OPERATION, self._login.target.call_timeout))
+            answer = table(
+                await self._waited.answer(_OPERATION, lambda: self._client.get_log_events(**asked))
+            )
         except Exception as raw:
             raise classify(raw, _OPERATION) from raw
         return LogPage(

@@ -31,6 +31,11 @@ class Target:
         """Seconds after which a call is given up, its signature included."""
         return _SIGNING + self.connect_timeout + self.read_timeout
 
+    @property
+    def longest_wait(self) -> float:
+        """Seconds after which nobody waits any more for a call that was signed, and is repeated meanwhile."""
+        return 2 * (self.connect_timeout + self.read_timeout)
+
 
 def target_of(lane: Lane, base: Target) -> Target:
     """Return how *lane* is reached: as it says, with the patience of *base*."""

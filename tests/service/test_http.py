@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import itertools
 import random
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 from botocore.httpsession import get_cert_path
+from structlog.testing import capture_logs
 
 from batchrun.clock import VirtualClock
 from batchrun.errors import BatchrunError, OutcomeUnknownError, ServiceUnusableError
@@ -25,6 +27,7 @@ from batchrun.service.login import Login
 from batchrun.service.pricing import quoted
 from batchrun.service.quota import start_run_quota
 from batchrun.service.run_logs import run_logs
+from batchrun.service.s3.fetching import fetch
 from batchrun.service.s3.input_lookup import InputLookup
 from batchrun.service.s3.object_calls import keys_under, object_calls
 from batchrun.service.s3.run_outputs import run_outputs
@@ -182,6 +185,30 @@ async def log_read(login: Login) -> None:
     async with run_logs(login, region="us-east-1", beside="") as logs:
         async for _ in logs.pages("run/1"):
             pass
+
+
+async def summary_read(login: Login) -> None:
+    async with run_outputs(login, beside="") as outputs:
+        await outputs.summary("s3://lab/a")
+
+
+async def file_fetched(login: Login) -> None:
+    await fetch(login, "s3://lab/a.csv", io.BytesIO(), most=1000)
+
+
+@pytest.mark.parametrize("call", [keys_listed, files_listed, summary_read, file_fetched, log_read])
+async def test_what_somebody_waits_for_is_said_and_has_an_end(call, monkeypatch):
+    silence = endless(b"", b"", every=1_000)
+    async with Stranger(silence).served() as stranger:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", stranger.url)
+        begun = anyio.current_time()
+        with capture_logs() as said, pytest.raises(BatchrunError):
+            await call(Login(Target()))
+        assert 30 <= anyio.current_time() - begun <= 75
+    said = [one for one in said if one["event"] == "waiting_for_answer"]
+    assert said[0]["endpoint"] == stranger.url
+    assert said[0]["operation"] in {"ListObjectsV2", "GetObject", "GetLogEvents"}
+    assert len(said) == 1
 
 
 KEYS = (

@@ -7,6 +7,7 @@ and what is in them (``manifest``), objects that are only looked at (``object_ca
 
 from __future__ import annotations
 
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore import exceptions as boto
@@ -23,15 +24,14 @@ from batchrun.errors import (
 )
 from batchrun.model.texts.foreign import shortened
 from batchrun.model.texts.places import split_uri
-from batchrun.service.calling.one_try import in_time
+from batchrun.service.calling.waited import Waited
 from batchrun.service.classify import classify
 from batchrun.service.session import s3_client
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from batchrun.service.login import Login
-    from batchrun.service.target import Target
 
 T = TypeVar("T")
 _OPERATION: Final = "GetObject"
@@ -63,7 +63,7 @@ async def fetch(login: Login, uri: str, copy: IO[bytes], *, most: int) -> None:
     """
     async with s3_client(login) as client:
         try:
-            is_whole = await copied(client, login.target, uri, copy, most=most)
+            is_whole = await copied(client, Waited(client, login), uri, copy, most=most)
         except CallError as error:
             raise explained(error, uri, login) from error
     if not is_whole:
@@ -71,7 +71,7 @@ async def fetch(login: Login, uri: str, copy: IO[bytes], *, most: int) -> None:
         raise _problem(uri, message, "check that this is the right file: nothing that is read has that much")
 
 
-async def copied(client: Any, target: Target, uri: str, copy: IO[bytes], *, most: int) -> bool:
+async def copied(client: Any, waited: Waited, uri: str, copy: IO[bytes], *, most: int) -> bool:
     """
     Write the object at *uri* into *copy*; report whether that is all of it, in at most *most* bytes.
 
@@ -80,18 +80,18 @@ async def copied(client: Any, target: Target, uri: str, copy: IO[bytes], *, most
         OSError: The copy cannot be written.
     """
     bucket, key = split_uri(uri)
-    answer = await _asked(client.get_object(Bucket=bucket, Key=key), target.call_timeout)
+    answer = await _asked(waited, partial(client.get_object, Bucket=bucket, Key=key))
     async with answer["Body"] as body:
         size = answer.get("ContentLength") or 0
-        while size <= most and (piece := await _asked(_piece(body), target.read_timeout)):
+        while size <= most and (piece := await _asked(waited, partial(_piece, body), is_repeated=False)):
             copy.write(piece)
             size = max(size, copy.tell())
     return size <= most
 
 
-async def _asked(call: Awaitable[T], seconds: float) -> T:
+async def _asked(waited: Waited, call: Callable[[], Awaitable[T]], *, is_repeated: bool = True) -> T:
     try:
-        return await in_time(call, _OPERATION, seconds)
+        return await waited.answer(_OPERATION, call, is_repeated=is_repeated)
     except (UsageError, ServiceUnusableError):
         raise
     except Exception as raw:

@@ -19,9 +19,10 @@ from batchrun.errors import NotFoundError, ThrottledError
 from batchrun.model.paces.pace import UNLIMITED, Pace
 from batchrun.ports.objects import Sight
 from batchrun.service.calling.call_retries import CallRetries, RetrySettings
-from batchrun.service.calling.one_try import in_time, one_try
+from batchrun.service.calling.one_try import one_try
 from batchrun.service.calling.pacing import Turns
 from batchrun.service.calling.paging import NextPages
+from batchrun.service.calling.waited import Waited
 from batchrun.service.classify import classify, unparsable
 from batchrun.service.session import s3_client
 from batchrun.service.wire import needed, table
@@ -59,9 +60,9 @@ async def keys_under(login: Login, bucket: str, prefix: str, endpoint_url: str |
     """
     async with s3_client(login, endpoint_url=endpoint_url) as client:
         asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
-        following = NextPages(_OPERATION)
+        following, waited = NextPages(_OPERATION), Waited(client, login)
         while True:
-            page = await in_time(page_of(client, asked), _OPERATION, login.target.call_timeout)
+            page = await waited.answer(_OPERATION, partial(page_of, client, asked))
             for key in page.keys:
                 yield key
             if page.following is None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import io
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import AccessDeniedError, CallError, CredentialsError, ServiceUnusableError
 from batchrun.model.texts.places import split_uri
-from batchrun.service.calling.one_try import in_time
 from batchrun.service.calling.paging import NextPages
+from batchrun.service.calling.waited import Waited
 from batchrun.service.s3.fetching import copied
 from batchrun.service.s3.object_calls import page_of
 from batchrun.service.session import s3_client
@@ -39,6 +40,7 @@ class RunOutputs:
     def __init__(self, client: Any, login: Login) -> None:
         self._client = client
         self._login = login
+        self._waited = Waited(client, login)
 
     async def summary(self, place: str) -> tuple[str, bytes] | None:
         """
@@ -56,7 +58,7 @@ class RunOutputs:
     async def _read(self, uri: str) -> bytes | None:
         copy = io.BytesIO()
         try:
-            is_whole = await copied(self._client, self._login.target, uri, copy, most=_LARGEST)
+            is_whole = await copied(self._client, self._waited, uri, copy, most=_LARGEST)
         except CallError as error:
             if error.code == _MISSING:
                 return None
@@ -78,8 +80,7 @@ class RunOutputs:
         found: list[str] = []
         try:
             while True:
-                call = page_of(self._client, asked)
-                page = await in_time(call, _LIST, self._login.target.call_timeout)
+                page = await self._waited.answer(_LIST, partial(page_of, self._client, asked))
                 found += [f"s3://{bucket}/{one}" for one in page.keys]
                 if page.following is None or len(found) > most:
                     return found[:most], page.following is not None or len(found) > most
@@ -96,7 +97,7 @@ class RunOutputs:
             )
         if isinstance(error, CredentialsError):
             return ServiceUnusableError(f"bucket {bucket}: {error.message}; {self._login.cure}")
-        return ServiceUnusableError(f"bucket {bucket}: {error}")
+        return ServiceUnusableError(f"bucket {bucket}: {error}; run the same command again later")
 
 
 @asynccontextmanager

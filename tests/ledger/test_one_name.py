@@ -13,6 +13,7 @@ from batchrun.errors import LeaseHeldError, LedgerUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.sqlite import one_name
 from batchrun.ledger.verify import Verification
+from tests.disks import mounted_alone
 from tests.ledger.processes import HOLDER
 from tests.ledger.samples import BATCH, entry_of, filled, intended, lease_on, move
 
@@ -50,6 +51,19 @@ async def test_one_that_is_in_use_by_one_name_is_not_opened_by_another(place):
     async with await open_ledger(place) as ledger:
         assert (await entry_of(ledger, "a")).intended_at is not None
     assert not list(Verification(place).findings())
+
+
+@pytest.mark.parametrize("name", ["other.db", "an other\\.db"])
+async def test_one_that_was_mounted_without_its_folder_is_not_opened_there(place, tmp_path, name):
+    """Seen: two launchers sent the same rows, from within a container and without, each with its own log."""
+    async with await open_ledger(place) as ledger:
+        await filled(ledger, "a")
+        (tmp_path / "elsewhere").mkdir()
+        with mounted_alone(place, tmp_path / "elsewhere" / name) as other:
+            for read_only in (False, True):
+                with pytest.raises(LedgerUnusableError, match=r"without its folder.*; mount the folder"):
+                    await open_ledger(other, read_only=read_only)
+            assert [one.name for one in other.parent.iterdir()] == [name]
 
 
 async def test_a_launcher_in_another_process_holds_it_by_all_of_its_names(start, place):

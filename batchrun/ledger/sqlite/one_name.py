@@ -1,5 +1,5 @@
 """
-One name at a time for a ledger that has several: hard links to one file.
+One name at a time for a ledger that has several: hard links to one file, or a mount of the file alone.
 
 SQLite keeps the log of a ledger beside the name by which it was opened, and so do leases their locks. By two
 names two launchers would not know of each other, and their logs would overwrite what the other wrote. So the
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 _NOTE: Final = "user.batchrun.name"
 _HAS_NOTES: Final = hasattr(os, "setxattr")
+#: What is mounted where, as this process sees it, on Linux: the fifth word of each line.
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+#: How the system writes in it what would end a word.
+_IN_WORDS: Final = {char: b"\\%03o" % char for char in b"\\ \t\n"}
 
 
 def check(path: Path) -> None:
@@ -34,8 +38,14 @@ def check(path: Path) -> None:
 
     Raises:
         LeaseHeldError: A launcher has it open by another name.
-        LedgerUnusableError: It was not closed by that name, and only by that name it is whole.
+        LedgerUnusableError: It was not closed by that name, and only by that name it is whole; or it was
+            mounted without its folder, and whoever has it open elsewhere cannot be seen from here.
     """
+    if _is_mounted(path):
+        raise LedgerUnusableError(
+            f"{path} is mounted here without its folder, in which SQLite's log and a launcher's lock lie; "
+            "mount the folder, and give the ledger in it with --ledger"
+        )
     other = _other_name(path) if _has_several(path) else None
     if other is None or not other.with_name(f"{other.name}-wal").exists():
         return
@@ -111,6 +121,15 @@ def _other_name(path: Path) -> Path | None:
         return other if other.samefile(path) else None
     except OSError:
         return None
+
+
+def _is_mounted(path: Path) -> bool:
+    name = b"".join(_IN_WORDS.get(char, bytes([char])) for char in _name(path))
+    try:
+        mounts = _MOUNTS.read_bytes().splitlines()
+    except OSError:
+        return False
+    return any(mount.split(b" ", 5)[4] == name for mount in mounts)
 
 
 def _name(path: Path) -> bytes:

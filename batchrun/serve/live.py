@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 
-from batchrun.errors import BatchrunError, InvariantError
+from batchrun.errors import BatchrunError, InvariantError, LedgerError
 from batchrun.serve.following import Following, Shelf
 from batchrun.serve.shown import now_facts, rows_facts, shelf_facts, sums_facts, written
 
@@ -29,10 +29,14 @@ if TYPE_CHECKING:
     from batchrun.ports.stored import Batch
     from batchrun.serve.choosing import Wanted
 
+T = TypeVar("T")
+
 #: Seconds between two looks, and between two where the ledger could not be read.
 _EVERY, _AFTER_TROUBLE = 1.0, 5.0
 #: Seconds after which a look that is not over is told: a server that is away is waited for much longer.
 _SILENT: Final = 15.0
+#: The same for what somebody asks for at this moment.
+_SOON: Final = 10.0
 #: Seconds for which a batch is kept that no page shows any more.
 _KEPT: Final = 60.0
 #: Pages of rows that are kept for others who ask for the same.
@@ -90,6 +94,10 @@ class Channel:
             self._subscriptions.discard(subscription)
 
 
+def _silent(seconds: float) -> LedgerError:
+    return LedgerError(f"it has not answered for {seconds:g} s; try again soon")
+
+
 class TooManyError(Exception):
     """More is being looked at than this server has room for."""
 
@@ -122,8 +130,11 @@ class Watched:
             self._left_at = self._clock.monotonic()
 
     async def first_look(self) -> None:
-        """Wait until it was looked at once, with success or without."""
-        await self._looked.wait()
+        """Wait until it was looked at once, with success or without; LedgerError where that takes long."""
+        with anyio.move_on_after(_SILENT):
+            await self._looked.wait()
+        if not self._looked.is_set():
+            raise _silent(_SILENT)
 
     async def watch(self) -> None:
         """Look again and again, until no client has looked at it for a while."""
@@ -198,6 +209,38 @@ class Live:
         self._tasks = tasks
         self._batches: dict[str, WatchedBatch] = {}
         self._shelf: WatchedShelf | None = None
+        self._late: set[asyncio.Future[object]] = set()  #: questions that nobody waits for any more
+
+    async def soon(self, read: Callable[[], Awaitable[T]]) -> T:
+        """
+        Return what *read* gives, which asks the ledger now.
+
+        Raises:
+            LedgerError: It does not answer soon, or an earlier question has no answer yet.
+        """
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if not self._late:
+            self._tasks.start_soon(self._ask, read, answer)
+            await asyncio.wait([answer], timeout=_SOON)
+        if not answer.done():
+            if not self._late:
+                self._late.add(answer)
+            raise _silent(_SOON)
+        result: T = answer.result()
+        return result
+
+    async def _ask(self, read: Callable[[], Awaitable[T]], answer: asyncio.Future[T]) -> None:
+        """Read to the end, which no cancellation hastens, and tell who still waits."""
+        try:
+            result = await read()
+        except Exception as error:  # noqa: BLE001 (it is theirs who asked)
+            if answer not in self._late:
+                answer.set_exception(error)
+                answer.exception()  # who asked may be gone
+        else:
+            answer.set_result(result)
+        finally:
+            self._late.discard(answer)
 
     def shelf(self) -> WatchedShelf:
         """Return the list of batches, looked at from now on."""
@@ -209,7 +252,7 @@ class Live:
     async def batch(self, name: str) -> WatchedBatch | None:
         """Return the batch, looked at from now on; None without one. Raises TooManyError."""
         if name not in self._batches:
-            found = await self.ledger.find_batch(name)
+            found = await self.soon(lambda: self.ledger.find_batch(name))
             if found is None:
                 return None
             if name not in self._batches:  # no other task was quicker

@@ -8,6 +8,7 @@ Belongs here: from requests to answers. Does not: who may ask (``access``), what
 from __future__ import annotations
 
 import socket
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -124,7 +125,7 @@ class Routes:
             )
 
     async def _row(self, request: web.BaseRequest) -> web.Response:
-        facts = await self._story(request)
+        facts = await self._live.soon(partial(self._story, request))
         if facts is None:
             return _nothing("row")
         names = {"batch": request.query["name"], "id": request.query["id"]}
@@ -132,7 +133,7 @@ class Routes:
         return _answer(shown.page("row.html.j2", parts=facts["parts"], data=data, **names), _HTML)
 
     async def _row_facts(self, request: web.BaseRequest) -> web.Response:
-        facts = await self._story(request)
+        facts = await self._live.soon(partial(self._story, request))
         if facts is None:
             return _nothing("row")
         return web.Response(body=shown.written(facts), content_type=_JSON, headers=HEADERS)

@@ -218,8 +218,41 @@ async def test_a_ledger_that_cannot_be_read_is_told_and_waited_for(served, monke
             assert "has not answered for 15 s" in (await stream.next("trouble"))["text"]
             answers.set()
         assert (await stream.next("trouble"))["text"] is None
+        with monkeypatch.context() as away:
+            answers = anyio.Event()
+            away.setattr(SqlLedger, "find_batch", silent)
+            asked = (("/row?name=cohort&id=a", 10), ("/row.json?name=cohort&id=a", 0), ("/batch?name=x", 0))
+            for path, waits in asked:
+                begun = anyio.current_time()
+                status, text = await served.get(path)
+                assert (status, "has not answered for 10 s" in text) == (503, True)
+                assert anyio.current_time() - begun == pytest.approx(waits, abs=0.5), (
+                    "nobody waits for the same"
+                )
+            assert (await served.get(ROWS))[0] == 200
+            answers.set()
+            await anyio.sleep(1)
+        assert (await served.get("/row?name=cohort&id=a"))[0] == 200
         await move(held, "a", intended())
         assert (await stream.next("now"))["said"] == "1 submitting, of 1"
+
+
+@pytest.mark.parametrize("path", ["/", "/batch?name=cohort", "/rows?name=cohort"])
+async def test_a_page_of_what_was_never_read_says_that_the_ledger_is_silent(served, monkeypatch, path):
+    await filled(served.ledger, "a")
+    answers = anyio.Event()
+
+    async def silent(*_: object, **__: object) -> object:
+        await answers.wait()
+        raise LedgerError("it was away")
+
+    monkeypatch.setattr(SqlLedger, "newest_event", silent)
+    monkeypatch.setattr(SqlLedger, "batches", silent)
+    begun = anyio.current_time()
+    status, text = await served.get(path)
+    assert (status, "has not answered for 15 s" in text) == (503, True)
+    assert anyio.current_time() - begun < 20
+    answers.set()
 
 
 @pytest.mark.parametrize("text", [*HOSTILE[:5], "<b>&amp;", "javascript:alert(1)"])

@@ -14,6 +14,8 @@ from batchrun.model.paces.pace import AUTO, Pace, Rate
 _IN_AIR = 32
 #: Seconds after which somebody else who was refused asks again.
 _PERSISTENCE = 0.2
+#: Calls that boto3 makes in its standard mode before it gives up.
+_SDK_TRIES = 3
 
 
 @dataclass(slots=True)
@@ -33,11 +35,43 @@ class Bucket:
         self.tokens -= 1
         return True
 
+
+@dataclass(slots=True, kw_only=True)
+class Script:
+    """What people write: one call after the other, with the SDK's standard retries, and then again."""
+
+    chance: random.Random
+    tries: int = 0
+    passed: int = 0
+
+    def again(self, *, passes: bool) -> float:
+        """Give in how many seconds it calls again."""
+        self.passed += passes
+        self.tries = 0 if passes else self.tries + 1
+        if passes:
+            return 0.05 + 0.05 * self.chance.random()
+        if self.tries < _SDK_TRIES:
+            return 0.03 + self.chance.random() * float(2 ** (self.tries - 1))
+        self.tries = 0
+        return 0.5 + self.chance.random()
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """The bucket, and all but the caller who have to do with it."""
+
+    bucket: Bucket
+    scripts: list[Script]
+    scripted_until: float
+
     def struck(self, what: str, about: float, now: float) -> float:
         """Let the bucket change, or somebody else take of it; give when that one asks again, 0 for not."""
-        has_token = self.take(now)
+        if what == "script":
+            is_over = now >= self.scripted_until
+            return 0.0 if is_over else self.scripts[int(about)].again(passes=self.bucket.take(now))
+        has_token = self.bucket.take(now)
         if what == "change":
-            self.rate = about
+            self.bucket.rate = about
             return 0.0
         return 0.0 if has_token else _PERSISTENCE
 
@@ -99,6 +133,8 @@ def played(
     changes: Sequence[tuple[float, float]] = (),
     noise: float = 0.0,
     others: Sequence[float] = (),
+    scripts: int = 0,
+    scripted_until: float = math.inf,
     pace: Pace | None = None,
     learned: Learned | None = None,
     quota: float | None = None,
@@ -119,6 +155,8 @@ def played(
         changes: When the bucket's rate becomes another.
         noise: The chance of a refusal for no reason.
         others: When somebody else wants a token, and asks until there is one.
+        scripts: How many people run a script of their own, from the first second on.
+        scripted_until: Until when.
         pace: Goes on with this one.
         learned: What an earlier launch knew.
         quota: What the service told.
@@ -127,6 +165,8 @@ def played(
     """
     chance = random.Random(seed)
     bucket = Bucket(rate, burst, tokens=math.nan if filled is None else filled)
+    people = [Script(chance=chance) for _ in range(scripts)]
+    world = World(bucket=bucket, scripts=people, scripted_until=scripted_until)
     pace = pace or Pace(asked, supposed=supposed, quota=quota, learned=learned)
     caller, story = Caller(pace, calls), Story(pace)
     events: list[tuple[float, int, str, float]] = []
@@ -137,10 +177,12 @@ def played(
         number += 1
         heapq.heappush(events, (at, number, what, about))
 
-    for at, new in changes:
-        later(at, "change", new)
-    for at in others:
-        later(at, "other", 0.0)
+    for at, what, about in [
+        *((at, "change", new) for at, new in changes),
+        *((at, "other", 0.0) for at in others),
+        *((chance.random(), "script", float(one)) for one in range(scripts)),
+    ]:
+        later(at, what, about)
     now = 0.0
     while len(story.passed_at) < calls:
         turn = caller.next(now)
@@ -151,10 +193,10 @@ def played(
             continue
         now, _, what, about = heapq.heappop(events)
         match what:
-            case "change" | "other":
-                again = bucket.struck(what, about, now)
+            case "change" | "other" | "script":
+                again = world.struck(what, about, now)
                 if again:
-                    later(now + again, "other", 0.0)
+                    later(now + again, what, about)
             case "arrives":
                 passes = chance.random() >= noise and bucket.take(now)
                 (story.passed_at if passes else story.refused_at).append(now)

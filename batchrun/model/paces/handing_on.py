@@ -8,6 +8,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
+from batchrun.model.paces.contest import Contest
 from batchrun.model.paces.noise import NoiseFacts
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class HandedOn:
     was_cut: float | None
     times: tuple[float, ...]
     noise: NoiseFacts
+    contest: Contest
     search: tuple[float, float, float | None]  #: the rate that is tried, that passed, and that was refused
     fastest: float
     last_passed: float | None
@@ -75,7 +77,7 @@ def handed_on(text: str) -> HandedOn | None:
         facts = json.loads(text)
         spans = {name: tuple(facts[name]) for name in ("times", "in_air", "under_way", "search")}
         noise = NoiseFacts(**{**facts["noise"], "recent": tuple(facts["noise"]["recent"])})
-        return HandedOn(**{**facts, **spans, "noise": noise})
+        return HandedOn(**{**facts, **spans, "noise": noise, "contest": Contest(**facts["contest"])})
     except (TypeError, KeyError, ValueError):
         return None
 

@@ -29,7 +29,8 @@ for their turn, never in time: what passes while turns are left over says nothin
 RFC 7661).
 
 *Noise* is refusals that do not depend on the rate (:mod:`noise`). Where it is concluded, the rate goes back
-up, and single refusals count no more.
+up, and single refusals count no more. In a *contest* (:mod:`contest`) others take of the limit, and a lower
+rate only leaves them more.
 
 Belongs here: this arithmetic; times come in as arguments. Does not: waiting (``service.calling.pacing``).
 """
@@ -42,6 +43,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.paces.bucket import LARGEST_GUESS, Burst, measured, opening, shown
+from batchrun.model.paces.contest import Contest, Ending
 from batchrun.model.paces.handing_on import TIMES, HandedOn, Learned, Phase, ago, all_ago
 from batchrun.model.paces.holding import LEAST_HOLD, SHORTEST_SPAN, Curve, curve
 from batchrun.model.paces.noise import Noise
@@ -133,6 +135,7 @@ class Pace:
         self._cut_at = -math.inf  #: calls that left before are no news
         self._times: deque[float] = deque(maxlen=_MEMORY)
         self._noise = Noise()
+        self._contest = Contest()
         self._credit = 0 if math.isinf(rate.most) else _CREDIT
         self._has_learned = False
         if learned is not None and rate.is_paced:
@@ -164,10 +167,11 @@ class Pace:
     def learned(self) -> Learned:
         """What is worth keeping for the next launch: a pace that is starved now may not be then."""
         base = self._search.rate if self._phase is Phase.SEARCHING else self._curve.base
-        is_low = self._phase is Phase.SEARCHING and base < self._limit / 2
+        limit = max(self._limit, self._contest.top * self._contest.is_on)
+        is_low = self._phase is Phase.SEARCHING and base < limit / 2
         return Learned(
             phase=self._phase,
-            base=self._limit / 2 if is_low else max(base, SLOWEST),
+            base=limit / 2 if is_low else max(base, SLOWEST),
             cut=self._curve.cut,
             span=self._curve.span,
             passed=self._pressed,
@@ -182,6 +186,8 @@ class Pace:
     @property
     def is_starved(self) -> bool:
         """Whether next to nothing passes of what did before: the quota was lowered, or others use it."""
+        if self._contest.is_on:
+            return self._contest.share_of_before < _STARVED
         return self._phase is Phase.SEARCHING and self.rate < self._limit * _STARVED
 
     @property
@@ -202,6 +208,8 @@ class Pace:
         return 0.0 if saved == 1 else max(_CATCH_UP, saved / 2 / self.rate)
 
     def _unbounded(self) -> float:
+        if self._contest.is_on:
+            return self._contest.asked
         match self._phase:
             case Phase.OPENING:
                 return math.inf
@@ -233,6 +241,7 @@ class Pace:
             was_cut=ago(self._cut_at, now),
             times=all_ago([*self._times][-TIMES:], now),
             noise=self._noise.facts,
+            contest=replace(self._contest),
         )
 
     def take_over(self, known: HandedOn, then: float) -> None:
@@ -248,6 +257,7 @@ class Pace:
         self._cut_at = -math.inf if known.was_cut is None else then - known.was_cut
         self._times = deque((then - age for age in known.times), maxlen=_MEMORY)
         self._noise.take_over(known.noise)
+        self._contest = replace(known.contest)
         self._has_learned = self._has_learned or self._phase is not Phase.OPENING
         for age in known.in_air:  # nothing of how soon they may follow each other, until they are answered
             self._burst.passed_elsewhere(then - age)
@@ -268,7 +278,10 @@ class Pace:
     def _count(self, sent: float, shown: float, *, pressed: bool) -> None:
         if sent <= self._cut_at:
             return
-        if self._phase is Phase.SEARCHING and pressed:
+        is_searching = self._phase is Phase.SEARCHING and not self._contest.is_on
+        if pressed:
+            self._leave(self._contest.passed(self.rate))
+        if is_searching and pressed:
             self._go_up(shown)
         self._times.append(sent)
         self._passed += 1
@@ -285,6 +298,10 @@ class Pace:
         """
         if sent <= self._cut_at:
             return now
+        if self._contest.is_on:
+            self._leave(self._contest.lost())
+            self._cut_at = now
+            return now
         if self._noise.is_on and not self._noise.is_refuted():
             return now
         last = self._burst.passed_at
@@ -297,6 +314,8 @@ class Pace:
         was_opening = self._phase is Phase.OPENING
         if was_opening:
             self._close_opening(earlier, sent)
+        elif self._contest.suspects(rate, usual=self._known or self._supposed, is_known=self._known > 0):
+            self._noise.settle()
         elif self._noise.is_on:
             self._noise.drop()
             self._fall(rate)
@@ -316,6 +335,25 @@ class Pace:
         self._empty_at = sent
         self._cut_at = now
         return resumes
+
+    @property
+    def _known(self) -> float:
+        """The limit, as it was told or measured; 0 where nobody knows."""
+        return self._quota or self._limit or (self._curve.base if self._phase is Phase.HOLDING else 0.0)
+
+    def _leave(self, ending: Ending | None) -> None:
+        """Go on without others, where a contest ended."""
+        if ending is None:
+            return
+        self._passed = self._pressed = 0
+        match ending:
+            case Ending.CALM:
+                self._hold(self._contest.top, self._contest.top, _CREDIT)
+            case Ending.ALONE:
+                self._limit = self._contest.sure
+                self._seek(Search(rate=self._limit, passed=self._limit))
+            case Ending.HOPELESS:  # pragma: no branch (there is no other)
+                self._fall(_KNOCKS)
 
     @property
     def _calls_since(self) -> int:

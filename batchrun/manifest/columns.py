@@ -36,7 +36,10 @@ TYPES: Final[dict[str, Convert]] = {
 TEXT: Final = "text"
 _WANTED: Final[tuple[tuple[Convert, tuple[str, str]], ...]] = (
     (strict_integer, ("a whole number", "write digits alone, such as 8")),
-    (strict_float, ("a number", "write a finite number, such as 0.5")),
+    (
+        strict_float,
+        ("a number that JSON carries as it is", "write a finite number of up to 15 digits, such as 0.5"),
+    ),
     (strict_bool, ("true or false", "write true or false")),
 )
 #: The type of a field that can have but one.

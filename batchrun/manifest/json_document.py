@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _BLANK = " \t\r\n"
 _Key = tuple[str, ...]
+_ONE_VALUE = "leave one JSON value in the file; where each line is a row, give --format jsonl"
 
 
 def parts(stream: BinaryIO, source: str, *, layout: Layout = MANIFEST) -> Iterator[Part]:
@@ -55,7 +56,7 @@ def parts(stream: BinaryIO, source: str, *, layout: Layout = MANIFEST) -> Iterat
         raise cursor.wrong("the document is empty", "write a table with runs, or a list of rows")
     yield from _value_parts(cursor, (), layout)
     if cursor.peek():
-        raise cursor.wrong("there is more after the document", "leave one JSON value in the file")
+        raise cursor.wrong("there is more after the document", _ONE_VALUE)
 
 
 def _value_parts(cursor: _Cursor, key: _Key, layout: Layout) -> Iterator[Part]:

@@ -190,7 +190,9 @@ def _text(shape: Any) -> Check:
         text = value if type(value) is str else _written(value, path, context)
         if text is None or ("{" in text and (text := context.fill(text, path)) is None):
             return None
-        if not low <= len(text) <= high:
+        if not text and (low or (matches and not matches(text))):
+            context.report(path, "it is empty", "write it, or leave the field out")
+        elif not low <= len(text) <= high:
             _report_length(text, (low, high), path, context)
         elif allowed and text not in allowed:
             cure = instead(text, allowed, f"use one of {', '.join(shape.enum)}")
@@ -343,7 +345,7 @@ def _document_scalar(value: Plain, path: Path, context: Context) -> Json:
     try:
         result = resolved(value)
     except NumberSizeError:
-        message = f"{printable(value)} is a number that JSON cannot carry"
-        context.report(path, message, "use a finite number, or text in quotes")
+        message = f"{printable(value)} is a number that JSON cannot carry as it is"
+        context.report(path, message, "use a finite number of up to 15 digits, or text in quotes")
         return None
     return context.fill(result, path) if isinstance(result, str) and "{" in result else result

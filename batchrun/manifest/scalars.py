@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
@@ -29,7 +30,7 @@ class Plain(str):
 
 
 class NumberSizeError(ValueError):
-    """A number that JSON cannot carry: infinite, not a number, or too long."""
+    """A number that JSON cannot carry as it is: infinite, not a number, too long, or with too many digits."""
 
 
 NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
@@ -78,11 +79,24 @@ def _integer(text: str, base: int) -> int:
     return int(text, base)
 
 
+#: What a double keeps of any number that is not tiny.
+_DIGITS: Final = 15
+_OFF: Final = Decimal(10) ** -_DIGITS
+
+
 def _real(text: str) -> float:
     value = float(text)
-    if not math.isfinite(value):
+    may_lose = len(text) > _DIGITS or "e" in text.lower()
+    if not math.isfinite(value) or (may_lose and not _is_kept(Decimal(text), value)):
         raise NumberSizeError
     return value
+
+
+def _is_kept(number: Decimal, value: float) -> bool:
+    """Report whether a double is the number: a whole one to its last digit, any other but for rounding."""
+    if value == 0 or number == number.to_integral_value():
+        return Decimal(repr(value)) == number
+    return abs(Decimal(repr(value)) - number) <= abs(number) * _OFF
 
 
 def typed(value: Json) -> Json:

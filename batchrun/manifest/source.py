@@ -31,7 +31,8 @@ STDIN: Final = "-"
 #: Names of what a process has open, whatever that is.
 _STREAMS: Final = ("/dev/stdin", "/dev/fd/", "/proc/")
 _GZIP: Final = ".gz"
-_WORKBOOK: Final = ".xlsx"
+_WORKBOOKS: Final = (".xlsx", ".xlsm")
+_OTHER_SHEETS: Final = (".xls", ".xlsb", ".ods", ".numbers")
 _NOTHING_ASKED: Final = TableOptions()
 _NO_SHEET: Final = SheetOptions()
 _NO_FILE, _CHECK = "there is no such file", "check the path"
@@ -147,7 +148,7 @@ def format_to_read(path: str, given: Format | None = None) -> Format:
     """
     _check_place(path)
     name = unpacked_name(path)
-    if given is None and name.lower().endswith(_WORKBOOK):
+    if given is None and name.lower().endswith(_WORKBOOKS):
         return Format.CSV  # any table: its first bytes show that it is a workbook
     if given is not None or is_known(name):
         return format_of(name, given)
@@ -167,13 +168,16 @@ def format_of(path: str, given: Format | None = None) -> Format:
         return given
     if path != STDIN and (known := _BY_EXTENSION.get(Path(path).suffix.lower())):
         return known
-    names = ", ".join(member.value for member in Format)
+    place = Place(source=name_of(path))
+    if path.lower().endswith(_OTHER_SHEETS):
+        raise unreadable(place, "this kind of spreadsheet is not read", "save the sheet as XLSX or CSV")
     message = (
         "the format of standard input is not known"
         if path == STDIN
         else "the file's extension shows no format"
     )
-    raise unreadable(Place(source=name_of(path)), message, f"give --format with one of {names}")
+    others = ", ".join(member.value for member in Format if member is not Format.CSV)
+    raise unreadable(place, message, f"give --format csv for a table, or else one of {others}")
 
 
 @contextlib.contextmanager

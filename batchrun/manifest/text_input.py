@@ -154,6 +154,8 @@ _TEXT_PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 8 * 1024 * 1024
 IN_UTF8: Final = "save the file in UTF-8"
 _IN_ANOTHER: Final = f"{IN_UTF8}, or say what it is in, such as --encoding latin-1"
+#: Characters of UTF-16 without its mark that are looked at.
+_LOOK: Final = 32
 #: Control characters that no manifest holds as they are; JSON and YAML can still escape them.
 _CONTROL: Final = bytes(set(range(32)) - {9, 10, 13}) + b"\x7f"
 
@@ -198,7 +200,10 @@ def too_long(place: Place, what: str, limit: int = limits.RECORD) -> TooLongErro
 def _control_character(raw: bytes, offset: int, place: Place) -> ManifestError:
     index = next(index for index, byte in enumerate(raw) if byte in _CONTROL)
     what = "NUL" if raw[index] == 0 else f"control character 0x{raw[index]:02x}"
-    return unreadable(place, f"a {what} at byte {offset + index}", "save the file as plain text in UTF-8")
+    cure = "save the file as plain text in UTF-8"
+    if raw[0] and not any(raw[1::2][:_LOOK]):
+        cure = f"it looks like UTF-16: {cure}, or give --encoding utf-16-le"
+    return unreadable(place, f"a {what} at byte {offset + index}", cure)
 
 
 def _not_utf8(

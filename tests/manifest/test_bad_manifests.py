@@ -28,7 +28,8 @@ CSV_CASES = {
     "requestId": ("id,requestId\nx,1\n", 1, "requestId", "batchrun makes"),
     "short row": ("id,name\nx,y\nz\n", 3, None, "1 cells under a header of 2"),
     "long row": ("id,name\nx,y,z\n", 2, None, "3 cells under a header of 2"),
-    "a cell under no name": ("id,name,,\nx,y,,z\n", 2, None, "4 cells under a header of 2"),
+    "a cell under no name": ("id,name,,\nx,y,,z\n", 2, None, "4 cells under a header of 2 ('z' is the first"),
+    "UTF-16 without its mark": ("id,name\nx,y\n".encode("utf-16-le"), 1, None, "NUL at byte 1"),
     "row after quoted newlines": ('id,parameters.n\nx,"a\nb\n"\ny\n', 5, None, "1 cells"),
     "open quote": ('id,name\nx,"y\nz,1\n', 2, None, "not closed by line 3"),
     "text after a quote": ('id,name\nx,"y"z\n', 2, None, "after a closing quote"),
@@ -179,6 +180,7 @@ JSON_CASES = {
     ),
     "NaN": ('[{"id": "x", "parameters": {"q": NaN}}]', 1, 2, None, "NaN"),
     "Infinity": ('[{"id": "x", "parameters": {"q": -Infinity}}]', 1, 2, None, "-Infinity"),
+    "1e-400": ('[{"id": "x", "parameters": {"q": 1e-400}}]', 1, 2, "parameters.q", "JSON cannot carry"),
     "1e400": ('[{"id": "x", "parameters": {"q": 1e400}}]', 1, 2, "parameters.q", "JSON cannot carry"),
     "10,000 digits": (
         '[{"id": "x", "priority": %s}]' % ("9" * 10000),

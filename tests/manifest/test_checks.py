@@ -15,7 +15,7 @@ from batchrun.manifest.placeholders import Environment, PlaceholderError, Values
 from batchrun.manifest.problems import Place, Problems, Record
 from batchrun.manifest.rows import Expander, Terms
 from batchrun.manifest.rules import start_run, with_rules
-from batchrun.manifest.scalars import Plain, resolved
+from batchrun.manifest.scalars import NumberSizeError, Plain, resolved, strict_float
 from batchrun.model.spec import Json
 
 VALUES: dict[str, Json] = {
@@ -109,6 +109,34 @@ def test_placeholders_that_cannot_be_filled(text, part):
 def test_core_schema(text, value):
     assert resolved(text) == value
     assert type(resolved(text)) is type(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["9007199254740993.0", "1234567890123456789e1", "1e-400", "1.23456789e-320", "1e-999999999", "1e400"],
+)
+def test_a_number_that_a_double_cannot_hold_is_refused(text):
+    for read in (resolved, strict_float):
+        with pytest.raises(NumberSizeError):
+            read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.1234567890123456789", 0.12345678901234568),
+        ("1.000000000000000056e-01", 0.1),
+        ("0.1234567890123445000001", 0.1234567890123445),
+        ("9007199254740992.0", 9007199254740992.0),
+        ("1e23", 1e23),
+        ("5e-324", 5e-324),
+        ("-0.0", -0.0),
+        ("0e-999999999", 0.0),
+        ("1.00000000000000000000", 1.0),
+    ],
+)
+def test_a_number_that_is_only_rounded_is_taken(text, value):
+    assert resolved(text) == strict_float(text) == value
 
 
 JAVA = "[\\p{L}||\\p{M}||\\p{Z}||\\p{S}||\\p{N}||\\p{P}]+"

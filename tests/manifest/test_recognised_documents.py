@@ -90,3 +90,34 @@ def test_a_samplesheets_data_are_told_as_a_sheet(problems_of, tmp_path: pathlib.
     assert "ids are in 'Sample_ID' (unique)" in problem.message
     done = in_shell(problem.cure.partition("run: ")[2], tmp_path)
     assert (done.returncode, done.stdout) == (0, "m: 2 rows, no problems found\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "of"),
+    [
+        ('{"arn": "a", "id": "1", "status": "COMPLETED", "workflowId": "1", "creationTime": "t"}', "GetRun"),
+        ('{"items": [{"id": "1", "status": "COMPLETED"}]}', "ListRuns"),
+    ],
+)
+def test_an_answer_of_the_service_is_no_manifest(problems_of, text: str, of: str):
+    (problem,) = problems_of(text, ".json")
+    assert problem.message == f"this is not a manifest but an answer of {of}"
+
+
+def test_lines_of_json_in_a_file_of_json_are_to_be_told_as_such(problems_of):
+    (problem,) = problems_of('{"id": "A"}\n{"id": "B"}\n', ".json")
+    assert "give --format jsonl" in problem.cure
+
+
+@pytest.mark.parametrize("ending", [".xls", ".ods", ".numbers"])
+def test_other_spreadsheets_are_to_be_saved(problems_of, ending: str):
+    (problem,) = problems_of("", ending)
+    assert problem.cure == "save the sheet as XLSX or CSV"
+
+
+def test_an_empty_skeleton_is_to_be_filled_in(problems_of):
+    found = problems_of('[{"id": "A", "runGroupId": "", "workflowOwnerId": ""}]', ".json")
+    assert {(one.field, one.message) for one in found} == {
+        ("runGroupId", "it is empty"),
+        ("workflowOwnerId", "it is empty"),
+    }

@@ -89,6 +89,65 @@ def test_a_cell_is_what_a_person_reads(load_text: LoadText, expected: str):
     assert json.loads(spec.request)["parameters"] == {"r": expected}
 
 
+MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+
+
+def test_zeros_that_a_format_writes_before_a_number_are_kept(load_text: LoadText):
+    formats = '<numFmt numFmtId="164" formatCode="0000"/><numFmt numFmtId="165" formatCode="0.00"/>'
+    styles = "".join(f'<xf numFmtId="{number}"/>' for number in (0, 164, 165))
+    parts = {
+        "xl/styles.xml": f"<styleSheet {MAIN}><numFmts>{formats}</numFmts>"
+        f'<cellStyleXfs><xf numFmtId="0"/></cellStyleXfs><cellXfs>{styles}</cellXfs></styleSheet>'
+    }
+    rows = row(2, text("B2", "id"), text("C2", "parameters.a"), text("D2", "parameters.b"))
+    for number in (3, 4, 5):
+        value = 12_345 if number == 5 else 40 + number
+        cells = f'<c r="B{number}" s="1"><v>{value}</v></c><c r="C{number}" s="2"><v>0.125</v></c>'
+        rows += row(number, cells, f'<c r="D{number}" s="1"><v>{number}</v></c>')
+    found = {
+        spec.id: json.loads(spec.request)["parameters"]
+        for spec in load_text(workbook({"A": rows}, parts=parts), ".xlsx")
+    }
+    assert found == {
+        "0043": {"a": "0.125", "b": "0003"},
+        "0044": {"a": "0.125", "b": "0004"},
+        "12345": {"a": "0.125", "b": "0005"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("rows", "merged", "said"),
+    [
+        (
+            texts(("id", "parameters.r"), ("S1", "a"), ("S2", "")),
+            "B2:B3",
+            "the cells B2:B3 are merged, and only the first of them has the value",
+        ),
+        (
+            texts(("id", "parameters.r"), ("S1", "a"))
+            + '<row r="3" hidden="1">'
+            + text("A3", "S2")
+            + "</row>",
+            "D1:D2",
+            "row 3 is hidden, by a filter perhaps, and would be read all the same",
+        ),
+    ],
+)
+def test_what_a_person_sees_otherwise_is_refused(problems_of: ProblemsOf, rows: str, merged: str, said: str):
+    sheet = f'<mergeCells><mergeCell ref="{merged}"/></mergeCells>'
+    whole = f"<worksheet {MAIN}><sheetData>{rows}</sheetData>{sheet}</worksheet>"
+    (problem,) = problems_of(workbook({"A": rows}, parts={"xl/worksheets/sheet1.xml": whole}), ".xlsx")
+    assert problem.message == said
+
+
+@pytest.mark.parametrize("merged", ["A1:B1", "D1:D9", "B3:B4"])
+def test_merged_cells_that_hide_nothing_are_passed_over(load_text: LoadText, merged: str):
+    rows = texts(("id", "parameters.r"), ("S1", "a"), ("S2", "")) + '<row r="9" hidden="1"/>'
+    sheet = f'<mergeCells><mergeCell ref="{merged}"/></mergeCells>'
+    whole = f"<worksheet {MAIN}><sheetData>{rows}</sheetData>{sheet}</worksheet>"
+    assert len(load_text(workbook({"A": rows}, parts={"xl/worksheets/sheet1.xml": whole}), ".xlsx")) == 2
+
+
 OFFICE = "http://schemas.openxmlformats.org/OFFICEDocument/2006/relationships"
 RELATIONS = (
     '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'

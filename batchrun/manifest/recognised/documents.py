@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 #: What is of one run, and hardly ever of all.
 _OF_ONE_RUN: Final = frozenset({"name", "parameters", "requestId"})
 _NO_MANIFEST: Final = "this is not a manifest but"
+#: Names that only answers of the service have, and whose they are.
+_ANSWERS: Final = (
+    (frozenset({"arn", "status", "creationTime"}), "GetRun"),
+    (frozenset({"items"}), "ListRuns"),
+)
 
 
 def is_of_one_run(names: Collection[str], model: RequestModel) -> bool:
@@ -50,6 +55,10 @@ def words(
     *source* says where it is, and what it was read with; *names* are its own at the top, *keys* a manifest's.
     """
     known = {name for name in names if is_field(name, model)}
+    of = next((operation for marks, operation in _ANSWERS if marks.issubset(names)), None)
+    if of is not None:
+        cure = "write what is to run: workflowId, roleArn, outputUri, parameters ('batchrun help manifest')"
+        return f"{_NO_MANIFEST} an answer of {of}", cure
     if source.path == STDIN or not names or is_slip((name for name in names if name not in known), keys):
         return None
     if not known:

@@ -222,7 +222,9 @@ def _even(rows: Iterator[TableRow], wanted: int, source: str, problems: Problems
 
 
 def _report_ragged(cells: list[str], wanted: int, place: Place, problems: Problems) -> None:
-    message = f"{len(cells)} cells under a header of {wanted}"
+    extra = next(filter(str.strip, cells[wanted:]), None)
+    last = "" if extra is None else f" ({shown(extra)} is the first too many)"
+    message = f"{len(cells)} cells under a header of {wanted}{last}"
     few = "add the missing cells, empty ones too"
     many = "quote cells that hold the separator, or remove the extra ones"
     problems.add(place, message, few if len(cells) < wanted else many)

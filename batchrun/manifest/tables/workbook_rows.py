@@ -19,18 +19,24 @@ import resource
 import signal
 import sys
 import zipfile
+from array import array
 from typing import TYPE_CHECKING, Any, Final
 from xml.parsers import expat
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO
 
 _WORKBOOK: Final = "xl/workbook.xml"
 _RELATIONS: Final = "xl/_rels/workbook.xml.rels"
+_STYLES: Final = "xl/styles.xml"
 _CELL: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+_MERGED: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})")
+_ZEROS: Final = re.compile(r"0{2,20}")
+_TRUE: Final = frozenset({"1", "true"})
+_NOWHERE: Final = (0, 0, 0)
 _DIGITS: Final = 10**15  # Excel has fifteen
 _CSV: Final = "save the sheet as CSV"
 
@@ -70,16 +76,36 @@ def _rows(file: BinaryIO, asked: dict[str, Any]) -> Iterator[list[str]]:
         file.seek(0)
         book = CalamineWorkbook.from_filelike(file)
         name = _chosen(book, asked["worksheet"])
-        scan = _Scan(asked["area"])
+        styles = _Styles()
+        if _STYLES in archive.namelist():
+            _parse(archive, _STYLES, styles.start, end=styles.end)
+        scan = _Scan(asked["area"], styles.widths)
         _parse(archive, _path_of(archive, name), scan.start, scan.text, scan.end)
     sheet = book.get_sheet_by_name(name)
     signal.alarm(0)  # from here on it is the reader who takes the time
     left = sheet.start[1] if sheet.start else 0
+    padded = iter(zip(*[iter(scan.padded)] * 3, strict=True))
+    row, column, width = next(padded, _NOWHERE)
     for number, cells in enumerate(sheet.iter_rows(), start=1):
         texts = [_text(cell) for cell in cells]
-        for column, error in scan.errors.get(number, {}).items():
-            texts[column - left] = error
+        for at, error in scan.errors.get(number, {}).items():
+            texts[at - left] = error
+        while row == number:
+            texts[column - left] = texts[column - left].zfill(width)
+            row, column, width = next(padded, _NOWHERE)
+        _refuse_unclear(number, texts, left, scan)
         yield texts
+
+
+def _refuse_unclear(number: int, texts: list[str], left: int, scan: _Scan) -> None:
+    """Refuse a row of which a person sees more, or less, than its cells hold. Raises _WrongError."""
+    for at, reference in scan.merged.get(number, {}).items():
+        if 0 <= at - left < len(texts) and texts[at - left]:
+            message = f"the cells {reference} are merged, and only the first of them has the value"
+            raise _WrongError(message, f"unmerge them, and write it into each: {texts[at - left]!r}")
+    if number in scan.hidden and any(texts):
+        message = f"row {number} is hidden, by a filter perhaps, and would be read all the same"
+        raise _WrongError(message, "show all rows, and delete those that are not meant")
 
 
 def _chosen(book: CalamineWorkbook, wanted: str | None) -> str:
@@ -140,11 +166,39 @@ def _refuse_entity(*_: object) -> None:
     raise _WrongError("this workbook declares entities, which no spreadsheet writes", _CSV)
 
 
-class _Scan:
-    """What the library does not say of a worksheet: how far its cells lie apart, which of them are errors."""
+class _Styles:
+    """Which styles show a number with zeros before it, as 0042: those of formats such as 0000."""
 
-    def __init__(self, area: int) -> None:
+    def __init__(self) -> None:
+        self.widths: dict[str, int] = {}  #: digits, by the style's number
+        self._formats: dict[str, int] = {}
+        self._count = 0
+        self._is_inside = False
+
+    def start(self, tag: str, given: dict[str, str]) -> None:
+        name, code = _local(tag), given.get("formatCode", "")
+        if name == "numFmt" and _ZEROS.fullmatch(code):
+            self._formats[given.get("numFmtId", "")] = len(code)
+        elif name == "cellXfs":
+            self._is_inside = True
+        elif name == "xf" and self._is_inside:
+            if (width := self._formats.get(given.get("numFmtId", ""))) is not None:
+                self.widths[str(self._count)] = width
+            self._count += 1
+
+    def end(self, tag: str) -> None:
+        self._is_inside &= _local(tag) != "cellXfs"
+
+
+class _Scan:
+    """What the library does not say of cells: how far they lie apart, which are errors, how they look."""
+
+    def __init__(self, area: int, widths: Mapping[str, int]) -> None:
         self.errors: dict[int, dict[int, str]] = {}
+        self.merged: dict[int, dict[int, str]] = {}  #: over several rows: by the first cell's row and column
+        self.hidden: set[int] = set()  #: rows
+        self.padded = array("L")  #: row, column and digits of each number that has zeros before it
+        self._widths = widths
         self._area = area
         self._bounds = (0, 0)
         self._cell: dict[str, str] = {}
@@ -156,7 +210,16 @@ class _Scan:
         self._inside = _local(tag)
         if self._inside == "c":
             self._cell, self._has_formula, self._value = given, False, ""
+        elif self._inside == "row" and given.get("hidden") in _TRUE and given.get("r", "").isdecimal():
+            self.hidden.add(int(given["r"]))
+        elif self._inside == "mergeCell":
+            self._take_merged(given.get("ref", ""))
         self._has_formula |= self._inside == "f"
+
+    def _take_merged(self, reference: str) -> None:
+        found = _MERGED.fullmatch(reference)
+        if found is not None and found[2] != found[3]:
+            self.merged.setdefault(int(found[2]), {})[_number(found[1]) - 1] = reference
 
     def text(self, text: str) -> None:
         if self._inside in {"v", "t"}:
@@ -179,6 +242,11 @@ class _Scan:
         if self._bounds[0] * self._bounds[1] > self._area:
             message = f"up to cell {reference} there is room for more than {self._area} cells"
             raise _WrongError(message, f"remove what lies far from the table, or {_CSV}")
+        width = self._widths.get(cell.get("s", ""))
+        if width is not None and cell.get("t", "n") == "n" and self._value.isdecimal():
+            if self.padded and self.padded[-3] > row:
+                raise _WrongError("the rows of this workbook are not in order", f"open it, and {_CSV}")
+            self.padded.extend((row, column - 1, width))
         if cell.get("t") == "e":
             self.errors.setdefault(row, {})[column - 1] = self._value
         elif self._has_formula and not self._value and cell.get("t") != "str":

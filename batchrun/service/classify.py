@@ -12,6 +12,7 @@ service's own words; the bare 404 of some proxy says nothing, and neither does a
 from __future__ import annotations
 
 import re
+import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore import exceptions as boto
@@ -119,7 +120,20 @@ def classify(error: Exception, operation: str) -> CallError:
     # connection never made, and an answer that breaks the parser may have been a success.
     # What botocore wraps without a word of its own speaks for itself.
     cause = error.__context__ or error if type(error) is boto.HTTPClientError else error
-    return OutcomeUnknownError(_told(masked(str(cause))), operation=operation, code=type(cause).__name__)
+    words = _untrusted(cause) or str(cause)
+    return OutcomeUnknownError(_told(masked(words)), operation=operation, code=type(cause).__name__)
+
+
+def _untrusted(error: BaseException) -> str | None:
+    """Say whose certificate is not trusted, and why; None where that is not the trouble."""
+    known = getattr(error, "kwargs", {}) if isinstance(error, boto.SSLError) else {}
+    doubt = getattr(known.get("error"), "certificate_error", None)
+    if not isinstance(doubt, ssl.SSLCertVerificationError):
+        return None
+    return (
+        f"the certificate of {known.get('endpoint_url')} is not trusted ({doubt.verify_message}); where a "
+        "proxy of your network shows its own, name a file of what that is signed by with AWS_CA_BUNDLE"
+    )
 
 
 def unparsable(operation: str, missing: str) -> OutcomeUnknownError:

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import os
 import platform
+import ssl
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -284,10 +286,21 @@ def _explained(login: Login) -> Iterator[None]:
 
 
 def _check_bundle(login: Login) -> None:
-    """Miss the file of certificates where it is named, not where the first call is made."""
+    """Miss the certificates where their file is named, not where the first call is made."""
     bundle = login.session.get_config_variable("ca_bundle")
-    if bundle and not os.access(bundle, os.R_OK):
-        raise UsageError(f"the certificates in {bundle} cannot be read; see AWS_CA_BUNDLE and ca_bundle")
+    try:
+        if bundle:
+            _read_certificates(bundle)
+    except OSError as error:
+        reason = error.reason.lower().replace("_", " ") if isinstance(error, ssl.SSLError) else error.strerror
+        raise UsageError(
+            f"the certificates in {bundle} cannot be read ({reason}); see AWS_CA_BUNDLE and ca_bundle"
+        ) from error
+
+
+@cache  # which takes 20 ms
+def _read_certificates(bundle: str) -> None:
+    ssl.create_default_context(cafile=bundle)
 
 
 async def _configured_endpoint(login: Login, service: str, region: str | None, config: AioConfig) -> str:

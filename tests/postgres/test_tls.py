@@ -5,12 +5,12 @@ from __future__ import annotations
 import secrets
 import shutil
 import socket
-import subprocess
 
 import pytest
 
 from batchrun.errors import LedgerUnusableError
 from batchrun.ledger import open_ledger
+from tests.certificates import certificate
 from tests.ledger.samples import filled
 from tests.postgres.server import gone, started
 
@@ -19,20 +19,6 @@ _RULES = """
 local all all trust
 hostssl all all 127.0.0.1/32 scram-sha-256
 """
-
-
-def certificate(folder, host: str) -> tuple[str, str]:
-    """Make a key and a certificate of *host*'s, signed by itself, and return both."""
-    key, made = folder / f"{host}.key", folder / f"{host}.crt"
-    # fmt: off
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-days", "2", "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}",
-         "-keyout", str(key), "-out", str(made)],
-        check=True, capture_output=True,
-    )
-    # fmt: on
-    return key.read_text(), made.read_text()
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import itertools
 import random
+import shutil
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +36,7 @@ from batchrun.service.s3.object_calls import keys_under, object_calls
 from batchrun.service.s3.run_outputs import run_outputs
 from batchrun.service.target import Target
 from batchrun.service.topics import publish
+from tests.certificates import certificate
 from tests.hostile import JSON, Answer, Asked, Stranger, always, endless, head, whole
 from tests.world import connected
 
@@ -265,3 +269,17 @@ def test_clients_that_trust_the_same_certificates_read_them_once(tmp_path):
     assert len({made(), made(verify=False), made(verify=str(bundle))}) == 3
     for own in ({"client_cert": "cert.pem"}, {"proxies_config": {"proxy_ca_bundle": str(bundle)}}):
         assert len({made(), made(**own), made(**own)}) == 3
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here, to make a certificate with")
+async def test_a_certificate_that_is_not_trusted_says_whose_and_what_to_do(tmp_path):
+    certificate(tmp_path, "localhost")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "localhost.crt", tmp_path / "localhost.key")
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
+    async with server:
+        url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+        told = rf"{url}/run/1 is not trusted \(self-signed certificate\); .* with AWS_CA_BUNDLE"
+        async with connected(endpoint_url=url, retry=ONCE) as (service, _):
+            with pytest.raises(OutcomeUnknownError, match=told):
+                await service.get_run("1")

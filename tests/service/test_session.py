@@ -166,9 +166,17 @@ async def test_clients_that_are_made_at_once_log_in_once(monkeypatch, tmp_path):
     assert (tmp_path / "runs").read_text() == "run\n"
 
 
-async def test_certificates_that_are_not_there_are_missed_at_once(monkeypatch):
-    monkeypatch.setenv("AWS_CA_BUNDLE", "/no/such/bundle.pem")
-    with pytest.raises(UsageError, match=r"certificates in /no/such/bundle\.pem cannot be read"):
+@pytest.mark.parametrize(
+    ("bundle", "why"),
+    [
+        ("/no/such/bundle.pem", "no such file or directory"),
+        ("/", "is a directory"),
+        ("/dev/null", "no certificate or crl found"),
+    ],
+)
+async def test_certificates_that_are_not_there_are_missed_at_once(bundle, why, monkeypatch):
+    monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
+    with pytest.raises(UsageError, match=rf"(?i)certificates in {bundle} cannot be read \({why}\)"):
         async with omics_client(Login(Target())):
             pass
 

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry, Run
     from batchrun.model.entries.retrying import RetryPolicy, RetryRule
     from batchrun.model.entries.states import State
-    from batchrun.model.paces.pace import AUTO, UNLIMITED, Rate
+    from batchrun.model.paces.rates import AUTO, UNLIMITED, Rate
     from batchrun.model.planning.limits import Changed, Limits, Mode, StopAfter
     from batchrun.model.spec import Spec
     from batchrun.model.submissions.grouping import Engine
@@ -139,7 +139,7 @@ _DEFINED: Final = {
     "model.entries.entry": "Entry Run",
     "model.entries.retrying": "RetryPolicy RetryRule",
     "model.entries.states": "State",
-    "model.paces.pace": "AUTO Rate UNLIMITED",
+    "model.paces.rates": "AUTO Rate UNLIMITED",
     "model.planning.limits": "Changed Limits Mode StopAfter",
     "model.spec": "Spec",
     "model.submissions.grouping": "Engine",

@@ -10,7 +10,7 @@ from typing import Any
 
 from batchrun.clock import VirtualClock
 from batchrun.model.entries.policies import WatchPolicy
-from batchrun.model.paces.pace import UNLIMITED, Rate
+from batchrun.model.paces.rates import UNLIMITED, Rate
 from batchrun.service.calling.call_retries import RetrySettings
 from batchrun.service.calling.outage import Patience
 from batchrun.service.client import AwsHealthOmics, connect

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.in_lane import InLane
     from batchrun.manifest.rows import Found
     from batchrun.manifest.spool import RowPlaces
-    from batchrun.model.paces.pace import Rate
+    from batchrun.model.paces.rates import Rate
     from batchrun.ports.objects import Bucket, InputPlace
     from batchrun.service.login import Login
 

@@ -17,8 +17,8 @@ from batchrun.api.lanes import Places, count_going, why_not
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, InputError, ServiceError, ServiceUnusableError
 from batchrun.model.entries.states import GOING_STATUSES
-from batchrun.model.paces.pace import UNLIMITED
 from batchrun.model.paces.quotas import Quotas
+from batchrun.model.paces.rates import UNLIMITED
 from batchrun.service.calling.outage import Patience
 from batchrun.service.client import connect
 from batchrun.service.login import Login, Logins
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from batchrun.errors import BatchrunError
     from batchrun.model.lanes import Lane
-    from batchrun.model.paces.pace import Rate
+    from batchrun.model.paces.rates import Rate
     from batchrun.service.target import Target
 
 #: Nobody waits for a login, or long for an answer, to see how things stand.

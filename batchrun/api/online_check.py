@@ -34,8 +34,8 @@ from batchrun.manifest.problems import Problems
 from batchrun.manifest.template_check import check_rows
 from batchrun.manifest.warned.engine import held_against
 from batchrun.manifest.warned.found import Warnings
-from batchrun.model.paces.pace import AUTO, UNLIMITED
 from batchrun.model.paces.quotas import CODES, Quotas, storage_types
+from batchrun.model.paces.rates import AUTO, UNLIMITED
 from batchrun.model.texts.foreign import is_loopback
 from batchrun.ports.objects import Bucket, InputPlace, PlaceKind
 from batchrun.ports.workflows import WorkflowKey
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from batchrun.manifest.rows import Found
     from batchrun.manifest.spool import RowPlaces
     from batchrun.model.lanes import Lane
-    from batchrun.model.paces.pace import Rate
+    from batchrun.model.paces.rates import Rate
     from batchrun.ports.workflows import Workflow
     from batchrun.service.client import AwsHealthOmics
 

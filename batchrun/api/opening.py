@@ -24,7 +24,7 @@ from batchrun.clock import Clock, SystemClock
 from batchrun.engine.reach import Reach
 from batchrun.errors import CredentialsError, InvariantError, ManifestError, ServiceUnusableError, UsageError
 from batchrun.ledger import LedgerPlace
-from batchrun.model.paces.pace import AUTO, Rate
+from batchrun.model.paces.rates import AUTO, Rate
 from batchrun.points import Point
 from batchrun.service.target import Target, target_of
 

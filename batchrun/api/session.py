@@ -25,7 +25,7 @@ from batchrun.engine.launcher import Launcher, Timing
 from batchrun.engine.parts import LaunchParts
 from batchrun.engine.reach import Reach
 from batchrun.errors import BatchClosedError, ChangedRowsError, ServiceUnusableError, UsageError
-from batchrun.model.paces.pace import AUTO, Rate
+from batchrun.model.paces.rates import AUTO, Rate
 from batchrun.model.planning.limits import Changed, Limits, Mode
 from batchrun.model.submissions.grouping import Engine
 from batchrun.points import Point

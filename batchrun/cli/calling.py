@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from batchrun.api.opening import Opening
     from batchrun.api.session import Session
     from batchrun.cli.options import Account
-    from batchrun.model.paces.pace import Rate
+    from batchrun.model.paces.rates import Rate
 
     T = TypeVar("T", bound=Opening)
 

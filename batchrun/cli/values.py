@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
+from batchrun.model.paces import rates
+from batchrun.model.paces.rates import Rate
 from batchrun.model.texts import durations
 from batchrun.model.texts.places import SUCH_AS, settings_place
 
 if TYPE_CHECKING:
     from batchrun.model.entries.retrying import RetryRule
-    from batchrun.model.paces.pace import Rate
     from batchrun.model.planning.limits import StopAfter
 
 T = TypeVar("T")
@@ -79,15 +80,13 @@ class SettingsPlace(OutputPath):
             self.fail(f"'{value}' is not a folder in S3: {error}; write {SUCH_AS}", param, ctx)
 
 
-class PacedRate(Read["Rate"]):
+class PacedRate(Read[Rate]):
     """Calls per second: a number above zero that is never exceeded, ``auto``, or ``unlimited``."""
 
     name = "rate"
 
     def read(self, text: str) -> Rate:
         """Return what was asked for."""
-        from batchrun.model.paces import rates  # noqa: PLC0415 (for these options alone)
-
         try:
             return rates.parsed(text)
         except ValueError:

@@ -22,7 +22,7 @@ from batchrun.model.spec import canonical, named
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from batchrun.model.paces.pace import Rate
+    from batchrun.model.paces.rates import Rate
     from batchrun.model.texts.queue_names import QueueName
 
 

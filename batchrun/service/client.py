@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from batchrun.model.costs import Usage
     from batchrun.model.entries.entry import Run, Sighting
     from batchrun.model.paces.handing_on import Learned
-    from batchrun.model.paces.pace import Rate
     from batchrun.model.paces.quotas import Quotas
+    from batchrun.model.paces.rates import Rate
     from batchrun.model.planning.listing import Listed
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks, RunTask

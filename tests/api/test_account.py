@@ -27,7 +27,7 @@ from batchrun import (
     open_ledger,
 )
 from batchrun.clock import VirtualClock
-from batchrun.model.paces.pace import Rate
+from batchrun.model.paces.rates import Rate
 from batchrun.model.planning.sweeps import Way
 from batchrun.ports.stored import Batch
 from batchrun.service.calling.caller import is_aws

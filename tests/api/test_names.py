@@ -14,7 +14,7 @@ import pytest
 import batchrun
 from batchrun.api.launch import Launch as LaunchAtHome
 from batchrun.manifest.load import Manifest as ManifestAtHome
-from batchrun.model.paces.pace import Rate as RateAtHome
+from batchrun.model.paces.rates import Rate as RateAtHome
 from batchrun.ports.ledger import Ledger as LedgerAtHome
 
 TREE = ast.parse(Path(batchrun.__file__).read_text(encoding="utf-8"))

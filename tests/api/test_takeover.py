@@ -10,7 +10,7 @@ import pytest
 from batchrun.cli.launching.standby import until_free
 from batchrun.ledger import open_ledger
 from batchrun.ledger.ledger import SqlLedger
-from batchrun.model.paces.pace import Rate
+from batchrun.model.paces.rates import Rate
 from tests.api.test_launching import at
 
 ROWS = 40

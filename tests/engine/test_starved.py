@@ -6,7 +6,7 @@ import anyio
 from structlog.testing import capture_logs
 
 from batchrun.model.entries.states import State
-from batchrun.model.paces.pace import AUTO
+from batchrun.model.paces.rates import AUTO
 from batchrun.model.planning.limits import Mode
 from batchrun.simulator import Limit, parse_faults
 from tests.engine.launching import bench, rows

@@ -14,7 +14,7 @@ from batchrun.engine.parts import LaneLink
 from batchrun.engine.recognition import Recognition
 from batchrun.model.entries.states import State
 from batchrun.model.paces.handing_on import Phase
-from batchrun.model.paces.pace import AUTO
+from batchrun.model.paces.rates import AUTO
 from batchrun.model.planning.actions import Sweep
 from batchrun.model.planning.limits import Mode
 from batchrun.model.planning.sweeps import Way

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from batchrun.model.paces.handing_on import Learned
-from batchrun.model.paces.pace import AUTO, Pace, Rate
+from batchrun.model.paces.pace import Pace
+from batchrun.model.paces.rates import AUTO, Rate
 
 _IN_AIR = 32
 #: Seconds after which somebody else who was refused asks again.
@@ -139,6 +140,7 @@ def played(
     learned: Learned | None = None,
     quota: float | None = None,
     supposed: float = 5.0,
+    seconds: float = math.inf,
     seed: int = 1,
 ) -> Story:
     """
@@ -161,6 +163,7 @@ def played(
         learned: What an earlier launch knew.
         quota: What the service told.
         supposed: What is supposed.
+        seconds: After which it ends all the same.
         seed: Of the jitter and the noise.
     """
     chance = random.Random(seed)
@@ -184,7 +187,7 @@ def played(
     ]:
         later(at, what, about)
     now = 0.0
-    while len(story.passed_at) < calls:
+    while len(story.passed_at) < calls and now < seconds:
         turn = caller.next(now)
         if turn is not None and (not events or max(turn, now) < events[0][0]):
             now = max(turn, now)

@@ -8,16 +8,18 @@ from statistics import mean
 import pytest
 
 from batchrun.model.paces.contest import Contest, Ending
-from batchrun.model.paces.pace import Pace, Rate
+from batchrun.model.paces.pace import Pace
+from batchrun.model.paces.rates import Rate
 from tests.model.bucket import Story, played
 
 #: Seconds of a story that are counted, so that how it begins weighs little.
 SETTLED, END = 120.0, 480.0
+MANY = 10_000
 
 
 def beside(scripts: int, rate: float, burst: int) -> list[Story]:
-    """Play a launch that is still going at the end, beside people's scripts."""
-    return [played(rate, burst, calls=int(rate * END), scripts=scripts, seed=seed) for seed in range(4)]
+    """Play a launch beside people's scripts."""
+    return [played(rate, burst, calls=MANY, scripts=scripts, seconds=END, seed=seed) for seed in range(4)]
 
 
 def share(story: Story, rate: float) -> float:
@@ -50,10 +52,9 @@ def test_a_launch_beside_scripts_gets_a_share_of_the_limit(rate, burst, scripts,
 
 @pytest.mark.parametrize(("rate", "burst", "share"), [(1, 1, 0.4), (5, 1, 0.55), (5, 5, 0.9), (8, 8, 0.9)])
 def test_what_scripts_leave_is_taken_back(rate, burst, share):
-    calls = int(rate * END)
-    story = played(rate, burst, calls=calls, scripts=4, scripted_until=200)
+    story = played(rate, burst, calls=MANY, scripts=4, scripted_until=200, seconds=END)
     assert story.rate(260, 320) >= share * rate
-    assert len([at for at in story.refused_at if at > 260]) <= 0.02 * calls
+    assert len([at for at in story.refused_at if at > 260]) <= 0.02 * rate * END
 
 
 @pytest.mark.parametrize("burst", [1, 8])

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from batchrun.model.paces.handing_on import HandedOn, ago, all_ago, handed_on
-from batchrun.model.paces.pace import AUTO, UNLIMITED, Pace, Rate
+from batchrun.model.paces.pace import Pace
+from batchrun.model.paces.rates import AUTO, UNLIMITED, Rate
 
 
 def opened() -> Pace:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.model.paces.handing_on import Learned, Phase
-from batchrun.model.paces.pace import AUTO, SLOWEST, UNLIMITED, Pace, Rate
+from batchrun.model.paces.pace import Pace
+from batchrun.model.paces.rates import AUTO, SLOWEST, UNLIMITED, Rate
 from batchrun.model.paces.search import JITTER
 from tests.model.bucket import played
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchrun.model.paces import rates
-from batchrun.model.paces.pace import AUTO, SLOWEST, UNLIMITED, Rate
+from batchrun.model.paces.rates import AUTO, SLOWEST, UNLIMITED, Rate
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 
 from batchrun.clock import VirtualClock
 from batchrun.errors import BatchrunError, OutcomeUnknownError, ServiceUnusableError
-from batchrun.model.paces.pace import UNLIMITED
+from batchrun.model.paces.rates import UNLIMITED
 from batchrun.ports.objects import InputPlace, PlaceKind
 from batchrun.service.calling.call_retries import RetrySettings
 from batchrun.service.calling.one_try import in_time

@@ -11,7 +11,7 @@ import pytest
 
 from batchrun.clock import VirtualClock
 from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError
-from batchrun.model.paces.pace import AUTO, Rate
+from batchrun.model.paces.rates import AUTO, Rate
 from batchrun.ports.objects import InputPlace, PlaceKind, Sight
 from batchrun.service.login import Login
 from batchrun.service.s3.input_lookup import InputLookup

@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 from batchrun.clock import VirtualClock
 from batchrun.errors import OutcomeUnknownError
 from batchrun.model.paces.handing_on import Learned, Phase
-from batchrun.model.paces.pace import AUTO, UNLIMITED, Pace, Rate
+from batchrun.model.paces.pace import Pace
 from batchrun.model.paces.quotas import Quotas
+from batchrun.model.paces.rates import AUTO, UNLIMITED, Rate
 from batchrun.service.calling.pacing import Turns
 from batchrun.simulator import Limit, parse_faults
 from tests.world import connected, simulated, start

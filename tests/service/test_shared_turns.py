@@ -17,7 +17,8 @@ from batchrun.clock import VirtualClock
 from batchrun.engine.lanes.commons import LedgerPaces
 from batchrun.errors import ThrottledError
 from batchrun.ledger import SqlLedger, open_ledger
-from batchrun.model.paces.pace import Pace, Rate
+from batchrun.model.paces.pace import Pace
+from batchrun.model.paces.rates import Rate
 from batchrun.ports.service import SharedPaces
 from batchrun.ports.stored import Commons, LeftPace, Stretch
 from batchrun.service.calling.pacing import Turns

@@ -15,7 +15,7 @@ import pytest
 from batchrun.clock import VirtualClock
 from batchrun.errors import AccessDeniedError, NotFoundError, OutcomeUnknownError
 from batchrun.model.entries.entry import Run
-from batchrun.model.paces.pace import UNLIMITED
+from batchrun.model.paces.rates import UNLIMITED
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Simulator

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.model.notices import Notice
-    from batchrun.model.paces.pace import Rate
+    from batchrun.model.paces.rates import Rate
     from batchrun.notify import Channel
 
 #: Seconds between two digests, at the least.

@@ -26,7 +26,7 @@ from batchrun.manifest.problems import Place, printable, shown, unreadable
 from batchrun.manifest.source import Format
 from batchrun.manifest.strict_json import encoded
 from batchrun.manifest.write import DELIMITERS
-from batchrun.model.paces.pace import UNLIMITED
+from batchrun.model.paces.rates import UNLIMITED
 from batchrun.ports.workflows import WorkflowKey
 from batchrun.report.outputs import Inputs, Kind
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batchrun.manifest import Manifest
     from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
-    from batchrun.model.paces.pace import Rate
+    from batchrun.model.paces.rates import Rate
 
 _SIGHTS: Final = {
     Sight.THERE: "there",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from batchrun.api.lanes_now import LaneNow
-    from batchrun.model.paces.pace import Rate
+    from batchrun.model.paces.rates import Rate
 
 #: What botocore calls where credentials come from, in words.
 _KINDS: Final = {

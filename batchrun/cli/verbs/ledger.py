@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from batchrun.ledger.copying import Copied, Side
     from batchrun.ledger.store import Store
     from batchrun.ledger.verify import Finding, Verification
-    from batchrun.model.paces.pace import Rate
+    from batchrun.model.paces.rates import Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

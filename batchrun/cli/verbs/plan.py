@@ -43,7 +43,7 @@ from batchrun.clock import SystemClock
 from batchrun.errors import ServiceError, UsageError
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import lanes_of
-from batchrun.model.paces.pace import UNLIMITED
+from batchrun.model.paces.rates import UNLIMITED
 from batchrun.model.planning.limits import Limits
 from batchrun.model.submissions.grouping import Engine
 from batchrun.ports.stored import Sync
@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     from batchrun.api.opening import Opening
     from batchrun.manifest import Manifest
     from batchrun.model.lanes import Lane
-    from batchrun.model.paces.pace import Rate
     from batchrun.model.paces.quotas import Quotas
+    from batchrun.model.paces.rates import Rate
     from batchrun.model.spec import Spec
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger

@@ -18,8 +18,8 @@ from batchrun.cli.speak import counted, say, seconds
 from batchrun.model.entries.retrying import NO_CAPACITY, USUAL_WAIT, RetryPolicy
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import lanes_of, least_seconds
-from batchrun.model.paces.pace import FIXED_RATES, USUAL_RATES
 from batchrun.model.paces.quotas import USUAL, Quotas, storage_types
+from batchrun.model.paces.rates import FIXED_RATES, USUAL_RATES
 from batchrun.model.submissions.grouping import Engine, ways
 from batchrun.ports.stored import Counts, Sync
 from batchrun.report.overview import WithService
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from batchrun.model.entries.contents import Difference
     from batchrun.model.entries.retrying import RetryRule
     from batchrun.model.lanes import Lane
-    from batchrun.model.paces.pace import Rate
+    from batchrun.model.paces.rates import Rate
     from batchrun.model.planning.limits import Limits
     from batchrun.model.spec import Spec
     from batchrun.model.submissions.grouping import Ways

@@ -15,7 +15,7 @@ from batchrun.manifest.problems import UnfitError, shown
 from batchrun.manifest.scalars import as_text
 from batchrun.model.lanes import Lane
 from batchrun.model.paces import rates
-from batchrun.model.paces.pace import Rate
+from batchrun.model.paces.rates import Rate
 from batchrun.model.texts.foreign import is_loopback
 from batchrun.model.texts.places import SUCH_AS as A_PLACE
 from batchrun.model.texts.places import settings_place

@@ -39,7 +39,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.paces.bucket import LARGEST_GUESS, Burst, measured, opening, shown
@@ -47,27 +47,17 @@ from batchrun.model.paces.contest import Contest, Ending
 from batchrun.model.paces.handing_on import TIMES, HandedOn, Learned, Phase, ago, all_ago
 from batchrun.model.paces.holding import LEAST_HOLD, SHORTEST_SPAN, Curve, curve
 from batchrun.model.paces.noise import Noise
-from batchrun.model.paces.search import JITTER, Search
+from batchrun.model.paces.rates import AUTO, SLOWEST, USUAL_RATE, Rate
+from batchrun.model.paces.search import KNOCKS, Search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-#: Calls per second that are supposed where nothing is known (healthomics.md, 1.1 and 1.2).
-USUAL_RATES: Final = {"StartRun": 5.0}
-USUAL_RATE: Final = 10.0
-#: No pace is ever slower, so that it can find out that things got better: one call in 30 s.
-SLOWEST: Final = 1 / 30
 
 #: Seconds of lateness that may be caught up on where the burst is not known, so that a busy loop does not
 #: lose pace. Not a burst: at 5 calls per second it is a tenth of a turn.
 _CATCH_UP: Final = 0.02
 #: OPENING: successes for each further call in the air.
 _OPENING_STEP: Final = 16
-#: Where the search begins, as a share of what is supposed, and of what the opening's own pace shows.
-_BELOW_SUPPOSED: Final = 0.8
-_BELOW_OPENING: Final = 0.7
-#: SEARCHING: calls per second while nothing passes, unless it was slower before: few, and yet soon enough.
-_KNOCKS: Final = 1 / 8
 #: How fast the memory of a limit fades until then, and the share of it below which the pace is starved.
 _FADING: Final = 0.9
 _STARVED: Final = 1 / 8
@@ -79,25 +69,6 @@ _CREDIT: Final = 16
 _NARROW: Final = 80
 #: Calls whose times are remembered to measure by.
 _MEMORY: Final = 512
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """What the user asked for: a bound, or to find out."""
-
-    most: float = math.inf  #: calls per second that are never exceeded
-    is_paced: bool = True  #: False: as fast as answers come, up to the first refusal
-
-    @property
-    def is_auto(self) -> bool:
-        """Whether the limit is for us to find."""
-        return self.is_paced and math.isinf(self.most)
-
-
-AUTO: Final = Rate()
-UNLIMITED: Final = Rate(is_paced=False)
-#: Bounds that are the same whatever was asked for: one such call starts up to 100,000 runs.
-FIXED_RATES: Final = {"StartRunBatch": Rate(most=1.0)}
 
 
 class Pace:
@@ -343,17 +314,15 @@ class Pace:
 
     def _leave(self, ending: Ending | None) -> None:
         """Go on without others, where a contest ended."""
-        if ending is None:
-            return
-        self._passed = self._pressed = 0
-        match ending:
-            case Ending.CALM:
-                self._hold(self._contest.top, self._contest.top, _CREDIT)
-            case Ending.ALONE:
-                self._limit = self._contest.sure
-                self._seek(Search(rate=self._limit, passed=self._limit))
-            case Ending.HOPELESS:  # pragma: no branch (there is no other)
-                self._fall(_KNOCKS)
+        if ending is not None:
+            self._passed = self._pressed = 0
+        if ending is Ending.CALM:
+            self._hold(self._contest.top, self._contest.top, _CREDIT)
+        elif ending is Ending.ALONE:
+            self._limit = self._contest.sure
+            self._seek(Search(rate=self._limit, passed=self._limit))
+        elif ending is Ending.HOPELESS:
+            self._fall(KNOCKS)
 
     @property
     def _calls_since(self) -> int:
@@ -372,15 +341,13 @@ class Pace:
         if self._quota is not None:
             self._hold(self._quota, self._quota, _NARROW if self._burst.is_one else _CREDIT)
             return
-        own_pace = full.calls / full.seconds
-        rate = min(max(self._supposed * _BELOW_SUPPOSED, full.calls / 2), own_pace * _BELOW_OPENING)
-        self._seek(Search(rate=rate))
+        self._seek(Search.opened(full.calls, full.seconds, likely=self._supposed))
 
     def _remembered(self, rate: float) -> float:
         """Return what is still believed of the limit, after a refusal at *rate* that did not measure it."""
         if self._passed:  # what stops again where some calls pass is a limit
             return min(self._limit, rate) or (rate if rate < self._supposed / 2 else 0.0)
-        return self._limit * (_FADING if rate > _KNOCKS else 1)  # somebody may be in the way
+        return self._limit * (_FADING if rate > KNOCKS else 1)  # somebody may be in the way
 
     def _go_up(self, shown: float) -> None:
         """Try more, after a call that passed at the rate that is *shown*, or hold what passed."""
@@ -406,14 +373,9 @@ class Pace:
 
     def _fall(self, rate: float) -> None:
         """Search below a *rate* at which few calls passed, or none."""
-        below = rate / 2
-        if self._burst.is_one:  # half a whole number is one, too
-            below = rate * (1 - JITTER) * (1 - 1 / (2 * self._passed + 2))
         is_far = rate < (self._limit or self._supposed) / 4  # others may let go again
-        if not self._passed:
-            below = max(below, min(rate, _KNOCKS))
-        is_bound = below < rate and not is_far
-        self._seek(Search(rate=below, refused=rate if is_bound else math.inf))
+        fallen = Search.fallen(rate, passed=self._passed, stores_nothing=self._burst.is_one)
+        self._seek(replace(fallen, refused=math.inf) if is_far else fallen)
 
     def _seek(self, search: Search) -> None:
         """Go on searching, unless a bucket of one leaves nothing to try."""

@@ -32,6 +32,11 @@ _LONGEST_STEP: Final = 5.0
 #: now a little longer and now a little less, and a call must not come too soon.
 _SAME: Final = 0.01
 JITTER: Final = 0.005
+#: Where it begins, as a share of what is supposed, and of what the opening's own pace shows.
+_BELOW_SUPPOSED: Final = 0.8
+_BELOW_OPENING: Final = 0.7
+#: Calls per second while nothing passes, unless it was slower before: few, and yet soon enough.
+KNOCKS: Final = 1 / 8
 #: A call shows a rate that is so much lower than the one that is tried all the same: it left a little late.
 _LATE: Final = 1.03
 
@@ -48,6 +53,20 @@ class Search:
     def of(cls, rate: float, passed: float, refused: float | None) -> Search:
         """Return the search of which these are the facts."""
         return cls(rate=rate, passed=passed, refused=math.inf if refused is None else refused)
+
+    @classmethod
+    def opened(cls, calls: int, seconds: float, *, likely: float) -> Search:
+        """Return where it begins after an opening of so many *calls*; *likely* is the usual limit."""
+        return cls(rate=min(max(likely * _BELOW_SUPPOSED, calls / 2), calls / seconds * _BELOW_OPENING))
+
+    @classmethod
+    def fallen(cls, rate: float, *, passed: int, stores_nothing: bool) -> Search:
+        """Return what to try below a *rate* at which so few calls *passed*, or none."""
+        # Half a whole number is one, too.
+        below = rate * (1 - JITTER) * (1 - 1 / (2 * passed + 2)) if stores_nothing else rate / 2
+        if not passed:
+            below = max(below, min(rate, KNOCKS))
+        return cls(rate=below, refused=rate if below < rate else math.inf)
 
     @property
     def facts(self) -> tuple[float, float, float | None]:

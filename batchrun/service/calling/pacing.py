@@ -15,7 +15,8 @@ import anyio
 import structlog
 
 from batchrun.errors import OutcomeUnknownError, ThrottledError
-from batchrun.model.paces.pace import FIXED_RATES, USUAL_RATE, USUAL_RATES, Pace, Rate
+from batchrun.model.paces.pace import Pace
+from batchrun.model.paces.rates import FIXED_RATES, USUAL_RATE, USUAL_RATES, Rate
 from batchrun.ports.stored import Commons
 from batchrun.service.calling.shared_turns import SharedTurns, TurnTimes
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from botocore import exceptions as boto
 
 from batchrun.errors import NotFoundError, ThrottledError
-from batchrun.model.paces.pace import UNLIMITED, Pace
+from batchrun.model.paces.pace import Pace
+from batchrun.model.paces.rates import UNLIMITED
 from batchrun.ports.objects import Sight
 from batchrun.service.calling.call_retries import CallRetries, RetrySettings
 from batchrun.service.calling.one_try import one_try
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.errors import CallError
-    from batchrun.model.paces.pace import Rate
+    from batchrun.model.paces.rates import Rate
     from batchrun.ports.objects import InputPlace
     from batchrun.service.login import Login
 

@@ -14,7 +14,7 @@ from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, json_document, limits, load
 from batchrun.manifest.lanes.lane import KEYS, written
 from batchrun.model.lanes import Lane
-from batchrun.model.paces.pace import AUTO, UNLIMITED, Rate
+from batchrun.model.paces.rates import AUTO, UNLIMITED, Rate
 from batchrun.model.spec import Json
 from batchrun.model.texts.queue_names import queue_in
 from tests.manifest.conftest import SETS

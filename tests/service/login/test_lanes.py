@@ -18,7 +18,7 @@ from botocore.tokens import SSOTokenProvider
 from batchrun.clock import SystemClock
 from batchrun.errors import ServiceUnusableError, UsageError
 from batchrun.model.lanes import Lane
-from batchrun.model.paces.pace import UNLIMITED
+from batchrun.model.paces.rates import UNLIMITED
 from batchrun.service.client import connect
 from batchrun.service.login import Login, Logins
 from batchrun.service.session import identity_client

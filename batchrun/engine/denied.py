@@ -14,10 +14,10 @@ from batchrun.model.entries.recovery import Match
 from batchrun.model.planning.verdicts import CONFLICT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from batchrun.errors import CallError
-    from batchrun.model.entries.entry import Entry
+    from batchrun.model.entries.entry import Entry, Run
     from batchrun.model.entries.recovery import Judgement
     from batchrun.model.submissions.submission import OpenSubmission
 
@@ -77,6 +77,24 @@ def not_settled(doubts: Sequence[Entry], submissions: Sequence[OpenSubmission]) 
     return ServiceUnusableError(
         f"{rows} may have been started, '{first.id}' first, and neither {start} nor a look for its run has "
         f"an answer that says so ({why}); nothing is lost, and nothing is started twice: {cure}"
+    )
+
+
+def not_told(unheard: Mapping[str, tuple[Run, CallError]]) -> ServiceUnusableError:
+    """Make the error that ends a launch which is not told how its last runs are, one at least."""
+    return ServiceUnusableError(
+        f"{in_vain(unheard)}; everything else is done, nothing is lost, and a run that is going continues: "
+        "run the same command again once the service answers"
+    )
+
+
+def in_vain(unheard: Mapping[str, tuple[Run, CallError]]) -> str:
+    """Say of which runs, by entry, the service tells nothing, and why; one at least."""
+    entry_id, (run, error) = next(iter(unheard.items()))
+    which = "1 row" if len(unheard) == 1 else f"{len(unheard)} rows"
+    return (
+        f"of the run of {which}, '{entry_id}' first (run {run.id}), nothing is told, asked again and again "
+        f"({error.operation}: {error.code}: {error.message})"
     )
 
 

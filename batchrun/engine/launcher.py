@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import structlog
 
-from batchrun.engine.denied import not_settled
+from batchrun.engine.denied import in_vain, not_settled, not_told
 from batchrun.engine.lanes.runner import Runner
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.recorder import Recorder
-from batchrun.errors import BatchrunError, InputError, ServiceUnusableError
+from batchrun.errors import BatchrunError, InputError, OutcomeUnknownError, ServiceUnusableError
 from batchrun.model.entries.events import Accepted, Failed, Intended
 from batchrun.model.entries.states import State, is_known_status
 from batchrun.model.paces.quotas import Quotas
@@ -163,7 +163,7 @@ class Launcher:
         if self._tally.waiting:
             await self._count()  # what left the manifest while it was on its way is not sent any more
         if stop is Stop.FINISHED and self._tally.open:
-            left = await self._left_in_lanes() or await self._left_in_doubt()
+            left = await self._left_in_lanes() or await self._left_in_doubt() or self._left_unheard()
             if left is not None:
                 raise left
         return stop
@@ -205,6 +205,11 @@ class Launcher:
             doubts += [entry for entry in page if entry.code not in HELD]
         submissions = await self._recorder.open_submissions() if doubts else ()
         return not_settled(doubts, submissions) if doubts else None
+
+    def _left_unheard(self) -> ServiceUnusableError | None:
+        """Say of which runs nobody tells how they are, that the launch waits no longer."""
+        unheard = self._runner.unheard
+        return not_told(unheard) if unheard and self._limits.mode is Mode.WATCH else None
 
     def drain(self, stop: Stop = Stop.SIGNAL) -> None:
         """Start nothing more; end when what is in the air has been answered and recorded."""
@@ -296,7 +301,11 @@ class Launcher:
             self.abandon()
 
     def _as_late(self, error: BatchrunError) -> BatchrunError:
-        """Return an error that does not say that nothing was started, where something was."""
+        """Return an error that names the runs of which nothing is told, and says if something was started."""
+        unheard = self._runner.unheard.items()
+        silent = {entry_id: one for entry_id, one in unheard if isinstance(one[1], OutcomeUnknownError)}
+        if isinstance(error, ServiceUnusableError) and silent:
+            return ServiceUnusableError(f"{error}; {in_vain(silent)}")
         if isinstance(error, InputError) and self._has_started:
             return ServiceUnusableError(f"{error}; runs started meanwhile continue")
         return error

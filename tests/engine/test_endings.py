@@ -163,6 +163,42 @@ async def test_one_row_of_which_nobody_tells_the_run_holds_up_no_other_and_is_to
     assert anyio.current_time() < IN_TIME
 
 
+@pytest.mark.parametrize("fault", ["AccessDeniedException", "ConflictException", "InternalServerException"])
+async def test_a_run_of_which_nothing_is_told_is_named_and_holds_up_no_other(tmp_path, fault):
+    async with bench(tmp_path) as it:
+        await it.launch(rows(4), mode=Mode.DETACH)
+        it.simulator.script(*parse_faults(f"GetRun:{fault}@cohort-row-0002"))
+        async with reconnected(it):
+            run = (await it.entries())["row-0002"].run
+            assert run is not None
+            with pytest.raises(ServiceUnusableError, match=rf"row-0002.*{run.id}.*{fault}"):
+                await it.launch(rows(4))
+        assert anyio.current_time() < IN_TIME
+        states = {id: entry.state for id, entry in (await it.entries()).items()}
+        assert states.pop("row-0002") is State.ACTIVE
+        assert set(states.values()) == {State.SUCCEEDED}
+        it.simulator.faults.replace(())
+        async with reconnected(it):
+            await it.launch(rows(4))
+        await it.assert_agreement()
+
+
+async def test_a_run_that_is_told_again_is_waited_for(tmp_path):
+    hours = simulated(durations=Durations(running=Span(mean=5_000)))
+    async with bench(tmp_path, hours) as it:
+        it.simulator.script(*parse_faults("GetRun:AccessDeniedException@cohort-row-0000"))
+
+        async def heal() -> None:
+            await anyio.sleep(600)
+            it.simulator.faults.replace(())
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(heal)
+            stop, _ = await it.launch(rows(2))
+        assert stop is Stop.FINISHED
+        await it.assert_agreement()
+
+
 async def test_a_service_that_starts_again_is_used_by_the_launch_that_waits_for_its_runs(tmp_path):
     def spoil(operation: str, said: Any) -> Any:
         is_away = 60 < anyio.current_time() < 3_600

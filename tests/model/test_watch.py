@@ -30,7 +30,7 @@ def entry(number: int, **fields) -> Entry:
 def watch(
     count: int, way: Way = Way.AUTO, *, is_once: bool = False, since: float = -100.0, **fields
 ) -> Watch:
-    made = Watch(WatchPolicy(), way, listing_lag=LAG, is_once=is_once)
+    made = Watch(WatchPolicy(), way, listing_lag=LAG, is_once=is_once, patience=900.0)
     for number in range(count):
         made.add(entry(number, **fields), since=since, due=0.0)
     return made
@@ -164,7 +164,7 @@ def test_a_look_that_fails_in_between_comes_again_by_the_usual_pace():
 
 
 def test_one_pass_looks_at_what_an_answer_called_gone_although_it_is_listed():
-    made = Watch(WatchPolicy(), Way.LIST, listing_lag=LAG, is_once=True)
+    made = Watch(WatchPolicy(), Way.LIST, listing_lag=LAG, is_once=True, patience=900.0)
     made.add(missed(entry(0), 0), since=-100, due=0)
     made.add(entry(1), since=-100, due=0)
     assert looks(made.plan(now=0, room=0)) == []

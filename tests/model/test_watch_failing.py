@@ -7,6 +7,7 @@ from itertools import pairwise
 from batchrun.model.planning.actions import Look, Sweep
 from batchrun.model.planning.stimuli import SweepFailed, Swept
 from batchrun.model.planning.sweeps import Way
+from batchrun.model.planning.watch import Watch
 from tests.builders import at
 from tests.model.test_watch import looks, shown, sweep_of, swept, watch
 
@@ -103,3 +104,39 @@ def test_failed_looks_come_ever_later():
         now = wake
     assert gaps[:5] == sorted(gaps[:5])
     assert gaps[-1] > 5 * gaps[0]
+
+
+def asked_in_vain(made: Watch, *, until: float) -> list[float]:
+    """Let all looks fail until then; return when they were made."""
+    now, asked = 0.0, []
+    while now < until:
+        for action in made.plan(now=now, room=32):
+            if isinstance(action, Look):
+                asked.append(now)
+                made.looked(action.entry, now=now, failed=True, is_going=True)
+        now = max(now + 0.01, made.wake_at(32) or now)
+    return asked
+
+
+def test_a_run_of_which_nothing_is_told_is_looked_at_on_and_not_waited_for():
+    made = watch(1)
+    asked_in_vain(made, until=890)
+    assert made.is_waited_for
+    assert asked_in_vain(made, until=1_100)
+    assert not made.is_waited_for
+    (look,) = made.plan(now=2_000, room=32)
+    assert isinstance(look, Look)
+    assert made.is_waited_for, "what is in the air may tell"
+    made.looked(look.entry, now=2_000, failed=False, is_going=True)
+    assert made.is_waited_for
+    assert len(made) == 1
+
+
+def test_a_listing_that_shows_it_tells_of_a_run_too():
+    made = watch(1, Way.LIST)
+    sweep = sweep_of(made.plan(now=0, room=0))
+    made.sweep_failed(SweepFailed(sweep=sweep, is_denied=False), now=1)
+    asked_in_vain(made, until=1_500)
+    assert not any(isinstance(action, Look) for action in made.plan(now=1_500, room=0))
+    made.swept(Swept(sweep=sweep, listed=shown(0), calls=1), now=1_500, at=at(1_500))
+    assert made.is_waited_for

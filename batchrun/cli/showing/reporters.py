@@ -82,7 +82,8 @@ class Reporter(ABC):
         self._failed_looks[entry.id] += 1
         is_worth_a_word = self._failed_looks[entry.id] in _FAILED_LOOKS_TOLD
         level = log.warning if is_worth_a_word else log.debug
-        level("look_failed", **bound(entry), code=error.code, times=self._failed_looks[entry.id])
+        why = {"code": error.code, "message": error.message}
+        level("look_failed", **bound(entry), **why, times=self._failed_looks[entry.id])
 
     def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
         """Take note of which tasks failed in a run."""

@@ -35,10 +35,12 @@ from batchrun.model.planning.actions import (
 from batchrun.model.planning.stimuli import RatesLearned
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import TypeAlias
 
     from batchrun.engine.in_lane import Common
     from batchrun.engine.parts import LaneLink
+    from batchrun.model.entries.entry import Run
     from batchrun.model.planning.stimuli import Acted, Followed, SubmittedTogether, SweepFailed, Swept
     from batchrun.ports.service import Submitter
 
@@ -72,6 +74,11 @@ class LaneRunner:
     def is_full(self) -> bool:
         """Whether its account's quota was full at the last try, and the next is not due yet."""
         return self._clock.monotonic() < self._full_until
+
+    @property
+    def unheard(self) -> Mapping[str, tuple[Run, CallError]]:
+        """Runs that the last look told nothing of, and why, by entry."""
+        return self._looker.unheard
 
     def rates(self) -> RatesLearned | None:
         """Return how many calls per second can be counted on, where that is news."""

@@ -41,6 +41,9 @@ class Looker(InLane):
         super().__init__(link, common)
         self._observer = common.observer
         self._denials = Denials()
+        self.unheard: dict[
+            str, tuple[Run, CallError]
+        ] = {}  #: runs that the last look told nothing of, by entry
         self._absences = Absences(link, self._limits, self._clock)
 
     async def look(self, action: Look | Cancel) -> Acted:
@@ -81,11 +84,13 @@ class Looker(InLane):
                 event = await self._seen(entry, entry.run)
                 is_answered = True
             except CallError as error:
+                self.unheard[entry.id] = entry.run, error
                 self._observer.look_failed(entry, error)
                 if isinstance(error, AccessDeniedError) and self._denials.denied(entry.id):
                     raise not_permitted("GetRun", error) from error
         if not is_answered:
             return None
+        self.unheard.pop(entry.id, None)
         return entry if event is None else await self._outcomes.record(entry, event)
 
     async def _seen(self, entry: Entry, run: Run) -> Event | None:

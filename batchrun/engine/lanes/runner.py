@@ -8,6 +8,7 @@ what is done in one lane (``lane_runner``), any decision (``model``), what belon
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -67,6 +68,8 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.engine.parts import LaneLink, LaunchParts, Observer
     from batchrun.engine.recorder import Recorder
+    from batchrun.errors import CallError
+    from batchrun.model.entries.entry import Run
     from batchrun.model.planning.actions import Action
     from batchrun.model.planning.proofs import TakenOver
     from batchrun.model.planning.stimuli import Stimulus
@@ -132,6 +135,11 @@ class Runner:
         full = {name: LaneTrouble.FULL for name, lane in self._lanes.items() if name and lane.is_full}
         waiting = dict.fromkeys(self._paused, LaneTrouble.WAITS)
         return full | waiting | dict.fromkeys(self.stopped, LaneTrouble.STOPPED)
+
+    @property
+    def unheard(self) -> Mapping[str, tuple[Run, CallError]]:
+        """Runs that the last look told nothing of, and why, by entry."""
+        return dict(chain.from_iterable(lane.unheard.items() for lane in self._lanes.values()))
 
     async def begin(self, *, will_start: bool) -> None:
         """See which proofs and paces of earlier launches, and runs of others, count; before :meth:`run`."""

@@ -73,6 +73,7 @@ class LanePlan:
             limits.way,
             listing_lag=limits.listing_lag,
             is_once=limits.mode is Mode.ONCE,
+            patience=limits.longest_silence,
             lane=lane.name,
         )
         self.is_stopped = False
@@ -179,10 +180,10 @@ class LanePlan:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way, to be settled, watched, or could be sent."""
+        """Whether nothing is under way, or to be settled, waited for, or could be sent."""
         if self.is_stopped:
             return self.in_air == 0
-        return not self.watch and self.sending.is_idle and self.batching.is_idle
+        return not self.watch.is_waited_for and self.sending.is_idle and self.batching.is_idle
 
     @property
     def ids(self) -> list[str]:

@@ -9,6 +9,9 @@ two ways do not exclude each other, a listing that lags, misses or fails costs c
 and changing the way needs no handing over. A run that an answer called gone is looked at once more after the
 lag, whatever sweeps show.
 
+A run of which nothing was told for as long as a launch has patience is *late*: it is looked at on, and
+nothing waits for it.
+
 A run that a message says has ended (:mod:`announcing`) is due at once. While messages are relied on, waits
 and sweeps are longer by a factor; when they are not any more, all have their own times again.
 
@@ -30,6 +33,7 @@ from batchrun.model.planning.actions import Look, Sweep
 from batchrun.model.planning.announcing import Announcements
 from batchrun.model.planning.listing import after_listing, shows_going
 from batchrun.model.planning.sweeps import InRunBatches, Sweeps
+from batchrun.model.planning.verdicts import Silences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,6 +64,7 @@ class _Watched:
     listed_at: float | None = None  #: when the last sweep that showed it began
     is_in_air: bool = False
     is_wanted: bool = False  #: somebody waits for a look at this run
+    is_late: bool = False  #: looks have told nothing for long
 
     @property
     def is_alone(self) -> bool:
@@ -77,6 +82,7 @@ class Watch:
         *,
         listing_lag: float,
         is_once: bool,
+        patience: float,
         lane: str | None = None,
     ) -> None:
         self._lane = lane
@@ -84,6 +90,7 @@ class Watch:
         self._sweeps = Sweeps(policy, way, is_once=is_once)
         self._listing_lag = listing_lag
         self._is_once = is_once  #: each run is looked at, or listed, once
+        self._silences = Silences(patience)
         self._watched: dict[str, _Watched] = {}
         self._run_ids: Counter[str] = Counter()
         self._by_uuid: dict[str, str] = {}  #: ids of entries
@@ -196,6 +203,10 @@ class Watch:
             self._drop(one)
             return
         one.entry = entry
+        if failed:
+            one.is_late = self._silences.has_lasted(entry.id, now)
+        else:
+            self._heard(one)
         one.asked_at = one.asked_at if failed else now
         one.tries += 1
         one.failures = one.failures + 1 if failed else 0
@@ -221,6 +232,7 @@ class Watch:
                 self._miss(one, now, is_stranger=item is not None)
                 continue
             one.listed_at = sweep.begun
+            self._heard(one)
             self.was_listed = True
             if item.batch_id is not None:
                 self._run_batches.learn(one.entry.id, item.batch_id)
@@ -236,6 +248,11 @@ class Watch:
         """Take back a sweep that came to nothing: look at each run until listing may work again."""
         self._sweeps.failed(failed, now)
         self._choose(now)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether one of them is not late, or something is under way."""
+        return bool(self.in_air) or any(not one.is_late for one in self._watched.values())
 
     @property
     def ids(self) -> frozenset[str]:
@@ -339,7 +356,12 @@ class Watch:
         heapq.heappop(self._queue)
         return self._watched[first[2]]
 
+    def _heard(self, one: _Watched) -> None:
+        one.is_late = False
+        self._silences.answered(one.entry.id)
+
     def _drop(self, one: _Watched) -> None:
+        self._heard(one)
         del self._watched[one.entry.id]
         self._by_uuid.pop(_uuid(one.entry), None)
         self._groups[one.run_group] -= 1

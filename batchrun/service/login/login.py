@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _USUAL: Final = Limits()
 #: As those of AWS are written, and those of what stands in for it.
 _REGION: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+#: As us-east-1a is, of us-east-1: no region ends so.
+_ZONE: Final = re.compile(r"([a-z]{2}(?:-[a-z]+)+-[0-9])[a-z]")
 
 
 class Logins:
@@ -122,10 +124,10 @@ class Login:
             region = self.target.region or configured_region(self.session)
         except BotoCoreError as error:
             raise explained(error, None, self._credentials.origin) from error
-        if region and not _REGION.fullmatch(region):
-            raise UsageError(
-                f"{self._region_place(region)}: {region!r} is not a region; give one such as us-east-1"
-            )
+        zone = _ZONE.fullmatch(region or "")
+        if region and (zone or not _REGION.fullmatch(region)):
+            place, one = self._region_place(region), "us-east-1" if zone is None else zone[1]
+            raise UsageError(f"{place}: {region!r} is not a region; give one such as {one}")
         return region
 
     def _region_place(self, region: str) -> str:

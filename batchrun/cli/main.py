@@ -16,7 +16,7 @@ from batchrun.cli import signals
 from batchrun.cli.command import HELP, Option
 from batchrun.cli.exits import MEANINGS, Exit, exit_code
 from batchrun.cli.settings.names import take_file
-from batchrun.cli.speak import complain, hint, let_libraries_log, printable, spell_out, write
+from batchrun.cli.speak import complain, explain, hint, let_libraries_log, printable, spell_out, write
 from batchrun.errors import BatchrunError, ManifestError, ManifestWarning
 from batchrun.version import __version__
 
@@ -50,9 +50,6 @@ _FOLDERS: Final = {"costs": "costs.verb", "manifest": "making.verb"}
 #: Objects more, after which Python looks for such as only refer to each other; its own number is 700. Few are
 #: made here, and looking for them took a twelfth of a launch's time.
 _LOOKED_THROUGH: Final = 10_000
-_EPILOG: Final = "\b\nExit codes:\n" + "\n".join(
-    f"  {code.value:>2}  {text}" for code, text in MEANINGS.items()
-)
 
 
 class _Verbs(click.Group):
@@ -71,6 +68,10 @@ class _Verbs(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Verbs"):
             formatter.write_dl(list(_VERBS.items()))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code.value), text) for code, text in MEANINGS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -92,7 +93,6 @@ class _Verbs(click.Group):
 
 @click.group(
     cls=_Verbs,
-    epilog=_EPILOG,
     context_settings=HELP,
     params=[
         Option(["--config"], metavar="FILE", help="Read defaults for options from this TOML file."),
@@ -160,7 +160,7 @@ def _end(error: BaseException) -> int:
         case SystemExit(code=int(code)):
             return code
         case ManifestError():
-            complain(str(error))
+            explain(str(error))
             complain(f"batchrun: {_counted(error)}; nothing was submitted")
             return Exit.INPUT
         case BatchrunError() if exit_code(error) is not Exit.DEFECT:

@@ -14,6 +14,7 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -54,6 +55,26 @@ def say(text: str, *, hang: int | None = None) -> None:
 def complain(text: str, *, hang: int | None = None) -> None:
     """Write a line on stderr, as ``say`` does on stdout."""
     write(sys.stderr, _for_whom(sys.stderr, printable(text), hang) + "\n")
+
+
+#: A command within a text, up to what is said of another.
+_COMMAND: Final = re.compile(r"(?<=run: )(batchrun .*?)(?:; (?=for one run, |if they are )|$)")
+
+
+def explain(text: str) -> None:
+    """
+    Write problems on stderr, a line for each; a terminal gets them broken between words.
+
+    A command there stands whole on a line of its own, so that it can be copied.
+    """
+    for line in text.split("\n"):
+        if not is_terminal(sys.stderr):
+            complain(line)
+            continue
+        first, *others = filter(None, map(str.strip, _COMMAND.split(line)))
+        complain(first, hang=2)
+        for part in others:
+            complain(f"  {part}", hang=None if part.startswith("batchrun ") else 2)
 
 
 def emit(message_type: str, **facts: Any) -> None:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from batchrun.cli.speak import emit, fitted, poured, say, spell_out, write
+from batchrun.cli.speak import emit, explain, fitted, poured, say, spell_out, write
 
 LINE = "  failed    FAILED s001 RUN_TASK_FAILED: see s3://bucket/a/very/long/place/without-any-gap and go on"
 
@@ -40,3 +40,41 @@ def test_nothing_is_lost_for_want_of_a_character(monkeypatch, encoding):
     with poured(lambda _place, error: error) as stdout:
         stdout.write("id\n\u6f22\n")
     assert out.getvalue().endswith("id\n\u6f22\n".encode())  # as a file would have it
+
+
+class Narrow(io.StringIO):
+    """A terminal of 40 columns."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "a.csv:1: id: this is no manifest but a sheet; then run: batchrun check a.csv --mark ';' -i b",
+            [
+                "a.csv:1: id: this is no manifest but a",
+                "  sheet; then run:",
+                "  batchrun check a.csv --mark ';' -i b",
+            ],
+        ),
+        (
+            "x: for all rows, run: batchrun check M; for one run, run: batchrun check --each-file x\nsecond",
+            [
+                "x: for all rows, run:",
+                "  batchrun check M",
+                "  for one run, run:",
+                "  batchrun check --each-file x",
+                "second",
+            ],
+        ),
+    ],
+)
+def test_on_a_terminal_a_command_stands_on_a_line_of_its_own(monkeypatch, text, told):
+    monkeypatch.setenv("COLUMNS", "40")
+    for stream, wanted in ((Narrow(), told), (io.StringIO(), text.split("\n"))):
+        monkeypatch.setattr("sys.stderr", stream)
+        explain(text)
+        assert stream.getvalue() == "".join(f"{line}\n" for line in wanted)

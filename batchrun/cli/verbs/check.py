@@ -14,7 +14,7 @@ from batchrun.cli.command import flag, group, verb
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import READ_RATE, STRICT, EngineOptions, Output, Service
 from batchrun.cli.signals import run_async
-from batchrun.cli.speak import complain, counted, emit, is_terminal, say, seconds
+from batchrun.cli.speak import complain, counted, emit, explain, is_terminal, say, seconds
 from batchrun.cli.verbs.planned import PlannedEngine, limits, retry_facts, tell_retries
 from batchrun.errors import ManifestError, UsageError
 from batchrun.model.planning.limits import Limits
@@ -198,7 +198,7 @@ def _raise_any(answers: Answers, *, as_json: bool) -> None:
             emit_problems(error)
         if broken is None:
             raise
-        complain(str(error))
+        explain(str(error))
     if broken is not None:
         raise broken
 

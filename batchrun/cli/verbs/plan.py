@@ -298,7 +298,8 @@ def _tell(manifest: Manifest, found: Compared, ahead: Ahead) -> None:
     sync, to_come = found.sync, found.to_come
     say(
         f"{manifest.batch}: {counted(sync.rows, 'row')}: {sync.new} new, "
-        f"{sync.unchanged} unchanged, {sync.changed} changed, {sync.gone} gone from the manifest"
+        f"{sync.unchanged} unchanged, {sync.changed} changed, {sync.gone} gone from the manifest",
+        hang=2,
     )
     _tell_differences(found)
     _tell_calls(ahead)
@@ -325,11 +326,11 @@ def _tell_differences(found: Compared) -> None:
     if (stop := found.why_stopped) is not None:
         say(f"  run stops: {stop}", hang=4)
     if sync.changed:
-        say("  run refuses changed rows unless given --changed keep or --changed resubmit")
+        say("  run refuses changed rows unless given --changed keep or --changed resubmit", hang=4)
 
 
 def _tell_calls(ahead: Ahead) -> None:
-    say(f"to submit: {ahead.to_submit}, to settle: {ahead.to_settle}, to watch: {ahead.to_watch}")
+    say(f"to submit: {ahead.to_submit}, to settle: {ahead.to_settle}, to watch: {ahead.to_watch}", hang=2)
     if ahead.lanes is not None:
         say(f"StartRun calls: {ahead.calls}, {seconds(ahead.seconds)} or more")
         _tell_engine(ahead)
@@ -337,11 +338,11 @@ def _tell_calls(ahead: Ahead) -> None:
             say(line, hang=2)
         return
     pace = f"{ahead.whose_rate}{ahead.rate:g} per second"
-    say(f"StartRun calls: {ahead.calls}, {seconds(ahead.calls / ahead.rate)} at {pace}")
+    say(f"StartRun calls: {ahead.calls}, {seconds(ahead.calls / ahead.rate)} at {pace}", hang=2)
     _tell_engine(ahead)
     whose = "the account's quota" if ahead.is_own else "the usual quota; --online asks for the account's"
     most = f"{limits(ahead.at_once)}{_rounds(ahead.to_submit, ahead.at_once)}"
-    say(f"active at once: at most {most} (by {whose})")
+    say(f"active at once: at most {most} (by {whose})", hang=2)
 
 
 def _tell_engine(ahead: Ahead) -> None:

@@ -250,6 +250,18 @@ async def test_a_login_has_a_deadline_whatever_it_asks(monkeypatch, tmp_path):
         assert anyio.current_time() == pytest.approx(15, abs=1)
 
 
+@pytest.mark.parametrize("page", [b"<html><body>Sign in</body></html>", b"", b"{}"])
+async def test_a_page_in_the_place_of_sts_is_no_setting_to_correct(page, monkeypatch, tmp_path):
+    """Seen: 'the credentials cannot be read (KeyError: 'AssumeRoleResult'); correct that'."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(role_to_assume(tmp_path)))
+    async with Stranger(always(whole(200, page, {"Content-Type": "text/html"}))).served() as sts:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
+        told = r"profile 'role' .* has no credentials .*, as a proxy's page has none; check the network"
+        with pytest.raises(ServiceUnusableError, match=told):
+            async with connected(profile="role"):
+                pass
+
+
 async def test_a_call_has_a_deadline_its_signature_included():
     begun = anyio.current_time()
     with pytest.raises(OutcomeUnknownError, match=r"CallTimeout.*signature included"):

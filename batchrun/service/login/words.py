@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from batchrun.errors import LoginSettingError, ServiceUnusableError, UsageError
 from batchrun.model.texts.foreign import masked, shortened
@@ -32,6 +33,7 @@ _TRUST: Final = (
 )
 _SSO_OVER: Final = "the AWS SSO session has expired"
 _CORRECT: Final = f"correct it, or {_ANOTHER}"
+_NETWORK: Final = f"check the network, or {_ANOTHER}"
 _OTHER_PROFILE: Final = f"correct that, or {_ANOTHER}"
 
 _SETTINGS: Final = (
@@ -45,6 +47,10 @@ _SETTINGS: Final = (
 #: Providers of which somebody wrote down all that they read, and of which a login did, by botocore's names.
 _WRITTEN: Final = frozenset({"custom-process", "env", "shared-credentials-file", "config-file"})
 _LOGINS: Final = {"sso": "aws sso login", "login": "aws login"}
+#: What providers take out of answers without a look whether it is there.
+_IN_ANSWERS: Final = frozenset(
+    {"AssumeRoleResult", "AssumeRoleWithWebIdentityResult", "Credentials", "expiresIn", "roleCredentials"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +134,7 @@ def _judged(error: Exception, provider: str | None, origin: Origin) -> _Judgemen
         case _ if isinstance(error, _SETTINGS):
             return _Judgement(what=_cut(error), cure=_CORRECT, is_setting=True)
         case boto.HTTPClientError() | boto.ConnectionError():
-            return _Judgement(what=_cut(error), cure=f"check the network, or {_ANOTHER}")
+            return _Judgement(what=_cut(error), cure=_NETWORK)
         case boto.ClientError():
             return _Judgement(what=_refusal(error), cure=_TRUST if _is_no_loan(error) else _OTHER_PROFILE)
         case TimeoutError() if error.args:
@@ -143,7 +149,11 @@ def _unforeseen(error: Exception, provider: str | None, origin: Origin) -> _Judg
         return _Judgement(what="the credentials have expired", cure=f"renew them, or {_ANOTHER}")
     if isinstance(error, boto.BotoCoreError | OSError):
         return _Judgement(what=_cut(error))
-    what = f"the credentials cannot be read ({type(error).__name__}: {_cut(error)})"
+    told = f"({type(error).__name__}: {_cut(error)})"
+    if isinstance(error, ResponseParserError) or not _IN_ANSWERS.isdisjoint(error.args):
+        what = f"what was answered has no credentials {told}, as a proxy's page has none"
+        return _Judgement(what=what, cure=_NETWORK)
+    what = f"the credentials cannot be read {told}"
     if provider in _LOGINS:
         return _Judgement(what=what, cure=cure(provider, origin))
     return _Judgement(what=what, is_setting=provider in _WRITTEN)

@@ -35,6 +35,7 @@ class Store(ABC):
     called: str  #: what to call the ledger in messages; holds no password
     host: str  #: where this process runs: two that say the same can tell whether the other's process is gone
     schema: int  #: the number of the last migration, as it was opened
+    slice_rows: int | None  #: rows of a manifest that are compared in one go; None: all
     has_locks: bool  #: whether a process shows that it lives by a lock; else its lease alone says so
 
     @abstractmethod

@@ -190,7 +190,7 @@ async def test_frequent_questions_never_scan(ledger, name):
         assert len([step for step in plan if "TEMP B-TREE" in step]) == 2, plan  # to merge two pages
 
 
-@pytest.mark.parametrize("name", ["gone", "gone_ids", "find_places"])
+@pytest.mark.parametrize("name", ["gone_ids", "find_gone"])
 def test_a_manifest_is_held_against_its_batch_as_a_whole_not_row_by_row(empty, name):
     migrate(empty, migrations())
     empty.execute(queries()["make_manifest"])

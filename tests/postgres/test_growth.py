@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from typing import cast
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -16,8 +16,9 @@ from batchrun.ledger.postgres.statements import queries
 from batchrun.ledger.postgres.store import PostgresStore
 from batchrun.ledger.rows import micros
 from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Changed
 from batchrun.ports.stored import Transition
-from tests.ledger.samples import AT, BATCH, accepted, entry_of, filled, intended, steps_of
+from tests.ledger.samples import AT, BATCH, accepted, entry_of, filled, intended, specs, steps_of
 from tests.ledger.submitting import submission
 from tests.postgres.server import emptied
 
@@ -105,6 +106,45 @@ async def test_few_that_are_left_in_a_state_are_found_where_the_server_believes_
         assert len(await held.in_state(State.ACTIVE, limit=50)) == 10
         assert len(await held.in_state(State.ACTIVE, limit=50, after=2994)) == 5
         assert pages["in_state"] < _FEW + 60  # twice; of 300 that the rows are on
+
+
+@pytest.fixture
+def passed_over(monkeypatch):
+    """The rows that each statement met and that did not match, by its name."""
+    found: Counter[str] = Counter()
+    before = PostgresStore._asking
+
+    @contextlib.contextmanager
+    def asking(self, statement, values):
+        sql = queries()[statement]
+        if sql.startswith("INSERT"):
+            with self._connected() as connection, connection.transaction(force_rollback=True):
+                explained = f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}"
+                plan = connection.execute(explained, values or None).fetchone()[0][0]["Plan"]
+            found[statement] += _passed_over(plan)
+        with before(self, statement, values) as cursor:
+            yield cursor
+
+    monkeypatch.setattr(PostgresStore, "_asking", asking)
+    return found
+
+
+def _passed_over(plan: dict[str, Any]) -> int:
+    met = sum(int(plan.get(f"Rows Removed by {one}", 0)) for one in ("Filter", "Join Filter"))
+    return int(plan["Actual Loops"]) * met + sum(map(_passed_over, plan.get("Plans", ())))
+
+
+async def test_a_batch_that_the_server_has_not_heard_of_is_not_gone_through_for_each_row(
+    in_postgres, passed_over
+):
+    ids = [f"id{number:05}" for number in range(400)]
+    async with await open_ledger(in_postgres) as ledger:
+        await filled(ledger, *(f"id{number:05}" for number in range(4_000)))
+        held = await filled(ledger, *ids, batch="second")  # too few to be counted anew
+        passed_over.clear()
+        await held.sync(specs(*ids), changed=Changed.REFUSE, at=AT)
+    assert passed_over["compare_slice"] < 400
+    assert passed_over["keep_works"] == 400
 
 
 async def test_a_step_is_recorded_in_two_messages(in_postgres, monkeypatch):

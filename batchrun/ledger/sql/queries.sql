@@ -239,8 +239,13 @@ SELECT
     count(*) AS rows,
     count(*) - count(entry) AS new,
     coalesce(sum(is_changed), 0) AS changed,
-    coalesce(sum(is_changed * was_sent), 0) AS sent
+    coalesce(sum(is_changed * was_sent), 0) AS sent,
+    coalesce(sum(is_moved), 0) AS moved,
+    coalesce(sum(is_kept), 0) AS kept
 FROM manifest;
+
+-- name: count_entries
+SELECT coalesce(sum(total), 0) FROM entry_counts WHERE batch = :batch;
 
 -- name: changed_ids
 SELECT id FROM manifest WHERE is_changed = 1 ORDER BY position LIMIT 20;
@@ -252,6 +257,23 @@ SELECT id FROM manifest WHERE is_changed = 1 AND was_sent = 1 ORDER BY position 
 SELECT id FROM entries
 WHERE key IN (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry FROM manifest)
 ORDER BY position LIMIT 20;
+
+-- name: find_moved
+-- Known rows go where the manifest has them.
+INSERT INTO places (entry, position, in_manifest)
+SELECT entry, position, 1 FROM manifest WHERE is_moved = 1;
+
+-- name: find_gone
+-- They follow after all rows, in the order they had.
+INSERT INTO places (entry, position, in_manifest)
+SELECT key, place, 0 FROM (
+    SELECT
+        key, position, in_manifest,
+        (SELECT coalesce(max(position), -1) FROM manifest) + row_number() OVER (ORDER BY position) AS place
+    FROM entries
+    WHERE key IN (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry FROM manifest)
+) AS gone
+WHERE position <> place OR in_manifest = 1;
 
 -- name: beyond
 SELECT 1 + coalesce(max(position), 0) FROM (
@@ -275,7 +297,7 @@ FROM manifest WHERE entry IS NULL ORDER BY position;
 
 -- name: add_new_works
 INSERT INTO row_works (entry, work)
-SELECT e.key, m.work FROM manifest AS m CROSS JOIN entries AS e ON e.batch = :batch AND e.position = m.position
+SELECT e.key, m.work FROM manifest AS m CROSS JOIN entries AS e ON e.batch = :batch AND e.position = m.position + 0
 WHERE m.entry IS NULL AND m.work IS NOT NULL;
 
 -- name: keep_works

@@ -38,6 +38,7 @@ class SqliteStore(Store):
     """The store in the file at *path*, made or brought up to date unless it is only to be read."""
 
     database = "SQLite"
+    slice_rows = 2_000  #: few enough to stay in the cache
     has_locks = True
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:

@@ -35,10 +35,6 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Spec
 
 
-#: Rows that are compared in one go: enough to pay, few enough to stay in SQLite's cache.
-_SLICE = 2_000
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """A manifest beside its batch, for as long as the temporary tables live."""
@@ -46,20 +42,22 @@ class Comparison:
     store: Store
     batch: int | None  #: its key; None where there is no such batch yet
     name: str
-    counted: Row  #: how many rows there are, and how many of them are new, changed, and sent and changed
+    counted: (
+        Row  #: how many rows there are, and how many of them are new, changed, sent and changed, and so on
+    )
+    gone: int  #: how many entries the manifest does not have
 
     def summary(self) -> Sync:
         """Return the differences."""
         rows, new, changed = self.counted.rows, self.counted.new, self.counted.changed
-        gone = self.store.value("gone", batch=self.batch)
         return Sync(
             rows=rows,
             new=new,
             unchanged=rows - new - changed,
             changed=changed,
             changed_ids=self._ids("changed_ids") if changed else (),
-            gone=gone,
-            gone_ids=self._ids("gone_ids") if gone else (),
+            gone=self.gone,
+            gone_ids=self._ids("gone_ids") if self.gone else (),
         )
 
     @property
@@ -88,25 +86,30 @@ def compared(
     with store.tables("make_manifest", "drop_manifest"):
         with store.reading():
             _read(store, batch, specs)
-            _weigh(store, name, home)
-            counted = store.one("compared")
-        yield Comparison(store=store, batch=batch, name=name, counted=counted)
+            (counted,) = store.all("compared")
+            if counted.sent and _weigh(store, name, home):
+                (counted,) = store.all("compared")
+            gone = store.value("count_entries", batch=batch) - (counted.rows - counted.new)
+        yield Comparison(store=store, batch=batch, name=name, counted=counted, gone=int(gone))
 
 
 def take_in(comparison: Comparison, batch: int, *, resubmit: bool, at: datetime) -> None:
     """Write what was compared into the batch, within the transaction that is open."""
-    store, name = comparison.store, comparison.name
-    # How many rows change without an event.
-    told = [_place(store, batch), _keep(store, name), store.run("add_new_entries", batch=batch)]
-    store.run("add_new_works", batch=batch)
-    store.run("keep_works", resubmit=resubmit)
+    store, name, counted = comparison.store, comparison.name, comparison.counted
+    # How many rows change without an event. What there is none of is not looked for.
+    told = [_place(comparison, batch), _keep(store, name) if counted.kept else 0]
+    if counted.new:
+        told.append(store.run("add_new_entries", batch=batch))
+        store.run("add_new_works", batch=batch)
+    if counted.new < counted.rows:
+        store.run("keep_works", resubmit=resubmit)
     told.append(store.run("forget_changed_rows", batch=batch))
-    if not resubmit:
+    if counted.sent and not resubmit:
         told.append(store.run("keep_changed_rows"))
     if any(told):
         store.run("forget_written", batch=batch)
     points.reached(Point.SYNCING)
-    for steps in _revisions(store, name, resubmit=resubmit, at=at):
+    for steps in _revisions(store, name, resubmit=resubmit, at=at) if counted.changed else ():
         if resubmit:
             take_back(store, batch, [step.entry.id for step in steps])
         record(store, batch, name, steps)
@@ -125,13 +128,15 @@ def sync(comparison: Comparison, batch: int, *, changed: Changed, at: datetime, 
 
 def _read(store: Store, batch: int | None, specs: Iterable[Spec]) -> None:
     left = begun(specs)
-    while part := list(itertools.islice(left, _SLICE)):
-        try:
+    try:
+        for first in left:
+            part = itertools.chain([first], itertools.islice(left, store.slice_rows))
             store.many("add_spec", map(_values, part))
             store.run("compare_slice", batch=batch)
-        except InvariantError as error:
-            raise InvariantError(f"two rows of the manifest have one id or one position: {error}") from error
-        store.run("empty_slice")
+            store.run("empty_slice")
+        store.run("close_manifest")
+    except InvariantError as error:
+        raise InvariantError(f"two rows of the manifest have one id or one position: {error}") from error
 
 
 def _values(spec: Spec) -> dict[str, Value]:
@@ -146,12 +151,14 @@ def _values(spec: Spec) -> dict[str, Value]:
     }
 
 
-def _weigh(store: Store, name: str, home: str | None) -> None:
-    """Find rows that were sent and ask for the same in their lane, whatever other lanes are offered."""
-    for rows in _pages(store, "rows_to_weigh"):
-        for row in rows:
-            if not asks_otherwise(entry_of(name, row), row.wanted, home):
-                store.run("keep_row", position=row.place)
+def _weigh(store: Store, name: str, home: str | None) -> int:
+    """Find and count rows that were sent and ask for the same in their lane, whatever others are offered."""
+    return sum(
+        store.run("keep_row", position=row.place)
+        for rows in _pages(store, "rows_to_weigh")
+        for row in rows
+        if not asks_otherwise(entry_of(name, row), row.wanted, home)
+    )
 
 
 def _keep(store: Store, name: str) -> int:
@@ -173,8 +180,12 @@ def _pages(store: Store, statement: str, **values: Value) -> Iterator[Sequence[R
         yield rows
 
 
-def _place(store: Store, batch: int) -> int:
-    moved = store.run("find_places", batch=batch)
+def _place(comparison: Comparison, batch: int) -> int:
+    store, moved = comparison.store, 0
+    if comparison.counted.moved:
+        moved += store.run("find_moved")
+    if comparison.gone:
+        moved += store.run("find_gone", batch=batch)
     if moved:
         store.run("step_aside", beyond=store.value("beyond", batch=batch))
         store.run("take_places")

@@ -13,8 +13,8 @@ SET LOCAL idle_in_transaction_session_timeout = '5s';
 BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- name: bound_the_rest
--- What was filled is counted, by a small sample, and gone through as a whole from here on.
-SET LOCAL default_statistics_target = 10;
+-- What was filled is counted, by the smallest sample, and gone through as a whole from here on.
+SET LOCAL default_statistics_target = 1;
 DO $$
 DECLARE
     filled REGCLASS;
@@ -23,8 +23,6 @@ BEGIN
         EXECUTE 'ANALYZE ' || filled;
     END LOOP;
 END $$;
-SET LOCAL enable_hashjoin = on;
-SET LOCAL enable_mergejoin = on;
 SET LOCAL work_mem = '64MB';
 SET LOCAL idle_in_transaction_session_timeout = '5s';
 

@@ -83,7 +83,7 @@ CREATE TEMP TABLE slice (
 ) STRICT;
 CREATE TEMP TABLE manifest (
     position   INTEGER PRIMARY KEY,
-    id         TEXT NOT NULL UNIQUE,
+    id         TEXT NOT NULL,
     entry      INTEGER, -- NULL: new
     was_sent   INTEGER NOT NULL,
     is_changed INTEGER NOT NULL,
@@ -100,25 +100,12 @@ CREATE TEMP TABLE places (
     in_manifest INTEGER NOT NULL
 ) STRICT;
 
+-- name: close_manifest
+-- Each id once.
+CREATE UNIQUE INDEX temp.manifest_by_id ON manifest (id);
+
 -- name: empty_slice
 DELETE FROM slice;
-
--- name: gone
-SELECT count(*) FROM (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry FROM manifest) AS gone;
-
--- name: find_places
--- Known rows go where the manifest has them; gone entries follow after, in the order they had.
-INSERT INTO places (entry, position, in_manifest)
-SELECT entry, position, 1 FROM manifest WHERE is_moved = 1
-UNION ALL
-SELECT key, place, 0 FROM (
-    SELECT
-        key, position, in_manifest,
-        (SELECT coalesce(max(position), -1) FROM manifest) + row_number() OVER (ORDER BY position) AS place
-    FROM entries
-    WHERE key IN (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry FROM manifest)
-) AS gone
-WHERE position <> place OR in_manifest = 1;
 
 -- ------------------------------------------------------------------ intents of many rows
 

@@ -147,6 +147,18 @@ async def test_a_batch_that_the_server_has_not_heard_of_is_not_gone_through_for_
     assert passed_over["keep_works"] == 400
 
 
+async def test_a_batch_that_many_rows_come_into_is_heard_of_at_once(in_postgres):
+    """Else each row of a submission was looked for by going through all of it: 20,000 rows took a minute."""
+    async with await open_ledger(in_postgres) as ledger:
+        await filled(ledger, *(f"id{number:05}" for number in range(4_000)))
+        await filled(ledger, *(f"id{number:05}" for number in range(1_200)), batch="second")
+    with psycopg.connect(in_postgres) as connection:
+        (key,) = connection.execute("SELECT key FROM batches WHERE name = 'second'").fetchone() or ()
+        asked = f"EXPLAIN (FORMAT JSON) SELECT 1 FROM entries WHERE batch = {key}"
+        ((explained,),) = connection.execute(asked).fetchall()
+    assert 800 < explained[0]["Plan"]["Plan Rows"] < 1_800
+
+
 async def test_a_step_is_recorded_in_two_messages(in_postgres, monkeypatch):
     """Who may write and what is stored, then all that is written: the way to a server may be long."""
     messages = []

@@ -104,8 +104,8 @@ def test_a_limit_that_is_only_supposed_may_be_much_lower():
     made.suspects(5.0, usual=5.0, is_known=False)
     made.passed(0.9)
     for _ in range(100):
-        assert not made.suspects(0.2, usual=5.0, is_known=False)
-    assert [made.suspects(0.1, usual=5.0, is_known=False) for _ in range(3)][-1]
+        assert not made.suspects(0.35, usual=5.0, is_known=False)
+    assert [made.suspects(0.3, usual=5.0, is_known=False) for _ in range(3)][-1]
 
 
 def test_under_the_verdict_passing_wins_and_refusals_lose_down_to_a_call_a_second():

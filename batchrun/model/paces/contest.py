@@ -23,7 +23,7 @@ from typing import Final
 
 #: The share of a limit that is known, and of one that is supposed, below which the question arises.
 _SMALL: Final = 1 / 8
-_SMALL_OF_SUPPOSED: Final = 1 / 32
+_SMALL_OF_SUPPOSED: Final = 1 / 16
 #: Refusals that make a case: at this share of a rate at which a call passed, or where no larger share of
 #: calls passes; and how many may pass of late all the same.
 _CASE: Final = 3

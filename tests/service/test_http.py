@@ -33,6 +33,7 @@ from batchrun.service.run_logs import run_logs
 from batchrun.service.s3.fetching import fetch
 from batchrun.service.s3.input_lookup import InputLookup
 from batchrun.service.s3.object_calls import keys_under, object_calls
+from batchrun.service.s3.putting import put
 from batchrun.service.s3.run_outputs import run_outputs
 from batchrun.service.target import Target
 from batchrun.service.topics import publish
@@ -200,18 +201,37 @@ async def file_fetched(login: Login) -> None:
     await fetch(login, "s3://lab/a.csv", io.BytesIO(), most=1000)
 
 
-@pytest.mark.parametrize("call", [keys_listed, files_listed, summary_read, file_fetched, log_read])
-async def test_what_somebody_waits_for_is_said_and_has_an_end(call, monkeypatch):
+async def file_put(login: Login) -> None:
+    await put(login, "s3://lab/a.csv", io.BytesIO(b"a"), 1, asked={}, replaces=True)
+
+
+async def inputs_looked_at(_: Login) -> None:
+    await looked_at_two()
+
+
+WAITED = {
+    keys_listed: 75,
+    files_listed: 75,
+    summary_read: 75,
+    file_fetched: 75,
+    log_read: 75,
+    inputs_looked_at: 75,
+    file_put: 190,
+}
+
+
+@pytest.mark.parametrize(("call", "longest"), WAITED.items())
+async def test_what_somebody_waits_for_is_said_and_has_an_end(call, longest, monkeypatch):
     silence = endless(b"", b"", every=1_000)
     async with Stranger(silence).served() as stranger:
         monkeypatch.setenv("AWS_ENDPOINT_URL", stranger.url)
         begun = anyio.current_time()
         with capture_logs() as said, pytest.raises(BatchrunError):
             await call(Login(Target()))
-        assert 30 <= anyio.current_time() - begun <= 75
+        assert 30 <= anyio.current_time() - begun <= longest
     said = [one for one in said if one["event"] == "waiting_for_answer"]
     assert said[0]["endpoint"] == stranger.url
-    assert said[0]["operation"] in {"ListObjectsV2", "GetObject", "GetLogEvents"}
+    assert said[0]["operation"] in {"ListObjectsV2", "GetObject", "GetLogEvents", "HeadObject", "PutObject"}
     assert len(said) == 1
 
 

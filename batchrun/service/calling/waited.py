@@ -47,11 +47,12 @@ class Waited:
         await self._login.keep()  # in its own time: somebody may have to be asked for a code
         target = self._login.target
         longest = target.longest_wait if is_repeated else target.read_timeout
-        with self._said_if_long(operation):
+        with self.said_if_long(operation):
             return await in_time(call(), operation, longest)
 
     @contextmanager
-    def _said_if_long(self, operation: str) -> Iterator[None]:
+    def said_if_long(self, operation: str) -> Iterator[None]:
+        """Say what is waited for where the block takes long."""
         later = asyncio.get_running_loop().call_later(_WORTH_SAYING, self._say, operation)
         try:
             yield

@@ -146,10 +146,11 @@ class Refusal(enum.Enum):
 class ObjectCalls:
     """Calls to one S3. Made by :func:`object_calls`."""
 
-    def __init__(self, client: Any, rate: Rate, retry: CallRetries, clock: Clock, longest: float) -> None:
+    def __init__(self, client: Any, login: Login, rate: Rate, retry: CallRetries, clock: Clock) -> None:
         self._client = client
+        self._waited = Waited(client, login)
         self._clock = clock
-        self._longest = longest
+        self._longest = login.target.call_timeout
         self._retry = retry
         most = UNLIMITED if rate.is_auto else rate
         self._turns = {
@@ -197,7 +198,8 @@ class ObjectCalls:
         async def attempt() -> T:
             await turns.turn()
             self.sent[operation] += 1
-            return await one_try(send(), operation, turns=turns, clock=self._clock, longest=self._longest)
+            with self._waited.said_if_long(operation):
+                return await one_try(send(), operation, turns=turns, clock=self._clock, longest=self._longest)
 
         return await self._retry.run(attempt, lambda _failure: None)
 
@@ -215,7 +217,7 @@ async def object_calls(
     """
     async with s3_client(login, attempts=1) as client:
         retry = CallRetries(RetrySettings(patience=_PATIENCE), clock=clock, rng=rng)
-        yield ObjectCalls(client, rate, retry, clock, login.target.call_timeout)
+        yield ObjectCalls(client, login, rate, retry, clock)
 
 
 def sight_of(head: Mapping[str, Any]) -> Sight:

@@ -26,6 +26,7 @@ from batchrun.errors import (
 from batchrun.model.texts.places import split_uri
 from batchrun.ports.objects import ObjectStore
 from batchrun.service.calling.one_try import in_time
+from batchrun.service.calling.waited import Waited
 from batchrun.service.classify import classify
 from batchrun.service.session import s3_client
 
@@ -89,7 +90,8 @@ async def put(
     try:
         async with s3_client(login, patience=patience) as client:
             call = client.put_object(Bucket=bucket, Key=key, Body=body, **asked, **condition)
-            await in_time(call, _PUT, login.target.call_timeout + patience)
+            with Waited(client, login).said_if_long(_PUT):
+                await in_time(call, _PUT, login.target.call_timeout + patience)
     except (UsageError, ServiceUnusableError):
         raise
     except Exception as raw:
@@ -105,7 +107,8 @@ async def look(login: Login, uri: str) -> Mapping[str, Any] | None:
     try:
         async with s3_client(login) as client:
             call = client.head_object(Bucket=bucket, Key=key)
-            found: Mapping[str, Any] = await in_time(call, _HEAD, login.target.call_timeout)
+            with Waited(client, login).said_if_long(_HEAD):
+                found: Mapping[str, Any] = await in_time(call, _HEAD, login.target.call_timeout)
     except (UsageError, ServiceUnusableError):
         raise
     except Exception as raw:

@@ -181,6 +181,32 @@ async def test_certificates_that_are_not_there_are_missed_at_once(bundle, why, m
             pass
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            b"[default]\nregion = x\nregion = y\n",
+            r"line 3 has 'region' a second time in \[default\]; correct",
+        ),
+        (b"[profile a]\n\n[profile a]\n", r"line 3 has \[profile a\] a second time; correct it"),
+        (b"\xef\xbb\xbf[default]\nregion = x\n", "line 1 is in no section.* a byte order mark; correct it"),
+        (b"[default]\nAKIATESTTEST\n", "line 2 is neither a section nor a setting; correct it"),
+        (b"[default]\nregion = \xff\n", "it is no text in UTF-8; correct it"),
+        (b"[default]\ns3 =\n  odd\n", "config; correct it"),
+    ],
+)
+async def test_a_settings_file_that_cannot_be_read_says_where_and_shows_no_line(
+    content, told, monkeypatch, tmp_path
+):
+    (tmp_path / "config").write_bytes(content)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(UsageError, match=told) as raised:
+        async with omics_client(Login(Target())):
+            pass
+    assert str(tmp_path / "config") in str(raised.value)
+    assert "AKIA" not in str(raised.value)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("profile", ["nobody", "half"])
 async def test_each_kind_says_what_is_wrong_with_a_profile(kind, profile, monkeypatch, tmp_path):

@@ -9,6 +9,7 @@ are (``origin``).
 
 from __future__ import annotations
 
+import configparser
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -111,10 +112,30 @@ def _said(cure: str, origin: Origin) -> str:
 
 def _unreadable(error: boto.BotoCoreError, origin: Origin) -> UsageError:
     if isinstance(error, boto.ConfigParseError):
-        return UsageError(f"{_cut(error)}; correct it")
+        wrong = _wrong_in_file(error.kwargs.get("error"))
+        return UsageError(f"{_cut(error)}{f': {wrong}' if wrong else ''}; correct it")
     where = f"there is no AWS profile '{origin.profile}' in {origin.files}"
     named_by = "the lane's profile" if origin.is_lanes else "--profile"
     return UsageError(f"{where}; correct {named_by} or AWS_PROFILE")
+
+
+def _wrong_in_file(error: object) -> str | None:
+    """Say what a file has where it cannot be read; none of its lines, which may hold a key."""
+    match error:
+        case configparser.DuplicateOptionError():
+            return f"line {error.lineno} has '{error.option}' a second time in [{error.section}]"
+        case configparser.DuplicateSectionError():
+            return f"line {error.lineno} has [{error.section}] a second time"
+        case configparser.MissingSectionHeaderError():
+            return (
+                f"line {error.lineno} is in no section, as [default] is one, or begins with a byte order mark"
+            )
+        case configparser.ParsingError(errors=[(line, _), *_]):
+            return f"line {line} is neither a section nor a setting"
+        case UnicodeDecodeError():
+            return "it is no text in UTF-8"
+        case _:
+            return None
 
 
 def _judged(error: Exception, provider: str | None, origin: Origin) -> _Judgement:

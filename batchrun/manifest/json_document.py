@@ -270,6 +270,9 @@ def _record(line: str, place: Place, problems: Problems) -> Record | None:
     try:
         value = decoded(line)
     except JsonError as error:
+        if place.line == 1 and line.strip() in {"{", "["}:
+            cure = "write each row on one line, or give --format json"
+            raise unreadable(place, "the first row goes on below its line", cure) from error
         column = None if error.position is None else error.position + 1
         place = Place(source=place.source, line=place.line, column=column)
         problems.add(place, error.message, error.cure)

@@ -37,6 +37,7 @@ CSV_CASES = {
     "NUL": ("id,name\nx,y\0\n", 2, None, "NUL at byte 11"),
     "control character": ("id,name\nx,\x1b[2J\n", 2, None, "0x1b"),
     "not UTF-8": (b"id,name\nx,caf\xe9\n", 2, None, "0xe9 at byte 13"),
+    "a pointer of Git LFS": ("version https://git-lfs.github.com/spec/v1\noid a\n", 1, None, "Git LFS"),
     "an answer of S3": (
         '<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code></Error>',
         1,

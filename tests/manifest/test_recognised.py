@@ -242,12 +242,20 @@ def test_a_list_of_files_is_to_be_paired(problems_of, tmp_path):
     assert f"batchrun manifest from-s3 {tmp_path / 'm.csv'} -o runs.csv --pattern" in problem.cure
 
 
-@pytest.mark.parametrize("sep", [",", "\t"])
-def test_a_title_above_the_header_is_told_with_where_the_header_is(problems_of, sep):
-    lines = ["Order 17,,", "Lab: X,,", ",,", "sample,r1,kit", "S1,s3://lab/1.fq,K"]
-    (problem,) = problems_of("\n".join(lines).replace(",", sep), ".csv" if sep == "," else ".tsv")
-    said = "this is a title, and no header; the names of columns seem to be in line 4: sample, r1, kit"
-    assert (problem.line, problem.message) == (1, said)
+@pytest.mark.parametrize(("sep", "fill"), [(",", ",,"), ("\t", "\t\t"), (";", ""), (";", ";;")])
+def test_a_title_above_the_header_is_told_with_where_the_header_is(problems_of, sep: str, fill: str):
+    lines = [f"Order 17{fill}", f"Lab: X{fill}", fill, "sample,r1,kit".replace(",", sep), f"S1{sep}x{sep}K"]
+    (problem,) = problems_of("\n".join(lines), ".csv")
+    assert problem.line == 1
+    assert problem.message.startswith(
+        "this is a title, and no header; the names of columns seem to be in line 4: sample"
+    )
+
+
+@pytest.mark.parametrize("cell", ["x/a_1.fq.gz;x/a_2.fq.gz", '"one, two, three"'])
+def test_one_column_is_no_title(problems_of, cell: str):
+    (problem,) = problems_of(f"fastq_ftp\n{cell}\n", ".csv")
+    assert "a sheet of 1 column" in problem.message
 
 
 def test_sets_are_in_the_command(problems_of):

@@ -104,6 +104,16 @@ def test_an_answer_of_the_service_is_no_manifest(problems_of, text: str, of: str
     assert problem.message == f"this is not a manifest but an answer of {of}"
 
 
+def test_parameters_among_which_one_is_called_like_a_field_are_parameters(problems_of):
+    (problem,) = problems_of('{"input": "s3://l/s.csv", "outdir": "s3://l/o", "name": "x"}', ".json")
+    assert "--parameters-from" in problem.cure
+
+
+def test_json_on_many_lines_is_no_json_lines(problems_of):
+    (problem,) = problems_of('[\n {"id": "A"}\n]\n', ".jsonl")
+    assert problem.cure == "write each row on one line, or give --format json"
+
+
 def test_lines_of_json_in_a_file_of_json_are_to_be_told_as_such(problems_of):
     (problem,) = problems_of('{"id": "A"}\n{"id": "B"}\n', ".json")
     assert "give --format jsonl" in problem.cure

@@ -64,7 +64,7 @@ def words(
     if not known:
         return _parameters(source) if len(names) > 1 or "." in names[0] else None
     if len(known) < len(names):
-        return None
+        return _parameters(source) if document_kind(names, model) is DocumentKind.EITHER else None
     as_defaults = f"give the file that has the runs, and this one beside it: {_beside(source, '--defaults')}"
     if _OF_ONE_RUN.isdisjoint(known):
         return f"{_NO_MANIFEST} a file of defaults: fields of StartRun, and no runs", as_defaults

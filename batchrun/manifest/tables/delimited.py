@@ -19,7 +19,7 @@ from batchrun.manifest.table import Table, TableRow, has_text
 from batchrun.manifest.text_input import lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from typing import BinaryIO
 
     from batchrun.errors import ManifestError
@@ -31,6 +31,8 @@ _KNOWN: Final = "\t,;|"  #: the least likely within a cell first
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
 #: Rows below a title within which a header is looked for.
 _TITLES: Final = 20
+#: Parts of one text from which on they are cells: a list of two files is one.
+_DIVIDED: Final = 3
 #: Lines of remarks before a header that are reported as such.
 _MOST_REMARKS: Final = 200
 #: The line that Excel takes, and some write, before the header.
@@ -164,7 +166,8 @@ def shaped(
     while header and not header[-1].strip():
         header = header[:-1]
     if len(header) == 1 and not asked.header:
-        rows = _refuse_title(rows, line, source)
+        is_found = delimiter is not None and asked.delimiter is None
+        rows = _refuse_title(rows, line, source, {*_KNOWN} - {delimiter} if is_found else ())
     if len(header) > limits.COLUMNS:
         place = Place(source=source, line=line)
         raise unreadable(place, f"there are {len(header)} columns", f"use at most {limits.COLUMNS}")
@@ -172,16 +175,18 @@ def shaped(
     return Table(source=source, line=line, header=header, rows=even, delimiter=delimiter)
 
 
-def _refuse_title(rows: Iterator[TableRow], line: int, source: str) -> Iterator[TableRow]:
+def _refuse_title(
+    rows: Iterator[TableRow], line: int, source: str, marks: Collection[str]
+) -> Iterator[TableRow]:
     """
-    Return the rows below one lonely cell, where that is a header.
+    Return the rows below one lonely cell, where that is a header; *marks* may stand between cells too.
 
     Raises:
         ManifestError: It is a title: a row of several cells follows, which has the names.
     """
     ahead = list(itertools.islice(rows, _TITLES))
-    widest = max(ahead, key=lambda row: len(_texts(row)), default=None)
-    if widest is not None and len(_texts(widest)) > 1:
+    widest = max(ahead, key=lambda row: _width(row, marks), default=None)
+    if widest is not None and _width(widest, marks) > 1:
         names = printable(", ".join(_texts(widest)), 100)
         message = (
             f"this is a title, and no header; the names of columns seem to be in line {widest.line}: {names}"
@@ -192,6 +197,13 @@ def _refuse_title(rows: Iterator[TableRow], line: int, source: str) -> Iterator[
 
 def _texts(row: TableRow) -> list[str]:
     return [cell for cell in row.cells if cell.strip()]
+
+
+def _width(row: TableRow, marks: Collection[str]) -> int:
+    """Count a row's texts, or the parts of one alone that one of *marks* divides."""
+    texts = _texts(row)
+    parts = 1 + max((texts[0].count(mark) for mark in marks), default=0)
+    return parts if len(texts) == 1 and parts >= _DIVIDED else len(texts)
 
 
 def _delimiter(meter: _Meter, usual: str, asked: TableOptions) -> str:

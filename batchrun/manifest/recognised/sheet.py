@@ -315,10 +315,8 @@ def _told(one: Identity, header: Sequence[str], rows: Sequence[TableRow]) -> str
 
 def _has_ids(header: Sequence[str], rows: Sequence[TableRow]) -> bool:
     """Report whether a column is called what its cells are called, such as SRR9984183 above SRR13191702."""
-    return any(
-        any(map(str.isdecimal, name))
-        and bool(rows)
-        and {_form(row.cells[at]) for row in rows} == {_form(name)}
+    return bool(rows) and any(
+        any(map(str.isdecimal, name)) and all(_form(row.cells[at]) == _form(name) for row in rows)
         for at, name in enumerate(header)
     )
 

@@ -378,3 +378,18 @@ async def test_launches_beside_each_other_share_their_pace():
                 group.start_soon(partial(start, service.apart(), requestId=f"r-{number}"))
         accepted = simulator.state().accepted_at
         assert 9.7 <= accepted[-1] - accepted[0] <= 9.9
+
+
+async def test_what_another_account_does_not_list_may_be_there_all_the_same():
+    """Else a row would be proven, and sent, by a look at an account that cannot know its run."""
+    async with connected() as (shared, simulator):
+        service = shared.apart(waits=False)
+        run = await start(service)
+        simulator.script(*parse_faults("GetRun:other_account_after"))
+        with pytest.raises(ServiceUnusableError, match="its credentials are of account"):
+            await service.get_run(run.id)
+        with pytest.raises(ServiceUnusableError, match="its credentials are of account"):
+            _ = [page async for page in service.listed_runs("nobody's")]
+        shown = [item.id async for page in service.listed_runs(None) for item in page]
+        assert shown == [run.id]
+        assert [page async for page in service.listed_runs("nobody's")] == [[]]

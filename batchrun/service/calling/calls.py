@@ -92,6 +92,10 @@ class Calls:
         """Take note of the ARN in an answer. Raises CredentialsError where it is another account's."""
         self.caller.met(arn, self.login, operation)
 
+    def missed(self, operation: str) -> None:
+        """Take note that nothing is there. Raises CredentialsError where another account may say so."""
+        self.caller.check_missing(self.login, operation)
+
     @property
     def troubles(self) -> Troubles:
         """What went wrong so far."""
@@ -160,7 +164,7 @@ class Calls:
         try:
             return await one_try(call, operation, turns=turns, clock=self.clock, longest=longest)
         except NotFoundError:
-            self.caller.check_missing(self.login, operation)
+            self.missed(operation)
             raise
 
     async def ask(

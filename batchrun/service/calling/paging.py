@@ -66,7 +66,10 @@ async def pages(
 
     async def send(client: OmicsClient) -> tuple[Sequence[T], str | None]:
         page = await ask(client, at)
-        return [read(table(item)) for item in items(page, operation, key)], next_token(page, operation)
+        found = [read(table(item)) for item in items(page, operation, key)]
+        if not found:
+            calls.missed(operation)
+        return found, next_token(page, operation)
 
     for number in itertools.count(1):
         found, token = await calls.ask(operation, send, is_vital=is_vital)

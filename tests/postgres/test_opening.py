@@ -221,21 +221,23 @@ async def test_what_an_older_schema_has_is_counted(postgres):
 
 
 async def test_a_newer_batchrun_waits_for_an_older_launcher_before_it_changes_the_tables(
-    in_postgres, monkeypatch
+    postgres, monkeypatch
 ):
     """Seen: the launcher that lived ended with a defect: a statement was refused."""
+    url = postgres.make()  # its own: no other test could use it after this
     last = migrations()[-1].number
     newer = (*migrations(), Migration(number=last + 1, name="more", sql="CREATE TABLE more (x INT)"))
-    async with await open_ledger(in_postgres) as older:
+    async with await open_ledger(url) as older:
         held = await filled(older, "a")
         monkeypatch.setattr("batchrun.ledger.postgres.connection.migrations", lambda: newer)
         told = f"host:1, a launcher of an older batchrun that holds batch '{BATCH}' .schema version {last},"
         with pytest.raises(LeaseHeldError, match=told):
-            await open_ledger(in_postgres)
+            await open_ledger(url)
         await move(held, "a", intended())
         await held.release()
-        async with await open_ledger(in_postgres):
+        async with await open_ledger(url):
             pass
         with pytest.raises(LedgerUnusableError, match=f"to schema version {last + 1} meanwhile"):
             await lease_on(older)
         assert await older.batch(BATCH).holder(at=AT) is None
+    postgres.drop(url)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any, cast
 
 import psycopg
 import pytest
 
+from batchrun.errors import BatchrunError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.held import SqlHeldBatch
 from batchrun.ledger.postgres.link import Link
@@ -18,7 +21,18 @@ from batchrun.ledger.rows import micros
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed
 from batchrun.ports.stored import Transition
-from tests.ledger.samples import AT, BATCH, accepted, entry_of, filled, intended, specs, steps_of
+from tests.ledger.samples import (
+    AT,
+    BATCH,
+    accepted,
+    deferred,
+    entry_of,
+    filled,
+    intended,
+    move,
+    specs,
+    steps_of,
+)
 from tests.ledger.submitting import submission
 from tests.postgres.server import emptied
 
@@ -190,6 +204,20 @@ async def test_a_step_is_planned_once_and_anew_where_the_session_has_forgotten_i
         ).fetchall()
         assert used[0] == 5  # mark, fence, what is stored, row and event of the last
         assert (await held.counts()).by_state == {State.SUBMITTING: 3}
+
+
+async def test_texts_come_back_from_a_planned_step_as_they_were(in_postgres):
+    told = "it's \\ 'quoted' \\' -- ; %s %(x)s \u00fc \U0001f600 \x1b \n $1 \\x00"
+    async with await open_ledger(in_postgres) as ledger:
+        held = await filled(ledger, "a")
+        await move(held, "a", intended())
+        await move(held, "a", replace(deferred(AT), message=told))
+        assert (await entry_of(ledger, "a")).message == told
+        assert json.loads((await held.history("a"))[-1][-1])["message"] == told
+        await move(held, "a", intended())
+        with pytest.raises(BatchrunError, match="NUL"):  # which no text there can hold: it is not cut off
+            await move(held, "a", replace(deferred(AT), message="before\0after"))
+        assert (await entry_of(ledger, "a")).state is State.SUBMITTING
 
 
 async def test_what_was_asked_ahead_is_asked_again_where_something_was_written_since(in_postgres):

@@ -26,6 +26,8 @@ from batchrun.ledger.postgres.statements import queries
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from batchrun.ledger.postgres.together import Kept
+
 T = TypeVar("T")
 #: Seconds within which an answer comes, or the connection is cut.
 ANSWER_WITHIN: Final = 30.0
@@ -50,7 +52,7 @@ class Link:
         self._watchdog = Watchdog()
         self._is_kept = False  #: somebody stands by to do it again
         self._connection: psycopg.Connection[Any] | None = first(address, read_only=read_only)
-        self._kept: Mapping[str, str] | None = None
+        self._kept: Mapping[str, Kept] | None = None
 
     @property
     def connection(self) -> psycopg.Connection[Any]:
@@ -61,7 +63,7 @@ class Link:
         return self._connection
 
     @property
-    def kept_statements(self) -> Mapping[str, str]:
+    def kept_statements(self) -> Mapping[str, Kept]:
         """What the connection, on which no transaction is open, keeps planned for whoever writes."""
         if self._kept is None:
             self._kept = {} if self._read_only else kept_by(self.connection)

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.ledger.postgres.statements import queries
-from batchrun.ledger.postgres.together import joined
+from batchrun.ledger.postgres.together import Kept, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,12 +28,12 @@ _OF_A_STEP: Final = (
     *("add_event", "learn_account", "learn_lane", "keep_proof"),
 )
 _VALUE: Final = re.compile(r"%\((\w+)\)s")
-_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_NONE: Final[Mapping[str, Kept]] = MappingProxyType({})
 
 
-def kept_by(connection: psycopg.Connection[Any]) -> Mapping[str, str]:
+def kept_by(connection: psycopg.Connection[Any]) -> Mapping[str, Kept]:
     """
-    Have the server keep the statements of a step; return what to send in place of each.
+    Have the server keep the statements of a step; return how each is asked for.
 
     None where the connection is not to the server itself: a pooler tells another process than the one that
     answers, since it lends whichever is free.
@@ -44,12 +44,12 @@ def kept_by(connection: psycopg.Connection[Any]) -> Mapping[str, str]:
     made = [made for made, _ in _statements().values()]
     # What is kept already was when another conflict kept the rest from it.
     connection.execute(";\n".join(["DEALLOCATE ALL", *made]))
-    return {sql: asked for sql, (_, asked) in _statements().items()}
+    return {sql: kept for sql, (_, kept) in _statements().items()}
 
 
 @cache
-def _statements() -> Mapping[str, tuple[str, str]]:
-    """Return by its text how each is made and how it is asked."""
+def _statements() -> Mapping[str, tuple[str, Kept]]:
+    """Return by its text how each is made and how it is asked for."""
     return {sql: _named(name, sql) for name, sql in _texts()}
 
 
@@ -61,10 +61,9 @@ def _texts() -> Iterator[tuple[str, str]]:
             yield f"{name}_of_many", of_many[0]
 
 
-def _named(name: str, sql: str) -> tuple[str, str]:
-    """Return *sql* made and asked by a name that no other statement has, of whichever batchrun."""
+def _named(name: str, sql: str) -> tuple[str, Kept]:
+    """Return *sql* made and asked for by a name that no other statement has, of whichever batchrun."""
     values = list(dict.fromkeys(_VALUE.findall(sql)))
     called = f"batchrun_{name}_{hashlib.sha256(sql.encode()).hexdigest()[:12]}"
     numbered = _VALUE.sub(lambda found: f"${values.index(found[1]) + 1}", sql).replace("%%", "%").rstrip(";")
-    asked = ", ".join(f"%({value})s" for value in values)
-    return f"PREPARE {called} AS {numbered}", f"EXECUTE {called} ({asked})"
+    return f"PREPARE {called} AS {numbered}", Kept(called, values)

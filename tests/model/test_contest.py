@@ -26,6 +26,7 @@ def share(story: Story, rate: float) -> float:
     return story.rate(SETTLED, END) / rate
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("rate", "burst", "scripts", "least"),
     [
@@ -57,6 +58,7 @@ def test_what_scripts_leave_is_taken_back(rate, burst, share):
     assert len([at for at in story.refused_at if at > 260]) <= 0.02 * rate * END
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("burst", [1, 8])
 @pytest.mark.parametrize("lowered", [0.1, 0.2, 0.5])
 def test_a_limit_that_is_much_lower_is_not_taken_for_others_for_long(lowered, burst):
@@ -72,6 +74,7 @@ def test_where_nothing_passes_any_more_it_is_hardly_asked():
     assert story.seconds <= 2500  # it stayed at a call in 30 s, what was measured beside others being little
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("noise", "seconds"), [(0.1, 55), (0.2, 60), (0.3, 80)])
 def test_refusals_of_a_fifth_of_all_calls_do_not_bring_a_launch_to_a_halt(noise, seconds):
     """22 s are the least; it took 173 s with a fifth, and 20,000 s with three in ten."""

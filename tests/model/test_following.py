@@ -274,6 +274,7 @@ def test_what_is_to_be_cancelled_while_it_is_asked_about_is_asked_about_again_at
     assert follow.cancels
 
 
+@pytest.mark.no_cover
 def test_a_submission_that_is_asked_about_for_days_is_asked_about_every_minute():
     made = batched(*proven("a", "b"))
     submit(made)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import pytest
+
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Accepted, Deferred, Moved
 from batchrun.model.entries.states import State
@@ -118,6 +120,7 @@ def test_what_may_have_a_run_in_a_silent_lane_waits_until_it_is_back():
     assert submits(made) == [("a", "east")]
 
 
+@pytest.mark.no_cover
 def test_very_many_rows_that_wait_for_a_lane_are_not_read_on_and_on():
     made = in_lanes(concurrency=400)
     made.tell(LaneStopped(lane="east"))

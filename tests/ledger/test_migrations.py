@@ -145,7 +145,7 @@ def as_of(number: int, source: Path, place: Path) -> None:
     old.execute("ATTACH ? AS new", (str(source),))
     tables = (
         "SELECT name FROM sqlite_schema WHERE type = 'table' "
-        "AND name NOT IN ('migrations', 'event_kinds', 'entry_counts')"
+        "AND name NOT IN ('migrations', 'event_kinds', 'entry_counts', 'last_write')"
     )
     for (table,) in old.execute(tables).fetchall():
         names = ", ".join(name for _, name, *_ in old.execute(f"PRAGMA main.table_info({table})"))

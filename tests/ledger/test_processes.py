@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import apsw
 import pytest
@@ -126,6 +127,14 @@ async def test_a_launcher_that_lives_is_seen_by_a_link_to_its_ledger_too(start, 
         assert (await second.hold(BATCH, holder="host:2", ttl=TTL, at=AT)).lease.fence == 2
 
 
+def backed_up(ledger: apsw.Connection, copy: Path) -> None:
+    """Make a copy, as ``sqlite3 LEDGER ".backup COPY"`` does: page by page."""
+    target = apsw.Connection(str(copy))
+    with target.backup("main", ledger, "main") as backup:
+        backup.step()
+    target.close()
+
+
 async def ahead(ledger, **by) -> HeldBatch:
     """Hold the batch by a clock that is so far ahead."""
     held = await lease_on(ledger)
@@ -149,7 +158,7 @@ async def test_but_a_launcher_that_lives_keeps_its_batch_from_whoever_finds_such
     monkeypatch.setattr("batchrun.ledger.sqlite.connection.migrate", migrate)
     async with await open_ledger(place) as ledger:
         await ahead(ledger, hours=1)
-        await ledger._read(lambda: connection_of(ledger).execute("VACUUM INTO ?", (str(tmp_path / "copy"),)))
+        await ledger._read(lambda: backed_up(connection_of(ledger), tmp_path / "copy"))
     holder = start(HOLDER)
     assert holder.says() == "held"
     (tmp_path / "copy").rename(place)

@@ -111,7 +111,7 @@ class Launcher:
     """Works on a ledger, at a place of its own, where it may be looked at as if it were dead."""
 
     def __init__(self, ledger: Ledger, held: HeldBatch, place: Path) -> None:
-        self._ledger, self._held, self._place = ledger, held, place
+        self.ledger, self._held, self._place = ledger, held, place
 
     async def work(self, times: int) -> None:
         """Write as often as that, each time some pages."""
@@ -134,7 +134,7 @@ class Launcher:
     def backed_up(self, copy: Path) -> Path:
         """Make a copy of it, as ``sqlite3 LEDGER ".backup COPY"`` does."""
         target = apsw.Connection(str(copy))
-        with target.backup("main", connection_of(self._ledger), "main") as backup:
+        with target.backup("main", connection_of(self.ledger), "main") as backup:
             backup.step()
         target.close()
         return copy
@@ -193,6 +193,38 @@ async def test_so_it_is_with_a_copy_that_was_made_while_that_launcher_worked(pla
     async with await open_ledger(place) as ledger:
         assert (await entry_of(ledger, "r1")).deferrals == 321
     assert not list(Verification(place).findings())
+
+
+@pytest.mark.usefixtures("copy")
+async def test_a_copy_that_vacuum_made_is_not_laid_over_whenever_that_was(place, tmp_path):
+    def vacuumed(ledger: apsw.Connection, name: str) -> Path:
+        ledger.execute("VACUUM INTO ?", (str(tmp_path / name),)).fetchall()
+        return Path(tmp_path, name)
+
+    idle = apsw.Connection(str(place))
+    copies = [vacuumed(idle, "idle.db")]
+    idle.close()
+    async with launched(place) as launcher:
+        await launcher.work(5)
+        copies.append(vacuumed(connection_of(launcher.ledger), "early.db"))
+        await launcher.work(5)
+        copies.append(vacuumed(connection_of(launcher.ledger), "late.db"))
+        await launcher.die(place)
+    for made in copies:
+        put_over(made, place)
+        await refused(place)
+    log(place).unlink()
+    index(place).unlink()
+    await assert_works(place, *ROWS)
+
+
+@pytest.mark.usefixtures("copy")
+async def test_a_ledger_that_was_vacuumed_in_its_place_is_resumed(place):
+    theirs = apsw.Connection(str(place))
+    theirs.execute("VACUUM").fetchall()
+    theirs.close()
+    await killed(place, 3)
+    await assert_works(place, *ROWS)
 
 
 @pytest.mark.usefixtures("copy")
@@ -309,11 +341,13 @@ async def test_one_that_an_earlier_batchrun_left_is_resumed(place):
 
 
 @pytest.mark.usefixtures("copy")
-async def test_a_log_that_others_began_is_its_own(place):
+@pytest.mark.parametrize("last", ["UPDATE batches SET created_at = 5", "SELECT 1"])
+async def test_a_log_that_others_began_is_its_own(place, last):
     """Other programs may write, have the log begin anew, or move the pages."""
     theirs = apsw.Connection(str(place))
     theirs.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-    theirs.execute("VACUUM; PRAGMA wal_checkpoint(RESTART); UPDATE batches SET created_at = 5")
+    for said in ("VACUUM", "PRAGMA wal_checkpoint(RESTART)", last):
+        theirs.execute(said).fetchall()
     theirs.close()
     assert log(place).stat().st_size > 0
     await assert_works(place, "a", "b", "c")

@@ -4,7 +4,8 @@ Whether the log that lies beside a ledger is its own.
 A launcher that was killed leaves its log. SQLite lays that over whatever file has the ledger's name by then,
 and a copy that was put there is spoilt, for good once the log is written into it. So each write has an id,
 and keeps that of the write before: the last write that the file itself has is the one before the log's first,
-or, where some of the log is in the file already, one of the log's.
+or, where some of the log is in the file already, one of the log's. A copy that VACUUM made has another form,
+its pages elsewhere, and no log continues that.
 Belongs here: that id, and finding out before anything is written. Does not: opening (``connection``).
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import apsw
 
@@ -30,6 +31,15 @@ _PAGE_SIZE: Final = slice(8, 12)
 _SALTS: Final = slice(16, 24)
 _FRAME_HEADER: Final = 24
 _FRAME_SALTS: Final = slice(8, 16)
+_PAGE: Final = slice(0, 4)
+#: The number of the schema, in the first page (https://www.sqlite.org/fileformat2.html#the_database_header).
+_FORM: Final = slice(_FRAME_HEADER + 40, _FRAME_HEADER + 44)
+
+
+class _LastWrite(NamedTuple):
+    id: bytes
+    form: int  #: that the file had then
+    form_now: int
 
 
 @contextlib.contextmanager
@@ -53,8 +63,7 @@ def check(connection: apsw.Connection, path: Path) -> None:
         return
     with reading(connection):  # so that nobody begins the log anew: it only grows, and goes into the file
         at_last = _last_write(connection)
-        in_file = _last_write_in(path)
-        if in_file in {None, at_last} or _has(log, in_file):
+        if _continues(log, _last_write_in(path), at_last):
             return
     index = f"{log.name.removesuffix('wal')}shm"
     raise LedgerUnusableError(
@@ -64,7 +73,17 @@ def check(connection: apsw.Connection, path: Path) -> None:
     )
 
 
-def _last_write_in(path: Path) -> bytes | None:
+def _continues(log: Path, in_file: _LastWrite | None, at_last: _LastWrite | None) -> bool:
+    """Report whether the log continues the file, by the last write of either, or nobody can tell."""
+    if in_file is None:
+        return True
+    if not any(in_file.id in frame for frame in _frames(log)):
+        return at_last is not None and at_last.id == in_file.id  # it has no write of ours
+    is_known = at_last is not None and in_file.form_now <= at_last.form
+    return is_known or any(in_file.form_now == _form_in(frame) for frame in _frames(log))
+
+
+def _last_write_in(path: Path) -> _LastWrite | None:
     """Return the last write that the file has by itself, without the log."""
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     bare = apsw.Connection(f"{path.absolute().as_uri()}?immutable=1", flags=flags)
@@ -74,20 +93,23 @@ def _last_write_in(path: Path) -> bytes | None:
         bare.close()
 
 
-def _last_write(connection: apsw.Connection) -> bytes | None:
-    """Return the id; None where there is none: it is another's file, or an earlier batchrun's, or damaged."""
+def _last_write(connection: apsw.Connection) -> _LastWrite | None:
+    """Return it; None where there is none: it is another's file, or an earlier batchrun's, or damaged."""
     try:
-        found = connection.execute(queries()["last_write"]).get
+        found = connection.execute(queries()["last_write"]).fetchone()
     except (apsw.SQLError, apsw.NotADBError, apsw.CorruptError):
         return None
-    return found if isinstance(found, bytes) else None
+    return None if found is None or not isinstance(found[0], bytes) else _LastWrite._make(found)
 
 
-def _has(log: Path, write: bytes) -> bool:
+def _form_in(frame: bytes) -> int | None:
+    """Return the form that a frame says the file has, if it is of the first page."""
+    return int.from_bytes(frame[_FORM]) if int.from_bytes(frame[_PAGE]) == 1 else None
+
+
+def _frames(log: Path) -> Iterator[bytes]:
     with log.open("rb") as file:
         header = file.read(_HEADER)
         size = _FRAME_HEADER + int.from_bytes(header[_PAGE_SIZE])
         while len(frame := file.read(size)) == size and frame[_FRAME_SALTS] == header[_SALTS]:
-            if write in frame:
-                return True
-    return False
+            yield frame

@@ -47,10 +47,11 @@ PRAGMA journal_mode = DELETE;
 INSERT INTO migrations (name, applied_at) VALUES (:name, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
 
 -- name: last_write
-SELECT id FROM main.last_write;
+SELECT id, form, (SELECT schema_version FROM pragma_schema_version) FROM main.last_write;
 
 -- name: mark_write
-UPDATE main.last_write SET before = id, id = randomblob(16);
+UPDATE main.last_write
+SET before = id, id = randomblob(16), form = (SELECT schema_version FROM pragma_schema_version);
 
 -- name: data_version
 -- Another one as soon as another connection has committed.

@@ -15,6 +15,7 @@ import pytest
 
 from batchrun.errors import LedgerUnusableError
 from batchrun.ledger import open_ledger
+from batchrun.ledger.sqlite import own_log
 from batchrun.ledger.sqlite.migrate import migrate
 from batchrun.ledger.sqlite.statements import migrations
 from batchrun.ledger.verify import Verification
@@ -361,3 +362,23 @@ async def test_what_changed_nothing_is_not_written(place):
         await held.record([])
         assert log(place).stat().st_size == before
         assert await ledger._read(lambda: connection_of(ledger).pragma("journal_mode")) == "wal"
+
+
+@pytest.mark.usefixtures("copy")
+async def test_a_log_may_go_away_while_it_is_looked_for(place, monkeypatch):
+    """Seen: the last launcher to close the ledger took it away between two looks."""
+    await killed(place, 3)
+    look, looks = Path.stat, []
+
+    def stat(path, **options):
+        found = look(path, **options)
+        if path == log(place):
+            looks.append(path.unlink())
+        return found
+
+    connection = apsw.Connection(str(place), flags=apsw.SQLITE_OPEN_READWRITE)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", stat)
+        own_log.check(connection, place)
+    connection.close()
+    assert len(looks) == 1

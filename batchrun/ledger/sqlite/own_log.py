@@ -59,7 +59,7 @@ def check(connection: apsw.Connection, path: Path) -> None:
         LedgerUnusableError: It does not, or not from the state in which the file is.
     """
     log = Path(connection.filename_wal)
-    if not log.exists() or log.stat().st_size <= _HEADER:
+    if _size(log) <= _HEADER:
         return
     with reading(connection):  # so that nobody begins the log anew: it only grows, and goes into the file
         at_last = _last_write(connection)
@@ -71,6 +71,13 @@ def check(connection: apsw.Connection, path: Path) -> None:
         "this one, as when a copy was put in its place, and would damage it; nothing was changed. See that "
         f"no launcher works on it, move {log.name} and {index} away, then run the same command again"
     )
+
+
+def _size(log: Path) -> int:
+    try:
+        return log.stat().st_size
+    except FileNotFoundError:  # also from one moment to the next: the last to close the ledger takes it away
+        return 0
 
 
 def _continues(log: Path, in_file: _LastWrite | None, at_last: _LastWrite | None) -> bool:

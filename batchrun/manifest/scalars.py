@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
@@ -87,13 +87,17 @@ _OFF: Final = Decimal(10) ** -_DIGITS
 def _real(text: str) -> float:
     value = float(text)
     may_lose = len(text) > _DIGITS or "e" in text.lower()
-    if not math.isfinite(value) or (may_lose and not _is_kept(Decimal(text), value)):
+    if not math.isfinite(value) or (may_lose and not _is_kept(text, value)):
         raise NumberSizeError
     return value
 
 
-def _is_kept(number: Decimal, value: float) -> bool:
+def _is_kept(text: str, value: float) -> bool:
     """Report whether a double is the number: a whole one to its last digit, any other but for rounding."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # the exponent has some nineteen digits
+        return False
     if value == 0 or number == number.to_integral_value():
         return Decimal(repr(value)) == number
     return abs(Decimal(repr(value)) - number) <= abs(number) * _OFF

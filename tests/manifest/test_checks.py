@@ -113,7 +113,16 @@ def test_core_schema(text, value):
 
 @pytest.mark.parametrize(
     "text",
-    ["9007199254740993.0", "1234567890123456789e1", "1e-400", "1.23456789e-320", "1e-999999999", "1e400"],
+    [
+        "9007199254740993.0",
+        "1234567890123456789e1",
+        "1e-400",
+        "1.23456789e-320",
+        "1e-999999999",
+        "1e400",
+        "1e-99999999999999999999",
+        "0e46209743190650901956298873685",
+    ],
 )
 def test_a_number_that_a_double_cannot_hold_is_refused(text):
     for read in (resolved, strict_float):

@@ -93,14 +93,15 @@ def _real(text: str) -> float:
 
 
 def _is_kept(text: str, value: float) -> bool:
-    """Report whether a double is the number: a whole one to its last digit, any other but for rounding."""
+    """Report whether a double is the number: a whole one exactly, any other but for its last digits."""
     try:
         number = Decimal(text)
     except InvalidOperation:  # the exponent has some nineteen digits
         return False
+    written = Decimal(repr(value))
     if value == 0 or number == number.to_integral_value():
-        return Decimal(repr(value)) == number
-    return abs(Decimal(repr(value)) - number) <= abs(number) * _OFF
+        return number in (written, Decimal(value))
+    return int(value) == int(number) and abs(written - number) <= abs(number) * _OFF
 
 
 def typed(value: Json) -> Json:

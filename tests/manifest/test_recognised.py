@@ -113,6 +113,36 @@ SHEETS = {
         "the first line names no columns, but ids; this is not a manifest but a sheet of 1 column; ids",
         {name: {"sample": name} for name in ("SRR9984183", "SRR13191702", "ERR1160846")},
     ),
+    "accessions and counts, without names": (
+        "SRR9984183,5\nSRR13191702,16\n",
+        ".csv",
+        "the first line names no columns, but ids; this is not a manifest but a sheet of 2 columns; ids",
+        {"SRR9984183": {"column_2": "5"}, "SRR13191702": {"column_2": "16"}},
+    ),
+    "a year for a name": (
+        "sample,assay,2024\na,x,5\nb,y,7\n",
+        ".csv",
+        "this is not a manifest but a sheet of 3 columns; ids are in 'sample' (unique)",
+        {"a": {"assay": "x", "2024": "5"}, "b": {"assay": "y", "2024": "7"}},
+    ),
+    "numbered names": (
+        "sample,lane1,lane2\na,x1,L1\nb,y2,L2\n",
+        ".csv",
+        "this is not a manifest but a sheet of 3 columns; ids are in 'sample' (unique)",
+        {"a": {"lane1": "x1", "lane2": "L1"}, "b": {"lane1": "y2", "lane2": "L2"}},
+    ),
+    "a name like its ids": (
+        "sample1,count\nsample2,5\nsample3,6\n",
+        ".csv",
+        "this is not a manifest but a sheet of 2 columns; ids are in 'sample1' (unique)",
+        {"sample2": {"count": "5"}, "sample3": {"count": "6"}},
+    ),
+    "a usual name among accessions": (
+        "cohort 2024,sample\ncohort 2025,x\n",
+        ".csv",
+        "this is not a manifest but a sheet of 2 columns; ids are in 'sample' (unique)",
+        {"x": {"cohort 2024": "cohort 2025"}},
+    ),
     "SRA": (
         "Run,Bases,BioSample,Center Name\nSRR1,10,SAMN1,GEO\nSRR2,11,SAMN2,GEO\n",
         ".csv",

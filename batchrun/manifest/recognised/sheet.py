@@ -39,6 +39,8 @@ _NAMES: Final = tuple(
     )
 )
 _OTHER: Final = len(_NAMES)
+#: Fewer number columns, such as lane1.
+_ACCESSION_DIGITS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,11 +316,21 @@ def _told(one: Identity, header: Sequence[str], rows: Sequence[TableRow]) -> str
 
 
 def _has_ids(header: Sequence[str], rows: Sequence[TableRow]) -> bool:
-    """Report whether a column is called what its cells are called, such as SRR9984183 above SRR13191702."""
-    return bool(rows) and any(
-        any(map(str.isdecimal, name)) and all(_form(row.cells[at]) == _form(name) for row in rows)
-        for at, name in enumerate(header)
+    """
+    Report whether the first line is a row as all others are, such as SRR9984183,5 above SRR13191702,6.
+
+    Columns may be numbered too: where one name is a usual one, or one is unlike its cells, it is a header.
+    """
+    if not rows or kind_of(header) or any(one.fullmatch(name) for name in header for one in _NAMES):
+        return False
+    forms = [_form(name) for name in header]
+    return any(map(_is_accession, header)) and all(
+        _form(cell) == form for row in rows for cell, form in zip(row.cells, forms, strict=True)
     )
+
+
+def _is_accession(name: str) -> bool:
+    return any(map(str.isalpha, name)) and sum(map(str.isdecimal, name)) >= _ACCESSION_DIGITS
 
 
 def _form(name: str) -> str:

@@ -288,6 +288,30 @@ def test_one_column_is_no_title(problems_of, cell: str):
     assert "a sheet of 1 column" in problem.message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id\na\nb,2\n",
+        "id\nb,2\nc,3\n",
+        "workflowId\n1234567,x\n1234567,y\n",
+        "parameters.reads\ns3://b/x,1\ns3://b/y,2\n",
+        "Sample ID\nS1,x\nS2,y\n",
+        "path\ns3://b/x.fastq.gz\ns3://b/a,b.fastq.gz\n",
+        "Reads\ns3://b/x.fastq.gz\ns3://b/a,b.fastq.gz\n",
+        "Lab Reads\ns3://b/a,b.fastq.gz\ns3://b/x.fastq.gz\n",
+    ],
+)
+def test_a_header_above_a_row_with_a_cell_too_many_is_no_title(problems_of, text: str):
+    found = [problem.message for problem in problems_of(text, ".csv")]
+    assert found
+    assert not any("title" in message for message in found)
+
+
+def test_a_row_with_a_cell_too_many_is_told_by_itself(problems_of):
+    (problem,) = problems_of("id\na\nb,2\n", ".csv")
+    assert (problem.line, problem.message) == (3, "2 cells under a header of 1 ('2' is the first too many)")
+
+
 def test_sets_are_in_the_command(problems_of):
     (problem,) = problems_of(RNASEQ, ".csv")
     assert options_in(problem.cure)["--set"] == list(SETS)

@@ -31,6 +31,10 @@ _KNOWN: Final = "\t,;|"  #: the least likely within a cell first
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
 #: Rows below a title within which a header is looked for.
 _TITLES: Final = 20
+#: What columns are called, fields among them; titles begin large, or have several words.
+_COLUMN: Final = re.compile(
+    r"[a-z]\S*|[^\s_]*_\S*|(?i:(?:.*[^a-z])?(?:(?:sample|run)[ -]?)?(?:id|name|sample|run|accession|patient))"
+)
 #: Parts of one text from which on they are cells: a list of two files is one.
 _DIVIDED: Final = 3
 #: Lines of remarks before a header that are reported as such.
@@ -167,7 +171,9 @@ def shaped(
         header = header[:-1]
     if len(header) == 1 and not asked.header:
         is_found = delimiter is not None and asked.delimiter is None
-        rows = _refuse_title(rows, line, source, {*_KNOWN} - {delimiter} if is_found else ())
+        marks = {*_KNOWN} - {delimiter} if is_found else ()
+        if not _COLUMN.fullmatch(header[0].strip()):
+            rows = _refuse_title(rows, line, source, marks)
     if len(header) > limits.COLUMNS:
         place = Place(source=source, line=line)
         raise unreadable(place, f"there are {len(header)} columns", f"use at most {limits.COLUMNS}")
@@ -182,14 +188,17 @@ def _refuse_title(
     Return the rows below one lonely cell, where that is a header; *marks* may stand between cells too.
 
     Raises:
-        ManifestError: It is a title: a row of several cells follows, which has the names.
+        ManifestError: It is a title: rows of several cells follow, the first of which has the names.
     """
     ahead = list(itertools.islice(rows, _TITLES))
-    widest = max(ahead, key=lambda row: _width(row, marks), default=None)
-    if widest is not None and _width(widest, marks) > 1:
-        names = printable(", ".join(_texts(widest)), 100)
+    widths = [_width(row, marks) for row in ahead]
+    at = widths.index(max(widths)) if widths else 0
+    # Without a row below it, it is one to which a cell was added, or a text that was not quoted.
+    if max(widths[at + 1 : at + 2], default=0) > 1:
+        names = printable(", ".join(_texts(ahead[at])), 100)
         message = (
-            f"this is a title, and no header; the names of columns seem to be in line {widest.line}: {names}"
+            "this is a title, and no header; "
+            f"the names of columns seem to be in line {ahead[at].line}: {names}"
         )
         raise unreadable(Place(source=source, line=line), message, "remove what is above them")
     return itertools.chain(ahead, rows)

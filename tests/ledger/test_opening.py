@@ -4,6 +4,7 @@ import asyncio
 import os
 import stat
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -12,8 +13,10 @@ import pytest
 
 from batchrun.errors import InvariantError, LeaseHeldError, LedgerUnusableError
 from batchrun.ledger import open_ledger
+from batchrun.ledger.sqlite.migrate import migrate
 from batchrun.ledger.sqlite.statements import migrations
 from batchrun.ledger.statements import Migration
+from batchrun.ports.stored import LONGEST_LEASE
 from tests.ledger.samples import AT, BATCH, TTL, connection_of, filled, intended, lease_on, move, specs
 
 if TYPE_CHECKING:
@@ -173,7 +176,10 @@ async def test_a_newer_batchrun_waits_for_an_older_launcher_before_it_changes_th
     async with await open_ledger(place) as older:
         held = await filled(older, "a")
         monkeypatch.setattr("batchrun.ledger.sqlite.connection.migrations", lambda: newer)
-        with pytest.raises(LeaseHeldError, match=f"older batchrun .schema version {migrations()[-1].number}"):
+        told = (
+            f"host:1, .* older batchrun that holds batch '{BATCH}' .schema version {migrations()[-1].number},"
+        )
+        with pytest.raises(LeaseHeldError, match=told):
             await open_ledger(place)
         await move(held, "a", intended())
         await held.release()
@@ -182,6 +188,41 @@ async def test_a_newer_batchrun_waits_for_an_older_launcher_before_it_changes_th
         with pytest.raises(LedgerUnusableError, match=f"to schema version {newer[-1].number} meanwhile"):
             await lease_on(older)
         assert await older.batch(BATCH).holder(at=AT) is None
+
+
+@pytest.mark.parametrize(
+    ("since", "is_refused"), [(timedelta(days=1), False), (timedelta(0), True), (-timedelta(days=30), False)]
+)
+@pytest.mark.parametrize("is_there", [False, True])
+async def test_where_no_lock_tells_a_lease_is_waited_for_to_its_end(
+    place, monkeypatch, since, is_refused, is_there
+):
+    """Seen: a lock that another user's launcher had left was in the way for ever."""
+    async with await open_ledger(place) as older:
+        await older.open_batch(BATCH, region="us-east-1", at=AT)
+        await older.hold(BATCH, holder="host:1", ttl=LONGEST_LEASE, at=datetime.now(UTC) - since)
+    (lock,) = place.parent.glob("*-lease-*")
+    lock.unlink()
+    if is_there:
+        lock.symlink_to(lock)  # so that not even root can open it
+    newer = _with_one_more_migration()
+    monkeypatch.setattr("batchrun.ledger.sqlite.connection.migrations", lambda: newer)
+    if is_refused:
+        with pytest.raises(LeaseHeldError, match=f"host:1, .* holds batch '{BATCH}'"):
+            await open_ledger(place)
+    else:
+        await (await open_ledger(place)).close()
+
+
+async def test_a_launcher_whose_ledger_was_removed_is_not_in_the_way_of_a_new_one(place, monkeypatch):
+    monkeypatch.setattr("batchrun.ledger.sqlite.connection.migrate", migrate)
+    older = await open_ledger(place)
+    await filled(older, "a")
+    for ending in ("", "-wal", "-shm"):
+        place.with_name(f"{place.name}{ending}").unlink()
+    async with await open_ledger(place) as ledger:
+        assert await ledger.find_batch(BATCH) is None
+    await older.close()
 
 
 async def test_looking_may_not_write(place):
@@ -220,8 +261,10 @@ async def test_a_closed_ledger_says_so(place):
 _OPEN = """
 import asyncio, sys
 from batchrun.ledger import open_ledger
+from batchrun.ledger.sqlite.migrate import migrate
 from batchrun.ledger.sqlite.statements import migrations
 from batchrun.ledger.statements import Migration
+from batchrun.ports.stored import LONGEST_LEASE
 async def main():
     async with await open_ledger(sys.argv[1]) as ledger:
         print(len(await ledger.batches()))

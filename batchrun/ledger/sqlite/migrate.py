@@ -8,10 +8,12 @@ import apsw
 
 from batchrun import points
 from batchrun.errors import InvariantError, LeaseHeldError, LedgerUnusableError
-from batchrun.ledger.sqlite.process_lock import is_held
+from batchrun.ledger.rows import span_micros
+from batchrun.ledger.sqlite.process_lock import is_abandoned, is_taken, kernel, lock_path
 from batchrun.ledger.sqlite.statements import queries
 from batchrun.ledger.sqlite.transaction import reading, writing
 from batchrun.points import Point
+from batchrun.ports.stored import LONGEST_LEASE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,13 +73,10 @@ def _is_empty(connection: apsw.Connection) -> bool:
 
 def _apply(connection: apsw.Connection, migration: Migration, path: Path | None) -> None:
     with writing(connection):
-        if version(connection) >= migration.number:
+        if (found := version(connection)) >= migration.number:
             return  # another process was faster
-        if path is not None and is_held(path.resolve()):  # nobody claims a batch meanwhile
-            raise LeaseHeldError(
-                f"{path} is in use by a launcher of an older batchrun (schema version {version(connection)}, "
-                "which this one would change); stop that launcher, or wait for its end"
-            )
+        if path is not None and found:
+            _check_unused(connection, path, found)  # nobody claims a batch meanwhile
         connection.execute(migration.sql)
         points.reached(Point.MIGRATING)
         if connection.execute(queries()["broken_references"]).fetchone() is not None:
@@ -85,3 +84,16 @@ def _apply(connection: apsw.Connection, migration: Migration, path: Path | None)
         connection.execute(queries()["record_migration"], (migration.name,))
         if version(connection) != migration.number:
             raise InvariantError(f"migration {migration.name} does not set its user_version")
+
+
+def _check_unused(connection: apsw.Connection, path: Path, found: int) -> None:
+    leases = connection.execute(queries()["held_leases"], {"longest": span_micros(LONGEST_LEASE)})
+    for key, fence, batch, holder, where, is_ahead in leases:
+        lock = lock_path(path, key, fence) if where == kernel() else None
+        is_gone = lock is not None and is_abandoned(lock)
+        if (is_ahead and not is_gone) or (lock is not None and is_taken(lock)):
+            raise LeaseHeldError(
+                f"{path} is in use by {holder}, a launcher of an older batchrun that holds batch '{batch}' "
+                f"(schema version {found}, which this one would change); stop that launcher, or wait for its "
+                "end"
+            )

@@ -93,6 +93,17 @@ def is_abandoned(path: Path) -> bool | None:
         os.close(descriptor)
 
 
+def is_taken(path: Path) -> bool:
+    """Report whether a process that lives has the lock at *path*; False where nobody can know."""
+    return fcntl is not None and os.access(path, os.R_OK | os.W_OK) and is_abandoned(path) is False
+
+
+def lock_path(ledger: Path, batch: int, fence: int) -> Path:
+    """Return where the lock for a lease lies."""
+    real = ledger.resolve()  # a link to the file is the same ledger, and its log lies there too
+    return real.with_name(f"{real.name}-lease-{batch}-{fence}")
+
+
 def is_held(ledger: Path) -> bool:
     """Report whether a process has a lock for a batch of *ledger*, or may have."""
     locks = ledger.parent.glob(f"{glob.escape(ledger.name)}-lease-*")

@@ -21,7 +21,7 @@ from batchrun.errors import InvariantError, UsageError
 from batchrun.ledger.sqlite.connection import check_in_place, identity, open_to_read, open_to_write
 from batchrun.ledger.sqlite.errors import failed, told
 from batchrun.ledger.sqlite.own_log import marking
-from batchrun.ledger.sqlite.process_lock import ProcessLock, is_abandoned, kernel, remove
+from batchrun.ledger.sqlite.process_lock import ProcessLock, is_abandoned, kernel, lock_path, remove
 from batchrun.ledger.sqlite.statements import migrations, queries
 from batchrun.ledger.sqlite.transaction import reading, writing
 from batchrun.ledger.store import Store
@@ -173,8 +173,7 @@ class SqliteStore(Store):
         return map(made, itertools.chain([first], cursor))
 
     def _lock_path(self, batch: int, fence: int) -> Path:
-        real = self.path.resolve()  # a link to the file is the same ledger, and its log lies there too
-        return real.with_name(f"{real.name}-lease-{batch}-{fence}")
+        return lock_path(self.path, batch, fence)
 
 
 class _Explained:

@@ -43,6 +43,13 @@ PRAGMA journal_mode = WAL;
 -- name: use_journal
 PRAGMA journal_mode = DELETE;
 
+-- name: held_leases
+-- Each with whether it is in force by its time, which ends no later than any lease can.
+SELECT
+    b.key, l.fence, b.name, l.holder, l.kernel,
+    l.expires_at - CAST(unixepoch('subsec') * 1000000 AS INTEGER) BETWEEN 1 AND :longest
+FROM leases AS l JOIN batches AS b ON b.key = l.batch WHERE l.holder IS NOT NULL ORDER BY b.key;
+
 -- name: record_migration
 INSERT INTO migrations (name, applied_at) VALUES (:name, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
 

@@ -8,9 +8,10 @@ Belongs here: going through the rows, each with the login of its lane. Does not:
 from __future__ import annotations
 
 import json
+from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import anyio
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from batchrun.model.made import NamedFiles
 
 
+#: Rows of a lane, one after the other, for which S3 gave no answer: no more of it are asked for.
+_SILENT: Final = 5
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowOutputs:
     """What one row made, or why that is unknown."""
@@ -36,7 +41,6 @@ class RowOutputs:
     run: Run
     made: Made | None
     problem: str | None = None
-    is_silent: bool = False  #: S3 gave no answer
 
 
 class OutputsReader:
@@ -59,13 +63,10 @@ class OutputsReader:
         self._stack = AsyncExitStack()
         self._open: dict[str | None, RunOutputs] = {}
         self._opening = anyio.Lock()
+        self._silent: Counter[str | None] = Counter()  #: rows without an answer since the last, by lane
 
     async def rows(self, entries: AsyncIterator[Entry]) -> AsyncGenerator[RowOutputs]:
-        """
-        Yield the outputs of *entries* with a run.
-
-        Raises ServiceUnusableError if none of the first can be read, or S3 answers nothing any more.
-        """
+        """Yield those of *entries* with a run. Raises ServiceUnusableError if none of the first is read."""
         page: list[Entry] = []
         is_first = True
         async for entry in entries:
@@ -88,19 +89,23 @@ class OutputsReader:
                 if entry.run is not None:
                     group.start_soon(read, entry, entry.run)
         rows = [made[entry.id] for entry in entries if entry.id in made]
-        is_over = all((is_first and one.made is None) or one.is_silent for one in rows)
-        if rows and is_over:
+        if is_first and rows and all(one.made is None for one in rows):
             raise ServiceUnusableError(rows[0].problem or "")
         return rows
 
     async def _read(self, entry: Entry, run: Run) -> RowOutputs:
+        if self._silent[entry.lane] >= _SILENT:
+            silent = f"not asked for: S3 gave no answer for {_SILENT} rows before"
+            return RowOutputs(entry=entry, run=run, made=None, problem=silent)
         try:
             made = await self._made(await self._outputs(entry.lane), run.output_uri)
         except CallError as error:
             return RowOutputs(entry=entry, run=run, made=None, problem=f"{error.code}: {error.message}")
         except ServiceUnusableError as error:
             is_silent = isinstance(error.__cause__, OutcomeUnknownError)
-            return RowOutputs(entry=entry, run=run, made=None, problem=str(error), is_silent=is_silent)
+            self._silent[entry.lane] += is_silent
+            return RowOutputs(entry=entry, run=run, made=None, problem=str(error))
+        self._silent[entry.lane] = 0
         several = ambiguous(made, self._names)
         problem = None if several is None else _several(several)
         return RowOutputs(entry=entry, run=run, made=made, problem=problem)

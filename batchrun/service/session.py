@@ -291,11 +291,15 @@ def _check_bundle(login: Login) -> None:
     try:
         if bundle:
             _read_certificates(bundle)
-    except OSError as error:
-        reason = error.reason.lower().replace("_", " ") if isinstance(error, ssl.SSLError) else error.strerror
-        raise UsageError(
-            f"the certificates in {bundle} cannot be read ({reason}); see AWS_CA_BUNDLE and ca_bundle"
-        ) from error
+    except (OSError, ValueError) as error:
+        where = f"the certificates in {bundle} cannot be read ({_unreadable(error)})"
+        raise UsageError(f"{where}; see AWS_CA_BUNDLE and ca_bundle") from error
+
+
+def _unreadable(error: OSError | ValueError) -> str:
+    if isinstance(error, ssl.SSLError):  # it names no reason where one is damaged, or is a key
+        return (error.reason or "damaged, or no certificates").lower().replace("_", " ")
+    return str(getattr(error, "strerror", error)).lower()
 
 
 @cache  # which takes 20 ms

@@ -164,3 +164,9 @@ def test_no_pace_is_kept_where_none_is_asked_for_until_the_first_refusal():
 )
 def test_what_another_version_wrote_is_passed_over(text):
     assert handed_on(text) is None
+
+
+def test_a_contest_that_lacks_something_is_passed_over():
+    text = Pace().hand_on(1.0).text()
+    assert handed_on(text) is not None
+    assert handed_on(text.replace('"share":1.0,', "")) is None

@@ -166,6 +166,17 @@ async def test_clients_that_are_made_at_once_log_in_once(monkeypatch, tmp_path):
     assert (tmp_path / "runs").read_text() == "run\n"
 
 
+async def test_a_certificate_that_is_damaged_is_told_as_that(tmp_path, monkeypatch):
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    with pytest.raises(
+        UsageError, match=r"bundle.pem cannot be read \(damaged, or no certificates\); see AWS_CA"
+    ):
+        async with omics_client(Login(Target())):
+            pass
+
+
 @pytest.mark.parametrize(
     ("bundle", "why"),
     [

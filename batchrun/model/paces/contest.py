@@ -72,7 +72,8 @@ class Contest:
     rate: float = 0.0  #: while it is on
     calls: int = 0  #: since it was last asked whether others are there
     won: int = 0  #: of them, those that passed
-    seconds: float = 0.0  #: that they took at their rates
+    seconds: float = 0.0  #: that they took, each at least as long as its rate has it
+    last: float | None = None  #: when the one before was sent, in loop time
     between: int = _BETWEEN  #: after which it is asked next
     asking: int = 0  #: calls to go of those that ask it
 
@@ -93,57 +94,66 @@ class Contest:
 
     # -- without a verdict
 
-    def suspects(self, rate: float, *, usual: float, is_known: bool) -> bool:
+    def suspects(self, sent: float, rate: float, *, known: float, supposed: float) -> bool:
         """
-        Learn that a call was refused at *rate*, and conclude whether others are there.
+        Learn that a call was refused, and conclude whether others are there.
 
         Args:
-            rate: At which it was sent.
-            usual: The limit, as it was told, measured, or supposed.
-            is_known: Whether it is not only supposed.
+            sent: When that was sent.
+            rate: The rate then.
+            known: The limit, as it was told or measured; 0 where nobody knows.
+            supposed: What it is taken for then.
         """
         self._refused()
         if not self.has_fallen:
             self.has_fallen, self.share = True, 1.0
-            low = usual * (_SMALL if is_known else _SMALL_OF_SUPPOSED)
+            low = known * _SMALL or supposed * _SMALL_OF_SUPPOSED
             # What was measured beside others is little.
-            self.top, self.low = max(usual, self.top * _KEPT), max(low, self.low * _KEPT)
+            self.top, self.low = max(known or supposed, self.top * _KEPT), max(low, self.low * _KEPT)
         elif rate < self.low and self.passed_at:
             self.case += rate <= self.passed_at * _LOWER or self.share < _FEW
         if self.case >= _CASE and self.share < _MOST:
             self.is_on, self.rate, self.share = True, self.top, 1.0
-            self._begin_to_count(_BETWEEN)
+            self._begin_to_count(sent, _BETWEEN)
         return self.is_on
 
-    def passed(self, rate: float) -> Ending | None:
-        """Learn that a call passed at *rate*, and return what ends with it."""
+    def passed(self, sent: float, rate: float, *, pressed: bool) -> Ending | None:
+        """
+        Learn that a call passed, and return what ends with it.
+
+        One that did not have to wait for its turn, and so is not *pressed*, says nothing of a higher rate.
+        """
         self.in_a_row = max(self.in_a_row, 0) + 1
         self.share = self.share * _KEPT + 1 - _KEPT
         if self.is_on:
-            return self._won()
+            return self._won(sent, pressed=pressed)
         if self.in_a_row >= _CALM:
             self._forget()
-        elif self.has_fallen:
+        elif self.has_fallen and pressed:
             self.passed_at = max(self.passed_at, rate)
         return None
 
     # -- under the verdict
 
-    def _won(self) -> Ending | None:
-        if self.asking:
+    def _won(self, sent: float, *, pressed: bool) -> Ending | None:
+        if not pressed:
+            self.last = sent
+        elif self.asking:
             self.asking -= 1
             return None if self.asking else self._end(Ending.ALONE)
-        self._count(won=True)
-        self.rate = min(self.top, self.rate + self.top * _WON)
-        return self._end(Ending.CALM) if self.in_a_row >= _CALM and self.rate == self.top else None
+        else:
+            self._count(sent, won=True)
+            self.rate = min(self.top, self.rate + self.top * _WON)
+        is_enough = self.rate == self.top or not pressed
+        return self._end(Ending.CALM) if self.in_a_row >= _CALM and is_enough else None
 
-    def lost(self) -> Ending | None:
+    def lost(self, sent: float) -> Ending | None:
         """Learn that a call was refused, and return what ends with it."""
         self._refused()
         if self.asking:
-            self._begin_to_count(min(2 * self.between, _MOST_BETWEEN))
+            self._begin_to_count(sent, min(2 * self.between, _MOST_BETWEEN))
         else:
-            self._count(won=False)
+            self._count(sent, won=False)
             self.rate = max(min(_LEAST, self.top), self.rate * _LEFT)
         return self._end(Ending.HOPELESS) if self.in_a_row <= -_HOPELESS else None
 
@@ -151,13 +161,20 @@ class Contest:
         self.in_a_row = min(self.in_a_row, 0) - 1
         self.share *= _KEPT
 
-    def _begin_to_count(self, between: int) -> None:
-        self.between = between
+    def _begin_to_count(self, sent: float, between: int) -> None:
+        self.last, self.between = sent, between
         self.calls = self.won = self.asking = 0
         self.seconds = 0.0
 
-    def _count(self, *, won: bool) -> None:
-        self.calls, self.won, self.seconds = self.calls + 1, self.won + won, self.seconds + 1 / self.rate
+    def _count(self, sent: float, *, won: bool) -> None:
+        # An answer may take longer than a turn, and the next turn comes after a refusal.
+        took = 0.0 if self.last is None else sent - self.last
+        self.last = sent
+        self.calls, self.won, self.seconds = (
+            self.calls + 1,
+            self.won + won,
+            self.seconds + max(took, 1 / self.rate),
+        )
         if self.calls >= self.between and self.won:
             self.asking = _ASKED
 

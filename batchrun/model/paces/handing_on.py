@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.paces.contest import Contest
@@ -77,7 +77,8 @@ def handed_on(text: str) -> HandedOn | None:
         facts = json.loads(text)
         spans = {name: tuple(facts[name]) for name in ("times", "in_air", "under_way", "search")}
         noise = NoiseFacts(**{**facts["noise"], "recent": tuple(facts["noise"]["recent"])})
-        return HandedOn(**{**facts, **spans, "noise": noise, "contest": Contest(**facts["contest"])})
+        contest = Contest(**{field.name: facts["contest"][field.name] for field in fields(Contest)})
+        return HandedOn(**{**facts, **spans, "noise": noise, "contest": contest})
     except (TypeError, KeyError, ValueError):
         return None
 

@@ -139,9 +139,10 @@ class Pace:
         """What is worth keeping for the next launch: a pace that is starved now may not be then."""
         base = self._search.rate if self._phase is Phase.SEARCHING else self._curve.base
         limit = max(self._limit, self._contest.top * self._contest.is_on)
-        is_low = self._phase is Phase.SEARCHING and base < limit / 2
+        phase = Phase.SEARCHING if self._contest.is_on else self._phase
+        is_low = phase is Phase.SEARCHING and base < limit / 2
         return Learned(
-            phase=self._phase,
+            phase=phase,
             base=limit / 2 if is_low else max(base, SLOWEST),
             cut=self._curve.cut,
             span=self._curve.span,
@@ -212,7 +213,7 @@ class Pace:
             was_cut=ago(self._cut_at, now),
             times=all_ago([*self._times][-TIMES:], now),
             noise=self._noise.facts,
-            contest=replace(self._contest),
+            contest=replace(self._contest, last=None),
         )
 
     def take_over(self, known: HandedOn, then: float) -> None:
@@ -244,15 +245,19 @@ class Pace:
             sent: When it was sent.
             pressed: More calls would be made if the rate were higher.
         """
-        self._count(sent, self._burst.passed(sent), pressed=pressed)
+        shown = self._burst.passed(sent)
+        self.keep_up(sent, pressed=pressed)
+        self._count(sent, shown, pressed=pressed)
+
+    def keep_up(self, sent: float, *, pressed: bool = True) -> None:
+        """Learn that a call got past others; of whatever else it shows, others may know already."""
+        if sent > self._cut_at:
+            self._leave(self._contest.passed(sent, self.rate, pressed=pressed))
 
     def _count(self, sent: float, shown: float, *, pressed: bool) -> None:
         if sent <= self._cut_at:
             return
-        is_searching = self._phase is Phase.SEARCHING and not self._contest.is_on
-        if pressed:
-            self._leave(self._contest.passed(self.rate))
-        if is_searching and pressed:
+        if self._phase is Phase.SEARCHING and pressed and not self._contest.is_on:
             self._go_up(shown)
         self._times.append(sent)
         self._passed += 1
@@ -270,8 +275,7 @@ class Pace:
         if sent <= self._cut_at:
             return now
         if self._contest.is_on:
-            self._leave(self._contest.lost())
-            self._cut_at = now
+            self._leave(self._contest.lost(sent))
             return now
         if self._noise.is_on and not self._noise.is_refuted():
             return now
@@ -285,7 +289,7 @@ class Pace:
         was_opening = self._phase is Phase.OPENING
         if was_opening:
             self._close_opening(earlier, sent)
-        elif self._contest.suspects(rate, usual=self._known or self._supposed, is_known=self._known > 0):
+        elif self._contest.suspects(sent, rate, known=self._known, supposed=self._supposed):
             self._noise.settle()
         elif self._noise.is_on:
             self._noise.drop()

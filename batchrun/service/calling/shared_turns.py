@@ -78,7 +78,8 @@ class SharedTurns:
         self._stretch: Stretch | None = None
         self._end = -math.inf
         self._begun = -math.inf  #: the stretch, or the last one
-        self._late: list[float] = []  #: when calls of earlier stretches were sent that were throttled
+        #: Calls of earlier stretches: when they were sent, and whether they were throttled.
+        self._late: list[tuple[float, bool]] = []
         self._times = times
 
     async def are_shared(self) -> bool:
@@ -158,6 +159,8 @@ class SharedTurns:
         """Learn that a call passed; of earlier stretches' calls whoever was next took that for granted."""
         if not self._is_shared or (self._stretch is not None and sent >= self._begun):
             self._pace.passed(sent, pressed=pressed)
+        else:
+            self._late.append((sent, False))
 
     def refused(self, sent: float) -> float:
         """
@@ -168,14 +171,17 @@ class SharedTurns:
         """
         now = self._clock.monotonic()
         if self._stretch is None and self._is_shared:
-            self._late.append(sent)
+            self._late.append((sent, True))
             return now
         return self._pace.refused(sent, now, was_counted=self._is_shared and sent < self._begun)
 
     def _catch_up(self) -> None:
         late, self._late = self._late, []
-        for sent in late:
-            self._pace.refused(sent, self._clock.monotonic(), was_counted=True)
+        for sent, is_throttled in late:
+            if is_throttled:
+                self._pace.refused(sent, self._clock.monotonic(), was_counted=True)
+            else:
+                self._pace.keep_up(sent)
 
     async def _join(self) -> None:
         """Leave the pace to whoever has come; a newcomer waits a moment for the pace of whoever was there."""

@@ -116,6 +116,19 @@ def test_zeros_that_a_format_writes_before_a_number_are_kept(load_text: LoadText
 
 
 @pytest.mark.parametrize(
+    ("value", "seen"),
+    [("8", "0008"), ("7.0", "0007"), ("1E2", "0100"), ("-5", "-0005"), ("12345", "12345"), ("0.5", "0.5")],
+)
+def test_zeros_stand_before_a_number_however_it_is_written(load_text: LoadText, value: str, seen: str):
+    styles = '<numFmts><numFmt numFmtId="164" formatCode="0000"/></numFmts><cellXfs><xf numFmtId="164"/>'
+    parts = {"xl/styles.xml": f"<styleSheet {MAIN}>{styles}</cellXfs></styleSheet>"}
+    rows = row(1, text("A1", "id"), text("B1", "parameters.n"))
+    rows += row(2, text("A2", "a"), f'<c r="B2" s="0"><v>{value}</v></c>', '<c r="C2" s="0"/>')
+    (spec,) = load_text(workbook({"A": rows}, parts=parts), ".xlsx")
+    assert json.loads(spec.request)["parameters"] == {"n": seen}
+
+
+@pytest.mark.parametrize(
     ("rows", "merged", "said"),
     [
         (

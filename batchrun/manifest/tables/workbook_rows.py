@@ -91,7 +91,7 @@ def _rows(file: BinaryIO, asked: dict[str, Any]) -> Iterator[list[str]]:
         for at, error in scan.errors.get(number, {}).items():
             texts[at - left] = error
         while row == number:
-            texts[column - left] = texts[column - left].zfill(width)
+            texts[column - left] = _padded(texts[column - left], width)
             row, column, width = next(padded, _NOWHERE)
         _refuse_unclear(number, texts, left, scan)
         yield texts
@@ -197,7 +197,7 @@ class _Scan:
         self.errors: dict[int, dict[int, str]] = {}
         self.merged: dict[int, dict[int, str]] = {}  #: over several rows: by the first cell's row and column
         self.hidden: set[int] = set()  #: rows
-        self.padded = array("L")  #: row, column and digits of each number that has zeros before it
+        self.padded = array("L")  #: row, column and digits of each number that may have zeros before it
         self._widths = widths
         self._area = area
         self._bounds = (0, 0)
@@ -243,7 +243,7 @@ class _Scan:
             message = f"up to cell {reference} there is room for more than {self._area} cells"
             raise _WrongError(message, f"remove what lies far from the table, or {_CSV}")
         width = self._widths.get(cell.get("s", ""))
-        if width is not None and cell.get("t", "n") == "n" and self._value.isdecimal():
+        if width is not None and cell.get("t", "n") == "n" and self._value:
             if self.padded and self.padded[-3] > row:
                 raise _WrongError("the rows of this workbook are not in order", f"open it, and {_CSV}")
             self.padded.extend((row, column - 1, width))
@@ -261,6 +261,12 @@ def _number(letters: str) -> int:
     for letter in letters:
         number = number * 26 + ord(letter) - ord("A") + 1
     return number
+
+
+def _padded(text: str, width: int) -> str:
+    """Write the zeros before a whole number; they do not count its sign."""
+    digits = text.removeprefix("-")
+    return text[: -len(digits)] + digits.zfill(width) if digits.isdecimal() else text
 
 
 def _text(value: object) -> str:

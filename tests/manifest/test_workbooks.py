@@ -128,13 +128,20 @@ def test_zeros_stand_before_a_number_however_it_is_written(load_text: LoadText, 
     assert json.loads(spec.request)["parameters"] == {"n": seen}
 
 
+SHOW = (
+    "to read them too, show them (in Excel: Data > Clear, or select all, and Unhide); "
+    "else copy the rows that are visible into a workbook of their own, and give that"
+)
+
+
 @pytest.mark.parametrize(
-    ("rows", "merged", "said"),
+    ("rows", "merged", "said", "cure"),
     [
         (
             texts(("id", "parameters.r"), ("S1", "a"), ("S2", "")),
             "B2:B3",
             "the cells B2:B3 are merged, and only the first of them has the value",
+            "select all, unmerge (in Excel: Home > Merge & Center), and write 'a' into each",
         ),
         (
             texts(("id", "parameters.r"), ("S1", "a"))
@@ -143,20 +150,34 @@ def test_zeros_stand_before_a_number_however_it_is_written(load_text: LoadText, 
             + "</row>",
             "D1:D2",
             "row 3 is hidden, by a filter perhaps, and would be read all the same",
+            SHOW,
+        ),
+        (
+            texts(("id", "parameters.r"), ("S1", "a"))
+            + "".join(
+                f'<row r="{at}" hidden="1">{text(f"A{at}", f"S{at}") if at != 6 else ""}</row>'
+                for at in (3, 5, 6, 7, 8, 9)
+            ),
+            "D1:D2",
+            "rows 3, 5, 7-9 (5 in all) are hidden, by a filter perhaps, and would be read all the same",
+            SHOW,
         ),
     ],
 )
-def test_what_a_person_sees_otherwise_is_refused(problems_of: ProblemsOf, rows: str, merged: str, said: str):
+def test_what_a_person_sees_otherwise_is_refused(
+    problems_of: ProblemsOf, rows: str, merged: str, said: str, cure: str
+):
     sheet = f'<mergeCells><mergeCell ref="{merged}"/></mergeCells>'
     whole = f"<worksheet {MAIN}><sheetData>{rows}</sheetData>{sheet}</worksheet>"
     (problem,) = problems_of(workbook({"A": rows}, parts={"xl/worksheets/sheet1.xml": whole}), ".xlsx")
-    assert problem.message == said
+    assert (problem.message, problem.cure) == (said, cure)
 
 
 @pytest.mark.parametrize("merged", ["A1:B1", "D1:D9", "B3:B4"])
 def test_merged_cells_that_hide_nothing_are_passed_over(load_text: LoadText, merged: str):
     rows = texts(("id", "parameters.r"), ("S1", "a"), ("S2", "")) + '<row r="9" hidden="1"/>'
-    sheet = f'<mergeCells><mergeCell ref="{merged}"/></mergeCells>'
+    rows += f'<row r="10" hidden="1"><c r="A10" s="0"/>{text("B10", " ")}</row>'
+    sheet = f'<autoFilter ref="A1:B3"/><mergeCells><mergeCell ref="{merged}"/></mergeCells>'
     whole = f"<worksheet {MAIN}><sheetData>{rows}</sheetData>{sheet}</worksheet>"
     assert len(load_text(workbook({"A": rows}, parts={"xl/worksheets/sheet1.xml": whole}), ".xlsx")) == 2
 

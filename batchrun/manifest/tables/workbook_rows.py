@@ -39,6 +39,12 @@ _TRUE: Final = frozenset({"1", "true"})
 _NOWHERE: Final = (0, 0, 0)
 _DIGITS: Final = 10**15  # Excel has fifteen
 _CSV: Final = "save the sheet as CSV"
+_RANGES: Final = 8  #: that are shown
+_UNMERGE: Final = "select all, unmerge (in Excel: Home > Merge & Center)"
+_ON_HIDDEN: Final = (
+    "to read them too, show them (in Excel: Data > Clear, or select all, and Unhide); "
+    "else copy the rows that are visible into a workbook of their own, and give that"
+)
 
 
 class _WrongError(Exception):
@@ -102,10 +108,24 @@ def _refuse_unclear(number: int, texts: list[str], left: int, scan: _Scan) -> No
     for at, reference in scan.merged.get(number, {}).items():
         if 0 <= at - left < len(texts) and texts[at - left]:
             message = f"the cells {reference} are merged, and only the first of them has the value"
-            raise _WrongError(message, f"unmerge them, and write it into each: {texts[at - left]!r}")
-    if number in scan.hidden and any(texts):
-        message = f"row {number} is hidden, by a filter perhaps, and would be read all the same"
-        raise _WrongError(message, "show all rows, and delete those that are not meant")
+            raise _WrongError(message, f"{_UNMERGE}, and write {texts[at - left]!r} into each")
+    if number in scan.hidden and any(map(str.strip, texts)):
+        is_one = len(scan.hidden) == 1
+        rows = f"row {number} is" if is_one else f"rows {_ranges(sorted(scan.hidden))} are"
+        message = f"{rows} hidden, by a filter perhaps, and would be read all the same"
+        raise _WrongError(message, _ON_HIDDEN)
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Write ascending numbers in few words: 3, 5-9."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and found[-1][1] == number - 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    told = [str(first) if first == last else f"{first}-{last}" for first, last in found[:_RANGES]]
+    return f"{', '.join(told)}{', ...' if len(found) > _RANGES else ''} ({len(numbers)} in all)"
 
 
 def _chosen(book: CalamineWorkbook, wanted: str | None) -> str:
@@ -196,13 +216,14 @@ class _Scan:
     def __init__(self, area: int, widths: Mapping[str, int]) -> None:
         self.errors: dict[int, dict[int, str]] = {}
         self.merged: dict[int, dict[int, str]] = {}  #: over several rows: by the first cell's row and column
-        self.hidden: set[int] = set()  #: rows
+        self.hidden: set[int] = set()  #: rows that have something
         self.padded = array("L")  #: row, column and digits of each number that may have zeros before it
         self._widths = widths
         self._area = area
         self._bounds = (0, 0)
         self._cell: dict[str, str] = {}
         self._inside = ""
+        self._is_hidden = False
         self._has_formula = False
         self._value = ""
 
@@ -210,8 +231,8 @@ class _Scan:
         self._inside = _local(tag)
         if self._inside == "c":
             self._cell, self._has_formula, self._value = given, False, ""
-        elif self._inside == "row" and given.get("hidden") in _TRUE and given.get("r", "").isdecimal():
-            self.hidden.add(int(given["r"]))
+        elif self._inside == "row":
+            self._is_hidden = given.get("hidden") in _TRUE
         elif self._inside == "mergeCell":
             self._take_merged(given.get("ref", ""))
         self._has_formula |= self._inside == "f"
@@ -242,6 +263,8 @@ class _Scan:
         if self._bounds[0] * self._bounds[1] > self._area:
             message = f"up to cell {reference} there is room for more than {self._area} cells"
             raise _WrongError(message, f"remove what lies far from the table, or {_CSV}")
+        if self._is_hidden and self._value:
+            self.hidden.add(row)
         width = self._widths.get(cell.get("s", ""))
         if width is not None and cell.get("t", "n") == "n" and self._value:
             if self.padded and self.padded[-3] > row:

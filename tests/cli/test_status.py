@@ -11,6 +11,9 @@ import subprocess
 
 import pytest
 
+from batchrun.cli.showing.failed import FailedRow
+from batchrun.model.tasks import FailedTask, FailedTasks
+from tests.builders import planned
 from tests.cli.conftest import BATCHRUN, Shell, end, read_terminal, until
 from tests.cli.ledgers import make
 from tests.nursery import PATIENCE
@@ -254,3 +257,19 @@ def test_on_a_terminal_watching_draws(cohort: Shell):
 def test_watching_and_failures_do_not_go_together(cohort: Shell):
     done = cohort.run("status", "--watch", "--failed")
     assert (done.returncode, "cannot be combined" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("count", "has_more", "said"),
+    [
+        (1, False, "task t0"),
+        (3, False, "task t0 (and 2 more tasks)"),
+        (3, True, "task t0 (and at least 3 more tasks)"),
+        (1, True, "task t0 (and at least 1 more task)"),
+        (0, False, ""),
+    ],
+)
+def test_tasks_that_are_not_kept_are_counted_as_at_least_one(count: int, *, has_more: bool, said: str):
+    tasks = tuple(FailedTask(id=str(at), name=f"t{at}") for at in range(count))
+    failed = FailedRow(entry=planned("a"), found=FailedTasks(tasks=tasks, has_more=has_more))
+    assert failed.said == said

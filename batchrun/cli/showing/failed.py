@@ -53,7 +53,10 @@ class FailedRow:
         cells = row(self.entry)
         tasks = self.found.tasks if self.found else ()
         parts = _told(tasks[0], cells["failureReason"]) if tasks else (cells["statusMessage"],)
-        more = f" (and {counted(len(tasks) - 1, 'more task')})" if len(tasks) > 1 else ""
+        has_more = self.found is not None and self.found.has_more
+        others = len(tasks) - 1 + has_more
+        least = "at least " if has_more else ""
+        more = f" (and {least}{counted(others, 'more task')})" if tasks and others else ""
         return one_line(": ".join(str(part) for part in parts if part) + more)
 
     @property

@@ -219,6 +219,27 @@ async def test_a_copy_that_vacuum_made_is_not_laid_over_whenever_that_was(place,
     await assert_works(place, *ROWS)
 
 
+@pytest.mark.parametrize("times", [1, 3, 30])
+async def test_nor_is_one_from_before_all_that_the_log_tells_of(place, tmp_path, monkeypatch, times):
+    """Seen: its page of the last write lay elsewhere, not in the log: the copy's own was found twice."""
+    monkeypatch.setattr("batchrun.ledger.sqlite.connection.migrate", migrate)  # with gaps
+    small, dead = tmp_path / "small.db", tmp_path / "dead.db"
+    async with await open_ledger(place) as ledger:
+        await (await filled(ledger, "a", "b", "c")).release()
+    old = apsw.Connection(str(place))
+    old.execute("VACUUM INTO ?", (str(small),)).fetchall()
+    old.close()
+    await killed(place, 5)
+    await (await open_ledger(place)).close()
+    async with await open_ledger(place) as ledger:
+        held = await ledger.hold(BATCH, holder="host:1", ttl=TTL, at=AT)
+        for _ in range(times):
+            await move(held, "r1", intended(), Deferred(at=AT, due=AT, code="c", message="short"))
+        await Launcher(ledger, held, place).die(dead)
+    put_over(small, dead)
+    assert "do not belong together" in await refused(dead)
+
+
 @pytest.mark.usefixtures("copy")
 async def test_a_ledger_that_was_vacuumed_in_its_place_is_resumed(place):
     theirs = apsw.Connection(str(place))

@@ -34,6 +34,12 @@ _FRAME_SALTS: Final = slice(8, 16)
 _PAGE: Final = slice(0, 4)
 #: The number of the schema, in the first page (https://www.sqlite.org/fileformat2.html#the_database_header).
 _FORM: Final = slice(_FRAME_HEADER + 40, _FRAME_HEADER + 44)
+#: A page of a table (the same, "b-tree pages" and "record format"): its kind, how many rows it has, and where
+#: the first begins; that has its length, its key, and its header's length, then the types of its columns.
+_LEAF: Final = 13
+_ROWS: Final = slice(_FRAME_HEADER + 3, _FRAME_HEADER + 5)
+_FIRST_ROW: Final = slice(_FRAME_HEADER + 8, _FRAME_HEADER + 10)
+_TYPES: Final = bytes([0, 44, 44])
 
 
 class _LastWrite(NamedTuple):
@@ -61,10 +67,16 @@ def check(connection: apsw.Connection, path: Path) -> None:
     log = Path(connection.filename_wal)
     if _size(log) <= _HEADER:
         return
-    with reading(connection):  # so that nobody begins the log anew: it only grows, and goes into the file
+    is_own, begun = False, _header(log)
+    # Nobody begins the log anew while it is read: it only grows, and goes into the file.
+    with contextlib.suppress(apsw.CorruptError), reading(connection):  # a log that does not fit says so, too
         at_last = _last_write(connection)
-        if _continues(log, _last_write_in(path), at_last):
-            return
+        is_own = _continues(log, _last_write_in(path), at_last)
+    if is_own:
+        return
+    if _header(log) != begun:  # but by one that lives, once all of it is in the file
+        check(connection, path)
+        return
     index = f"{log.name.removesuffix('wal')}shm"
     raise LedgerUnusableError(
         f"{path} and {log} do not belong together: that is the log of another ledger, or of another state of "
@@ -80,12 +92,23 @@ def _size(log: Path) -> int:
         return 0
 
 
+def _header(log: Path) -> bytes:
+    try:
+        with log.open("rb") as file:
+            return file.read(_HEADER)
+    except FileNotFoundError:
+        return b""
+
+
 def _continues(log: Path, in_file: _LastWrite | None, at_last: _LastWrite | None) -> bool:
     """Report whether the log continues the file, by the last write of either, or nobody can tell."""
     if in_file is None:
         return True
-    if not any(in_file.id in frame for frame in _frames(log)):
-        return at_last is not None and at_last.id == in_file.id  # it has no write of ours
+    marks = list(filter(_is_mark, _frames(log)))
+    if not marks:  # nobody's, or of others alone
+        return at_last is not None and at_last.id == in_file.id
+    if not any(in_file.id in mark for mark in marks):
+        return False
     is_known = at_last is not None and in_file.form_now <= at_last.form
     return is_known or any(in_file.form_now == _form_in(frame) for frame in _frames(log))
 
@@ -114,8 +137,16 @@ def _form_in(frame: bytes) -> int | None:
     return int.from_bytes(frame[_FORM]) if int.from_bytes(frame[_PAGE]) == 1 else None
 
 
+def _is_mark(frame: bytes) -> bool:
+    """Report whether a frame is of the page that has the last write: a leaf of one row with two ids."""
+    if frame[_ROWS] != b"\x00\x01" or frame[_FRAME_HEADER] != _LEAF:
+        return False
+    row = _FRAME_HEADER + int.from_bytes(frame[_FIRST_ROW])
+    return frame[row + 3 : row + 6] == _TYPES
+
+
 def _frames(log: Path) -> Iterator[bytes]:
-    with log.open("rb") as file:
+    with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
         header = file.read(_HEADER)
         size = _FRAME_HEADER + int.from_bytes(header[_PAGE_SIZE])
         while len(frame := file.read(size)) == size and frame[_FRAME_SALTS] == header[_SALTS]:

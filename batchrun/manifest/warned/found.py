@@ -38,6 +38,7 @@ class WarningKind(enum.Enum):
     SAME_FILE = "same_file"  #: twice in one row
     SHARED_FILE = "shared_file"  #: in two rows
     MATE_MISSING = "mate_missing"
+    BARE_ID = "bare_id"  #: a row has nothing else, as a total or a remark below a table
     ENGINE_VERSION = "engine_version"
     OTHER_ACCOUNT = "other_account"  #: a role that the row's lane cannot pass on
 

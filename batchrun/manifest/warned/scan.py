@@ -20,7 +20,7 @@ from batchrun.manifest.recognised.kinds import is_reads
 from batchrun.manifest.scalars import NULLS, Plain
 from batchrun.manifest.strict_json import JsonError, decoded
 from batchrun.manifest.table import Value
-from batchrun.manifest.warned.found import WatchedColumn
+from batchrun.manifest.warned.found import Doubt, WarningKind, WatchedColumn
 from batchrun.manifest.warned.known import Pair, is_shared, mates_among, mates_of, same_file
 from batchrun.manifest.warned.texts import ABSENT, MONTH, bare, long_number, of_characters
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from batchrun.manifest.problems import Path
     from batchrun.manifest.table import Table
-    from batchrun.manifest.warned.found import Doubt
     from batchrun.manifest.warned.known import Known
     from batchrun.manifest.warned.untyped import Cure, Types
     from batchrun.model.spec import Json
@@ -128,6 +127,8 @@ _WORDS: Final = re.compile(rf"(?:{_WORD})?+(?:\n(?:{_WORD})?+)*+")
 #: Words that are not what they look like.
 _NO_WORDS: Final = frozenset({*ABSENT, "true", "false"})
 _DATES: Final = re.compile(rf"^(?:{MONTH})-", re.IGNORECASE | re.MULTILINE)
+_BARE: Final = "is all that this row has, and becomes a run"
+_BARE_CURE: Final = "remove the row where it is none, such as a total or a remark"
 #: Rows that are looked at together: one may have a mebibyte.
 _BATCH: Final = 32
 
@@ -196,6 +197,10 @@ class TableTexts:
             (uses[first], uses[second], known.pair(columns[uses[first].index], columns[uses[second].index]))
             for first, second in mates_among([used.name for used in uses])
         ]
+        ids = [used.index for used in uses if used.is_id]
+        self._id = columns[ids[0]] if ids else None
+        self._others = [index for index in range(len(table.header)) if index not in ids]
+        self._filled = self._bare = 0  #: rows that have more than an id, and those that have not
         self._may_share = any(watched.column.is_shared for watched in self._texts)
         self._header()
 
@@ -218,6 +223,8 @@ class TableTexts:
                 self._look_for_reads(texts, watched, batch, number, is_sound=is_sound)
         for first, second, pair in self._pairs:
             self._look_at_mates(first, second, pair, batch)
+        if self._id is not None and self._others:
+            self._look_for_bare(batch, self._id)
         for used in self._json:
             for at, row in enumerate(batch, start=number):
                 if row.cells[used.index]:
@@ -274,6 +281,19 @@ class TableTexts:
         if doubt := doubt or types.written(text):
             self._doubt(doubt, types.column, row, text)
         return doubt is not None
+
+    def _look_for_bare(self, batch: Sequence[_Row], own: WatchedColumn) -> None:
+        """Doubt rows that have an id alone, such as a total below the table."""
+        for row in batch:
+            if any(map(row.cells.__getitem__, self._others)):
+                self._filled += 1
+                continue
+            self._bare += 1
+            doubt = Doubt(kind=WarningKind.BARE_ID, says=_BARE, cure=_BARE_CURE, holds=self._are_odd)
+            self._doubt(doubt, own, row, row.id)
+
+    def _are_odd(self) -> bool:
+        return self._bare < self._filled
 
     def _look_into(self, row: _Row, used: Used, number: int) -> None:
         value = _decoded(row.cells[used.index])

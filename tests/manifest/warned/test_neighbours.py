@@ -160,3 +160,18 @@ def test_lists_of_mates_that_are_not_as_long_are_told(warnings_of: WarningsOf):
 )
 def test_what_is_no_pair_or_nowhere_paired_is_sound(warnings_of: WarningsOf, text: str):
     assert warnings_of(text) == ()
+
+
+def test_rows_that_have_an_id_alone_are_told_where_most_have_more(warnings_of: WarningsOf):
+    text = "id,parameters.n:int\nS1,1\nS2,2\nTotal: 2,\n"
+    (warning,) = warnings_of(text)
+    assert (warning.kind, warning.line, warning.column, warning.row) == ("bare_id", 4, 1, "Total: 2")
+    assert warning.message == "'Total: 2' is all that this row has, and becomes a run"
+    assert warnings_of("id,parameters.n:int\nS1,1\nS2,\n") == ()
+    assert warnings_of("id\nS1\nS2\n") == ()
+
+
+def test_many_rows_that_have_an_id_alone_are_told_once(warnings_of: WarningsOf):
+    text = "id,parameters.r\n" + "".join(f"S{at},x{at}\nT{at},\n" for at in range(9)) + "S9,x\n"
+    (warning,) = warnings_of(text)
+    assert (warning.kind, warning.line, warning.count) == ("bare_id", 3, 9)

@@ -41,6 +41,12 @@ def test_a_delimiter_that_is_given_counts_columns(warnings_of: WarningsOf):
     assert [one.column for one in found] == [3, 3]
 
 
+def test_a_total_below_a_sheet_is_told(warnings_of: WarningsOf):
+    text = "sample,kit\nS1,K\nS2,K\nTotal,\n"
+    (warning,) = warnings_of(text, **options("k={kit}", id="{sample}"))
+    assert (warning.kind, warning.line, warning.row) == ("bare_id", 4, "Total")
+
+
 def test_columns_that_nothing_names_are_not_looked_at(warnings_of: WarningsOf):
     assert warnings_of(LANES, **options("r=x", group_by=("sample",))) == ()
 

@@ -285,7 +285,7 @@ class TableTexts:
     def _look_for_bare(self, batch: Sequence[_Row], own: WatchedColumn) -> None:
         """Doubt rows that have an id alone, such as a total below the table."""
         for row in batch:
-            if any(map(row.cells.__getitem__, self._others)):
+            if row.cells[self._others[0]] or any(map(row.cells.__getitem__, self._others)):
                 self._filled += 1
                 continue
             self._bare += 1

@@ -362,6 +362,29 @@ async def test_one_that_an_earlier_batchrun_left_is_resumed(place):
         assert await ledger.find_batch("old")
 
 
+@pytest.mark.parametrize("times", [0, 3, 300])
+async def test_nor_is_a_copy_laid_over_that_is_of_an_earlier_batchrun(place, tmp_path, times):
+    earlier = apsw.Connection(str(place))
+    earlier.execute("PRAGMA journal_mode = WAL")
+    migrate(earlier, migrations()[:17])
+    earlier.close()
+    old = Path(shutil.copy(place, tmp_path / "old.db"))
+    async with await open_ledger(place) as ledger:
+        await (await filled(ledger, "a", "b")).release()
+    await killed(place, times)
+    put_over(old, place)
+    await refused(place)
+
+
+async def test_an_upgrade_leaves_nothing_in_the_log(place):
+    earlier = apsw.Connection(str(place))
+    earlier.execute("PRAGMA journal_mode = WAL")
+    migrate(earlier, migrations()[:17])
+    async with await open_ledger(place):
+        assert log(place).stat().st_size == 0
+    earlier.close()
+
+
 @pytest.mark.usefixtures("copy")
 @pytest.mark.parametrize("last", ["UPDATE batches SET created_at = 5", "SELECT 1"])
 async def test_a_log_that_others_began_is_its_own(place, last):

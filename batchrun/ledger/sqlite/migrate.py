@@ -54,7 +54,8 @@ def migrate(connection: apsw.Connection, migrations: Sequence[Migration], path: 
     Raises:
         LeaseHeldError: An older batchrun launches from *path*, and knows the tables as they are.
     """
-    lacking = [migration for migration in migrations if version(connection) < migration.number]
+    old = version(connection)
+    lacking = [migration for migration in migrations if old < migration.number]
     if not lacking:
         return
     # A table that others refer to can only be made anew while nobody enforces it; checked before the commit.
@@ -65,6 +66,8 @@ def migrate(connection: apsw.Connection, migrations: Sequence[Migration], path: 
             _apply(connection, migration, path)
     finally:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, enforced)
+    if old:  # so that no log continues a copy that was made before, or what lies in its place
+        connection.execute(queries()["empty_log"])
 
 
 def _is_empty(connection: apsw.Connection) -> bool:

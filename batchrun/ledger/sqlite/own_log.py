@@ -35,17 +35,21 @@ _PAGE: Final = slice(0, 4)
 #: The number of the schema, in the first page (https://www.sqlite.org/fileformat2.html#the_database_header).
 _FORM: Final = slice(_FRAME_HEADER + 40, _FRAME_HEADER + 44)
 #: A page of a table (the same, "b-tree pages" and "record format"): its kind, how many rows it has, and where
-#: the first begins; that has its length, its key, and its header's length, then the types of its columns.
+#: the first begins; that has its length, its key, then its header: its length, and the types of its columns.
 _LEAF: Final = 13
 _ROWS: Final = slice(_FRAME_HEADER + 3, _FRAME_HEADER + 5)
 _FIRST_ROW: Final = slice(_FRAME_HEADER + 8, _FRAME_HEADER + 10)
-_TYPES: Final = bytes([0, 44, 44])
+_TYPES: Final = bytes([5, 0, 44, 44])
 
 
 class _LastWrite(NamedTuple):
     id: bytes
     form: int  #: that the file had then
     form_now: int
+
+
+#: Of a file that has no room for one yet: the first that it gets says that it comes after this.
+_NONE_YET: Final = _LastWrite(b"before the first", 0, 0)
 
 
 @contextlib.contextmanager
@@ -124,10 +128,12 @@ def _last_write_in(path: Path) -> _LastWrite | None:
 
 
 def _last_write(connection: apsw.Connection) -> _LastWrite | None:
-    """Return it; None where there is none: it is another's file, or an earlier batchrun's, or damaged."""
+    """Return it; None where nobody can tell, as the file is damaged, or no database."""
     try:
         found = connection.execute(queries()["last_write"]).fetchone()
-    except (apsw.SQLError, apsw.NotADBError, apsw.CorruptError):
+    except apsw.SQLError:  # an earlier batchrun's, or another's
+        return _NONE_YET
+    except (apsw.NotADBError, apsw.CorruptError):
         return None
     return None if found is None or not isinstance(found[0], bytes) else _LastWrite._make(found)
 
@@ -142,7 +148,7 @@ def _is_mark(frame: bytes) -> bool:
     if frame[_ROWS] != b"\x00\x01" or frame[_FRAME_HEADER] != _LEAF:
         return False
     row = _FRAME_HEADER + int.from_bytes(frame[_FIRST_ROW])
-    return frame[row + 3 : row + 6] == _TYPES
+    return frame[row + 2 : row + 6] == _TYPES
 
 
 def _frames(log: Path) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ ITS_PACE = "which the service then submits at its own pace"
 def mixed(shell: Shell) -> list[str]:
     """Write a manifest with two rows that StartRunBatch cannot start; return the arguments that name it."""
     arguments = shell.cohort(3)
-    shell.write("cohort.csv", "id,workflowType,runId\na,,\nb,READY2RUN,\nc,,7654321\n")
+    shell.write("cohort.csv", "id,workflowType,runId,priority\na,,,1\nb,READY2RUN,,1\nc,,7654321,1\n")
     return arguments
 
 

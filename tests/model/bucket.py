@@ -43,11 +43,9 @@ class Script:
 
     chance: random.Random
     tries: int = 0
-    passed: int = 0
 
     def again(self, *, passes: bool) -> float:
         """Give in how many seconds it calls again."""
-        self.passed += passes
         self.tries = 0 if passes else self.tries + 1
         if passes:
             return 0.05 + 0.05 * self.chance.random()

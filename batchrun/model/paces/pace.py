@@ -105,8 +105,7 @@ class Pace:
         self._empty_at: float | None = None  #: when the service's bucket was last known to be empty
         self._cut_at = -math.inf  #: calls that left before are no news
         self._times: deque[float] = deque(maxlen=_MEMORY)
-        self._noise = Noise()
-        self._contest = Contest()
+        self._noise, self._contest = Noise(), Contest()
         self._credit = 0 if math.isinf(rate.most) else _CREDIT
         self._has_learned = False
         if learned is not None and rate.is_paced:
@@ -239,11 +238,9 @@ class Pace:
 
     def passed(self, sent: float, *, pressed: bool = True) -> None:
         """
-        Learn that a call got past the limit, whatever it was answered.
+        Learn that a call, sent at *sent*, got past the limit, whatever it was answered.
 
-        Args:
-            sent: When it was sent.
-            pressed: More calls would be made if the rate were higher.
+        It is *pressed* where more calls would be made if the rate were higher.
         """
         shown = self._burst.passed(sent)
         self.keep_up(sent, pressed=pressed)
@@ -344,8 +341,8 @@ class Pace:
         self._burst.calls, self._burst.seconds = full.calls, full.seconds
         if self._quota is not None:
             self._hold(self._quota, self._quota, _NARROW if self._burst.is_one else _CREDIT)
-            return
-        self._seek(Search.opened(full.calls, full.seconds, likely=self._supposed))
+        else:
+            self._seek(Search.opened(full.calls, full.seconds, likely=self._supposed))
 
     def _remembered(self, rate: float) -> float:
         """Return what is still believed of the limit, after a refusal at *rate* that did not measure it."""
@@ -360,9 +357,8 @@ class Pace:
         if self._burst.is_one:
             self._seek(self._search.up(shown, known=known))
         else:
-            self._search = self._search.up_stored(
-                shown, known=known, likely=self._supposed, burst=self._burst.calls or LARGEST_GUESS
-            )
+            burst = self._burst.calls or LARGEST_GUESS
+            self._search = self._search.up_stored(shown, known=known, likely=self._supposed, burst=burst)
 
     def _go_down(self, earlier: Sequence[float], sent: float, rate: float) -> None:
         """Try less, after a refusal at *rate*, or hold what was measured."""

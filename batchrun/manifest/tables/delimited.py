@@ -245,7 +245,7 @@ def _even(rows: Iterator[TableRow], wanted: int, source: str, problems: Problems
 def _report_ragged(cells: list[str], wanted: int, place: Place, problems: Problems) -> None:
     extra = next(filter(str.strip, cells[wanted:]), None)
     last = "" if extra is None else f" ({shown(extra)} is the first too many)"
-    message = f"{len(cells)} cells under a header of {wanted}{last}"
+    message = f"{len(cells)} cell{'' if len(cells) == 1 else 's'} under a header of {wanted}{last}"
     few = "add the missing cells, empty ones too"
     many = "quote cells that hold the separator, or remove the extra ones"
     problems.add(place, message, few if len(cells) < wanted else many)

@@ -186,3 +186,30 @@ def test_what_it_is_not_in_is_told_with_the_place(tmp_path: pathlib.Path, data, 
 def test_what_no_file_is_written_in_is_no_encoding(name: str):
     with pytest.raises(ValueError, match="such as utf-8"):
         encoding(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("id,parameters.r\nA,x\nid,parameters.r\nB,y\n", 3),
+        ("id,parameters.r,\nA,x,\n\nid,parameters.r,\nB,y\n", 4),
+        ("\ufeffid,parameters.r\nA,x\n\ufeffid,parameters.r\nB,y\n", 3),
+    ],
+)
+def test_the_line_of_names_is_no_row(problems_of: ProblemsOf, text: str, line: int):
+    """As when files are put together by cat: it would be a run, called id."""
+    (problem,) = problems_of(text, ".csv")
+    assert (problem.line, problem.message) == (line, "this is the line of names once more, and no row")
+
+
+def test_a_row_that_is_like_the_names_but_for_one_is_a_row(load_text: LoadText):
+    specs = load_text(
+        "id,parameters.r,parameters.s\nid,x,parameters.s\nsid,parameters.r,parameters.s\n", ".csv"
+    )
+    assert [spec.id for spec in specs] == ["id", "sid"]
+
+
+def test_names_that_are_given_although_the_file_has_them_are_no_row(problems_of: ProblemsOf):
+    said = TableOptions(header=("id", "parameters.r"))
+    (problem,) = problems_of("id,parameters.r\nA,x\n", ".csv", asked=said)
+    assert problem.line == 1

@@ -43,6 +43,13 @@ _MOST_REMARKS: Final = 200
 _TOLD: Final = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
 
 
+_MARK: Final = "\ufeff"
+_HEADER_AGAIN: Final = (
+    "this is the line of names once more, and no row",
+    "remove it; where several files are put together, the first one's is enough",
+)
+
+
 def is_blank(line: str) -> bool:
     """Report whether a line has nothing but delimiters and white space."""
     return not line.strip(_KNOWN + '" \r\n\ufeff')
@@ -177,7 +184,7 @@ def shaped(
     if len(header) > limits.COLUMNS:
         place = Place(source=source, line=line)
         raise unreadable(place, f"there are {len(header)} columns", f"use at most {limits.COLUMNS}")
-    even = _even(rows, len(header), source, problems)
+    even = _even(rows, list(header), source, problems)
     return Table(source=source, line=line, header=header, rows=even, delimiter=delimiter)
 
 
@@ -231,15 +238,19 @@ def _header(rows: Iterator[TableRow], source: str) -> tuple[int, tuple[str, ...]
     raise unreadable(place, "the file is empty", "write a header with id, and a row for each run")
 
 
-def _even(rows: Iterator[TableRow], wanted: int, source: str, problems: Problems) -> Iterator[TableRow]:
+def _even(rows: Iterator[TableRow], header: list[str], source: str, problems: Problems) -> Iterator[TableRow]:
+    wanted = len(header)
     for row in rows:
-        if len(row.cells) == wanted:
-            yield row
-        elif len(row.cells) > wanted and not has_text(row.cells[wanted:]):
+        cells = row.cells
+        if len(cells) > wanted and not has_text(cells[wanted:]):
             # Spreadsheets write columns at the right that have neither a name nor anything else.
-            yield TableRow(row.line, row.cells[:wanted])
+            cells = cells[:wanted]
+        if len(cells) != wanted:
+            _report_ragged(cells, wanted, Place(source=source, line=row.line), problems)
+        elif cells[-1] == header[-1] and [cells[0].removeprefix(_MARK), *cells[1:]] == header:
+            problems.add(Place(source=source, line=row.line), *_HEADER_AGAIN)
         else:
-            _report_ragged(row.cells, wanted, Place(source=source, line=row.line), problems)
+            yield row if cells is row.cells else TableRow(row.line, cells)
 
 
 def _report_ragged(cells: list[str], wanted: int, place: Place, problems: Problems) -> None:

@@ -98,7 +98,8 @@ class Problem:
         lines = _ranges(self.also)
         if len(self.also) < self.count - 1 and lines and lines[-1] != _MORE:
             lines.append(_MORE)
-        where = f", lines {', '.join(lines)}" if lines else ""
+        noun = "line" if len(lines) == len(self.also) == 1 else "lines"
+        where = f", {noun} {', '.join(lines)}" if lines else ""
         return f" (and {self.count - 1} more of the same{where})"
 
 

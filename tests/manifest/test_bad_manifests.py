@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from batchrun.errors import ManifestError
@@ -332,6 +334,10 @@ def test_what_few_rows_have_in_common_is_told_of_each(problems_of):
         (3, 1, ()),
     ]
     assert "(and 3 more of the same, lines 4-6)" in str(problems[0])
+    assert "(and 1 more of the same, line 4)" in str(dataclasses.replace(problems[0], count=2, also=(4,)))
+    assert "(and 2 more of the same, lines 4, ...)" in str(
+        dataclasses.replace(problems[0], count=3, also=(4,))
+    )
 
 
 def test_a_broken_default_is_told_once_and_not_as_missing(problems_of):

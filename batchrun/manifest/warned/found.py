@@ -39,6 +39,7 @@ class WarningKind(enum.Enum):
     SHARED_FILE = "shared_file"  #: in two rows
     MATE_MISSING = "mate_missing"
     BARE_ID = "bare_id"  #: a row has nothing else, as a total or a remark below a table
+    REMARK = "remark"  #: of a table or a JSON of inputs, taken for a row or a parameter
     ENGINE_VERSION = "engine_version"
     OTHER_ACCOUNT = "other_account"  #: a role that the row's lane cannot pass on
 
@@ -62,6 +63,7 @@ class Company:
 
     s3: bool = False  #: a URI in S3, also where it is miswritten
     files: bool = False  #: that, or whatever else is written like a URI or a path
+    unmarked: bool = False  #: a text that does not begin with ``#``
 
     def has_s3(self) -> bool:
         """Report whether any of them is in S3."""
@@ -70,6 +72,10 @@ class Company:
     def has_files(self) -> bool:
         """Report whether any of them is a file."""
         return self.files
+
+    def has_unmarked(self) -> bool:
+        """Report whether any of them is no remark."""
+        return self.unmarked
 
 
 @dataclass(slots=True, kw_only=True)

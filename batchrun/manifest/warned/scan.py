@@ -22,7 +22,7 @@ from batchrun.manifest.strict_json import JsonError, decoded
 from batchrun.manifest.table import Value
 from batchrun.manifest.warned.found import Doubt, WarningKind, WatchedColumn
 from batchrun.manifest.warned.known import Pair, is_shared, mates_among, mates_of, same_file
-from batchrun.manifest.warned.texts import ABSENT, MONTH, bare, long_number, of_characters
+from batchrun.manifest.warned.texts import ABSENT, MONTH, bare, long_number, of_characters, of_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,9 +99,9 @@ class DocumentTexts:
         return same_file("another column") if first == self._number else files.shared_with(first)
 
     def _name(self, name: str, path: Path, within: str) -> None:
-        is_plain = name.isascii() and name.isprintable() and name == name.strip()
+        is_plain = name.isascii() and name.isprintable() and name == name.strip() and name[:1] != "#"
         if name and not is_plain and (column := self._column(within)):
-            for doubt in of_characters(name, is_cell=True):
+            for doubt in (*of_characters(name, is_cell=True), *filter(None, [of_name(name)])):
                 self._doubt(doubt, column, (*path, name), name)
 
     def _mates(self, table: dict[str, Json], path: Path, name: str) -> None:
@@ -119,7 +119,7 @@ class DocumentTexts:
         return self._known.column(name, is_parameter=self._is_parameter)
 
 
-_URI: Final = r"s3://[a-z0-9][!#-&(-9;-z|~]*+"
+_URI: Final = r"s3://[a-z0-9][A-Za-z0-9._-]*+(?:/[!#-&(-9;-z|~]*+)?+"
 _WORD: Final = r"[A-Za-z_][A-Za-z0-9_-]*+"
 #: Cells on lines of their own, in which there is nothing to doubt; some may be empty.
 _URIS: Final = re.compile(rf"(?:{_URI})?+(?:\n(?:{_URI})?+)*+")
@@ -179,6 +179,7 @@ class _Watched:
         """Take down that there is text that is sound, or even a URI."""
         if is_uri:
             self.column.company.s3 = self.column.company.files = True
+        self.column.company.unmarked = True
         if self.types is not None:
             self.types.is_text = True
 

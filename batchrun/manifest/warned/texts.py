@@ -14,6 +14,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
+from batchrun.manifest.placeholders import names_in
 from batchrun.manifest.recognised.kinds import is_data
 from batchrun.manifest.warned import engine
 from batchrun.manifest.warned.found import Doubt, WarningKind, named, visible
@@ -45,6 +46,8 @@ _BROKEN: Final = re.compile(
     r"\A\s*(?:s3|omics)://[^\r\n]*([\r\n]+)(?=[^\r\n])(?!.*://)", re.IGNORECASE | re.DOTALL
 )
 _ENCLOSED: Final = re.compile(r"""(["'])(?:\S*:/+\S*|/\S+)\1""")
+#: How spreadsheets are told that digits are a text: ="0042", '0042.
+_AS_TEXT: Final = re.compile(r"""="([^"]*)"|'([0-9=+-][^']*)""")
 #: Full-width forms of ASCII, as East Asian keyboards give them.
 _WIDE: Final = re.compile("[\uff01-\uff5e]")
 _LOST: Final = "\ufffd"
@@ -74,6 +77,10 @@ def of_characters(text: str, *, is_cell: bool) -> Iterator[Doubt]:
             )
     if _ENCLOSED.fullmatch(text):
         yield Doubt(kind=WarningKind.QUOTES, says="has quotes around it", cure="remove them")
+    elif is_cell and (found := _AS_TEXT.fullmatch(text)):
+        says = "has a spreadsheet's mark of a text, which is sent too"
+        cure = f"write {visible(found[1] or found[2] or '')}"
+        yield Doubt(kind=WarningKind.QUOTES, says=says, cure=cure, cause=says)
 
 
 def bare(text: str) -> str:
@@ -143,6 +150,7 @@ _DATE: Final = re.compile(
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]00:00:00(?:\.0+)?",
     re.IGNORECASE,
 )
+_REMARK: Final = "#"
 _CURE_OF_IDS: Final = "write what it was, and make the column text in the spreadsheet before it is entered"
 
 
@@ -176,6 +184,24 @@ def long_number(text: str) -> Doubt | None:
     return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=_CURE_OF_IDS)
 
 
+def remark(text: str, company: Company) -> Doubt | None:
+    """Doubt an id that begins as a remark, where others do not."""
+    if text[0] != _REMARK:
+        company.unmarked = True
+        return None
+    says = "looks like a remark (#), and becomes a run"
+    cure = "remove the line if it is one"
+    return Doubt(kind=WarningKind.REMARK, says=says, cure=cure, holds=company.has_unmarked)
+
+
+def of_name(name: str) -> Doubt | None:
+    """Doubt a parameter that is named as remarks in a JSON of inputs are."""
+    if name[0] != _REMARK:
+        return None
+    says = "looks like a remark (#), and becomes a parameter"
+    return Doubt(kind=WarningKind.REMARK, says=says, cure="remove it if it is one", cause=says)
+
+
 def made_a_date(text: str) -> Doubt | None:
     """Doubt an id that a spreadsheet may have taken for a date."""
     if len(text) > _LONGEST or not _DATE.fullmatch(text):
@@ -185,6 +211,10 @@ def made_a_date(text: str) -> Doubt | None:
 
 
 _SOUND: Final = re.compile(r"(?:s3|omics)://[^/]")
+#: What a template, or a shell, leaves open in the name of a bucket.
+_OPEN: Final = re.compile(r"s3://([^/{}<>$]*[{}<>$][^/]*)")
+#: What batchrun fills in itself, up to a dot.
+_FILLED: Final = frozenset({"id", "batch", "sheet", "lane", "parameters", "env"})
 #: What was meant to begin with s3://.
 _MISWRITTEN: Final = re.compile(r"s3(?:[:;][/\\]*|[/\\]{2,})(?=[^/\\\s])", re.IGNORECASE)
 _ARN: Final = re.compile(r"arn:aws[a-z-]*:s3:::(.+)")
@@ -211,6 +241,9 @@ def of_place(text: str, company: Company) -> Iterator[Doubt]:
     if _SOUND.match(text):
         company.s3 = True
         company.files = True
+        if (left := _OPEN.match(text)) and not _is_filled(left[1]):
+            says = "has a bucket's name that was not filled in"
+            yield Doubt(kind=WarningKind.NOT_S3, says=says, cure="write the bucket's name", at=left.start(1))
     elif found := _meant(text):
         company.s3 = True
         company.files = True
@@ -227,6 +260,12 @@ def of_place(text: str, company: Company) -> Iterator[Doubt]:
             cure = "write the whole s3:// URI"
             says = "is a file's name alone, where others are s3:// URIs"
             yield Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure, holds=company.has_s3)
+
+
+def _is_filled(bucket: str) -> bool:
+    """Report whether all that is open in a bucket's name will be filled in."""
+    names = names_in(bucket)
+    return len(names) == max(1, bucket.count("{")) and {name.partition(".")[0] for name in names} <= _FILLED
 
 
 def _meant(text: str) -> Doubt | None:
@@ -284,7 +323,8 @@ def _of_meaning(text: str, column: WatchedColumn, today: date) -> Iterator[Doubt
         yield from of_place(text, column.company)
         if nothing := absent(text, column.company):
             yield nothing
-    if column.is_id and (found := long_number(text) or made_a_date(text)):
-        yield found
+    if column.is_id:
+        found = long_number(text) or made_a_date(text) or remark(text, column.company)
+        yield from [found] if found else []
     if column.name == engine.FIELD and (old := engine.retired(text, today)):
         yield old

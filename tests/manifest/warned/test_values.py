@@ -66,6 +66,14 @@ DOUBTFUL: dict[str, tuple[list[str], str, str, str]] = {
         "web",
         "write 's3://lab/a.fq'",
     ),
+    "a bucket that a template leaves open": (
+        ["s3://omics-{{region}}/a.fq"],
+        "not_s3",
+        "'s3://omics-{{region}}/a.fq' has a bucket's name that was not filled in",
+        "write the bucket's name",
+    ),
+    "one that a shell leaves open": (["s3://$BUCKET/a.fq"], "not_s3", "was not filled in", ""),
+    "one that a manual leaves open": (["s3://lab-<region>/a.fq"], "not_s3", "was not filled in", ""),
     "gs among s3": ([URI, "gs://lab/a.fq"], "not_s3", "'gs://lab/a.fq' is a gs:// URI", "copy it to S3"),
     "gs before s3": (["gs://lab/a.fq", URI], "not_s3", "'gs://lab/a.fq' is a gs:// URI", "copy it to S3"),
     "http among s3": ([URI, "http://lab.org/a.fq"], "not_s3", "is a http:// URI", "copy it to S3"),
@@ -154,6 +162,8 @@ SOUND: dict[str, list[str]] = {
     "arguments": ["--outSAMtype BAM Unsorted"],
     "a class of characters": ["[ACGT]"],
     "a placeholder": ["{id}", "{batch}"],
+    "a placeholder in a bucket": ["s3://lab-{batch}/a.bed", "s3://{id}/a.bed"],
+    "braces in a key": ["s3://lab/{{x}}/$1/<a>.bed"],
     "a time": ["12:30"],
     "a version": ["1.10.2"],
 }
@@ -255,6 +265,33 @@ def test_ids_that_a_spreadsheet_has_made_of_others_are_told(warnings_of: Warning
 )
 def test_other_ids_are_sound(warnings_of: WarningsOf, text: str):
     assert warnings_of(f"id\n{text}\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("cell", "meant"), [('="0042"', "0042"), ("'0042", "0042"), ('=""', ""), ("'-1", "-1")]
+)
+def test_how_a_spreadsheet_is_told_of_a_text_is_no_part_of_it(warnings_of: WarningsOf, cell: str, meant: str):
+    (warning,) = warnings_of(table(cell))
+    assert (warning.kind, warning.column, warning.cure) == ("quotes", 2, f"write '{meant}'")
+    assert warnings_of(json.dumps([{"id": "S", "parameters": {"a": cell}}]), ".json") == ()
+    for sound in ("'s-Gravenhage", "='a", "=1+1", "5'"):
+        assert warnings_of(table(sound)) == ()
+
+
+def test_a_row_that_is_commented_out_is_told(warnings_of: WarningsOf):
+    text = "id,parameters.r\n01,s3://lab/a.fq\n#02,s3://lab/b.fq\n"
+    (warning,) = warnings_of(text)
+    assert (warning.kind, warning.line, warning.column, warning.row) == ("remark", 3, 1, "#02")
+    assert warning.message == "'#02' looks like a remark (#), and becomes a run"
+    assert warnings_of("id\n#1\n#2\n") == ()  # what all of them have is part of the id
+    (warning,) = warnings_of("id\n#q2:types\nS1\nS2\n")
+    assert warning.line == 2
+
+
+def test_a_remark_in_a_json_of_inputs_is_told(warnings_of: WarningsOf):
+    rows = [{"id": "S", "parameters": {"##_COMMENT1": "INPUT BAM", "wf.bam": "s3://lab/a.bam"}}]
+    (warning,) = warnings_of(json.dumps(rows), ".json")
+    assert (warning.kind, warning.value, warning.field) == ("remark", "'##_COMMENT1'", "parameters")
 
 
 def test_curly_quotes_in_an_id_are_told_and_its_white_space_is_an_error_alone(warnings_of: WarningsOf):

@@ -18,18 +18,15 @@ import platform
 import selectors
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from operator import sub
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 #: What two readings of one clock's origin may differ by: clocks are slewed, and not read at the same moment.
 _DRIFT = timedelta(seconds=1)

@@ -37,12 +37,9 @@ No message may hold a credential.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
+from typing import Final
 
 #: Changes that are told of a row.
 _CHANGES: Final = 3

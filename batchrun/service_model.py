@@ -8,14 +8,12 @@ and breaks the other.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from batchrun.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _DATA_PATH: Final = "AWS_DATA_PATH"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -11,8 +12,6 @@ from batchrun.model.submissions.grouping import INLINE, MOST, Engine
 from batchrun.model.texts.places import SUCH_AS, settings_place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from batchrun.manifest import Manifest
     from batchrun.model.planning.limits import Limits
     from batchrun.ports.run_batches import SettingsStore

@@ -8,6 +8,7 @@ Belongs here: the order of things, and what is worth a warning. Does not: what i
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -16,13 +17,12 @@ from batchrun.errors import ServiceError, ServiceUnusableError
 from batchrun.manifest.inputs import InputSurvey, check_inputs, found_in
 from batchrun.manifest.problems import printable
 from batchrun.model.texts.foreign import masked
-from batchrun.ports.objects import Sight, Skip
+from batchrun.ports.objects import Bucket, InputPlace, Sight, Skip
 from batchrun.service.s3.input_lookup import InputLookup
 from batchrun.service.s3.object_calls import object_calls
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterable, Mapping
 
     from batchrun.clock import Clock
     from batchrun.manifest import Manifest
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from batchrun.manifest.rows import Found
     from batchrun.manifest.spool import RowPlaces
     from batchrun.model.paces.rates import Rate
-    from batchrun.ports.objects import Bucket, InputPlace
     from batchrun.service.login import Login
 
 #: Buckets that are named, one for all that are alike.

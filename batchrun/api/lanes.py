@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -21,18 +22,16 @@ from batchrun.engine.parts import LaneLink
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import CredentialsError, LoginSettingError, ServiceUnusableError, UsageError
 from batchrun.model.planning.limits import LaneLimits
-from batchrun.ports.stored import Latest
+from batchrun.ports.stored import Batch, LanePlace, Latest
 from batchrun.side_by_side import in_groups
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.api.engines import SettingsPlace
     from batchrun.model.lanes import Lane
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.held import HeldBatch
-    from batchrun.ports.stored import Batch, LanePlace
     from batchrun.service.client import AwsHealthOmics
 
 #: Lanes that are connected to side by side.

@@ -8,6 +8,7 @@ unusable. Does not: connecting those of a launch (``lanes``), words for people (
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -15,23 +16,19 @@ import anyio
 
 from batchrun.api.lanes import Places, count_going, why_not
 from batchrun.clock import SystemClock
-from batchrun.errors import AccessDeniedError, InputError, ServiceError, ServiceUnusableError
+from batchrun.errors import AccessDeniedError, BatchrunError, InputError, ServiceError, ServiceUnusableError
 from batchrun.model.entries.states import GOING_STATUSES
 from batchrun.model.paces.quotas import Quotas
-from batchrun.model.paces.rates import UNLIMITED
+from batchrun.model.paces.rates import UNLIMITED, Rate
 from batchrun.service.calling.outage import Patience
 from batchrun.service.client import connect
 from batchrun.service.login import Login, Logins
-from batchrun.service.target import target_of
+from batchrun.service.target import Target, target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
-    from batchrun.errors import BatchrunError
     from batchrun.model.lanes import Lane
-    from batchrun.model.paces.rates import Rate
-    from batchrun.service.target import Target
 
 #: Nobody waits for a login, or long for an answer, to see how things stand.
 _PATIENCE: Final = Patience(first_contact=10.0, outage=10.0, credentials=0.0)

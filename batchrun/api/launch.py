@@ -8,6 +8,7 @@ the launch itself (``engine``).
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Self
@@ -15,31 +16,25 @@ from typing import TYPE_CHECKING, Final, Self
 import anyio
 import anyio.lowlevel
 
-from batchrun.engine.launcher import Stop
-from batchrun.errors import InputError, ServiceUnusableError
-from batchrun.model.entries.events import kind
+from batchrun.engine.launcher import Launcher, Stop
+from batchrun.errors import CallError, InputError, ServiceUnusableError
+from batchrun.model.entries.events import Event, kind
 from batchrun.model.entries.states import State
 from batchrun.model.paces.quotas import Quotas
 from batchrun.model.planning.proofs import TakenOver
 from batchrun.model.tally import Tally
 from batchrun.ports.service import CallCounts, Troubles
-from batchrun.ports.stored import Counts
-from batchrun.report.overview import with_service
+from batchrun.ports.stored import Counts, Lease, Sync
+from batchrun.report.overview import WithService, with_service
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
     from datetime import datetime
 
-    from batchrun.engine.launcher import Launcher
     from batchrun.engine.parts import Observer
-    from batchrun.errors import CallError
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.entries.events import Event
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Lease, Sync
-    from batchrun.report.overview import WithService
 
 #: Seconds that calls under way may take once the launch was told to stop.
 _DRAINING: Final = 15.0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.errors import ManifestError, Problem
@@ -16,10 +17,6 @@ from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.source import STDIN
 from batchrun.manifest.table import TableOptions, delimiter, encoding
 from batchrun.service.target import Target
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
 
 #: What messages call rows that a program gives.
 ROWS: Final = "<rows>"

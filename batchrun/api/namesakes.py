@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from batchrun.model.entries.contents import Difference, row_differences
 from batchrun.model.texts.places import is_in_s3
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     from batchrun.manifest import Manifest
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger

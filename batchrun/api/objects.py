@@ -13,6 +13,7 @@ import contextlib
 import io
 import os
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from typing import IO, TYPE_CHECKING, BinaryIO, Self
 
@@ -20,7 +21,6 @@ from batchrun.errors import ManifestError
 from batchrun.ports.objects import Objects, ObjectStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.api.input_check import Means, look_for_inputs
+from batchrun.api.input_check import Inputs, Means, look_for_inputs
 from batchrun.api.lanes import AT_ONCE, Places, count_going, why_not
 from batchrun.api.opening import Opening
 from batchrun.clock import SystemClock
@@ -35,27 +36,23 @@ from batchrun.manifest.template_check import check_rows
 from batchrun.manifest.warned.engine import held_against
 from batchrun.manifest.warned.found import Warnings
 from batchrun.model.paces.quotas import CODES, Quotas, storage_types
-from batchrun.model.paces.rates import AUTO, UNLIMITED
+from batchrun.model.paces.rates import AUTO, UNLIMITED, Rate
 from batchrun.model.texts.foreign import is_loopback
 from batchrun.ports.objects import Bucket, InputPlace, PlaceKind
-from batchrun.ports.workflows import WorkflowKey
+from batchrun.ports.workflows import Workflow, WorkflowKey
 from batchrun.service.s3.input_lookup import InputLookup
 from batchrun.service.s3.object_calls import object_calls
 from batchrun.side_by_side import each
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
     from contextlib import AbstractContextManager
     from datetime import date
 
-    from batchrun.api.input_check import Inputs
     from batchrun.api.objects import OneLogin
     from batchrun.manifest import Manifest
     from batchrun.manifest.rows import Found
     from batchrun.manifest.spool import RowPlaces
     from batchrun.model.lanes import Lane
-    from batchrun.model.paces.rates import Rate
-    from batchrun.ports.workflows import Workflow
     from batchrun.service.client import AwsHealthOmics
 
     Watched = Callable[[], AbstractContextManager[Callable[[Inputs], None]]]

@@ -12,6 +12,7 @@ import os
 import random
 import socket
 from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, Self
 
@@ -29,7 +30,6 @@ from batchrun.points import Point
 from batchrun.service.target import Target, target_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
     from datetime import timedelta
     from pathlib import Path
     from types import TracebackType

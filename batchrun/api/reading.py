@@ -9,6 +9,7 @@ deleted, and of one that was written over what it has in memory. Does not: what 
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
@@ -17,18 +18,16 @@ import anyio
 
 from batchrun import ledger
 from batchrun.errors import LedgerError, LedgerUnusableError, UsageError
-from batchrun.ports.stored import By, Outcome
+from batchrun.ports.stored import Batch, By, Outcome
 from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from batchrun.clock import Clock
     from batchrun.ledger import LedgerPlace
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch
 
 #: Rows whose ids are suggested.
 _SUGGESTED: Final = 3

@@ -8,12 +8,13 @@ what becomes of an entry (``ledger``).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batchrun.api.opening import Opening
 from batchrun.api.reading import find_batch, open_ledger
-from batchrun.clock import SystemClock
+from batchrun.clock import Clock, SystemClock
 from batchrun.model.entries.duplicating import can_duplicate
 from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
@@ -23,11 +24,9 @@ from batchrun.report.columns import failed_of, read_condition
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from batchrun.clock import Clock
     from batchrun.engine.reach import Looked
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger

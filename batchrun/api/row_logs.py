@@ -8,20 +8,18 @@ lines are shown (``cli``).
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import CallError, InvariantError, ServiceUnusableError, UsageError
-from batchrun.model.tasks import FailedTasks, log_streams, stream_name, task_stream
+from batchrun.model.tasks import FailedTask, FailedTasks, RunTask, log_streams, stream_name, task_stream
 from batchrun.service.client import AwsHealthOmics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from batchrun.engine.reach import Reach
     from batchrun.model.entries.entry import Run
-    from batchrun.model.tasks import FailedTask, RunTask
     from batchrun.ports.stored import Outcome
 
 #: Failed tasks whose logs are shown unasked.

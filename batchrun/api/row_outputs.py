@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
@@ -18,15 +19,12 @@ import anyio
 from batchrun.api.row_logs import access
 from batchrun.errors import CallError, OutcomeUnknownError, ServiceUnusableError
 from batchrun.manifest.strict_json import is_deep
-from batchrun.model.made import Made, ambiguous, found, told
+from batchrun.model.made import Made, NamedFiles, ambiguous, found, told
 from batchrun.service.s3.run_outputs import RunOutputs, run_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-
     from batchrun.engine.reach import Reach
     from batchrun.model.entries.entry import Entry, Run
-    from batchrun.model.made import NamedFiles
 
 
 #: Rows of a lane, one after the other, for which S3 gave no answer: no more of it are asked for.

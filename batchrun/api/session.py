@@ -8,6 +8,7 @@ itself (``launch``).
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +23,7 @@ from batchrun.api.namesakes import changes, mistaken
 from batchrun.api.opening import Opening
 from batchrun.api.waking import queues_of, waking
 from batchrun.engine.launcher import Launcher, Timing
-from batchrun.engine.parts import LaunchParts
+from batchrun.engine.parts import LaneLink, LaunchParts, Prepare, WakeLink
 from batchrun.engine.reach import Reach
 from batchrun.errors import BatchClosedError, ChangedRowsError, ServiceUnusableError, UsageError
 from batchrun.model.paces.rates import AUTO, Rate
@@ -33,10 +34,8 @@ from batchrun.ports.stored import LONGEST_LEASE, Sync
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from pathlib import Path
 
-    from batchrun.engine.parts import LaneLink, Prepare, WakeLink
     from batchrun.manifest import Manifest
     from batchrun.model.lanes import Lane
     from batchrun.ports.held import HeldBatch

@@ -7,22 +7,19 @@ same one share it.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchrun.engine.parts import WakeLink
+from batchrun.engine.parts import LaneLink, WakeLink
 from batchrun.model.planning.limits import Mode
-from batchrun.model.texts.queue_names import read_queue
+from batchrun.model.texts.queue_names import QueueName, read_queue
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
-
     from batchrun.clock import Clock
-    from batchrun.engine.parts import LaneLink
     from batchrun.manifest import Manifest
     from batchrun.model.lanes import Lane
-    from batchrun.model.texts.queue_names import QueueName
     from batchrun.service.login import Login
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,17 +13,14 @@ from batchrun.errors import UsageError
 from batchrun.report import results
 from batchrun.report.chosen import begun_again, check, outcomes_of
 from batchrun.report.columns import View, read_columns, read_condition
-from batchrun.report.delivering import delivered, output_at
+from batchrun.report.delivering import Destination, delivered, output_at
 from batchrun.report.outputs import REPORT, RESULTS, listed
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
-
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.objects import ObjectStore
     from batchrun.ports.stored import Outcome
-    from batchrun.report.delivering import Destination
 
 PARQUET: Final = "parquet"
 _CONFIGURED: Final = Target()

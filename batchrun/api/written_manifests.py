@@ -7,28 +7,24 @@ Belongs here: which rows, and the way from the ledger to the file. Does not: the
 from __future__ import annotations
 
 import contextlib
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ResultsError, UsageError
 from batchrun.manifest.lanes.writing import laned_row
 from batchrun.manifest.source import Format, endings_of, format_of, is_known
 from batchrun.manifest.spool import Spool
-from batchrun.manifest.write import DOCUMENTS, shared_fields, write
+from batchrun.manifest.write import DOCUMENTS, WrittenRow, shared_fields, write
 from batchrun.model.entries.states import ENDED, State
 from batchrun.model.lanes import first_request, offers_of, offers_text
-from batchrun.report.delivering import output_at
-from batchrun.report.outputs import Kind, replacing
+from batchrun.report.delivering import Destination, output_at
+from batchrun.report.outputs import Inputs, Kind, OutputFile, replacing
 from batchrun.report.results import latest_row
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from batchrun.manifest.write import WrittenRow
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.stored import Outcome
     from batchrun.report.columns import View
-    from batchrun.report.delivering import Destination
-    from batchrun.report.outputs import Inputs, OutputFile
 
 _BAD: Final = ENDED - {State.SUCCEEDED}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -24,18 +25,15 @@ from batchrun.manifest.source import Beyond, name_of, opened
 from batchrun.manifest.text_input import IN_UTF8, lines
 from batchrun.ports.stored import Outcome
 from batchrun.report.chosen import Choice, completed, shortened
-from batchrun.report.columns import TASK_REASON, View, read_condition
+from batchrun.report.columns import TASK_REASON, Condition, View, read_condition
 from batchrun.report.results import latest_row, status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from batchrun.api.objects import ObjectsOnce
     from batchrun.api.retrying import FirstLook, How
     from batchrun.cli.options import Output
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger
-    from batchrun.report.columns import Condition
 
 _PAGE: Final = 500
 #: Rows from which on a line says that looking for them takes a while.

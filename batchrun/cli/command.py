@@ -9,6 +9,7 @@ not: any option (``options``), where its value comes from if nobody types it (``
 from __future__ import annotations
 
 import enum
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import field, fields
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -20,8 +21,6 @@ from batchrun.cli.signals import run_async
 from batchrun.cli.values import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
-
     from _typeshed import DataclassInstance
 
     from batchrun.cli.exits import Exit

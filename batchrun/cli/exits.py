@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection
+from typing import Final
 
 from batchrun.errors import BatchrunError, InputError, LeaseError, ServiceError, StorageError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 
 class Exit(enum.IntEnum):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -18,8 +19,6 @@ from batchrun.cli.speak import complain, let_libraries_log, printable, write
 from batchrun.model.texts.foreign import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
-
     from batchrun.cli.options import Output
 
 #: Where a line that is too long for a terminal continues.

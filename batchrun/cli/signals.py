@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
@@ -21,14 +22,13 @@ from batchrun.cli.exits import Exit
 from batchrun.cli.speak import complain, is_terminal, write
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from types import FrameType
 
     import anyio
 
     from batchrun.api.launch import Launch
 
-    Listener = Callable[[signal.Signals], None]
+Listener = Callable[[signal.Signals], None]
 
 T = TypeVar("T")
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)

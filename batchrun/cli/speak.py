@@ -19,15 +19,13 @@ import shutil
 import sys
 import textwrap
 import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import IO, TYPE_CHECKING, Any, Final, TextIO
+from typing import IO, Any, Final, TextIO
 
 from batchrun.model.texts.foreign import TOLD, shortened
 from batchrun.report.json_names import with_old_names
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
 
 #: Libraries that log, with tracebacks, what we explain in a line of our own.
 _LIBRARIES: Final = ("botocore", "aiobotocore")

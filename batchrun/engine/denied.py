@@ -7,18 +7,15 @@ A permission is missing, an answer that it needs never comes, or other runs are 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from batchrun.errors import ServiceUnusableError, UsageError
-from batchrun.model.entries.recovery import Match
+from batchrun.errors import CallError, ServiceUnusableError, UsageError
+from batchrun.model.entries.recovery import Judgement, Match
 from batchrun.model.planning.verdicts import CONFLICT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from batchrun.errors import CallError
     from batchrun.model.entries.entry import Entry, Run
-    from batchrun.model.entries.recovery import Judgement
     from batchrun.model.submissions.submission import OpenSubmission
 
 #: AWS names the missing action in the middle of its message.

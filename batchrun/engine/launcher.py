@@ -8,6 +8,7 @@ Belongs here: what belongs to the batch as a whole. Does not: what is done in it
 from __future__ import annotations
 
 import enum
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,7 @@ from batchrun.engine.lanes.runner import Runner
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.recorder import Recorder
 from batchrun.errors import BatchrunError, InputError, OutcomeUnknownError, ServiceUnusableError
-from batchrun.model.entries.events import Accepted, Failed, Intended
+from batchrun.model.entries.events import Accepted, Event, Failed, Intended
 from batchrun.model.entries.states import State, is_known_status
 from batchrun.model.paces.quotas import Quotas
 from batchrun.model.planning.limits import Mode
@@ -34,12 +35,10 @@ from batchrun.model.tally import Tally
 from batchrun.ports.service import CallCounts, Troubles
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
     from datetime import timedelta
 
     from batchrun.engine.parts import LaunchParts, Observer
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.entries.events import Event
     from batchrun.model.planning.proofs import TakenOver
     from batchrun.ports.stored import Lease
 

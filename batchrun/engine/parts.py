@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from batchrun.engine.waits import Waits
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
-
     from batchrun.clock import Clock
     from batchrun.engine.recognition import Recognition
     from batchrun.errors import CallError, ServiceUnusableError
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from batchrun.ports.service import HealthOmics
     from batchrun.ports.wakes import WakeQueue
 
-    #: Awaited with a row's id and the lane that it goes to before its intent is recorded.
-    Prepare = Callable[[str, str | None], Awaitable[None]]
+#: Awaited with a row's id and the lane that it goes to before its intent is recorded.
+Prepare = Callable[[str, str | None], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batchrun.engine.denied import not_permitted
 from batchrun.errors import AccessDeniedError, CallError, NotFoundError, ServiceUnusableError
-from batchrun.model.entries.entry import run_name
+from batchrun.model.entries.entry import Entry, Run, run_name
 from batchrun.model.lanes import or_home
 from batchrun.model.planning.listing import sought
 from batchrun.model.planning.verdicts import is_there
 from batchrun.side_by_side import each
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from batchrun.model.entries.entry import Entry, Run
     from batchrun.ports.service import HealthOmics
 
 

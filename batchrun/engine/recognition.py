@@ -7,6 +7,7 @@ Belongs here: what it has shown in one launch, and asking it. Does not: when an 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -18,8 +19,6 @@ from batchrun.ports.stored import Latest
 from batchrun.side_by_side import first_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from batchrun.model.entries.entry import Run
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.service import HealthOmics

@@ -8,6 +8,7 @@ automatic retries. Does not: what an event leads to (``model.entries.transitions
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -16,22 +17,19 @@ import anyio.lowlevel
 import structlog
 
 from batchrun.errors import InvariantError, LedgerError
-from batchrun.model.entries.events import Deferred, Doubted, Failed, Moved, Revised
+from batchrun.model.entries.events import Deferred, Doubted, Event, Failed, Intended, Moved, Retried, Revised
 from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import lanes_of
-from batchrun.ports.stored import Transition
+from batchrun.ports.stored import Counts, PastAttempt, Transition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import datetime
 
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.entries.events import Event, Intended, Retried
     from batchrun.model.entries.retrying import RetryPolicy
     from batchrun.model.entries.states import State
     from batchrun.model.submissions.submission import OpenSubmission, Submission
     from batchrun.ports.held import HeldBatch
-    from batchrun.ports.stored import Counts, PastAttempt
 
     #: Learns that an event is durable and led from one entry to another.
     Recorded = Callable[[Entry, Event, Entry], None]

@@ -12,6 +12,7 @@ worth asking for (``model.tasks``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -21,8 +22,6 @@ from batchrun.errors import AccessDeniedError, LeaseError, LedgerError, NotFound
 from batchrun.model.tasks import FailedTasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from batchrun.clock import Clock
     from batchrun.engine.parts import Observer
     from batchrun.ports.held import HeldBatch

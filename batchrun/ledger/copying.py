@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import LeaseHeldError, LedgerError, UsageError
@@ -23,9 +24,6 @@ from batchrun.ledger.leases import why_closed
 from batchrun.ledger.rows import micros
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
-
     from batchrun.ledger.store import Row, Store, Value
 
 #: Entries in one transaction.

@@ -9,6 +9,7 @@ Does not: who may hold it (``leases``), what others ask (``verbs.asking``).
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
 
@@ -32,25 +33,22 @@ from batchrun.ledger.verbs.reading import Reading
 from batchrun.ledger.verbs.record import announce, record
 from batchrun.ledger.verbs.standing import Standing
 from batchrun.ledger.verbs.submissions import Submitted, Submitting
-from batchrun.ledger.verbs.sync import compared, sync
+from batchrun.ledger.verbs.sync import Comparison, compared, sync
 from batchrun.model.planning.limits import Changed
 from batchrun.points import Point
 from batchrun.ports.batch import StoredBatch, WrittenResults
 from batchrun.ports.held import HeldBatch
-from batchrun.ports.stored import FailedRun, Unproven
+from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, Transition, Unproven
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
     from batchrun.ledger.store import Store, T, Value
-    from batchrun.ledger.verbs.sync import Comparison
     from batchrun.ledger.worker import Worker
     from batchrun.model.entries.entry import Entry
     from batchrun.model.spec import Spec
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.stored import LanePlace, Lease, Sync, Transition
 
 
 class Remembering(Keyed):

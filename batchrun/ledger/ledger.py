@@ -7,6 +7,7 @@ Belongs here: what is not about one batch. Does not: what is (``held``), opening
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
@@ -21,10 +22,9 @@ from batchrun.ledger.verbs import usages
 from batchrun.ledger.verbs.sync import rows_as_known, rows_elsewhere
 from batchrun.model.paces.handing_on import Learned, Phase
 from batchrun.ports.ledger import Ledger
-from batchrun.ports.stored import KeptPace, LeftPace, Stretch
+from batchrun.ports.stored import Batch, Commons, KeptPace, LeftPace, Stretch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from batchrun.ledger.worker import Worker
     from batchrun.model.costs import Usage
     from batchrun.model.spec import Spec
-    from batchrun.ports.stored import Batch, Commons
 
 
 _MICROS: Final = 1_000_000

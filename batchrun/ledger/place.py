@@ -8,6 +8,7 @@ what it says (``ledger``). Nobody else looks at its path, but for outputs, which
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +20,6 @@ from batchrun.ledger.sqlite.connection import local_path
 from batchrun.ledger.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from batchrun.ledger.store import Store

@@ -10,22 +10,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from batchrun.model.entries.entry import Entry, Run
-from batchrun.model.entries.events import Intended, Retried, Revised
+from batchrun.model.entries.events import Event, Intended, Retried, Revised
 from batchrun.model.entries.states import State
 from batchrun.model.spec import canonical, digest
 from batchrun.ports.stored import Batch, LanePlace, PastAttempt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
     from _typeshed import DataclassInstance
 
     from batchrun.ledger.store import Row, Value
-    from batchrun.model.entries.events import Event
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

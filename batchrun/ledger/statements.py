@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _SQL = resources.files("batchrun.ledger") / "sql"
 _HEADER = re.compile(r"^-- name: (\w+)$", re.MULTILINE)

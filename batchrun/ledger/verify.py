@@ -9,6 +9,7 @@ Belongs here: which checks there are, and their rows. Does not: what a history l
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +22,6 @@ from batchrun.ledger.verbs.replay import UNREADABLE, Replay, kept_of
 from batchrun.model.lanes import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from batchrun.ledger.store import Row, Store

@@ -22,14 +22,13 @@ from __future__ import annotations
 
 import re
 import statistics
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
     from batchrun.model.spec import Json
 
 

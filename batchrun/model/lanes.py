@@ -14,14 +14,13 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.spec import canonical, named
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
     from batchrun.model.paces.rates import Rate
     from batchrun.model.texts.queue_names import QueueName
 

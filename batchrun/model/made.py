@@ -9,6 +9,7 @@ for it (``service.s3.run_outputs``), how it is written for people (``cli.verbs.o
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -16,8 +17,6 @@ from batchrun.model.texts.foreign import storable
 from batchrun.model.texts.places import matcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from batchrun.model.spec import Json
 
 #: What CWL calls what lies somewhere.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from batchrun.model.entries.states import OPEN, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from batchrun.model.entries.entry import Entry
 
 

@@ -13,22 +13,21 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import IO, TYPE_CHECKING, Final, Self
 
 import anyio
 
 from batchrun.errors import NoticeError
-from batchrun.notify.channel import Channel
+from batchrun.notify.channel import Channel, Message
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
     from types import TracebackType
 
     from anyio.abc import Process
 
     from batchrun.model.notices import Notice
-    from batchrun.notify.channel import Message
 
 #: Seconds between the request to end and the end.
 _GRACE: Final = 2.0

@@ -10,6 +10,7 @@ holds (``model.notices``), the words (``report``), delivering (``command``, ``we
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
@@ -19,7 +20,6 @@ from batchrun.errors import BatchrunError, NoticeError
 from batchrun.model.notices import NOTED, Notice, holding, is_digest_due
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime, timedelta
 
     from batchrun.clock import Clock

@@ -5,15 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
 from batchrun.errors import AccessDeniedError, BatchrunError, NoticeError, RefusedError, UsageError
-from batchrun.notify.channel import Channel
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    from batchrun.notify.channel import Message
+from batchrun.notify.channel import Channel, Message
 
 _ARN: Final = re.compile(
     r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):\d{12}:(?P<name>[A-Za-z0-9_-]+(\.fifo)?)"

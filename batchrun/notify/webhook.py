@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from batchrun.errors import NoticeError, UsageError
 from batchrun.model.texts.foreign import shortened
-from batchrun.notify.channel import Channel
+from batchrun.notify.channel import Channel, Message
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.model.spec import Json
-    from batchrun.notify.channel import Message
 
 #: Characters that Slack takes in a header, and in a text.
 _SLACK_HEADER: Final = 150

@@ -8,12 +8,12 @@ asking without a lease (``batch``), any storage.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from batchrun.ports.batch import StoredBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from batchrun.clock import Origin

@@ -7,16 +7,14 @@ Belongs here: these values. Does not: what can be asked and written (``ledger``,
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.entries.states import HOLDS_SLOT, OPEN, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
     from batchrun.model.costs import Usage
     from batchrun.model.entries.entry import Entry, Run
     from batchrun.model.entries.events import Event

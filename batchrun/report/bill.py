@@ -8,19 +8,17 @@ Belongs here: which runs count where, and a row for each attempt. Does not: the 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from batchrun.model.costs import Cost, Spread, cost, spread
+from batchrun.model.costs import Cost, PriceLists, Prices, Spread, Usage, cost, spread
 from batchrun.model.lanes import place_of
 from batchrun.report.json_names import OLD_NAMES, with_old_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from batchrun.model.costs import PriceLists, Prices, Usage
     from batchrun.ports.stored import EndedRun
     from batchrun.report.columns import ResultsRow
 

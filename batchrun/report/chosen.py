@@ -9,6 +9,7 @@ people ask for is held against the batch. Belongs here: that check, and going th
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -16,15 +17,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from batchrun.errors import SnapshotLostError, UsageError
 from batchrun.model.entries.states import STATUSES, State
 from batchrun.ports.stored import Outcome
-from batchrun.report.columns import STATUS, TASK_REASON, View, table_columns
+from batchrun.report.columns import STATUS, TASK_REASON, Condition, View, table_columns
 from batchrun.report.results import OWN_STATUSES, earlier_rows, latest_row
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger
-    from batchrun.report.columns import Condition
 
 #: Entries whose tasks are read at a time.
 _PAGE: Final = 500

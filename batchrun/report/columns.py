@@ -12,6 +12,7 @@ and how a choice is written. Does not: what stands in the usual ones (``results`
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -20,8 +21,6 @@ from typing import TYPE_CHECKING, Final
 from batchrun.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks
 

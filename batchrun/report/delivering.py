@@ -8,6 +8,7 @@ Belongs here: where such an output may go, and the way from its draft to S3. Doe
 from __future__ import annotations
 
 import tempfile
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -18,8 +19,6 @@ from batchrun.model.texts.places import is_in_s3, split_uri, wrong_place
 from batchrun.report.outputs import Inputs, Kind, OutputFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from batchrun.ports.objects import ObjectStore
 
 

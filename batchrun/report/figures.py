@@ -11,22 +11,19 @@ from __future__ import annotations
 import heapq
 import re
 from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
 from statistics import median
 from string import digits
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.entries.reasons import Advice, Owner, advice
-from batchrun.report.gathering import RowStanding
+from batchrun.report.gathering import RowStanding, ShownAttempt, ShownRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
-
     from batchrun.ports.stored import TaskFailures
-    from batchrun.report.gathering import ShownAttempt, ShownRow
 
 
 #: Stands for what differs.

@@ -12,30 +12,27 @@ from __future__ import annotations
 import enum
 import json
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.entries.states import QUEUED_STATUSES, Outlook, State, outlook
 from batchrun.model.lanes import place_of
-from batchrun.model.tasks import log_streams
-from batchrun.report.bill import billed
+from batchrun.model.tasks import FailedTasks, log_streams
+from batchrun.report.bill import Bill, Charged, billed
 from batchrun.report.chosen import begun_again, with_tasks
-from batchrun.report.overview import lanes_of
+from batchrun.report.overview import LaneCounts, lanes_of
 from batchrun.report.results import status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
     from decimal import Decimal
 
     from batchrun.model.costs import PriceLists
     from batchrun.model.entries.entry import Entry, Run
-    from batchrun.model.tasks import FailedTasks
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, EndedRun, KeptPace, Outcome, PastAttempt, TaskFailures
-    from batchrun.report.bill import Bill, Charged
-    from batchrun.report.overview import LaneCounts
 
 
 #: Of whose tasks nothing is known.

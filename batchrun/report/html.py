@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -20,18 +21,14 @@ import jinja2
 from batchrun.errors import ReportError
 from batchrun.model.entries.reasons import task_advice
 from batchrun.report import figures
-from batchrun.report.outputs import replacing
-from batchrun.report.packing import cut, packed, script_text, timeline
+from batchrun.report.outputs import OutputFile, replacing
+from batchrun.report.packing import Moment, Timeline, cut, packed, script_text, timeline
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
     from decimal import Decimal
 
     from batchrun.report.gathering import Report
-    from batchrun.report.outputs import OutputFile
-    from batchrun.report.packing import Moment, Timeline
 
 #: Scripts that both pages begin with.
 PARTS: Final = ("rows.js", "links.js", "colours.js", "lines.js", "bars.js")

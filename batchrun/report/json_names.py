@@ -10,10 +10,8 @@ Belongs here: the old names. Does not: the objects (their makers), their shapes 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
+from typing import Any, Final
 
 
 def _camel(*names: str) -> dict[str, str]:

@@ -16,19 +16,17 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final
+from typing import IO, Any, BinaryIO, Final
 
 from batchrun import points
 from batchrun.errors import UsageError
 from batchrun.model.texts.places import is_in_s3
 from batchrun.points import Point
 from batchrun.report.columns import COLUMNS, TASK_REASON, is_own
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
 
 #: What SQLite and the leases keep beside a ledger, by the end of its name.
 _BESIDE_A_LEDGER: Final = ("-wal", "-shm", "-journal")

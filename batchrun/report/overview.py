@@ -8,25 +8,22 @@ Belongs here: counts, rates, the time left and how sure that is, and what is wor
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.entries.states import ENDED, QUEUED_STATUSES, State
 from batchrun.model.submissions.submission import Standing
 from batchrun.model.tally import Tally
-from batchrun.ports.stored import Counts
+from batchrun.ports.stored import Batch, Counts, KeptPace, LanePlace, Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
-
     from batchrun.model.entries.entry import Entry
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch, KeptPace, LanePlace, Lease
 
 #: Over how long rates are taken: starts come in seconds, ends in minutes to hours.
 STARTS_WINDOW: Final = timedelta(minutes=5)

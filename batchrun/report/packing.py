@@ -10,24 +10,20 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.entries.entry import Run
-from batchrun.model.tasks import LOG_GROUP, log_streams, stream_name
+from batchrun.model.tasks import LOG_GROUP, FailedTask, log_streams, stream_name
 from batchrun.report.bill import rounded
 from batchrun.report.figures import common_start
-from batchrun.report.gathering import RowStanding
+from batchrun.report.gathering import Report, RowStanding, ShownAttempt, ShownRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from datetime import datetime
-
     from batchrun.model.spec import Json
-    from batchrun.model.tasks import FailedTask
-    from batchrun.report.gathering import Report, ShownAttempt, ShownRow
 
 
 #: Moments that are counted: more than a phone has room for, fewer than a screen has points.

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from batchrun.errors import ResultsError, UsageError
-from batchrun.report.columns import text_of
-from batchrun.report.outputs import replacing_bytes
+from batchrun.report.columns import ResultsRow, View, text_of
+from batchrun.report.outputs import OutputFile, replacing_bytes
 from batchrun.report.results import SHARED_COLUMNS, Sink, fill, nested
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
     from batchrun.ports.stored import Outcome
-    from batchrun.report.columns import ResultsRow, View
-    from batchrun.report.outputs import OutputFile
 
 _ATTEMPT: Final = "attempt"
 _TIMES: Final = frozenset({"creationTime", "startTime", "stopTime"})

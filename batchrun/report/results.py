@@ -12,6 +12,7 @@ import csv
 import enum
 import json
 from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import IO, TYPE_CHECKING, Final
 
 from batchrun import points
@@ -19,17 +20,14 @@ from batchrun.errors import ResultsError
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import place_of
 from batchrun.points import Point
-from batchrun.report.columns import WHOLE, asked_of, cells, text_of
-from batchrun.report.outputs import replacing
+from batchrun.report.columns import WHOLE, ResultsRow, View, asked_of, cells, text_of
+from batchrun.report.outputs import OutputFile, replacing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
     from datetime import datetime
 
     from batchrun.model.entries.entry import Entry, Run
     from batchrun.ports.stored import Outcome, PastAttempt
-    from batchrun.report.columns import ResultsRow, View
-    from batchrun.report.outputs import OutputFile
 
 
 #: What makes a spreadsheet take a cell for a formula.

@@ -7,6 +7,7 @@ Belongs here: its fields, which programs rely on, and its wording for people. Do
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,6 @@ from batchrun.report.results import iso, status
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from batchrun.model.spec import Json

@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 import hmac
 import ipaddress
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -20,8 +21,6 @@ from urllib.parse import SplitResult, urlsplit
 from aiohttp import hdrs, web
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
     from aiohttp.typedefs import Handler
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network

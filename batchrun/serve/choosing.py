@@ -7,16 +7,15 @@ function of rows. Does not: reading them (``following``), how they are written (
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from batchrun.report.gathering import RowStanding
+from batchrun.report.gathering import RowStanding, ShownAttempt, ShownRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from batchrun.report.gathering import ShownAttempt, ShownRow
 
 #: Rows of a page, at most: as many as go on paper.
 MOST: Final = 500

@@ -12,28 +12,24 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from batchrun.report import figures
 from batchrun.report.chosen import begun_again, with_tasks
-from batchrun.report.gathering import RowStanding, row_of
-from batchrun.report.overview import numbers, overview
-from batchrun.report.packing import timeline
-from batchrun.serve.choosing import Search, chosen
+from batchrun.report.gathering import RowStanding, ShownRow, row_of
+from batchrun.report.overview import LaneCounts, Overview, numbers, overview
+from batchrun.report.packing import Timeline, timeline
+from batchrun.serve.choosing import Search, Wanted, chosen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.clock import Clock
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, Outcome, TaskFailures
     from batchrun.report.figures import Failure, Figures, Slow
-    from batchrun.report.gathering import ShownRow
-    from batchrun.report.overview import LaneCounts, Overview
-    from batchrun.report.packing import Timeline
-    from batchrun.serve.choosing import Wanted
 
 T = TypeVar("T")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -19,8 +20,6 @@ from batchrun.serve.following import Following, Shelf
 from batchrun.serve.shown import now_facts, rows_facts, shelf_facts, sums_facts, written
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
-
     from anyio.abc import TaskGroup
 
     from batchrun.clock import Clock

@@ -8,6 +8,7 @@ Belongs here: from requests to answers. Does not: who may ask (``access``), what
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -21,13 +22,10 @@ from batchrun.report.packing import script_text
 from batchrun.serve import shown
 from batchrun.serve.access import HEADERS, path_of, refused
 from batchrun.serve.choosing import read_wanted
-from batchrun.serve.live import TooManyError
+from batchrun.serve.live import Live, TooManyError, Watched, WatchedBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from batchrun.model.spec import Json
-    from batchrun.serve.live import Live, Watched, WatchedBatch
 
 #: Streams at once: more are a mistake.
 MOST_STREAMS: Final = 200

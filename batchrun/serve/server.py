@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -14,18 +15,15 @@ import anyio
 from aiohttp import web
 
 from batchrun.errors import UsageError
-from batchrun.serve.access import Gate
+from batchrun.serve.access import Gate, Rules
 from batchrun.serve.live import Live
 from batchrun.serve.routes import Routes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from aiohttp.typedefs import Handler
 
     from batchrun.clock import Clock
     from batchrun.ports.ledger import Ledger
-    from batchrun.serve.access import Rules
 
 #: Connections at once; a browser makes up to six.
 MOST_CONNECTIONS: Final = 600

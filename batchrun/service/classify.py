@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore import exceptions as boto
@@ -33,8 +34,6 @@ from batchrun.errors import (
 from batchrun.model.texts.foreign import masked, shortened, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from batchrun.model.submissions.submission import BatchRow
 
 #: The error shapes of botocore's omics model, and AWS's common error codes.

@@ -7,6 +7,7 @@ Belongs here: which operation is called with what. Does not: how a call is paced
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from batchrun.errors import CallError
 from batchrun.model.entries.states import GOING_STATUSES
 from batchrun.model.texts.foreign import masked
-from batchrun.ports.service import HealthOmics
+from batchrun.ports.service import CallCounts, HealthOmics, SharedPaces, Troubles
 from batchrun.service.batch_account import BatchAccount
 from batchrun.service.calling.call_retries import CallRetries, RetrySettings
 from batchrun.service.calling.caller import Caller
@@ -23,7 +24,7 @@ from batchrun.service.calling.outage import CredentialsWatch, OutageWatch, Patie
 from batchrun.service.calling.pacing import AllTurns
 from batchrun.service.calling.paging import runs
 from batchrun.service.classify import unparsable
-from batchrun.service.login import profile_of
+from batchrun.service.login import Login, profile_of
 from batchrun.service.quota import quotas, start_run_quota
 from batchrun.service.run_batches import AwsRunBatches
 from batchrun.service.starting import Start, check_known, start_turn
@@ -34,7 +35,6 @@ from batchrun.service.workflows import workflow
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
     from types_aiobotocore_omics import OmicsClient
@@ -49,9 +49,7 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks, RunTask
     from batchrun.ports.run_batches import RunBatches
-    from batchrun.ports.service import CallCounts, SharedPaces, Troubles
     from batchrun.ports.workflows import Workflow, WorkflowKey
-    from batchrun.service.login import Login
     from batchrun.service.target import Target
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +25,6 @@ from batchrun.service.session import named_endpoint, prices_client
 from batchrun.service.wire import items, next_token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
     from batchrun.service.login import Login

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -13,8 +14,6 @@ from batchrun.service.session import named_endpoint, quotas_client
 from batchrun.service.wire import table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from batchrun.service.login import Login
 
 #: The quota that paces, which a launcher asks for by itself.

@@ -7,6 +7,7 @@ Belongs here: GetLogEvents, a page at a time, and what its failures mean. Does n
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,8 +28,6 @@ from batchrun.service.session import logs_client
 from batchrun.service.wire import items, moment, next_token, table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
-
     from batchrun.service.login import Login
 
 _OPERATION: Final = "GetLogEvents"

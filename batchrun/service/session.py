@@ -15,7 +15,8 @@ from __future__ import annotations
 import os
 import platform
 import ssl
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -33,9 +34,6 @@ from batchrun.service.wire import table
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from contextlib import AbstractAsyncContextManager
-
     from types_aiobotocore_omics import OmicsClient
 
     from batchrun.service.login import Login

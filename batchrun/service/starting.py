@@ -9,13 +9,13 @@ sent and how its answer is read (``client``).
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, RefusedError, ThrottledError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from datetime import datetime
 
     from types_aiobotocore_omics import OmicsClient

@@ -7,6 +7,7 @@ whose texts are cut: they end up in a ledger. Does not: which runs are asked for
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +19,6 @@ from batchrun.service.classify import unparsable
 from batchrun.service.wire import has_identity, identity, moment, text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from types_aiobotocore_omics import OmicsClient
 
     from batchrun.model.entries.entry import Run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from batchrun.errors import BatchrunError
@@ -11,8 +12,6 @@ from batchrun.service.login import Login
 from batchrun.service.session import topics_client
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from batchrun.service.target import Target
 
 

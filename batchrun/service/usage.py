@@ -8,9 +8,10 @@ are asked for (``engine``).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import NotFoundError
@@ -21,9 +22,6 @@ from batchrun.service.classify import unparsable
 from batchrun.service.wire import moment, sighted, text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping
-    from datetime import datetime
-
     from types_aiobotocore_omics import OmicsClient
 
     from batchrun.model.entries.entry import Run

@@ -8,6 +8,7 @@ message says (``model.planning.announcing``).
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,8 +20,6 @@ from batchrun.service.session import queue_client
 from batchrun.service.wire import table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-
     from batchrun.model.texts.queue_names import QueueName
     from batchrun.service.login import Login
 

@@ -14,18 +14,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from batchrun.model.entries.entry import Run, Sighting
 from batchrun.model.planning.listing import Listed
 from batchrun.model.spec import IN_A_FILE
 from batchrun.model.texts.foreign import KEPT, storable, unsigned
 from batchrun.service.classify import unparsable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 #: Characters of what is no message: a status, a reason, a name, an ARN, a place in S3 (1,024 and a bucket).
 _LONGEST_WORD: Final = 2000

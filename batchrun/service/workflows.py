@@ -6,6 +6,7 @@ The definition is never exported: it can be large, and nobody here reads it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from batchrun.model.texts.foreign import KEPT, storable
@@ -13,8 +14,6 @@ from batchrun.ports.workflows import Template, TemplateParameter, Workflow, Work
 from batchrun.service.wire import needed, table, text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from types_aiobotocore_omics import OmicsClient
 
     from batchrun.service.calling.calls import Calls

@@ -12,6 +12,7 @@ What belongs here: finding whose a call is. What does not: sockets (``http``), o
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,11 @@ from batchrun.simulator.identities import FORM, PORTAL, Identities
 from batchrun.simulator.refusal import RefusalError
 from batchrun.simulator.s3 import Storage
 from batchrun.simulator.server import Simulator
-from batchrun.simulator.wire import Ending, json_reply
+from batchrun.simulator.wire import Ending, Inquiry, Signature, json_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from batchrun.clock import Clock
     from batchrun.simulator.settings import Settings
-    from batchrun.simulator.wire import Inquiry, Signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

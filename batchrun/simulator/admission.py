@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from batchrun.simulator.refusal import invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from batchrun.simulator.settings import Workflow
 
-    Params = Mapping[str, Any]
+Params = Mapping[str, Any]
 
 _MAX_TAGS = 50
 _MAX_PARAMETER_BYTES = 256_000

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from batchrun.simulator.chance import draw_uuid
-from batchrun.simulator.course import tasks_of
+from batchrun.simulator.course import Task, tasks_of
 from batchrun.simulator.lifecycle import AT_REST, Status, SubmissionStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from batchrun.simulator.batches import Batch, Row
-    from batchrun.simulator.course import Task
     from batchrun.simulator.runs import Run
     from batchrun.simulator.settings import Parameter, Settings, Version, Workflow
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from batchrun.simulator.batch_course import BatchCourse
-from batchrun.simulator.batches import Batch, BatchShelf, check_common, open_settings
+from batchrun.simulator.batches import Account, Batch, BatchShelf, Row, check_common, open_settings
 from batchrun.simulator.chance import draw_uuid
 from batchrun.simulator.lifecycle import AT_REST, BatchStatus
 from batchrun.simulator.refusal import conflict, invalid, not_found
@@ -14,13 +15,10 @@ from batchrun.simulator.requests import RequestMemory
 from batchrun.simulator.wire import position_of, token_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-
     from batchrun.simulator.answers import View
-    from batchrun.simulator.batches import Account, Row
 
-    Params = Mapping[str, Any]
-    Answer = dict[str, Any]
+Params = Mapping[str, Any]
+Answer = dict[str, Any]
 
 _PAGE = 100  #: items of a page when maxItems is not given
 _MAY_BE_CANCELLED = frozenset({BatchStatus.PENDING, BatchStatus.SUBMITTING, BatchStatus.INPROGRESS})

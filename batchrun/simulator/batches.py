@@ -11,26 +11,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchrun.simulator import admission
-from batchrun.simulator.faults import Fault, RowFault
+from batchrun.simulator.faults import Fault, FaultBook, RowFault
 from batchrun.simulator.lifecycle import BatchStatus, SubmissionStatus
 from batchrun.simulator.refusal import RefusalError, invalid
-from batchrun.simulator.s3 import Asker
+from batchrun.simulator.s3 import Asker, Storage, StoredObject
 from batchrun.simulator.wire import json_array, members_of, shape_check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from batchrun.simulator.buckets import Buckets
-    from batchrun.simulator.faults import FaultBook
     from batchrun.simulator.runs import Run, Timetable
-    from batchrun.simulator.s3 import Storage, StoredObject
     from batchrun.simulator.settings import Settings, Workflow
 
-    Params = Mapping[str, Any]
+Params = Mapping[str, Any]
 
 _FIRST_ID = 2_000_001
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: Float residue in loop time must not cost a caller a token that is due.
 _TOLERANCE = 1e-6

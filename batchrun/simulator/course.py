@@ -9,6 +9,7 @@ What does not belong here: when a state is reached (``runs``), S3 (``s3``) and t
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,6 @@ from batchrun.simulator.lifecycle import Course, Status
 from batchrun.simulator.s3 import StoredObject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from batchrun.simulator.runs import Run
     from batchrun.simulator.settings import Settings
 

@@ -12,15 +12,13 @@ import enum
 import json
 import math
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from batchrun.simulator.chance import draw
 from batchrun.simulator.wire import Ending, Reply
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 #: What the service does by itself with each row of a batch.
 ROW_STEPS = frozenset({"SubmitRow", "CancelRow", "DeleteRow"})

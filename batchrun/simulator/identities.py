@@ -9,6 +9,7 @@ then has (``service``), and what can go wrong with a call (``server``).
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, parse_qsl
@@ -16,14 +17,12 @@ from xml.sax.saxutils import escape
 
 from batchrun.simulator.chance import draw_uuid
 from batchrun.simulator.refusal import RefusalError
-from batchrun.simulator.wire import COMMON_ERRORS, Reply, json_reply
+from batchrun.simulator.wire import COMMON_ERRORS, Inquiry, Reply, json_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from batchrun.simulator.settings import Settings
-    from batchrun.simulator.wire import Inquiry
 
 _ROLE: Final = re.compile(r"arn:aws[\w-]*:iam::(\d{12}):role/([\w+=,.@/-]+)")
 _SESSION: Final = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)

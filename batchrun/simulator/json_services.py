@@ -11,21 +11,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchrun.simulator.chance import draw, draw_uuid
 from batchrun.simulator.refusal import RefusalError, invalid
-from batchrun.simulator.wire import Reply, json_object, json_reply
+from batchrun.simulator.wire import Inquiry, Reply, json_object, json_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.simulator.buckets import Buckets
     from batchrun.simulator.runs import Run
     from batchrun.simulator.settings import Settings
-    from batchrun.simulator.wire import Inquiry
 
     Wall = Callable[[float], datetime]
 

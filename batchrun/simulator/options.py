@@ -8,16 +8,13 @@ here: the options themselves.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
 from batchrun.simulator.buckets import Limit
 from batchrun.simulator.faults import ELSEWHERE, ROW_STEPS, Fault, FaultRule, RowFault
 from batchrun.simulator.lifecycle import FailFirst
 from batchrun.simulator.s3 import StoredBucket, StoredObject
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
 
 #: What a rule or a limit may be for.
 OPERATIONS = (

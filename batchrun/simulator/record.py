@@ -7,6 +7,7 @@ What really happened, for those who check what a caller believes: ``/_simulator/
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,13 @@ from typing import TYPE_CHECKING, Any
 from batchrun.simulator.lifecycle import Status
 from batchrun.simulator.options import parse_faults
 from batchrun.simulator.refusal import RefusalError, invalid
-from batchrun.simulator.wire import json_object, json_reply
+from batchrun.simulator.wire import Inquiry, Reply, json_object, json_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from batchrun.simulator.batches import Batch
     from batchrun.simulator.faults import FaultBook
     from batchrun.simulator.runs import Run
     from batchrun.simulator.service import HealthOmics
-    from batchrun.simulator.wire import Inquiry, Reply
 
 PATH = "/_simulator/"
 

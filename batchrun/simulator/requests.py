@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from batchrun.simulator.refusal import conflict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 Made = TypeVar("Made")
 

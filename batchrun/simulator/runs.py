@@ -11,17 +11,13 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from batchrun.simulator.lifecycle import TERMINAL, Status
+from batchrun.simulator.lifecycle import TERMINAL, Course, Status
 from batchrun.simulator.settings import IdReuse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from batchrun.simulator.lifecycle import Course
 
 _FIRST_ID = 1_000_001
 

@@ -9,19 +9,15 @@ call (``server``).
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import md5
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 from xml.sax.saxutils import escape
 
 from batchrun.simulator.refusal import RefusalError
-from batchrun.simulator.wire import COMMON_ERRORS, Reply
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from batchrun.simulator.wire import Inquiry
+from batchrun.simulator.wire import COMMON_ERRORS, Inquiry, Reply
 
 _XML = {"Content-Type": "application/xml"}
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"

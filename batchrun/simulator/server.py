@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw, draw_uuid
-from batchrun.simulator.faults import REDIRECT, UNAVAILABLE, Fault, FaultBook, spoilt
+from batchrun.simulator.faults import REDIRECT, UNAVAILABLE, Fault, FaultBook, FaultRule, spoilt
 from batchrun.simulator.identities import FORM, PORTAL, Identities, PortalCall, StsCall
 from batchrun.simulator.json_services import (
     CLOUDWATCH_LOGS,
@@ -25,18 +26,12 @@ from batchrun.simulator.record import PATH, Journal, StartCall, State, Tally, in
 from batchrun.simulator.refusal import RefusalError
 from batchrun.simulator.s3 import ObjectCall, Storage
 from batchrun.simulator.service import HealthOmics
-from batchrun.simulator.wire import Ending, Manner, Operation, Reply, Wire
+from batchrun.simulator.wire import Ending, Inquiry, Manner, Operation, Reply, Signature, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-    from datetime import datetime
-
     from batchrun.clock import Clock
-    from batchrun.simulator.faults import FaultRule
     from batchrun.simulator.requests import RequestMemory
     from batchrun.simulator.settings import Settings
-    from batchrun.simulator.wire import Inquiry, Signature
 
 _ENDINGS_BEFORE = {Fault.UNAVAILABLE_BEFORE: UNAVAILABLE, Fault.REDIRECT_BEFORE: REDIRECT}
 _BREAKS_BEFORE = {

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from batchrun.simulator import admission
 from batchrun.simulator.answers import View
 from batchrun.simulator.batch_operations import Batches
-from batchrun.simulator.batches import Account
+from batchrun.simulator.batches import Account, Batch, Row
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw_uuid
-from batchrun.simulator.course import lines_of, objects_of, plan_course, tasks_of
+from batchrun.simulator.course import Task, lines_of, objects_of, plan_course, tasks_of
 from batchrun.simulator.faults import FaultBook
 from batchrun.simulator.lifecycle import TERMINAL, Status
 from batchrun.simulator.refusal import RefusalError, conflict, invalid, not_found
@@ -29,14 +30,10 @@ from batchrun.simulator.settings import NameFilter, Settings, Version, Workflow
 from batchrun.simulator.wire import position_of, token_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
-    from batchrun.simulator.batches import Batch, Row
-    from batchrun.simulator.course import Task
-
-    Params = Mapping[str, Any]
-    Answer = dict[str, Any]
+Params = Mapping[str, Any]
+Answer = dict[str, Any]
 
 _PAGE = 100  #: items of a page when maxResults is not given
 _MAX_TAGS = 50

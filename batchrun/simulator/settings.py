@@ -5,17 +5,15 @@ from __future__ import annotations
 import enum
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchrun.simulator.lifecycle import BatchDurations, Durations, Span
+from batchrun.simulator.lifecycle import BatchDurations, Durations, FailFirst, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from batchrun.simulator.buckets import Limit
     from batchrun.simulator.faults import FaultRule
-    from batchrun.simulator.lifecycle import FailFirst
     from batchrun.simulator.s3 import StoredBucket
 
 

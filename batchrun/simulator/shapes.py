@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    #: Appends to the list what is wrong with a value at a place.
-    Check = Callable[[Any, str, list[str]], None]
-    Write = Callable[[Any], Any]
+#: Appends to the list what is wrong with a value at a place.
+Check = Callable[[Any, str, list[str]], None]
+Write = Callable[[Any], Any]
 
 _JSON_NAMES = {
     str: "string",

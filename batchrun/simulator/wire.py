@@ -13,21 +13,17 @@ import math
 import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 from urllib.parse import parse_qsl, unquote
 
 from botocore.loaders import create_loader
 from botocore.model import ListShape, OperationModel, ServiceModel, Shape, StructureShape
 
 from batchrun.simulator.refusal import RefusalError, invalid
-from batchrun.simulator.shapes import compile_check, compile_write
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from batchrun.simulator.shapes import Check
+from batchrun.simulator.shapes import Check, compile_check, compile_write
 
 #: The first and the last of a signature that say whose it is: access key, date, region, service.
 _SCOPE: Final = re.compile(r"Credential=([^/,\s]+)/\d+/([\w-]+)/([\w-]+)/aws4_request")

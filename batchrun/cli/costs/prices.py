@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -21,8 +22,6 @@ from batchrun.model.costs import PriceLists, checked_lists, written_lists
 from batchrun.report.outputs import Inputs, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
     from batchrun.api.objects import OneLogin
 
 #: Bytes; all prices of a region take a hundredth of it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,22 +24,19 @@ from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, complain, counted, emit, say
 from batchrun.clock import SystemClock
 from batchrun.model.entries.states import OPEN
-from batchrun.report.bill import COLUMNS, JSON_COLUMNS, AlikeRows, billed, row
+from batchrun.report.bill import COLUMNS, JSON_COLUMNS, AlikeRows, Bill, Left, billed, row
 from batchrun.report.gathering import regions_of, spent_runs
-from batchrun.report.outputs import Inputs, Kind
+from batchrun.report.outputs import Inputs, Kind, OutputFile
 from batchrun.report.results import CsvSink, JsonLinesSink
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from decimal import Decimal
 
     from batchrun.api.opening import Opening
     from batchrun.model.costs import PriceLists
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, EndedRun
-    from batchrun.report.bill import Bill, Left
     from batchrun.report.chosen import Choice
-    from batchrun.report.outputs import OutputFile
 
 #: Runs that are asked for at once.
 _AT_ONCE: Final = 8

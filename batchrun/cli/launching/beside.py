@@ -23,7 +23,7 @@ from batchrun.notify import Digests, Message, Teller
 from batchrun.ports.stored import Counts
 from batchrun.report import summary
 from batchrun.report.metrics import Reading, exposition
-from batchrun.report.outputs import METRICS, OutputFile, replacing
+from batchrun.report.outputs import METRICS, Inputs, OutputFile, replacing
 from batchrun.report.overview import lanes_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from batchrun.model.notices import Notice
     from batchrun.notify.teller import Words
     from batchrun.ports.ledger import Ledger
-    from batchrun.report.outputs import Inputs
 
 log = structlog.get_logger(__name__)
 

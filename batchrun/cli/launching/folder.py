@@ -8,6 +8,7 @@ Does not: one launch (``launch``), which files are manifests (``manifest.folder`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,8 @@ from batchrun.api.engines import settled
 from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.launching.launch import (
+    Around,
+    Job,
     conduct,
     failure_told,
     launching,
@@ -29,20 +32,16 @@ from batchrun.cli.launching.manifests import loaded_folder, refuse_beside_lanes
 from batchrun.cli.logs import configure_as
 from batchrun.cli.signals import Stopping, hear
 from batchrun.cli.speak import complain
-from batchrun.clock import SystemClock
+from batchrun.clock import Clock, SystemClock
 from batchrun.errors import BatchrunError, InputError, LeaseHeldError, UsageError
 from batchrun.points import Point
 from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from anyio.abc import TaskStatus
 
     from batchrun.api.launch import Launch
     from batchrun.api.session import Session
-    from batchrun.cli.launching.launch import Around, Job
-    from batchrun.clock import Clock
     from batchrun.manifest import Manifest
 
 #: Calls of one kind that each batch may have under way, however many batches share ``--concurrency``.

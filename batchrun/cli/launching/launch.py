@@ -8,6 +8,7 @@ which things are opened and closed (``api``), what happens in between (``engine`
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -17,7 +18,7 @@ import structlog
 
 from batchrun import points
 from batchrun.api.engines import settled
-from batchrun.api.objects import ObjectsOnce, StoreWhenNeeded
+from batchrun.api.objects import ObjectsOnce, OneLogin, StoreWhenNeeded
 from batchrun.api.session import Session
 from batchrun.cli.exits import Exit, exit_code
 from batchrun.cli.launching.beside import MetricsFile, Telling
@@ -28,27 +29,22 @@ from batchrun.cli.showing.progress import Progress
 from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter, tell_end, tell_taken_over
 from batchrun.cli.signals import Stopping, hear
 from batchrun.cli.speak import can_draw, complain, emit
-from batchrun.clock import SystemClock
+from batchrun.clock import Clock, SystemClock
 from batchrun.errors import BatchrunError, LeaseError, LeaseLostError, LedgerError, ServiceError, StorageError
-from batchrun.model.planning.limits import Changed
+from batchrun.model.planning.limits import Changed, Limits
 from batchrun.model.submissions.grouping import Engine
 from batchrun.points import Point
-from batchrun.report.delivering import look
+from batchrun.report.delivering import Destination, look
 from batchrun.report.outputs import Inputs, OutputFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from batchrun.api.launch import Ended, Launch
-    from batchrun.api.objects import OneLogin
     from batchrun.cli.launching.options import Hooks, LaunchOptions
     from batchrun.cli.options import Output
-    from batchrun.clock import Clock
     from batchrun.manifest import Manifest, Source
-    from batchrun.model.planning.limits import Limits
     from batchrun.ports.objects import ObjectStore
-    from batchrun.report.delivering import Destination
     from batchrun.service.target import Target
 
 #: Seconds between two looks at what is with the service.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from batchrun.cli.options import PLAIN
+from batchrun.cli.options import PLAIN, Output, Service
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain, emit
 from batchrun.errors import ManifestError, ManifestWarning, UsageError
@@ -18,11 +19,8 @@ from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.table import TableOptions, delimiter, encoding, header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-
     from batchrun.api.objects import ObjectsOnce
     from batchrun.cli.manifest_options import ManifestOptions
-    from batchrun.cli.options import Output, Service
     from batchrun.manifest.spool import RowPlaces
 
 _T = TypeVar("_T")

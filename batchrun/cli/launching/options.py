@@ -7,6 +7,7 @@ Belongs here: options, what they mean for the model, and channels made from them
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -41,8 +42,6 @@ from batchrun.model.planning.sweeps import Way
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from batchrun.clock import Clock
     from batchrun.model.notices import Notice
     from batchrun.model.paces.rates import Rate

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import math
 import shlex
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -18,23 +19,17 @@ import anyio
 from batchrun.cli.options import DEFAULT_LEDGER
 from batchrun.errors import InputError, LedgerError, ResultsError, UsageError
 from batchrun.ledger import LedgerPlace
-from batchrun.ports.batch import WrittenResults
+from batchrun.ports.batch import StoredBatch, WrittenResults
 from batchrun.report import results
 from batchrun.report.chosen import begun_again
 from batchrun.report.columns import COLUMNS
-from batchrun.report.delivering import delivered, output_at
-from batchrun.report.outputs import RESULTS, OutputFile
+from batchrun.report.delivering import Destination, delivered, output_at
+from batchrun.report.outputs import RESULTS, Inputs, OutputFile
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from pathlib import Path
-
     from batchrun.api.launch import Launch
-    from batchrun.ports.batch import StoredBatch
     from batchrun.ports.objects import ObjectStore
-    from batchrun.report.delivering import Destination
-    from batchrun.report.outputs import Inputs
 
 #: Seconds that writing the results, the last step, may take when the launch was told to stop.
 _LAST_THINGS: Final = 60.0

@@ -8,6 +8,7 @@ options (``options``).
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -21,23 +22,17 @@ from batchrun.cli.launching.manifests import loaded, source
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, complain, counted, say
 from batchrun.errors import InvariantError, UsageError
-from batchrun.manifest import Format, Source, load, native
+from batchrun.manifest import Format, Manifest, Source, load, native
 from batchrun.manifest.lanes.writing import laned_row, written_lanes
 from batchrun.manifest.source import format_of, name_of
-from batchrun.manifest.write import DOCUMENTS, shared_fields, write, write_defaults
-from batchrun.manifest.written_rows import NO_LANES
+from batchrun.manifest.write import DOCUMENTS, WrittenRows, shared_fields, write, write_defaults
+from batchrun.manifest.written_rows import NO_LANES, WrittenLanes
 from batchrun.model.entries.retrying import RetryPolicy
-from batchrun.report.outputs import Inputs
+from batchrun.report.outputs import Inputs, OutputFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from batchrun.cli.making.options import ConvertOptions
-    from batchrun.manifest import Manifest
-    from batchrun.manifest.write import WrittenRows
-    from batchrun.manifest.written_rows import WrittenLanes
     from batchrun.model.spec import Json
-    from batchrun.report.outputs import OutputFile
 
 NATIVE: Final = "native"
 _RETRY_LEFT_OUT: Final = (

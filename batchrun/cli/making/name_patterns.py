@@ -13,17 +13,16 @@ from __future__ import annotations
 import re
 import signal
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from batchrun.errors import UsageError
+from batchrun.errors import ManifestError, UsageError
 from batchrun.manifest.problems import Place, printable, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from batchrun.errors import ManifestError
 
 #: Characters of a pattern, and of a name: S3 has no longer keys.
 LONGEST: Final = 1024

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,15 +28,12 @@ from batchrun.manifest.source import Format
 from batchrun.manifest.strict_json import encoded
 from batchrun.manifest.write import DELIMITERS
 from batchrun.model.paces.rates import UNLIMITED
-from batchrun.ports.workflows import WorkflowKey
+from batchrun.ports.workflows import Template, Workflow, WorkflowKey
 from batchrun.report.outputs import Inputs, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from batchrun.cli.making.options import InitOptions
     from batchrun.model.spec import Json
-    from batchrun.ports.workflows import Template, Workflow
     from batchrun.service.target import Target
 
 _ID: Final = re.compile(r"[0-9]{1,18}")

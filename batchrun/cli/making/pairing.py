@@ -11,23 +11,21 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from batchrun.cli.making.name_patterns import EXAMPLE, LONGEST, compiled, wrong
 from batchrun.manifest.each_file import natural
-from batchrun.manifest.problems import Place, printable, shown, unreadable
+from batchrun.manifest.problems import Place, Problems, printable, shown, unreadable
 from batchrun.manifest.rows import wrong_name
 from batchrun.manifest.written_rows import WrittenRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-
-    from batchrun.manifest.problems import Problems
     from batchrun.model.spec import Json
 
-    #: The parts of a file's name, without those that tell rows apart, in the pattern's order.
-    Groups: TypeAlias = tuple[str, ...]
+#: The parts of a file's name, without those that tell rows apart, in the pattern's order.
+Groups: TypeAlias = tuple[str, ...]
 
 
 #: Different files that a row may have, each a parameter: more mean that the pattern is wrong.

@@ -9,15 +9,16 @@ which belong together (``pairing``).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from batchrun.api.written_manifests import manifest_kind
 from batchrun.cli.making.convert import output_format
 from batchrun.cli.making.name_patterns import limited, wrong
-from batchrun.cli.making.pairing import MOST_KINDS, File, Naming, Pairs, naming
+from batchrun.cli.making.pairing import MOST_KINDS, File, Line, Naming, Pairs, naming
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.signals import interruptible, run_async
 from batchrun.cli.speak import STDOUT, complain, counted, printable, say
@@ -31,16 +32,11 @@ from batchrun.manifest.source import name_of, opened
 from batchrun.manifest.text_input import lines
 from batchrun.manifest.write import write
 from batchrun.model.texts.places import split_uri
-from batchrun.report.outputs import Inputs
+from batchrun.report.outputs import Inputs, OutputFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from typing import BinaryIO
-
     from batchrun.cli.making.options import PairOptions
-    from batchrun.cli.making.pairing import Line
     from batchrun.model.spec import Json
-    from batchrun.report.outputs import OutputFile
 
 _S3: Final = "s3://"
 _SHOWN: Final = 5

@@ -10,27 +10,23 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
 from batchrun.cli.command import Option, variable
-from batchrun.cli.settings.file import find
+from batchrun.cli.settings.file import SettingsFile, find
 from batchrun.cli.speak import hint
 from batchrun.cli.values import OutputPath
 from batchrun.errors import UsageError
 from batchrun.model.texts.places import is_in_s3
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from batchrun.cli.settings.file import SettingsFile
-
-    #: The names that lead to a verb, such as ("manifest", "from-s3"), or to a key of a table.
-    Names = tuple[str, ...]
-    Verbs = Mapping[Names, click.Command]
+#: The names that lead to a verb, such as ("manifest", "from-s3"), or to a key of a table.
+Names = tuple[str, ...]
+Verbs = Mapping[Names, click.Command]
 
 _HEAD: Final = """\
 # Defaults of batchrun's options: take the # from the lines that you want, and from the [table] above them.

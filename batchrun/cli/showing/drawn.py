@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, islice, pairwise
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.markdown import CodeBlock, Markdown, MarkdownElement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -30,20 +31,16 @@ from batchrun.cli.showing.reporters import Reporter
 from batchrun.cli.speak import counted, is_terminal, one_line, printable, seconds, until
 from batchrun.ports.objects import Sight
 from batchrun.ports.service import LaneTrouble
-from batchrun.report.overview import numbers
+from batchrun.report.overview import Overview, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
-
-    from rich.console import ConsoleOptions, RenderableType, RenderResult
 
     from batchrun.api.input_check import Inputs
     from batchrun.cli.showing.failed import FailedRow
     from batchrun.cli.showing.progress import Snapshot
     from batchrun.model.entries.entry import Entry
     from batchrun.model.entries.events import Event
-    from batchrun.report.overview import Overview
 
 #: What each sign says and how it looks, and the signs in ASCII for terminals that know no others.
 _SIGNS: Final = (("━", "green"), ("╍", "bold red"), ("╍", "magenta"), ("─", "dim"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,8 +20,6 @@ from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks, log_streams
 from batchrun.report.results import row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from batchrun.model.entries.entry import Entry, Run
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Failures, TaskFailures

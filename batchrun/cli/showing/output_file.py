@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.cli.speak import STDOUT, poured
 from batchrun.errors import UsageError
 from batchrun.report.outputs import Inputs, Kind, OutputFile
 from batchrun.report.outputs import drafted as drafted_beside
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _PIECE: Final = 256 * 1024
 

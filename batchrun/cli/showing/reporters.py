@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,7 @@ from batchrun.model.entries.events import (
     Accepted,
     Deferred,
     Doubted,
+    Event,
     Failed,
     Intended,
     Missed,
@@ -39,15 +41,12 @@ from batchrun.model.planning.verdicts import DENIED, HELD
 from batchrun.report.results import status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from batchrun.api.launch import Ended
     from batchrun.cli.options import Output
     from batchrun.cli.showing.progress import Progress, Snapshot
     from batchrun.clock import Clock
     from batchrun.errors import CallError
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.entries.events import Event
     from batchrun.model.planning.proofs import TakenOver
     from batchrun.model.tally import Tally
     from batchrun.model.tasks import FailedTasks

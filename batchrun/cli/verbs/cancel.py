@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.api.objects import ObjectsOnce, StoreWhenNeeded
+from batchrun.api.objects import ObjectsOnce, OneLogin, StoreWhenNeeded
 from batchrun.api.reading import inputs_of
 from batchrun.cli.calling import Calling
 from batchrun.cli.choice import GoAhead, Rows, by_status, tell_groups
@@ -31,19 +32,15 @@ from batchrun.model.entries.policies import WatchPolicy
 from batchrun.model.entries.states import State
 from batchrun.model.planning.cancelling import Scope
 from batchrun.model.planning.limits import Limits
-from batchrun.report.delivering import look
+from batchrun.report.delivering import Destination, look
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from batchrun.api.launch import Launch
-    from batchrun.api.objects import OneLogin
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.objects import ObjectStore
     from batchrun.ports.stored import Batch
     from batchrun.report.chosen import Choice
-    from batchrun.report.delivering import Destination
 
 _UNSENT: Final = (State.PLANNED, State.BACKOFF)
 _STATES: Final = (*_UNSENT, State.SUBMITTING, State.ACTIVE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +23,6 @@ from batchrun.model.submissions.grouping import Engine
 from batchrun.ports.objects import Sight, Skip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from batchrun.api.input_check import Inputs
     from batchrun.api.online_check import Answers
     from batchrun.manifest import Manifest

@@ -12,6 +12,7 @@ import copy
 import os
 import re
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ import click
 from batchrun.cli.command import Option, Risk, argument, flag, verb
 from batchrun.cli.options import JSON
 from batchrun.cli.settings.names import (
+    Names,
     default_map,
     file_in_force,
     is_general,
@@ -36,10 +38,7 @@ from batchrun.errors import UsageError
 from batchrun.model.texts.foreign import masked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from batchrun.cli.settings.file import SettingsFile
-    from batchrun.cli.settings.names import Names
 
 _SOURCE: Final = click.core.ParameterSource
 #: Options that, left out, are AWS's to find.

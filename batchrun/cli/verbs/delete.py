@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,18 +17,15 @@ from batchrun.cli.options import BATCH, CONCURRENCY, LISTING_LAG
 from batchrun.cli.speak import complain, counted, emit, say, seconds
 from batchrun.clock import SystemClock
 from batchrun.model.entries.states import State
-from batchrun.report.chosen import shortened
+from batchrun.report.chosen import Choice, shortened
 from batchrun.report.gathering import spent_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from batchrun.api.opening import Opening
     from batchrun.engine.upkeep.deleter import Deleted
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, EndedRun
-    from batchrun.report.chosen import Choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

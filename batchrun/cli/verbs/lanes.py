@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +19,6 @@ from batchrun.model.texts.foreign import masked
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from batchrun.api.lanes_now import LaneNow
     from batchrun.model.paces.rates import Rate
 

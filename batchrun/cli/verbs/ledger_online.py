@@ -7,14 +7,15 @@ not: options (``ledger``), what is whose (``model.entries.recovery``), looking (
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from batchrun.api.objects import ObjectsOnce
+from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.api.reading import find_batch
-from batchrun.api.retrying import give_back
+from batchrun.api.retrying import FirstLook, give_back
 from batchrun.cli.choice import tell_back
 from batchrun.cli.exits import Exit, worst
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
@@ -22,7 +23,7 @@ from batchrun.cli.logs import configure_as
 from batchrun.cli.speak import complain, counted, emit, printable, say
 from batchrun.clock import SystemClock
 from batchrun.engine.upkeep.comparing import Divergence, compare
-from batchrun.engine.upkeep.rebuild import Rebuilder, RunSearch
+from batchrun.engine.upkeep.rebuild import Doubtful, Rebuilder, Rebuilt, RunSearch
 from batchrun.errors import UsageError
 from batchrun.model.entries.recovery import Match
 from batchrun.model.entries.states import State
@@ -30,12 +31,7 @@ from batchrun.model.spec import default_name
 from batchrun.report.chosen import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from batchrun.api.objects import OneLogin
-    from batchrun.api.retrying import FirstLook
     from batchrun.cli.calling import Calling
-    from batchrun.engine.upkeep.rebuild import Doubtful, Rebuilt
     from batchrun.manifest import Source
     from batchrun.model.planning.limits import Changed
     from batchrun.ports.ledger import Ledger

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,16 +20,13 @@ from batchrun.cli.exits import Exit
 from batchrun.cli.naming import row_to_read
 from batchrun.cli.signals import heard
 from batchrun.cli.speak import complain, emit, is_terminal, printable, write
-from batchrun.clock import SystemClock
+from batchrun.clock import Clock, SystemClock
 from batchrun.errors import CallError, NotFoundError, ServiceUnusableError, UsageError
 from batchrun.model.entries.states import Outlook, State, outlook
 from batchrun.model.tasks import LOG_GROUP
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from batchrun.api.row_logs import RowRun, Stream
-    from batchrun.clock import Clock
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.service import HealthOmics
     from batchrun.service.run_logs import LogLine, RunLogs

@@ -7,6 +7,7 @@ import csv
 import io
 import sys
 from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
 
@@ -30,23 +31,18 @@ from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, ForTerminal, complain, counted, emit, is_terminal, say
 from batchrun.errors import UsageError
 from batchrun.model.entries.states import State
-from batchrun.model.made import leaves, read_name
+from batchrun.model.made import Made, NamedFiles, leaves, read_name
 from batchrun.model.texts.places import is_in_s3
-from batchrun.report.columns import text_of
-from batchrun.report.outputs import Kind
+from batchrun.report.columns import ResultsRow, text_of
+from batchrun.report.outputs import Kind, OutputFile
 from batchrun.report.results import CsvSink
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-
     from batchrun.api.opening import Opening
     from batchrun.api.row_outputs import RowOutputs
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.made import Made, NamedFiles
     from batchrun.model.spec import Json
     from batchrun.ports.stored import Batch
-    from batchrun.report.columns import ResultsRow
-    from batchrun.report.outputs import OutputFile
 
 _KIND: Final = Kind(what="outputs", endings=(".csv",))
 #: Reasons that are shown.

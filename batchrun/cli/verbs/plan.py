@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -42,26 +43,21 @@ from batchrun.cli.verbs.planned import (
 from batchrun.clock import SystemClock
 from batchrun.errors import ServiceError, UsageError
 from batchrun.model.entries.states import State
-from batchrun.model.lanes import lanes_of
-from batchrun.model.paces.rates import UNLIMITED
+from batchrun.model.lanes import Lane, lanes_of
+from batchrun.model.paces.rates import UNLIMITED, Rate
 from batchrun.model.planning.limits import Limits
 from batchrun.model.submissions.grouping import Engine
-from batchrun.ports.stored import Sync
+from batchrun.ports.stored import Batch, Sync
 from batchrun.report.bill import AlikeRows
 from batchrun.report.overview import WithService, with_service
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
     from batchrun.api.opening import Opening
     from batchrun.manifest import Manifest
-    from batchrun.model.lanes import Lane
     from batchrun.model.paces.quotas import Quotas
-    from batchrun.model.paces.rates import Rate
     from batchrun.model.spec import Spec
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch
 
 
 #: Changes that are shown of a row.

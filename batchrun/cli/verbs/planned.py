@@ -11,30 +11,25 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from batchrun.cli.speak import counted, say, seconds
-from batchrun.model.entries.retrying import NO_CAPACITY, USUAL_WAIT, RetryPolicy
+from batchrun.model.entries.retrying import NO_CAPACITY, USUAL_WAIT, RetryPolicy, RetryRule
 from batchrun.model.entries.states import State
-from batchrun.model.lanes import lanes_of, least_seconds
+from batchrun.model.lanes import Lane, lanes_of, least_seconds
 from batchrun.model.paces.quotas import USUAL, Quotas, storage_types
-from batchrun.model.paces.rates import FIXED_RATES, USUAL_RATES
-from batchrun.model.submissions.grouping import Engine, ways
+from batchrun.model.paces.rates import FIXED_RATES, USUAL_RATES, Rate
+from batchrun.model.submissions.grouping import Engine, Ways, ways
 from batchrun.ports.stored import Counts, Sync
 from batchrun.report.overview import WithService
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
     from batchrun.manifest import Manifest
     from batchrun.model.entries.contents import Difference
-    from batchrun.model.entries.retrying import RetryRule
-    from batchrun.model.lanes import Lane
-    from batchrun.model.paces.rates import Rate
     from batchrun.model.planning.limits import Limits
     from batchrun.model.spec import Spec
-    from batchrun.model.submissions.grouping import Ways
     from batchrun.report.bill import Left
 
 #: Different choices, and lanes, that are shown.

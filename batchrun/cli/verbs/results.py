@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,16 +24,13 @@ from batchrun.errors import ResultsError, UsageError
 from batchrun.report import results as report
 from batchrun.report.chosen import begun_again, check, outcomes_of
 from batchrun.report.columns import WHOLE, View, read_columns, read_condition
-from batchrun.report.delivering import delivered, output_at
+from batchrun.report.delivering import Destination, delivered, output_at
 from batchrun.report.outputs import RESULTS, Inputs, is_device, listed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.objects import ObjectStore
     from batchrun.ports.stored import Batch, Outcome
-    from batchrun.report.delivering import Destination
 
 _FORMATS: Final = (*(one.value for one in report.ResultsFormat), PARQUET)
 

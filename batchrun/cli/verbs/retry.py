@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchrun.api.objects import ObjectsOnce
-from batchrun.api.retrying import begin_anew, retriable
+from batchrun.api.retrying import FirstLook, Retriable, begin_anew, retriable
 from batchrun.cli.calling import Calling
 from batchrun.cli.choice import GoAhead, Rows, by_reason, how_to_look, tell_first_look, tell_groups
 from batchrun.cli.command import flag, group, option, verb
@@ -15,16 +16,12 @@ from batchrun.cli.naming import batch_to_change
 from batchrun.cli.options import BATCH, CONCURRENCY
 from batchrun.cli.speak import complain, counted, emit, say
 from batchrun.clock import SystemClock
-from batchrun.report.chosen import shortened
+from batchrun.report.chosen import Choice, shortened
 from batchrun.report.columns import failed_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from batchrun.api.opening import Opening
-    from batchrun.api.retrying import FirstLook, Retriable
     from batchrun.ports.stored import Batch
-    from batchrun.report.chosen import Choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

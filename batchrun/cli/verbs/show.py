@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,21 +14,18 @@ from batchrun.cli.naming import row_to_read
 from batchrun.cli.options import JSON, LEDGER
 from batchrun.cli.showing import failed
 from batchrun.cli.speak import emit, printable, say, seconds, whole_line
-from batchrun.model.entries.entry import start_run_request
+from batchrun.model.entries.entry import Entry, start_run_request
 from batchrun.model.entries.reasons import advice
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import first_request
-from batchrun.model.tasks import LOG_GROUP
+from batchrun.model.tasks import LOG_GROUP, FailedTasks
 from batchrun.report.columns import COLUMNS
 from batchrun.report.results import earlier_rows, row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from batchrun.model.entries.entry import Entry
     from batchrun.model.submissions.submission import Submission
-    from batchrun.model.tasks import FailedTasks
     from batchrun.ports.stored import Outcome, PastAttempt
 
     Told = Sequence[tuple[datetime, int, str, str]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,8 +21,6 @@ from batchrun.errors import UsageError
 from batchrun.model.texts.foreign import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
     from batchrun.model.lanes import Lane
     from batchrun.simulator import Served, Settings, SimulatedLane, StoredBucket
 

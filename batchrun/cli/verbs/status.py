@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
 
@@ -18,20 +19,16 @@ from batchrun.cli.options import BATCH, LEDGER, Output
 from batchrun.cli.showing.overview_lines import counted, details, facts, summary
 from batchrun.cli.signals import heard
 from batchrun.cli.speak import can_draw, emit, say
-from batchrun.clock import SystemClock
+from batchrun.clock import Clock, SystemClock
 from batchrun.errors import UsageError
 from batchrun.model.entries.states import State
-from batchrun.report.overview import numbers, overview
+from batchrun.report.overview import Overview, numbers, overview
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from batchrun.clock import Clock
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch, Counts
-    from batchrun.report.overview import Overview
 
-    Look = Callable[[], Awaitable[Overview]]
+Look = Callable[[], Awaitable[Overview]]
 
 #: Seconds between two looks.
 _EVERY: Final = 1.0

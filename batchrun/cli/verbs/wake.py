@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
@@ -22,14 +23,11 @@ from batchrun.cli.speak import complain, say, seconds
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, CallError, InputError, ServiceUnusableError, UsageError
 from batchrun.model.planning.announcing import OURS
-from batchrun.model.texts.queue_names import read_queue
+from batchrun.model.texts.queue_names import QueueName, read_queue
 from batchrun.service.target import Target, target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from batchrun.model.lanes import Lane
-    from batchrun.model.texts.queue_names import QueueName
     from batchrun.service.login import Login
     from batchrun.service.wakes import SqsQueue
 

@@ -10,21 +10,19 @@ asking the ledger, on behalf of the holder of a batch. Does not: keeping to the 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from batchrun.engine.in_lane import InLane
+from batchrun.engine.in_lane import Common, InLane
 from batchrun.errors import LedgerError
 from batchrun.model.planning.stimuli import OthersCounted
 from batchrun.ports.service import SharedPaces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from batchrun.clock import Clock
-    from batchrun.engine.in_lane import Common
     from batchrun.engine.parts import LaneLink
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Commons, LeftPace, Stretch

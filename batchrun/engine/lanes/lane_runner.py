@@ -7,8 +7,9 @@ Belongs here: which of its parts carries out what. Does not: any single action (
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 
@@ -32,19 +33,22 @@ from batchrun.model.planning.actions import (
     SubmitTogether,
     Sweep,
 )
-from batchrun.model.planning.stimuli import RatesLearned
+from batchrun.model.planning.stimuli import (
+    Acted,
+    Followed,
+    RatesLearned,
+    SubmittedTogether,
+    SweepFailed,
+    Swept,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import TypeAlias
-
     from batchrun.engine.in_lane import Common
     from batchrun.engine.parts import LaneLink
     from batchrun.model.entries.entry import Run
-    from batchrun.model.planning.stimuli import Acted, Followed, SubmittedTogether, SweepFailed, Swept
     from batchrun.ports.service import Submitter
 
-    LaneAction: TypeAlias = Submit | Replay | Settle | SubmitTogether | Follow | Look | Cancel | Sweep
+LaneAction: TypeAlias = Submit | Replay | Settle | SubmitTogether | Follow | Look | Cancel | Sweep
 
 #: Seconds between two questions to a service that was silent.
 _ASK_EVERY: Final = 10.0

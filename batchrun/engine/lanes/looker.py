@@ -13,11 +13,11 @@ import structlog
 
 from batchrun import points
 from batchrun.engine.denied import not_permitted
-from batchrun.engine.in_lane import InLane
+from batchrun.engine.in_lane import Common, InLane
 from batchrun.engine.proof.absence import Absences
 from batchrun.engine.waits import Wait
 from batchrun.errors import AccessDeniedError, CallError, ConflictError, InvariantError, NotFoundError
-from batchrun.model.entries.events import Missed, Recalled
+from batchrun.model.entries.events import Event, Missed, Recalled, Seen
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Mode
 from batchrun.model.planning.stimuli import Acted
@@ -25,10 +25,8 @@ from batchrun.model.planning.verdicts import Denials, after_look, after_missing
 from batchrun.points import Point
 
 if TYPE_CHECKING:
-    from batchrun.engine.in_lane import Common
     from batchrun.engine.parts import LaneLink
     from batchrun.model.entries.entry import Entry, Run
-    from batchrun.model.entries.events import Event, Seen
     from batchrun.model.planning.actions import Cancel, Look
 
 log = structlog.get_logger(__name__)

@@ -8,6 +8,7 @@ what is done in one lane (``lane_runner``), any decision (``model``), what belon
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -20,12 +21,13 @@ from batchrun.engine.lanes.commons import Others
 from batchrun.engine.lanes.lane_runner import LaneRunner
 from batchrun.engine.lanes.waker import Waker
 from batchrun.engine.proof.prover import Prover
-from batchrun.engine.recorder import Outcomes
+from batchrun.engine.recorder import Outcomes, Recorder
 from batchrun.engine.tasks import TaskFinder
 from batchrun.engine.waits import Wait
-from batchrun.errors import BatchrunError, InvariantError, ServiceUnusableError
+from batchrun.errors import BatchrunError, CallError, InvariantError, ServiceUnusableError
 from batchrun.model.lanes import or_home
 from batchrun.model.planning.actions import (
+    Action,
     Cancel,
     Conclude,
     Follow,
@@ -54,26 +56,20 @@ from batchrun.model.planning.stimuli import (
     LaneResumed,
     LaneStopped,
     Moment,
+    Stimulus,
     SubmittedTogether,
     SweepFailed,
 )
-from batchrun.ports.service import LaneTrouble
+from batchrun.ports.service import HealthOmics, LaneTrouble
 from batchrun.side_by_side import in_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
-
     from anyio.abc import TaskGroup
 
     from batchrun.clock import Clock
     from batchrun.engine.parts import LaneLink, LaunchParts, Observer
-    from batchrun.engine.recorder import Recorder
-    from batchrun.errors import CallError
     from batchrun.model.entries.entry import Run
-    from batchrun.model.planning.actions import Action
     from batchrun.model.planning.proofs import TakenOver
-    from batchrun.model.planning.stimuli import Stimulus
-    from batchrun.ports.service import HealthOmics
 
 #: Seconds for deleting messages at the end.
 _TIDYING: Final = 5.0

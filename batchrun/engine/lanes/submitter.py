@@ -16,7 +16,7 @@ import anyio
 
 from batchrun import points
 from batchrun.engine.denied import not_permitted, not_provable
-from batchrun.engine.in_lane import InLane
+from batchrun.engine.in_lane import Common, InLane
 from batchrun.engine.proof.survey import UNSENT
 from batchrun.engine.waits import Wait
 from batchrun.errors import (
@@ -27,10 +27,10 @@ from batchrun.errors import (
     RefusedError,
 )
 from batchrun.model.entries.duplicating import is_duplicate, replaced, source_of, unknown
-from batchrun.model.entries.entry import sent_to, start_run_request
+from batchrun.model.entries.entry import Entry, sent_to, start_run_request
 from batchrun.model.entries.events import Accepted, Deferred, Doubted, Event, Intended
 from batchrun.model.entries.states import State
-from batchrun.model.planning.actions import Settle, Submit
+from batchrun.model.planning.actions import Sending, Settle, Submit
 from batchrun.model.planning.stimuli import Acted
 from batchrun.model.planning.verdicts import (
     Denials,
@@ -45,10 +45,7 @@ from batchrun.points import Point
 from batchrun.ports.service import Submitter
 
 if TYPE_CHECKING:
-    from batchrun.engine.in_lane import Common
     from batchrun.engine.parts import LaneLink
-    from batchrun.model.entries.entry import Entry
-    from batchrun.model.planning.actions import Sending
 
 
 class StartRunSubmitter(InLane, Submitter):

@@ -8,6 +8,7 @@ minute.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -19,8 +20,6 @@ from batchrun.errors import AccessDeniedError, CallError
 from batchrun.model.planning.stimuli import SweepFailed, Swept
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from batchrun.clock import Clock
     from batchrun.engine.parts import LaneLink
     from batchrun.model.planning.actions import Sweep

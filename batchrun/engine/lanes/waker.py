@@ -16,6 +16,7 @@ is relied on (``model.planning.announcing``), looking (``looker``).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -28,8 +29,6 @@ from batchrun.model.planning.stimuli import RunsAnnounced
 from batchrun.ports.stored import By
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from batchrun.clock import Clock
     from batchrun.engine.parts import WakeLink
     from batchrun.model.entries.entry import Entry

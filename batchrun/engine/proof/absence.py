@@ -7,27 +7,23 @@ recording what comes of it (``lanes.looker``).
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import structlog
 
 from batchrun.errors import AccessDeniedError, CallError, NotFoundError
-from batchrun.model.entries.entry import run_name
-from batchrun.model.entries.events import Missed
+from batchrun.model.entries.entry import Entry, Run, Sighting, run_name
+from batchrun.model.entries.events import Missed, Removed
 from batchrun.model.entries.states import Outlook, outlook
-from batchrun.model.planning.listing import shows, sought
+from batchrun.model.planning.listing import Listed, Sought, shows, sought
 from batchrun.model.planning.verdicts import Silences, Weight, decided, weigh
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from batchrun.clock import Clock
     from batchrun.engine.parts import LaneLink
-    from batchrun.model.entries.entry import Entry, Run, Sighting
-    from batchrun.model.entries.events import Removed
     from batchrun.model.planning.limits import Limits
-    from batchrun.model.planning.listing import Listed, Sought
     from batchrun.ports.service import HealthOmics
 
 log = structlog.get_logger(__name__)

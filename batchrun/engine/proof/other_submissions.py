@@ -9,8 +9,9 @@ One that is done is in no list of unfinished ones: it is met by the runs that ca
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -19,15 +20,11 @@ import structlog
 from batchrun.errors import AccessDeniedError, NotFoundError
 from batchrun.model.spec import TAG_BATCH, TAG_REQUEST_ID
 from batchrun.model.submissions.grouping import names_begin
-from batchrun.model.submissions.submission import Stage, stage
+from batchrun.model.submissions.submission import BatchSeen, Stage, stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import datetime
-
     from batchrun.engine.parts import LaneLink, LaunchParts
     from batchrun.model.entries.entry import Sighting
-    from batchrun.model.submissions.submission import BatchSeen
 
 #: Seconds for which an answer stands.
 _FRESH: Final = 10.0

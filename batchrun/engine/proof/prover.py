@@ -11,6 +11,7 @@ when to look (``model.planning.proving``).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -24,7 +25,7 @@ from batchrun.engine.proof.other_submissions import OtherSubmissions
 from batchrun.engine.proof.survey import FEW, UNSENT, LaneSurvey, Sighted
 from batchrun.engine.waits import Wait
 from batchrun.errors import AccessDeniedError, CallError, InvariantError, ServiceUnusableError
-from batchrun.model.entries.entry import run_name
+from batchrun.model.entries.entry import Entry, Sighting, run_name
 from batchrun.model.entries.events import Failed
 from batchrun.model.entries.recovery import Evidence, Judgement, Match, story
 from batchrun.model.entries.states import HAS_RUN
@@ -39,12 +40,9 @@ from batchrun.ports.stored import Unproven
 from batchrun.side_by_side import in_groups
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
-
     from batchrun.clock import Origin
     from batchrun.engine.parts import LaneLink, LaunchParts
     from batchrun.engine.recorder import Outcomes, Recorder
-    from batchrun.model.entries.entry import Entry, Sighting
     from batchrun.model.planning.actions import Conclude, Survey
 
 _NOTHING: Final = Unproven()

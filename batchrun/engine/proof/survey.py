@@ -8,6 +8,7 @@ they prove and who takes over what is found (``prover``).
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -15,18 +16,16 @@ from typing import TYPE_CHECKING, Final
 from batchrun.engine.proof.absence import listed_by_name, look_at
 from batchrun.errors import NotFoundError, OutcomeUnknownError
 from batchrun.model.entries.states import State
-from batchrun.model.planning.listing import ENDLESS, is_same_run
+from batchrun.model.planning.listing import ENDLESS, Listed, is_same_run
 from batchrun.side_by_side import each_found
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
     from datetime import datetime
 
     from batchrun.engine.parts import LaneLink
     from batchrun.engine.recorder import Recorder
     from batchrun.model.entries.entry import Entry, Sighting
     from batchrun.model.entries.recovery import Evidence
-    from batchrun.model.planning.listing import Listed
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.stored import Unproven
 

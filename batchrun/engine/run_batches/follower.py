@@ -15,16 +15,17 @@ Belongs here: these calls, and the events that answers make. Does not: when it i
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from batchrun import points
 from batchrun.engine.denied import not_permitted
-from batchrun.engine.in_lane import InLane
+from batchrun.engine.in_lane import Common, InLane
 from batchrun.engine.run_batches.case import Case
 from batchrun.engine.run_batches.together import is_unknown, refuse_together, taken
 from batchrun.engine.run_batches.unlisted import Unlisted
@@ -37,7 +38,7 @@ from batchrun.errors import (
     NotFoundError,
     OutcomeUnknownError,
 )
-from batchrun.model.entries.events import Accepted, Deferred, Doubted, Withdrawn
+from batchrun.model.entries.events import Accepted, Deferred, Doubted, Event, Withdrawn
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Mode
 from batchrun.model.planning.verdicts import (
@@ -51,21 +52,25 @@ from batchrun.model.planning.verdicts import (
     is_certain,
 )
 from batchrun.model.spec import TAG_REQUEST_ID
-from batchrun.model.submissions.submission import CANCELLABLE, GONE, Stage, Standing, stage, told_twice
+from batchrun.model.submissions.submission import (
+    CANCELLABLE,
+    GONE,
+    BatchRow,
+    BatchSeen,
+    Stage,
+    Standing,
+    Submission,
+    stage,
+    told_twice,
+)
 from batchrun.points import Point
 from batchrun.side_by_side import in_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from datetime import datetime
-
-    from batchrun.engine.in_lane import Common
     from batchrun.engine.parts import LaneLink
     from batchrun.model.entries.entry import Entry, Run
-    from batchrun.model.entries.events import Event
     from batchrun.model.planning.actions import Follow
     from batchrun.model.planning.stimuli import Followed
-    from batchrun.model.submissions.submission import BatchRow, BatchSeen, Submission
 
 #: Seconds, beyond the lag of listings, after which a pass takes a call for over that may be under way.
 _A_CALL: Final = 900.0

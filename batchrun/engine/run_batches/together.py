@@ -9,6 +9,7 @@ together and when (``model``), what the service makes of them (``follower``).
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,7 @@ import structlog
 
 from batchrun import points
 from batchrun.engine.denied import not_permitted
-from batchrun.engine.in_lane import InLane
+from batchrun.engine.in_lane import Common, InLane
 from batchrun.engine.proof.survey import UNSENT
 from batchrun.engine.waits import Wait
 from batchrun.errors import (
@@ -26,7 +27,7 @@ from batchrun.errors import (
     CredentialsError,
     OutcomeUnknownError,
 )
-from batchrun.model.entries.entry import sent_to
+from batchrun.model.entries.entry import Entry, sent_to
 from batchrun.model.entries.events import Intended
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.stimuli import SubmittedTogether
@@ -39,22 +40,18 @@ from batchrun.model.submissions.grouping import (
     settings_of,
     submission_id,
 )
-from batchrun.model.submissions.submission import Standing, Submission
+from batchrun.model.submissions.submission import BatchSeen, Standing, Submission
 from batchrun.points import Point
 from batchrun.side_by_side import in_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from batchrun.clock import Clock
-    from batchrun.engine.in_lane import Common
     from batchrun.engine.parts import LaneLink
     from batchrun.engine.recorder import Outcomes
-    from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.actions import SubmitTogether
     from batchrun.model.planning.limits import Limits
-    from batchrun.model.submissions.submission import BatchSeen
 
 #: The code of a call that was not made, since its rows were not proven any more.
 NOT_SENT: Final = "ReplayWindowPassed"

@@ -7,22 +7,20 @@ Rows that the ledger calls planned may have runs there too, started from another
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchrun.engine.denied import not_permitted
 from batchrun.engine.proof.survey import UNSENT
-from batchrun.engine.reach import Looked, look_for
+from batchrun.engine.reach import Looked, Reach, look_for
 from batchrun.errors import AccessDeniedError, NotFoundError
 from batchrun.model.entries.recovery import Evidence, Match
 from batchrun.model.entries.states import Outlook, State, outlook
 from batchrun.model.lanes import names_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from batchrun.engine.reach import Reach
     from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.listing import Listed
     from batchrun.ports.batch import StoredBatch

@@ -7,13 +7,14 @@ Belongs here: the calls, in an order that never deletes another's run. Does not:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from batchrun.engine.proof.absence import is_listed
-from batchrun.engine.reach import LISTED
+from batchrun.engine.reach import LISTED, Reach
 from batchrun.errors import CallError, NotFoundError, OutcomeUnknownError, ServiceUnusableError
 from batchrun.model.entries.events import Missed, Removed
 from batchrun.model.entries.states import Outlook, outlook
@@ -21,10 +22,7 @@ from batchrun.model.planning.listing import Sought
 from batchrun.model.planning.verdicts import ANSWERS, decided, is_there
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from batchrun.clock import Clock
-    from batchrun.engine.reach import Reach
     from batchrun.model.entries.entry import Run
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import EndedRun

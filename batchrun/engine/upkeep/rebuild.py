@@ -12,6 +12,7 @@ Belongs here: the order of looking, judging and writing. Does not: which run is 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -33,7 +34,6 @@ from batchrun.ports.stored import Transition
 from batchrun.side_by_side import each_found, first_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
     from datetime import datetime, timedelta
 
     from batchrun.clock import Clock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from batchrun.model.planning.listing import Sought
 from batchrun.side_by_side import each
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from batchrun.clock import Clock
     from batchrun.engine.reach import Reach
     from batchrun.model.costs import Usage

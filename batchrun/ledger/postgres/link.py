@@ -11,6 +11,7 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
@@ -24,8 +25,6 @@ from batchrun.ledger.postgres.prepared import kept_by
 from batchrun.ledger.postgres.statements import queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from batchrun.ledger.postgres.together import Kept
 
 T = TypeVar("T")

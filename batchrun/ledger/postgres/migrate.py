@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from batchrun import points
@@ -11,8 +12,6 @@ from batchrun.ledger.postgres.statements import queries
 from batchrun.points import Point
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import psycopg
 
     from batchrun.ledger.statements import Migration

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -18,8 +19,6 @@ from batchrun.ledger.postgres.statements import queries
 from batchrun.ledger.postgres.together import Kept, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     import psycopg
 
 #: What every commit of a launch sends. Each finds rows by a key or adds some: no other plan is ever better.

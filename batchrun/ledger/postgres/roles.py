@@ -7,17 +7,14 @@ Belongs here: granting, on request, and anew where the schema grows. Does not: m
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg.sql import SQL, Identifier
 
 from batchrun.errors import LedgerUnusableError
 from batchrun.ledger.postgres.errors import failed, in_words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Any, LiteralString
 
 #: What a launcher never takes away: the laws say that nothing accepted is forgotten.
 _KEPT: Final = (

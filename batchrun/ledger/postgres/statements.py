@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from batchrun.ledger.statements import schema, statements
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from batchrun.ledger.statements import Migration
+from batchrun.ledger.statements import Migration, schema, statements
 
 _COMMENT: Final = re.compile(r"^\s*--.*\n?|\s--.*$", re.MULTILINE)
 #: A named value; not the second colon of a cast.

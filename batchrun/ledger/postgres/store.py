@@ -13,6 +13,7 @@ import operator
 import platform
 import re
 import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
@@ -22,13 +23,11 @@ from batchrun.errors import InvariantError, UsageError
 from batchrun.ledger.postgres.link import ANSWER_WITHIN, Link
 from batchrun.ledger.postgres.statements import migrations, queries
 from batchrun.ledger.postgres.together import WrittenBeforeError, at_once
-from batchrun.ledger.store import Store
+from batchrun.ledger.store import Row, Store, T, Tables, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from batchrun.ledger.store import Row, T, Tables, Value
 
 #: Statements of which there are very many at once, each of them one row of a temporary table.
 _COPIED: Final = frozenset({"add_spec", "add_work", "add_intent"})

@@ -12,6 +12,7 @@ import itertools
 import json
 import operator
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -20,8 +21,6 @@ import psycopg
 from batchrun.ledger.postgres.statements import queries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from batchrun.ledger.store import Value
 
     Rows = Sequence[Mapping[str, Value]]

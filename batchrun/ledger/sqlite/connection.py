@@ -11,8 +11,9 @@ import contextlib
 import os
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import apsw
 
@@ -21,9 +22,6 @@ from batchrun.ledger.sqlite import one_name, own_log
 from batchrun.ledger.sqlite.errors import NO_ROOM, full, stopped, told, unusable
 from batchrun.ledger.sqlite.migrate import check_ours, migrate, version
 from batchrun.ledger.sqlite.statements import migrations, queries
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: How long a statement waits for another process's transaction. Ours are short; a sync of 100,000 new rows
 #: holds the file for about two seconds.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import apsw
@@ -16,7 +17,6 @@ from batchrun.points import Point
 from batchrun.ports.stored import LONGEST_LEASE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from batchrun.ledger.statements import Migration

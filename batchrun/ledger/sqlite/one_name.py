@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, NoReturn
 
 import apsw
 
@@ -20,9 +20,6 @@ from batchrun.errors import LeaseHeldError, LedgerUnusableError
 from batchrun.ledger.sqlite.process_lock import is_held
 from batchrun.ledger.sqlite.statements import queries
 from batchrun.ledger.sqlite.transaction import alone
-
-if TYPE_CHECKING:
-    from typing import NoReturn
 
 _NOTE: Final = "user.batchrun.name"
 _HAS_NOTES: Final = hasattr(os, "setxattr")

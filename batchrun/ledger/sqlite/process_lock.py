@@ -13,15 +13,12 @@ import os
 import platform
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, Self
 
 try:
     import fcntl
 except ImportError:  # no such locks here: a dead launcher's lease must run out
     fcntl = None  # type: ignore[assignment]
-
-if TYPE_CHECKING:
-    from typing import Self
 
 
 #: How often a lock of one's own is tried, and the seconds in between.

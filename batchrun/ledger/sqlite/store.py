@@ -12,6 +12,7 @@ import contextlib
 import glob
 import itertools
 from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -24,14 +25,11 @@ from batchrun.ledger.sqlite.own_log import marking
 from batchrun.ledger.sqlite.process_lock import ProcessLock, is_abandoned, kernel, lock_path, remove
 from batchrun.ledger.sqlite.statements import migrations, queries
 from batchrun.ledger.sqlite.transaction import reading, writing
-from batchrun.ledger.store import Store
+from batchrun.ledger.store import Row, Store, T, Tables, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
-
-    from batchrun.ledger.store import Row, T, Tables, Value
 
 
 class SqliteStore(Store):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from batchrun.ledger.sqlite.statements import queries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import apsw
 
 

@@ -8,6 +8,7 @@ carrying it out and retries by themselves (``engine``).
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from batchrun.ledger import leases
@@ -23,7 +24,6 @@ from batchrun.model.planning.verdicts import after_reappearing
 from batchrun.ports.stored import Transition
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from batchrun.ledger.store import Store

@@ -8,6 +8,7 @@ Belongs here: running the queries and making values of their rows. Does not: wha
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from batchrun.ledger import leases
@@ -17,16 +18,14 @@ from batchrun.ledger.rows import entry_of, lane_of, lanes_in, micros, past_attem
 from batchrun.ledger.verbs.sync import compared
 from batchrun.model.entries.states import State
 from batchrun.model.planning.cancelling import Cancellation, Scope
-from batchrun.ports.stored import Counts, Outcome
+from batchrun.ports.stored import Counts, LanePlace, Lease, Outcome, PastAttempt, Sync
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.ledger.store import Store
     from batchrun.model.entries.entry import Entry
     from batchrun.model.spec import Spec
-    from batchrun.ports.stored import LanePlace, Lease, PastAttempt, Sync
 
 _PAGE: Final = 1_000
 

@@ -7,6 +7,7 @@ Belongs here: how one step is stored, and when an attempt is kept. Does not: tra
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,6 @@ from batchrun.model.tasks import may_be_asked
 from batchrun.points import Point
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from batchrun.ledger.store import Store, Value
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.stored import Transition

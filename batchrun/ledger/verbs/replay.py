@@ -8,6 +8,7 @@ them. Does not: where the rows come from, and what else can be wrong with a ledg
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import cached_property
@@ -23,8 +24,6 @@ from batchrun.model.lanes import first_request, offers_of
 from batchrun.model.spec import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from batchrun.ledger.store import Row
     from batchrun.ports.stored import PastAttempt
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import string
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from batchrun.ledger.keyed import Keyed, reads
@@ -20,7 +21,6 @@ from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.stored import By, EndedRun, Failures, Glance, Latest, TaskFailures
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.ledger.store import Row, Value

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from batchrun import points
@@ -32,7 +33,6 @@ from batchrun.model.submissions.submission import OpenSubmission, Standing, Subm
 from batchrun.points import Point
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from batchrun.ledger.store import Row, Store, Value

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from batchrun.ledger.rows import micros
 from batchrun.model.costs import Usage, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
     from batchrun.ledger.store import Row, Store, Value
 
 _MICROSECOND: Final = timedelta(microseconds=1)

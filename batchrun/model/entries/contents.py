@@ -12,14 +12,13 @@ not: which lane is home, and rows that were not sent: these take whatever their 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.lanes import first_request, lanes_of, offers_of, or_home, or_home_alone, request_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from batchrun.model.entries.entry import Entry
     from batchrun.model.spec import Json
 

@@ -8,7 +8,8 @@ tags go with the call all the same: it requires the first two, and with the othe
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.entries.events import Deferred, Refused
@@ -17,9 +18,6 @@ from batchrun.model.lanes import Offer, first_request, offers_text, request_in
 from batchrun.model.spec import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
     from batchrun.model.entries.entry import Entry, Run
 
 #: Our own code for a run that cannot be copied.

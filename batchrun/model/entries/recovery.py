@@ -18,6 +18,7 @@ from __future__ import annotations
 import enum
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -33,7 +34,7 @@ from batchrun.model.entries.events import (
     Revised,
     seen,
 )
-from batchrun.model.entries.requests import Requests, in_lanes
+from batchrun.model.entries.requests import Asked, Requests, in_lanes
 from batchrun.model.entries.states import ENDED
 from batchrun.model.lanes import or_home
 from batchrun.model.spec import (
@@ -47,11 +48,9 @@ from batchrun.model.spec import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from batchrun.model.entries.entry import Entry, Run, Sighting
-    from batchrun.model.entries.requests import Asked
 
 #: Our own codes, in the history of what was made again.
 LOST: Final = "LostWithTheLedger"

@@ -6,6 +6,7 @@ Each possibility has a requestId, and a run that bears it was started with just 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,8 +17,6 @@ from batchrun.model.lanes import offers_of
 from batchrun.model.spec import request_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from batchrun.model.entries.entry import Entry, Run
 
 #: Requests that an attempt is held against; more than any sensible rules lead to.

@@ -12,6 +12,7 @@ Belongs here: the policy. Does not: what a reason means for people (``reasons``)
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -20,13 +21,10 @@ from typing import TYPE_CHECKING, Final
 from batchrun.model.entries.events import Retried
 from batchrun.model.entries.policies import spread
 from batchrun.model.lanes import lanes_of, offers_of, offers_text
-from batchrun.model.spec import canonical, merged
+from batchrun.model.spec import Json, canonical, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-
     from batchrun.model.entries.entry import Entry, Run
-    from batchrun.model.spec import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

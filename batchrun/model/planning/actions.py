@@ -10,11 +10,11 @@ Belongs here: the instructions. Does not: when each is due (``planner`` and its 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from batchrun.model.entries.entry import Entry

@@ -9,12 +9,11 @@ like any other.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from batchrun.model.entries.entry import Entry
 
 #: Seconds after which a run that has not ended is cancelled once more.

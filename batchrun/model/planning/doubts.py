@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.planning.actions import Replay, Settle
+from batchrun.model.planning.actions import Sending as SendingAction
 from batchrun.model.planning.verdicts import CONFLICT, SETTLED_BY_LOOKING, Silences
 
 if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.planning.actions import Sending as SendingAction
     from batchrun.model.planning.limits import Limits
     from batchrun.model.planning.stimuli import Acted, Moment
 

@@ -10,22 +10,26 @@ used. Does not: sending (``sending``), watching (``watch``), what belongs to the
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, assert_never
 
 from batchrun.errors import InvariantError
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import or_home
-from batchrun.model.planning.actions import Cancel, HoldBack, Look, Note
+from batchrun.model.planning.actions import Cancel, Follow, HoldBack, Look, Note, SubmitTogether, Sweep
 from batchrun.model.planning.actions import Sending as SendingAction
 from batchrun.model.planning.batching import Batching, Sharing
-from batchrun.model.planning.limits import LaneLimits, Mode
-from batchrun.model.planning.sending import Sending, is_quota_full
+from batchrun.model.planning.limits import LaneLimits, Limits, Mode
+from batchrun.model.planning.sending import Sending, Slots, is_quota_full
 from batchrun.model.planning.stimuli import (
+    Acted,
     IntentRecorded,
     LanePaused,
     LaneResumed,
+    LaneStimulus,
     LaneStopped,
+    Moment,
     OthersCounted,
     RatesLearned,
     RunsAnnounced,
@@ -36,16 +40,10 @@ from batchrun.model.planning.verdicts import QUOTA_FULL
 from batchrun.model.planning.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.planning.actions import Follow, SubmitTogether, Sweep
     from batchrun.model.planning.cancelling import Cancelling
-    from batchrun.model.planning.limits import Limits
     from batchrun.model.planning.proving import Proving
     from batchrun.model.planning.queues import Queues
-    from batchrun.model.planning.sending import Slots
-    from batchrun.model.planning.stimuli import Acted, LaneStimulus, Moment
     from batchrun.model.submissions.submission import Submission
 
 

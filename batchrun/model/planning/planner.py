@@ -20,15 +20,16 @@ Belongs here: which part takes which stimulus, and the order of the parts. Does 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
 from batchrun.model.entries.states import HOLDS_SLOT, State
-from batchrun.model.planning.actions import Cancel, Conclude, Look, Note, Submit
+from batchrun.model.planning.actions import Action, Cancel, Conclude, HoldBack, Look, Note, Submit
 from batchrun.model.planning.cancelling import Cancelling
-from batchrun.model.planning.lane_plans import LanePlans
-from batchrun.model.planning.limits import LaneLimits, Mode
+from batchrun.model.planning.lane_plans import LanePlan, LanePlans
+from batchrun.model.planning.limits import LaneLimits, Limits, Mode
 from batchrun.model.planning.proving import Proving
 from batchrun.model.planning.queues import Queues
 from batchrun.model.planning.reading import CancellationReads, InFlightReads
@@ -42,6 +43,8 @@ from batchrun.model.planning.stimuli import (
     Followed,
     InFlightRead,
     LedgerChanged,
+    Moment,
+    Stimulus,
     SubmissionResumed,
     SubmissionStopped,
     SubmittedTogether,
@@ -53,13 +56,7 @@ from batchrun.model.planning.stimuli import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.planning.actions import Action, HoldBack
-    from batchrun.model.planning.lane_plans import LanePlan
-    from batchrun.model.planning.limits import Limits
-    from batchrun.model.planning.stimuli import Moment, Stimulus
 
 _ONE_LANE: Final = (LaneLimits(),)
 

@@ -15,12 +15,10 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchrun.model.entries.entry import Entry
 
 _A_MOMENT: Final = timedelta(seconds=1)

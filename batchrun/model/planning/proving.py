@@ -10,17 +10,16 @@ Belongs here: that. Does not: how long a proof holds (``proofs``), looking (``en
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.planning.actions import Survey
-from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.limits import Limits, Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.planning.limits import Limits
 
 #: Entries looked for by name at a time in the same lanes, while a survey is to prove the rest.
 _AT_ONCE: Final = 4

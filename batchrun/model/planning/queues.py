@@ -13,21 +13,20 @@ Belongs here: the queues, and when each is worth a query. Does not: whether a la
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.lanes import or_home_alone
 from batchrun.model.planning.actions import ReadChoices, ReadDue
 from batchrun.model.planning.reading import DueReads
-from batchrun.model.submissions.grouping import Engine, goes_together, shape_of
+from batchrun.model.submissions.grouping import Choice, Engine, goes_together, shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import datetime, timedelta
 
     from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.limits import Limits
     from batchrun.model.planning.stimuli import DueRead, Moment
-    from batchrun.model.submissions.grouping import Choice
 
 #: Rows of a queue that are left before the whole queue is.
 _MOST_LEFT: Final = 1000

@@ -7,16 +7,14 @@ first, and what waits (``sending``); the queries (``ledger``).
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.entries.states import HOLDS_SLOT, State
 from batchrun.model.planning.actions import ReadCancellations, ReadDue, ReadInFlight, Withdraw
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from datetime import datetime
-
     from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.stimuli import CancellationsRead, DueRead, InFlightRead, Moment
 

@@ -15,21 +15,19 @@ Belongs here: that. Does not: whether a run of the entry is there already (``pro
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
 from batchrun.model.entries.states import State
 from batchrun.model.planning.actions import HoldBack, Submit
+from batchrun.model.planning.actions import Sending as SendingAction
 from batchrun.model.planning.doubts import Doubts, may_have_sent
-from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.limits import LaneLimits, Limits, Mode
 from batchrun.model.planning.verdicts import HELD, QUOTA_FULL, SYSTEMIC, Silences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.planning.actions import Sending as SendingAction
-    from batchrun.model.planning.limits import LaneLimits, Limits
     from batchrun.model.planning.proving import Proving
     from batchrun.model.planning.queues import Queue, Queues
     from batchrun.model.planning.stimuli import Acted, Moment

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.entries.states import GOING_STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from batchrun.model.entries.policies import WatchPolicy
     from batchrun.model.planning.stimuli import RatesLearned, SweepFailed, Swept
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -46,14 +47,11 @@ from batchrun.model.entries.events import (
     seen,
 )
 from batchrun.model.entries.states import Outlook, outlook
-from batchrun.model.spec import TAG_REQUEST_ID, asked_parameters
+from batchrun.model.spec import TAG_REQUEST_ID, Json, asked_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
-
     from batchrun.model.entries.entry import Entry, Run, Sighting
     from batchrun.model.planning.limits import Limits
-    from batchrun.model.spec import Json
 
 
 #: Our own codes for an unknown outcome that this launch cannot settle.

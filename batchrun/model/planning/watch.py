@@ -24,6 +24,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -32,18 +33,16 @@ from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.actions import Look, Sweep
 from batchrun.model.planning.announcing import Announcements
 from batchrun.model.planning.listing import after_listing, shows_going
-from batchrun.model.planning.sweeps import InRunBatches, Sweeps
+from batchrun.model.planning.sweeps import InRunBatches, Sweeps, Way
 from batchrun.model.planning.verdicts import Silences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
     from batchrun.model.entries.entry import Entry
     from batchrun.model.entries.events import Progressed
     from batchrun.model.entries.policies import WatchPolicy
     from batchrun.model.planning.stimuli import RatesLearned, RunsAnnounced, SweepFailed, Swept
-    from batchrun.model.planning.sweeps import Way
 
 #: Seconds beyond the lag after which a run that an answer called gone is looked at once more.
 _AFTER_LAG: Final = 1.0

@@ -15,19 +15,13 @@ import enum
 import hashlib
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from batchrun.model.entries.entry import start_run_request
+from batchrun.model.entries.entry import Entry, start_run_request
 from batchrun.model.lanes import lanes_of, offers_of
-from batchrun.model.spec import TAG_BATCH, TAG_REQUEST_ID, Json, canonical
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from batchrun.model.entries.entry import Entry
-    from batchrun.model.spec import Spec
-
+from batchrun.model.spec import TAG_BATCH, TAG_REQUEST_ID, Json, Spec, canonical
 
 #: Rows that stand in the call itself; more are read by the service from a file in S3.
 INLINE: Final = 100

@@ -8,13 +8,10 @@ not. A key may have any of these characters itself, so a pattern matches itself 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fnmatch import translate
 from itertools import product
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
+from typing import Final
 
 _S3: Final = "s3://"
 #: With one slash too: a path that a program makes of it takes the other away.

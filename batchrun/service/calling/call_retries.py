@@ -17,6 +17,7 @@ Other waits grow exponentially with full jitter; all end at once when the launch
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -27,7 +28,6 @@ from batchrun.errors import CallError, ConflictError, OutcomeUnknownError, Throt
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable
 
     from batchrun.clock import Clock
 

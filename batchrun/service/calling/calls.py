@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,8 +28,6 @@ from batchrun.service.calling.one_try import one_try
 from batchrun.service.classify import classify
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
     from types_aiobotocore_omics import OmicsClient
 
     from batchrun.clock import Clock

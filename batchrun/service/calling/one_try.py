@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -10,8 +11,6 @@ from batchrun.errors import OutcomeUnknownError
 from batchrun.service.classify import classify
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from batchrun.clock import Clock
     from batchrun.service.calling.pacing import Turns
 

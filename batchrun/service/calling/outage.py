@@ -8,6 +8,7 @@ single call (``call_retries``).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +22,6 @@ from batchrun.service.login import Login
 from batchrun.service.session import omics_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from types_aiobotocore_omics import OmicsClient

@@ -8,23 +8,21 @@ waiting to repeat a call (``call_retries``).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
 import structlog
 
-from batchrun.errors import OutcomeUnknownError, ThrottledError
+from batchrun.errors import CallError, OutcomeUnknownError, ThrottledError
 from batchrun.model.paces.pace import Pace
 from batchrun.model.paces.rates import FIXED_RATES, USUAL_RATE, USUAL_RATES, Rate
 from batchrun.ports.stored import Commons
 from batchrun.service.calling.shared_turns import SharedTurns, TurnTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from batchrun.clock import Clock
-    from batchrun.errors import CallError
     from batchrun.model.paces.handing_on import Learned
     from batchrun.ports.service import SharedPaces
 

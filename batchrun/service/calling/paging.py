@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batchrun.errors import OutcomeUnknownError
-from batchrun.model.planning.listing import ENDLESS
+from batchrun.model.planning.listing import ENDLESS, Listed
 from batchrun.service.wire import items, listed, next_token, table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-
     from types_aiobotocore_omics import OmicsClient
 
-    from batchrun.model.planning.listing import Listed
     from batchrun.service.calling.calls import Calls
 
 T = TypeVar("T")

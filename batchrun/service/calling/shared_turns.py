@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.paces.handing_on import ago, all_ago, handed_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from batchrun.clock import Clock
     from batchrun.model.paces.pace import Pace
     from batchrun.ports.service import SharedPaces

@@ -8,6 +8,7 @@ Belongs here: that, for clients that repeat a call by themselves. Does not: call
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -17,8 +18,6 @@ from batchrun.model.texts.foreign import masked
 from batchrun.service.calling.one_try import in_time
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
-
     from batchrun.service.login import Login
 
 T = TypeVar("T")

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import os
 from collections import ChainMap
+from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiobotocore.credentials import (
     AioAssumeRoleCredentialFetcher,
@@ -29,9 +30,6 @@ from botocore.exceptions import PartialCredentialsError
 from botocore.utils import JSONFileCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping, Sequence
-    from typing import Protocol
-
     from batchrun.service.login.guard import Guard
     from batchrun.service.login.helper import Helper
     from batchrun.service.login.origin import Origin

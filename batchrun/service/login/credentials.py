@@ -8,10 +8,11 @@ Belongs here: finding them, in time, and a role assumed with another set. Does n
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable, MutableMapping
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import anyio
 from aiobotocore.config import AioConfig
@@ -24,17 +25,12 @@ from batchrun.service.http import OneExchange
 from batchrun.service.login.chain import CodeWantedError, assumed, providers
 from batchrun.service.login.guard import Guard, check
 from batchrun.service.login.helper import Helper
-from batchrun.service.login.limits import TimeLeft
+from batchrun.service.login.limits import Limits, TimeLeft
 from batchrun.service.login.origin import Origin
 from batchrun.service.login.terminal import ask, terminal
 from batchrun.service.login.words import explained, late, none_found
 from batchrun.service.wire import take_body
 from batchrun.service_model import loader
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
-
-    from batchrun.service.login.limits import Limits
 
 T = TypeVar("T")
 #: Services whose answers are read as the JSON that they are.

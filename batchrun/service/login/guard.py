@@ -9,6 +9,7 @@ search that failed is not made again: who wants another logs in anew (``login``)
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -18,7 +19,6 @@ from aiobotocore.credentials import AioCredentials
 from batchrun.errors import ServiceUnusableError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
 #: Seconds before they expire at which new ones are looked for, as botocore has it.

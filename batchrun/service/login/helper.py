@@ -17,6 +17,7 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -28,8 +29,6 @@ import structlog
 from batchrun.service.login.terminal import lent, terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from batchrun.service.login.limits import TimeLeft
 
 #: Bytes of either output that are kept; credentials take some hundreds.

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import anyio
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,22 +10,21 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from botocore.exceptions import BotoCoreError
 
-from batchrun.errors import UsageError
+from batchrun.errors import BatchrunError, UsageError
 from batchrun.model.texts.foreign import is_loopback
 from batchrun.service.login.credentials import Credentials, Whose, configured_region
 from batchrun.service.login.limits import Limits
 from batchrun.service.login.words import cure, explained, unusable
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
     from datetime import datetime
 
-    from batchrun.errors import BatchrunError
     from batchrun.service.target import Target
 
 _USUAL: Final = Limits()

@@ -6,16 +6,14 @@ Belongs here: finding the file to name. Does not: what is wrong with it (``words
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from botocore.configloader import load_config, raw_config_parse
 from botocore.exceptions import BotoCoreError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: Providers that read no file of AWS's, by botocore's name for them.
 _ELSEWHERE: Final = {

@@ -11,13 +11,11 @@ import select
 import signal
 import sys
 import termios
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _DEVICE: Final = "/dev/tty"
 #: Seconds between two looks at whether somebody has typed: kqueue cannot wait for a terminal.

@@ -7,6 +7,7 @@ and what is in them (``manifest``), objects that are only looked at (``object_ca
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
@@ -29,8 +30,6 @@ from batchrun.service.classify import classify
 from batchrun.service.session import s3_client
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from batchrun.service.login import Login
 
 T = TypeVar("T")

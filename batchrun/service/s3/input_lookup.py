@@ -11,22 +11,17 @@ a call (``object_calls``), what follows (``cli``).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 
 from batchrun.errors import AccessDeniedError, NotFoundError, RefusedError
 from batchrun.model.texts.places import before_wildcards, matcher
-from batchrun.ports.objects import Bucket, PlaceKind, Sight
-from batchrun.service.s3.object_calls import Refusal, refused_in
+from batchrun.ports.objects import Bucket, InputPlace, PlaceKind, Sight
+from batchrun.service.s3.object_calls import ObjectCalls, Refusal, refused_in
 from batchrun.side_by_side import each
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from batchrun.ports.objects import InputPlace
-    from batchrun.service.s3.object_calls import ObjectCalls
 
 _AT_ONCE: Final = 32
 #: Pages, of a thousand keys, that are held against one pattern.

@@ -8,6 +8,7 @@ not: which calls show what (``input_lookup``).
 from __future__ import annotations
 
 import enum
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore import exceptions as boto
 
-from batchrun.errors import NotFoundError, ThrottledError
+from batchrun.errors import CallError, NotFoundError, ThrottledError
 from batchrun.model.paces.pace import Pace
-from batchrun.model.paces.rates import UNLIMITED
-from batchrun.ports.objects import Sight
+from batchrun.model.paces.rates import UNLIMITED, Rate
+from batchrun.ports.objects import InputPlace, Sight
 from batchrun.service.calling.call_retries import CallRetries, RetrySettings
 from batchrun.service.calling.one_try import one_try
 from batchrun.service.calling.pacing import Turns
@@ -30,12 +31,8 @@ from batchrun.service.wire import needed, table
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 
     from batchrun.clock import Clock
-    from batchrun.errors import CallError
-    from batchrun.model.paces.rates import Rate
-    from batchrun.ports.objects import InputPlace
     from batchrun.service.login import Login
 
 

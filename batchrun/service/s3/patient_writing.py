@@ -8,6 +8,7 @@ client for all.
 from __future__ import annotations
 
 import io
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +25,7 @@ from batchrun.errors import (
     ThrottledError,
 )
 from batchrun.model.texts.places import split_uri
-from batchrun.ports.objects import SheetWriter
+from batchrun.ports.objects import OwnSheet, SheetWriter
 from batchrun.ports.run_batches import SettingsStore
 from batchrun.service.calling.one_try import in_time
 from batchrun.service.classify import classify
@@ -32,10 +33,7 @@ from batchrun.service.s3.putting import look, put
 from batchrun.service.session import s3_client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
     from batchrun.clock import Clock
-    from batchrun.ports.objects import OwnSheet
     from batchrun.service.calling.outage import Patience
     from batchrun.service.login import Login
 

@@ -8,6 +8,7 @@ credentials.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -31,7 +32,6 @@ from batchrun.service.classify import classify
 from batchrun.service.session import s3_client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from batchrun.service.login import Login

@@ -9,6 +9,7 @@ the document says (``model.made``).
 from __future__ import annotations
 
 import io
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -22,8 +23,6 @@ from batchrun.service.s3.object_calls import page_of
 from batchrun.service.session import s3_client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from batchrun.service.login import Login
 
 #: Where the summary is, below the run's place: as observed, and as another page of the guide has it.

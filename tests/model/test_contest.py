@@ -103,10 +103,9 @@ class Played:
         return self.contest.suspects(self.now, rate, **self._limit)
 
     def loses(self) -> Ending | None:
-        self.now += 1 / self.contest.asked
-        ending = self.contest.lost(self.now)
+        sent = self.now = self.now + 1 / self.contest.asked
         self.now += self._answer
-        return ending
+        return self.contest.lost(sent, self.now)
 
 
 def contested(answer: float = 0.0) -> Played:
@@ -172,6 +171,20 @@ def test_who_asks_less_than_passes_and_is_not_refused_is_alone(answer):
     assert made.contest.asked == made.contest.sure < made.contest.rate
     assert made.contest.sure <= 16 / (made.now - made.begun)
     assert [made.passes() for _ in range(16)] == [None] * 15 + [Ending.ALONE]
+
+
+@pytest.mark.parametrize("answer", [0.0, 0.3])
+@pytest.mark.parametrize("after", [0, 7, 8])
+def test_a_pause_says_nothing_of_the_limit(answer, after):
+    """An hour without calls was counted: for ten minutes and more a call was made in 30 s."""
+    plain, paused = contested(answer), contested(answer)
+    for number in range(32):
+        if number == after:
+            paused.now += 3_600
+        for made in (plain, paused):
+            made.passes() if number % 2 else made.loses()
+    assert plain.contest.asking
+    assert 0.95 * plain.contest.sure <= paused.contest.sure <= 1.01 * plain.contest.sure
 
 
 def test_it_is_asked_ever_more_rarely_whether_others_are_there():

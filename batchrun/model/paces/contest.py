@@ -45,6 +45,8 @@ _BETWEEN: Final = 32
 _MOST_BETWEEN: Final = 1024
 _ASKED: Final = 16
 _BELOW: Final = 4 / 5
+#: Turns between two calls at most, where it was another rate by which the later had its turn.
+_LONGEST: Final = 2
 #: How well the share of calls that pass, and the rates of an earlier contest, are remembered.
 _KEPT: Final = 9 / 10
 
@@ -74,6 +76,7 @@ class Contest:
     won: int = 0  #: of them, those that passed
     seconds: float = 0.0  #: that they took, each at least as long as its rate has it
     last: float | None = None  #: when the one before was sent, in loop time
+    told: float = 0.0  #: when a refusal was last heard of, from which on the next turn is counted
     between: int = _BETWEEN  #: after which it is asked next
     asking: int = 0  #: calls to go of those that ask it
 
@@ -147,14 +150,15 @@ class Contest:
         is_enough = self.rate == self.top or not pressed
         return self._end(Ending.CALM) if self.in_a_row >= _CALM and is_enough else None
 
-    def lost(self, sent: float) -> Ending | None:
-        """Learn that a call was refused, and return what ends with it."""
+    def lost(self, sent: float, now: float) -> Ending | None:
+        """Learn at *now* that a call was refused, and return what ends with it."""
         self._refused()
         if self.asking:
             self._begin_to_count(sent, min(2 * self.between, _MOST_BETWEEN))
         else:
             self._count(sent, won=False)
             self.rate = max(min(_LEAST, self.top), self.rate * _LEFT)
+        self.told = now
         return self._end(Ending.HOPELESS) if self.in_a_row <= -_HOPELESS else None
 
     def _refused(self) -> None:
@@ -167,14 +171,12 @@ class Contest:
         self.seconds = 0.0
 
     def _count(self, sent: float, *, won: bool) -> None:
-        # An answer may take longer than a turn, and the next turn comes after a refusal.
-        took = 0.0 if self.last is None else sent - self.last
+        # The next turn comes after a refusal, whose answer may take longer than a turn. What is longer is a
+        # pause, and says nothing of the limit: there was nothing to send.
+        turn, last = 1 / self.rate, sent if self.last is None else self.last
+        self.seconds += max(turn, min(sent, max(self.told, last) + _LONGEST * turn) - last)
         self.last = sent
-        self.calls, self.won, self.seconds = (
-            self.calls + 1,
-            self.won + won,
-            self.seconds + max(took, 1 / self.rate),
-        )
+        self.calls, self.won = self.calls + 1, self.won + won
         if self.calls >= self.between and self.won:
             self.asking = _ASKED
 

@@ -212,7 +212,7 @@ class Pace:
             was_cut=ago(self._cut_at, now),
             times=all_ago([*self._times][-TIMES:], now),
             noise=self._noise.facts,
-            contest=replace(self._contest, last=None),
+            contest=replace(self._contest, last=None, told=0.0),
         )
 
     def take_over(self, known: HandedOn, then: float) -> None:
@@ -272,7 +272,7 @@ class Pace:
         if sent <= self._cut_at:
             return now
         if self._contest.is_on:
-            self._leave(self._contest.lost(sent))
+            self._leave(self._contest.lost(sent, now))
             return now
         if self._noise.is_on and not self._noise.is_refuted():
             return now

@@ -10,9 +10,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from batchrun.engine.launcher import Stop
+from batchrun.engine.parts import LaunchParts
+from batchrun.engine.proof.other_submissions import OtherSubmissions
 from batchrun.ledger import open_ledger
 from batchrun.model.entries.states import State
-from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.limits import Limits, Mode
 from batchrun.model.submissions.grouping import Engine
 from batchrun.simulator import Durations, FailFirst, Limit, Span
 from tests.engine.batches import SLOW, all_over, calls, script
@@ -84,6 +86,28 @@ async def test_a_ledger_that_is_lost_is_made_again_while_a_submission_is_under_w
             await it.launch(rows(40), engine=Engine.BATCH)
             await it.assert_agreement()
             assert started(it) == once_each(40)
+
+
+async def test_a_run_batch_that_is_met_while_another_is_asked_about_is_asked_about_too(tmp_path):
+    """It was done a moment ago: no list of unfinished ones has it, and listings may lack runs of it."""
+    async with bench(tmp_path, simulated(hang=3.0, **LAGGING)) as it:
+        await it.launch(rows(1), engine=Engine.BATCH)
+        place = await copy(it, tmp_path / "copy.db")
+        await it.launch(rows(2), engine=Engine.BATCH)
+        known, unknown = [await it.service.get_run(run.id) for run in it.simulator.state().runs]
+        async with another(it, place):
+            script(it, "GetBatch:late=1")
+            launcher = it.launcher(await it.take_in(rows(2)))
+            parts = LaunchParts(
+                held=launcher._held, ledger=it.ledger, links=launcher._links, clock=it.clock, limits=Limits()
+            )
+            others = OtherSubmissions(launcher._links[0], parts, is_needed=True)
+            others.met([known])
+            async with anyio.create_task_group() as group:
+                group.start_soon(others.may_start_runs)
+                await it.clock.sleep(1)
+                others.met([unknown])
+            assert await others.may_start_runs()
 
 
 #: Runs of a few seconds, and a row started every two: the batch is done long before all are listed.

@@ -117,3 +117,12 @@ async def test_rows_whose_proof_ends_before_their_turn_comes_are_looked_for_once
         assert stop is Stop.FINISHED
         await it.assert_agreement()
         assert calls(it)["StartRunBatch"] == shapes
+
+
+async def test_rows_go_where_to_ask_for_other_submissions_takes_longer_than_an_answer_stands(tmp_path):
+    """Five calls of ListBatch, three seconds each, for all rows together and not for each."""
+    async with bench(tmp_path, simulated("ListBatch:late=1", hang=3.0, **FAST)) as it:
+        stop, _ = await it.launch(rows(40), engine=Engine.BATCH, deadline=600.0)
+        assert stop is Stop.FINISHED
+        await it.assert_agreement()
+        assert calls(it)["ListBatch"] <= 20

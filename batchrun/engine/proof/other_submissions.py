@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from batchrun.engine.parts import LaneLink, LaunchParts
     from batchrun.model.entries.entry import Sighting
 
-#: Seconds for which an answer stands.
+#: Seconds for which an answer stands, once it is there: asking takes five calls, each at its turn, so whoever
+#: counted from their beginning would ask for every row anew where they are slow.
 _FRESH: Final = 10.0
 #: How far the service's clock and ours may be apart as to when a submission was done.
 _CLOCK_SLACK: Final = timedelta(minutes=10)
@@ -78,8 +79,10 @@ class OtherSubmissions:
         async with self._asking:  # who comes meanwhile waits for the same answer
             begun = self._clock.monotonic()
             if self._asked_at is None or begun - self._asked_at >= _FRESH:
+                met = len(self._met)
                 await self._ask()
-                self._asked_at = begun
+                is_whole = len(self._met) == met  # else some that were met meanwhile were not asked about
+                self._asked_at = self._clock.monotonic() if is_whole else None
         if not self._are_going and begun - self._last_at >= self._lag:
             return False
         self.doubted_at = self._clock.latest()

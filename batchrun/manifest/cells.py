@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest.columns import ColumnError, column
 from batchrun.manifest.problems import Record, printable, shown, unreadable
@@ -95,18 +95,26 @@ def _other_delimiter(table: Table) -> str | None:
     return next((mark for mark in ",\t;|" if mark != table.delimiter and mark in table.header[0]), None)
 
 
+#: What divides the names of a table for people to read.
+_SPACES: Final = "  "
+
+
 def _is_undivided(table: Table) -> bool:
-    """Report whether the header is one name that another delimiter would divide."""
-    is_text = table.delimiter is not None
-    return is_text and len(table.header) == 1 and _other_delimiter(table) is not None
+    """Report whether the header is one name that has delimiters in it, another one or within quotes."""
+    if table.delimiter is None or len(table.header) != 1:
+        return False
+    name = table.header[0].strip()
+    return table.delimiter in name or _SPACES in name or _other_delimiter(table) is not None
 
 
 def _id_cure(table: Table) -> str:
     header = table.header
-    if _is_undivided(table):
-        taken = shown(table.delimiter)
-        other = shown(_other_delimiter(table))
-        return f"the header seems to be separated by {other}: this format takes {taken}"
+    if _is_undivided(table) and table.delimiter is not None:
+        if table.delimiter in header[0]:
+            return "each line stands in quotes, which make one cell of it: take them off"
+        if (other := _other_delimiter(table)) is not None:
+            taken = shown(table.delimiter)
+            return f"the header seems to be separated by {shown(other)}: this format takes {taken}"
     if len(header) == 1 and len(header[0].split()) > 1:
         path = shlex.quote(table.source)
         return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 
 import pytest
 
@@ -233,8 +234,70 @@ def test_what_options_cannot_say_of_lanes_is_said_in_words(problems_of, text: st
 
 def test_a_column_with_gaps_is_no_id(problems_of):
     (problem,) = problems_of("sample,file\n,s3://lab/1.bam\n", ".csv")
-    assert "no column has an id on each line" in problem.message
+    assert "no column tells its rows apart" in problem.message
     assert "the columns are sample, file" in problem.cure
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "line"),
+    [
+        (
+            "FCID,Lane,SampleID\nC1,1,S1\nC1,2,S1\nC1,1,S2\n#_IEMVERSION_3_TruSeq LT,,\n",
+            "'SampleID' (repeated, differing in 'Lane', but empty on line 5)",
+            5,
+        ),
+        (
+            "Sample ID,Conc.,BAM\n,ng/ul,\nS1,12.5,s3://b/1.bam\nS2,13.5,s3://b/2.bam\n",
+            "'Sample ID' (unique, but empty on line 2)",
+            2,
+        ),
+    ],
+)
+def test_a_line_without_an_id_is_told_instead_of_another_column_that_has_one(
+    problems_of, tmp_path, text: str, said: str, line: int
+):
+    """Units below the names, or a remark below the table: its other cells would have made a run."""
+    (problem,) = problems_of(text, ".csv")
+    assert said in problem.message
+    with pytest.raises(ManifestError) as caught:
+        followed(str(tmp_path / "m.csv"), options_in(problem.cure))
+    (problem,) = caught.value.problems
+    assert problem.line == line
+    assert problem.cure.endswith("; or remove the line")
+
+
+def test_lines_that_are_the_same_are_told(problems_of):
+    (problem,) = problems_of("sample,bam\nA,s3://b/a.bam\nB,s3://b/b.bam\nA,s3://b/a.bam\n", ".csv")
+    assert problem.message.endswith("; lines 2 and 4 are the same")
+
+
+def test_of_lines_that_cannot_be_read_nothing_more_is_said(problems_of):
+    *_, problem = problems_of("sample,bam\nA;s3://b/a.bam\n", ".csv")
+    assert problem.message.endswith("a sheet of 2 columns, without a row that can be read")
+
+
+@pytest.mark.parametrize(
+    ("text", "cure"),
+    [
+        (
+            '"sample,bam"\n"A,s3://b/a.bam"\n',
+            "each line stands in quotes, which make one cell of it: take them off",
+        ),
+        ("sample    bam\nA         s3://b/a.bam\n", "the header seems to be separated by spaces"),
+    ],
+)
+def test_cells_that_nothing_divides_are_no_column(problems_of, text: str, cure: str):
+    (problem,) = problems_of(text, ".csv")
+    assert problem.cure.startswith(cure)
+
+
+def test_a_name_that_cannot_be_seen_is_written_so_that_a_shell_takes_it(problems_of):
+    (problem,) = problems_of("sa'mple\u00a0,bam\nA,s3://b/a.bam\nB,s3://b/b.bam\n", ".csv")
+    command = problem.cure.partition(", run: ")[2]
+    script = f'batchrun() {{ printf "%s\\n" "$@"; }}\n{command}\n'
+    shell = ["bash", "-c", script]
+    said = subprocess.run(shell, capture_output=True, env={"LC_ALL": "C.UTF-8"}, check=True).stdout.decode()
+    assert "sa'mple\u00a0" in said.splitlines()
 
 
 def test_a_sheet_that_runs_names_is_to_be_named_as_one(problems_of, tmp_path):

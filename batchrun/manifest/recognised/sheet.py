@@ -51,6 +51,7 @@ class Identity:
     #: Columns that differ among rows that have the same; none if it is unique.
     differing: tuple[int, ...] = ()
     gaps: bool = False  #: one of these is empty on some lines of an id, and not on others
+    blank: int | None = None  #: the first line on which it is empty, such as one with units or a remark
 
     @property
     def is_unique(self) -> bool:
@@ -67,8 +68,8 @@ def identities(header: Sequence[str], rows: Sequence[TableRow]) -> list[Identity
         # What repeats without files to tell it apart makes one run only where nothing else is an id.
         ranked.sort(key=lambda pair: not pair[1].is_unique)
     named = [one for (rank, *_), one in ranked if rank < _OTHER]
-    others = (one for _, one in ranked if one.is_unique or one.index == 0)
-    return named or list(itertools.islice(others, 1))
+    others = (one for _, one in ranked if one.blank is None and (one.is_unique or one.index == 0))
+    return [one for one in named if one.blank is None] or named or list(itertools.islice(others, 1))
 
 
 def files_of(header: Sequence[str], rows: Sequence[TableRow]) -> frozenset[int]:
@@ -79,8 +80,11 @@ def files_of(header: Sequence[str], rows: Sequence[TableRow]) -> frozenset[int]:
 def _candidates(header: Sequence[str], rows: Sequence[TableRow], files: frozenset[int]) -> Iterator[int]:
     for index, name in enumerate(header):
         is_usable = name.strip() and header.count(name) == 1 and index not in files
+        if not is_usable or any(len(row.cells[index].strip()) > limits.NAME for row in rows):
+            continue
         # What else is wrong with an id is reported with its line, once the column is chosen.
-        if is_usable and all(0 < len(row.cells[index].strip()) <= limits.NAME for row in rows):
+        filled = sum(bool(row.cells[index].strip()) for row in rows)
+        if 2 * filled > len(rows):
             yield index
 
 
@@ -96,7 +100,11 @@ def _identity(index: int, rows: Sequence[TableRow], files: frozenset[int]) -> Id
     differing: set[int] = set()
     gaps = False
     repeats = False
+    blank: int | None = None
     for row in rows:
+        if not row.cells[index].strip():
+            blank = blank or row.line
+            continue
         known = first.setdefault(row.cells[index], row.cells)
         if known is row.cells:
             continue
@@ -107,7 +115,7 @@ def _identity(index: int, rows: Sequence[TableRow], files: frozenset[int]) -> Id
     # Where no column names files, rows of one sample are told apart by what else differs, such as lanes.
     if repeats and differing.isdisjoint(files or differing):
         return None
-    return Identity(index=index, differing=tuple(sorted(differing)), gaps=gaps)
+    return Identity(index=index, differing=tuple(sorted(differing)), gaps=gaps, blank=blank)
 
 
 #: Columns that a command names one by one.
@@ -121,7 +129,20 @@ _AS_PARAMETERS: Final = "--columns-as-parameters"
 def again(source: Source, options: Iterable[str]) -> str:
     """Write the command that reads the source once more, with options added."""
     path = ["--each-file", source.path] if source.is_each_file else [source.path]
-    return shlex.join(["batchrun", source.verb, *path, *_given(source), *options])
+    return " ".join(map(_quoted, ["batchrun", source.verb, *path, *_given(source), *options]))
+
+
+def _quoted(word: str) -> str:
+    """Write a word for a shell to take; what cannot be seen is escaped, as bash and zsh read it."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return f"$'{''.join(map(_escaped, word))}'"
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return f"\\{character}" if character in "'\\" else character
+    return f"\\U{ord(character):08x}"
 
 
 def _given(source: Source) -> list[str]:
@@ -269,8 +290,12 @@ def _words(
     what = f"this is not a manifest but a sheet of {columns}{_looks(table)}"
     if not found:
         names = printable(", ".join(name for name in header if name.strip()), 300)
+        if not rows:
+            return f"{what}, without a row that can be read", "correct its lines first, or add a row"
+        if same := _same(rows):
+            return f"{what}; lines {same[0]} and {same[1]} are the same", "remove one of the two"
         cure = "give --id with a text that tells rows apart, such as --id '{COLUMN}-{COLUMN}'"
-        return f"{what}; no column has an id on each line", f"{cure}; the columns are {names}"
+        return f"{what}; no column tells its rows apart", f"{cure}; the columns are {names}"
     first = found[0]
     added = each_row(header, first) if first.is_unique else grouped(header, first)
     kept = as_it_is(header, first) if table.has_values or len(header) == 1 else []
@@ -280,6 +305,15 @@ def _words(
     left = _left_out(header, added)
     rename = "give each column a name of its own; " if left and len({*header}) < len(header) else ""
     return f"{what}; ids are in {ids}{runs}{left}", f"{rename}{_CURE}: {printable(typed, None)}"
+
+
+def _same(rows: Sequence[TableRow]) -> tuple[int, int] | None:
+    """Find the first two lines that have the same cells."""
+    lines: dict[tuple[str, ...], int] = {}
+    for row in rows:
+        if (first := lines.setdefault(tuple(row.cells), row.line)) != row.line:
+            return first, row.line
+    return None
 
 
 def _left_out(header: Sequence[str], options: Sequence[str]) -> str:
@@ -305,14 +339,14 @@ def _looks(table: Table) -> str:
 
 
 def _told(one: Identity, header: Sequence[str], rows: Sequence[TableRow]) -> str:
-    name = shown(header[one.index])
+    name, blank = shown(header[one.index]), "" if one.blank is None else f", but empty on line {one.blank}"
     if one.is_unique:
-        return f"{name} (unique)"
+        return f"{name} (unique{blank})"
     files = files_of(header, rows)
     differing = [shown(header[index]) for index in one.differing if index in files or not files]
     more = ", ..." if len(differing) > _TOLD else ""
     what = "with differing files in" if files else "differing in"
-    return f"{name} (repeated, {what} {', '.join(differing[:_TOLD])}{more})"
+    return f"{name} (repeated, {what} {', '.join(differing[:_TOLD])}{more}{blank})"
 
 
 def _has_ids(header: Sequence[str], rows: Sequence[TableRow]) -> bool:

@@ -71,7 +71,7 @@ def _numbered(table: Table, by: Sequence[int], rows: _Rows, problems: Problems) 
             problems.add(
                 table.place(row.line),
                 message,
-                "fill it in: it tells which run the row is of",
+                "fill it in: it tells which run the row is of; or remove the line",
                 field="group_by",
             )
             continue
@@ -233,9 +233,8 @@ class _Maker:
         for name in (
             part.name for part in entry_id.parts if isinstance(part, Cell) and not first[part.index]
         ):
-            filling.report(
-                ("id",), f"the cell of column {shown(name)} is empty", "fill it in: it makes the id"
-            )
+            cure = "fill it in: it makes the id; or remove the line"
+            filling.report(("id",), f"the cell of column {shown(name)} is empty", cure)
             break
         else:
             filling.row = entry_id.text(first, filling, {})

@@ -18,7 +18,7 @@ from batchrun.errors import ManifestError
 from batchrun.manifest import json_document, limits
 from batchrun.manifest.lanes.table import LANES
 from batchrun.manifest.native import is_native, translated
-from batchrun.manifest.problems import instead, shown
+from batchrun.manifest.problems import instead, nearest, shown
 from batchrun.manifest.recognised.documents import words
 from batchrun.manifest.retry_rules import RETRY, RetryReader
 from batchrun.manifest.scalars import as_text
@@ -42,7 +42,10 @@ _PIECE: Final = 1024 * 1024
 #: What a document has in which there may be the key ``lanes``: the word, an escape, or another encoding.
 _MARKS: Final = (LANES.encode(), b"\\", b"\0")
 _KEYS: Final = ("batch", "defaults", LANES, "runs", RETRY, *KEYS)
-_NATIVE_KEYS: Final = frozenset({"batchName", "defaultRunSetting", "batchRunSettings"})
+#: The last two are what ``aws omics start-run-batch --batch-run-settings`` takes, in a file of its own.
+_NATIVE_KEYS: Final = frozenset(
+    {"batchName", "defaultRunSetting", "batchRunSettings", "inlineSettings", "s3UriSettings"}
+)
 #: What a table has at the top that is a manifest, ours or AWS's.
 MANIFEST_KEYS: Final = frozenset({*_KEYS, *_NATIVE_KEYS})
 
@@ -234,7 +237,7 @@ class Document:
                 self._report(
                     part, f"{shown(part.value)} is not a list of rows", "write a list, or the path of a file"
                 )
-            case ("batchRunSettings", "s3UriSettings"):
+            case ("batchRunSettings", "s3UriSettings") | ("s3UriSettings",):
                 cure = "give that file, s3://BUCKET/KEY, as the manifest"
                 self._report(part, "the settings are in a file of their own", cure)
             case ("tags",) if self._is_native:
@@ -270,6 +273,8 @@ class Document:
     def _unknown_cure(self, name: str) -> str:
         if name in self._model.fields:
             return f"put it under defaults, or into the rows: {name} is a field of StartRun"
+        if nearest(name, _KEYS) is None and (meant := nearest(name, self._model.fields)):
+            return f"did you mean {meant}? put it under defaults, or into the rows: it is a field of StartRun"
         return instead(name, _KEYS, f"use {', '.join(_KEYS)}")
 
 

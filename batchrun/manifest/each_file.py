@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest.defaults import table
-from batchrun.manifest.document import NO_HEAD
+from batchrun.manifest.document import MANIFEST_KEYS, NO_HEAD
 from batchrun.manifest.model_check import REQUEST_ID
 from batchrun.manifest.problems import Place, printable, shown, unreadable
 from batchrun.manifest.recognised.kinds import DocumentKind, document_kind
@@ -48,6 +48,7 @@ _ID: Final = "{id}"
 #: What files of inputs are called before their extension, by habit.
 _HABITS: Final = (".inputs", ".params")
 _PARAMETERS: Final = "parameters"
+_OF_MANIFESTS: Final = ("runs", "defaults", "defaultRunSetting", "batchRunSettings", "inlineSettings")
 _WHAT: Final = ("a run is", "write a StartRun request, or the parameters of its workflow")
 _ANY_DEPTH: Final = "**"
 _OPTION: Final = Place(source="--each-file")
@@ -90,6 +91,10 @@ class EachFile:
 
     def _record(self, path: str, entry_id: str) -> Record | None:
         found = table(path, *_WHAT, self.problems, self.source.format, beyond=self.beyond)
+        if _is_manifest(found.fields):
+            cure = "give it alone: without --each-file"
+            self.problems.add(found.place, "this is a manifest, and not of one run", cure, row=entry_id)
+            return None
         match document_kind(found.fields, self.model):
             case DocumentKind.PARAMETERS:
                 places = {(_PARAMETERS, *inner): at for inner, at in found.places.items()}
@@ -116,6 +121,12 @@ class EachFile:
         pattern = printable(shlex.quote(_with_id(self.source.path)), None)
         cure = f"rename them, or say in the pattern which part of it is the id, such as --each-file {pattern}"
         self.problems.add(Place(source=paths[0]), message, cure, row=entry_id, field="id")
+
+
+def _is_manifest(fields: Mapping[str, Json]) -> bool:
+    """Report whether a table has names of a manifest alone, and rows or what they share among them."""
+    is_whole = any(isinstance(fields.get(name), list | dict) for name in _OF_MANIFESTS)
+    return is_whole and fields.keys() <= MANIFEST_KEYS
 
 
 def _with_id(pattern: str) -> str:

@@ -21,6 +21,8 @@ from batchrun.manifest.problems import (
     unreadable,
 )
 from batchrun.manifest.strict_json import (
+    NO_REMARKS,
+    REMARKS,
     JsonContentError,
     JsonError,
     JsonSyntaxError,
@@ -98,6 +100,8 @@ def _members(cursor: _Cursor, key: _Key, layout: Layout) -> Iterator[Part]:
 
 def _name(cursor: _Cursor, seen: dict[str, Place]) -> str:
     if cursor.peek() != '"':
+        if cursor.peek() in REMARKS:
+            raise cursor.wrong(*NO_REMARKS)
         raise cursor.wrong("a key in double quotes is missing", 'write keys as "runs"')
     place = cursor.place()
     name = str(cursor.value())

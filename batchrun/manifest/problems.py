@@ -257,7 +257,7 @@ class Layout:
     rows: frozenset[tuple[str, ...]] = frozenset()  #: those of them whose elements are rows
 
 
-_ROWS: Final = frozenset({(), ("runs",), ("batchRunSettings", "inlineSettings")})
+_ROWS: Final = frozenset({(), ("runs",), ("inlineSettings",), ("batchRunSettings", "inlineSettings")})
 MANIFEST: Final = Layout(
     opened=frozenset({(), ("batchRunSettings",), ("retry",)}),
     streamed=_ROWS | {("retry",), ("retry", "rules")},

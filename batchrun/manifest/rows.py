@@ -56,6 +56,12 @@ def wrong_batch(name: str) -> tuple[str, str] | None:
 
 _PARAMETERS: Final = ("parameters", "parametersUri")
 _TO_RUN: Final = frozenset({"workflowId", "runId"})
+#: What a parameter has in the template of a workflow (ParameterTemplate of the service model).
+_DESCRIBED: Final = frozenset({"description", "optional"})
+_TEMPLATE: Final = (
+    "this is a workflow's parameter template, which has no values",
+    "write a value for each name: batchrun manifest init --workflow ID makes a file to fill in",
+)
 #: What a placeholder stands for while a row's own id is not usable.
 _NO_ID: Final = "?"
 _OF_A_SHEET: Final = (
@@ -203,7 +209,9 @@ class Expander:
         return request
 
     def _check_parameters(self, request: dict[str, Json], row: Row) -> None:
-        """Refuse parameters given in two ways: the service takes one, and neither goes over the other."""
+        """Refuse parameters without values, and two ways to give them: neither goes over the other."""
+        if _is_template(request.get("parameters")):
+            row.report(("parameters",), *_TEMPLATE)
         if "parametersUri" not in request:
             return
         self.by_uri = self.by_uri or row.record
@@ -222,6 +230,18 @@ class Expander:
         if first != row.id:
             message = f"the outputs would overwrite those of {shown(first)}"
             row.report(("outputUri",), message, "put {id} into outputUri, or leave outputUriPrefixMode out")
+
+
+def _is_template(parameters: Json) -> bool:
+    """Report whether parameters are the template that CreateWorkflow takes, or GetWorkflow gives."""
+    return (
+        isinstance(parameters, dict)
+        and bool(parameters)
+        and all(
+            isinstance(value, dict) and "description" in value and value.keys() <= _DESCRIBED
+            for value in parameters.values()
+        )
+    )
 
 
 def _check_presence(fields: dict[str, Json], row: Row, terms: Terms) -> None:

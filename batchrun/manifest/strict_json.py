@@ -7,7 +7,7 @@ Belongs here: decoding one JSON value from text, and how deep any value is. Does
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from batchrun.manifest import limits
 from batchrun.manifest.problems import UnfitError, shown
@@ -120,6 +120,11 @@ def encoded(value: Json) -> str:
     return json.dumps(value)
 
 
+#: What remarks begin with where people write them into JSON.
+REMARKS: Final = frozenset("/#")
+NO_REMARKS: Final = ("JSON has no remarks", "take it out, or write YAML, where # begins one")
+
+
 def _explained(error: json.JSONDecodeError) -> JsonError:
     before = error.doc[: error.pos].rstrip()
     after = error.doc[error.pos :].lstrip(", \t\r\n")[:1]
@@ -127,6 +132,8 @@ def _explained(error: json.JSONDecodeError) -> JsonError:
         # Python 3.13 points at the comma, earlier ones behind it.
         comma = len(before) - 1 if before.endswith(",") else error.pos
         return JsonSyntaxError("there is a comma before the end", "remove that comma", comma)
+    if after in REMARKS:
+        return JsonSyntaxError(NO_REMARKS[0], NO_REMARKS[1], error.pos)
     message = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
     return JsonSyntaxError(f"this is not JSON: {message}", "correct the JSON here", error.pos)
 

@@ -203,3 +203,17 @@ def test_a_run_keeps_its_digest_whichever_way_it_is_given(files, load_text):
     (written,) = load_text(row, ".jsonl")
     with load(source("m/*.json")) as manifest:
         assert [spec.request for spec in manifest.specs()] == [written.request]
+
+
+def test_a_manifest_or_a_template_is_no_run(files):
+    """Either would have been sent as parameters."""
+    files(
+        r__A_json={"defaults": {"workflowId": "1"}, "runs": [{"id": "A"}]}, r__B_json={"inlineSettings": []}
+    )
+    template = {"bam": {"description": "reads", "optional": False}, "ref": {"description": "reference"}}
+    files(r__C_json=template, r__D_json={"runs": 5, "bam": "x"})
+    assert [(problem.row, problem.message) for problem in problems("r/*.json")] == [
+        ("A", "this is a manifest, and not of one run"),
+        ("B", "this is a manifest, and not of one run"),
+        ("C", "this is a workflow's parameter template, which has no values"),
+    ]

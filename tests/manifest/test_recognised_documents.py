@@ -10,6 +10,9 @@ import sys
 
 import pytest
 
+from batchrun.errors import ManifestError
+from batchrun.manifest import Source, load
+
 REQUEST: dict[str, object] = {"name": "x", "workflowId": "1", "roleArn": "arn:aws:iam::123456789012:role/o"}
 REQUEST |= {"outputUri": "s3://lab/", "parameters": {"tumor": "s3://lab/t.bam"}}
 WDL = {"P.bam": "s3://lab/a.bam", "P.threads": 8, "P.beds": ["s3://lab/b.bed"]}
@@ -38,6 +41,7 @@ DOCUMENTS = {
     ),
     "defaults": ("workflowId: 1\nroleArn: x\n", ".yaml", "a file of defaults", "check MANIFEST "),
     "inputs": (json.dumps(WDL), ".json", "parameters of a workflow", " --parameters-from "),
+    "a single row": ("id: A\nworkflowId: 1\nparameters: {r: x}\n", ".yaml", "a single row", "under runs"),
     "inputs in YAML": ("a: 1\nb: 2\n", ".yaml", "parameters of a workflow", " --parameters-from "),
 }
 
@@ -131,3 +135,47 @@ def test_an_empty_skeleton_is_to_be_filled_in(problems_of):
         ("runGroupId", "it is empty"),
         ("workflowOwnerId", "it is empty"),
     }
+
+
+def test_settings_of_a_batch_in_a_file_of_their_own_are_rows(load_text):
+    """As --batch-run-settings file://... takes them."""
+    settings = {
+        "inlineSettings": [{"runSettingId": "A", "parameters": {"r": "s3://lab/a"}, "runTags": {"k": "v"}}]
+    }
+    (spec,) = load_text(json.dumps(settings), ".json")
+    assert spec.id == "A"
+    assert json.loads(spec.request)["tags"] == {"k": "v"}
+
+
+def test_settings_that_lie_in_s3_are_to_be_given_as_they_are(problems_of):
+    (problem, *_) = problems_of('{"s3UriSettings": "s3://lab/settings.json"}', ".json")
+    assert problem.message == "the settings are in a file of their own"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"WorkflowId": "1", "RoleArn": "x", "Parameters": {}}',
+        '{"workflow_id": "1", "role_arn": "x", "parameters": {}}',
+    ],
+)
+def test_fields_in_another_spelling_are_no_parameters(problems_of, tmp_path: pathlib.Path, text: str):
+    first, *_ = problems_of(text, ".json")
+    assert first.cure.startswith("did you mean workflowId? put it under defaults")
+    (tmp_path / "m.json").write_text(text)
+    with pytest.raises(ManifestError) as caught:
+        load(Source(path=str(tmp_path / "m.json"), is_each_file=True))
+    assert caught.value.problems[0].cure == "did you mean workflowId?"
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ('{\n// a\n"runs": []}', 1),
+        ('[{"id": "A",\n # b\n "parameters": {}}]', 2),
+        ('[\n/* c */ {"id": "A"}]', 1),
+    ],
+)
+def test_remarks_in_json_are_told_as_such(problems_of, text: str, column: int):
+    problem, *_ = problems_of(text, ".json")
+    assert (problem.message, problem.line, problem.column) == ("JSON has no remarks", 2, column)

@@ -62,7 +62,11 @@ def words(
     if source.path == STDIN or not names or is_slip((name for name in names if name not in known), keys):
         return None
     if not known:
-        return _parameters(source) if len(names) > 1 or "." in names[0] else None
+        is_sure = len(names) > 1 or "." in names[0]
+        is_of_workflow = is_sure and document_kind(names, model) is DocumentKind.PARAMETERS
+        return _parameters(source) if is_of_workflow else None
+    if known == {*names} - {"id"} and "id" in names:
+        return f"{_NO_MANIFEST} a single row", "write it into a list: under runs, behind '- ' or within [ ]"
     if len(known) < len(names):
         return _parameters(source) if document_kind(names, model) is DocumentKind.EITHER else None
     as_defaults = f"give the file that has the runs, and this one beside it: {_beside(source, '--defaults')}"

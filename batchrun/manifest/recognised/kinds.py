@@ -18,7 +18,7 @@ from batchrun.manifest.problems import nearest
 from batchrun.model.entries.retrying import LANE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from batchrun.manifest.model_check import RequestModel
 
@@ -50,6 +50,9 @@ _READS: Final = tuple(
     for packed in ("", ".gz", ".bz2", ".zst")
     for ending in (kind + packed, (kind + packed).upper())
 )
+#: Those of them that are known in any spelling, such as WorkflowId or role_arn, where several are.
+_MISWRITTEN: Final = frozenset({"workflowid", "rolearn", "outputuri"})
+_SLIPS: Final = 2
 #: Unknown names that are held against the fields: to guess what was meant takes time.
 _GUESSES: Final = 20
 
@@ -62,12 +65,17 @@ class DocumentKind(enum.Enum):
     EITHER = "either"  #: names that may be fields, and none that is unmistakable
 
 
-def document_kind(names: Iterable[str], model: RequestModel) -> DocumentKind:
+def document_kind(names: Collection[str], model: RequestModel) -> DocumentKind:
     """Say what a table is, by the names of its columns."""
     fields = {name for name in names if is_field(name, model)}
     if not fields:
-        return DocumentKind.PARAMETERS
+        is_slip_of = len(_MISWRITTEN.intersection(map(_letters, names))) >= _SLIPS
+        return DocumentKind.REQUEST if is_slip_of else DocumentKind.PARAMETERS
     return DocumentKind.EITHER if fields.isdisjoint(_TELLING) else DocumentKind.REQUEST
+
+
+def _letters(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def is_field(name: str, model: RequestModel) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import functools
 import gc
 import importlib
@@ -23,6 +24,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -186,6 +188,8 @@ def _be_born(request: dict[str, Any], streams: Sequence[int]) -> None:
         os.close(stream)
     os.environ.clear()
     os.environ.update(request["environment"])
+    if "AWS_DATA_PATH" in os.environ:
+        _forget()
     if os.environ.get("TZ"):
         time.tzset()
     # New ones: whether they can be sought was found out of what was there before.
@@ -244,22 +248,55 @@ def _end(end: SystemExit) -> None:
     raise end
 
 
-async def _read_models() -> None:
-    """Read what AWS says of its services, once for all that are forked."""
-    from batchrun.clock import SystemClock  # noqa: PLC0415
-    from batchrun.service.login import Login  # noqa: PLC0415
-    from batchrun.service.session import identity_client, omics_client, s3_client  # noqa: PLC0415
-    from batchrun.service.target import Target  # noqa: PLC0415
-    from batchrun.simulator import Settings, Simulator  # noqa: PLC0415
+def _rehearse() -> None:
+    """
+    Carry a batch out in this process, with commands that tests type often.
 
-    here = "http://127.0.0.1:9"
-    login = Login(Target(endpoint_url=here, region="us-east-1"))
-    async with (
-        omics_client(login),
-        s3_client(login, endpoint_url=here),
-        identity_client(login, endpoint_url=here, patience=1.0),
+    Much is read or worked out but once, as what AWS says of its services, and Python is faster where it
+    has been before: each process would else do that again, a quarter of what a short launch costs.
+    """
+    import structlog  # noqa: PLC0415
+    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415
+    from click.testing import CliRunner  # noqa: PLC0415
+
+    from batchrun.cli.main import cli  # noqa: PLC0415
+    from batchrun.cli.verbs.config import aws_values  # noqa: PLC0415
+    from batchrun.simulator import Settings, serve  # noqa: PLC0415
+
+    keys = {"AWS_ACCESS_KEY_ID": "KEY", "AWS_SECRET_ACCESS_KEY": "SECRET", "AWS_REGION": "us-east-1"}
+    manifest = (
+        "m.csv --set workflowId=1 --set roleArn=arn:aws:iam::123456789012:role/x --set outputUri=s3://lab/"
+    )
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(serve(Settings(time_scale=1e-6))) as simulator,
     ):
-        Simulator(Settings(), SystemClock())
+        Path("m.csv").write_text("id,parameters.x\na,1\nb,2\n")
+        at = {"AWS_ENDPOINT_URL": simulator.url, "AWS_CONFIG_FILE": os.devnull}
+        commands = (
+            f"run {manifest} --poll-interval 0.1s --results s3://lab/m.csv",
+            f"plan {manifest}",
+            "status",
+            "show a",
+        )
+        for words in commands:
+            CliRunner(env=keys | at).invoke(cli, words.split(), catch_exceptions=False)
+    structlog.reset_defaults()
+    aws_values.cache_clear()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join()  # a process is forked as it is for this thread alone
+
+
+def _forget() -> None:
+    """Have this process read anew what it has kept: it is told of another model than was rehearsed with."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("batchrun."):
+            for kept in vars(module).values():
+                if isinstance(kept, functools._lru_cache_wrapper):
+                    kept.cache_clear()
 
 
 def _serve(mine: socket.socket) -> None:
@@ -269,7 +306,7 @@ def _serve(mine: socket.socket) -> None:
     for module in pkgutil.walk_packages(batchrun.__path__, "batchrun."):
         if not module.name.endswith(("__main__", "workbook_rows")):
             importlib.import_module(module.name)
-    asyncio.run(_read_models())
+    _rehearse()
     quicken()
     gc.collect()
     gc.freeze()

@@ -132,7 +132,7 @@ def test_a_row_that_changed_keeps_its_run_where_that_is_asked_for(shell, simulat
 
 
 def test_a_batch_that_cannot_be_cancelled_yet_is_cancelled_as_soon_as_it_can(shell, simulate):
-    simulated = simulate("--limits", "*=unlimited,StartRun=0.001", "--time-scale", "0.2")
+    simulated = simulate("--limits", "*=unlimited,StartRun=0.001", "--time-scale", "2")
     shell.environment["AWS_ENDPOINT_URL_OMICS"] = simulated.url
     arguments = [*shell.cohort(3), "--engine", "batch"]
     assert shell.run("run", *arguments, "--detach").returncode == 3

@@ -17,15 +17,8 @@ FAST = ("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0
 MANIFEST = ("rows.csv", "--defaults", "defaults.yaml", "--lanes", "lanes.yaml")
 
 
-@pytest.fixture
-def served(simulate_lanes) -> Simulated:
-    made: Simulated = simulate_lanes(LANES, "--limits", "*=unlimited")
-    return made
-
-
-@pytest.fixture
-def lanes(shell: Shell, served: Simulated) -> Shell:
-    """Six rows, of which each lane has three."""
+def with_rows(shell: Shell, served: Simulated) -> Shell:
+    """Write six rows, of which each lane has three."""
     shell.environment["AWS_ENDPOINT_URL"] = served.url
     rows = "".join(f"{lane}{n},x{n},{lane}\n" for lane in ("east", "west") for n in range(3))
     shell.write("rows.csv", "id,parameters.sample,lane\n" + rows)
@@ -34,11 +27,24 @@ def lanes(shell: Shell, served: Simulated) -> Shell:
 
 
 @pytest.fixture
-def going(lanes: Shell) -> Shell:
-    """The same with runs that go on."""
-    done = lanes.run("run", *MANIFEST, *FAST, "--detach")
+def served(simulate_lanes) -> Simulated:
+    made: Simulated = simulate_lanes(LANES, "--limits", "*=unlimited")
+    return made
+
+
+@pytest.fixture
+def lanes(shell: Shell, served: Simulated) -> Shell:
+    """A batch whose runs end soon."""
+    return with_rows(shell, served)
+
+
+@pytest.fixture
+def going(shell: Shell, simulate_lanes) -> Shell:
+    """One whose runs go on for longer than the test."""
+    with_rows(shell, simulate_lanes(LANES, "--limits", "*=unlimited", "--time-scale", "1"))
+    done = shell.run("run", *MANIFEST, *FAST, "--detach")
     assert done.returncode == 3, done.stderr
-    return lanes
+    return shell
 
 
 def statuses(shell: Shell) -> dict[str, str]:

@@ -47,6 +47,14 @@ _VERBS: Final = {
 }
 #: Those that have a folder of their own.
 _FOLDERS: Final = {"costs": "costs.verb", "manifest": "making.verb"}
+#: What other programs call them, and verbs that stand below another.
+_MEANT: Final = {
+    "start": "run", "submit": "run", "launch": "run", "resume": "run", "watch": "run",
+    "validate": "check", "lint": "check", "list": "status", "stop": "cancel", "abort": "cancel",
+    "make": "manifest init", "init": "manifest init", "new": "manifest init", "template": "manifest init",
+    "convert": "manifest convert", "from-s3": "manifest from-s3",
+    "rebuild": "ledger rebuild", "copy": "ledger copy", "verify": "ledger verify",
+}  # fmt: skip
 #: Objects more, after which Python looks for such as only refer to each other; its own number is 700. Few are
 #: made here, and looking for them took a twelfth of a launch's time.
 _LOOKED_THROUGH: Final = 10_000
@@ -79,6 +87,7 @@ class _Verbs(click.Group):
         name = args[0] if args else ""
         if name not in _VERBS and not name.startswith("-"):
             cure = hint(name, list(_VERBS), f"the verbs are: {', '.join(_VERBS)}")
+            cure = f"did you mean '{_MEANT[name]}'?" if name in _MEANT else cure
             ctx.fail(f"there is no verb '{printable(name)}'; {cure}")
         found = super().resolve_command(ctx, args)
         # Help does without a file, which may have mistakes in it, and completion with as much as can be had.

@@ -20,6 +20,7 @@ from batchrun.manifest.lanes.table import LANES
 from batchrun.manifest.native import is_native, translated
 from batchrun.manifest.problems import instead, nearest, shown
 from batchrun.manifest.recognised.documents import words
+from batchrun.manifest.recognised.kinds import is_file
 from batchrun.manifest.retry_rules import RETRY, RetryReader
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.sheet_wishes import KEYS, SheetKeys
@@ -78,6 +79,7 @@ class Document:
         self._is_native = False
         self._is_manifest = False  #: it has a name that manifests have
         self._unknown: list[tuple[str, Place]] = []  #: names that none has, before the first that one has
+        self._has_file = False  #: one of these has a file
         self._retry = RetryReader(problems)
 
     @property
@@ -250,6 +252,7 @@ class Document:
                 self._report(part, "AWS's settings have no place for it", cure)
             case (name, *_) if name not in MANIFEST_KEYS:
                 self._unknown.append((name, part.place))
+                self._has_file = self._has_file or (isinstance(part.value, str) and is_file(part.value))
                 if self._is_manifest or len(self._unknown) > limits.COLUMNS:
                     self._report_unknown()
 
@@ -258,7 +261,7 @@ class Document:
         names = [name for name, _ in self._unknown]
         found = None
         if not self._is_manifest and len(names) <= limits.COLUMNS:
-            found = words(self._source, names, _KEYS, self._model)
+            found = words(self._source, names, _KEYS, self._model, has_file=self._has_file)
         if found is not None:
             self._problems.add(self._unknown[0][1], *found)
         else:

@@ -7,7 +7,7 @@ import re
 import click
 import pytest
 
-from batchrun.cli.main import cli
+from batchrun.cli.main import _MEANT, cli
 from batchrun.cli.settings.names import options_of, verbs_of
 from batchrun.cli.showing.drawn import laid_out
 from batchrun.cli.verbs.help import TOPICS, text_of
@@ -124,3 +124,9 @@ def test_what_is_longer_than_the_screen_goes_through_the_pager(shell: Shell):
 def test_topics_are_completed(shell: Shell):
     done = shell.run(_BATCHRUN_COMPLETE="bash_complete", COMP_WORDS="batchrun help ma", COMP_CWORD="2")
     assert done.stdout.split() == ["plain,manifest"]
+
+
+def test_what_other_programs_call_a_verb_leads_to_one_that_is_there(shell: Shell):
+    assert {tuple(verb.split()) for verb in _MEANT.values()} <= VERBS.keys()
+    assert _MEANT.keys().isdisjoint(path[0] for path in VERBS)
+    assert "there is no verb 'make'; did you mean 'manifest init'?" in shell.run("make").stderr

@@ -47,12 +47,13 @@ def is_of_one_run(names: Collection[str], model: RequestModel) -> bool:
 
 
 def words(
-    source: Source, names: Sequence[str], keys: Collection[str], model: RequestModel
+    source: Source, names: Sequence[str], keys: Collection[str], model: RequestModel, *, has_file: bool
 ) -> tuple[str, str] | None:
     """
     Say what a document without any of a manifest's keys is, and the cure; None where its names do not show.
 
-    *source* says where it is, and what it was read with; *names* are its own at the top, *keys* a manifest's.
+    *source* says where it is, and what it was read with; *names* are its own at the top, *keys* a manifest's;
+    *has_file*: the value of one of them is a file.
     """
     known = {name for name in names if is_field(name, model)}
     of = next((operation for marks, operation in _ANSWERS if marks.issubset(names)), None)
@@ -62,7 +63,7 @@ def words(
     if source.path == STDIN or not names or is_slip((name for name in names if name not in known), keys):
         return None
     if not known:
-        is_sure = len(names) > 1 or "." in names[0]
+        is_sure = has_file or len(names) > 1 or "." in names[0]
         is_of_workflow = is_sure and document_kind(names, model) is DocumentKind.PARAMETERS
         return _parameters(source) if is_of_workflow else None
     if known == {*names} - {"id"} and "id" in names:

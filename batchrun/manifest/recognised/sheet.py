@@ -69,7 +69,8 @@ def identities(header: Sequence[str], rows: Sequence[TableRow]) -> list[Identity
         ranked.sort(key=lambda pair: not pair[1].is_unique)
     named = [one for (rank, *_), one in ranked if rank < _OTHER]
     others = (one for _, one in ranked if one.blank is None and (one.is_unique or one.index == 0))
-    return [one for one in named if one.blank is None] or named or list(itertools.islice(others, 1))
+    named.sort(key=lambda one: one.blank is not None)
+    return named or list(itertools.islice(others, 1))
 
 
 def files_of(header: Sequence[str], rows: Sequence[TableRow]) -> frozenset[int]:
@@ -84,7 +85,7 @@ def _candidates(header: Sequence[str], rows: Sequence[TableRow], files: frozense
             continue
         # What else is wrong with an id is reported with its line, once the column is chosen.
         filled = sum(bool(row.cells[index].strip()) for row in rows)
-        if 2 * filled > len(rows):
+        if filled and 2 * filled >= len(rows):
             yield index
 
 

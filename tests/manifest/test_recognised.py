@@ -268,9 +268,9 @@ def test_a_line_without_an_id_is_told_instead_of_another_column_that_has_one(
 
 def test_a_column_with_a_gap_is_told_behind_those_that_have_none(problems_of):
     (problem,) = problems_of("sample,run_id,bam\nA,R1,s3://b/1\n,R2,s3://b/2\nB,R3,s3://b/3\n", ".csv")
-    assert "ids are in 'run_id' (unique), 'sample' (unique, but empty on line 3); " in problem.message
+    assert "ids are in 'run_id' (unique), 'sample' (unique, but empty on line 3)" in problem.message
     (problem,) = problems_of("ref_name,bam\nA,s3://b/1\n,s3://b/2\n", ".csv")
-    assert "ids are in 'ref_name' (unique, but empty on line 3); " in problem.message
+    assert "ids are in 'ref_name' (unique, but empty on line 3)" in problem.message
 
 
 def test_lines_that_are_the_same_are_told(problems_of):

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import UsageError
+from batchrun.manifest import Manifest
 from batchrun.manifest.load import refuse_alone
 from batchrun.model.submissions.grouping import INLINE, MOST, Engine
 from batchrun.model.texts.places import SUCH_AS, settings_place
 
 if TYPE_CHECKING:
-    from batchrun.manifest import Manifest
     from batchrun.model.planning.limits import Limits
     from batchrun.ports.run_batches import SettingsStore
 

@@ -13,24 +13,24 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from batchrun.clock import Clock
 from batchrun.errors import ServiceError, ServiceUnusableError
+from batchrun.manifest import Manifest
 from batchrun.manifest.inputs import InputSurvey, check_inputs, found_in
 from batchrun.manifest.problems import printable
+from batchrun.manifest.rows import Found
+from batchrun.manifest.spool import RowPlaces
+from batchrun.model.paces.rates import Rate
 from batchrun.model.texts.foreign import masked
 from batchrun.ports.objects import Bucket, InputPlace, Sight, Skip
+from batchrun.service.login import Login
 from batchrun.service.s3.input_lookup import InputLookup
 from batchrun.service.s3.object_calls import object_calls
 
 if TYPE_CHECKING:
     import random
 
-    from batchrun.clock import Clock
-    from batchrun.manifest import Manifest
     from batchrun.manifest.in_lane import InLane
-    from batchrun.manifest.rows import Found
-    from batchrun.manifest.spool import RowPlaces
-    from batchrun.model.paces.rates import Rate
-    from batchrun.service.login import Login
 
 #: Buckets that are named, one for all that are alike.
 _EXAMPLES: Final = 3

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -21,15 +22,13 @@ import anyio
 from batchrun.engine.parts import LaneLink
 from batchrun.engine.recognition import Recognition
 from batchrun.errors import CredentialsError, LoginSettingError, ServiceUnusableError, UsageError
+from batchrun.model.lanes import Lane
 from batchrun.model.planning.limits import LaneLimits
 from batchrun.ports.stored import Batch, LanePlace, Latest
 from batchrun.side_by_side import in_groups
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchrun.api.engines import SettingsPlace
-    from batchrun.model.lanes import Lane
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.held import HeldBatch
     from batchrun.service.client import AwsHealthOmics

@@ -10,7 +10,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import Final
 
 import anyio
 
@@ -18,17 +19,13 @@ from batchrun.api.lanes import Places, count_going, why_not
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, BatchrunError, InputError, ServiceError, ServiceUnusableError
 from batchrun.model.entries.states import GOING_STATUSES
+from batchrun.model.lanes import Lane
 from batchrun.model.paces.quotas import Quotas
 from batchrun.model.paces.rates import UNLIMITED, Rate
 from batchrun.service.calling.outage import Patience
 from batchrun.service.client import connect
 from batchrun.service.login import Login, Logins
 from batchrun.service.target import Target, target_of
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from batchrun.model.lanes import Lane
 
 #: Nobody waits for a login, or long for an answer, to see how things stand.
 _PATIENCE: Final = Patience(first_contact=10.0, outage=10.0, credentials=0.0)

@@ -11,6 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Self
 
 import anyio
@@ -18,21 +19,19 @@ import anyio.lowlevel
 
 from batchrun.engine.launcher import Launcher, Stop
 from batchrun.errors import CallError, InputError, ServiceUnusableError
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Event, kind
 from batchrun.model.entries.states import State
 from batchrun.model.paces.quotas import Quotas
 from batchrun.model.planning.proofs import TakenOver
 from batchrun.model.tally import Tally
+from batchrun.model.tasks import FailedTasks
 from batchrun.ports.service import CallCounts, Troubles
 from batchrun.ports.stored import Counts, Lease, Sync
 from batchrun.report.overview import WithService, with_service
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchrun.engine.parts import Observer
-    from batchrun.model.entries.entry import Entry
-    from batchrun.model.tasks import FailedTasks
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
 

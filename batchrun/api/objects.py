@@ -15,6 +15,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from types import TracebackType
 from typing import IO, TYPE_CHECKING, BinaryIO, Self
 
 from batchrun.errors import ManifestError
@@ -22,7 +23,6 @@ from batchrun.ports.objects import Objects, ObjectStore
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from batchrun.service.login import Login
     from batchrun.service.target import Target

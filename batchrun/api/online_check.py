@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +21,7 @@ import anyio
 
 from batchrun.api.input_check import Inputs, Means, look_for_inputs
 from batchrun.api.lanes import AT_ONCE, Places, count_going, why_not
+from batchrun.api.objects import OneLogin
 from batchrun.api.opening import Opening
 from batchrun.clock import SystemClock
 from batchrun.errors import (
@@ -30,11 +33,15 @@ from batchrun.errors import (
     ServiceUnusableError,
     UsageError,
 )
+from batchrun.manifest import Manifest
 from batchrun.manifest.in_lane import FoundInLane, InLane
 from batchrun.manifest.problems import Problems
+from batchrun.manifest.rows import Found
+from batchrun.manifest.spool import RowPlaces
 from batchrun.manifest.template_check import check_rows
 from batchrun.manifest.warned.engine import held_against
 from batchrun.manifest.warned.found import Warnings
+from batchrun.model.lanes import Lane
 from batchrun.model.paces.quotas import CODES, Quotas, storage_types
 from batchrun.model.paces.rates import AUTO, UNLIMITED, Rate
 from batchrun.model.texts.foreign import is_loopback
@@ -45,14 +52,6 @@ from batchrun.service.s3.object_calls import object_calls
 from batchrun.side_by_side import each
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from datetime import date
-
-    from batchrun.api.objects import OneLogin
-    from batchrun.manifest import Manifest
-    from batchrun.manifest.rows import Found
-    from batchrun.manifest.spool import RowPlaces
-    from batchrun.model.lanes import Lane
     from batchrun.service.client import AwsHealthOmics
 
     Watched = Callable[[], AbstractContextManager[Callable[[Inputs], None]]]

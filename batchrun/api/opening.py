@@ -14,6 +14,9 @@ import socket
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 import anyio
@@ -25,20 +28,16 @@ from batchrun.clock import Clock, SystemClock
 from batchrun.engine.reach import Reach
 from batchrun.errors import CredentialsError, InvariantError, ManifestError, ServiceUnusableError, UsageError
 from batchrun.ledger import LedgerPlace
+from batchrun.model.lanes import Lane
 from batchrun.model.paces.rates import AUTO, Rate
 from batchrun.points import Point
+from batchrun.ports.held import HeldBatch
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.objects import Objects
+from batchrun.ports.stored import Batch
 from batchrun.service.target import Target, target_of
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-    from pathlib import Path
-    from types import TracebackType
-
-    from batchrun.model.lanes import Lane
-    from batchrun.ports.held import HeldBatch
-    from batchrun.ports.ledger import Ledger
-    from batchrun.ports.objects import Objects
-    from batchrun.ports.stored import Batch
     from batchrun.service.client import AwsHealthOmics
     from batchrun.service.login import Login
 

@@ -12,22 +12,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import anyio
 
 from batchrun import ledger
+from batchrun.clock import Clock
 from batchrun.errors import LedgerError, LedgerUnusableError, UsageError
+from batchrun.ledger import LedgerPlace
+from batchrun.model.entries.entry import Entry
+from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch, By, Outcome
 from batchrun.report.outputs import Inputs
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from batchrun.clock import Clock
-    from batchrun.ledger import LedgerPlace
-    from batchrun.model.entries.entry import Entry
-    from batchrun.ports.ledger import Ledger
 
 #: Rows whose ids are suggested.
 _SUGGESTED: Final = 3

@@ -10,27 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from pathlib import Path
+from typing import Final
 
 from batchrun.api.opening import Opening
 from batchrun.api.reading import find_batch, open_ledger
 from batchrun.clock import Clock, SystemClock
+from batchrun.engine.reach import Looked
 from batchrun.model.entries.duplicating import can_duplicate
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.verdicts import after_reappearing
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.stored import Batch
 from batchrun.report.chosen import Choice
 from batchrun.report.columns import failed_of, read_condition
 from batchrun.service.target import Target
-
-if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
-
-    from batchrun.engine.reach import Looked
-    from batchrun.model.entries.entry import Entry
-    from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch
 
 _STATES: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
 _CONFIGURED: Final = Target()

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import CallError, InvariantError, ServiceUnusableError, UsageError
+from batchrun.model.entries.entry import Run
 from batchrun.model.tasks import FailedTask, FailedTasks, RunTask, log_streams, stream_name, task_stream
+from batchrun.ports.stored import Outcome
 from batchrun.service.client import AwsHealthOmics
 
 if TYPE_CHECKING:
     from batchrun.engine.reach import Reach
-    from batchrun.model.entries.entry import Run
-    from batchrun.ports.stored import Outcome
 
 #: Failed tasks whose logs are shown unasked.
 _MOST: Final = 10

@@ -19,12 +19,12 @@ import anyio
 from batchrun.api.row_logs import access
 from batchrun.errors import CallError, OutcomeUnknownError, ServiceUnusableError
 from batchrun.manifest.strict_json import is_deep
+from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.made import Made, NamedFiles, ambiguous, found, told
 from batchrun.service.s3.run_outputs import RunOutputs, run_outputs
 
 if TYPE_CHECKING:
     from batchrun.engine.reach import Reach
-    from batchrun.model.entries.entry import Entry, Run
 
 
 #: Rows of a lane, one after the other, for which S3 gave no answer: no more of it are asked for.

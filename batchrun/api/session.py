@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun import points
 from batchrun.api.engines import SettingsPlace, places_of, settled
@@ -26,19 +27,15 @@ from batchrun.engine.launcher import Launcher, Timing
 from batchrun.engine.parts import LaneLink, LaunchParts, Prepare, WakeLink
 from batchrun.engine.reach import Reach
 from batchrun.errors import BatchClosedError, ChangedRowsError, ServiceUnusableError, UsageError
+from batchrun.manifest import Manifest
+from batchrun.model.lanes import Lane
 from batchrun.model.paces.rates import AUTO, Rate
 from batchrun.model.planning.limits import Changed, Limits, Mode
 from batchrun.model.submissions.grouping import Engine
 from batchrun.points import Point
+from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import LONGEST_LEASE, Sync
 from batchrun.service.target import Target
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from batchrun.manifest import Manifest
-    from batchrun.model.lanes import Lane
-    from batchrun.ports.held import HeldBatch
 
 #: Changed rows of which it is said what changed.
 _EXPLAINED: Final = 5

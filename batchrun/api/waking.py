@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchrun.engine.parts import LaneLink, WakeLink
+from batchrun.model.lanes import Lane
 from batchrun.model.planning.limits import Mode
 from batchrun.model.texts.queue_names import QueueName, read_queue
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.manifest import Manifest
-    from batchrun.model.lanes import Lane
     from batchrun.service.login import Login
 
 

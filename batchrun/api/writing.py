@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.api.objects import OneLogin, StoreWhenNeeded
 from batchrun.api.reading import find_batch, inputs_of
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.objects import ObjectStore
+from batchrun.ports.stored import Outcome
 from batchrun.report import results
 from batchrun.report.chosen import begun_again, check, outcomes_of
 from batchrun.report.columns import View, read_columns, read_condition
 from batchrun.report.delivering import Destination, delivered, output_at
 from batchrun.report.outputs import REPORT, RESULTS, listed
 from batchrun.service.target import Target
-
-if TYPE_CHECKING:
-    from batchrun.ports.ledger import Ledger
-    from batchrun.ports.objects import ObjectStore
-    from batchrun.ports.stored import Outcome
 
 PARQUET: Final = "parquet"
 _CONFIGURED: Final = Target()

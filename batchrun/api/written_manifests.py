@@ -15,16 +15,16 @@ from batchrun.manifest.lanes.writing import laned_row
 from batchrun.manifest.source import Format, endings_of, format_of, is_known
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.write import DOCUMENTS, WrittenRow, shared_fields, write
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import ENDED, State
 from batchrun.model.lanes import first_request, offers_of, offers_text
+from batchrun.report.columns import View
 from batchrun.report.delivering import Destination, output_at
 from batchrun.report.outputs import Inputs, Kind, OutputFile, replacing
 from batchrun.report.results import latest_row
 
 if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry
     from batchrun.ports.stored import Outcome
-    from batchrun.report.columns import View
 
 _BAD: Final = ENDED - {State.SUCCEEDED}
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, TypeVar
 from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.cli.command import group
 from batchrun.cli.options import LEDGER, PLAIN, REACHED, READ_RATE, Account, Output, Service
+from batchrun.model.paces.rates import Rate
 
 if TYPE_CHECKING:
     from batchrun.api.opening import Opening
     from batchrun.api.session import Session
-    from batchrun.model.paces.rates import Rate
 
     T = TypeVar("T", bound=Opening)
 

@@ -23,6 +23,7 @@ from batchrun.cli.speak import complain, is_terminal, say
 from batchrun.errors import ManifestError, UsageError
 from batchrun.manifest.source import Beyond, name_of, opened
 from batchrun.manifest.text_input import IN_UTF8, lines
+from batchrun.model.entries.entry import Entry
 from batchrun.ports.stored import Outcome
 from batchrun.report.chosen import Choice, completed, shortened
 from batchrun.report.columns import TASK_REASON, Condition, View, read_condition
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from batchrun.api.objects import ObjectsOnce
     from batchrun.api.retrying import FirstLook, How
     from batchrun.cli.options import Output
-    from batchrun.model.entries.entry import Entry
     from batchrun.ports.ledger import Ledger
 
 _PAGE: Final = 500

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import click
 
 from batchrun.cli.completion import files
+from batchrun.cli.exits import Exit
 from batchrun.cli.signals import run_async
 from batchrun.cli.values import Lines
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from batchrun.cli.exits import Exit
 
 T = TypeVar("T", bound="DataclassInstance")
 

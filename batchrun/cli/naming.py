@@ -7,15 +7,11 @@ read). Does not: finding it (``api.reading``), why it is closed (``ledger``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from batchrun.api.reading import find_batch, find_row
 from batchrun.cli.speak import complain
 from batchrun.errors import BatchClosedError
-
-if TYPE_CHECKING:
-    from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch, Outcome
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.stored import Batch, Outcome
 
 
 async def batch_to_read(ledger: Ledger, name: str | None) -> Batch:

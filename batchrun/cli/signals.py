@@ -16,14 +16,13 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from batchrun.cli.exits import Exit
 from batchrun.cli.speak import complain, is_terminal, write
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     import anyio
 
     from batchrun.api.launch import Launch

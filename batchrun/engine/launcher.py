@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -20,10 +21,12 @@ from batchrun.engine.lanes.runner import Runner
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.recorder import Recorder
 from batchrun.errors import BatchrunError, InputError, OutcomeUnknownError, ServiceUnusableError
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Accepted, Event, Failed, Intended
 from batchrun.model.entries.states import State, is_known_status
 from batchrun.model.paces.quotas import Quotas
 from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.proofs import TakenOver
 from batchrun.model.planning.stimuli import (
     IntentRecorded,
     LedgerChanged,
@@ -33,14 +36,10 @@ from batchrun.model.planning.stimuli import (
 from batchrun.model.planning.verdicts import HELD
 from batchrun.model.tally import Tally
 from batchrun.ports.service import CallCounts, Troubles
+from batchrun.ports.stored import Lease
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from batchrun.engine.parts import LaunchParts, Observer
-    from batchrun.model.entries.entry import Entry
-    from batchrun.model.planning.proofs import TakenOver
-    from batchrun.ports.stored import Lease
 
 #: Why nothing is done about rows that were sent to a lane that was taken out, or renamed, since.
 _NO_SUCH_LANE = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -17,17 +18,15 @@ import anyio.lowlevel
 import structlog
 
 from batchrun.errors import InvariantError, LedgerError
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Deferred, Doubted, Event, Failed, Intended, Moved, Retried, Revised
+from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import lanes_of
 from batchrun.ports.stored import Counts, PastAttempt, Transition
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from batchrun.model.entries.entry import Entry
     from batchrun.model.entries.retrying import RetryPolicy
-    from batchrun.model.entries.states import State
     from batchrun.model.submissions.submission import OpenSubmission, Submission
     from batchrun.ports.held import HeldBatch
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from batchrun import points
@@ -34,21 +36,18 @@ from batchrun.ledger.verbs.record import announce, record
 from batchrun.ledger.verbs.standing import Standing
 from batchrun.ledger.verbs.submissions import Submitted, Submitting
 from batchrun.ledger.verbs.sync import Comparison, compared, sync
+from batchrun.ledger.worker import Worker
+from batchrun.model.entries.entry import Entry
 from batchrun.model.planning.limits import Changed
+from batchrun.model.spec import Spec
+from batchrun.model.tasks import FailedTasks
 from batchrun.points import Point
 from batchrun.ports.batch import StoredBatch, WrittenResults
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, Transition, Unproven
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from datetime import datetime, timedelta
-
     from batchrun.ledger.store import Store, T, Value
-    from batchrun.ledger.worker import Worker
-    from batchrun.model.entries.entry import Entry
-    from batchrun.model.spec import Spec
-    from batchrun.model.tasks import FailedTasks
 
 
 class Remembering(Keyed):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Coroutine, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from batchrun.ledger.rows import entry_of, lanes_text, micros, time_of
+from batchrun.ledger.worker import Worker
+from batchrun.model.entries.entry import Entry
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchrun.ledger.store import Store, Value
-    from batchrun.ledger.worker import Worker
-    from batchrun.model.entries.entry import Entry
 
 P = ParamSpec("P")
 T = TypeVar("T")

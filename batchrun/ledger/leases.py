@@ -8,6 +8,7 @@ alone, takes no writes; closing one is for ``copying``.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from batchrun.errors import (
@@ -21,8 +22,6 @@ from batchrun.ledger.rows import micros, span_micros, time_of
 from batchrun.ports.stored import LONGEST_LEASE, Lease
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-
     from batchrun.ledger.store import Row, Store
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -20,18 +22,15 @@ from batchrun.ledger.keyed import Placed, reads, writes
 from batchrun.ledger.rows import batch_of, micros, time_of
 from batchrun.ledger.verbs import usages
 from batchrun.ledger.verbs.sync import rows_as_known, rows_elsewhere
+from batchrun.ledger.worker import Worker
+from batchrun.model.costs import Usage
 from batchrun.model.paces.handing_on import Learned, Phase
+from batchrun.model.spec import Spec
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch, Commons, KeptPace, LeftPace, Stretch
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-    from pathlib import Path
-
     from batchrun.ledger.store import Row, Store
-    from batchrun.ledger.worker import Worker
-    from batchrun.model.costs import Usage
-    from batchrun.model.spec import Spec
 
 
 _MICROS: Final = 1_000_000

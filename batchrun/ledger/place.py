@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchrun.errors import LedgerUnusableError, UsageError
@@ -20,8 +21,6 @@ from batchrun.ledger.sqlite.connection import local_path
 from batchrun.ledger.worker import Worker
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from batchrun.ledger.store import Store
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import apsw
@@ -22,8 +23,6 @@ from batchrun.ledger.verbs.replay import UNREADABLE, Replay, kept_of
 from batchrun.model.lanes import place_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from batchrun.ledger.store import Row, Store
 
 _AGAIN: Final = "restore the ledger from a copy, or rebuild it with 'batchrun ledger rebuild MANIFEST'"

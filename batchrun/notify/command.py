@@ -15,19 +15,18 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
+from types import TracebackType
 from typing import IO, TYPE_CHECKING, Final, Self
 
 import anyio
 
 from batchrun.errors import NoticeError
+from batchrun.model.notices import Notice
 from batchrun.notify.channel import Channel, Message
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from anyio.abc import Process
 
-    from batchrun.model.notices import Notice
 
 #: Seconds between the request to end and the end.
 _GRACE: Final = 2.0

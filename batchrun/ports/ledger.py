@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from pathlib import Path
-    from types import TracebackType
 
     from batchrun.model.costs import Usage
     from batchrun.model.paces.handing_on import Learned

@@ -17,14 +17,11 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from statistics import median
 from string import digits
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.model.entries.reasons import Advice, Owner, advice
+from batchrun.ports.stored import TaskFailures
 from batchrun.report.gathering import RowStanding, ShownAttempt, ShownRow
-
-if TYPE_CHECKING:
-    from batchrun.ports.stored import TaskFailures
-
 
 #: Stands for what differs.
 GAP: Final = "…"

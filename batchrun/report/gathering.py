@@ -14,25 +14,24 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from batchrun.model.costs import PriceLists
 from batchrun.model.entries.states import QUEUED_STATUSES, Outlook, State, outlook
 from batchrun.model.lanes import place_of
 from batchrun.model.tasks import FailedTasks, log_streams
+from batchrun.ports.stored import Batch, EndedRun, KeptPace, Outcome, PastAttempt, TaskFailures
 from batchrun.report.bill import Bill, Charged, billed
 from batchrun.report.chosen import begun_again, with_tasks
 from batchrun.report.overview import LaneCounts, lanes_of
 from batchrun.report.results import status
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-    from decimal import Decimal
-
-    from batchrun.model.costs import PriceLists
     from batchrun.model.entries.entry import Entry, Run
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch, EndedRun, KeptPace, Outcome, PastAttempt, TaskFailures
 
 
 #: Of whose tasks nothing is known.

@@ -13,22 +13,19 @@ import hashlib
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import jinja2
 
 from batchrun.errors import ReportError
 from batchrun.model.entries.reasons import task_advice
 from batchrun.report import figures
+from batchrun.report.gathering import Report
 from batchrun.report.outputs import OutputFile, replacing
 from batchrun.report.packing import Moment, Timeline, cut, packed, script_text, timeline
 from batchrun.version import __version__
-
-if TYPE_CHECKING:
-    from decimal import Decimal
-
-    from batchrun.report.gathering import Report
 
 #: Scripts that both pages begin with.
 PARTS: Final = ("rows.js", "links.js", "colours.js", "lines.js", "bars.js")

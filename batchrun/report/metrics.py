@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from datetime import datetime
+from typing import Final, Literal
 
 from batchrun.ports.service import CallCounts, LaneTrouble
+from batchrun.ports.stored import Counts, Lease
 from batchrun.report.overview import LaneCounts, numbers
 from batchrun.version import __version__
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from batchrun.ports.stored import Counts, Lease
 
 _UNUSABLE: Final = (LaneTrouble.WAITS, LaneTrouble.STOPPED)
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})

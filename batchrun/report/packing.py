@@ -14,17 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.model.entries.entry import Run
+from batchrun.model.spec import Json
 from batchrun.model.tasks import LOG_GROUP, FailedTask, log_streams, stream_name
 from batchrun.report.bill import rounded
 from batchrun.report.figures import common_start
 from batchrun.report.gathering import Report, RowStanding, ShownAttempt, ShownRow
-
-if TYPE_CHECKING:
-    from batchrun.model.spec import Json
-
 
 #: Moments that are counted: more than a phone has room for, fewer than a screen has points.
 MOMENTS: Final = 300

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.entries.reasons import advice_for
 from batchrun.model.notices import Notice
+from batchrun.model.spec import Json
+from batchrun.ports.stored import Counts, Failures
 from batchrun.report.json_names import with_old_names
 from batchrun.report.overview import numbers
 from batchrun.report.results import iso, status
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from batchrun.model.spec import Json
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Counts, Failures
 
 #: Ids that are named of each reason, and reasons that are named: a notice is no report.
 _IDS: Final = 20

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import Final
 
 from batchrun.report.gathering import RowStanding, ShownAttempt, ShownRow
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
 
 #: Rows of a page, at most: as many as go on paper.
 MOST: Final = 500

@@ -14,22 +14,21 @@ import functools
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from batchrun.ports.stored import Batch, Outcome, TaskFailures
 from batchrun.report import figures
 from batchrun.report.chosen import begun_again, with_tasks
+from batchrun.report.figures import Failure, Figures, Slow
 from batchrun.report.gathering import RowStanding, ShownRow, row_of
 from batchrun.report.overview import LaneCounts, Overview, numbers, overview
 from batchrun.report.packing import Timeline, timeline
 from batchrun.serve.choosing import Search, Wanted, chosen
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchrun.clock import Clock
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch, Outcome, TaskFailures
-    from batchrun.report.figures import Failure, Figures, Slow
 
 T = TypeVar("T")
 

@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import anyio
 
 from batchrun.errors import BatchrunError, InvariantError, LedgerError
+from batchrun.model.spec import Json
+from batchrun.ports.stored import Batch
+from batchrun.serve.choosing import Wanted
 from batchrun.serve.following import Following, Shelf
 from batchrun.serve.shown import now_facts, rows_facts, shelf_facts, sums_facts, written
 
@@ -23,10 +26,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from batchrun.clock import Clock
-    from batchrun.model.spec import Json
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch
-    from batchrun.serve.choosing import Wanted
 
 T = TypeVar("T")
 

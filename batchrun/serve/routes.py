@@ -11,21 +11,19 @@ import socket
 from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 from aiohttp import hdrs, web
 
 from batchrun.errors import BatchrunError, InvariantError, UsageError
+from batchrun.model.spec import Json
 from batchrun.ports.stored import Outcome
 from batchrun.report.packing import script_text
 from batchrun.serve import shown
 from batchrun.serve.access import HEADERS, path_of, refused
 from batchrun.serve.choosing import read_wanted
 from batchrun.serve.live import Live, TooManyError, Watched, WatchedBatch
-
-if TYPE_CHECKING:
-    from batchrun.model.spec import Json
 
 #: Streams at once: more are a mistake.
 MOST_STREAMS: Final = 200

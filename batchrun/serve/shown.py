@@ -11,23 +11,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.model.entries.entry import start_run_request
+from batchrun.model.spec import Json
+from batchrun.ports.stored import Batch, Outcome
 from batchrun.report import html
 from batchrun.report.gathering import Report, ShownRow, StartCalls, row_of
 from batchrun.report.packing import Timeline, cut, moments_of, packed, script_text
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import jinja2
 
-    from batchrun.model.spec import Json
-    from batchrun.ports.stored import Batch, Outcome
     from batchrun.serve.choosing import Wanted
     from batchrun.serve.following import Following, ShelvedBatch, Sums
 

@@ -10,12 +10,23 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from batchrun.errors import CallError
+from batchrun.model.costs import Usage
+from batchrun.model.entries.entry import Run, Sighting
 from batchrun.model.entries.states import GOING_STATUSES
+from batchrun.model.paces.handing_on import Learned
+from batchrun.model.paces.quotas import Quotas
+from batchrun.model.paces.rates import Rate
+from batchrun.model.planning.listing import Listed
+from batchrun.model.spec import Json
+from batchrun.model.tasks import FailedTasks, RunTask
 from batchrun.model.texts.foreign import masked
+from batchrun.ports.run_batches import RunBatches
 from batchrun.ports.service import CallCounts, HealthOmics, SharedPaces, Troubles
+from batchrun.ports.workflows import Workflow, WorkflowKey
 from batchrun.service.batch_account import BatchAccount
 from batchrun.service.calling.call_retries import CallRetries, RetrySettings
 from batchrun.service.calling.caller import Caller
@@ -35,21 +46,10 @@ from batchrun.service.workflows import workflow
 
 if TYPE_CHECKING:
     import random
-    from datetime import datetime
 
     from types_aiobotocore_omics import OmicsClient
 
     from batchrun.clock import Clock
-    from batchrun.model.costs import Usage
-    from batchrun.model.entries.entry import Run, Sighting
-    from batchrun.model.paces.handing_on import Learned
-    from batchrun.model.paces.quotas import Quotas
-    from batchrun.model.paces.rates import Rate
-    from batchrun.model.planning.listing import Listed
-    from batchrun.model.spec import Json
-    from batchrun.model.tasks import FailedTasks, RunTask
-    from batchrun.ports.run_batches import RunBatches
-    from batchrun.ports.workflows import Workflow, WorkflowKey
     from batchrun.service.target import Target
 
 

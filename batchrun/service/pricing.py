@@ -13,22 +13,18 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from batchrun.errors import InputError, ServiceUnusableError, UsageError
 from batchrun.model.costs import DYNAMIC, STATIC, Prices, is_instance_type, price_of
 from batchrun.model.texts.foreign import is_loopback
 from batchrun.service.calling.waited import Waited
 from batchrun.service.classify import classify
+from batchrun.service.login import Login
 from batchrun.service.session import named_endpoint, prices_client
 from batchrun.service.wire import items, next_token
-
-if TYPE_CHECKING:
-    from decimal import Decimal
-
-    from batchrun.service.login import Login
-
 
 _PAGES: Final = 100
 #: What the price list calls run storage (awslabs' run analyzer asks for the same).

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import anyio
 import structlog
 
 from batchrun.model.paces.quotas import CODES, Quotas
 from batchrun.model.texts.foreign import is_loopback, masked
+from batchrun.service.login import Login
 from batchrun.service.session import named_endpoint, quotas_client
 from batchrun.service.wire import table
-
-if TYPE_CHECKING:
-    from batchrun.service.login import Login
 
 #: The quota that paces, which a launcher asks for by itself.
 _START_RUN: Final = "start_runs_per_second"

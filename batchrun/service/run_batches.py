@@ -9,10 +9,12 @@ taking effect twice (``starting``).
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError
 from batchrun.model.entries.entry import Run
+from batchrun.model.spec import Json
 from batchrun.model.submissions.submission import UNFINISHED_STATUSES, BatchListed, BatchRow, BatchSeen
 from batchrun.model.texts.foreign import KEPT, storable
 from batchrun.ports.run_batches import RunBatches
@@ -22,11 +24,8 @@ from batchrun.service.starting import Start, check_known, start_turn
 from batchrun.service.wire import count, identity, moment, needed, table, text, texts, told_identity
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from types_aiobotocore_omics import OmicsClient
 
-    from batchrun.model.spec import Json
     from batchrun.service.batch_account import BatchAccount
     from batchrun.service.calling.calls import Calls
 

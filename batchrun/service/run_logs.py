@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from batchrun.errors import (
     AccessDeniedError,
@@ -24,11 +24,9 @@ from batchrun.model.tasks import LOG_GROUP
 from batchrun.service.calling.paging import NextPages
 from batchrun.service.calling.waited import Waited
 from batchrun.service.classify import classify, unparsable
+from batchrun.service.login import Login
 from batchrun.service.session import logs_client
 from batchrun.service.wire import items, moment, next_token, table
-
-if TYPE_CHECKING:
-    from batchrun.service.login import Login
 
 _OPERATION: Final = "GetLogEvents"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

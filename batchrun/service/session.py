@@ -29,6 +29,7 @@ from botocore import exceptions as boto
 
 from batchrun.errors import BatchrunError, UsageError
 from batchrun.model.texts.foreign import is_loopback, masked
+from batchrun.service.login import Login
 from batchrun.service.login.credentials import LOOPBACK_KEYS
 from batchrun.service.wire import table
 from batchrun.version import __version__
@@ -36,7 +37,6 @@ from batchrun.version import __version__
 if TYPE_CHECKING:
     from types_aiobotocore_omics import OmicsClient
 
-    from batchrun.service.login import Login
 
 #: A local simulator asks for neither, but botocore will not send an unsigned call.
 _ANY_REGION: Final = "us-east-1"

@@ -12,6 +12,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import NotFoundError
+from batchrun.model.entries.entry import Run
 from batchrun.model.tasks import FailedTask, FailedTasks, RunTask, is_of
 from batchrun.model.texts.foreign import KEPT
 from batchrun.service.calling.paging import SIZE, pages
@@ -21,7 +22,6 @@ from batchrun.service.wire import has_identity, identity, moment, text
 if TYPE_CHECKING:
     from types_aiobotocore_omics import OmicsClient
 
-    from batchrun.model.entries.entry import Run
     from batchrun.service.calling.calls import Calls
 
 #: Pages of ListRunTasks that are read: a page may be empty and yet not the last.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import NotFoundError
 from batchrun.model.costs import STATIC, Usage, Work, billed, provisioned
+from batchrun.model.entries.entry import Run
 from batchrun.model.tasks import is_of
 from batchrun.service.calling.paging import SIZE, pages
 from batchrun.service.classify import unparsable
@@ -24,7 +25,6 @@ from batchrun.service.wire import moment, sighted, text
 if TYPE_CHECKING:
     from types_aiobotocore_omics import OmicsClient
 
-    from batchrun.model.entries.entry import Run
     from batchrun.service.calling.calls import Calls
 
 #: Characters of a name that is kept, and more GiB than anybody has.

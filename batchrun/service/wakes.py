@@ -16,12 +16,12 @@ from batchrun.errors import ServiceUnusableError, UsageError
 from batchrun.ports.wakes import WakeMessage, WakeQueue
 from batchrun.service.calling.one_try import in_time
 from batchrun.service.classify import classify
+from batchrun.service.login import Login
 from batchrun.service.session import queue_client
 from batchrun.service.wire import table
 
 if TYPE_CHECKING:
     from batchrun.model.texts.queue_names import QueueName
-    from batchrun.service.login import Login
 
 #: Seconds that one call waits for a message, messages that it takes, and the time until they come again.
 _LONGEST_POLL: Final = 20

@@ -14,17 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from batchrun.clock import Clock
 from batchrun.simulator.identities import FORM, PORTAL, Identities
 from batchrun.simulator.refusal import RefusalError
 from batchrun.simulator.s3 import Storage
 from batchrun.simulator.server import Simulator
+from batchrun.simulator.settings import Settings
 from batchrun.simulator.wire import Ending, Inquiry, Signature, json_reply
-
-if TYPE_CHECKING:
-    from batchrun.clock import Clock
-    from batchrun.simulator.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from batchrun.simulator.refusal import invalid
-
-if TYPE_CHECKING:
-    from batchrun.simulator.settings import Workflow
+from batchrun.simulator.settings import Workflow
 
 Params = Mapping[str, Any]
 

@@ -7,16 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from batchrun.simulator.batches import Batch, Row
 from batchrun.simulator.chance import draw_uuid
 from batchrun.simulator.course import Task, tasks_of
 from batchrun.simulator.lifecycle import AT_REST, Status, SubmissionStatus
-
-if TYPE_CHECKING:
-    from batchrun.simulator.batches import Batch, Row
-    from batchrun.simulator.runs import Run
-    from batchrun.simulator.settings import Parameter, Settings, Version, Workflow
+from batchrun.simulator.runs import Run
+from batchrun.simulator.settings import Parameter, Settings, Version, Workflow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

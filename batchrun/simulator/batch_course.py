@@ -18,16 +18,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from batchrun.simulator.batches import Account, Batch, BatchShelf, Row, start_of
 from batchrun.simulator.chance import draw
 from batchrun.simulator.faults import RowFault
 from batchrun.simulator.lifecycle import BatchStatus, Span, SubmissionStatus
 from batchrun.simulator.refusal import RefusalError
-
-if TYPE_CHECKING:
-    from batchrun.simulator.runs import Run
+from batchrun.simulator.runs import Run
 
 #: Does something that is due at a time.
 Deed = Callable[[float], None]

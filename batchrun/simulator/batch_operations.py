@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from batchrun.simulator.answers import View
 from batchrun.simulator.batch_course import BatchCourse
 from batchrun.simulator.batches import Account, Batch, BatchShelf, Row, check_common, open_settings
 from batchrun.simulator.chance import draw_uuid
@@ -13,9 +14,6 @@ from batchrun.simulator.lifecycle import AT_REST, BatchStatus
 from batchrun.simulator.refusal import conflict, invalid, not_found
 from batchrun.simulator.requests import RequestMemory
 from batchrun.simulator.wire import position_of, token_of
-
-if TYPE_CHECKING:
-    from batchrun.simulator.answers import View
 
 Params = Mapping[str, Any]
 Answer = dict[str, Any]

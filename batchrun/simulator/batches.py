@@ -13,19 +13,17 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from batchrun.simulator import admission
+from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.faults import Fault, FaultBook, RowFault
 from batchrun.simulator.lifecycle import BatchStatus, SubmissionStatus
 from batchrun.simulator.refusal import RefusalError, invalid
+from batchrun.simulator.runs import Run, Timetable
 from batchrun.simulator.s3 import Asker, Storage, StoredObject
+from batchrun.simulator.settings import Settings, Workflow
 from batchrun.simulator.wire import json_array, members_of, shape_check
-
-if TYPE_CHECKING:
-    from batchrun.simulator.buckets import Buckets
-    from batchrun.simulator.runs import Run, Timetable
-    from batchrun.simulator.settings import Settings, Workflow
 
 Params = Mapping[str, Any]
 

@@ -11,15 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from batchrun.simulator.chance import draw, draw_uuid
 from batchrun.simulator.lifecycle import Course, Status
+from batchrun.simulator.runs import Run
 from batchrun.simulator.s3 import StoredObject
-
-if TYPE_CHECKING:
-    from batchrun.simulator.runs import Run
-    from batchrun.simulator.settings import Settings
+from batchrun.simulator.settings import Settings
 
 #: Reasons that say no more than "a task failed"; the task itself says why.
 _GENERIC = frozenset({"RUN_TASK_FAILED", "WORKFLOW_RUN_FAILED"})

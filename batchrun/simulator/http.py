@@ -21,6 +21,7 @@ from aiohttp import web
 from batchrun.clock import Clock, SystemClock
 from batchrun.simulator.accounts import Accounts, Door, SimulatedLane
 from batchrun.simulator.refusal import RefusalError
+from batchrun.simulator.server import Simulator
 from batchrun.simulator.settings import Settings
 from batchrun.simulator.wire import Ending, Inquiry, Manner, Reply, signature
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from aiohttp.streams import StreamReader
     from aiohttp.web_protocol import RequestHandler
 
-    from batchrun.simulator.server import Simulator
 
 #: Seconds that hanging answers are waited for when the server ends.
 _GRACE = 0.05

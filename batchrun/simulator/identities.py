@@ -11,18 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl
 from xml.sax.saxutils import escape
 
 from batchrun.simulator.chance import draw_uuid
 from batchrun.simulator.refusal import RefusalError
+from batchrun.simulator.settings import Settings
 from batchrun.simulator.wire import COMMON_ERRORS, Inquiry, Reply, json_reply
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from batchrun.simulator.settings import Settings
 
 _ROLE: Final = re.compile(r"arn:aws[\w-]*:iam::(\d{12}):role/([\w+=,.@/-]+)")
 _SESSION: Final = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)

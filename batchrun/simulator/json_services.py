@@ -13,19 +13,17 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw, draw_uuid
 from batchrun.simulator.refusal import RefusalError, invalid
+from batchrun.simulator.runs import Run
+from batchrun.simulator.settings import Settings
 from batchrun.simulator.wire import Inquiry, Reply, json_object, json_reply
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from batchrun.simulator.buckets import Buckets
-    from batchrun.simulator.runs import Run
-    from batchrun.simulator.settings import Settings
-
     Wall = Callable[[float], datetime]
 
 #: What the operations of SQS are called by, in the header X-Amz-Target.

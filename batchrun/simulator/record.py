@@ -10,18 +10,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from batchrun.simulator.batches import Batch
+from batchrun.simulator.faults import FaultBook
 from batchrun.simulator.lifecycle import Status
 from batchrun.simulator.options import parse_faults
 from batchrun.simulator.refusal import RefusalError, invalid
+from batchrun.simulator.runs import Run
+from batchrun.simulator.service import HealthOmics
 from batchrun.simulator.wire import Inquiry, Reply, json_object, json_reply
-
-if TYPE_CHECKING:
-    from batchrun.simulator.batches import Batch
-    from batchrun.simulator.faults import FaultBook
-    from batchrun.simulator.runs import Run
-    from batchrun.simulator.service import HealthOmics
 
 PATH = "/_simulator/"
 

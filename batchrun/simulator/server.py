@@ -6,8 +6,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
+from batchrun.clock import Clock
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw, draw_uuid
 from batchrun.simulator.faults import REDIRECT, UNAVAILABLE, Fault, FaultBook, FaultRule, spoilt
@@ -24,14 +25,11 @@ from batchrun.simulator.json_services import (
 )
 from batchrun.simulator.record import PATH, Journal, StartCall, State, Tally, introspect
 from batchrun.simulator.refusal import RefusalError
+from batchrun.simulator.requests import RequestMemory
 from batchrun.simulator.s3 import ObjectCall, Storage
 from batchrun.simulator.service import HealthOmics
+from batchrun.simulator.settings import Settings
 from batchrun.simulator.wire import Ending, Inquiry, Manner, Operation, Reply, Signature, Wire
-
-if TYPE_CHECKING:
-    from batchrun.clock import Clock
-    from batchrun.simulator.requests import RequestMemory
-    from batchrun.simulator.settings import Settings
 
 _ENDINGS_BEFORE = {Fault.UNAVAILABLE_BEFORE: UNAVAILABLE, Fault.REDIRECT_BEFORE: REDIRECT}
 _BREAKS_BEFORE = {

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from batchrun.simulator import admission
 from batchrun.simulator.answers import View
@@ -28,9 +29,6 @@ from batchrun.simulator.runs import Ids, Run, Serials, Shelf, Timetable
 from batchrun.simulator.s3 import Storage
 from batchrun.simulator.settings import NameFilter, Settings, Version, Workflow
 from batchrun.simulator.wire import position_of, token_of
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 Params = Mapping[str, Any]
 Answer = dict[str, Any]

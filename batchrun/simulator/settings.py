@@ -7,15 +7,11 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from batchrun.simulator.buckets import Limit
+from batchrun.simulator.faults import FaultRule
 from batchrun.simulator.lifecycle import BatchDurations, Durations, FailFirst, Span
-
-if TYPE_CHECKING:
-    from batchrun.simulator.buckets import Limit
-    from batchrun.simulator.faults import FaultRule
-    from batchrun.simulator.s3 import StoredBucket
-
+from batchrun.simulator.s3 import StoredBucket
 
 _ACCOUNT = re.compile("[0-9]{12}")
 _NOT_NEGATIVE = (

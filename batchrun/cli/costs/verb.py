@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,20 +24,18 @@ from batchrun.cli.options import BATCH, FORCE, SAFE_CSV, WRITTEN
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, complain, counted, emit, say
 from batchrun.clock import SystemClock
+from batchrun.model.costs import PriceLists
 from batchrun.model.entries.states import OPEN
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.stored import Batch, EndedRun
 from batchrun.report.bill import COLUMNS, JSON_COLUMNS, AlikeRows, Bill, Left, billed, row
+from batchrun.report.chosen import Choice
 from batchrun.report.gathering import regions_of, spent_runs
 from batchrun.report.outputs import Inputs, Kind, OutputFile
 from batchrun.report.results import CsvSink, JsonLinesSink
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from batchrun.api.opening import Opening
-    from batchrun.model.costs import PriceLists
-    from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch, EndedRun
-    from batchrun.report.chosen import Choice
 
 #: Runs that are asked for at once.
 _AT_ONCE: Final = 8

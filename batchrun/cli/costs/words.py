@@ -8,17 +8,16 @@ here: which runs that goes by, wording, and rounding for the eye. Does not: whic
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.cli.speak import counted
+from batchrun.model.costs import PriceLists, Spread
 from batchrun.report.bill import AlikeRows, Bill, Charged, Left, left, rounded
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from decimal import Decimal
-
-    from batchrun.model.costs import PriceLists, Spread
     from batchrun.ports.ledger import Ledger
 
 

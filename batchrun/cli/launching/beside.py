@@ -10,16 +10,22 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import structlog
 
+from batchrun.cli.exits import Exit
 from batchrun.cli.signals import heard
+from batchrun.clock import Clock
 from batchrun.errors import BatchrunError
 from batchrun.ledger import LedgerPlace
+from batchrun.model.notices import Notice
 from batchrun.model.tally import Tally
 from batchrun.notify import Digests, Message, Teller
+from batchrun.notify.teller import Words
+from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Counts
 from batchrun.report import summary
 from batchrun.report.metrics import Reading, exposition
@@ -27,16 +33,9 @@ from batchrun.report.outputs import METRICS, Inputs, OutputFile, replacing
 from batchrun.report.overview import lanes_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from batchrun.api.launch import Ended, Launch
-    from batchrun.cli.exits import Exit
     from batchrun.cli.launching.options import Hooks
     from batchrun.cli.showing.progress import Progress
-    from batchrun.clock import Clock
-    from batchrun.model.notices import Notice
-    from batchrun.notify.teller import Words
-    from batchrun.ports.ledger import Ledger
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,9 @@ import anyio
 
 from batchrun import points
 from batchrun.api.engines import settled
+from batchrun.api.launch import Launch
 from batchrun.api.objects import ObjectsOnce, OneLogin
+from batchrun.api.session import Session
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.launching.launch import (
     Around,
@@ -34,15 +36,13 @@ from batchrun.cli.signals import Stopping, hear
 from batchrun.cli.speak import complain
 from batchrun.clock import Clock, SystemClock
 from batchrun.errors import BatchrunError, InputError, LeaseHeldError, UsageError
+from batchrun.manifest import Manifest
 from batchrun.points import Point
 from batchrun.report.outputs import Inputs
 
 if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
-    from batchrun.api.launch import Launch
-    from batchrun.api.session import Session
-    from batchrun.manifest import Manifest
 
 #: Calls of one kind that each batch may have under way, however many batches share ``--concurrency``.
 _LEAST_SHARE: Final = 4

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -18,6 +19,7 @@ import structlog
 
 from batchrun import points
 from batchrun.api.engines import settled
+from batchrun.api.launch import Ended, Launch
 from batchrun.api.objects import ObjectsOnce, OneLogin, StoreWhenNeeded
 from batchrun.api.session import Session
 from batchrun.cli.exits import Exit, exit_code
@@ -25,27 +27,24 @@ from batchrun.cli.launching.beside import MetricsFile, Telling
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
 from batchrun.cli.launching.results_file import results_output, write_results
 from batchrun.cli.logs import configure_as
+from batchrun.cli.options import Output
 from batchrun.cli.showing.progress import Progress
 from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter, tell_end, tell_taken_over
 from batchrun.cli.signals import Stopping, hear
 from batchrun.cli.speak import can_draw, complain, emit
 from batchrun.clock import Clock, SystemClock
 from batchrun.errors import BatchrunError, LeaseError, LeaseLostError, LedgerError, ServiceError, StorageError
+from batchrun.manifest import Manifest, Source
 from batchrun.model.planning.limits import Changed, Limits
 from batchrun.model.submissions.grouping import Engine
 from batchrun.points import Point
+from batchrun.ports.objects import ObjectStore
 from batchrun.report.delivering import Destination, look
 from batchrun.report.outputs import Inputs, OutputFile
+from batchrun.service.target import Target
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from batchrun.api.launch import Ended, Launch
     from batchrun.cli.launching.options import Hooks, LaunchOptions
-    from batchrun.cli.options import Output
-    from batchrun.manifest import Manifest, Source
-    from batchrun.ports.objects import ObjectStore
-    from batchrun.service.target import Target
 
 #: Seconds between two looks at what is with the service.
 _ASK_EVERY: Final = 5.0

@@ -16,12 +16,12 @@ from batchrun.errors import ManifestError, ManifestWarning, UsageError
 from batchrun.manifest import Format, Manifest, Source, load, loaded_together, manifests_in, shared_in
 from batchrun.manifest.problems import shown
 from batchrun.manifest.sheet_wishes import SheetOptions
+from batchrun.manifest.spool import RowPlaces
 from batchrun.manifest.table import TableOptions, delimiter, encoding, header
 
 if TYPE_CHECKING:
     from batchrun.api.objects import ObjectsOnce
     from batchrun.cli.manifest_options import ManifestOptions
-    from batchrun.manifest.spool import RowPlaces
 
 _T = TypeVar("_T")
 _PASSED_OVER: Final = "{} is skipped: it holds {}, not rows; use it with {} FILE"

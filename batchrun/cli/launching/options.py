@@ -37,6 +37,7 @@ from batchrun.cli.values import Duration, FailureLimit, OutputPath, Retry
 from batchrun.errors import UsageError
 from batchrun.model.entries.policies import WatchPolicy
 from batchrun.model.entries.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
+from batchrun.model.paces.rates import Rate
 from batchrun.model.planning.limits import Limits, Mode, StopAfter
 from batchrun.model.planning.sweeps import Way
 from batchrun.service.target import Target
@@ -44,7 +45,6 @@ from batchrun.service.target import Target
 if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.model.notices import Notice
-    from batchrun.model.paces.rates import Rate
     from batchrun.notify import Channel
 
 #: Seconds between two digests, at the least.

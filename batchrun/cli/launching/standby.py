@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -11,19 +12,18 @@ import structlog
 
 from batchrun.cli.exits import Exit
 from batchrun.cli.launching.launch import Job, configure, launched, taken, tell_held
+from batchrun.cli.options import Output
 from batchrun.cli.signals import Stopping, heard, hearing_until_its_end
 from batchrun.cli.speak import complain, emit
 from batchrun.clock import Clock, SystemClock
 from batchrun.errors import LeaseError, LedgerError
 from batchrun.ledger import LedgerPlace
 from batchrun.model.entries.policies import next_look
+from batchrun.ports.stored import Lease
 
 if TYPE_CHECKING:
     import signal
-    from pathlib import Path
 
-    from batchrun.cli.options import Output
-    from batchrun.ports.stored import Lease
 
 #: Seconds that who holds the batch is asked for at least: a wait without a word would be a riddle.
 _FIRST_WORD: Final = 5.0

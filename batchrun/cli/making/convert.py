@@ -28,11 +28,11 @@ from batchrun.manifest.source import format_of, name_of
 from batchrun.manifest.write import DOCUMENTS, WrittenRows, shared_fields, write, write_defaults
 from batchrun.manifest.written_rows import NO_LANES, WrittenLanes
 from batchrun.model.entries.retrying import RetryPolicy
+from batchrun.model.spec import Json
 from batchrun.report.outputs import Inputs, OutputFile
 
 if TYPE_CHECKING:
     from batchrun.cli.making.options import ConvertOptions
-    from batchrun.model.spec import Json
 
 NATIVE: Final = "native"
 _RETRY_LEFT_OUT: Final = (

@@ -15,14 +15,11 @@ import signal
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from types import FrameType
+from typing import Final
 
 from batchrun.errors import ManifestError, UsageError
 from batchrun.manifest.problems import Place, printable, unreadable
-
-if TYPE_CHECKING:
-    from types import FrameType
-
 
 #: Characters of a pattern, and of a name: S3 has no longer keys.
 LONGEST: Final = 1024

@@ -28,13 +28,13 @@ from batchrun.manifest.source import Format
 from batchrun.manifest.strict_json import encoded
 from batchrun.manifest.write import DELIMITERS
 from batchrun.model.paces.rates import UNLIMITED
+from batchrun.model.spec import Json
 from batchrun.ports.workflows import Template, Workflow, WorkflowKey
 from batchrun.report.outputs import Inputs, Kind
+from batchrun.service.target import Target
 
 if TYPE_CHECKING:
     from batchrun.cli.making.options import InitOptions
-    from batchrun.model.spec import Json
-    from batchrun.service.target import Target
 
 _ID: Final = re.compile(r"[0-9]{1,18}")
 _OWNER: Final = re.compile(r"[0-9]{12}")

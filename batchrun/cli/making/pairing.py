@@ -13,16 +13,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from batchrun.cli.making.name_patterns import EXAMPLE, LONGEST, compiled, wrong
 from batchrun.manifest.each_file import natural
 from batchrun.manifest.problems import Place, Problems, printable, shown, unreadable
 from batchrun.manifest.rows import wrong_name
 from batchrun.manifest.written_rows import WrittenRow
-
-if TYPE_CHECKING:
-    from batchrun.model.spec import Json
+from batchrun.model.spec import Json
 
 #: The parts of a file's name, without those that tell rows apart, in the pattern's order.
 Groups: TypeAlias = tuple[str, ...]

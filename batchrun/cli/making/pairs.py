@@ -31,12 +31,12 @@ from batchrun.manifest.sheet_wishes import OURS
 from batchrun.manifest.source import name_of, opened
 from batchrun.manifest.text_input import lines
 from batchrun.manifest.write import write
+from batchrun.model.spec import Json
 from batchrun.model.texts.places import split_uri
 from batchrun.report.outputs import Inputs, OutputFile
 
 if TYPE_CHECKING:
     from batchrun.cli.making.options import PairOptions
-    from batchrun.model.spec import Json
 
 _S3: Final = "s3://"
 _SHOWN: Final = 5

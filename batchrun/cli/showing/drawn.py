@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, islice, pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -26,21 +27,19 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
+from batchrun.cli.showing.failed import FailedRow
 from batchrun.cli.showing.overview_lines import details, summary
 from batchrun.cli.showing.reporters import Reporter
 from batchrun.cli.speak import counted, is_terminal, one_line, printable, seconds, until
+from batchrun.model.entries.events import Event
 from batchrun.ports.objects import Sight
 from batchrun.ports.service import LaneTrouble
 from batchrun.report.overview import Overview, numbers
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from batchrun.api.input_check import Inputs
-    from batchrun.cli.showing.failed import FailedRow
     from batchrun.cli.showing.progress import Snapshot
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.entries.events import Event
 
 #: What each sign says and how it looks, and the signs in ASCII for terminals that know no others.
 _SIGNS: Final = (("━", "green"), ("╍", "bold red"), ("╍", "magenta"), ("─", "dim"))

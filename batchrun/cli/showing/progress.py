@@ -6,22 +6,21 @@ import json
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from batchrun.cli.showing.failed import FailedRow
 from batchrun.model.entries.events import Accepted, Event, Retried
 from batchrun.model.entries.states import ENDED, State
 from batchrun.model.paces.quotas import Quotas
+from batchrun.model.tally import Tally
+from batchrun.model.tasks import FailedTasks
 from batchrun.ports.stored import Counts
 from batchrun.report.overview import WithService, numbers
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchrun.clock import Clock
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.tally import Tally
-    from batchrun.model.tasks import FailedTasks
     from batchrun.ports.service import Troubles
 
 #: Seconds over which rates are taken: starts come in seconds, ends in minutes to hours.

@@ -18,6 +18,7 @@ import structlog
 
 from batchrun.cli.showing.overview_lines import changed
 from batchrun.cli.speak import complain, emit, say, seconds
+from batchrun.errors import CallError
 from batchrun.model.entries.events import (
     Accepted,
     Deferred,
@@ -38,6 +39,9 @@ from batchrun.model.entries.events import (
 )
 from batchrun.model.entries.states import ENDED, State
 from batchrun.model.planning.verdicts import DENIED, HELD
+from batchrun.model.tally import Tally
+from batchrun.model.tasks import FailedTasks
+from batchrun.report.overview import WithService
 from batchrun.report.results import status
 
 if TYPE_CHECKING:
@@ -45,12 +49,8 @@ if TYPE_CHECKING:
     from batchrun.cli.options import Output
     from batchrun.cli.showing.progress import Progress, Snapshot
     from batchrun.clock import Clock
-    from batchrun.errors import CallError
     from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.proofs import TakenOver
-    from batchrun.model.tally import Tally
-    from batchrun.model.tasks import FailedTasks
-    from batchrun.report.overview import WithService
 
 log = structlog.get_logger(__name__)
 _LOG_EVERY: Final = 60.0

@@ -28,19 +28,19 @@ from batchrun.cli.signals import Stopping, heard
 from batchrun.cli.speak import complain, counted, emit, printable, say
 from batchrun.clock import SystemClock
 from batchrun.errors import LeaseHeldError
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.policies import WatchPolicy
 from batchrun.model.entries.states import State
 from batchrun.model.planning.cancelling import Scope
 from batchrun.model.planning.limits import Limits
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.objects import ObjectStore
+from batchrun.ports.stored import Batch
+from batchrun.report.chosen import Choice
 from batchrun.report.delivering import Destination, look
 
 if TYPE_CHECKING:
     from batchrun.api.launch import Launch
-    from batchrun.model.entries.entry import Entry
-    from batchrun.ports.ledger import Ledger
-    from batchrun.ports.objects import ObjectStore
-    from batchrun.ports.stored import Batch
-    from batchrun.report.chosen import Choice
 
 _UNSENT: Final = (State.PLANNED, State.BACKOFF)
 _STATES: Final = (*_UNSENT, State.SUBMITTING, State.ACTIVE)

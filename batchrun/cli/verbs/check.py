@@ -18,6 +18,7 @@ from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, counted, emit, explain, is_terminal, say, seconds
 from batchrun.cli.verbs.planned import PlannedEngine, limits, retry_facts, tell_retries
 from batchrun.errors import ManifestError, UsageError
+from batchrun.model.paces.rates import Rate
 from batchrun.model.planning.limits import Limits
 from batchrun.model.submissions.grouping import Engine
 from batchrun.ports.objects import Sight, Skip
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from batchrun.manifest import Manifest
     from batchrun.manifest.spool import RowPlaces
     from batchrun.manifest.warned.found import Warnings
-    from batchrun.model.paces.rates import Rate
 
 _SIGHTS: Final = {
     Sight.THERE: "there",

@@ -16,12 +16,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
 from batchrun.cli.command import Option, Risk, argument, flag, verb
 from batchrun.cli.options import JSON
+from batchrun.cli.settings.file import SettingsFile
 from batchrun.cli.settings.names import (
     Names,
     default_map,
@@ -36,9 +37,6 @@ from batchrun.cli.settings.names import (
 from batchrun.cli.speak import emit, hint, is_terminal, printable, say, write
 from batchrun.errors import UsageError
 from batchrun.model.texts.foreign import masked
-
-if TYPE_CHECKING:
-    from batchrun.cli.settings.file import SettingsFile
 
 _SOURCE: Final = click.core.ParameterSource
 #: Options that, left out, are AWS's to find.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchrun.api.objects import ObjectsOnce
+from batchrun.api.opening import Opening
 from batchrun.api.retrying import first_look
 from batchrun.cli.calling import Calling
 from batchrun.cli.choice import GoAhead, Rows, how_to_look, tell_first_look, tell_groups
@@ -16,16 +17,15 @@ from batchrun.cli.naming import batch_to_change
 from batchrun.cli.options import BATCH, CONCURRENCY, LISTING_LAG
 from batchrun.cli.speak import complain, counted, emit, say, seconds
 from batchrun.clock import SystemClock
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.stored import Batch, EndedRun
 from batchrun.report.chosen import Choice, shortened
 from batchrun.report.gathering import spent_runs
 
 if TYPE_CHECKING:
-    from batchrun.api.opening import Opening
     from batchrun.engine.upkeep.deleter import Deleted
-    from batchrun.model.entries.entry import Entry
-    from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch, EndedRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

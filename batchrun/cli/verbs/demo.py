@@ -8,17 +8,15 @@ import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import batchrun
 from batchrun.cli.command import group, made, verb
+from batchrun.cli.exits import Exit
 from batchrun.cli.launching.options import LaunchOptions
 from batchrun.cli.options import Output
 from batchrun.cli.speak import say
 from batchrun.cli.verbs.run import job, run
-
-if TYPE_CHECKING:
-    from batchrun.cli.exits import Exit
 
 #: Nothing of the user's configuration is used, so that the demo is the same everywhere.
 _ENVIRONMENT: Final = {

@@ -15,12 +15,12 @@ from batchrun.cli.options import LANES, NO_ACCOUNT, READ_RATE, TIMEOUT, Output
 from batchrun.cli.signals import interruptible, run_async
 from batchrun.cli.speak import complain, counted, emit, printable, say
 from batchrun.model.lanes import Lane
+from batchrun.model.paces.rates import Rate
 from batchrun.model.texts.foreign import masked
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
     from batchrun.api.lanes_now import LaneNow
-    from batchrun.model.paces.rates import Rate
 
 #: What botocore calls where credentials come from, in words.
 _KINDS: Final = {

@@ -28,6 +28,7 @@ from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, counted, emit, printable, say
 from batchrun.clock import SystemClock
 from batchrun.errors import LeaseHeldError, LedgerError, UsageError
+from batchrun.model.paces.rates import Rate
 from batchrun.model.planning.limits import Changed
 from batchrun.report.json_names import with_old_names
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from batchrun.ledger.copying import Copied, Side
     from batchrun.ledger.store import Store
     from batchrun.ledger.verify import Finding, Verification
-    from batchrun.model.paces.rates import Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

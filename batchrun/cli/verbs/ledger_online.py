@@ -25,17 +25,17 @@ from batchrun.clock import SystemClock
 from batchrun.engine.upkeep.comparing import Divergence, compare
 from batchrun.engine.upkeep.rebuild import Doubtful, Rebuilder, Rebuilt, RunSearch
 from batchrun.errors import UsageError
+from batchrun.manifest import Source
 from batchrun.model.entries.recovery import Match
 from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import default_name
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.stored import Batch
 from batchrun.report.chosen import shortened
 
 if TYPE_CHECKING:
     from batchrun.cli.calling import Calling
-    from batchrun.manifest import Source
-    from batchrun.model.planning.limits import Changed
-    from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch
 
 #: Calls of one kind that a rebuild has in flight at once.
 _AT_ONCE: Final = 32

@@ -24,10 +24,10 @@ from batchrun.clock import Clock, SystemClock
 from batchrun.errors import CallError, NotFoundError, ServiceUnusableError, UsageError
 from batchrun.model.entries.states import Outlook, State, outlook
 from batchrun.model.tasks import LOG_GROUP
+from batchrun.ports.batch import StoredBatch
 
 if TYPE_CHECKING:
     from batchrun.api.row_logs import RowRun, Stream
-    from batchrun.ports.batch import StoredBatch
     from batchrun.ports.service import HealthOmics
     from batchrun.service.run_logs import LogLine, RunLogs
 

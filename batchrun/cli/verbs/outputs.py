@@ -30,9 +30,12 @@ from batchrun.cli.options import (
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, ForTerminal, complain, counted, emit, is_terminal, say
 from batchrun.errors import UsageError
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.made import Made, NamedFiles, leaves, read_name
+from batchrun.model.spec import Json
 from batchrun.model.texts.places import is_in_s3
+from batchrun.ports.stored import Batch
 from batchrun.report.columns import ResultsRow, text_of
 from batchrun.report.outputs import Kind, OutputFile
 from batchrun.report.results import CsvSink
@@ -40,9 +43,6 @@ from batchrun.report.results import CsvSink
 if TYPE_CHECKING:
     from batchrun.api.opening import Opening
     from batchrun.api.row_outputs import RowOutputs
-    from batchrun.model.entries.entry import Entry
-    from batchrun.model.spec import Json
-    from batchrun.ports.stored import Batch
 
 _KIND: Final = Kind(what="outputs", endings=(".csv",))
 #: Reasons that are shown.

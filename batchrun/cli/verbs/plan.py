@@ -44,8 +44,10 @@ from batchrun.clock import SystemClock
 from batchrun.errors import ServiceError, UsageError
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import Lane, lanes_of
+from batchrun.model.paces.quotas import Quotas
 from batchrun.model.paces.rates import UNLIMITED, Rate
 from batchrun.model.planning.limits import Limits
+from batchrun.model.spec import Spec
 from batchrun.model.submissions.grouping import Engine
 from batchrun.ports.stored import Batch, Sync
 from batchrun.report.bill import AlikeRows
@@ -54,8 +56,6 @@ from batchrun.report.overview import WithService, with_service
 if TYPE_CHECKING:
     from batchrun.api.opening import Opening
     from batchrun.manifest import Manifest
-    from batchrun.model.paces.quotas import Quotas
-    from batchrun.model.spec import Spec
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
 

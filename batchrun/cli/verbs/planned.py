@@ -21,6 +21,7 @@ from batchrun.model.entries.states import State
 from batchrun.model.lanes import Lane, lanes_of, least_seconds
 from batchrun.model.paces.quotas import USUAL, Quotas, storage_types
 from batchrun.model.paces.rates import FIXED_RATES, USUAL_RATES, Rate
+from batchrun.model.spec import Spec
 from batchrun.model.submissions.grouping import Engine, Ways, ways
 from batchrun.ports.stored import Counts, Sync
 from batchrun.report.overview import WithService
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from batchrun.manifest import Manifest
     from batchrun.model.entries.contents import Difference
     from batchrun.model.planning.limits import Limits
-    from batchrun.model.spec import Spec
     from batchrun.report.bill import Left
 
 #: Different choices, and lanes, that are shown.

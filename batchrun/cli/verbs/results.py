@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -21,16 +21,14 @@ from batchrun.cli.options import BATCH, FORCE, LEDGER, SAFE_CSV, WRITTEN, Accoun
 from batchrun.cli.speak import STDOUT, complain, counted, is_terminal, poured, say
 from batchrun.cli.values import OutputPath
 from batchrun.errors import ResultsError, UsageError
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.objects import ObjectStore
+from batchrun.ports.stored import Batch, Outcome
 from batchrun.report import results as report
 from batchrun.report.chosen import begun_again, check, outcomes_of
 from batchrun.report.columns import WHOLE, View, read_columns, read_condition
 from batchrun.report.delivering import Destination, delivered, output_at
 from batchrun.report.outputs import RESULTS, Inputs, is_device, listed
-
-if TYPE_CHECKING:
-    from batchrun.ports.ledger import Ledger
-    from batchrun.ports.objects import ObjectStore
-    from batchrun.ports.stored import Batch, Outcome
 
 _FORMATS: Final = (*(one.value for one in report.ResultsFormat), PARQUET)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from batchrun.api.objects import ObjectsOnce
+from batchrun.api.opening import Opening
 from batchrun.api.retrying import FirstLook, Retriable, begin_anew, retriable
 from batchrun.cli.calling import Calling
 from batchrun.cli.choice import GoAhead, Rows, by_reason, how_to_look, tell_first_look, tell_groups
@@ -16,12 +16,9 @@ from batchrun.cli.naming import batch_to_change
 from batchrun.cli.options import BATCH, CONCURRENCY
 from batchrun.cli.speak import complain, counted, emit, say
 from batchrun.clock import SystemClock
+from batchrun.ports.stored import Batch
 from batchrun.report.chosen import Choice, shortened
 from batchrun.report.columns import failed_of
-
-if TYPE_CHECKING:
-    from batchrun.api.opening import Opening
-    from batchrun.ports.stored import Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchrun.api.objects import OneLogin
 from batchrun.cli.command import verb
+from batchrun.cli.exits import Exit
 from batchrun.cli.launching.options import LaunchOptions
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
@@ -14,7 +15,6 @@ from batchrun.model.submissions.grouping import Engine
 from batchrun.model.texts.queue_names import read_queue
 
 if TYPE_CHECKING:
-    from batchrun.cli.exits import Exit
     from batchrun.cli.launching.launch import Job
 
 

@@ -21,9 +21,9 @@ from batchrun.cli.speak import complain, printable, say
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.ledger.place import LedgerPlace
+from batchrun.ports.ledger import Ledger
 
 if TYPE_CHECKING:
-    from batchrun.ports.ledger import Ledger
     from batchrun.serve.access import Network, Rules, TrustedProxy
 
 _HOST, _PORT = "127.0.0.1", 8766

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.api.reading import open_ledger
@@ -18,16 +19,13 @@ from batchrun.model.entries.entry import Entry, start_run_request
 from batchrun.model.entries.reasons import advice
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import first_request
+from batchrun.model.submissions.submission import Submission
 from batchrun.model.tasks import LOG_GROUP, FailedTasks
+from batchrun.ports.stored import Outcome, PastAttempt
 from batchrun.report.columns import COLUMNS
 from batchrun.report.results import earlier_rows, row
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from batchrun.model.submissions.submission import Submission
-    from batchrun.ports.stored import Outcome, PastAttempt
-
     Told = Sequence[tuple[datetime, int, str, str]]
     Found = Mapping[int, FailedTasks]  # by attempt
     Submissions = Mapping[int, Submission]  # by attempt

@@ -7,7 +7,7 @@ import select
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, Final
 
 import anyio
 
@@ -22,11 +22,9 @@ from batchrun.cli.speak import can_draw, emit, say
 from batchrun.clock import Clock, SystemClock
 from batchrun.errors import UsageError
 from batchrun.model.entries.states import State
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.stored import Batch, Counts
 from batchrun.report.overview import Overview, numbers, overview
-
-if TYPE_CHECKING:
-    from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Batch, Counts
 
 Look = Callable[[], Awaitable[Overview]]
 

@@ -22,12 +22,12 @@ from batchrun.cli.signals import interruptible, run_async
 from batchrun.cli.speak import complain, say, seconds
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, CallError, InputError, ServiceUnusableError, UsageError
+from batchrun.model.lanes import Lane
 from batchrun.model.planning.announcing import OURS
 from batchrun.model.texts.queue_names import QueueName, read_queue
 from batchrun.service.target import Target, target_of
 
 if TYPE_CHECKING:
-    from batchrun.model.lanes import Lane
     from batchrun.service.login import Login
     from batchrun.service.wakes import SqsQueue
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 
+from batchrun.engine.in_lane import Common
 from batchrun.engine.lanes.commons import PaceKeeper
 from batchrun.engine.lanes.looker import Looker
 from batchrun.engine.lanes.submitter import StartRunSubmitter
@@ -21,6 +22,7 @@ from batchrun.engine.run_batches.follower import Follower
 from batchrun.engine.run_batches.together import BatchSubmitter
 from batchrun.engine.waits import Wait
 from batchrun.errors import CallError, OutcomeUnknownError
+from batchrun.model.entries.entry import Run
 from batchrun.model.planning.actions import (
     Cancel,
     Follow,
@@ -41,12 +43,10 @@ from batchrun.model.planning.stimuli import (
     SweepFailed,
     Swept,
 )
+from batchrun.ports.service import Submitter
 
 if TYPE_CHECKING:
-    from batchrun.engine.in_lane import Common
     from batchrun.engine.parts import LaneLink
-    from batchrun.model.entries.entry import Run
-    from batchrun.ports.service import Submitter
 
 LaneAction: TypeAlias = Submit | Replay | Settle | SubmitTogether | Follow | Look | Cancel | Sweep
 

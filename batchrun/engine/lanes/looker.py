@@ -17,6 +17,7 @@ from batchrun.engine.in_lane import Common, InLane
 from batchrun.engine.proof.absence import Absences
 from batchrun.engine.waits import Wait
 from batchrun.errors import AccessDeniedError, CallError, ConflictError, InvariantError, NotFoundError
+from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Event, Missed, Recalled, Seen
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Mode
@@ -26,7 +27,6 @@ from batchrun.points import Point
 
 if TYPE_CHECKING:
     from batchrun.engine.parts import LaneLink
-    from batchrun.model.entries.entry import Entry, Run
     from batchrun.model.planning.actions import Cancel, Look
 
 log = structlog.get_logger(__name__)

@@ -25,6 +25,7 @@ from batchrun.engine.recorder import Outcomes, Recorder
 from batchrun.engine.tasks import TaskFinder
 from batchrun.engine.waits import Wait
 from batchrun.errors import BatchrunError, CallError, InvariantError, ServiceUnusableError
+from batchrun.model.entries.entry import Run
 from batchrun.model.lanes import or_home
 from batchrun.model.planning.actions import (
     Action,
@@ -48,6 +49,7 @@ from batchrun.model.planning.actions import (
 )
 from batchrun.model.planning.limits import LaneLimits
 from batchrun.model.planning.planner import Planner
+from batchrun.model.planning.proofs import TakenOver
 from batchrun.model.planning.stimuli import (
     Acted,
     Drained,
@@ -68,8 +70,6 @@ if TYPE_CHECKING:
 
     from batchrun.clock import Clock
     from batchrun.engine.parts import LaneLink, LaunchParts, Observer
-    from batchrun.model.entries.entry import Run
-    from batchrun.model.planning.proofs import TakenOver
 
 #: Seconds for deleting messages at the end.
 _TIDYING: Final = 5.0

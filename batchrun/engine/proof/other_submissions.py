@@ -18,13 +18,13 @@ import anyio
 import structlog
 
 from batchrun.errors import AccessDeniedError, NotFoundError
+from batchrun.model.entries.entry import Sighting
 from batchrun.model.spec import TAG_BATCH, TAG_REQUEST_ID
 from batchrun.model.submissions.grouping import names_begin
 from batchrun.model.submissions.submission import BatchSeen, Stage, stage
 
 if TYPE_CHECKING:
     from batchrun.engine.parts import LaneLink, LaunchParts
-    from batchrun.model.entries.entry import Sighting
 
 #: Seconds for which an answer stands, once it is there: asking takes five calls, each at its turn, so whoever
 #: counted from their beginning would ask for every row anew where they are slow.

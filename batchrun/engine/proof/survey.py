@@ -11,20 +11,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from batchrun.engine.proof.absence import listed_by_name, look_at
 from batchrun.errors import NotFoundError, OutcomeUnknownError
+from batchrun.model.entries.entry import Entry, Sighting
 from batchrun.model.entries.states import State
 from batchrun.model.planning.listing import ENDLESS, Listed, is_same_run
 from batchrun.side_by_side import each_found
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchrun.engine.parts import LaneLink
     from batchrun.engine.recorder import Recorder
-    from batchrun.model.entries.entry import Entry, Sighting
     from batchrun.model.entries.recovery import Evidence
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.stored import Unproven

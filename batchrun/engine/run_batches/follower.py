@@ -38,9 +38,11 @@ from batchrun.errors import (
     NotFoundError,
     OutcomeUnknownError,
 )
+from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Accepted, Deferred, Doubted, Event, Withdrawn
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.stimuli import Followed
 from batchrun.model.planning.verdicts import (
     AMBIGUOUS,
     CANCELLED_WITH_ITS_BATCH,
@@ -68,9 +70,7 @@ from batchrun.side_by_side import in_groups
 
 if TYPE_CHECKING:
     from batchrun.engine.parts import LaneLink
-    from batchrun.model.entries.entry import Entry, Run
     from batchrun.model.planning.actions import Follow
-    from batchrun.model.planning.stimuli import Followed
 
 #: Seconds, beyond the lag of listings, after which a pass takes a call for over that may be under way.
 _A_CALL: Final = 900.0

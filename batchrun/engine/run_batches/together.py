@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -45,8 +46,6 @@ from batchrun.points import Point
 from batchrun.side_by_side import in_groups
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchrun.clock import Clock
     from batchrun.engine.parts import LaneLink
     from batchrun.engine.recorder import Outcomes

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.engine.in_lane import InLane
 from batchrun.engine.proof.absence import listed_by_name, look_at
 from batchrun.model.entries.entry import Entry, Sighting, run_name
 from batchrun.model.entries.events import Accepted, Event
+from batchrun.model.planning.listing import Listed
 from batchrun.model.planning.verdicts import held_for_rivals, nameless, search
-
-if TYPE_CHECKING:
-    from batchrun.model.planning.listing import Listed
 
 #: Names that are looked for one by one: more are looked for by one pass over all runs.
 _BY_NAME: Final = 50

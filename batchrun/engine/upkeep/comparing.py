@@ -16,13 +16,13 @@ from batchrun.engine.denied import not_permitted
 from batchrun.engine.proof.survey import UNSENT
 from batchrun.engine.reach import Looked, Reach, look_for
 from batchrun.errors import AccessDeniedError, NotFoundError
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.recovery import Evidence, Match
 from batchrun.model.entries.states import Outlook, State, outlook
 from batchrun.model.lanes import names_of
+from batchrun.model.planning.listing import Listed
 
 if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry
-    from batchrun.model.planning.listing import Listed
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.service import HealthOmics
 

@@ -16,6 +16,7 @@ import anyio
 from batchrun.engine.proof.absence import is_listed
 from batchrun.engine.reach import LISTED, Reach
 from batchrun.errors import CallError, NotFoundError, OutcomeUnknownError, ServiceUnusableError
+from batchrun.model.entries.entry import Run
 from batchrun.model.entries.events import Missed, Removed
 from batchrun.model.entries.states import Outlook, outlook
 from batchrun.model.planning.listing import Sought
@@ -23,7 +24,6 @@ from batchrun.model.planning.verdicts import ANSWERS, decided, is_there
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
-    from batchrun.model.entries.entry import Run
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import EndedRun
 

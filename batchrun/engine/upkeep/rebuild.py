@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -30,16 +31,14 @@ from batchrun.model.entries.states import HOLDS_SLOT
 from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import names_of
 from batchrun.model.planning.limits import Changed
+from batchrun.model.planning.listing import Listed
+from batchrun.model.spec import Spec
 from batchrun.ports.stored import Transition
 from batchrun.side_by_side import each_found, first_of
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-
     from batchrun.clock import Clock
     from batchrun.engine.reach import Reach
-    from batchrun.model.planning.listing import Listed
-    from batchrun.model.spec import Spec
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.service import HealthOmics
 

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 
@@ -23,9 +23,7 @@ from batchrun.ledger.postgres.errors import failed, is_conflict, is_outage
 from batchrun.ledger.postgres.outage import PATIENCE, Outage, Patience
 from batchrun.ledger.postgres.prepared import kept_by
 from batchrun.ledger.postgres.statements import queries
-
-if TYPE_CHECKING:
-    from batchrun.ledger.postgres.together import Kept
+from batchrun.ledger.postgres.together import Kept
 
 T = TypeVar("T")
 #: Seconds within which an answer comes, or the connection is cut.

@@ -9,12 +9,11 @@ from batchrun import points
 from batchrun.errors import LeaseHeldError
 from batchrun.ledger.postgres.roles import renew
 from batchrun.ledger.postgres.statements import queries
+from batchrun.ledger.statements import Migration
 from batchrun.points import Point
 
 if TYPE_CHECKING:
     import psycopg
-
-    from batchrun.ledger.statements import Migration
 
 
 def version(connection: psycopg.Connection[Any]) -> int:

@@ -14,7 +14,8 @@ import platform
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import AbstractContextManager
+from typing import Any, Final
 from weakref import WeakSet
 
 import psycopg
@@ -24,10 +25,6 @@ from batchrun.ledger.postgres.link import ANSWER_WITHIN, Link
 from batchrun.ledger.postgres.statements import migrations, queries
 from batchrun.ledger.postgres.together import WrittenBeforeError, at_once
 from batchrun.ledger.store import Row, Store, T, Tables, Value
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
 
 #: Statements of which there are very many at once, each of them one row of a temporary table.
 _COPIED: Final = frozenset({"add_spec", "add_work", "add_intent"})

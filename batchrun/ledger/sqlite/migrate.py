@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import apsw
 
@@ -13,13 +13,9 @@ from batchrun.ledger.rows import span_micros
 from batchrun.ledger.sqlite.process_lock import is_abandoned, is_taken, kernel, lock_path
 from batchrun.ledger.sqlite.statements import queries
 from batchrun.ledger.sqlite.transaction import reading, writing
+from batchrun.ledger.statements import Migration
 from batchrun.points import Point
 from batchrun.ports.stored import LONGEST_LEASE
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from batchrun.ledger.statements import Migration
 
 #: "brun": what tells our files from other programs' databases.
 APPLICATION_ID = 0x6272756E

@@ -13,7 +13,9 @@ import glob
 import itertools
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
 from weakref import WeakSet
 
 import apsw
@@ -26,10 +28,6 @@ from batchrun.ledger.sqlite.process_lock import ProcessLock, is_abandoned, kerne
 from batchrun.ledger.sqlite.statements import migrations, queries
 from batchrun.ledger.sqlite.transaction import reading, writing
 from batchrun.ledger.store import Row, Store, T, Tables, Value
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from pathlib import Path
 
 
 class SqliteStore(Store):

@@ -9,6 +9,7 @@ carrying it out and retries by themselves (``engine``).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from batchrun.ledger import leases
@@ -17,19 +18,17 @@ from batchrun.ledger.leases import check_open
 from batchrun.ledger.rows import entry_of, listed, micros
 from batchrun.ledger.verbs.record import record
 from batchrun.model.entries.duplicating import after_asking, can_duplicate
+from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Retried
 from batchrun.model.entries.states import ENDED, State
 from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.cancelling import Scope
 from batchrun.model.planning.verdicts import after_reappearing
 from batchrun.ports.stored import Transition
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchrun.ledger.store import Store
-    from batchrun.model.entries.entry import Entry, Run
     from batchrun.model.notices import Notice
-    from batchrun.model.planning.cancelling import Scope
 
 _RETRIED: Final = ENDED - {State.SUCCEEDED}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from batchrun.ledger import leases
@@ -16,16 +17,14 @@ from batchrun.ledger.keyed import Keyed, reads
 from batchrun.ledger.leases import why_closed
 from batchrun.ledger.rows import entry_of, lane_of, lanes_in, micros, past_attempt_of, time_of
 from batchrun.ledger.verbs.sync import compared
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.planning.cancelling import Cancellation, Scope
+from batchrun.model.spec import Spec
 from batchrun.ports.stored import Counts, LanePlace, Lease, Outcome, PastAttempt, Sync
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchrun.ledger.store import Store
-    from batchrun.model.entries.entry import Entry
-    from batchrun.model.spec import Spec
 
 _PAGE: Final = 1_000
 

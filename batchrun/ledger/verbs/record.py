@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 from batchrun import points
 from batchrun.errors import InvariantError
 from batchrun.ledger.rows import attempt_values, detail, listed, maybe_micros, micros, standing_values
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Doubted, Failed, Intended, kind
 from batchrun.model.entries.recovery import OTHER_CONTENT
 from batchrun.model.lanes import account_of
 from batchrun.model.tasks import may_be_asked
 from batchrun.points import Point
+from batchrun.ports.stored import Transition
 
 if TYPE_CHECKING:
     from batchrun.ledger.store import Store, Value
-    from batchrun.model.entries.entry import Entry
-    from batchrun.ports.stored import Transition
 
 
 @dataclass(slots=True)

@@ -22,10 +22,10 @@ from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import first_request, offers_of
 from batchrun.model.spec import digest
+from batchrun.ports.stored import PastAttempt
 
 if TYPE_CHECKING:
     from batchrun.ledger.store import Row
-    from batchrun.ports.stored import PastAttempt
 
 _KINDS: Final = {kind.__name__.lower(): kind for kind in KINDS}
 #: What a row says of an entry and a history does not.

@@ -11,20 +11,19 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from batchrun.ledger.keyed import Keyed, reads
 from batchrun.ledger.rows import entry_of, listed, micros, run_of, time_of
 from batchrun.ledger.verbs.usages import usage_of
+from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.states import State
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.stored import By, EndedRun, Failures, Glance, Latest, TaskFailures
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchrun.ledger.store import Row, Value
-    from batchrun.model.entries.entry import Entry, Run
 
 #: Comes after every other in the order of texts.
 _LAST_CHARACTER: Final = "\U0010ffff"

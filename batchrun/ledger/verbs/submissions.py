@@ -12,6 +12,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
 from batchrun import points
@@ -27,17 +28,15 @@ from batchrun.ledger.rows import (
     micros,
     time_of,
 )
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Intended
 from batchrun.model.submissions.grouping import Choice
 from batchrun.model.submissions.submission import OpenSubmission, Standing, Submission, Waiting
 from batchrun.points import Point
+from batchrun.ports.stored import Transition
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from batchrun.ledger.store import Row, Store, Value
-    from batchrun.model.entries.entry import Entry
-    from batchrun.ports.stored import Transition
 
 #: What an intent makes of its attempt.
 _ATTEMPT: Final = ("attempt", "request_id", "intended_at", "tagged", "lane", "may_take")

@@ -12,6 +12,7 @@ import contextlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from batchrun import points
@@ -24,14 +25,12 @@ from batchrun.model.entries.events import Revised
 from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import lanes_of
 from batchrun.model.planning.limits import Changed
+from batchrun.model.spec import Spec
 from batchrun.points import Point
 from batchrun.ports.stored import Sync, Transition
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchrun.ledger.store import Row, Store, Value
-    from batchrun.model.spec import Spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.lanes import first_request, lanes_of, offers_of, or_home, or_home_alone, request_in
+from batchrun.model.spec import Json
 
 if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.spec import Json
 
 
 def asks_otherwise(entry: Entry, content: str, home: str | None) -> bool:

@@ -20,6 +20,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from batchrun.model.entries.events import (
@@ -48,8 +49,6 @@ from batchrun.model.spec import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchrun.model.entries.entry import Entry, Run, Sighting
 
 #: Our own codes, in the history of what was made again.

@@ -25,6 +25,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.planning.actions import Follow, SubmitTogether
 from batchrun.model.planning.limits import Limits, Mode
@@ -33,7 +34,6 @@ from batchrun.model.submissions.grouping import INLINE
 from batchrun.model.submissions.submission import OpenSubmission, Stage, Standing, stage
 
 if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.cancelling import Cancelling
     from batchrun.model.planning.proving import Proving
     from batchrun.model.planning.queues import Queue, Queues

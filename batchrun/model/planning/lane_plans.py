@@ -15,6 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, assert_never
 
 from batchrun.errors import InvariantError
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import or_home
 from batchrun.model.planning.actions import Cancel, Follow, HoldBack, Look, Note, SubmitTogether, Sweep
@@ -38,13 +39,12 @@ from batchrun.model.planning.stimuli import (
 )
 from batchrun.model.planning.verdicts import QUOTA_FULL
 from batchrun.model.planning.watch import Watch
+from batchrun.model.submissions.submission import Submission
 
 if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.cancelling import Cancelling
     from batchrun.model.planning.proving import Proving
     from batchrun.model.planning.queues import Queues
-    from batchrun.model.submissions.submission import Submission
 
 
 class LanePlan:

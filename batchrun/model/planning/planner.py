@@ -22,9 +22,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.errors import InvariantError
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import HOLDS_SLOT, State
 from batchrun.model.planning.actions import Action, Cancel, Conclude, HoldBack, Look, Note, Submit
 from batchrun.model.planning.cancelling import Cancelling
@@ -54,9 +55,6 @@ from batchrun.model.planning.stimuli import (
     Told,
     Withdrew,
 )
-
-if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry
 
 _ONE_LANE: Final = (LaneLimits(),)
 

@@ -11,15 +11,12 @@ Belongs here: that. Does not: how long a proof holds (``proofs``), looking (``en
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import Final
 
+from batchrun.model.entries.entry import Entry
 from batchrun.model.planning.actions import Survey
 from batchrun.model.planning.limits import Limits, Mode
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from batchrun.model.entries.entry import Entry
 
 #: Entries looked for by name at a time in the same lanes, while a survey is to prove the rest.
 _AT_ONCE: Final = 4

@@ -14,17 +14,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from batchrun.model.entries.entry import Entry
 from batchrun.model.lanes import or_home_alone
 from batchrun.model.planning.actions import ReadChoices, ReadDue
 from batchrun.model.planning.reading import DueReads
 from batchrun.model.submissions.grouping import Choice, Engine, goes_together, shape_of
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-
-    from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.limits import Limits
     from batchrun.model.planning.stimuli import DueRead, Moment
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.planning.actions import HoldBack, Submit
 from batchrun.model.planning.actions import Sending as SendingAction
@@ -27,7 +28,6 @@ from batchrun.model.planning.limits import LaneLimits, Limits, Mode
 from batchrun.model.planning.verdicts import HELD, QUOTA_FULL, SYSTEMIC, Silences
 
 if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.proving import Proving
     from batchrun.model.planning.queues import Queue, Queues
     from batchrun.model.planning.stimuli import Acted, Moment

@@ -26,9 +26,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import InvariantError
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Progressed
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.actions import Look, Sweep
 from batchrun.model.planning.announcing import Announcements
@@ -37,10 +40,6 @@ from batchrun.model.planning.sweeps import InRunBatches, Sweeps, Way
 from batchrun.model.planning.verdicts import Silences
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from batchrun.model.entries.entry import Entry
-    from batchrun.model.entries.events import Progressed
     from batchrun.model.entries.policies import WatchPolicy
     from batchrun.model.planning.stimuli import RatesLearned, RunsAnnounced, SweepFailed, Swept
 

@@ -8,7 +8,7 @@ asking, and seeing that it stays the same. Does not: whether it is a batch's acc
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import anyio
@@ -17,11 +17,9 @@ import structlog
 from batchrun.errors import CredentialsError
 from batchrun.model.lanes import account_of
 from batchrun.model.texts.foreign import is_loopback, masked
+from batchrun.service.login import Login
 from batchrun.service.session import identity_client, own_endpoint
 from batchrun.service.wire import table
-
-if TYPE_CHECKING:
-    from batchrun.service.login import Login
 
 #: Seconds after which we do without an answer.
 _PATIENCE: Final = 3.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,8 +23,6 @@ from batchrun.service.login import Login
 from batchrun.service.session import omics_client
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
     from types_aiobotocore_omics import OmicsClient
 
     from batchrun.clock import Clock

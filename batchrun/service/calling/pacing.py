@@ -16,6 +16,7 @@ import anyio
 import structlog
 
 from batchrun.errors import CallError, OutcomeUnknownError, ThrottledError
+from batchrun.model.paces.handing_on import Learned
 from batchrun.model.paces.pace import Pace
 from batchrun.model.paces.rates import FIXED_RATES, USUAL_RATE, USUAL_RATES, Rate
 from batchrun.ports.stored import Commons
@@ -23,7 +24,6 @@ from batchrun.service.calling.shared_turns import SharedTurns, TurnTimes
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
-    from batchrun.model.paces.handing_on import Learned
     from batchrun.ports.service import SharedPaces
 
 #: What is worth asking the ledger for: the limits of the others are wide, and their calls follow the starts.

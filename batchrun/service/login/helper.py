@@ -21,15 +21,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final
 
 import anyio
 import structlog
 
+from batchrun.service.login.limits import TimeLeft
 from batchrun.service.login.terminal import lent, terminal
-
-if TYPE_CHECKING:
-    from batchrun.service.login.limits import TimeLeft
 
 #: Bytes of either output that are kept; credentials take some hundreds.
 _LARGEST: Final = 65_536

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import MutableMapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -23,8 +24,6 @@ from batchrun.service.login.limits import Limits
 from batchrun.service.login.words import cure, explained, unusable
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchrun.service.target import Target
 
 _USUAL: Final = Limits()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import configparser
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
@@ -20,9 +20,7 @@ from batchrun.errors import LoginSettingError, ServiceUnusableError, UsageError
 from batchrun.model.texts.foreign import masked, shortened
 from batchrun.service.login.chain import CodeWantedError
 from batchrun.service.login.helper import HelperError
-
-if TYPE_CHECKING:
-    from batchrun.service.login.origin import Origin
+from batchrun.service.login.origin import Origin
 
 #: Characters of a foreign message.
 _TOLD: Final = 240

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 from botocore import exceptions as boto
 
@@ -27,10 +27,8 @@ from batchrun.model.texts.foreign import shortened
 from batchrun.model.texts.places import split_uri
 from batchrun.service.calling.waited import Waited
 from batchrun.service.classify import classify
+from batchrun.service.login import Login
 from batchrun.service.session import s3_client
-
-if TYPE_CHECKING:
-    from batchrun.service.login import Login
 
 T = TypeVar("T")
 _OPERATION: Final = "GetObject"

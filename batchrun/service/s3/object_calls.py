@@ -26,6 +26,7 @@ from batchrun.service.calling.pacing import Turns
 from batchrun.service.calling.paging import NextPages
 from batchrun.service.calling.waited import Waited
 from batchrun.service.classify import classify, unparsable
+from batchrun.service.login import Login
 from batchrun.service.session import s3_client
 from batchrun.service.wire import needed, table
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     import random
 
     from batchrun.clock import Clock
-    from batchrun.service.login import Login
 
 
 _PAGE: Final = 1000

@@ -29,13 +29,13 @@ from batchrun.ports.objects import OwnSheet, SheetWriter
 from batchrun.ports.run_batches import SettingsStore
 from batchrun.service.calling.one_try import in_time
 from batchrun.service.classify import classify
+from batchrun.service.login import Login
 from batchrun.service.s3.putting import look, put
 from batchrun.service.session import s3_client
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.service.calling.outage import Patience
-    from batchrun.service.login import Login
 
 #: Seconds between two tries, beyond those that the client makes by itself.
 _TRY_EVERY: Final = 5.0

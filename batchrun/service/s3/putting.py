@@ -10,7 +10,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import IO, Any, Final
 
 import anyio
 from botocore import exceptions as boto
@@ -29,12 +30,8 @@ from batchrun.ports.objects import ObjectStore
 from batchrun.service.calling.one_try import in_time
 from batchrun.service.calling.waited import Waited
 from batchrun.service.classify import classify
+from batchrun.service.login import Login
 from batchrun.service.session import s3_client
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from batchrun.service.login import Login
 
 _PUT: Final = "PutObject"
 _HEAD: Final = "HeadObject"

@@ -12,18 +12,16 @@ import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from batchrun.errors import AccessDeniedError, CallError, CredentialsError, ServiceUnusableError
 from batchrun.model.texts.places import split_uri
 from batchrun.service.calling.paging import NextPages
 from batchrun.service.calling.waited import Waited
+from batchrun.service.login import Login
 from batchrun.service.s3.fetching import copied
 from batchrun.service.s3.object_calls import page_of
 from batchrun.service.session import s3_client
-
-if TYPE_CHECKING:
-    from batchrun.service.login import Login
 
 #: Where the summary is, below the run's place: as observed, and as another page of the guide has it.
 _SUMMARIES: Final = ("logs/outputs.json", "logs/output.json")

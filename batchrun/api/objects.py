@@ -32,11 +32,7 @@ class OneLogin:
     """A login that is made when it is first used."""
 
     def __init__(
-        self,
-        target: Target,
-        *,
-        before: Callable[[], None] | None = None,
-        besides: OneLogin | None = None,
+        self, target: Target, *, before: Callable[[], None] | None = None, besides: OneLogin | None = None
     ) -> None:
         """Take whose it is, what is to be done *before* the first call, and what it shares logins with."""
         self.target = target

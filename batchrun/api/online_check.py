@@ -293,11 +293,7 @@ def _failure(failed: Mapping[str, InputError | ServiceError]) -> UsageError | Se
 
 
 async def inputs_in_lanes(
-    opened: Opening,
-    manifest: Manifest,
-    places: RowPlaces,
-    answers: Answers,
-    means: Callable[..., Means],
+    opened: Opening, manifest: Manifest, places: RowPlaces, answers: Answers, means: Callable[..., Means]
 ) -> None:
     """Look for the inputs of each lane's rows with its own login; only of lanes that have answered."""
     for lane in manifest.lanes:

@@ -58,12 +58,7 @@ class FirstLook:
 
 
 async def first_look(
-    opened: Opening,
-    batch: Batch,
-    entries: Sequence[Entry],
-    *,
-    at: datetime,
-    how: How = _USUALLY,
+    opened: Opening, batch: Batch, entries: Sequence[Entry], *, at: datetime, how: How = _USUALLY
 ) -> FirstLook:
     """Look for the runs of those of *entries* that are DELETED; without any of these nothing is called."""
     deleted = [entry for entry in entries if entry.state is State.DELETED]

@@ -243,11 +243,7 @@ class Session(Opening):
 
     @asynccontextmanager
     async def cancelling(
-        self,
-        batch: str,
-        *,
-        limits: Limits = _ANY_LIMITS,
-        lease: float = 30.0,
+        self, batch: str, *, limits: Limits = _ANY_LIMITS, lease: float = 30.0
     ) -> AsyncIterator[Launch]:
         """
         Hold a batch to cancel what was asked to be cancelled; nothing is submitted, nothing else watched.

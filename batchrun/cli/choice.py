@@ -129,11 +129,7 @@ async def by_reason(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Map
 
 def _listed(path: str, in_s3: ObjectsOnce) -> list[str]:
     try:
-        with (
-            interruptible(),
-            in_s3,
-            opened(path, Beyond(objects=in_s3)) as stream,
-        ):
+        with interruptible(), in_s3, opened(path, Beyond(objects=in_s3)) as stream:
             texts = [line.strip() for line in lines(stream, name_of(path), cure=IN_UTF8)]
     except ManifestError as error:
         raise UsageError(f"--ids-from cannot be read: {error}") from error

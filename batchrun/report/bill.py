@@ -209,11 +209,7 @@ def _charged(run: EndedRun, prices: PriceLists, dynamic_gib: Decimal | None) -> 
 
 
 def left(
-    rows: AlikeRows,
-    number: int,
-    usages: Sequence[Usage],
-    prices: PriceLists,
-    dynamic_gib: Decimal | None,
+    rows: AlikeRows, number: int, usages: Sequence[Usage], prices: PriceLists, dynamic_gib: Decimal | None
 ) -> Left:
     """Say what such *rows* cost if each does what a run costs that used as much as one of *usages*."""
     own = prices.of(rows.region)

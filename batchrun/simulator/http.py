@@ -45,11 +45,7 @@ _RESET = struct.pack("ii", 1, 0)
 
 @asynccontextmanager
 async def serve(
-    settings: Settings | None = None,
-    *,
-    clock: Clock | None = None,
-    host: str = "127.0.0.1",
-    port: int = 0,
+    settings: Settings | None = None, *, clock: Clock | None = None, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[Simulator]:
     """
     Serve a simulated account while the context lasts.
@@ -78,11 +74,7 @@ class Served:
 
 @asynccontextmanager
 async def serve_lanes(
-    lanes: Sequence[SimulatedLane],
-    *,
-    clock: Clock | None = None,
-    host: str = "127.0.0.1",
-    port: int = 0,
+    lanes: Sequence[SimulatedLane], *, clock: Clock | None = None, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[Served]:
     """
     Serve several accounts and Regions while the context lasts.

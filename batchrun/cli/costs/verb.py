@@ -159,10 +159,7 @@ def _output(options: Options) -> OutputFile | None:
 
 
 def _write(bill: Bill, output: OutputFile | None, *, is_lines: bool, is_safe: bool) -> None:
-    with (
-        drafted(output) as draft,
-        draft.open("w", encoding="utf-8", newline="") as file,
-    ):
+    with drafted(output) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         if is_lines:
             sink: CsvSink | JsonLinesSink = JsonLinesSink(file, JSON_COLUMNS, attempts=False)
         else:

@@ -119,11 +119,7 @@ async def launched(job: Job, manifest: Manifest, stopping: Stopping) -> Exit:
     clock = SystemClock()
     around = prepared(job, manifest.batch, Inputs(ledger=job.options.ledger, read=manifest.read), clock)
     await look(around.results, around.store)
-    async with (
-        failure_told(job, around),
-        session(job, clock) as work,
-        launching(job, work, manifest) as held,
-    ):
+    async with failure_told(job, around), session(job, clock) as work, launching(job, work, manifest) as held:
         stopping.launches = [held]
         hear(stopping)
         return await conduct(job, held, around, clock)

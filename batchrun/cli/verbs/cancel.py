@@ -17,13 +17,7 @@ from batchrun.cli.command import flag, group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.launching.results_file import results_output, write_results
 from batchrun.cli.naming import batch_to_change
-from batchrun.cli.options import (
-    BATCH,
-    CONCURRENCY,
-    LISTING_LAG,
-    RESULTS,
-    Output,
-)
+from batchrun.cli.options import BATCH, CONCURRENCY, LISTING_LAG, RESULTS, Output
 from batchrun.cli.signals import Stopping, heard
 from batchrun.cli.speak import complain, counted, emit, printable, say
 from batchrun.clock import SystemClock

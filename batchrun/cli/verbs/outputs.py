@@ -20,13 +20,7 @@ from batchrun.cli.choice import Rows
 from batchrun.cli.command import flag, group, option, texts, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_read
-from batchrun.cli.options import (
-    BATCH,
-    CONCURRENCY,
-    FORCE,
-    SAFE_CSV,
-    WRITTEN,
-)
+from batchrun.cli.options import BATCH, CONCURRENCY, FORCE, SAFE_CSV, WRITTEN
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, ForTerminal, complain, counted, emit, is_terminal, say
 from batchrun.errors import UsageError

@@ -19,13 +19,7 @@ from batchrun.engine.denied import not_permitted, not_provable
 from batchrun.engine.in_lane import Common, InLane
 from batchrun.engine.proof.survey import UNSENT
 from batchrun.engine.waits import Wait
-from batchrun.errors import (
-    AccessDeniedError,
-    CallError,
-    ConflictError,
-    NotFoundError,
-    RefusedError,
-)
+from batchrun.errors import AccessDeniedError, CallError, ConflictError, NotFoundError, RefusedError
 from batchrun.model.entries.duplicating import is_duplicate, replaced, source_of, unknown
 from batchrun.model.entries.entry import Entry, sent_to, start_run_request
 from batchrun.model.entries.events import Accepted, Deferred, Doubted, Event, Intended

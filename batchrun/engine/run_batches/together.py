@@ -21,13 +21,7 @@ from batchrun.engine.denied import not_permitted
 from batchrun.engine.in_lane import Common, InLane
 from batchrun.engine.proof.survey import UNSENT
 from batchrun.engine.waits import Wait
-from batchrun.errors import (
-    AccessDeniedError,
-    CallError,
-    ConflictError,
-    CredentialsError,
-    OutcomeUnknownError,
-)
+from batchrun.errors import AccessDeniedError, CallError, ConflictError, CredentialsError, OutcomeUnknownError
 from batchrun.model.entries.entry import Entry, sent_to
 from batchrun.model.entries.events import Intended
 from batchrun.model.entries.transitions import apply

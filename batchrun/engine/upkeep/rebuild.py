@@ -112,13 +112,7 @@ class Rebuilder:
     """Makes one batch's entries again; call :meth:`run` once."""
 
     def __init__(
-        self,
-        *,
-        reach: Reach,
-        held: HeldBatch,
-        ttl: timedelta,
-        search: RunSearch,
-        clock: Clock,
+        self, *, reach: Reach, held: HeldBatch, ttl: timedelta, search: RunSearch, clock: Clock
     ) -> None:
         self._held = held
         self._reach = reach

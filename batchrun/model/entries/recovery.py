@@ -38,15 +38,7 @@ from batchrun.model.entries.events import (
 from batchrun.model.entries.requests import Asked, Requests, in_lanes
 from batchrun.model.entries.states import ENDED
 from batchrun.model.lanes import or_home
-from batchrun.model.spec import (
-    TAG_ATTEMPT,
-    TAG_BATCH,
-    TAG_ID,
-    TAG_REQUEST_ID,
-    Json,
-    asked_parameters,
-    digest,
-)
+from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json, asked_parameters, digest
 
 if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry, Run, Sighting

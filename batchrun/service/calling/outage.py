@@ -109,13 +109,7 @@ class OutageWatch:
 class CredentialsWatch:
     """Gets a client with fresh credentials when the service stops taking the old ones."""
 
-    def __init__(
-        self,
-        target: Target,
-        patience: Patience,
-        clock: Clock,
-        login: Login | None = None,
-    ) -> None:
+    def __init__(self, target: Target, patience: Patience, clock: Clock, login: Login | None = None) -> None:
         self.login = login or Login(target)  #: in force
         self._tried = self.login  #: the last, whether it worked or not
         self._patience = patience

@@ -115,7 +115,7 @@ class ManifestOptions:
     encoding: str | None = option(
         "--encoding",
         metavar="NAME",
-        help="The table's encoding, such as latin-1.  [default: utf-8, or utf-16 by its byte order mark]",
+        help="The table's encoding, such as cp1252.  [default: utf-8, or utf-16 by its byte order mark]",
     )
     worksheet: str | None = option(
         "--worksheet",

@@ -153,7 +153,7 @@ def _check_growth(given: int, taken: int, place: Place) -> None:
 _TEXT_PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 8 * 1024 * 1024
 IN_UTF8: Final = "save the file in UTF-8"
-_IN_ANOTHER: Final = f"{IN_UTF8}, or say what it is in, such as --encoding latin-1"
+_IN_ANOTHER: Final = f"{IN_UTF8}, or say what it is in, such as --encoding cp1252"
 #: Characters of UTF-16 without its mark that are looked at.
 _LOOK: Final = 32
 #: Control characters that no manifest holds as they are; JSON and YAML can still escape them.

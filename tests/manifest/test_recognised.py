@@ -352,7 +352,17 @@ def test_a_title_above_the_header_is_told_with_where_the_header_is(problems_of, 
     )
 
 
-@pytest.mark.parametrize("cell", ["x/a_1.fq.gz;x/a_2.fq.gz", '"one, two, three"'])
+@pytest.mark.parametrize("fill", ["", ";", ";;"])
+def test_a_title_may_be_called_like_a_column(problems_of, fill: str):
+    (problem,) = problems_of(
+        f"probenliste{fill}\nprobe;datei;typ\nA;s3://b/a.bam;T\nB;s3://b/b.bam;N\n", ".csv"
+    )
+    assert problem.message.endswith("seem to be in line 2: probe, datei, typ")
+
+
+@pytest.mark.parametrize(
+    "cell", ["x/a_1.fq.gz;x/a_2.fq.gz", "a.bam;b.bam;c.bam\nS3.bam;S4.bam;S5.bam", '"one, two, three"']
+)
 def test_one_column_is_no_title(problems_of, cell: str):
     (problem,) = problems_of(f"fastq_ftp\n{cell}\n", ".csv")
     assert "a sheet of 1 column" in problem.message
@@ -363,6 +373,7 @@ def test_one_column_is_no_title(problems_of, cell: str):
     [
         "id\na\nb,2\n",
         "id\nb,2\nc,3\n",
+        "sample\na_1,b_2\nc_3,d_4\n",
         "workflowId\n1234567,x\n1234567,y\n",
         "parameters.reads\ns3://b/x,1\ns3://b/y,2\n",
         "Sample ID\nS1,x\nS2,y\n",

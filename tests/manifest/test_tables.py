@@ -149,7 +149,7 @@ def test_a_large_file_in_another_encoding_is_read_whole():
             UMLAUTS.encode("latin-1"),
             TableOptions(),
             "byte 0xf6 at byte 30 is not UTF-8",
-            "--encoding latin-1",
+            "--encoding cp1252",
         ),
         (
             UMLAUTS.encode(),

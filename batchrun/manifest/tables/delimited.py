@@ -37,6 +37,8 @@ _COLUMN: Final = re.compile(
 )
 #: Parts of one text from which on they are cells: a list of two files is one.
 _DIVIDED: Final = 3
+#: What names of files have, and those of columns hardly.
+_OF_FILES: Final = frozenset("./\\:")
 #: Lines of remarks before a header that are reported as such.
 _MOST_REMARKS: Final = 200
 #: The line that Excel takes, and some write, before the header.
@@ -179,8 +181,7 @@ def shaped(
     if len(header) == 1 and not asked.header:
         is_found = delimiter is not None and asked.delimiter is None
         marks = {*_KNOWN} - {delimiter} if is_found else ()
-        if not _COLUMN.fullmatch(header[0].strip()):
-            rows = _refuse_title(rows, line, source, marks)
+        rows = _refuse_title(rows, line, source, marks, may_be_name=_is_name(header[0]))
     if len(header) > limits.COLUMNS:
         place = Place(source=source, line=line)
         raise unreadable(place, f"there are {len(header)} columns", f"use at most {limits.COLUMNS}")
@@ -189,20 +190,24 @@ def shaped(
 
 
 def _refuse_title(
-    rows: Iterator[TableRow], line: int, source: str, marks: Collection[str]
+    rows: Iterator[TableRow], line: int, source: str, marks: Collection[str], *, may_be_name: bool
 ) -> Iterator[TableRow]:
     """
     Return the rows below one lonely cell, where that is a header; *marks* may stand between cells too.
+
+    What *may_be_name* is a title only above what are names, other than in the row below these.
 
     Raises:
         ManifestError: It is a title: rows of several cells follow, the first of which has the names.
     """
     ahead = list(itertools.islice(rows, _TITLES))
-    widths = [_width(row, marks) for row in ahead]
+    parts = [_parts(row, marks) for row in ahead]
+    widths = list(map(len, parts))
     at = widths.index(max(widths)) if widths else 0
     # Without a row below it, it is one to which a cell was added, or a text that was not quoted.
-    if max(widths[at + 1 : at + 2], default=0) > 1:
-        names = printable(", ".join(_texts(ahead[at])), 100)
+    is_above = max(widths[at + 1 : at + 2], default=0) > 1
+    if is_above and (not may_be_name or (_are_names(parts[at]) and not _are_names(parts[at + 1]))):
+        names = printable(", ".join(parts[at]), 100)
         message = (
             "this is a title, and no header; "
             f"the names of columns seem to be in line {ahead[at].line}: {names}"
@@ -211,15 +216,25 @@ def _refuse_title(
     return itertools.chain(ahead, rows)
 
 
+def _is_name(text: str) -> bool:
+    return _COLUMN.fullmatch(text.strip()) is not None
+
+
+def _are_names(texts: list[str]) -> bool:
+    """Report whether texts may be a line of names, and no files."""
+    return all(_is_name(text) and _OF_FILES.isdisjoint(text) for text in texts)
+
+
 def _texts(row: TableRow) -> list[str]:
     return [cell for cell in row.cells if cell.strip()]
 
 
-def _width(row: TableRow, marks: Collection[str]) -> int:
-    """Count a row's texts, or the parts of one alone that one of *marks* divides."""
+def _parts(row: TableRow, marks: Collection[str]) -> list[str]:
+    """Return a row's texts, or the parts of one alone that one of *marks* divides."""
     texts = _texts(row)
-    parts = 1 + max((texts[0].count(mark) for mark in marks), default=0)
-    return parts if len(texts) == 1 and parts >= _DIVIDED else len(texts)
+    mark = max(marks, key=texts[0].count, default=None)
+    parts = texts if mark is None else texts[0].split(mark)
+    return parts if len(texts) == 1 and len(parts) >= _DIVIDED else texts
 
 
 def _delimiter(meter: _Meter, usual: str, asked: TableOptions) -> str:

@@ -150,6 +150,8 @@ _DATE: Final = re.compile(
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]00:00:00(?:\.0+)?",
     re.IGNORECASE,
 )
+#: An id as pandas writes a column of numbers in which a cell is empty.
+_WHOLE: Final = re.compile(r"[0-9]+\.0")
 _REMARK: Final = "#"
 _CURE_OF_IDS: Final = "write what it was, and make the column text in the spreadsheet before it is entered"
 
@@ -182,6 +184,18 @@ def long_number(text: str) -> Doubt | None:
         return None
     says = "looks like a long number that a spreadsheet has cut short"
     return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=_CURE_OF_IDS)
+
+
+def no_id(text: str) -> Doubt | None:
+    """Doubt an id that a program has written for none, or for a whole number."""
+    if is_absent(text):
+        says = "says that there is none, and is the id of a run"
+        return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure="write the id, or remove the line")
+    if not _WHOLE.fullmatch(text):
+        return None
+    says = "looks like a whole number that a program has made a fraction of"
+    cure = "write what it was: with another id the row is another run"
+    return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=cure)
 
 
 def remark(text: str, company: Company) -> Doubt | None:
@@ -324,7 +338,7 @@ def _of_meaning(text: str, column: WatchedColumn, today: date) -> Iterator[Doubt
         if nothing := absent(text, column.company):
             yield nothing
     if column.is_id:
-        found = long_number(text) or made_a_date(text) or remark(text, column.company)
+        found = long_number(text) or made_a_date(text) or no_id(text) or remark(text, column.company)
         yield from [found] if found else []
     if column.name == engine.FIELD and (old := engine.retired(text, today)):
         yield old

@@ -278,6 +278,20 @@ def test_how_a_spreadsheet_is_told_of_a_text_is_no_part_of_it(warnings_of: Warni
         assert warnings_of(table(sound)) == ()
 
 
+@pytest.mark.parametrize("text", ["nan", "NA", "None", "-"])
+def test_a_word_for_no_value_is_hardly_an_id(warnings_of: WarningsOf, text: str):
+    (warning,) = warnings_of(f"id\nS1\n{text}\n")
+    assert (warning.kind, warning.line, warning.row) == ("not_available", 3, text)
+    assert warning.message == f"'{text}' says that there is none, and is the id of a run"
+
+
+def test_an_id_that_pandas_has_made_a_fraction_of_is_told(warnings_of: WarningsOf):
+    (warning,) = warnings_of("id\n1001.0\nS1\n")
+    assert (warning.kind, warning.line) == ("spreadsheet_id", 2)
+    assert warning.message == "'1001.0' looks like a whole number that a program has made a fraction of"
+    assert warnings_of("id\n1.0.2\nv1.0\n1.00\n") == ()
+
+
 def test_a_row_that_is_commented_out_is_told(warnings_of: WarningsOf):
     text = "id,parameters.r\n01,s3://lab/a.fq\n#02,s3://lab/b.fq\n"
     (warning,) = warnings_of(text)

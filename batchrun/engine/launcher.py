@@ -206,8 +206,8 @@ class Launcher:
 
     def _left_unheard(self) -> ServiceUnusableError | None:
         """Say of which runs nobody tells how they are, that the launch waits no longer."""
-        unheard = self._runner.unheard
-        return not_told(unheard) if unheard and self._limits.mode is Mode.WATCH else None
+        unheard, is_asked = self._runner.unheard, self._limits.mode in {Mode.WATCH, Mode.CANCEL}
+        return not_told(unheard) if unheard and is_asked else None
 
     def drain(self, stop: Stop = Stop.SIGNAL) -> None:
         """Start nothing more; end when what is in the air has been answered and recorded."""
@@ -300,10 +300,10 @@ class Launcher:
 
     def _as_late(self, error: BatchrunError) -> BatchrunError:
         """Return an error that names the runs of which nothing is told, and says if something was started."""
-        unheard = self._runner.unheard.items()
-        silent = {entry_id: one for entry_id, one in unheard if isinstance(one[1], OutcomeUnknownError)}
-        if isinstance(error, ServiceUnusableError) and silent:
-            return ServiceUnusableError(f"{error}; {in_vain(silent)}")
+        unheard = self._runner.unheard
+        is_silence = isinstance(error.__cause__, OutcomeUnknownError)  # else listings may have told of them
+        if isinstance(error, ServiceUnusableError) and is_silence and unheard:
+            return ServiceUnusableError(f"{error}; {in_vain(unheard)}")
         if isinstance(error, InputError) and self._has_started:
             return ServiceUnusableError(f"{error}; runs started meanwhile continue")
         return error

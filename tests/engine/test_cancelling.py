@@ -12,7 +12,7 @@ from batchrun.ledger import open_ledger
 from batchrun.model.entries.states import State
 from batchrun.model.planning.cancelling import Scope
 from batchrun.model.planning.limits import Mode
-from batchrun.simulator import FailFirst, parse_faults
+from batchrun.simulator import Durations, FailFirst, Span, parse_faults
 from tests.engine.launching import Bench, bench, reached, rows
 from tests.world import simulated, start
 
@@ -200,3 +200,26 @@ async def test_what_is_asked_for_beside_a_launch_that_only_cancels_is_carried_ou
         await it.launch(rows(3), mode=Mode.CANCEL)
         assert await states(it) == {(State.CANCELLED, True)}
         assert it.clock.monotonic() < 600
+
+
+@pytest.mark.parametrize("fault", ["AccessDeniedException", "ConflictException", "ValidationException"])
+async def test_a_run_that_cannot_be_cancelled_is_waited_for_to_its_end(tmp_path, fault):
+    """Seen: after 15 minutes the launch had nothing left to wait for, and ended as if all were over."""
+    async with bench(tmp_path, simulated(durations=Durations(running=Span(mean=2_000)))) as it:
+        it.simulator.script(*parse_faults(f"CancelRun:{fault}"))
+        async with anyio.create_task_group() as group:
+            group.start_soon(cancelled_after, it, 100)
+            _, launcher = await it.launch(rows(2))
+        assert +launcher.tally.by_state == {State.SUCCEEDED: 2}
+        await it.assert_agreement()
+
+
+async def test_a_run_of_which_nothing_is_told_is_named_by_who_was_to_cancel_it(tmp_path):
+    async with bench(tmp_path, SLOW) as it:
+        await it.launch(rows(2), mode=Mode.DETACH)
+        await cancel(it)
+        it.simulator.script(*parse_faults("GetRun:ConflictException@cohort-row-0001"))
+        with pytest.raises(ServiceUnusableError, match=r"row-0001.*nothing is told"):
+            await it.launch(rows(2), mode=Mode.CANCEL)
+        states = [entry.state for entry in (await it.entries()).values()]
+        assert states == [State.CANCELLED, State.ACTIVE]

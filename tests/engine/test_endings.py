@@ -13,6 +13,7 @@ from batchrun.ledger import open_ledger
 from batchrun.model.entries.retrying import RetryPolicy, RetryRule
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.sweeps import Way
 from batchrun.model.submissions.grouping import Engine
 from batchrun.simulator import Durations, FailFirst, Span, parse_faults
 from batchrun.simulator.wire import token_of
@@ -197,6 +198,32 @@ async def test_a_run_that_is_told_again_is_waited_for(tmp_path):
             stop, _ = await it.launch(rows(2))
         assert stop is Stop.FINISHED
         await it.assert_agreement()
+
+
+async def test_a_run_that_was_told_of_since_is_not_named_where_something_else_ends_the_launch(tmp_path):
+    hours = simulated(durations=Durations(running=Span(mean=5_000)))
+    async with bench(tmp_path, hours, rate=1 / 30) as it:
+        it.simulator.script(*parse_faults("GetRun:error_before@cohort-row-0000,ListRuns:error_before"))
+
+        async def change() -> None:
+            await anyio.sleep(100)
+            it.simulator.faults.replace(parse_faults("GetRun:error_before"))
+            await anyio.sleep(600)
+            it.simulator.faults.replace(parse_faults("StartRun:AccessDeniedException"))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(change)
+            with pytest.raises(ServiceUnusableError, match="omics:StartRun") as caught:
+                await it.launch(rows(40), way=Way.LIST, trusts_ledger=True)
+        assert "row-0000" not in str(caught.value)
+
+
+async def test_a_service_that_is_silent_is_told_with_the_runs_that_were_asked_for(tmp_path):
+    async with bench(tmp_path, simulated(time_scale=50.0)) as it:
+        await it.launch(rows(2), mode=Mode.DETACH)
+        it.simulator.script(*parse_faults("GetRun:hang_before,ListRuns:hang_before"))
+        with pytest.raises(ServiceUnusableError, match=r"no usable answer.*of the run of 2 rows, 'row-0000'"):
+            await it.launch(rows(2))
 
 
 async def test_a_service_that_starts_again_is_used_by_the_launch_that_waits_for_its_runs(tmp_path):

@@ -140,3 +140,13 @@ def test_a_listing_that_shows_it_tells_of_a_run_too():
     assert not any(isinstance(action, Look) for action in made.plan(now=1_500, room=0))
     made.swept(Swept(sweep=sweep, listed=shown(0), calls=1), now=1_500, at=at(1_500))
     assert made.is_waited_for
+
+
+def test_a_run_that_looks_tell_of_and_that_cannot_be_cancelled_is_waited_for():
+    made, now = watch(1), 0.0
+    while now < 2_000:
+        for action in made.plan(now=now, room=32):
+            if isinstance(action, Look):
+                made.looked(action.entry, now=now, failed=True, is_going=True, was_seen=True)
+        now = max(now + 0.01, made.wake_at(32) or now)
+    assert made.is_waited_for

@@ -39,9 +39,8 @@ class Looker(InLane):
         super().__init__(link, common)
         self._observer = common.observer
         self._denials = Denials()
-        self.unheard: dict[
-            str, tuple[Run, CallError]
-        ] = {}  #: runs that the last look told nothing of, by entry
+        #: Runs that the last look told nothing of, and why, by entry.
+        self.unheard: dict[str, tuple[Run, CallError]] = {}
         self._absences = Absences(link, self._limits, self._clock)
 
     async def look(self, action: Look | Cancel) -> Acted:
@@ -59,10 +58,10 @@ class Looker(InLane):
         try:
             await self._service.cancel_run(run.id)
         except (ConflictError, NotFoundError):  # it has ended by now, or is not to be cancelled yet
-            return Acted(action=action, entry=entry, is_answered=False)
+            return Acted(action=action, entry=entry, is_answered=False, was_seen=True)
         except CallError as error:
             self._cancel_failed(entry, error)
-            return Acted(action=action, entry=entry, is_answered=False)
+            return Acted(action=action, entry=entry, is_answered=False, was_seen=True)
         return Acted(
             action=action, entry=await self._outcomes.record(entry, Recalled(at=self._clock.utcnow()))
         )

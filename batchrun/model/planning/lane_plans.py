@@ -110,7 +110,7 @@ class LanePlan:
     def _looked(self, acted: Acted, action: Look | Cancel, now: float) -> None:
         entry, failed = acted.entry, not acted.is_answered
         is_going = entry.state is State.ACTIVE
-        self.watch.looked(entry, now=now, failed=failed, is_going=is_going)
+        self.watch.looked(entry, now=now, failed=failed, is_going=is_going, was_seen=acted.was_seen)
         if not is_going or entry.id not in self._cancelling:
             return
         if isinstance(action, Cancel) and not failed:

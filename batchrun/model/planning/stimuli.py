@@ -49,6 +49,7 @@ class Acted:
     action: EntryAction
     entry: Entry  #: as it is now, durable
     is_answered: bool = True  #: False: there was no usable answer, and it is to be tried again later
+    was_seen: bool = False  #: all the same a look told how its run is, which could not be cancelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,6 @@ class _Watched:
     listed_at: float | None = None  #: when the last sweep that showed it began
     is_in_air: bool = False
     is_wanted: bool = False  #: somebody waits for a look at this run
-    is_late: bool = False  #: looks have told nothing for long
 
     @property
     def is_alone(self) -> bool:
@@ -89,6 +88,7 @@ class Watch:
         self._listing_lag = listing_lag
         self._is_once = is_once  #: each run is looked at, or listed, once
         self._silences = Silences(patience)
+        self._late: set[str] = set()  #: ids of entries of whose runs nothing was told for long
         self._watched: dict[str, _Watched] = {}
         self._run_ids: Counter[str] = Counter()
         self._by_uuid: dict[str, str] = {}  #: ids of entries
@@ -186,8 +186,10 @@ class Watch:
             actions.append(Look(entry=one.entry))
         return actions
 
-    def looked(self, entry: Entry, *, now: float, failed: bool, is_going: bool) -> None:
-        """Take back what was looked at; it is watched on where it *is going*."""
+    def looked(
+        self, entry: Entry, *, now: float, failed: bool, is_going: bool, was_seen: bool = False
+    ) -> None:
+        """Take back what was looked at; it is watched on where it *is going*, sooner if that did not fail."""
         one = self._watched.get(entry.id)
         if one is None or not one.is_in_air:
             raise InvariantError(f"entry '{entry.id}' was looked at, and nobody asked for it")
@@ -201,10 +203,10 @@ class Watch:
             self._drop(one)
             return
         one.entry = entry
-        if failed:
-            one.is_late = self._silences.has_lasted(entry.id, now)
-        else:
+        if not failed or was_seen:
             self._heard(one)
+        elif self._silences.has_lasted(entry.id, now):
+            self._late.add(entry.id)
         one.asked_at = one.asked_at if failed else now
         one.tries += 1
         one.failures = one.failures + 1 if failed else 0
@@ -250,7 +252,7 @@ class Watch:
     @property
     def is_waited_for(self) -> bool:
         """Whether one of them is not late, or something is under way."""
-        return bool(self.in_air) or any(not one.is_late for one in self._watched.values())
+        return bool(self.in_air) or len(self._late) < len(self._watched)
 
     @property
     def ids(self) -> frozenset[str]:
@@ -355,7 +357,7 @@ class Watch:
         return self._watched[first[2]]
 
     def _heard(self, one: _Watched) -> None:
-        one.is_late = False
+        self._late.discard(one.entry.id)
         self._silences.answered(one.entry.id)
 
     def _drop(self, one: _Watched) -> None:

@@ -91,7 +91,7 @@ class OutageWatch:
                 f"no usable answer from {self._endpoint} for {now - self._since:.0f} s "
                 f"(last: {shortened(str(error))}); nothing is lost; check network, {self._where}, "
                 "then run the same command again"
-            )
+            ) from error
 
     def _say(self, error: CallError, now: float) -> None:
         """Once a minute, and not about what passes within seconds."""

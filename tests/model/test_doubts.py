@@ -55,6 +55,7 @@ def entries(count: int) -> list[Entry]:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 40])
+@pytest.mark.no_cover
 def test_a_launch_waits_for_what_is_in_doubt_as_long_as_it_has_patience(count):
     made = loaded(*entries(count), patience=900.0)
     assert 900 <= in_doubt(made, until=9_000) < 1_100

@@ -18,6 +18,8 @@ import pytest
 
 from tests.model.bucket import played
 
+pytestmark = pytest.mark.no_cover
+
 #: Seconds that a call takes, and by how much the way to the service differs.
 LOOPBACK, WIRE, FAR = (0.005, 0.0003), (0.02, 0.002), (0.12, 0.01)
 CALLS = 400

@@ -76,6 +76,7 @@ def test_what_is_not_worth_a_call_of_each_goes_to_one(count):
     assert sizes(waves(free(count, EAST, WEST))) == {"east": count}
 
 
+@pytest.mark.no_cover
 def test_a_lane_that_has_its_part_leaves_the_rest_to_one_that_is_busy():
     made = free(600, EAST, WEST, batch_rows=400)
     east, west = waves(made)

@@ -93,6 +93,7 @@ def test_the_choice_goes_by_the_rates():
 
 
 @pytest.mark.parametrize(("way", "is_swept"), [(Way.GET, False), (Way.LIST, True)])
+@pytest.mark.no_cover
 def test_the_user_may_choose(way, is_swept):
     made = watch(2000 if way is Way.GET else 2, way)
     assert any(isinstance(action, Sweep) for action in made.plan(now=0, room=32)) is is_swept
@@ -174,6 +175,7 @@ def test_one_pass_looks_at_what_an_answer_called_gone_although_it_is_listed():
     assert len(made) == 1
 
 
+@pytest.mark.no_cover
 def test_a_run_that_never_shows_up_is_still_watched():
     made, seen, now = watch(100, since=-1), 0, 0.0
     while now < 600:

@@ -28,7 +28,7 @@ def not_permitted(operation: str, error: CallError) -> ServiceUnusableError:
     action = named[1] if named else f"omics:{operation}"
     other = ", or leave the tags off with --no-tags" if action == "omics:TagResource" else ""
     return ServiceUnusableError(
-        f"{operation} is denied repeatedly: {error.message}; the launch stops, nothing is lost: allow "
+        f"{operation} is denied: {error.message}; nothing is lost: allow "
         f"{action}{other} ('batchrun help iam' has the whole policy), then run the same command again"
     )
 

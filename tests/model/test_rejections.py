@@ -58,7 +58,9 @@ def test_what_is_not_started_may_be_sent_anew_and_a_batch_that_always_fails_is_r
         assert (made.code, made.message) == (code, "why")
         assert made.due - at(0) < timedelta(seconds=2)
     often = replace(entry, code=FAILED_WITH_ITS_BATCH, deferrals=2)
-    assert isinstance(after_batch(often, "FAILED", "why", at(0), limits, is_fruitless=True), Refused)
+    refused = after_batch(often, "FAILED", "why", at(0), limits, is_fruitless=True)
+    assert isinstance(refused, Refused)
+    assert "'batchrun retry' sends it" in (refused.message or "")
     for status, is_fruitless in [("PROCESSED", True), ("FAILED", False)]:
         made = after_batch(often, status, "why", at(0), limits, is_fruitless=is_fruitless)
         assert isinstance(made, Deferred)

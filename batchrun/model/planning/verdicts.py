@@ -387,6 +387,7 @@ def after_batch(
     code = FAILED_WITH_ITS_BATCH if status == "FAILED" and is_fruitless else code
     is_repeated = entry.code == code and entry.deferrals + 1 >= limits.defer.denials_to_refuse
     if code == FAILED_WITH_ITS_BATCH and is_repeated:
-        return Refused(at=at, code=code, message=why)
+        again = f"{why}; each that the row was in ended so: 'batchrun retry' sends it in another one"
+        return Refused(at=at, code=code, message=again)
     wait = limits.defer.denied_wait(entry.deferrals, entry.batch)
     return Deferred(at=at, due=at + timedelta(seconds=wait), code=code, message=why)

@@ -132,7 +132,8 @@ class RequestModel:
         if name == LANE:
             return f"{shown(name)} is not a field of StartRun", _LANE_CURE
         known = ("id", *self.fields)
-        cure = "use a field of StartRun; the workflow's own names go under parameters"
+        own = f"parameters.{printable(name)}"
+        cure = f"use a field of StartRun; the workflow's own names go under parameters: {own}"
         cure = instead(name, known, cure) if guess else cure
         return f"{shown(name)} is not a field of StartRun", cure
 

@@ -201,7 +201,7 @@ def _control_character(raw: bytes, offset: int, place: Place) -> ManifestError:
     index = next(index for index, byte in enumerate(raw) if byte in _CONTROL)
     what = "NUL" if raw[index] == 0 else f"control character 0x{raw[index]:02x}"
     cure = "save the file as plain text in UTF-8"
-    if raw[0] and not any(raw[1::2][:_LOOK]):
+    if raw[0] and raw[1:] and not any(raw[1::2][:_LOOK]):
         cure = f"it looks like UTF-16: {cure}, or give --encoding utf-16-le"
     return unreadable(place, f"a {what} at byte {offset + index}", cure)
 

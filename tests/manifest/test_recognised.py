@@ -266,6 +266,17 @@ def test_a_line_without_an_id_is_told_instead_of_another_column_that_has_one(
     assert problem.cure.endswith("; or remove the line")
 
 
+def test_a_column_of_workflows_is_no_parameter(problems_of):
+    """The rows would have been run with the workflow that is given for all."""
+    (first, second) = problems_of("id,workflowId,bam,threads\nA,7654321,s3://b/a.bam,4\n", ".csv")
+    assert (first.field, second.field) == ("bam", "threads")
+    assert second.cure.endswith("the workflow's own names go under parameters: parameters.threads")
+    (problem,) = problems_of(
+        "id,status,runId,uuid,runOutputUri,attempt,workflowId,arn\nA,C,1,u,s3://o,1,1,a\n", ".csv"
+    )
+    assert problem.message == "this is not a manifest but the results of a batch"
+
+
 def test_a_column_with_a_gap_is_told_behind_those_that_have_none(problems_of):
     (problem,) = problems_of("sample,run_id,bam\nA,R1,s3://b/1\n,R2,s3://b/2\nB,R3,s3://b/3\n", ".csv")
     assert "ids are in 'run_id' (unique), 'sample' (unique, but empty on line 3)" in problem.message

@@ -213,3 +213,8 @@ def test_names_that_are_given_although_the_file_has_them_are_no_row(problems_of:
     said = TableOptions(header=("id", "parameters.r"))
     (problem,) = problems_of("id,parameters.r\nA,x\n", ".csv", asked=said)
     assert problem.line == 1
+
+
+def test_the_end_that_dos_writes_is_not_taken_for_utf_16(problems_of: ProblemsOf):
+    *_, problem = problems_of("id,parameters.r\nA,x\n\x1a", ".csv")
+    assert (problem.line, problem.cure) == (3, "save the file as plain text in UTF-8")

@@ -144,6 +144,12 @@ SHOW = (
             "select all, unmerge (in Excel: Home > Merge & Center), and write 'a' into each",
         ),
         (
+            texts(("id", "parameters.r"), ("S1", "a"), ("S2", "")),
+            'B2:B3"/><mergeCell ref="C1:D1"/><mergeCell ref="A7:A9',
+            "the cells B2:B3 are merged, and only the first of them has the value (others too: A7:A9)",
+            "select all, unmerge (in Excel: Home > Merge & Center), and write 'a' into each",
+        ),
+        (
             texts(("id", "parameters.r"), ("S1", "a"))
             + '<row r="3" hidden="1">'
             + text("A3", "S2")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from batchrun.manifest.model_check import RequestModel
 
+RESULTS: Final = "the results of a batch"
 _BY_COLUMNS: Final = (
     (frozenset({"RGID", "RGSM", "Read1File"}), "a DRAGEN fastq_list"),
     (frozenset({"patient", "sample"}), "an nf-core samplesheet"),
@@ -30,7 +31,7 @@ _BY_COLUMNS: Final = (
     (frozenset({"run_accession", "sample_accession"}), "an ENA run table"),
     (frozenset({"Run", "BioSample"}), "an SRA run table"),
     (frozenset({"batch ID"}), "a dx batch table"),
-    (frozenset({"id", "runId", "uuid", "runOutputUri"}), "the results of a batch"),
+    (frozenset({"id", "runId", "uuid", "runOutputUri"}), RESULTS),
 )
 _TERRA: Final = "entity:"
 _ENDING: Final = (
@@ -43,6 +44,8 @@ _FILE: Final = re.compile(
 )
 #: Fields that hardly any workflow has parameters of the names of.
 _TELLING: Final = frozenset({"workflowId", "runId", "roleArn", "outputUri", "parameters"})
+#: Those of them that no sequencer or archive has columns of the names of.
+_OF_RUNS: Final = frozenset({"workflowId", "roleArn", "outputUri"})
 _DATA: Final = re.compile(rf"\S.*{_ENDING}", re.IGNORECASE)
 _READS: Final = tuple(
     ending
@@ -115,8 +118,11 @@ def is_foreign(header: Sequence[str], model: RequestModel) -> bool:
     """
     Report whether most columns but ``id`` are no fields, and do not look like a slip either.
 
-    ``lane`` says nothing: it may be ours, or a sequencer's.
+    ``lane`` says nothing: it may be ours, or a sequencer's. Beside an ``id``, what a run cannot do without
+    says all: it would become a parameter, and the rows ask for what is given for all of them.
     """
+    if "id" in header and not _OF_RUNS.isdisjoint(header) and kind_of(header) != RESULTS:
+        return False
     others = [name for name in header if name not in {"id", LANE}]
     unknown = [name for name in others if not _is_column(name, model)]
     slips = sum(nearest(name.partition(".")[0], model.fields) is not None for name in unknown[:_GUESSES])

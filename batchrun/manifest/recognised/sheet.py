@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.problems import printable, shown, unreadable
-from batchrun.manifest.recognised.kinds import is_file, kind_of
+from batchrun.manifest.recognised.kinds import RESULTS, is_file, kind_of
 from batchrun.manifest.sheet_wishes import ALL, OURS
 from batchrun.manifest.table import TableRow
 
@@ -242,6 +242,11 @@ _CURE: Final = (
 )
 
 
+_OF_RESULTS: Final = (
+    "give the manifest that they are of; 'batchrun retry BATCH --ids-from FILE' gives rows another attempt"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unasked:
     """What is said of a table that no option makes a sheet."""
@@ -258,6 +263,8 @@ class Unasked:
         """
         rows = list(itertools.islice(table.rows, min(MOST_ROWS, _CELLS // len(table.header) + 1)))
         place = table.place(table.line)
+        if kind_of(table.header) == RESULTS:
+            raise unreadable(place, f"this is not a manifest but {RESULTS}", _OF_RESULTS, field="id")
         may_be_rows = not (self.is_beside or table.has_values or self.source.asked.header)
         is_row = (
             "files" if any(map(is_file, table.header)) else "ids" if _has_ids(table.header, rows) else None

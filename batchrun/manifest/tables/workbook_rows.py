@@ -107,7 +107,13 @@ def _refuse_unclear(number: int, texts: list[str], left: int, scan: _Scan) -> No
     """Refuse a row of which a person sees more, or less, than its cells hold. Raises _WrongError."""
     for at, reference in scan.merged.get(number, {}).items():
         if 0 <= at - left < len(texts) and texts[at - left]:
-            message = f"the cells {reference} are merged, and only the first of them has the value"
+            more = [area for areas in scan.merged.values() for area in areas.values() if area != reference]
+            also = (
+                f" (others too: {', '.join(more[:_RANGES])}{', ...' if more[_RANGES:] else ''})"
+                if more
+                else ""
+            )
+            message = f"the cells {reference} are merged, and only the first of them has the value{also}"
             raise _WrongError(message, f"{_UNMERGE}, and write {texts[at - left]!r} into each")
     if number in scan.hidden and any(map(str.strip, texts)):
         is_one = len(scan.hidden) == 1

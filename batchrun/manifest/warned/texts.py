@@ -130,6 +130,7 @@ _FORMULA_ERROR: Final = re.compile(
     r"|¡DIV/0!|¡NULO!|#+)",
     re.IGNORECASE,
 )
+_FORMULA: Final = re.compile(r"=[A-Z][A-Z0-9.]*\(.*\)", re.IGNORECASE | re.DOTALL)
 #: Words for no value, in lower case.
 ABSENT: Final = frozenset(
     {"na", "n/a", "n.a.", "<na>", "null", "nil", "none", "nan", "nat", "missing", "-", "--", ".", "?"}
@@ -157,7 +158,10 @@ _CURE_OF_IDS: Final = "write what it was, and make the column text in the spread
 
 
 def formula_error(text: str) -> Doubt | None:
-    """Doubt the error of a formula."""
+    """Doubt the error of a formula, and a formula."""
+    if text[0] == "=" and _FORMULA.fullmatch(text):
+        says = "is a spreadsheet's formula, and not its value"
+        return Doubt(kind=WarningKind.SPREADSHEET_ERROR, says=says, cure="write what it shows")
     if text[0] != "#" or not _FORMULA_ERROR.fullmatch(text):
         return None
     cure = "correct the formula, or clear the cell"

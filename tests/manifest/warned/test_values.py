@@ -96,6 +96,12 @@ DOUBTFUL: dict[str, tuple[list[str], str, str, str]] = {
     "its kin": (["#DIV/0!"], "spreadsheet_error", "is a spreadsheet's error", ""),
     "not available": (["#N/A"], "spreadsheet_error", "is a spreadsheet's error", ""),
     "in German": (["#BEZUG!"], "spreadsheet_error", "is a spreadsheet's error", ""),
+    "a formula": (
+        ['=HYPERLINK("s3://lab/a.fq")'],
+        "spreadsheet_error",
+        "is a spreadsheet's formula",
+        "write what it shows",
+    ),
     "too narrow": (["########"], "spreadsheet_error", "is a spreadsheet's error", ""),
     "NA": ([URI, "NA"], "not_available", "'NA' is sent as text, where other rows", "leave the cell empty"),
     "NULL": ([URI, "NULL"], "not_available", "'NULL' is sent as text", ""),

@@ -17,7 +17,7 @@ from batchrun.errors import LedgerUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.sqlite import own_log
 from batchrun.ledger.sqlite.migrate import migrate
-from batchrun.ledger.sqlite.statements import migrations
+from batchrun.ledger.sqlite.statements import migrations, queries
 from batchrun.ledger.verify import Verification
 from batchrun.model.entries.events import Deferred
 from batchrun.model.planning.limits import Changed
@@ -247,6 +247,40 @@ async def test_a_ledger_that_was_vacuumed_in_its_place_is_resumed(place):
     theirs.close()
     await killed(place, 3)
     await assert_works(place, *ROWS)
+
+
+@pytest.mark.usefixtures("copy")
+async def test_so_it_is_where_that_was_done_twice_and_the_log_has_the_second_alone(place):
+    theirs = apsw.Connection(str(place))
+    theirs.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    for said in ("VACUUM", "PRAGMA wal_checkpoint(RESTART)", "VACUUM"):
+        theirs.execute(said).fetchall()
+    theirs.close()
+    assert log(place).stat().st_size > 0
+    await assert_works(place, "a", "b", "c")
+
+
+@pytest.mark.usefixtures("copy")
+async def test_what_a_dead_launcher_did_not_commit_says_nothing(place):
+    """Its first write after others had changed the schema; its pages had no room in memory."""
+    theirs = apsw.Connection(str(place))
+    theirs.execute("CREATE INDEX theirs ON events (at)").fetchall()
+    async with await open_ledger(place) as ledger:
+        theirs.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        theirs.close()
+        writer = connection_of(ledger)
+
+        def write_without_an_end() -> None:
+            writer.execute("PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN IMMEDIATE")
+            writer.execute(queries()["mark_write"])
+            writer.execute("UPDATE entries SET message = hex(randomblob(100000))")
+            shutil.copytree(place.parent, place.parent / "dead")
+            writer.execute("ROLLBACK")
+
+        await ledger._read(write_without_an_end)
+    dead = place.parent / "dead" / place.name
+    assert log(dead).stat().st_size > 0
+    await assert_works(dead, "a", "b", "c")
 
 
 @pytest.mark.usefixtures("copy")

@@ -35,7 +35,7 @@ _PAGE: Final = slice(0, 4)
 #: The number of the schema, in the first page (https://www.sqlite.org/fileformat2.html#the_database_header).
 _FORM: Final = slice(_FRAME_HEADER + 40, _FRAME_HEADER + 44)
 #: A page of a table (the same, "b-tree pages" and "record format"): its kind, how many rows it has, and where
-#: the first begins; that has its length, its key, then its header: its length, and the types of its columns.
+#: the first begins; that has its length, its key, a header (its own length, the columns' types), the values.
 _LEAF: Final = 13
 _ROWS: Final = slice(_FRAME_HEADER + 3, _FRAME_HEADER + 5)
 _FIRST_ROW: Final = slice(_FRAME_HEADER + 8, _FRAME_HEADER + 10)
@@ -44,12 +44,11 @@ _TYPES: Final = bytes([5, 0, 44, 44])
 
 class _LastWrite(NamedTuple):
     id: bytes
-    form: int  #: that the file had then
-    form_now: int
+    form: int  #: of the file now
 
 
 #: Of a file that has no room for one yet: the first that it gets says that it comes after this.
-_NONE_YET: Final = _LastWrite(b"before the first", 0, 0)
+_NONE_YET: Final = _LastWrite(b"before the first", 0)
 
 
 @contextlib.contextmanager
@@ -108,13 +107,17 @@ def _continues(log: Path, in_file: _LastWrite | None, at_last: _LastWrite | None
     """Report whether the log continues the file, by the last write of either, or nobody can tell."""
     if in_file is None:
         return True
-    marks = list(filter(_is_mark, _frames(log)))
-    if not marks:  # nobody's, or of others alone
+    ids, newest = set[bytes](), 0
+    for frame in _frames(log):
+        if int.from_bytes(frame[_PAGE]) == 1:
+            newest = max(newest, int.from_bytes(frame[_FORM]))
+        elif (mark := _mark(frame)) is not None:
+            *both, form = mark
+            ids.update(both)
+            newest = max(newest, form)
+    if not ids:  # nobody's, or of others alone
         return at_last is not None and at_last.id == in_file.id
-    if not any(in_file.id in mark for mark in marks):
-        return False
-    is_known = at_last is not None and in_file.form_now <= at_last.form
-    return is_known or any(in_file.form_now == _form_in(frame) for frame in _frames(log))
+    return in_file.id in ids and in_file.form <= newest
 
 
 def _last_write_in(path: Path) -> _LastWrite | None:
@@ -138,17 +141,15 @@ def _last_write(connection: apsw.Connection) -> _LastWrite | None:
     return None if found is None or not isinstance(found[0], bytes) else _LastWrite._make(found)
 
 
-def _form_in(frame: bytes) -> int | None:
-    """Return the form that a frame says the file has, if it is of the first page."""
-    return int.from_bytes(frame[_FORM]) if int.from_bytes(frame[_PAGE]) == 1 else None
-
-
-def _is_mark(frame: bytes) -> bool:
-    """Report whether a frame is of the page that has the last write: a leaf of one row with two ids."""
-    if frame[_ROWS] != b"\x00\x01" or frame[_FRAME_HEADER] != _LEAF:
-        return False
-    row = _FRAME_HEADER + int.from_bytes(frame[_FIRST_ROW])
-    return frame[row + 2 : row + 6] == _TYPES
+def _mark(frame: bytes) -> tuple[bytes, bytes, int] | None:
+    """Return the ids of a write and of the one before, and its form, if a frame is of the page of these."""
+    if frame[_ROWS] != b"\x00\x01" or frame[_FRAME_HEADER] != _LEAF:  # it is the only row of a leaf
+        return None
+    row = memoryview(frame)[_FRAME_HEADER + int.from_bytes(frame[_FIRST_ROW]) :]
+    if row[2:6] != _TYPES:
+        return None
+    size = row[6]  # as up to four bytes have it
+    return bytes(row[7:23]), bytes(row[23:39]), int.from_bytes(row[39 : 39 + size])
 
 
 def _frames(log: Path) -> Iterator[bytes]:

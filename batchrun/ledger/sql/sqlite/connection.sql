@@ -58,7 +58,8 @@ FROM leases AS l JOIN batches AS b ON b.key = l.batch WHERE l.holder IS NOT NULL
 INSERT INTO migrations (name, applied_at) VALUES (:name, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
 
 -- name: last_write
-SELECT id, form, (SELECT schema_version FROM pragma_schema_version) FROM main.last_write;
+-- An error where writes have no form yet, as those of an earlier batchrun.
+SELECT id, (SELECT schema_version FROM pragma_schema_version) FROM main.last_write WHERE form IS NOT NULL;
 
 -- name: mark_write
 UPDATE main.last_write

@@ -33,6 +33,7 @@ BUCKETS = [
 
 
 @pytest.mark.parametrize(("rate", "burst"), BUCKETS)
+@pytest.mark.no_cover
 def test_a_limit_that_nobody_told_is_found_and_used(rate, burst):
     story = played(rate, burst)
     least = (400 - burst) / rate
@@ -41,6 +42,7 @@ def test_a_limit_that_nobody_told_is_found_and_used(rate, burst):
 
 
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.no_cover
 def test_the_quota_of_healthomics_is_used_to_the_last_percent(seed):
     story = played(5, 5, seed=seed)
     assert story.seconds <= 395 / 5 * 1.015
@@ -48,6 +50,7 @@ def test_the_quota_of_healthomics_is_used_to_the_last_percent(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.no_cover
 def test_answers_that_take_their_time_change_little(seed):
     story = played(8, 8, answer=0.12, jitter=0.03, seed=seed)
     assert story.seconds <= 392 / 8 * 1.05
@@ -140,6 +143,7 @@ def test_a_lane_is_starved_while_hardly_anything_passes_and_is_not_kept_as_such(
     assert not played(8, 8).pace.is_starved
 
 
+@pytest.mark.no_cover
 def test_another_user_of_the_account_gets_a_share_and_what_it_leaves_is_taken_back():
     others = [60 + number / 4 for number in range(400)]  # four a second, for a hundred seconds
     story = played(8, 8, calls=2300, others=others)
@@ -149,6 +153,7 @@ def test_another_user_of_the_account_gets_a_share_and_what_it_leaves_is_taken_ba
 
 
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.2])
+@pytest.mark.no_cover
 def test_refusals_that_have_nothing_to_do_with_the_rate_do_not_stop_us(share):
     story = played(1e6, 10**6, calls=2000, noise=share, asked=Rate(most=90))
     assert story.seconds <= 2000 / 90 * 3
@@ -266,6 +271,7 @@ def test_whatever_comes_the_rate_stays_within_its_bounds(answers, learned, asked
 
 
 @pytest.mark.parametrize(("rate", "burst"), BUCKETS)
+@pytest.mark.no_cover
 def test_without_a_pace_it_is_found_from_the_first_refusal_on(rate, burst):
     paced, free = played(rate, burst), played(rate, burst, asked=UNLIMITED)
     assert free.seconds <= paced.seconds * 1.05 + 0.5

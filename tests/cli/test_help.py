@@ -130,3 +130,5 @@ def test_what_other_programs_call_a_verb_leads_to_one_that_is_there(shell: Shell
     assert {tuple(verb.split()) for verb in _MEANT.values()} <= VERBS.keys()
     assert _MEANT.keys().isdisjoint(path[0] for path in VERBS)
     assert "there is no verb 'make'; did you mean 'manifest init'?" in shell.run("make").stderr
+    shell.write("a b.csv", "")
+    assert "for a file, write batchrun check 'a b.csv'" in shell.run("a b.csv").stderr

@@ -284,6 +284,13 @@ def test_a_column_with_a_gap_is_told_behind_those_that_have_none(problems_of):
     assert "ids are in 'ref_name' (unique, but empty on line 3)" in problem.message
 
 
+def test_a_verb_of_two_words_is_written_as_two(tmp_path):
+    (tmp_path / "s.csv").write_text("sample,bam\nA,s3://b/a.bam\n")
+    with pytest.raises(ManifestError) as caught:
+        load(Source(path=str(tmp_path / "s.csv"), verb="manifest convert"))
+    assert ", run: batchrun manifest convert /" in caught.value.problems[0].cure
+
+
 def test_lines_that_are_the_same_are_told(problems_of):
     (problem,) = problems_of("sample,bam\nA,s3://b/a.bam\nB,s3://b/b.bam\nA,s3://b/a.bam\n", ".csv")
     assert problem.message.endswith("; lines 2 and 4 are the same")

@@ -130,7 +130,7 @@ _AS_PARAMETERS: Final = "--columns-as-parameters"
 def again(source: Source, options: Iterable[str]) -> str:
     """Write the command that reads the source once more, with options added."""
     path = ["--each-file", source.path] if source.is_each_file else [source.path]
-    return " ".join(map(_quoted, ["batchrun", source.verb, *path, *_given(source), *options]))
+    return " ".join(map(_quoted, ["batchrun", *source.verb.split(), *path, *_given(source), *options]))
 
 
 def _quoted(word: str) -> str:

@@ -161,7 +161,7 @@ class Sheets:
         own = self._own(template, wanted)
         if own is None:
             return
-        look_at(wanted, self.looking)
+        look_at(wanted, table.header, self.looking)
         look = self.looking.table(table, uses(template, table.header))
         maker = _Maker(table, template, own, self.own_sheets, self.problems, look)
         for rows in grouped(table, template.group, self.problems):

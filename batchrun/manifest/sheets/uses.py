@@ -15,6 +15,7 @@ from batchrun.manifest.problems import printable
 from batchrun.manifest.sheet_wishes import JSON
 from batchrun.manifest.sheets.nodes import Items, Mixed, Pure, Repeated, TableNode
 from batchrun.manifest.strict_json import decoded
+from batchrun.manifest.warned.found import Doubt, WarningKind
 from batchrun.manifest.warned.scan import Used
 
 if TYPE_CHECKING:
@@ -116,15 +117,32 @@ def _both(one: Used, other: Used) -> Used:
 _SHOWN: Final = 60
 
 
-def look_at(wanted: Wanted, looking: Looking) -> None:
+def look_at(wanted: Wanted, header: Sequence[str], looking: Looking) -> None:
     """Look at what all runs of a sheet are given."""
     looking.shared(wanted.each)
     parameters = wanted.each.fields.get("parameters")
     for path, place in wanted.places.items():
         name = str(path[-1])
         text = parameters.get(name) if isinstance(parameters, dict) else None
-        if isinstance(text, str) and "{" not in text and not place.source.endswith(JSON):
+        if not isinstance(text, str) or place.source.endswith(JSON):
+            continue
+        if doubt := _meant(name, text, header):
+            looking.told(doubt, f"parameters.{name}", text, place)
+        elif "{" not in text:
             looking.option(f"parameters.{name}", text, place, functools.partial(_cure_of_text, name, text))
+
+
+def _meant(name: str, text: str, header: Sequence[str]) -> Doubt | None:
+    """Doubt a text that is a column's name, bare or as other programs mark what they fill in."""
+    column = text.strip("${}<>")
+    if column not in header or text == f"{{{column}}}":
+        return None
+    own, as_text = f"{name}={{{column}}}", f"{name}:json={json.dumps(text, ensure_ascii=False)}"
+    return Doubt(
+        kind=WarningKind.COLUMN_NAME,
+        says="is a column's name, and is sent as it is",
+        cure=printable(f"write --parameter '{own}', or '{as_text}' where text is meant", None),
+    )
 
 
 def _cure_of_text(name: str, text: str, type_: str, also: str) -> str:

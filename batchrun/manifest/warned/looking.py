@@ -106,3 +106,7 @@ class Looking:
         types = self._known.types(column, place.source, cure)
         if not types.is_number(text, None, None) and text and (doubt := types.written(text)):
             self._known.found.add(doubt, column, place, text=text, row=None)
+
+    def told(self, doubt: Doubt, name: str, text: str, place: Place) -> None:
+        """Take down a doubt about a parameter that an option gives."""
+        self._known.found.add(doubt, WatchedColumn(name=name, is_parameter=True), place, text=text, row=None)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import anyio
 import pytest
+from botocore.credentials import RefreshableCredentials
 
 from batchrun.errors import ServiceUnusableError
 from tests.service.login.files import Files, printing
@@ -12,14 +15,31 @@ from tests.world import connected, start
 pytestmark = pytest.mark.real_time
 #: Botocore runs a helper twice, to begin with, where what it prints lasts less than ten minutes.
 AT_THE_START = 2
+#: Seconds that such credentials last: more than a machine takes for a test.
+SHORT = 590
 
 
 def counted(files: Files, script: str) -> str:
     return f"echo run >> {files.folder}/runs; {script}"
 
 
+@pytest.fixture
+async def pass_by(monkeypatch):
+    """Let seconds pass by the clocks that tell how old credentials are."""
+    loop, left = asyncio.get_running_loop(), vars(RefreshableCredentials)["_seconds_remaining"]
+    time_of, passed = loop.time, 0
+
+    def more(seconds: int) -> None:
+        nonlocal passed
+        passed += seconds
+
+    monkeypatch.setattr(loop, "time", lambda: time_of() + passed)
+    monkeypatch.setattr(RefreshableCredentials, "_seconds_remaining", lambda self: left(self) - passed)
+    return more
+
+
 async def test_short_lived_credentials_are_not_looked_for_at_each_call(files):
-    files.helper(counted(files, printing(100)))
+    files.helper(counted(files, printing(SHORT)))
     async with connected(profile="lab") as (service, _):
         run = await start(service)
         async with anyio.create_task_group() as group:
@@ -28,13 +48,12 @@ async def test_short_lived_credentials_are_not_looked_for_at_each_call(files):
     assert files.runs() == AT_THE_START
 
 
-async def test_new_ones_are_looked_for_once_for_all_calls_that_wait(files):
-    files.helper(counted(files, printing(4)))
-    began = anyio.current_time()
+async def test_new_ones_are_looked_for_once_for_all_calls_that_wait(files, pass_by):
+    files.helper(counted(files, printing(SHORT)))
     async with connected(profile="lab") as (service, _):
         run = await start(service)
         files.helper(counted(files, f"sleep 0.2; {printing(3600)}"))
-        await anyio.sleep_until(began + 4)
+        pass_by(SHORT)
         async with anyio.create_task_group() as group:
             for _ in range(40):
                 group.start_soon(service.get_run, run.id)
@@ -42,17 +61,16 @@ async def test_new_ones_are_looked_for_once_for_all_calls_that_wait(files):
     assert files.runs() == AT_THE_START + 1
 
 
-async def test_a_helper_that_fails_matters_only_once_what_it_gave_has_ended(files):
-    files.helper(counted(files, printing(6)))
-    began = anyio.current_time()
+async def test_a_helper_that_fails_matters_only_once_what_it_gave_has_ended(files, pass_by):
+    files.helper(counted(files, printing(SHORT)))
     async with connected(profile="lab") as (shared, simulator):
         service = shared.apart(waits=False)
         run = await start(service)
         files.helper(counted(files, "sleep 0.2; echo 'vpn is down' >&2; exit 1"))
-        await anyio.sleep_until(began + 4)
+        pass_by(SHORT // 2)
         await service.get_run(run.id)  # it has failed by now, and what was had before is still good
         assert files.runs() == AT_THE_START + 1
-        await anyio.sleep_until(began + 6.2)
+        pass_by(SHORT // 2)
         calls = simulator.state().calls["GetRun"].calls
 
         async def look() -> None:

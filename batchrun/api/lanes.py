@@ -46,14 +46,10 @@ class OpenLanes:
     """The lanes of a launch: one without a name in a batch that has none."""
 
     services: dict[str | None, AwsHealthOmics] = field(default_factory=dict)
-    stopped: dict[str, ServiceUnusableError] = field(default_factory=dict)  #: those that cannot be used
-    limits: Mapping[str, LaneLimits] = field(
-        default_factory=dict
-    )  #: runs that may be active at once, by lane
+    limits: Mapping[str, LaneLimits] = field(default_factory=dict)  #: active runs at once, by lane
     home: str | None = None
-    unwanted: dict[str, ServiceUnusableError] = field(
-        default_factory=dict
-    )  #: the same, of lanes without rows
+    stopped: dict[str, ServiceUnusableError] = field(default_factory=dict)  #: those that cannot be used
+    unwanted: dict[str, ServiceUnusableError] = field(default_factory=dict)  #: the same, without rows
 
     @property
     def first(self) -> AwsHealthOmics:

@@ -91,9 +91,7 @@ class Retried:
     """What came of a retry."""
 
     ids: tuple[str, ...]  #: entries that get another attempt
-    reappeared: tuple[
-        str, ...
-    ] = ()  #: whose runs, taken for deleted, are there after all: they have them again
+    reappeared: tuple[str, ...] = ()  #: whose runs, taken for deleted, are there after all
     unknown: Mapping[str, str]  #: why it is unknown whether the run is there, by id; these were left alone
 
 

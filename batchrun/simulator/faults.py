@@ -89,9 +89,8 @@ class FaultRule:
     strikes, so that their chances add up.
     """
 
-    fault: (
-        Fault | RowFault | str
-    )  #: a fault, or the code of a service error such as ``AccessDeniedException``
+    #: A fault, or the code of a service error such as ``AccessDeniedException``.
+    fault: Fault | RowFault | str
     operation: str = "*"  #: the API's name, or ``*`` for every operation of HealthOmics
     name: str = "*"  #: glob over the run's or batch's name; calls about neither have the empty name
     chance: float = 1.0  #: how likely a call is struck

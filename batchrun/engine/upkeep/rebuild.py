@@ -60,9 +60,8 @@ class RunSearch:
     place: str | None = None  #: where the manifest lies
     changes: tuple[str, ...] = ()  #: what the manifest's retry rules change from one attempt to the next
     tagged: bool = True  #: whether the batch's runs were started with our tags
-    changed: Changed = (
-        Changed.REFUSE
-    )  #: KEEP takes such runs for the row's, RESUBMIT plans new ones after them
+    #: KEEP takes runs of other content for the row's, RESUBMIT plans new ones after them.
+    changed: Changed = Changed.REFUSE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

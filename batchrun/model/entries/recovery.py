@@ -130,9 +130,8 @@ class Evidence:
         self._untagged: defaultdict[str, list[_Found]] = defaultdict(list)  # by what was asked for
         self._strangers: defaultdict[str, list[_Found]] = defaultdict(list)  # by name
         self.gone = 0  #: runs of the batch whose rows the manifest does not have
-        self.elsewhere: Counter[str] = (
-            Counter()
-        )  #: runs of these names by the other batch that they belong to
+        #: Runs of these names by the other batch that they belong to.
+        self.elsewhere: Counter[str] = Counter()
 
     def expect(self, entry_id: str, content: str) -> None:
         """Take note of a row to look for, with its content; before its runs are added."""

@@ -69,9 +69,8 @@ class SharedTurns:
         self._has_peers = False
         self._has_left = False  #: whether others may have gone on from what was learned here
         self._room = math.inf  #: runs that may still be started in this stretch
-        self._others_in_air: list[
-            float
-        ] = []  #: turns of calls that were in the air when others left the pace
+        #: Turns of calls that were in the air when others left the pace.
+        self._others_in_air: list[float] = []
         self._looked_at = -math.inf
         self._alone_since = math.inf
         self._stretch: Stretch | None = None

@@ -20,6 +20,7 @@ from batchrun.cli.exits import MEANINGS, Exit, exit_code
 from batchrun.cli.settings.names import take_file
 from batchrun.cli.speak import complain, explain, hint, let_libraries_log, printable, spell_out, write
 from batchrun.errors import BatchrunError, ManifestError, ManifestWarning
+from batchrun.model.texts.words import counted
 from batchrun.version import __version__
 
 #: Each verb, its module, and what it does in a few words. Modules are imported only when they are needed.
@@ -189,10 +190,9 @@ def _end(error: BaseException) -> int:
 
 
 def _counted(error: ManifestError) -> str:
-    total = error.total
     if all(isinstance(problem, ManifestWarning) for problem in error.problems):
-        return f"{'1 warning' if total == 1 else f'{total} warnings'}, treated as errors (--strict)"
-    return "1 problem" if total == 1 else f"{total} problems"
+        return f"{counted(error.total, 'warning')}, treated as errors (--strict)"
+    return counted(error.total, "problem")
 
 
 def _flush() -> None:

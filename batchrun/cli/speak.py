@@ -2,8 +2,8 @@
 What the command says: text and JSON lines on stdout, complaints on stderr, and words for people.
 
 Belongs here: writing, and carrying on calmly when nobody reads any more: a launch must not end, nor exit
-otherwise, because a pipe was closed or a log's disk is full; others' text made safe to show, numbers,
-durations, times of day. Does not: what is said.
+otherwise, because a pipe was closed or a log's disk is full; others' text made safe to show, times of
+day. Does not: what is said.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from difflib import get_close_matches
 from typing import IO, Any, Final, TextIO
 
 from batchrun.model.texts.foreign import TOLD, shortened
+from batchrun.model.texts.words import spelt_out
 from batchrun.report.json_names import with_old_names
 
 #: Libraries that log, with tracebacks, what we explain in a line of our own.
@@ -177,7 +178,8 @@ def printable(text: str) -> str:
     r"""Return *text* with control, format and surrogate characters written as ``\x1b`` and the like."""
     if text.isprintable():
         return text
-    return "".join(_shown(character) for character in text)
+    spaced = "".join(" " if unicodedata.category(one) == "Zs" else one for one in text)
+    return spelt_out(spaced, kept="\n")
 
 
 def one_line(text: str) -> str:
@@ -188,32 +190,6 @@ def one_line(text: str) -> str:
 def whole_line(text: str) -> str:
     """Return the whole of a foreign text as one line that is safe to show."""
     return printable(text).replace("\n", " ").rstrip()
-
-
-def _shown(character: str) -> str:
-    if character.isprintable() or character == "\n":
-        return character
-    if unicodedata.category(character) == "Zs":
-        return " "
-    return character.encode("unicode_escape").decode("ascii")
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """Write how many there are: ``1 row``, ``2 rows``."""
-    return f"{number} {one if number == 1 else many or f'{one}s'}"
-
-
-def seconds(value: float) -> str:
-    """Write a duration: ``45 s``, ``3 min``, ``2 h 05 min``, ``3 d 4 h``."""
-    whole = round(value)
-    if whole < 90:  # noqa: PLR2004
-        return f"{whole} s"
-    if whole < 5400:  # noqa: PLR2004
-        return f"{round(whole / 60)} min"
-    hours, minutes = divmod(round(whole / 60), 60)
-    if hours < 48:  # noqa: PLR2004
-        return f"{hours} h {minutes:02} min"
-    return f"{hours // 24} d {hours % 24} h"
 
 
 def until(at: datetime, seconds: float) -> str:

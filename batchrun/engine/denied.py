@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.errors import CallError, ServiceUnusableError, UsageError
 from batchrun.model.entries.recovery import Judgement, Match
 from batchrun.model.planning.verdicts import CONFLICT
+from batchrun.model.texts.words import counted
 
 if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry, Run
@@ -67,13 +68,13 @@ def not_settled(doubts: Sequence[Entry], submissions: Sequence[OpenSubmission]) 
             batch = one.submission.batch_id or f"'{one.submission.name}'"
             start = f"StartRunBatch {batch}"
             why = why if first.code else f"{one.submission.code}: {one.submission.message}"
-    rows = "1 row" if len(doubts) == 1 else f"{len(doubts)} rows"
     cure = "run the same command again once the service answers"
     if first.code == CONFLICT:
         cure += "; where it refuses the requestId of a run that was deleted, give the row another id"
     return ServiceUnusableError(
-        f"{rows} may have been started, '{first.id}' first, and neither {start} nor a look for its run has "
-        f"an answer that says so ({why}); nothing is lost, and nothing is started twice: {cure}"
+        f"{counted(len(doubts), 'row')} may have been started, '{first.id}' first, and neither {start} nor a "
+        f"look for its run has an answer that says so ({why}); nothing is lost, and nothing is started "
+        f"twice: {cure}"
     )
 
 
@@ -88,17 +89,16 @@ def not_told(unheard: Mapping[str, tuple[Run, CallError]]) -> ServiceUnusableErr
 def in_vain(unheard: Mapping[str, tuple[Run, CallError]]) -> str:
     """Say of which runs, by entry, the service tells nothing, and why; one at least."""
     entry_id, (run, error) = next(iter(unheard.items()))
-    which = "1 row" if len(unheard) == 1 else f"{len(unheard)} rows"
     return (
-        f"of the run of {which}, '{entry_id}' first (run {run.id}), nothing is told, asked again and again "
-        f"({error.operation}: {error.code}: {error.message})"
+        f"of the run of {counted(len(unheard), 'row')}, '{entry_id}' first (run {run.id}), nothing is told, "
+        f"asked again and again ({error.operation}: {error.code}: {error.message})"
     )
 
 
 def other_content(batch: str, rows: Sequence[tuple[str, Judgement]], *, is_other_batch: bool) -> UsageError:
     """Make the error that ends a launch whose rows have runs that are not what they ask for, or maybe not."""
     entry_id, judgement = rows[0]
-    count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
+    count = counted(len(rows), "row")
     if is_other_batch:
         run = judgement.attempts[-1].run if judgement.attempts else None
         since = f", created {run.creation_time:%Y-%m-%d %H:%M} UTC" if run and run.creation_time else ""

@@ -35,6 +35,7 @@ from batchrun.model.planning.stimuli import (
 )
 from batchrun.model.planning.verdicts import HELD
 from batchrun.model.tally import Tally
+from batchrun.model.texts.words import counted
 from batchrun.ports.service import CallCounts, Troubles
 from batchrun.ports.stored import Lease
 
@@ -318,4 +319,4 @@ class Launcher:
 
 
 def _waiting(rows: int) -> str:
-    return "1 row waits" if rows == 1 else f"{rows} rows wait"
+    return counted(rows, "row waits", "rows wait")

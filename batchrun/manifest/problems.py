@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import limits
 from batchrun.model.texts.foreign import unsigned
+from batchrun.model.texts.words import spelt_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -188,11 +189,7 @@ def printable(text: str, limit: int | None = _SHOWN) -> str:
     """Return *text* cut short, without signatures, with everything that could drive a terminal escaped."""
     text = unsigned(text)
     cut = text if limit is None or len(text) <= limit else text[:limit] + "..."
-    return cut if cut.isprintable() else "".join(map(_escaped, cut))
-
-
-def _escaped(character: str) -> str:
-    return character if character.isprintable() else ascii(character)[1:-1]
+    return spelt_out(cut)
 
 
 def shown(value: Json) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.model.costs import Cost, PriceLists, Prices, Spread, Usage, cost, spread
 from batchrun.model.lanes import place_of
+from batchrun.model.texts.words import counted
 from batchrun.report.json_names import OLD_NAMES, with_old_names
 
 if TYPE_CHECKING:
@@ -165,10 +166,10 @@ class Bill:
         """What the cost does not have in it, in words."""
         for name, tasks in self.unpriced.items():
             label = name or "an unknown instance type"
-            yield f"{tasks} {'task' if tasks == 1 else 'tasks'} on {label}, which has no price"
+            yield f"{counted(tasks, 'task')} on {label}, which has no price"
         for word, why in _LEFT_OUT:
             if number := self.lacking(word):
-                yield f"{word} of {number} {'run' if number == 1 else 'runs'}: {why}"
+                yield f"{word} of {counted(number, 'run')}: {why}"
         for word in sorted({word for one in self.runs if not one.has_prices for word in one.lacks}):
             yield f"{word}: give a list of it with --prices"
 

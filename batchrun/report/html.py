@@ -21,6 +21,7 @@ import jinja2
 
 from batchrun.errors import ReportError
 from batchrun.model.entries.reasons import task_advice
+from batchrun.model.texts.words import seconds, spelt_out
 from batchrun.report import figures
 from batchrun.report.gathering import Report
 from batchrun.report.outputs import OutputFile, replacing
@@ -97,28 +98,15 @@ def _digest(text: str) -> str:
 
 def inert(text: object, most: int = _SHOWN) -> str:
     r"""Write out characters that are not to be seen, such as ``\u202e``, and cut what is too long."""
-    value = cut(str(text), most)
-    if value.isprintable():
-        return value
-    return "".join(one if one.isprintable() or one == "\n" else _written_out(one) for one in value)
+    return spelt_out(cut(str(text), most), kept="\n")
 
 
 def span(time: timedelta | None) -> str:
-    """Write a duration for people: ``45 s``, ``3 min``, ``2 h 05 min``, ``3 d 4 h``."""
+    """Write a duration for people, with tenths of a second where it is short: ``4.2 s``, ``3 min``."""
     if time is None:
         return _UNKNOWN
-    seconds = max(0.0, time.total_seconds())
-    if seconds < 9.95:  # noqa: PLR2004
-        return f"{seconds:.1f} s"
-    if seconds < 90:  # noqa: PLR2004
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:  # noqa: PLR2004
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:  # noqa: PLR2004
-        return f"{hours} h {minutes:02} min"
-    return f"{hours // 24:,} d {hours % 24} h"
+    whole = max(0.0, time.total_seconds())
+    return f"{whole:.1f} s" if whole < 9.95 else seconds(whole)  # noqa: PLR2004
 
 
 def money(amount: Decimal) -> str:
@@ -166,7 +154,3 @@ def asset(name: str) -> str:
 def wrapped(parts: Sequence[str]) -> str:
     """Make one script of ours, with names of its own."""
     return "\n".join(('"use strict";', "(() => {", *parts, "})();\n"))
-
-
-def _written_out(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.model.entries.states import ENDED, QUEUED_STATUSES, State
 from batchrun.model.submissions.submission import Standing
 from batchrun.model.tally import Tally
+from batchrun.model.texts.words import counted
 from batchrun.ports.stored import Batch, Counts, KeptPace, LanePlace, Lease
 
 if TYPE_CHECKING:
@@ -70,22 +71,18 @@ class WithService:
     @property
     def text(self) -> str:
         """Say it to people: a clause."""
-        lost = f"of {self.unknown} {_rows(self.unknown)} it is not known yet whether the service has them"
+        lost = f"of {counted(self.unknown, 'row')} it is not known yet whether the service has them"
         if not self.rows:
             return lost
         are = "is" if self.rows == 1 else "are"
-        batches = "1 run batch" if self.batches == 1 else f"{self.batches} run batches"
-        known = f"{self.rows} {_rows(self.rows)} {are} with the service, in {batches}"
+        batches = counted(self.batches, "run batch", "run batches")
+        known = f"{counted(self.rows, 'row')} {are} with the service, in {batches}"
         return f"{known}; {lost}" if self.unknown else known
 
     @property
     def facts(self) -> dict[str, int]:
         """Return it for programs; nothing where no row waits for a run batch."""
         return {"with_service": self.rows, "run_batches": self.batches} if self.all_rows else {}
-
-
-def _rows(number: int) -> str:
-    return "row" if number == 1 else "rows"
 
 
 async def with_service(stored: StoredBatch, by_state: Mapping[State, int]) -> WithService:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.model.entries.reasons import advice_for
 from batchrun.model.notices import Notice
 from batchrun.model.spec import Json
+from batchrun.model.texts.words import counted
 from batchrun.ports.stored import Counts, Failures
 from batchrun.report.json_names import with_old_names
 from batchrun.report.overview import numbers
@@ -94,7 +95,7 @@ class Summary:
             yield _line(self.launch.error)
         for group in self.failures:
             to_do = advice_for(group.state, group.reason)
-            rows = "1 row" if group.count == 1 else f"{group.count} rows"
+            rows = counted(group.count, "row")
             more = ", ..." if group.count > len(group.entries) else ""
             yield ""
             yield _line(f"{_status(group)} {group.reason or ''}".rstrip() + f": {rows}")

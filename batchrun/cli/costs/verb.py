@@ -22,10 +22,11 @@ from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_read
 from batchrun.cli.options import BATCH, FORCE, SAFE_CSV, WRITTEN
 from batchrun.cli.showing.output_file import drafted, named
-from batchrun.cli.speak import STDOUT, complain, counted, emit, say
+from batchrun.cli.speak import STDOUT, complain, emit, say
 from batchrun.clock import SystemClock
 from batchrun.model.costs import PriceLists
 from batchrun.model.entries.states import OPEN
+from batchrun.model.texts.words import counted
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch, EndedRun
 from batchrun.report.bill import COLUMNS, JSON_COLUMNS, AlikeRows, Bill, Left, billed, row

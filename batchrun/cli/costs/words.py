@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.cli.speak import counted
 from batchrun.model.costs import PriceLists, Spread
+from batchrun.model.texts.words import counted
 from batchrun.report.bill import AlikeRows, Bill, Charged, Left, left, rounded
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from batchrun.api.written_manifests import defaults_kind, manifest_kind
 from batchrun.cli.calling import login_to
 from batchrun.cli.launching.manifests import loaded, source
 from batchrun.cli.showing.output_file import drafted, named
-from batchrun.cli.speak import STDOUT, complain, counted, say
+from batchrun.cli.speak import STDOUT, complain, say
 from batchrun.errors import InvariantError, UsageError
 from batchrun.manifest import Format, Manifest, Source, load, native
 from batchrun.manifest.lanes.writing import laned_row, written_lanes
@@ -29,6 +29,7 @@ from batchrun.manifest.write import DOCUMENTS, WrittenRows, shared_fields, write
 from batchrun.manifest.written_rows import NO_LANES, WrittenLanes
 from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.model.spec import Json
+from batchrun.model.texts.words import counted
 from batchrun.report.outputs import Inputs, OutputFile
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from batchrun.cli.making.name_patterns import limited, wrong
 from batchrun.cli.making.pairing import MOST_KINDS, File, Line, Naming, Pairs, naming
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.signals import interruptible, run_async
-from batchrun.cli.speak import STDOUT, complain, counted, printable, say
+from batchrun.cli.speak import STDOUT, complain, printable, say
 from batchrun.errors import AccessDeniedError, NotFoundError, UsageError
 from batchrun.manifest import Format, yaml_text
 from batchrun.manifest.delimited_text import line_of
@@ -33,6 +33,7 @@ from batchrun.manifest.text_input import lines
 from batchrun.manifest.write import write
 from batchrun.model.spec import Json
 from batchrun.model.texts.places import split_uri
+from batchrun.model.texts.words import counted
 from batchrun.report.outputs import Inputs, OutputFile
 
 if TYPE_CHECKING:

@@ -30,8 +30,9 @@ from rich.theme import Theme
 from batchrun.cli.showing.failed import FailedRow
 from batchrun.cli.showing.overview_lines import details, summary
 from batchrun.cli.showing.reporters import Reporter
-from batchrun.cli.speak import counted, is_terminal, one_line, printable, seconds, until
+from batchrun.cli.speak import is_terminal, one_line, printable, until
 from batchrun.model.entries.events import Event
+from batchrun.model.texts.words import counted, seconds
 from batchrun.ports.objects import Sight
 from batchrun.ports.service import LaneTrouble
 from batchrun.report.overview import Overview, numbers

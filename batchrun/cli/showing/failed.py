@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.cli.speak import counted, emit, one_line, say
+from batchrun.cli.speak import emit, one_line, say
 from batchrun.model.entries.reasons import advice_for, task_advice
 from batchrun.model.entries.states import State
 from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks, log_streams, stream_name
+from batchrun.model.texts.words import counted
 from batchrun.report.results import row
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.cli.showing.failed import FailedRow, in_brackets
-from batchrun.cli.speak import one_line, printable, seconds, until
+from batchrun.cli.speak import one_line, printable, until
 from batchrun.model.entries.states import State
+from batchrun.model.texts.words import counted, seconds
 from batchrun.ports.stored import Batch, Counts, KeptPace
 from batchrun.report.overview import ENDS_WINDOW, MOST_CANCELLING, Estimate, LaneCounts, Overview, numbers
 from batchrun.report.results import iso, row, status
@@ -31,7 +32,7 @@ def summary(batch: Batch, counts: Counts) -> str:
 
 def changed(number: int) -> str:
     """Say that so many rows keep runs of other content than the manifest has now."""
-    rows = "1 row keeps a run" if number == 1 else f"{number} rows keep runs"
+    rows = counted(number, "row keeps a run", "rows keep runs")
     return f"{rows} of other content than the manifest has now ('changed' in the results)"
 
 
@@ -59,7 +60,7 @@ def details(now: Overview) -> Iterator[tuple[str, str]]:
 def facts(now: Overview) -> dict[str, Any]:
     """Return all of it for programs."""
     return {
-        **counted(now.batch, now.counts),
+        **count_facts(now.batch, now.counts),
         "starts_per_second": round(now.starts_per_second, 3),
         "seconds_left": _seconds_left(now.left),
         "slots": now.counts.slots,
@@ -91,11 +92,10 @@ def _cancelling(now: Overview) -> str:
     return f"{number} still to be cancelled; {who}"
 
 
-def counted(batch: Batch, counts: Counts) -> dict[str, Any]:
+def count_facts(batch: Batch, counts: Counts) -> dict[str, Any]:
     """Return the counts for programs."""
-    counted = {**numbers(counts), "changed": counts.changed}
     place = {"region": batch.region, "account": batch.account}
-    return {"batch": batch.name, **place, "total": counts.total, **counted}
+    return {"batch": batch.name, **place, "total": counts.total, **numbers(counts), "changed": counts.changed}
 
 
 def clock(time: datetime, at: datetime) -> str:

@@ -17,7 +17,7 @@ import anyio
 import structlog
 
 from batchrun.cli.showing.overview_lines import changed
-from batchrun.cli.speak import complain, emit, say, seconds
+from batchrun.cli.speak import complain, emit, say
 from batchrun.errors import CallError
 from batchrun.model.entries.events import (
     Accepted,
@@ -41,6 +41,7 @@ from batchrun.model.entries.states import ENDED, State
 from batchrun.model.planning.verdicts import DENIED, HELD
 from batchrun.model.tally import Tally
 from batchrun.model.tasks import FailedTasks
+from batchrun.model.texts.words import counted, seconds
 from batchrun.report.overview import WithService
 from batchrun.report.results import status
 
@@ -122,9 +123,8 @@ class LogLines(Numbers):
         super().__init__(batch, progress, clock)
         self._log = log.bind()  # once: each line of an unbound one makes a new logger
         self._failed: tuple[Failed, Entry] | None = None
-        self._denied: set[tuple[str, str | None]] = (
-            set()
-        )  #: what is held for a permission, told of one row for all
+        #: What is held for a permission, told of one row for all.
+        self._denied: set[tuple[str, str | None]] = set()
         self._has_failed = anyio.Event()
 
     def step(self, event: Event, entry: Entry) -> None:
@@ -287,7 +287,7 @@ def tell_taken_over(batch: str, found: TakenOver) -> None:
         return
     times = sorted({f"{time:%Y-%m-%d %H:%M}" for time in (found.first, found.last) if time is not None})
     created = f", created {' to '.join(times)} UTC" if times else ""
-    rows = "1 row already had its run" if found.rows == 1 else f"{found.rows} rows already had their runs"
+    rows = counted(found.rows, "row already had its run", "rows already had their runs")
     complain(
         f"{batch}: {rows} at the service{created}, started from another ledger: taken "
         "over, not started again; for new runs give another --batch",

@@ -19,7 +19,7 @@ from batchrun.cli.launching.results_file import results_output, write_results
 from batchrun.cli.naming import batch_to_change
 from batchrun.cli.options import BATCH, CONCURRENCY, LISTING_LAG, RESULTS, Output
 from batchrun.cli.signals import Stopping, heard
-from batchrun.cli.speak import complain, counted, emit, printable, say
+from batchrun.cli.speak import complain, emit, printable, say
 from batchrun.clock import SystemClock
 from batchrun.errors import LeaseHeldError
 from batchrun.model.entries.entry import Entry
@@ -27,6 +27,7 @@ from batchrun.model.entries.policies import WatchPolicy
 from batchrun.model.entries.states import State
 from batchrun.model.planning.cancelling import Scope
 from batchrun.model.planning.limits import Limits
+from batchrun.model.texts.words import counted
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.objects import ObjectStore
 from batchrun.ports.stored import Batch

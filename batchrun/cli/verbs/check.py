@@ -15,12 +15,13 @@ from batchrun.cli.command import flag, group, verb
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import READ_RATE, STRICT, EngineOptions, Output, Service
 from batchrun.cli.signals import run_async
-from batchrun.cli.speak import complain, counted, emit, explain, is_terminal, say, seconds
+from batchrun.cli.speak import complain, emit, explain, is_terminal, say
 from batchrun.cli.verbs.planned import PlannedEngine, limits, retry_facts, tell_retries
 from batchrun.errors import ManifestError, UsageError
 from batchrun.model.paces.rates import Rate
 from batchrun.model.planning.limits import Limits
 from batchrun.model.submissions.grouping import Engine
+from batchrun.model.texts.words import counted, seconds
 from batchrun.ports.objects import Sight, Skip
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ def _tell(manifest: Manifest, answers: Answers | None) -> None:
 
 def _account(answers: Answers, rows: int | None) -> Iterator[str]:
     """Say what an account has and allows, and how long it takes to submit *rows* there."""
-    yield "1 workflow checked" if answers.workflows == 1 else f"{answers.workflows} workflows checked"
+    yield f"{counted(answers.workflows, 'workflow')} checked"
     if answers.active is not None:
         yield f"{answers.active} runs active in the account"
     if answers.at_once:
@@ -262,10 +263,9 @@ def _input_facts(inputs: Inputs) -> dict[str, Any]:
 
 def _input_lines(inputs: Inputs) -> Iterator[str]:
     """Say what was looked at, then what was skipped."""
-    places = "1 place" if inputs.total == 1 else f"{inputs.total} places"
     parts = [f"{count} {_SIGHTS[sight]}" for sight in Sight if (count := inputs.seen[sight])]
     unseen = "" if inputs.looked_at == inputs.total else f", {inputs.looked_at} looked at"
-    yield f"inputs: {places} in S3{unseen}{': ' if parts else ''}{', '.join(parts)}"
+    yield f"inputs: {counted(inputs.total, 'place')} in S3{unseen}{': ' if parts else ''}{', '.join(parts)}"
     if inputs.skipped:
         yield "skipped: " + "; ".join(
             f"{count} {_SKIPS[skip]}, such as {inputs.examples[skip]}"

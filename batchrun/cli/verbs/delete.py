@@ -15,10 +15,11 @@ from batchrun.cli.command import group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_change
 from batchrun.cli.options import BATCH, CONCURRENCY, LISTING_LAG
-from batchrun.cli.speak import complain, counted, emit, say, seconds
+from batchrun.cli.speak import complain, emit, say
 from batchrun.clock import SystemClock
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
+from batchrun.model.texts.words import counted, seconds
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch, EndedRun
 from batchrun.report.chosen import Choice, shortened

@@ -13,10 +13,11 @@ from batchrun.cli.completion import files
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.options import LANES, NO_ACCOUNT, READ_RATE, TIMEOUT, Output
 from batchrun.cli.signals import interruptible, run_async
-from batchrun.cli.speak import complain, counted, emit, printable, say
+from batchrun.cli.speak import complain, emit, printable, say
 from batchrun.model.lanes import Lane
 from batchrun.model.paces.rates import Rate
 from batchrun.model.texts.foreign import masked
+from batchrun.model.texts.words import counted
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:

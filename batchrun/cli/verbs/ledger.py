@@ -25,11 +25,12 @@ from batchrun.cli.options import (
     warned_of_password,
 )
 from batchrun.cli.signals import run_async
-from batchrun.cli.speak import complain, counted, emit, printable, say
+from batchrun.cli.speak import complain, emit, printable, say
 from batchrun.clock import SystemClock
 from batchrun.errors import LeaseHeldError, LedgerError, UsageError
 from batchrun.model.paces.rates import Rate
 from batchrun.model.planning.limits import Changed
+from batchrun.model.texts.words import counted
 from batchrun.report.json_names import with_old_names
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from batchrun.cli.choice import tell_back
 from batchrun.cli.exits import Exit, worst
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
 from batchrun.cli.logs import configure_as
-from batchrun.cli.speak import complain, counted, emit, printable, say
+from batchrun.cli.speak import complain, emit, printable, say
 from batchrun.clock import SystemClock
 from batchrun.engine.upkeep.comparing import Divergence, compare
 from batchrun.engine.upkeep.rebuild import Doubtful, Rebuilder, Rebuilt, RunSearch
@@ -30,6 +30,7 @@ from batchrun.model.entries.recovery import Match
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import default_name
+from batchrun.model.texts.words import counted
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch
 from batchrun.report.chosen import shortened

@@ -22,13 +22,14 @@ from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_read
 from batchrun.cli.options import BATCH, CONCURRENCY, FORCE, SAFE_CSV, WRITTEN
 from batchrun.cli.showing.output_file import drafted, named
-from batchrun.cli.speak import STDOUT, ForTerminal, complain, counted, emit, is_terminal, say
+from batchrun.cli.speak import STDOUT, ForTerminal, complain, emit, is_terminal, say
 from batchrun.errors import UsageError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.made import Made, NamedFiles, leaves, read_name
 from batchrun.model.spec import Json
 from batchrun.model.texts.places import is_in_s3
+from batchrun.model.texts.words import counted
 from batchrun.ports.stored import Batch
 from batchrun.report.columns import ResultsRow, text_of
 from batchrun.report.outputs import Kind, OutputFile

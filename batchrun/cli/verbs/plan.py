@@ -28,7 +28,7 @@ from batchrun.cli.options import (
     Service,
 )
 from batchrun.cli.signals import run_async
-from batchrun.cli.speak import complain, counted, emit, say, seconds
+from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.planned import (
     WAITING,
     Ahead,
@@ -49,6 +49,7 @@ from batchrun.model.paces.rates import UNLIMITED, Rate
 from batchrun.model.planning.limits import Limits
 from batchrun.model.spec import Spec
 from batchrun.model.submissions.grouping import Engine
+from batchrun.model.texts.words import counted, seconds
 from batchrun.ports.stored import Batch, Sync
 from batchrun.report.bill import AlikeRows
 from batchrun.report.overview import WithService, with_service

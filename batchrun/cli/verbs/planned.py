@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from batchrun.cli.speak import counted, say, seconds
+from batchrun.cli.speak import say
 from batchrun.model.entries.retrying import NO_CAPACITY, USUAL_WAIT, RetryPolicy, RetryRule
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import Lane, lanes_of, least_seconds
@@ -23,6 +23,7 @@ from batchrun.model.paces.quotas import USUAL, Quotas, storage_types
 from batchrun.model.paces.rates import FIXED_RATES, USUAL_RATES, Rate
 from batchrun.model.spec import Spec
 from batchrun.model.submissions.grouping import Engine, Ways, ways
+from batchrun.model.texts.words import counted, seconds
 from batchrun.ports.stored import Counts, Sync
 from batchrun.report.overview import WithService
 

@@ -11,9 +11,10 @@ from batchrun.cli.command import group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.cli.naming import batch_to_read
 from batchrun.cli.options import BATCH, LEDGER, WRITTEN, Account
-from batchrun.cli.speak import STDOUT, counted, poured, say
+from batchrun.cli.speak import STDOUT, poured, say
 from batchrun.clock import SystemClock
 from batchrun.errors import ReportError
+from batchrun.model.texts.words import counted
 from batchrun.report.delivering import delivered, output_at
 from batchrun.report.outputs import REPORT
 

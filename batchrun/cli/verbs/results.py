@@ -18,9 +18,10 @@ from batchrun.cli.command import flag, group, option, texts, verb
 from batchrun.cli.completion import columns, conditions
 from batchrun.cli.naming import batch_to_read
 from batchrun.cli.options import BATCH, FORCE, LEDGER, SAFE_CSV, WRITTEN, Account
-from batchrun.cli.speak import STDOUT, complain, counted, is_terminal, poured, say
+from batchrun.cli.speak import STDOUT, complain, is_terminal, poured, say
 from batchrun.cli.values import OutputPath
 from batchrun.errors import ResultsError, UsageError
+from batchrun.model.texts.words import counted
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.objects import ObjectStore
 from batchrun.ports.stored import Batch, Outcome

@@ -14,8 +14,9 @@ from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_change
 from batchrun.cli.options import BATCH, CONCURRENCY
-from batchrun.cli.speak import complain, counted, emit, say
+from batchrun.cli.speak import complain, emit, say
 from batchrun.clock import SystemClock
+from batchrun.model.texts.words import counted
 from batchrun.ports.stored import Batch
 from batchrun.report.chosen import Choice, shortened
 from batchrun.report.columns import failed_of

@@ -14,13 +14,14 @@ from batchrun.cli.completion import batches, rows
 from batchrun.cli.naming import row_to_read
 from batchrun.cli.options import JSON, LEDGER
 from batchrun.cli.showing import failed
-from batchrun.cli.speak import emit, printable, say, seconds, whole_line
+from batchrun.cli.speak import emit, printable, say, whole_line
 from batchrun.model.entries.entry import Entry, start_run_request
 from batchrun.model.entries.reasons import advice
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import first_request
 from batchrun.model.submissions.submission import Submission
 from batchrun.model.tasks import LOG_GROUP, FailedTasks
+from batchrun.model.texts.words import seconds
 from batchrun.ports.stored import Outcome, PastAttempt
 from batchrun.report.columns import COLUMNS
 from batchrun.report.results import earlier_rows, row

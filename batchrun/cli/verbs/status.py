@@ -16,7 +16,7 @@ from batchrun.cli.command import flag, group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_read, note_closed
 from batchrun.cli.options import BATCH, LEDGER, Output
-from batchrun.cli.showing.overview_lines import counted, details, facts, summary
+from batchrun.cli.showing.overview_lines import count_facts, details, facts, summary
 from batchrun.cli.signals import heard
 from batchrun.cli.speak import can_draw, emit, say
 from batchrun.clock import Clock, SystemClock
@@ -78,7 +78,7 @@ async def status(options: Options) -> Exit:
 async def _list(ledger: Ledger, batch: Batch, *, as_json: bool) -> None:
     counts = await ledger.batch(batch.name).counts()
     if as_json:
-        emit("status", **counted(batch, counts))
+        emit("status", **count_facts(batch, counts))
     else:
         say(summary(batch, counts), hang=2)
 

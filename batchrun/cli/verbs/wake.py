@@ -19,12 +19,13 @@ from batchrun.cli.command import HELP, argument, flag, group, verb
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.options import LANES, NO_ACCOUNT, Account
 from batchrun.cli.signals import interruptible, run_async
-from batchrun.cli.speak import complain, say, seconds
+from batchrun.cli.speak import complain, say
 from batchrun.clock import SystemClock
 from batchrun.errors import AccessDeniedError, CallError, InputError, ServiceUnusableError, UsageError
 from batchrun.model.lanes import Lane
 from batchrun.model.planning.announcing import OURS
 from batchrun.model.texts.queue_names import QueueName, read_queue
+from batchrun.model.texts.words import seconds
 from batchrun.service.target import Target, target_of
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from batchrun.manifest.problems import printable, shown, unreadable
 from batchrun.manifest.recognised.kinds import RESULTS, is_file, kind_of
 from batchrun.manifest.sheet_wishes import ALL, OURS
 from batchrun.manifest.table import TableRow
+from batchrun.model.texts.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -294,8 +295,7 @@ def _words(
 ) -> tuple[str, str]:
     """Say what it is, and the cure, which ends in the command."""
     found = identities(header, rows) if rows else []
-    columns = f"{len(header)} column{'' if len(header) == 1 else 's'}"
-    what = f"this is not a manifest but a sheet of {columns}{_looks(table)}"
+    what = f"this is not a manifest but a sheet of {counted(len(header), 'column')}{_looks(table)}"
     if not found:
         names = printable(", ".join(name for name in header if name.strip()), 300)
         if not rows:

@@ -17,6 +17,7 @@ from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, printable, shown, unreadable
 from batchrun.manifest.table import Table, TableRow, has_text
 from batchrun.manifest.text_input import lines
+from batchrun.model.texts.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -271,7 +272,7 @@ def _even(rows: Iterator[TableRow], header: list[str], source: str, problems: Pr
 def _report_ragged(cells: list[str], wanted: int, place: Place, problems: Problems) -> None:
     extra = next(filter(str.strip, cells[wanted:]), None)
     last = "" if extra is None else f" ({shown(extra)} is the first too many)"
-    message = f"{len(cells)} cell{'' if len(cells) == 1 else 's'} under a header of {wanted}{last}"
+    message = f"{counted(len(cells), 'cell')} under a header of {wanted}{last}"
     few = "add the missing cells, empty ones too"
     many = "quote cells that hold the separator, or remove the extra ones"
     problems.add(place, message, few if len(cells) < wanted else many)

@@ -19,6 +19,7 @@ from batchrun.manifest.recognised.kinds import is_file, is_reads
 from batchrun.manifest.warned.found import Collected, Company, Doubt, WarningKind, WatchedColumn
 from batchrun.manifest.warned.texts import doubts
 from batchrun.manifest.warned.untyped import Types
+from batchrun.model.texts.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -161,7 +162,8 @@ class Pair:
         self, first: Sequence[str], second: Sequence[str]
     ) -> Iterator[tuple[Doubt, WatchedColumn, str | None]]:
         if len(first) != len(second):
-            says = f"has {_counted(second)}, and {self._columns[0].name} has {_counted(first)}"
+            has, other = counted(len(second), "file"), counted(len(first), "file")
+            says = f"has {has}, and {self._columns[0].name} has {other}"
             yield Doubt(kind=WarningKind.MATE_MISSING, says=says, cure=_MISSING_CURE), self._columns[1], None
         # Reads are found wherever they stand twice.
         elif first[0] == second[0] and is_file(first[0]) and not is_reads(first[0]):
@@ -175,10 +177,6 @@ def _files(value: Json) -> Sequence[str] | None:
     if len(texts) < len(values) and value is not None:
         return None
     return [text for text in texts if text.strip()]
-
-
-def _counted(files: Sequence[str]) -> str:
-    return "1 file" if len(files) == 1 else f"{len(files)} files"
 
 
 def same_file(other: str | None) -> Doubt:

@@ -1,0 +1,28 @@
+"""How messages and pages write counts, durations, and characters that are not to be seen."""
+
+from __future__ import annotations
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Write how many there are: ``1 row``, ``2 rows``."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def seconds(value: float) -> str:
+    """Write a duration: ``45 s``, ``3 min``, ``2 h 05 min``, ``3 d 4 h``."""
+    whole = round(value)
+    if whole < 90:  # noqa: PLR2004
+        return f"{whole} s"
+    if whole < 5400:  # noqa: PLR2004
+        return f"{round(whole / 60)} min"
+    hours, minutes = divmod(round(whole / 60), 60)
+    if hours < 48:  # noqa: PLR2004
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24:,} d {hours % 24} h"
+
+
+def spelt_out(text: str, *, kept: str = "") -> str:
+    r"""Return *text* with what is not to be seen written as ``\x1b`` and the like, but for what is *kept*."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in kept else ascii(one)[1:-1] for one in text)

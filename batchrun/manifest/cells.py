@@ -9,24 +9,19 @@ from __future__ import annotations
 
 import functools
 import shlex
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-from batchrun.manifest.columns import ColumnError, column
-from batchrun.manifest.problems import Record, printable, shown, unreadable
+from batchrun.manifest.columns import Column, ColumnError, column
+from batchrun.manifest.model_check import RequestModel
+from batchrun.manifest.problems import Place, Problems, Record, printable, shown, unreadable
 from batchrun.manifest.recognised.kinds import is_foreign
+from batchrun.manifest.recognised.sheet import Unasked
 from batchrun.manifest.strict_json import decoded
+from batchrun.manifest.table import Table
+from batchrun.manifest.warned.looking import Looking
 from batchrun.manifest.warned.scan import Used
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from batchrun.manifest.columns import Column
-    from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.problems import Place, Problems
-    from batchrun.manifest.recognised.sheet import Unasked
-    from batchrun.manifest.table import Table
-    from batchrun.manifest.warned.looking import Looking
-    from batchrun.model.spec import Json
+from batchrun.model.spec import Json
 
 
 def records(

@@ -9,21 +9,17 @@ What follows ``parameters.`` is one key, dots included, as workflows know their 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from batchrun.manifest.model_check import FieldKind
+from batchrun.manifest.model_check import FieldKind, RequestModel
 from batchrun.manifest.problems import UnfitError, printable, shown
 from batchrun.manifest.scalars import strict_bool, strict_float, strict_integer
 from batchrun.manifest.strict_json import JsonError, decoded
+from batchrun.model.spec import Json
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from batchrun.manifest.model_check import RequestModel
-    from batchrun.model.spec import Json
-
-    Convert = Callable[[str], Json]
+Convert = Callable[[str], Json]
 
 #: What may follow a colon in a name.
 TYPES: Final[dict[str, Convert]] = {

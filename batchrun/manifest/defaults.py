@@ -10,14 +10,26 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 from batchrun.manifest import json_document, limits
 from batchrun.manifest.columns import ColumnError, column
-from batchrun.manifest.placeholders import PlaceholderError, check_name, names_in, unescaped
-from batchrun.manifest.problems import TABLE, Place, Record, dotted, printable, unreadable
+from batchrun.manifest.model_check import RequestModel
+from batchrun.manifest.placeholders import Environment, PlaceholderError, check_name, names_in, unescaped
+from batchrun.manifest.problems import (
+    TABLE,
+    Part,
+    Path,
+    Place,
+    Problems,
+    Record,
+    dotted,
+    printable,
+    unreadable,
+)
 from batchrun.manifest.recognised.kinds import DocumentKind, document_kind, is_field, is_slip
 from batchrun.manifest.retry_rules import RETRY
 from batchrun.manifest.rules import check_size
@@ -32,17 +44,8 @@ from batchrun.manifest.source import (
     unpacked_name,
 )
 from batchrun.manifest.text_input import kept, too_long
-from batchrun.model.spec import canonical, merged
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import BinaryIO
-
-    from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.placeholders import Environment
-    from batchrun.manifest.problems import Part, Path, Problems
-    from batchrun.manifest.warned.looking import Looking
-    from batchrun.model.spec import Json
+from batchrun.manifest.warned.looking import Looking
+from batchrun.model.spec import Json, canonical, merged
 
 
 def table(

@@ -12,24 +12,18 @@ have), it is one column of JSON.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import IO, Final
 
-from batchrun.errors import ManifestError
+from batchrun.errors import ManifestError, Problem
 from batchrun.manifest.columns import TEXT, TYPES
 from batchrun.manifest.model_check import FieldKind
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.warned.untyped import looks_typed
-from batchrun.manifest.written_rows import as_written, json_text, unsayable
+from batchrun.manifest.written_rows import WrittenRow, WrittenRows, as_written, json_text, unsayable
 from batchrun.model.entries.retrying import LANE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from typing import IO
-
-    from batchrun.errors import Problem
-    from batchrun.manifest.written_rows import WrittenRow, WrittenRows
-    from batchrun.model.spec import Json
+from batchrun.model.spec import Json
 
 _TEXT: Final = TEXT
 _DOUBTFUL: Final = "doubtful"  #: text that looks like something else

@@ -11,30 +11,24 @@ need, which ends as soon as that is known, and once for the rows.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import BinaryIO, Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import json_document, limits
 from batchrun.manifest.lanes.table import LANES
+from batchrun.manifest.line_files import LineFiles
+from batchrun.manifest.model_check import RequestModel
 from batchrun.manifest.native import is_native, translated
-from batchrun.manifest.problems import instead, nearest, shown
+from batchrun.manifest.problems import Part, Place, Problems, Record, instead, nearest, shown
 from batchrun.manifest.recognised.documents import words
 from batchrun.manifest.recognised.kinds import is_file
 from batchrun.manifest.retry_rules import RETRY, RetryReader
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.sheet_wishes import KEYS, SheetKeys
-from batchrun.manifest.source import Format
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import BinaryIO
-
-    from batchrun.manifest.line_files import LineFiles
-    from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.problems import Part, Place, Problems, Record
-    from batchrun.manifest.source import Source
-    from batchrun.model.entries.retrying import RetryPolicy
+from batchrun.manifest.source import Format, Source
+from batchrun.model.entries.retrying import RetryPolicy
 
 _BATCH: Final = frozenset({"batch", "batchName"})
 _DEFAULTS: Final = frozenset({"defaults", "defaultRunSetting"})

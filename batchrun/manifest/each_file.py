@@ -12,29 +12,22 @@ import os
 import re
 import shlex
 import stat
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest.defaults import table
-from batchrun.manifest.document import MANIFEST_KEYS, NO_HEAD
-from batchrun.manifest.model_check import REQUEST_ID
-from batchrun.manifest.problems import Place, printable, shown, unreadable
+from batchrun.manifest.document import MANIFEST_KEYS, NO_HEAD, Head
+from batchrun.manifest.line_files import LineFiles
+from batchrun.manifest.model_check import REQUEST_ID, RequestModel
+from batchrun.manifest.problems import Place, Problems, Record, printable, shown, unreadable
 from batchrun.manifest.recognised.kinds import DocumentKind, document_kind
-from batchrun.manifest.source import unpacked_name
+from batchrun.manifest.source import Beyond, Source, unpacked_name
 from batchrun.model.entries.retrying import RetryPolicy
+from batchrun.model.spec import Json
 from batchrun.model.texts.places import is_in_s3
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from batchrun.manifest.document import Head
-    from batchrun.manifest.line_files import LineFiles
-    from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.problems import Problems, Record
-    from batchrun.manifest.source import Beyond, Source
-    from batchrun.model.spec import Json
 
 
 def natural(text: str) -> list[tuple[int, str]]:

@@ -10,28 +10,23 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from batchrun.errors import ManifestError, Problem
+from batchrun.errors import ManifestError, ManifestWarning, Problem
 from batchrun.manifest import json_document
 from batchrun.manifest.document import MANIFEST_KEYS
 from batchrun.manifest.lanes.table import LANES
-from batchrun.manifest.load import load
+from batchrun.manifest.load import Manifest, load
 from batchrun.manifest.problems import Place, printable, problem_at, shown, unreadable
 from batchrun.manifest.recognised.documents import is_of_one_run
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import Format, Source, format_to_read, is_known, opened, unpacked_name
 from batchrun.manifest.text_input import by_mark
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-
-    from batchrun.errors import ManifestWarning
-    from batchrun.manifest.load import Manifest
-    from batchrun.ports.objects import Objects
+from batchrun.ports.objects import Objects
 
 #: Keys that name another file.
 _NAMING: Final = frozenset({("runs",), ("sheet",)})

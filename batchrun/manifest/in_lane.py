@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from batchrun.model.lanes import request_in
+from batchrun.model.spec import Spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from batchrun.manifest.load import Manifest
     from batchrun.manifest.problems import Place, Problems
-    from batchrun.model.spec import Spec
     from batchrun.ports.objects import OwnSheet
 
 

@@ -11,24 +11,22 @@ import errno
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import apsw
 
-from batchrun.manifest.problems import dotted, not_written, printable
+from batchrun.manifest import Manifest
+from batchrun.manifest.problems import Path, dotted, not_written, printable
+from batchrun.manifest.rows import Found
+from batchrun.manifest.spool import RowPlaces
+from batchrun.model.spec import Json, Spec
 from batchrun.ports.objects import InputPlace, PlaceKind, Sight, Skip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from batchrun.manifest import Manifest
     from batchrun.manifest.in_lane import InLane
-    from batchrun.manifest.problems import Path
-    from batchrun.manifest.rows import Found
-    from batchrun.manifest.spool import RowPlaces
-    from batchrun.model.spec import Json, Spec
 
 
 #: What a place is to us.

@@ -7,14 +7,17 @@ the parts mean (``document``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import BinaryIO
 
+from batchrun.errors import ManifestError
 from batchrun.manifest.problems import (
     LIST,
     MANIFEST,
     Layout,
     Part,
     Place,
+    Problems,
     Record,
     problem_at,
     shown,
@@ -31,15 +34,7 @@ from batchrun.manifest.strict_json import (
     decoded_leniently,
 )
 from batchrun.manifest.text_input import TextStream, TooLongError, lines
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import BinaryIO
-
-    from batchrun.errors import ManifestError
-    from batchrun.manifest.problems import Problems
-    from batchrun.model.spec import Json
-
+from batchrun.model.spec import Json
 
 _BLANK = " \t\r\n"
 _Key = tuple[str, ...]

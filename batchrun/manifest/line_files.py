@@ -9,32 +9,33 @@ columns mean (``cells``, ``sheets``).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import BinaryIO, Final
 
+from batchrun.errors import ManifestError
 from batchrun.manifest import cells
 from batchrun.manifest.json_document import of_lines
-from batchrun.manifest.problems import Place, shown, unreadable
+from batchrun.manifest.model_check import RequestModel
+from batchrun.manifest.problems import Place, Problems, Record, shown, unreadable
 from batchrun.manifest.recognised.documents import rows
 from batchrun.manifest.recognised.sheet import Unasked
-from batchrun.manifest.sheet_wishes import NOTHING, laid_over
-from batchrun.manifest.source import FILES_ALONE, STDIN, Beyond, Format, format_to_read, name_of, opened
+from batchrun.manifest.sheet_wishes import NOTHING, SheetKeys, Wanted, laid_over
+from batchrun.manifest.sheets.records import Sheets
+from batchrun.manifest.source import (
+    FILES_ALONE,
+    STDIN,
+    Beyond,
+    Format,
+    Source,
+    format_to_read,
+    name_of,
+    opened,
+)
+from batchrun.manifest.table import TableOptions
 from batchrun.manifest.tables import reading
+from batchrun.manifest.warned.looking import Looking
 from batchrun.model.texts.places import is_in_s3, wrong_place
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import BinaryIO
-
-    from batchrun.errors import ManifestError
-    from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.problems import Problems, Record
-    from batchrun.manifest.sheet_wishes import SheetKeys, Wanted
-    from batchrun.manifest.sheets.records import Sheets
-    from batchrun.manifest.source import Source
-    from batchrun.manifest.table import TableOptions
-    from batchrun.manifest.warned.looking import Looking
-
 
 CURE_BESIDE: Final = "name a CSV, TSV or JSONL file in the manifest's own folder, or below it"
 _UPWARDS: Final = frozenset({"", ".."})

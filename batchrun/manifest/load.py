@@ -7,49 +7,38 @@ Belongs here: the order of things, and the result. Does not: any single step.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
 
 from batchrun.clock import SystemClock
-from batchrun.errors import ManifestError
+from batchrun.errors import ManifestError, ManifestWarning
 from batchrun.manifest import line_files
-from batchrun.manifest.document import NO_HEAD, Document
+from batchrun.manifest.document import NO_HEAD, Document, Head
 from batchrun.manifest.each_file import EachFile
 from batchrun.manifest.lanes.offering import Offering
-from batchrun.manifest.lanes.table import lanes_given
-from batchrun.manifest.problems import Place, Problems, unreadable
+from batchrun.manifest.lanes.table import LaneTexts, lanes_given
+from batchrun.manifest.line_files import LineFiles
+from batchrun.manifest.problems import Place, Problems, Record, unreadable
 from batchrun.manifest.retry_rules import check_against
 from batchrun.manifest.rows import Expander
 from batchrun.manifest.rules import check_together, start_run
-from batchrun.manifest.shared import shared
+from batchrun.manifest.shared import Shared, shared
 from batchrun.manifest.sheets.own_sheets import OwnSheets
 from batchrun.manifest.sheets.records import Sheets
-from batchrun.manifest.source import STDIN, Beyond, format_to_read, name_of, opened, place_of
-from batchrun.manifest.spool import Spool
+from batchrun.manifest.source import STDIN, Beyond, Format, Source, format_to_read, name_of, opened, place_of
+from batchrun.manifest.spool import RowPlaces, Spool
 from batchrun.manifest.text_input import kept
+from batchrun.manifest.warned.found import Warnings
 from batchrun.manifest.warned.looking import Looking
 from batchrun.model.entries.retrying import RetryPolicy
+from batchrun.model.lanes import Lane
 from batchrun.model.spec import Specs
 from batchrun.model.texts.places import is_in_s3
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import date
-    from types import TracebackType
-    from typing import BinaryIO
-
-    from batchrun.errors import ManifestWarning
-    from batchrun.manifest.document import Head
-    from batchrun.manifest.lanes.table import LaneTexts
-    from batchrun.manifest.line_files import LineFiles
-    from batchrun.manifest.problems import Record
-    from batchrun.manifest.shared import Shared
-    from batchrun.manifest.source import Format, Source
-    from batchrun.manifest.spool import RowPlaces
-    from batchrun.manifest.warned.found import Warnings
-    from batchrun.model.lanes import Lane
-    from batchrun.ports.objects import Objects, OwnSheet
+from batchrun.ports.objects import Objects, OwnSheet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,20 +16,15 @@ import enum
 import re
 import sys
 import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
-from batchrun.manifest.problems import instead, printable, shown
+from batchrun.manifest.problems import Path, instead, printable, shown
 from batchrun.manifest.scalars import NumberSizeError, Plain, as_text, resolved, typed
 from batchrun.model.entries.retrying import LANE
+from batchrun.model.spec import Json
 from batchrun.service_model import input_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from batchrun.manifest.problems import Path
-    from batchrun.model.spec import Json
-
 
 _JAVA_CLASS = re.compile(r"\[((?:\\p\{[A-Z][a-z]?\}|\|\||\\[tnr])+)\][+*]")
 _CATEGORY = re.compile(r"\\p\{([A-Z][a-z]?)\}")

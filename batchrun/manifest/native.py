@@ -10,22 +10,15 @@ in cannot be said to both.
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import IO, Final
 
-from batchrun.errors import ManifestError
+from batchrun.errors import ManifestError, Problem
 from batchrun.manifest.problems import Problems, Record, shown
-from batchrun.manifest.written_rows import as_written, json_text, unsayable
+from batchrun.manifest.written_rows import WrittenRow, WrittenRows, as_written, json_text, unsayable
+from batchrun.model.spec import Json
 from batchrun.service_model import members_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from typing import IO
-
-    from batchrun.errors import Problem
-    from batchrun.manifest.written_rows import WrittenRow, WrittenRows
-    from batchrun.model.spec import Json
-
 
 _OURS: Final = {"runSettingId": "id", "runTags": "tags"}
 _OWNER: Final = "outputBucketOwnerId"

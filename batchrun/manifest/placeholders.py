@@ -22,18 +22,13 @@ No formats, no attributes, no indexing: there is nothing in here that a hostile 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.problems import Place, UnfitError, printable, shown
+from batchrun.manifest.problems import Place, Problems, UnfitError, printable, shown
 from batchrun.manifest.scalars import as_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from batchrun.manifest.problems import Problems
-    from batchrun.model.spec import Json
-
+from batchrun.model.spec import Json
 
 _NAME = r"parameters\.[^{}\s\"',:]*|[^\W\d]\w*(?:\.\w+)*"
 _TOKEN = re.compile(rf"\{{\{{(?:({_NAME})\}}\}})?|\{{({_NAME})\}}")

@@ -15,19 +15,15 @@ import itertools
 import operator
 import os
 import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import limits
+from batchrun.model.spec import Json
 from batchrun.model.texts.foreign import unsigned
 from batchrun.model.texts.words import spelt_out
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    from batchrun.model.spec import Json
-
 
 #: The way to a value within a request: field names, and positions within lists.
 Path: TypeAlias = "tuple[str | int, ...]"

@@ -19,22 +19,18 @@ Belongs here: the block's own keys, both ways: read, and to be written. Does not
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.manifest import limits
+from batchrun.manifest.model_check import RequestModel
 from batchrun.manifest.placeholders import names_in, unescaped
-from batchrun.manifest.problems import dotted, instead, printable, shown
+from batchrun.manifest.problems import Part, Path, Problems, Record, dotted, instead, printable, shown
 from batchrun.manifest.rules import check_size
 from batchrun.manifest.scalars import NULLS, Plain, as_text, typed
 from batchrun.manifest.written_rows import as_written
 from batchrun.model.entries.retrying import DEFAULT_RULES, LANE, RetryPolicy, RetryRule
-from batchrun.model.spec import canonical
+from batchrun.model.spec import Json, canonical
 from batchrun.model.texts import durations
-
-if TYPE_CHECKING:
-    from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.problems import Part, Path, Problems, Record
-    from batchrun.model.spec import Json
 
 RETRY: Final = "retry"
 _KEYS: Final = ("wait", "rules")

@@ -7,25 +7,28 @@ rows, and the single checks (``model_check``, ``rules``).
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from batchrun.manifest import limits
-from batchrun.manifest.placeholders import PlaceholderError, Values
-from batchrun.manifest.problems import dotted, shown
+from batchrun.manifest.defaults import Defaults
+from batchrun.manifest.model_check import RequestModel
+from batchrun.manifest.placeholders import Environment, PlaceholderError, Values
+from batchrun.manifest.problems import Path, Place, Problems, Record, dotted, shown
 from batchrun.manifest.rules import check_size
 from batchrun.manifest.scalars import as_text
 from batchrun.model.entries.retrying import LANE
-from batchrun.model.spec import NOT_WORK, asked_parameters, canonical, default_name, joined, merged, work_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from batchrun.manifest.defaults import Defaults
-    from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.placeholders import Environment
-    from batchrun.manifest.problems import Path, Place, Problems, Record
-    from batchrun.model.spec import Json
+from batchrun.model.spec import (
+    NOT_WORK,
+    Json,
+    asked_parameters,
+    canonical,
+    default_name,
+    joined,
+    merged,
+    work_of,
+)
 
 
 def wrong_name(name: str) -> tuple[str, str] | None:

@@ -10,20 +10,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from batchrun.manifest import limits
-from batchrun.manifest.model_check import compiled, start_run_shape
-from batchrun.manifest.problems import shown
-from batchrun.model.spec import OWN_TAGS, canonical
+from batchrun.manifest.model_check import Check, Context, Field, RequestModel, compiled, start_run_shape
+from batchrun.manifest.problems import Path, Place, Problems, shown
+from batchrun.model.spec import OWN_TAGS, Json, canonical
 from batchrun.model.submissions.grouping import why_alone
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from batchrun.manifest.model_check import Check, Context, Field, RequestModel
-    from batchrun.manifest.problems import Path, Place, Problems
-    from batchrun.model.spec import Json
 
 _Rule: TypeAlias = "Callable[[Json, Path, Context], None]"
 

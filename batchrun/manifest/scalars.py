@@ -10,12 +10,10 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.manifest import limits
-
-if TYPE_CHECKING:
-    from batchrun.model.spec import Json
+from batchrun.model.spec import Json
 
 
 class Plain(str):

@@ -5,28 +5,21 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from batchrun.manifest import defaults
-from batchrun.manifest.defaults import defaults_in, parameters_in
+from batchrun.manifest.defaults import Defaults, defaults_in, parameters_in
+from batchrun.manifest.document import Head
 from batchrun.manifest.each_file import batch_of
 from batchrun.manifest.lanes.naming import with_lanes
-from batchrun.manifest.lanes.table import lanes_given
+from batchrun.manifest.lanes.table import LaneTable, LaneTexts, lanes_given
 from batchrun.manifest.lanes.writing import texts_of
+from batchrun.manifest.model_check import RequestModel
 from batchrun.manifest.placeholders import Environment
-from batchrun.manifest.problems import Place, unreadable
+from batchrun.manifest.problems import Place, Problems, Record, unreadable
 from batchrun.manifest.rows import wrong_batch
 from batchrun.manifest.rules import start_run
-from batchrun.manifest.source import STDIN, unpacked_name
-
-if TYPE_CHECKING:
-    from batchrun.manifest.defaults import Defaults
-    from batchrun.manifest.document import Head
-    from batchrun.manifest.lanes.table import LaneTable, LaneTexts
-    from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.problems import Problems, Record
-    from batchrun.manifest.source import Beyond, Source
-    from batchrun.manifest.warned.looking import Looking
+from batchrun.manifest.source import STDIN, Beyond, Source, unpacked_name
+from batchrun.manifest.warned.looking import Looking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,21 +6,15 @@ Belongs here: those wishes, and reading them. Does not: what they mean for a row
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
-from batchrun.manifest.problems import Place, Record, printable, shown
+from batchrun.manifest.problems import Part, Path, Place, Problems, Record, printable, shown
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.strict_json import JsonError, decoded
 from batchrun.manifest.table import TableOptions, delimiter, encoding, header
-from batchrun.model.spec import merged
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from batchrun.manifest.problems import Part, Path, Problems
-    from batchrun.model.spec import Json
-
+from batchrun.model.spec import Json, merged
 
 #: Names that mean the same in every row's texts, and that a sheet's columns may have too.
 OURS: Final = frozenset({"id", "batch", "sheet", "lane"})

@@ -10,22 +10,19 @@ import contextlib
 import enum
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import BinaryIO, Final
 
+from batchrun.errors import ManifestError
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, unreadable, written_for_a_while
 from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.table import TableOptions
 from batchrun.manifest.text_input import unpacked
 from batchrun.model.texts.places import is_in_s3, wrong_place
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from batchrun.errors import ManifestError
-    from batchrun.ports.objects import Objects
+from batchrun.ports.objects import Objects
 
 STDIN: Final = "-"
 #: Names of what a process has open, whatever that is.

@@ -12,16 +12,12 @@ import os
 import tempfile
 from array import array
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.problems import Place, written_for_a_while
+from batchrun.manifest.problems import Place, Record, written_for_a_while
 from batchrun.model.spec import Spec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from batchrun.manifest.problems import Record
 
 
 class RowPlaces:

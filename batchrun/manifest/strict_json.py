@@ -7,14 +7,12 @@ Belongs here: decoding one JSON value from text, and how deep any value is. Does
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 
 from batchrun.manifest import limits
 from batchrun.manifest.problems import UnfitError, shown
 from batchrun.manifest.scalars import Plain
-
-if TYPE_CHECKING:
-    from batchrun.model.spec import Json
+from batchrun.model.spec import Json
 
 
 def is_deep(value: Json) -> bool:

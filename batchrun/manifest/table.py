@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import codecs
 import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from batchrun.manifest.problems import Place
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Value(str):

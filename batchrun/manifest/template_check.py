@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Final
 
 from batchrun.manifest.problems import instead, printable, shown
-from batchrun.ports.workflows import WorkflowKey
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-
-    from batchrun.manifest.rows import Found
-    from batchrun.manifest.spool import RowPlaces
-    from batchrun.model.spec import Json, Spec
-    from batchrun.ports.workflows import Template, Workflow
+from batchrun.manifest.rows import Found
+from batchrun.manifest.spool import RowPlaces
+from batchrun.model.spec import Json, Spec
+from batchrun.ports.workflows import Template, Workflow, WorkflowKey
 
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
 _Finding = tuple[str, str, str]  #: field, message, cure

@@ -14,15 +14,12 @@ import itertools
 import re
 import tempfile
 import zlib
-from typing import IO, TYPE_CHECKING, BinaryIO, Final
+from collections.abc import Iterator
+from typing import IO, BinaryIO, Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, problem_at, unreadable, written_for_a_while
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 PIECE: Final = 64 * 1024
 

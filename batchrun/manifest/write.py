@@ -13,7 +13,8 @@ the very same specs; a format that cannot say something refuses it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import IO, Final
 
 from batchrun.manifest import delimited_text, yaml_text
 from batchrun.manifest.lanes.table import LANES
@@ -30,13 +31,8 @@ from batchrun.manifest.written_rows import (
     shared_fields,
     without,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import IO
-
-    from batchrun.model.entries.retrying import RetryPolicy
-    from batchrun.model.spec import Json
+from batchrun.model.entries.retrying import RetryPolicy
+from batchrun.model.spec import Json
 
 __all__ = ["DOCUMENTS", "WrittenRow", "WrittenRows", "row_of", "shared_fields", "write", "write_defaults"]
 #: Formats that have a place for the batch's name and for defaults.
@@ -97,11 +93,7 @@ def _shared(defaults: Mapping[str, Json], lanes: WrittenLanes) -> dict[str, Json
 
 
 def write_defaults(
-    defaults: Mapping[str, Json],
-    out: IO[str],
-    form: Format,
-    *,
-    lanes: WrittenLanes = NO_LANES,
+    defaults: Mapping[str, Json], out: IO[str], form: Format, *, lanes: WrittenLanes = NO_LANES
 ) -> None:
     """Write what ``--defaults`` takes, as for :func:`write`; YAML or JSON."""
     fields = _shared(defaults, lanes)
@@ -112,10 +104,7 @@ def write_defaults(
 
 
 def _head(
-    batch: str | None,
-    shared: dict[str, Json],
-    lanes: WrittenLanes,
-    retry: RetryPolicy | None,
+    batch: str | None, shared: dict[str, Json], lanes: WrittenLanes, retry: RetryPolicy | None
 ) -> dict[str, Json]:
     head: dict[str, Json] = {} if batch is None else {"batch": batch}
     if shared:

@@ -10,15 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
+from batchrun.errors import Problem
 from batchrun.manifest.placeholders import escaped
 from batchrun.manifest.problems import Place, problem_at
-from batchrun.model.spec import default_name
-
-if TYPE_CHECKING:
-    from batchrun.errors import Problem
-    from batchrun.model.spec import Json, Spec
+from batchrun.model.spec import Json, Spec, default_name
 
 #: Tables whose entries merge with those of the defaults, so that each entry may be shared by itself.
 _MERGED: Final = ("parameters", "tags", "engineSettings")

@@ -9,25 +9,30 @@ documents. Does not: what a plain scalar means (``scalars``), and what the parts
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final
 
 import yaml
 
+from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import limits
-from batchrun.manifest.problems import MANIFEST, Layout, Part, Place, printable, problem_at, shown, unreadable
+from batchrun.manifest.problems import (
+    MANIFEST,
+    Layout,
+    Part,
+    Path,
+    Place,
+    printable,
+    problem_at,
+    shown,
+    unreadable,
+)
 from batchrun.manifest.scalars import Plain
 from batchrun.manifest.strict_json import is_deep
 from batchrun.manifest.text_input import TextStream
+from batchrun.model.spec import Json
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import BinaryIO
-
-    from batchrun.errors import ManifestError, Problem
-    from batchrun.manifest.problems import Path
-    from batchrun.model.spec import Json
-
-    _Places = dict[Path, tuple[int, int]]
+_Places = dict[Path, tuple[int, int]]
 
 _CORE: Final = "tag:yaml.org,2002:"
 _TEXT_TAGS: Final = frozenset({"!", _CORE + "str"})

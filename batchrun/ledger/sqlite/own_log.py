@@ -12,17 +12,15 @@ Belongs here: that id, and finding out before anything is written. Does not: ope
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import apsw
 
 from batchrun.errors import LedgerUnusableError
 from batchrun.ledger.sqlite.statements import queries
 from batchrun.ledger.sqlite.transaction import reading
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: The log's form (https://www.sqlite.org/walformat.html): its header has the size of a page, and 8 bytes that
 #: each frame has too, unless it is of an earlier log in the same file.

@@ -8,24 +8,20 @@ stand in (``table``), whether such credentials exist (``service``).
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from batchrun.manifest.problems import UnfitError, shown
+from batchrun.manifest.problems import Problems, Record, UnfitError, shown
 from batchrun.manifest.scalars import as_text
 from batchrun.model.lanes import Lane
 from batchrun.model.paces import rates
 from batchrun.model.paces.rates import Rate
+from batchrun.model.spec import Json
 from batchrun.model.texts.foreign import is_loopback
 from batchrun.model.texts.places import SUCH_AS as A_PLACE
 from batchrun.model.texts.places import settings_place
 from batchrun.model.texts.queue_names import SUCH_AS, QueueName, queue_in
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from batchrun.manifest.problems import Problems, Record
-    from batchrun.model.spec import Json
 
 #: Where in the lane the StartRun fields stand that its rows take.
 SET: Final = "set"

@@ -9,19 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-from batchrun.manifest.model_check import Field, FieldKind
-from batchrun.manifest.problems import instead, printable, shown
+from batchrun.manifest.model_check import Context, Field, FieldKind, RequestModel
+from batchrun.manifest.problems import Path, instead, printable, shown
 from batchrun.manifest.scalars import as_text
 from batchrun.model.entries.retrying import LANE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from batchrun.manifest.model_check import Context, RequestModel
-    from batchrun.manifest.problems import Path
-    from batchrun.model.spec import Json
+from batchrun.model.spec import Json
 
 #: Stands between the names of lanes within one text.
 BETWEEN: Final = "|"

@@ -9,26 +9,20 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.defaults import Defaults, combined, laid_over
 from batchrun.manifest.lanes.naming import without_lanes
-from batchrun.manifest.lanes.table import led_to
-from batchrun.manifest.problems import printable
-from batchrun.manifest.rows import Row, Terms
+from batchrun.manifest.lanes.table import LaneTable, led_to
+from batchrun.manifest.problems import Part, Place, Problems, Record, printable
+from batchrun.manifest.rows import Checked, Expander, Row, Terms
 from batchrun.manifest.warned.looking import FIELD as ROLE
+from batchrun.manifest.warned.looking import Looking
 from batchrun.model.entries.retrying import LANE
 from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.spec import merged
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from batchrun.manifest.lanes.table import LaneTable
-    from batchrun.manifest.problems import Part, Place, Problems, Record
-    from batchrun.manifest.rows import Checked, Expander
-    from batchrun.manifest.warned.looking import Looking
 
 #: Characters of the lanes' names that a message lists.
 _LISTED: Final = 120

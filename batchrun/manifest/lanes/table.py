@@ -14,25 +14,21 @@ Belongs here: the table as a whole, finding it in a file, and which one holds. D
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.defaults import table
 from batchrun.manifest.lanes.lane import KEYS, SET, LaneReader, wrong_name
 from batchrun.manifest.lanes.naming import names_in
-from batchrun.manifest.problems import Problems, Record, instead, printable, shown, unreadable
+from batchrun.manifest.model_check import RequestModel
+from batchrun.manifest.problems import Part, Problems, Record, instead, printable, shown, unreadable
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.source import Beyond
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.problems import Part
-    from batchrun.model.lanes import Lane
-    from batchrun.model.spec import Json
-    from batchrun.ports.objects import Objects
+from batchrun.model.lanes import Lane
+from batchrun.model.spec import Json
+from batchrun.ports.objects import Objects
 
 LANES: Final = "lanes"
 #: What only a manifest has.

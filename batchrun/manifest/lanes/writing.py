@@ -8,24 +8,19 @@ from the lanes' own fields, or from the defaults: both are written as they stood
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from batchrun.manifest.lanes.lane import SET
 from batchrun.manifest.lanes.lane import written as written_lane
 from batchrun.manifest.lanes.naming import BETWEEN
-from batchrun.manifest.lanes.table import LaneTexts
+from batchrun.manifest.lanes.table import LaneTable, LaneTexts
+from batchrun.manifest.model_check import RequestModel
+from batchrun.manifest.problems import Path
 from batchrun.manifest.written_rows import WrittenLanes, WrittenRow, row_of
 from batchrun.model.entries.retrying import LANE
-from batchrun.model.lanes import lanes_of, offers_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from batchrun.manifest.lanes.table import LaneTable
-    from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.problems import Path
-    from batchrun.model.lanes import Lane
-    from batchrun.model.spec import Json, Spec
+from batchrun.model.lanes import Lane, lanes_of, offers_of
+from batchrun.model.spec import Json, Spec
 
 _ABSENT: Final = object()
 

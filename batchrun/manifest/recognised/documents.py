@@ -7,26 +7,18 @@ Belongs here: what is said of them. Does not: finding out whose they are (``kind
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from batchrun.manifest.model_check import REQUEST_ID
+from batchrun.manifest.model_check import REQUEST_ID, RequestModel
 from batchrun.manifest.placeholders import names_in
-from batchrun.manifest.problems import printable
+from batchrun.manifest.problems import Problems, Record, printable
 from batchrun.manifest.recognised.kinds import DocumentKind, document_kind, is_field, is_slip
-from batchrun.manifest.recognised.sheet import MOST_ROWS, again
+from batchrun.manifest.recognised.sheet import MOST_ROWS, Unasked, again
 from batchrun.manifest.scalars import as_text
-from batchrun.manifest.source import STDIN
+from batchrun.manifest.source import STDIN, Source
 from batchrun.manifest.tables.reading import table_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
-    from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.problems import Problems, Record
-    from batchrun.manifest.recognised.sheet import Unasked
-    from batchrun.manifest.source import Source
-
 
 #: What is of one run, and hardly ever of all.
 _OF_ONE_RUN: Final = frozenset({"name", "parameters", "requestId"})

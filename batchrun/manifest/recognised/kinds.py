@@ -10,17 +10,13 @@ from __future__ import annotations
 import enum
 import itertools
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
 
 from batchrun.manifest.columns import ColumnError, column
-from batchrun.manifest.model_check import NEWER, REQUEST_ID
+from batchrun.manifest.model_check import NEWER, REQUEST_ID, RequestModel
 from batchrun.manifest.problems import nearest
 from batchrun.model.entries.retrying import LANE
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-
-    from batchrun.manifest.model_check import RequestModel
 
 RESULTS: Final = "the results of a batch"
 _BY_COLUMNS: Final = (

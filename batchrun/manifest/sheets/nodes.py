@@ -9,21 +9,17 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from batchrun.manifest import limits
 from batchrun.manifest.columns import Column, ColumnError
 from batchrun.manifest.placeholders import escaped, escaped_before_placeholder
-from batchrun.manifest.problems import Place, dotted, printable, shown
+from batchrun.manifest.problems import Path, Place, Problems, dotted, printable, shown
 from batchrun.manifest.sheets.text import Cell, Own, Part
 from batchrun.manifest.strict_json import decoded
 from batchrun.manifest.table import Value
 from batchrun.manifest.written_rows import as_written
-
-if TYPE_CHECKING:
-    from batchrun.manifest.problems import Path, Problems
-    from batchrun.model.spec import Json
-
+from batchrun.model.spec import Json
 
 #: Characters that an element costs beside its text, so that a list has an end too where its texts are short.
 _ELEMENT: Final = 16

@@ -13,19 +13,16 @@ from __future__ import annotations
 import hashlib
 import re
 from array import array
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from batchrun.manifest.delimited_text import line_of
 from batchrun.manifest.problems import shown
+from batchrun.manifest.sheets.text import Part
 from batchrun.manifest.spool import NamelessFile
+from batchrun.manifest.table import Table
 from batchrun.model.texts.places import wrong_place
 from batchrun.ports.objects import OwnSheet
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from batchrun.manifest.sheets.text import Part
-    from batchrun.manifest.table import Table
 
 _DIGEST: Final = 16
 _EXTENSION: Final = re.compile(r"(?<=[^/])\.[^./]*\Z")

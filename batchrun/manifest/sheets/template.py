@@ -6,26 +6,19 @@ Belongs here: that, field by field, and what is wrong with a template. Does not:
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.manifest.columns import OF_KIND, TYPES, Column
+from batchrun.manifest.model_check import RequestModel
 from batchrun.manifest.placeholders import PlaceholderError
-from batchrun.manifest.problems import Place, dotted, shown
-from batchrun.manifest.sheet_wishes import ALL, Wish
+from batchrun.manifest.problems import Path, Place, Problems, dotted, shown
+from batchrun.manifest.sheet_wishes import ALL, Wanted, Wish
 from batchrun.manifest.sheets.nodes import Constant, Items, Mixed, Node, Pure, Repeated, TableNode
-from batchrun.manifest.sheets.text import Cell, Use, parsed
+from batchrun.manifest.sheets.text import Cell, Columns, Part, Use, parsed
 from batchrun.model.entries.retrying import LANE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.problems import Path, Problems
-    from batchrun.manifest.sheet_wishes import Wanted
-    from batchrun.manifest.sheets.text import Columns, Part
-    from batchrun.model.spec import Json
-
+from batchrun.model.spec import Json
 
 _PARAMETERS: Final = "parameters"
 

@@ -10,17 +10,14 @@ from __future__ import annotations
 import enum
 import functools
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.manifest.columns import TEXT, TYPES
 from batchrun.manifest.placeholders import PlaceholderError
 from batchrun.manifest.problems import nearest, printable, shown
 from batchrun.manifest.sheet_wishes import OURS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
 
 #: Names that are held against those that nothing has: to guess what was meant takes time.
 _GUESSES: Final = 50_000

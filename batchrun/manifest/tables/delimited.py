@@ -10,23 +10,16 @@ from __future__ import annotations
 import csv
 import itertools
 import re
+from collections.abc import Collection, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import BinaryIO, Final
 
+from batchrun.errors import ManifestError
 from batchrun.manifest import limits
-from batchrun.manifest.problems import Place, printable, shown, unreadable
-from batchrun.manifest.table import Table, TableRow, has_text
+from batchrun.manifest.problems import Place, Problems, printable, shown, unreadable
+from batchrun.manifest.table import Table, TableOptions, TableRow, has_text
 from batchrun.manifest.text_input import lines
 from batchrun.model.texts.words import counted
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from typing import BinaryIO
-
-    from batchrun.errors import ManifestError
-    from batchrun.manifest.problems import Problems
-    from batchrun.manifest.table import TableOptions
-
 
 _KNOWN: Final = "\t,;|"  #: the least likely within a cell first
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')

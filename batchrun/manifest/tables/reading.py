@@ -9,25 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.json_document import of_lines, of_list
-from batchrun.manifest.problems import Place, Problems, unreadable
+from batchrun.manifest.problems import Place, Problems, Record, unreadable
 from batchrun.manifest.source import Format
 from batchrun.manifest.strict_json import encoded
-from batchrun.manifest.table import Table, TableRow, Value, has_text
+from batchrun.manifest.table import Table, TableOptions, TableRow, Value, has_text
 from batchrun.manifest.tables import delimited, workbook
 from batchrun.manifest.text_input import as_stream, kept, pieces_of, recoded
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import BinaryIO
-
-    from batchrun.manifest.problems import Record
-    from batchrun.manifest.table import TableOptions
-    from batchrun.model.spec import Json
-
+from batchrun.model.spec import Json
 
 _READERS: Final = {Format.JSONL: of_lines, Format.JSON: of_list}
 

@@ -13,21 +13,15 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, BinaryIO, Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.problems import Place, printable, unreadable, written_for_a_while
-from batchrun.manifest.table import TableRow, has_text
+from batchrun.manifest.problems import Place, Problems, printable, unreadable, written_for_a_while
+from batchrun.manifest.table import Table, TableOptions, TableRow, has_text
 from batchrun.manifest.tables.delimited import shaped
 from batchrun.manifest.text_input import pieces_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import BinaryIO
-
-    from batchrun.manifest.problems import Problems
-    from batchrun.manifest.table import Table, TableOptions
 
 #: With what every zip archive begins.
 MARK: Final = b"PK\x03\x04"

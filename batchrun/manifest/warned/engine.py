@@ -9,20 +9,15 @@ Without a version a run takes 23.10, and 22.04 where the workflow is DSL 1.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.manifest.problems import printable
-from batchrun.manifest.warned.found import Collected, Doubt, WarningKind, WatchedColumn
-from batchrun.ports.workflows import WorkflowKey
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from batchrun.manifest.spool import RowPlaces
-    from batchrun.manifest.warned.found import Warnings
-    from batchrun.model.spec import Json, Spec
-    from batchrun.ports.workflows import Workflow
+from batchrun.manifest.spool import RowPlaces
+from batchrun.manifest.warned.found import Collected, Doubt, WarningKind, Warnings, WatchedColumn
+from batchrun.model.spec import Json, Spec
+from batchrun.ports.workflows import Workflow, WorkflowKey
 
 FIELD: Final = "engineSettings.engineVersion"
 _NEXTFLOW: Final = "NEXTFLOW"
@@ -50,10 +45,7 @@ def retired(version: str, today: date) -> Doubt | None:
 
 
 def held_against(
-    specs: Iterable[Spec],
-    workflows: Mapping[WorkflowKey, Workflow | None],
-    places: RowPlaces,
-    today: date,
+    specs: Iterable[Spec], workflows: Mapping[WorkflowKey, Workflow | None], places: RowPlaces, today: date
 ) -> Warnings:
     """
     Warn of what rows say of the engine, and of what they leave unsaid, as far as their workflows are known.

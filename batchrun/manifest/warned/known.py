@@ -12,22 +12,17 @@ from __future__ import annotations
 import functools
 import re
 from array import array
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Final, NamedTuple
 
 from batchrun.manifest import limits
 from batchrun.manifest.recognised.kinds import is_file, is_reads
 from batchrun.manifest.warned.found import Collected, Company, Doubt, WarningKind, WatchedColumn
 from batchrun.manifest.warned.texts import doubts
-from batchrun.manifest.warned.untyped import Types
+from batchrun.manifest.warned.untyped import Cure, Types
+from batchrun.model.spec import Json
 from batchrun.model.texts.words import counted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import date
-
-    from batchrun.manifest.warned.untyped import Cure
-    from batchrun.model.spec import Json
-
 
 #: Names of what rows may share.
 _SHARED: Final = re.compile(

@@ -11,27 +11,21 @@ from __future__ import annotations
 import itertools
 import operator
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from batchrun.manifest.placeholders import names_in
-from batchrun.manifest.problems import Place, Record
+from batchrun.manifest.problems import Path, Place, Record
 from batchrun.manifest.recognised.kinds import is_reads
 from batchrun.manifest.scalars import NULLS, Plain
 from batchrun.manifest.strict_json import JsonError, decoded
-from batchrun.manifest.table import Value
+from batchrun.manifest.table import Table, Value
 from batchrun.manifest.warned.found import Doubt, WarningKind, WatchedColumn
-from batchrun.manifest.warned.known import Pair, is_shared, mates_among, mates_of, same_file
+from batchrun.manifest.warned.known import Known, Pair, is_shared, mates_among, mates_of, same_file
 from batchrun.manifest.warned.texts import ABSENT, MONTH, bare, long_number, of_characters, of_name
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from batchrun.manifest.problems import Path
-    from batchrun.manifest.table import Table
-    from batchrun.manifest.warned.known import Known
-    from batchrun.manifest.warned.untyped import Cure, Types
-    from batchrun.model.spec import Json
+from batchrun.manifest.warned.untyped import Cure, Types
+from batchrun.model.spec import Json
 
 
 class DocumentTexts:

@@ -11,20 +11,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from datetime import date
+from typing import Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.placeholders import names_in
 from batchrun.manifest.recognised.kinds import is_data
 from batchrun.manifest.warned import engine
-from batchrun.manifest.warned.found import Doubt, WarningKind, named, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import date
-
-    from batchrun.manifest.warned.found import Company, WatchedColumn
-
+from batchrun.manifest.warned.found import Company, Doubt, WarningKind, WatchedColumn, named, visible
 
 _INVISIBLE: Final = re.compile(
     "[\u00a0\u00ad\u061c\u180e\u2007\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]"

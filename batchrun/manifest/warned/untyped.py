@@ -8,22 +8,17 @@ a column's cells look like. Sound: ``0042``, ``a;b``.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place
 from batchrun.manifest.strict_json import JsonError, decoded
-from batchrun.manifest.warned.found import Doubt, WarningKind
+from batchrun.manifest.warned.found import Collected, Doubt, WarningKind, WatchedColumn
 from batchrun.manifest.warned.texts import is_absent
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
-
-    from batchrun.manifest.warned.found import Collected, WatchedColumn
-
-    #: Says how to give a type, and what to do besides, if anything.
-    Cure: TypeAlias = Callable[[str, str], str]
+#: Says how to give a type, and what to do besides, if anything.
+Cure: TypeAlias = Callable[[str, str], str]
 
 _NUMBER: Final = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+")

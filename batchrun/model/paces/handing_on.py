@@ -5,14 +5,12 @@ from __future__ import annotations
 import enum
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.model.paces.contest import Contest
 from batchrun.model.paces.noise import NoiseFacts
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 #: The last calls of which the times are handed on.
 TIMES: Final = 64

@@ -39,8 +39,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.model.paces.bucket import LARGEST_GUESS, Burst, measured, opening, shown
 from batchrun.model.paces.contest import Contest, Ending
@@ -49,9 +50,6 @@ from batchrun.model.paces.holding import LEAST_HOLD, SHORTEST_SPAN, Curve, curve
 from batchrun.model.paces.noise import Noise
 from batchrun.model.paces.rates import AUTO, SLOWEST, USUAL_RATE, Rate
 from batchrun.model.paces.search import KNOCKS, Search
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: Seconds of lateness that may be caught up on where the burst is not known, so that a busy loop does not
 #: lose pace. Not a burst: at 5 calls per second it is a tenth of a turn.

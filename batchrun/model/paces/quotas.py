@@ -7,12 +7,11 @@ Facts from UG/service-quotas; all of them can be raised.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-
     from batchrun.model.spec import Spec
 
 DYNAMIC: Final = "DYNAMIC"

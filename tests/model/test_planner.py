@@ -303,6 +303,22 @@ def test_a_full_quota_is_probed_with_one_until_one_is_accepted():
     assert [action.entry.id for action in made.plan(held.seconds) if isinstance(action, Submit)] == ["d"]
 
 
+@pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE])
+def test_what_was_sent_before_a_quota_was_full_and_is_accepted_after_it_leaves_nobody_waiting(mode):
+    """A pass made no call any more and never ended, while each that came after it ended with 4."""
+    made = loaded(*(planned(id) for id in "abc"), mode=mode)
+    first, second, third = made.plan()
+    made.done(first, full(first.entry, due=600), now=0)
+    (held,) = made.actions()
+    assert isinstance(held, HoldBack)
+    made.done(third, third.entry, now=1)
+    made.done(second, apply(submitting(second.entry), ACCEPTED), now=1)
+    for look in made.plan(held.seconds - 1):
+        made.done(look, replace(ended(), id=look.entry.id), now=held.seconds - 1)
+    assert made.is_over is (mode is Mode.ONCE)
+    assert made.is_over or made.wake_at == held.seconds
+
+
 def test_each_probe_that_finds_the_quota_full_waits_longer():
     made, waits, now = Driven(), [], 0.0
     for number in range(4):

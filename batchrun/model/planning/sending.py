@@ -285,9 +285,9 @@ class Sending:
         dues = [self._doubts.first_due if len(self._in_air) < self._most_in_air else None]
         if self.is_unheard and dues[0] is not None:
             dues = [max(dues[0], self._paused_until)]
-        if self._has_ready and self.slots.have_room and self._is_probing and not self._in_air:
+        if self._has_ready and self.slots.have_room and self._pauses_still and not self._in_air:
             # Once that is over, something else is in the way, and says so when it is not any more.
-            dues.append(self._paused_until if self._paused_until > self._planned_at else None)
+            dues.append(self._paused_until)
         return min((due for due in dues if due is not None), default=None)
 
     # -- how it stands
@@ -327,7 +327,12 @@ class Sending:
     @property
     def is_put_off(self) -> bool:
         """Whether what is to be sent waits for a quota, longer than this launch does."""
-        return self._is_probing and self._limits.mode is not Mode.WATCH
+        return (self._is_probing or self._pauses_still) and self._limits.mode is not Mode.WATCH
+
+    @property
+    def _pauses_still(self) -> bool:
+        """Whether a pause is not over, also where a call that was sent before it was accepted since."""
+        return self._paused_until > self._planned_at
 
     @property
     def _has_ready(self) -> bool:

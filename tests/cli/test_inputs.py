@@ -17,9 +17,10 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from batchrun.simulator import Simulator, StoredBucket, StoredObject, parse_faults
-from tests.cli.conftest import BATCHRUN, DEFAULTS, Shell, Simulated
+from tests.cli.conftest import DEFAULTS, Shell, Simulated
 from tests.cli.elsewhere import healthomics
 from tests.cli.test_json import held
+from tests.nursery import Born
 
 PLAIN = StoredObject()
 COLD = StoredObject(storage_class="INTELLIGENT_TIERING", archive_status="ARCHIVE_ACCESS")
@@ -185,11 +186,9 @@ def test_a_terminal_is_shown_how_far_it_has_come(lab):
     at.shell.write("m.csv", f"id,parameters.x\n{rows}")
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    command = [*BATCHRUN, "check", "m.csv", "--defaults", "d.yaml", "--online", "--inputs"]
+    command = ["check", "m.csv", "--defaults", "d.yaml", "--online", "--inputs"]
     environment = {**at.shell.environment, **at.to, "TERM": "xterm"}
-    process = subprocess.Popen(
-        command, cwd=at.shell.folder, env=environment, stdout=subprocess.PIPE, stderr=theirs, text=True
-    )
+    process = Born(command, cwd=at.shell.folder, env=environment, stdout=subprocess.PIPE, stderr=theirs)
     os.close(theirs)
     drawn = read_all(ours)
     said, _ = process.communicate(timeout=60)

@@ -36,6 +36,7 @@ from batchrun.ports.service import Troubles
 from batchrun.report.overview import WithService
 from tests.builders import T0, active, at, planned, request, run, submitting
 from tests.cli.conftest import BATCHRUN, Shell
+from tests.nursery import Born
 
 MANY: Mapping[str, int] = {
     "planned": 12_000,
@@ -288,9 +289,7 @@ def on_a_terminal(shell: Shell, *command: str, **environment: str) -> tuple[int,
     """Run it on a terminal of 100 columns, and return its exit code and all it wrote."""
     ours, theirs = pty.openpty()
     known = {**shell.environment, "TERM": "xterm-256color", "COLUMNS": "100", **environment}
-    process = subprocess.Popen(
-        [*BATCHRUN, *command], cwd=shell.folder, env=known, stdout=theirs, stderr=theirs, stdin=theirs
-    )
+    process = Born(command, cwd=shell.folder, env=known, stdout=theirs, stderr=theirs, stdin=theirs)
     os.close(theirs)
     seen_ = all_of(ours)
     return process.wait(60), seen_.decode().replace("\r\n", "\n")

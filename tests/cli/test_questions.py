@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import pty
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
 from batchrun.cli.choice import GoAhead
-from tests.cli.conftest import BATCHRUN
-from tests.nursery import PATIENCE
+from tests.nursery import PATIENCE, Born
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
@@ -28,8 +26,8 @@ def ended(shell: Shell, simulate) -> None:
 def declined(shell: Shell, verb: str) -> tuple[int, str]:
     """Type no once *verb* asks, and return the exit code and all that was said."""
     ours, theirs = pty.openpty()
-    asking = subprocess.Popen(
-        [*BATCHRUN, verb, "cohort"],
+    asking = Born(
+        [verb, "cohort"],
         cwd=shell.folder,
         env={**shell.environment, "TERM": "dumb"},
         stdin=theirs,

@@ -7,16 +7,15 @@ import os
 import pty
 import re
 import signal
-import subprocess
 
 import pytest
 
 from batchrun.cli.showing.failed import FailedRow
 from batchrun.model.tasks import FailedTask, FailedTasks
 from tests.builders import planned
-from tests.cli.conftest import BATCHRUN, Shell, end, read_terminal, until
+from tests.cli.conftest import Shell, end, read_terminal, until
 from tests.cli.ledgers import make
-from tests.nursery import PATIENCE
+from tests.nursery import PATIENCE, Born
 
 COUNTS = "1 planned, 1 queued, 1 running, 2 succeeded, 3 failed, 1 deleted, 1 refused (of 10)"
 
@@ -224,14 +223,7 @@ def test_watching_without_a_stdout_still_tells_by_its_exit_code(shell: Shell, si
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_watching_with_zero(cohort: Shell, number):
-    watching = subprocess.Popen(
-        [*BATCHRUN, "status", "--watch"],
-        cwd=cohort.folder,
-        env=cohort.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    watching = cohort.start("status", "--watch")
     assert watching.stdout is not None
     assert watching.stdout.readline().endswith(f"cohort: {COUNTS}\n")
     assert end(watching, number) == (0, "")
@@ -240,9 +232,7 @@ def test_a_signal_ends_watching_with_zero(cohort: Shell, number):
 def test_on_a_terminal_watching_draws(cohort: Shell):
     ours, theirs = pty.openpty()
     environment = {**cohort.environment, "TERM": "xterm", "COLUMNS": "100"}
-    watching = subprocess.Popen(
-        [*BATCHRUN, "status", "--watch"], cwd=cohort.folder, env=environment, stdout=theirs, stderr=theirs
-    )
+    watching = Born(["status", "--watch"], cwd=cohort.folder, env=environment, stdout=theirs, stderr=theirs)
     os.close(theirs)
     seen = b""
     while b"refused" not in seen or b"launcher" not in seen:

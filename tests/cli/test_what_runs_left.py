@@ -15,12 +15,12 @@ import pytest
 from batchrun.simulator import FailFirst, Span, StoredBucket, StoredObject
 from batchrun.simulator.faults import FaultRule
 from batchrun.simulator.lifecycle import Durations
-from tests.cli.conftest import BATCHRUN, Shell
+from tests.cli.conftest import Shell
 from tests.cli.elsewhere import GERMLINE
 from tests.cli.test_json import held
 from tests.cli.test_lanes_verbs import LANES
 from tests.cli.test_questions import _read
-from tests.nursery import PATIENCE
+from tests.nursery import PATIENCE, Born
 
 DEFAULTS = """\
 workflowId: "1234567"
@@ -128,8 +128,8 @@ def test_files_without_names_are_listed_and_named_and_a_denial_says_what_is_miss
 
 def on_a_terminal(it: Ran, *arguments: str) -> bytes:
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*BATCHRUN, *arguments, *it.at],
+    process = Born(
+        [*arguments, *it.at],
         cwd=it.shell.folder,
         env={**it.shell.environment, "TERM": "dumb"},
         stdin=theirs,

@@ -173,6 +173,17 @@ async def test_a_batch_that_many_rows_come_into_is_heard_of_at_once(in_postgres)
     assert 800 < explained[0]["Plan"]["Plan Rows"] < 1_800
 
 
+async def test_who_vacuums_the_ledger_holds_nobody_up(in_postgres):
+    """Seen: rows were taken in when that was over, and meanwhile no lease was renewed."""
+    with psycopg.connect(in_postgres) as theirs:
+        theirs.execute("LOCK TABLE entries IN SHARE UPDATE EXCLUSIVE MODE")  # as VACUUM does
+        separator = "&" if "?" in in_postgres else "?"
+        bounded = f"{in_postgres}{separator}options=-clock_timeout%3D4s"  # else it would wait on and on
+        async with await open_ledger(bounded) as ledger:
+            held = await filled(ledger, *(f"id{number:05}" for number in range(1_200)))
+            assert (await held.counts()).by_state == {State.PLANNED: 1_200}
+
+
 async def test_a_step_is_recorded_in_two_messages(in_postgres, monkeypatch):
     """Who may write and what is stored, then all that is written: the way to a server may be long."""
     messages = []

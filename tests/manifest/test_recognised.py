@@ -284,6 +284,17 @@ def test_a_column_with_a_gap_is_told_behind_those_that_have_none(problems_of):
     assert "ids are in 'ref_name' (unique, but empty on line 3)" in problem.message
 
 
+def test_samples_of_other_patients_are_not_one(problems_of, tmp_path):
+    """Each patient has a tumor and a normal: grouped by these, files of all patients would be in two runs."""
+    lines = [f"P{n},{kind},s3://b/{n}_{kind}.bam" for n in (1, 2) for kind in ("tumor", "normal")]
+    (problem,) = problems_of("\n".join(["patient,sample,bam", *lines]), ".csv")
+    assert "ids are in 'patient' (repeated, with differing files in 'bam'); " in problem.message
+    with followed(str(tmp_path / "m.csv"), options_in(problem.cure)) as manifest:
+        runs = {spec.id: json.loads(spec.request)["parameters"] for spec in manifest.specs()}
+    bams = {f"P{n}": [f"s3://b/{n}_tumor.bam", f"s3://b/{n}_normal.bam"] for n in (1, 2)}
+    assert runs == {one: {"sample": ["tumor", "normal"], "bam": bams[one]} for one in ("P1", "P2")}
+
+
 def test_a_verb_of_two_words_is_written_as_two(tmp_path):
     (tmp_path / "s.csv").write_text("sample,bam\nA,s3://b/a.bam\n")
     with pytest.raises(ManifestError) as caught:

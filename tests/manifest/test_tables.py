@@ -218,3 +218,8 @@ def test_names_that_are_given_although_the_file_has_them_are_no_row(problems_of:
 def test_the_end_that_dos_writes_is_not_taken_for_utf_16(problems_of: ProblemsOf):
     *_, problem = problems_of("id,parameters.r\nA,x\n\x1a", ".csv")
     assert (problem.line, problem.cure) == (3, "save the file as plain text in UTF-8")
+
+
+def test_a_remark_among_the_rows_is_told_as_one(problems_of: ProblemsOf):
+    (problem,) = problems_of("id,parameters.r\n# sequenced later\nA,x\n", ".csv")
+    assert (problem.line, problem.message) == (2, "this is a remark (#), and no row")

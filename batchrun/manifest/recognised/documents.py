@@ -14,8 +14,9 @@ from typing import Final
 from batchrun.manifest.model_check import REQUEST_ID, RequestModel
 from batchrun.manifest.placeholders import names_in
 from batchrun.manifest.problems import Problems, Record, printable
+from batchrun.manifest.recognised.command import again
 from batchrun.manifest.recognised.kinds import DocumentKind, document_kind, is_field, is_slip
-from batchrun.manifest.recognised.sheet import MOST_ROWS, Unasked, again
+from batchrun.manifest.recognised.sheet import MOST_ROWS, Unasked
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import STDIN, Source
 from batchrun.manifest.tables.reading import table_of

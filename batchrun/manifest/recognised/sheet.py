@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.problems import printable, shown, unreadable
+from batchrun.manifest.recognised.command import again
 from batchrun.manifest.recognised.kinds import RESULTS, is_file, kind_of
 from batchrun.manifest.sheet_wishes import ALL, OURS
 from batchrun.manifest.table import TableRow
 from batchrun.model.texts.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from batchrun.errors import ManifestError
     from batchrun.manifest.source import Source
@@ -40,6 +41,7 @@ _NAMES: Final = tuple(
     )
 )
 _OTHER: Final = len(_NAMES)
+_PERSONS: Final = re.compile(rf"(?:{_PERSON})(?:[ _-]?(?:id|name))?", re.IGNORECASE)
 #: Fewer number columns, such as lane1.
 _ACCESSION_DIGITS: Final = 3
 
@@ -64,7 +66,10 @@ def identities(header: Sequence[str], rows: Sequence[TableRow]) -> list[Identity
     """Find the columns that may make the id, the likeliest first; where none is called like one, any."""
     files = files_of(header, rows)
     found = (_identity(index, rows, files) for index in _candidates(header, rows, files))
-    ranked = sorted(((_rank(header, one), one) for one in found if one is not None), key=lambda pair: pair[0])
+    persons = {index for index, name in enumerate(header) if _PERSONS.fullmatch(name)}
+    # Tumor and normal of one are not those of another.
+    apart = (one for one in found if one is not None and persons.isdisjoint(one.differing))
+    ranked = sorted(((_rank(header, one), one) for one in apart), key=lambda pair: pair[0])
     if not files:
         # What repeats without files to tell it apart makes one run only where nothing else is an id.
         ranked.sort(key=lambda pair: not pair[1].is_unique)
@@ -126,41 +131,6 @@ _NAMED: Final = 12
 _TYPED: Final = 60
 _PARAMETERS: Final = "parameters."
 _AS_PARAMETERS: Final = "--columns-as-parameters"
-
-
-def again(source: Source, options: Iterable[str]) -> str:
-    """Write the command that reads the source once more, with options added."""
-    path = ["--each-file", source.path] if source.is_each_file else [source.path]
-    return " ".join(map(_quoted, ["batchrun", *source.verb.split(), *path, *_given(source), *options]))
-
-
-def _quoted(word: str) -> str:
-    """Write a word for a shell to take; what cannot be seen is escaped, as bash and zsh read it."""
-    if word.isprintable():
-        return shlex.quote(word)
-    return f"$'{''.join(map(_escaped, word))}'"
-
-
-def _escaped(character: str) -> str:
-    if character.isprintable():
-        return f"\\{character}" if character in "'\\" else character
-    return f"\\U{ord(character):08x}"
-
-
-def _given(source: Source) -> list[str]:
-    """Return the options that it was read with."""
-    given = [text for path in source.defaults for text in ("--defaults", path)]
-    given += [text for path in source.parameters_from for text in ("--parameters-from", path)]
-    given += [text for text in source.sets for text in ("--set", text)]
-    given += [] if source.lanes is None else ["--lanes", source.lanes]
-    given += [text for name in source.env for text in ("--env", name)]
-    given += [] if source.batch is None else ["--batch", source.batch]
-    given += [] if source.format is None else ["--format", source.format.value]
-    given += [] if source.asked.delimiter is None else ["--delimiter", source.asked.delimiter]
-    given += [] if source.asked.encoding is None else ["--encoding", source.asked.encoding]
-    given += [] if source.asked.worksheet is None else ["--worksheet", source.asked.worksheet]
-    given += [] if source.asked.header is None else ["--header", ",".join(source.asked.header)]
-    return given
 
 
 def each_row(header: Sequence[str], one: Identity) -> list[str]:

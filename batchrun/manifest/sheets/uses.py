@@ -139,7 +139,7 @@ def _meant(name: str, text: str, header: Sequence[str]) -> Doubt | None:
         return None
     own, as_text = f"{name}={{{column}}}", f"{name}:json={json.dumps(text, ensure_ascii=False)}"
     return Doubt(
-        kind=WarningKind.COLUMN_NAME,
+        kind=WarningKind.PLACEHOLDER,
         says="is a column's name, and is sent as it is",
         cure=printable(f"write --parameter '{own}', or '{as_text}' where text is meant", None),
     )

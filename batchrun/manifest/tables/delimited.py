@@ -263,6 +263,9 @@ def _even(rows: Iterator[TableRow], header: list[str], source: str, problems: Pr
 
 
 def _report_ragged(cells: list[str], wanted: int, place: Place, problems: Problems) -> None:
+    if cells[0].startswith("#") and len(cells) < wanted:
+        problems.add(place, "this is a remark (#), and no row", "take it out")
+        return
     extra = next(filter(str.strip, cells[wanted:]), None)
     last = "" if extra is None else f" ({shown(extra)} is the first too many)"
     message = f"{counted(len(cells), 'cell')} under a header of {wanted}{last}"

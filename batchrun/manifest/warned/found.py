@@ -39,7 +39,7 @@ class WarningKind(enum.Enum):
     SHARED_FILE = "shared_file"  #: in two rows
     MATE_MISSING = "mate_missing"
     BARE_ID = "bare_id"  #: a row has nothing else, as a total or a remark below a table
-    COLUMN_NAME = "column_name"  #: an option's text, where the column's cells are meant
+    PLACEHOLDER = "placeholder"  #: a column's name in an option, or a type of WDL, where a value is meant
     REMARK = "remark"  #: of a table or a JSON of inputs, taken for a row or a parameter
     ENGINE_VERSION = "engine_version"
     OTHER_ACCOUNT = "other_account"  #: a role that the row's lane cannot pass on

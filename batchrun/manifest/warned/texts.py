@@ -130,6 +130,12 @@ _FORMULA: Final = re.compile(r"=[A-Z][A-Z0-9.]*\(.*\)", re.IGNORECASE | re.DOTAL
 ABSENT: Final = frozenset(
     {"na", "n/a", "n.a.", "<na>", "null", "nil", "none", "nan", "nat", "missing", "-", "--", ".", "?"}
 )
+#: Types of WDL, as ``womtool inputs`` has them: String, Array[File]?, Int? (optional, default = 5).
+_TYPE: Final = re.compile(
+    r"(?:File|String|Int|Float|Boolean|Object|(?:Array|Map|Pair)\[.+\]\+?)\??(?: \(optional.*\))?", re.DOTALL
+)
+#: What CWL calls the type of a file that is a value.
+_CLASS: Final = ".class"
 _LONGEST: Final = 32
 #: A long number, as Excel shows it; with a comma where its language has one.
 _SCIENTIFIC: Final = re.compile(r"[0-9](?:[.,][0-9]{1,14})?E\+[0-9]{2}")
@@ -175,6 +181,15 @@ def absent(text: str, company: Company) -> Doubt | None:
     says = "is sent as text, where other rows have files"
     cure = "leave the cell empty, or the field out, where there is none"
     return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure=cure, holds=company.has_files)
+
+
+def type_of_wdl(text: str, name: str) -> Doubt | None:
+    """Doubt what ``womtool inputs`` writes where a value goes; *name* is the parameter's."""
+    if not _TYPE.fullmatch(text) or name.endswith(_CLASS):
+        return None
+    says = "is a type of WDL, and no value"
+    cure = "write the value, or leave it out where it is optional"
+    return Doubt(kind=WarningKind.PLACEHOLDER, says=says, cure=cure)
 
 
 def long_number(text: str) -> Doubt | None:
@@ -334,8 +349,8 @@ def _of_meaning(text: str, column: WatchedColumn, today: date) -> Iterator[Doubt
         yield error
     elif column.is_parameter:
         yield from of_place(text, column.company)
-        if nothing := absent(text, column.company):
-            yield nothing
+        if found := absent(text, column.company) or type_of_wdl(text, column.name):
+            yield found
     if column.is_id:
         found = long_number(text) or made_a_date(text) or no_id(text) or remark(text, column.company)
         yield from [found] if found else []

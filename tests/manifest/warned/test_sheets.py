@@ -50,7 +50,7 @@ def test_a_total_below_a_sheet_is_told(warnings_of: WarningsOf):
 @pytest.mark.parametrize("text", ["fastq_1", "$fastq_1", "<fastq_1>", "{{fastq_1}}"])
 def test_a_column_that_is_named_without_its_braces_is_told(warnings_of: WarningsOf, text: str):
     (warning,) = warnings_of(LANES, **options(f"r1={text}", group_by=("sample",)))
-    assert (warning.kind, warning.value, warning.source) == ("column_name", f"'{text}'", "--parameter r1")
+    assert (warning.kind, warning.value, warning.source) == ("placeholder", f"'{text}'", "--parameter r1")
     assert warning.cure.startswith("write --parameter 'r1={fastq_1}', or 'r1:json=\"")
     assert (
         warnings_of(

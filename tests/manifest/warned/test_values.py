@@ -308,6 +308,17 @@ def test_a_row_that_is_commented_out_is_told(warnings_of: WarningsOf):
     assert warning.line == 2
 
 
+@pytest.mark.parametrize(
+    "text", ["String", "File?", "Array[File]+", "Int? (optional, default = 5)", "Map[String, File]"]
+)
+def test_a_type_that_womtool_writes_for_a_value_is_told(warnings_of: WarningsOf, text: str):
+    (warning,) = warnings_of(json.dumps([{"id": "S", "parameters": {"wf.x": text}}]), ".json")
+    assert (warning.kind, warning.message) == ("placeholder", f"'{text}' is a type of WDL, and no value")
+    file = {"class": "File", "location": "s3://lab/a.bam"}
+    for sound in ("Strings", "Array", "Int (5)", file):
+        assert warnings_of(json.dumps([{"id": "S", "parameters": {"wf.x": sound}}]), ".json") == ()
+
+
 def test_a_remark_in_a_json_of_inputs_is_told(warnings_of: WarningsOf):
     rows = [{"id": "S", "parameters": {"##_COMMENT1": "INPUT BAM", "wf.bam": "s3://lab/a.bam"}}]
     (warning,) = warnings_of(json.dumps(rows), ".json")

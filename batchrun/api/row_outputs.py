@@ -98,6 +98,7 @@ class OutputsReader:
         try:
             made = await self._made(await self._outputs(entry.lane), run.output_uri)
         except CallError as error:
+            self._silent[entry.lane] = 0
             return RowOutputs(entry=entry, run=run, made=None, problem=f"{error.code}: {error.message}")
         except ServiceUnusableError as error:
             is_silent = isinstance(error.__cause__, OutcomeUnknownError)

@@ -8,18 +8,18 @@ from dataclasses import replace
 import pytest
 
 from batchrun.api.row_outputs import OutputsReader, RowOutputs
-from batchrun.errors import OutcomeUnknownError, ServiceUnusableError
+from batchrun.errors import AccessDeniedError, OutcomeUnknownError, ServiceUnusableError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.made import Made, told
 from tests.builders import active, planned
 
 
 class Answered(OutputsReader):
-    """Reads of an S3 that answers nothing for some rows."""
+    """Reads of an S3 that answers nothing for some rows, and refuses others."""
 
-    def __init__(self, silent: set[str], *, at_once: int) -> None:
+    def __init__(self, silent: set[str], refused: set[str], *, at_once: int) -> None:
         super().__init__(None, [], at_once=at_once, most=10)  # type: ignore[arg-type]  # nobody is reached
-        self.silent, self.asked = silent, 0
+        self.silent, self.refused, self.asked = silent, refused, 0
 
     async def _outputs(self, lane: str | None) -> str | None:  # type: ignore[override]
         return lane
@@ -30,17 +30,21 @@ class Answered(OutputsReader):
             raise ServiceUnusableError(f"no answer for {place}") from OutcomeUnknownError(
                 "late", operation="GetObject", code="CallTimeout"
             )
+        if place in self.refused:
+            raise AccessDeniedError("not yours", operation="GetObject", code="AccessDenied")
         return told({})
 
 
-async def read(silent: set[str], rows: int, *, at_once: int, lanes: int = 1) -> tuple[list[RowOutputs], int]:
+async def read(
+    silent: set[str], rows: int, *, at_once: int, lanes: int = 1, refused: frozenset[str] = frozenset()
+) -> tuple[list[RowOutputs], int]:
     async def entries() -> AsyncIterator[Entry]:
         for number in range(rows):
             entry = replace(active(planned(f"row-{number}")), lane=f"lane-{number % lanes}")
             assert entry.run is not None
             yield replace(entry, run=replace(entry.run, output_uri=entry.id))
 
-    reader = Answered(silent, at_once=at_once)
+    reader = Answered(silent, {*refused}, at_once=at_once)
     return [row async for row in reader.rows(entries())], reader.asked
 
 
@@ -57,6 +61,12 @@ async def test_after_five_rows_without_an_answer_no_more_of_their_lane_are_asked
     assert len(found) == 100
     assert {row.entry.id for row in found if row.problem} == silent
     assert asked == 50 + 5
+
+
+async def test_who_refuses_answers():
+    names = [f"row-{number}" for number in range(100)]
+    found, asked = await read({*names[1::2]}, 100, at_once=2, refused=frozenset(names[2::2]))
+    assert asked == len(found) == 100
 
 
 async def test_where_none_of_the_first_is_read_it_ends():

@@ -40,9 +40,7 @@ class Comparison:
     store: Store
     batch: int | None  #: its key; None where there is no such batch yet
     name: str
-    counted: (
-        Row  #: how many rows there are, and how many of them are new, changed, sent and changed, and so on
-    )
+    counted: Row  #: how many rows there are, and how many of them are new, changed, and so on
     gone: int  #: how many entries the manifest does not have
 
     def summary(self) -> Sync:

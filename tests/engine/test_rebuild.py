@@ -32,7 +32,7 @@ from batchrun.model.spec import Spec, default_name
 from batchrun.service.calling.call_retries import RetrySettings
 from batchrun.simulator import Limit, parse_faults
 from tests.builders import spec
-from tests.engine.launching import OFTEN, Bench, bench, reached, rows
+from tests.engine.launching import Bench, bench, reached, rows
 from tests.ledger.samples import connection_of
 from tests.world import simulated
 
@@ -110,7 +110,7 @@ async def test_it_works_through_throttles_faults_and_runs_of_others(tmp_path):
         await it.launch(others, mode=Mode.DETACH, trusts_ledger=True)
         async with lost(it, tmp_path):
             # No looks and no sweeps: the faults of ListRuns are for the rebuild.
-            await it.launch(rows(60), way=Way.GET, trusts_ledger=True, watch=OFTEN)
+            await it.launch(rows(60), way=Way.GET, trusts_ledger=True)
         looks = it.simulator.state().calls["GetRun"].calls
         it.simulator.script(
             *parse_faults("*:throttle=0.2,*:error_after=0.2,*:html_after=0.1,ListRuns:empty_after=0.3")

@@ -295,6 +295,16 @@ def test_samples_of_other_patients_are_not_one(problems_of, tmp_path):
     assert runs == {one: {"sample": ["tumor", "normal"], "bam": bams[one]} for one in ("P1", "P2")}
 
 
+def test_a_sheet_of_files_alone_needs_ids(problems_of):
+    (problem,) = problems_of(
+        "fastq_1,fastq_2\ns3://b/1_1.fq,s3://b/1_2.fq\ns3://b/2_1.fq,s3://b/2_2.fq\n", ".csv"
+    )
+    assert (problem.message, problem.cure) == (
+        "this is not a manifest but a sheet of 2 columns of files alone",
+        "add a column with an id for each row",
+    )
+
+
 def test_a_verb_of_two_words_is_written_as_two(tmp_path):
     (tmp_path / "s.csv").write_text("sample,bam\nA,s3://b/a.bam\n")
     with pytest.raises(ManifestError) as caught:

@@ -42,6 +42,12 @@ DOCUMENTS = {
     "defaults": ("workflowId: 1\nroleArn: x\n", ".yaml", "a file of defaults", "check MANIFEST "),
     "inputs": (json.dumps(WDL), ".json", "parameters of a workflow", " --parameters-from "),
     "a single row": ("id: A\nworkflowId: 1\nparameters: {r: x}\n", ".yaml", "a single row", "under runs"),
+    "inputs, one of which is nearly a key": (
+        "fastq1: s3://lab/a\nlane: 1\nsample: x\n",
+        ".yaml",
+        "parameters of a workflow",
+        " --each-file ",
+    ),
     "one input": ('{"fasta_path": "s3://lab/a.fasta"}', ".json", "parameters of a workflow", " --each-file "),
     "inputs in YAML": ("a: 1\nb: 2\n", ".yaml", "parameters of a workflow", " --parameters-from "),
 }

@@ -15,7 +15,7 @@ from batchrun.manifest.model_check import REQUEST_ID, RequestModel
 from batchrun.manifest.placeholders import names_in
 from batchrun.manifest.problems import Problems, Record, printable
 from batchrun.manifest.recognised.command import again
-from batchrun.manifest.recognised.kinds import DocumentKind, document_kind, is_field, is_slip
+from batchrun.manifest.recognised.kinds import GUESSES, DocumentKind, document_kind, is_field, is_slip
 from batchrun.manifest.recognised.sheet import MOST_ROWS, Unasked
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import STDIN, Source
@@ -53,7 +53,7 @@ def words(
     if of is not None:
         cure = "write what is to run: workflowId, roleArn, outputUri, parameters ('batchrun help manifest')"
         return f"{_NO_MANIFEST} an answer of {of}", cure
-    if source.path == STDIN or not names or is_slip((name for name in names if name not in known), keys):
+    if source.path == STDIN or not names or _are_slips([name for name in names if name not in known], keys):
         return None
     if not known:
         is_sure = has_file or len(names) > 1 or "." in names[0]
@@ -67,6 +67,12 @@ def words(
     if _OF_ONE_RUN.isdisjoint(known):
         return f"{_NO_MANIFEST} a file of defaults: fields of StartRun, and no runs", as_defaults
     return f"{_NO_MANIFEST} a StartRun request", f"for its run, run: {_its_run(source)}"
+
+
+def _are_slips(names: Sequence[str], keys: Collection[str]) -> bool:
+    """Report whether half of the first names look like keys: a workflow may have one such as ``lane``."""
+    first = names[:GUESSES]
+    return bool(first) and 2 * sum(is_slip((name,), keys) for name in first) >= len(first)
 
 
 def _parameters(source: Source) -> tuple[str, str]:

@@ -53,7 +53,7 @@ _READS: Final = tuple(
 _MISWRITTEN: Final = frozenset({"workflowid", "rolearn", "outputuri"})
 _SLIPS: Final = 2
 #: Unknown names that are held against the fields: to guess what was meant takes time.
-_GUESSES: Final = 20
+GUESSES: Final = 20
 
 
 class DocumentKind(enum.Enum):
@@ -85,7 +85,7 @@ def is_field(name: str, model: RequestModel) -> bool:
 def is_slip(names: Iterable[str], known: Iterable[str]) -> bool:
     """Report whether one of the first names looks like a known one that was meant."""
     of = list(known)
-    return any(nearest(name, of) is not None for name in itertools.islice(names, _GUESSES))
+    return any(nearest(name, of) is not None for name in itertools.islice(names, GUESSES))
 
 
 def kind_of(header: Sequence[str]) -> str | None:
@@ -121,7 +121,7 @@ def is_foreign(header: Sequence[str], model: RequestModel) -> bool:
         return False
     others = [name for name in header if name not in {"id", LANE}]
     unknown = [name for name in others if not _is_column(name, model)]
-    slips = sum(nearest(name.partition(".")[0], model.fields) is not None for name in unknown[:_GUESSES])
+    slips = sum(nearest(name.partition(".")[0], model.fields) is not None for name in unknown[:GUESSES])
     return len(unknown) - 2 * slips > len(others) - len(unknown)
 
 

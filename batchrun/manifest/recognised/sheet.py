@@ -272,6 +272,8 @@ def _words(
             return f"{what}, without a row that can be read", "correct its lines first, or add a row"
         if same := _same(rows):
             return f"{what}; lines {same[0]} and {same[1]} are the same", "remove one of the two"
+        if len(files_of(header, rows)) == len(header):
+            return f"{what} of files alone", "add a column with an id for each row"
         cure = "give --id with a text that tells rows apart, such as --id '{COLUMN}-{COLUMN}'"
         return f"{what}; no column tells its rows apart", f"{cure}; the columns are {names}"
     first = found[0]

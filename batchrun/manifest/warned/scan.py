@@ -23,7 +23,7 @@ from batchrun.manifest.strict_json import JsonError, decoded
 from batchrun.manifest.table import Table, Value
 from batchrun.manifest.warned.found import Doubt, WarningKind, WatchedColumn
 from batchrun.manifest.warned.known import Known, Pair, is_shared, mates_among, mates_of, same_file
-from batchrun.manifest.warned.texts import ABSENT, MONTH, bare, long_number, of_characters, of_name
+from batchrun.manifest.warned.texts import ABSENT, MONTH, bare, long_number, of_characters, of_name, of_plain
 from batchrun.manifest.warned.untyped import Cure, Types
 from batchrun.model.spec import Json
 
@@ -73,6 +73,8 @@ class DocumentTexts:
             return
         for doubt in self._known.doubts(text, column, is_cell=False):
             self._doubt(doubt, column, path, text)
+        if column.is_parameter and type(text) is Plain and (loss := of_plain(text)):
+            self._doubt(loss, column, path, text)
         meant = bare(text)
         # Which reads placeholders make is known when they are filled in.
         are_reads = column.is_parameter and is_reads(meant) and not names_in(meant)

@@ -130,6 +130,9 @@ _FORMULA: Final = re.compile(r"=[A-Z][A-Z0-9.]*\(.*\)", re.IGNORECASE | re.DOTAL
 ABSENT: Final = frozenset(
     {"na", "n/a", "n.a.", "<na>", "null", "nil", "none", "nan", "nat", "missing", "-", "--", ".", "?"}
 )
+#: What is true or false in YAML 1.1, which Nextflow and Snakemake read.
+_SWITCHES: Final = frozenset({"yes", "no", "on", "off"})
+_VERSION: Final = re.compile(r"[1-9][0-9]*\.[0-9]*[1-9]0+")
 #: Types of WDL, as ``womtool inputs`` has them: String, Array[File]?, Int? (optional, default = 5).
 _TYPE: Final = re.compile(
     r"(?:File|String|Int|Float|Boolean|Object|(?:Array|Map|Pair)\[.+\]\+?)\??(?: \(optional.*\))?", re.DOTALL
@@ -181,6 +184,19 @@ def absent(text: str, company: Company) -> Doubt | None:
     says = "is sent as text, where other rows have files"
     cure = "leave the cell empty, or the field out, where there is none"
     return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure=cure, holds=company.has_files)
+
+
+def of_plain(text: str) -> Doubt | None:
+    """Doubt a parameter that is written without quotes, where that makes something else of it."""
+    if text.lower() in _SWITCHES:
+        says = "is text, and not true or false, as older YAML has it"
+        cure = "write true or false, or put it into quotes"
+    elif _VERSION.fullmatch(text):
+        says = "is a number, which loses the 0 at its end"
+        cure = "put it into quotes where it is text, such as a version"
+    else:
+        return None
+    return Doubt(kind=WarningKind.UNTYPED, says=says, cure=cure)
 
 
 def type_of_wdl(text: str, name: str) -> Doubt | None:

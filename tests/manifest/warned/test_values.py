@@ -309,6 +309,19 @@ def test_a_row_that_is_commented_out_is_told(warnings_of: WarningsOf):
 
 
 @pytest.mark.parametrize(
+    ("text", "says"),
+    [("no", "is text, and not true"), ("On", "is text"), ("1.10", "loses the 0"), ("12.250", "loses")],
+)
+def test_what_yaml_makes_of_a_text_without_quotes_is_told(warnings_of: WarningsOf, text: str, says: str):
+    manifest = "runs: [{id: S, parameters: {skip: %s}}]\n"
+    (warning,) = warnings_of(manifest % text, ".yaml")
+    assert (warning.kind, warning.field) == ("untyped", "parameters.skip")
+    assert says in warning.message
+    assert warnings_of(manifest % f"'{text}'", ".yaml") == ()
+    assert warnings_of(manifest % "0.50" + f"defaults: {{name: {text}}}\n", ".yaml") == ()
+
+
+@pytest.mark.parametrize(
     "text", ["String", "File?", "Array[File]+", "Int? (optional, default = 5)", "Map[String, File]"]
 )
 def test_a_type_that_womtool_writes_for_a_value_is_told(warnings_of: WarningsOf, text: str):

@@ -158,16 +158,14 @@ def refuse_alone(manifest: Manifest) -> None:
     problems.raise_any()
 
 
-def lanes_of(
-    source: Source, *, stdin: BinaryIO | None = None, objects: Objects | None = None
-) -> tuple[Lane, ...]:
+def lanes_of(source: Source, *, objects: Objects | None = None) -> tuple[Lane, ...]:
     """
     Return the lanes of a manifest, whose rows are left alone; none where it does not speak of lanes.
 
     Raises:
         ManifestError: Anything before the rows, or in the lanes, is wrong.
     """
-    problems, beyond = Problems(), Beyond(stdin=stdin, objects=objects)
+    problems, beyond = Problems(), Beyond(objects=objects)
     with _input(source, beyond, problems) as given:
         model = start_run(own_tags=source.tags)
         found = lanes_given(given.head().lanes, source.lanes, beyond, model, problems)

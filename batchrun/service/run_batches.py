@@ -158,7 +158,6 @@ def _batch(answer: Mapping[str, Any], operation: str, *, status: str) -> BatchSe
         name=text(answer, "name"),
         status=status,
         tags=texts(answer.get("tags")),
-        total_runs=count(answer, "totalRuns"),
         pending=count(submitted, "pendingStartSubmissionCount"),
         started=count(submitted, "successfulStartSubmissionCount"),
         failed=count(submitted, "failedStartSubmissionCount"),
@@ -179,7 +178,6 @@ def batch_listed(item: Mapping[str, Any]) -> BatchListed:
         id=identity(item, "id", _LISTED),
         name=text(item, "name") or "",
         status=text(item, "status") or "",
-        total_runs=count(item, "totalRuns"),
         created_at=moment(item.get("createdAt")),
     )
 

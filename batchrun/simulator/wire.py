@@ -152,21 +152,16 @@ class Operation:
 
 
 class Wire:
-    """The operations of a service by their routes, and its errors."""
+    """The operations of HealthOmics by their routes, and its errors."""
 
-    def __init__(self, operations: Iterable[str], service: str = "omics") -> None:
-        model = _model(service)
+    def __init__(self, operations: Iterable[str]) -> None:
+        model = _model()
         self.operations = {name: _operation(model, name) for name in operations}
         self._statuses = COMMON_ERRORS | {
             str(shape.name): int(shape.metadata["error"]["httpStatusCode"])
             for shape in model.error_shapes
             if "error" in shape.metadata
         }
-
-    @property
-    def error_codes(self) -> frozenset[str]:
-        """Every code that the service may refuse a call with."""
-        return frozenset(self._statuses)
 
     def route(self, method: str, path: str) -> Route:
         """Find the operation for *path*, as it was sent. Raises RefusalError where there is none."""
@@ -189,13 +184,13 @@ class Wire:
         return Reply(status=status, body=_dump({"message": error.message}), headers=headers)
 
 
-def _model(service: str) -> ServiceModel:
-    return _read(service, os.environ.get("AWS_DATA_PATH") or None)
+def _model() -> ServiceModel:
+    return _read(os.environ.get("AWS_DATA_PATH") or None)
 
 
 @cache
-def _read(service: str, place: str | None) -> ServiceModel:
-    return ServiceModel(create_loader(place).load_service_model(service, "service-2"), service)
+def _read(place: str | None) -> ServiceModel:
+    return ServiceModel(create_loader(place).load_service_model("omics", "service-2"), "omics")
 
 
 @cache
@@ -206,14 +201,14 @@ def _operation(model: ServiceModel, name: str) -> Operation:
 @cache
 def members_of(shape: str) -> frozenset[str]:
     """Return what a structure of HealthOmics' model may have."""
-    found = _model("omics").shape_for(shape)
+    found = _model().shape_for(shape)
     return frozenset(found.members) if isinstance(found, StructureShape) else frozenset()
 
 
 @cache
 def shape_check(shape: str) -> Callable[[Mapping[str, Any]], None]:
     """Return what holds a value against a shape of HealthOmics' model, and raises RefusalError."""
-    return partial(_hold, compile_check(_model("omics").shape_for(shape)))
+    return partial(_hold, compile_check(_model().shape_for(shape)))
 
 
 def _hold(check: Check, value: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from batchrun.simulator import OPERATIONS
+from batchrun.simulator.refusal import RefusalError
 from batchrun.simulator.shapes import compile_pattern, write_iso8601
 from batchrun.simulator.wire import Wire
 
@@ -16,9 +17,12 @@ def test_every_operation_compiles_and_options_know_them_all(service_with):
     assert set(Wire(OPERATIONS).operations) == set(OPERATIONS)
 
 
-def test_the_models_errors_have_the_models_statuses():
-    codes = Wire(OPERATIONS).error_codes
-    assert {"ThrottlingException", "ServiceQuotaExceededException", "ConflictException"} <= codes
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("ThrottlingException", 429), ("ServiceQuotaExceededException", 402), ("ConflictException", 409)],
+)
+def test_the_models_errors_have_the_models_statuses(code, status):
+    assert Wire(OPERATIONS).refusal(RefusalError(code, "no")).status == status
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from batchrun.cli.exits import Exit
 from batchrun.cli.naming import row_to_read
 from batchrun.cli.signals import heard
 from batchrun.cli.speak import complain, emit, is_terminal, printable, write
-from batchrun.clock import Clock, SystemClock
+from batchrun.clock import SystemClock
 from batchrun.errors import CallError, NotFoundError, ServiceUnusableError, UsageError
 from batchrun.model.entries.states import Outlook, State, outlook
 from batchrun.model.tasks import LOG_GROUP
@@ -121,14 +121,7 @@ class LogLines:
     """The lines of a run."""
 
     def __init__(
-        self,
-        row: RowRun,
-        streams: Sequence[Stream],
-        read: RunLogs,
-        *,
-        last: int | None,
-        as_json: bool,
-        clock: Clock | None = None,
+        self, row: RowRun, streams: Sequence[Stream], read: RunLogs, *, last: int | None, as_json: bool
     ) -> None:
         """
         Take what is shown.
@@ -139,14 +132,13 @@ class LogLines:
             read: Reads them.
             last: Lines of each at the most, the last ones.
             as_json: Whether each is an object.
-            clock: The time.
         """
         self._row = row
         self._streams = streams
         self._read = read
         self._last = last
         self._as_json = as_json
-        self._clock = clock or SystemClock()
+        self._clock = SystemClock()
         self._tokens: dict[str, str] = {}
         self._told: str | None = None  #: the stream of the last line
 

@@ -35,14 +35,12 @@ _LOOK_EVERY: Final = 0.5
 class Link:
     """The connection of one store, used by one thread."""
 
-    def __init__(
-        self, address: str, *, read_only: bool, is_snapshot: bool = False, patience: float | None = None
-    ) -> None:
+    def __init__(self, address: str, *, read_only: bool, is_snapshot: bool = False) -> None:
         self.called = called(address)
         self._address = address
         self._read_only = read_only
         self._is_snapshot = is_snapshot  #: no other connection shows what this one does
-        self._patience = Patience(PATIENCE if patience is None else patience)
+        self._patience = Patience(PATIENCE)
         #: One for all that is to be done: who comes after the patience is over tries, and waits for nothing.
         self._outage = Outage(self.called, self._patience)
         self._gone: BatchrunError | None = None  #: why nobody tries any more

@@ -113,7 +113,6 @@ class BatchSeen:
     name: str | None
     status: str
     tags: Mapping[str, str]  #: the batch's own; its runs have theirs
-    total_runs: int | None = None
     pending: int | None = None  #: rows that are still to be submitted
     started: int | None = None  #: rows that were submitted
     failed: int | None = None  #: rows that could not be
@@ -129,7 +128,6 @@ class BatchListed:
     id: str
     name: str
     status: str
-    total_runs: int | None = None
     created_at: datetime | None = None
 
 

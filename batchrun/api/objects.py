@@ -15,7 +15,6 @@ import os
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, BinaryIO, Self
 
 from batchrun.errors import ManifestError
@@ -116,9 +115,7 @@ class ObjectsOnce(Objects):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._stack.close()
 
 

@@ -15,7 +15,6 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, Final, Self
 
 import anyio
@@ -178,8 +177,6 @@ class LastWords:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._let_go()
         os.close(self._reading)

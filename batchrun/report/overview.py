@@ -159,7 +159,7 @@ async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
     stored = ledger.batch(batch.name)
     counts = await stored.counts()
     now = await stored.glance(since=at - ENDS_WINDOW, at=at, limit=SHOWN)
-    starts = _times(now.events, _STARTS, since=at - STARTS_WINDOW)
+    starts = [time for time, kind in now.events if kind in _STARTS and time >= at - STARTS_WINDOW]
     put_off = await stored.in_state(State.BACKOFF, limit=1)
     return Overview(
         batch=batch,
@@ -258,7 +258,3 @@ def estimate(open_: int, ended: Sequence[datetime], at: datetime) -> Estimate | 
         least=timedelta(seconds=all_ends / (len(ended) + spread)),
         most=timedelta(seconds=all_ends / (len(ended) - spread)),
     )
-
-
-def _times(events: Iterable[tuple[datetime, str]], kinds: frozenset[str], since: datetime) -> list[datetime]:
-    return [at for at, kind in events if kind in kinds and at >= since]

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import NotFoundError
@@ -94,12 +94,8 @@ async def _tasks(calls: Calls, run: Run) -> AsyncGenerator[Mapping[str, Any]]:
     async with aclosing(pages(calls, "ListRunTasks", ask, dict)) as listing:
         async for page in listing:
             for item in page:
-                if is_of(run, _begun(item)):
+                if is_of(run, moment(item.get("creationTime") or item.get("startTime"))):
                     yield item
-
-
-def _begun(task: Mapping[str, Any]) -> datetime | None:
-    return moment(task.get("creationTime") or task.get("startTime"))
 
 
 def _worked(run: Run, tasks: Iterable[Mapping[str, Any]]) -> tuple[tuple[Work, ...], int]:

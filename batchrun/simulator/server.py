@@ -142,7 +142,8 @@ class Simulator:
             if inquiry.path.startswith(PATH):
                 return Ending(reply=introspect(inquiry, self.faults, self.state))
             if inquiry.target.startswith(SERVICE_QUOTAS):
-                return Ending(reply=self._quota(inquiry))
+                reply = quota_reply(inquiry.target, inquiry.body, self.settings, self._buckets)
+                return Ending(reply=reply)
             if (call := self._other_call(inquiry)) is not None:
                 return await self._answer_other(call, inquiry.signature)
             route = self._wire.route(inquiry.method, inquiry.path)
@@ -153,9 +154,6 @@ class Simulator:
             )
         except RefusalError as error:
             return self.refuse(error)
-
-    def _quota(self, inquiry: Inquiry) -> Reply:
-        return quota_reply(inquiry.target, inquiry.body, self.settings, self._buckets)
 
     def _other_call(self, inquiry: Inquiry) -> OtherCall | None:
         """Take apart what is asked of a service beside HealthOmics; None where it is asked itself."""

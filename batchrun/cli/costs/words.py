@@ -111,7 +111,8 @@ def lines(batch: str, bill: Bill, left: Sequence[Left]) -> Iterator[str]:
     for lane, (number, total) in bill.by_lane.items():
         yield f"  lane {lane}  {money(total)} {currency}, {counted(number, 'run')}"
     if (usual := bill.successful) is not None:
-        yield f"  each       {_spread(usual)} {currency}, of {usual.runs} completed runs"
+        half = f"median; middle half {money(usual.low)} to {money(usual.high)}"
+        yield f"  each       {money(usual.median)} ({half}) {currency}, of {usual.runs} completed runs"
     for one in bill.dearest(_DEAREST):
         yield (
             f"  dearest    {money(one.total)} {currency}: {one.spent.entry_id}, attempt {one.spent.attempt}, "
@@ -152,10 +153,6 @@ def facts(bill: Bill, left: Sequence[Left]) -> dict[str, Any]:
 
 def _by_lane(bill: Bill) -> dict[str, Any]:
     return {lane: {"runs": number, "cost": rounded(total)} for lane, (number, total) in bill.by_lane.items()}
-
-
-def _spread(one: Spread) -> str:
-    return f"{money(one.median)} (median; middle half {money(one.low)} to {money(one.high)})"
 
 
 def _dear(one: Charged) -> dict[str, Any]:

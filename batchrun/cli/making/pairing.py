@@ -286,12 +286,9 @@ class Pairs:
         how = self.naming
         found = lacking(self._rows, how.groups, named=how.named, is_list=how.is_list)
         return {
-            entry_id: (self._first(entry_id).place, [self._called(one) for one in missing])
+            entry_id: (next(iter(self._rows[entry_id].values())).place, list(map(self._called, missing)))
             for entry_id, missing in found.items()
         }
-
-    def _first(self, entry_id: str) -> File:
-        return next(iter(self._rows[entry_id].values()))
 
     def rows(self, leave_out: frozenset[str] = frozenset()) -> Iterator[WrittenRow]:
         """Return the rows, in the order of their first files."""

@@ -54,7 +54,8 @@ def details(now: Overview) -> Iterator[tuple[str, str]]:
         yield "put off", _put_off(now)
     yield from _labelled("pace", (_pace(pace, now.at) for pace in now.paces))
     yield from _labelled("oldest", (_active(entry, now.at) for entry in now.oldest))
-    yield from _labelled("failed", (_failed(entry, now) for entry in now.failures))
+    failed = (FailedRow(entry=entry, found=now.tasks.get(entry.id)) for entry in now.failures)
+    yield from _labelled("failed", (row.line for row in failed))
 
 
 def facts(now: Overview) -> dict[str, Any]:
@@ -173,10 +174,6 @@ def _pace(pace: KeptPace, at: datetime) -> str:
     return one_line(
         f"{pace.operation} {pace.learned.base:.3g} per second, learned {age} ago ({pace.account})"
     )
-
-
-def _failed(entry: Entry, now: Overview) -> str:
-    return FailedRow(entry=entry, found=now.tasks.get(entry.id)).line
 
 
 def _active(entry: Entry, at: datetime) -> str:

@@ -89,7 +89,8 @@ def providers(
     base = create_credential_resolver(session, region_name=region)
     builder = _Profiles(session, helper, region, roles, source)
     profile = builder.providers(profile_name=origin.profile, disable_env_vars=origin.is_named)
-    others = [one for one in base.providers if one.METHOD not in _methods(profile) | {"env", "assume-role"}]
+    taken = {one.METHOD for one in profile} | {"env", "assume-role"}
+    others = [one for one in base.providers if one.METHOD not in taken]
     machine = [one for one in others if one.METHOD in _MACHINE]
     role = AioAssumeRoleProvider(
         load_config=lambda: session.full_config,
@@ -210,7 +211,3 @@ class _HalfProfile:
         settings = self._session.full_config.get("profiles", {}).get(self._origin.profile, {})
         if settings.get(_SECRET) and not settings.get(_KEY):
             raise PartialCredentialsError(provider=self.METHOD, cred_var=_KEY)
-
-
-def _methods(some: Sequence[Any]) -> set[str]:
-    return {one.METHOD for one in some}

@@ -10,24 +10,19 @@ import itertools
 import json
 import re
 import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from batchrun.errors import ManifestError
 from batchrun.manifest import limits
 from batchrun.manifest.problems import printable, shown, unreadable
 from batchrun.manifest.recognised.command import again
 from batchrun.manifest.recognised.kinds import RESULTS, is_file, kind_of
 from batchrun.manifest.sheet_wishes import ALL, OURS
-from batchrun.manifest.table import TableRow
+from batchrun.manifest.source import Source
+from batchrun.manifest.table import Table, TableRow
 from batchrun.model.texts.words import counted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from batchrun.errors import ManifestError
-    from batchrun.manifest.source import Source
-    from batchrun.manifest.table import Table
-
 
 _PERSON: Final = "subject|patient|individual|participant|donor"
 #: What columns of ids are called, the likeliest first.

@@ -11,33 +11,24 @@ import contextlib
 import itertools
 import json
 from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 from batchrun.manifest import limits
-from batchrun.manifest.placeholders import ENV, PlaceholderError
-from batchrun.manifest.problems import Place, Record, printable, shown, unreadable
+from batchrun.manifest.model_check import RequestModel
+from batchrun.manifest.placeholders import ENV, Environment, PlaceholderError
+from batchrun.manifest.problems import Place, Problems, Record, printable, shown, unreadable
+from batchrun.manifest.sheet_wishes import Wanted
 from batchrun.manifest.sheets.nodes import Filling
-from batchrun.manifest.sheets.own_sheets import delimiter_for, wrong_sheet_place
-from batchrun.manifest.sheets.template import compiled
+from batchrun.manifest.sheets.own_sheets import OwnSheets, delimiter_for, wrong_sheet_place
+from batchrun.manifest.sheets.template import Template, compiled
 from batchrun.manifest.sheets.text import Cell, Columns
 from batchrun.manifest.sheets.uses import look_at, uses
 from batchrun.manifest.spool import NamelessFile
-from batchrun.manifest.table import TableRow, Value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from batchrun.manifest.model_check import RequestModel
-    from batchrun.manifest.placeholders import Environment
-    from batchrun.manifest.problems import Problems
-    from batchrun.manifest.sheet_wishes import Wanted
-    from batchrun.manifest.sheets.own_sheets import OwnSheets
-    from batchrun.manifest.sheets.template import Template
-    from batchrun.manifest.table import Table
-    from batchrun.manifest.warned.looking import Looking
-    from batchrun.manifest.warned.scan import TableTexts
+from batchrun.manifest.table import Table, TableRow, Value
+from batchrun.manifest.warned.looking import Looking
+from batchrun.manifest.warned.scan import TableTexts
 
 
 def grouped(table: Table, by: Sequence[int], problems: Problems) -> Iterator[Iterable[TableRow]]:

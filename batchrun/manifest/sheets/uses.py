@@ -9,23 +9,17 @@ from __future__ import annotations
 
 import functools
 import json
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from batchrun.manifest.problems import printable
-from batchrun.manifest.sheet_wishes import JSON
-from batchrun.manifest.sheets.nodes import Items, Mixed, Pure, Repeated, TableNode
+from batchrun.manifest.sheet_wishes import JSON, Wanted
+from batchrun.manifest.sheets.nodes import Items, Mixed, Node, Pure, Repeated, TableNode
+from batchrun.manifest.sheets.template import Template
 from batchrun.manifest.strict_json import decoded
 from batchrun.manifest.warned.found import Doubt, WarningKind
+from batchrun.manifest.warned.looking import Looking
 from batchrun.manifest.warned.scan import Used
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from batchrun.manifest.sheet_wishes import Wanted
-    from batchrun.manifest.sheets.nodes import Node
-    from batchrun.manifest.sheets.template import Template
-    from batchrun.manifest.warned.looking import Looking
-
 
 _PARAMETERS: Final = "parameters"
 

@@ -10,16 +10,14 @@ from __future__ import annotations
 import dataclasses
 import enum
 import operator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from batchrun.errors import ManifestWarning
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, printable
 from batchrun.model.texts.foreign import unsigned
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 
 class WarningKind(enum.Enum):

@@ -9,23 +9,18 @@ since the account of a lane may be written wrong as well.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Final
 
+from batchrun.manifest.problems import Place, Record
 from batchrun.manifest.scalars import as_text
-from batchrun.manifest.warned.found import Doubt, WarningKind, WatchedColumn
+from batchrun.manifest.table import Table
+from batchrun.manifest.warned.found import Collected, Doubt, WarningKind, Warnings, WatchedColumn
 from batchrun.manifest.warned.known import Known
-from batchrun.manifest.warned.scan import DocumentTexts, TableTexts
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import date
-
-    from batchrun.manifest.problems import Place, Record
-    from batchrun.manifest.table import Table
-    from batchrun.manifest.warned.found import Collected, Warnings
-    from batchrun.manifest.warned.scan import Used
-    from batchrun.manifest.warned.untyped import Cure
-    from batchrun.model.lanes import Lane
+from batchrun.manifest.warned.scan import DocumentTexts, TableTexts, Used
+from batchrun.manifest.warned.untyped import Cure
+from batchrun.model.lanes import Lane
 
 FIELD: Final = "roleArn"
 _ACCOUNT: Final = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):", re.ASCII)

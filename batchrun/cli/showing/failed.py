@@ -78,7 +78,7 @@ def _told(task: FailedTask, run_reason: object) -> tuple[str, str | None]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunLogs:
+class RunDetails:
     """What is known of one attempt's run beyond its end."""
 
     run: Run | None
@@ -93,7 +93,7 @@ class RunLogs:
         return log_streams(self.run, json.loads(self.request) if self.request else {})
 
 
-def facts(logs: RunLogs) -> dict[str, Any]:
+def facts(logs: RunDetails) -> dict[str, Any]:
     """Return all of it for programs; ``failed_tasks`` is null where they are not known."""
     found = logs.found
     return {
@@ -104,7 +104,7 @@ def facts(logs: RunLogs) -> dict[str, Any]:
     }
 
 
-def lines(logs: RunLogs) -> Iterator[str]:
+def lines(logs: RunDetails) -> Iterator[str]:
     """Return lines on the failed tasks at length; what belongs to one is indented below it."""
     found = logs.found or FailedTasks()
     for task in found.tasks:
@@ -185,16 +185,16 @@ async def emit_failures(ledger: Ledger, batch: str) -> None:
             emit("entry", batch=batch, **row(entry), **facts(known))
 
 
-async def _known(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Sequence[RunLogs]:
+async def _known(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Sequence[RunDetails]:
     """Return what is known of the entries' current runs."""
     found = await ledger.batch(batch).failed_tasks([entry.id for entry in entries])
     return [
-        RunLogs(run=entry.run, request=entry.request, found=found.get(entry.id, {}).get(entry.attempt))
+        RunDetails(run=entry.run, request=entry.request, found=found.get(entry.id, {}).get(entry.attempt))
         for entry in entries
     ]
 
 
-def _tell_group(batch: str, group: Failures, known: Sequence[RunLogs]) -> None:
+def _tell_group(batch: str, group: Failures, known: Sequence[RunDetails]) -> None:
     to_do = advice_for(group.state, group.reason)
     rows = counted(group.count, "row")
     name = f"{_status(group)} {group.reason or ''}".rstrip()

@@ -100,7 +100,7 @@ async def logs(options: Options) -> Exit:
         if not streams:
             raise UsageError(f"run {row.run.id} has no log: its logLevel is OFF")
         async with run_logs(service.login, region=service.region, beside=service.endpoint) as read:
-            lines = LogLines(row, streams, read, last=options.tail, as_json=options.output.as_json)
+            lines = RunLines(row, streams, read, last=options.tail, as_json=options.output.as_json)
             if options.follow:
                 await lines.follow(ledger.batch(row.batch), service)
             else:
@@ -117,7 +117,7 @@ _BEFORE: Final = timedelta(minutes=1)
 _AFTER: Final = timedelta(minutes=15)
 
 
-class LogLines:
+class RunLines:
     """The lines of a run."""
 
     def __init__(

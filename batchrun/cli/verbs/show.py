@@ -170,15 +170,15 @@ def _standing(entry: Entry) -> Iterator[tuple[str, str]]:
         yield "to do", f"for {to_do.owner.value}: {to_do.action}"
 
 
-def _latest(entry: Entry, found: Found) -> failed.RunLogs:
-    return failed.RunLogs(run=entry.run, request=entry.request, found=found.get(entry.attempt))
+def _latest(entry: Entry, found: Found) -> failed.RunDetails:
+    return failed.RunDetails(run=entry.run, request=entry.request, found=found.get(entry.attempt))
 
 
-def _past(past: PastAttempt, found: Found) -> failed.RunLogs:
-    return failed.RunLogs(run=past.run, request=past.request, found=found.get(past.attempt))
+def _past(past: PastAttempt, found: Found) -> failed.RunDetails:
+    return failed.RunDetails(run=past.run, request=past.request, found=found.get(past.attempt))
 
 
-def _logs(logs: failed.RunLogs) -> Iterator[tuple[str, str]]:
+def _logs(logs: failed.RunDetails) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(failed.lines(logs)):
         yield "" if number else "tasks", line
     if logs.streams:

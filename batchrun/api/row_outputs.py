@@ -97,12 +97,11 @@ class OutputsReader:
             return RowOutputs(entry=entry, run=run, made=None, problem=silent)
         try:
             made = await self._made(await self._outputs(entry.lane), run.output_uri)
-        except CallError as error:
-            self._silent[entry.lane] = 0
-            return RowOutputs(entry=entry, run=run, made=None, problem=f"{error.code}: {error.message}")
         except ServiceUnusableError as error:
-            is_silent = isinstance(error.__cause__, OutcomeUnknownError)
-            self._silent[entry.lane] += is_silent
+            if isinstance(error.__cause__, OutcomeUnknownError):
+                self._silent[entry.lane] += 1
+            elif isinstance(error.__cause__, CallError):  # a refusal is an answer
+                self._silent[entry.lane] = 0
             return RowOutputs(entry=entry, run=run, made=None, problem=str(error))
         self._silent[entry.lane] = 0
         several = ambiguous(made, self._names)

@@ -31,7 +31,9 @@ class Answered(OutputsReader):
                 "late", operation="GetObject", code="CallTimeout"
             )
         if place in self.refused:
-            raise AccessDeniedError("not yours", operation="GetObject", code="AccessDenied")
+            raise ServiceUnusableError(f"bucket {place}: not yours") from AccessDeniedError(
+                "not yours", operation="GetObject", code="AccessDenied"
+            )
         return told({})
 
 

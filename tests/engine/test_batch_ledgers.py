@@ -103,11 +103,16 @@ async def test_a_run_batch_that_is_met_while_another_is_asked_about_is_asked_abo
             )
             others = OtherSubmissions(launcher._links[0], parts, is_needed=True)
             others.met([known])
+            answers = []
+
+            async def ask() -> None:
+                answers.append(await others.may_start_runs())
+
             async with anyio.create_task_group() as group:
-                group.start_soon(others.may_start_runs)
+                group.start_soon(ask)
                 await it.clock.sleep(1)
                 others.met([unknown])
-            assert await others.may_start_runs()
+            assert [*answers, await others.may_start_runs()] == [True, True]
 
 
 #: Runs of a few seconds, and a row started every two: the batch is done long before all are listed.

@@ -78,11 +78,11 @@ class OtherSubmissions:
             return False
         async with self._asking:  # who comes meanwhile waits for the same answer
             begun = self._clock.monotonic()
-            if self._asked_at is None or begun - self._asked_at >= _FRESH:
+            while self._asked_at is None or begun - self._asked_at >= _FRESH:
                 met = len(self._met)
                 await self._ask()
-                is_whole = len(self._met) == met  # else some that were met meanwhile were not asked about
-                self._asked_at = self._clock.monotonic() if is_whole else None
+                if len(self._met) == met:  # else some that were met meanwhile were not asked about
+                    self._asked_at = self._clock.monotonic()
         if not self._are_going and begun - self._last_at >= self._lag:
             return False
         self.doubted_at = self._clock.latest()

@@ -7,6 +7,7 @@ rows, and the single checks (``model_check``, ``rules``).
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, Self
@@ -191,13 +192,13 @@ class Expander:
             row.report(("id",), message, "give each row an id of its own, as text")
         elif wrong := wrong_name(entry_id):
             row.report(("id",), *wrong)
-        elif entry_id in self._ids:
-            line = self._ids[entry_id]
+        elif (key := _seen_as(entry_id)) in self._ids:
+            line = self._ids[key]
             where = "before" if line is None else f"on line {line}"
             cure = row.record.if_twin or (_OF_A_SHEET if row.record.place.lines else _OF_A_MANIFEST)
             row.report(("id",), f"this id was given {where} already", cure)
         else:
-            self._ids[entry_id] = row.record.place.line
+            self._ids[key] = row.record.place.line
 
     def _checked_fields(self, fields: dict[str, Json], row: Row, terms: Terms) -> dict[str, Json]:
         known, final, own = self.model.fields, terms.defaults.final, row.record.fields
@@ -245,6 +246,11 @@ def _is_template(parameters: Json) -> bool:
             for value in parameters.values()
         )
     )
+
+
+def _seen_as(entry_id: str) -> str:
+    """Return what people see of an id: an umlaut in one character, where macOS writes two."""
+    return entry_id if entry_id.isascii() else unicodedata.normalize("NFC", entry_id)
 
 
 def _check_presence(fields: dict[str, Json], row: Row, terms: Terms) -> None:

@@ -223,3 +223,9 @@ def test_the_end_that_dos_writes_is_not_taken_for_utf_16(problems_of: ProblemsOf
 def test_a_remark_among_the_rows_is_told_as_one(problems_of: ProblemsOf):
     (problem,) = problems_of("id,parameters.r\n# sequenced later\nA,x\n", ".csv")
     assert (problem.line, problem.message) == (2, "this is a remark (#), and no row")
+
+
+def test_ids_that_look_the_same_are_the_same(problems_of: ProblemsOf):
+    """As one lab writes an umlaut in one character, and the Mac of another in two."""
+    (problem,) = problems_of("id,parameters.r\nM\u00fcller,x\nMu\u0308ller,y\n", ".csv")
+    assert (problem.line, problem.message) == (3, "this id was given on line 2 already")

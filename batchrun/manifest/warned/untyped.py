@@ -26,7 +26,14 @@ _BOOLEANS: Final = frozenset({"true", "false"})
 _URIS: Final = re.compile(r"(?:s3|omics|gs|https?|ftp)://", re.IGNORECASE)
 _BETWEEN: Final = frozenset(",;| \t\n")
 _LONGEST: Final = 40
-_AS_JSON: Final = ' and write JSON there, ["...", "..."]'
+_LIST_AS_JSON: Final = ' and write JSON there, ["...", "..."]'
+_AS_JSON: Final = {
+    "a list": _LIST_AS_JSON,
+    "a list of URIs": _LIST_AS_JSON,
+    "a table": ' and write JSON there, {"...": "..."}',
+}
+#: A table as Python shows it.
+_AS_PYTHON: Final = re.compile(r"\{\s*'[^']*'\s*:")
 _WORDS: Final = {"int": "a number", "float": "a number", "bool": "true or false"}
 
 
@@ -60,7 +67,7 @@ class Types:
         what = _written(text)
         if what is None:
             return None
-        cure = self._cure("json", "" if what == "JSON" else _AS_JSON)
+        cure = self._cure("json", _AS_JSON.get(what, ""))
         return Doubt(
             kind=WarningKind.UNTYPED, says=f"looks like {what}, and is sent as text", cure=cure, cause=what
         )
@@ -102,6 +109,8 @@ def _written(text: str) -> str | None:
         except (JsonError, ValueError):
             if text[0] == "[" and ("://" in text or ", " in text or "'" in text):
                 return "a list"
+            if text[0] == "{" and _AS_PYTHON.match(text):
+                return "a table"
         return None
     starts = [match.start() for match in _URIS.finditer(text)]
     is_list = len(starts) > 1 and starts[0] == 0 and all(text[at - 1] in _BETWEEN for at in starts[1:])

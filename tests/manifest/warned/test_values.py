@@ -124,6 +124,7 @@ DOUBTFUL: dict[str, tuple[list[str], str, str, str]] = {
         "looks like a list",
         "write JSON",
     ),
+    "a table of Python": (["{'taga': 'a b'}"], "untyped", "looks like a table", 'JSON there, {"...": "..."}'),
     "URIs with semicolons": (["s3://lab/a;s3://lab/b"], "untyped", "looks like a list of URIs", "write JSON"),
     "URIs with commas": (
         ["s3://lab/a,s3://lab/b"],

@@ -80,6 +80,8 @@ class World:
                 self.under_way.append(action)
         self.planner.validate()
         self.check_slots()
+        may_sleep = self.planner.is_over or self.silent
+        assert may_sleep or self.under_way or self.planner.wake_at is not None, "nothing will ever wake it"
         if not self.under_way and self.planner.wake_at is not None:
             self.now = max(self.now + 0.5, min(self.planner.wake_at, self.now + 600))
 

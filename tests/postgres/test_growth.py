@@ -14,6 +14,7 @@ import pytest
 from batchrun.errors import BatchrunError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.held import SqlHeldBatch
+from batchrun.ledger.postgres.connection import first
 from batchrun.ledger.postgres.link import Link
 from batchrun.ledger.postgres.statements import queries
 from batchrun.ledger.postgres.store import PostgresStore
@@ -173,15 +174,19 @@ async def test_a_batch_that_many_rows_come_into_is_heard_of_at_once(in_postgres)
     assert 800 < explained[0]["Plan"]["Plan Rows"] < 1_800
 
 
-async def test_who_vacuums_the_ledger_holds_nobody_up(in_postgres):
+async def test_who_vacuums_the_ledger_holds_nobody_up(postgres):
     """Seen: rows were taken in when that was over, and meanwhile no lease was renewed."""
-    with psycopg.connect(in_postgres) as theirs:
-        theirs.execute("LOCK TABLE entries IN SHARE UPDATE EXCLUSIVE MODE")  # as VACUUM does
-        separator = "&" if "?" in in_postgres else "?"
-        bounded = f"{in_postgres}{separator}options=-clock_timeout%3D4s"  # else it would wait on and on
-        async with await open_ledger(bounded) as ledger:
+    url = postgres.make()  # its own: how long is waited is made another, or other tests would meet the wait
+    with contextlib.closing(first(url, read_only=False)) as theirs:
+        bound = "SELECT proconfig FROM pg_proc WHERE proname = 'refresh_statistics'"
+        ((settings,),) = theirs.execute(bound).fetchall()
+        assert "lock_timeout=2s" in settings
+        theirs.execute("ALTER FUNCTION refresh_statistics() SET lock_timeout = '1ms'")
+        theirs.execute("BEGIN; LOCK TABLE entries IN SHARE UPDATE EXCLUSIVE MODE")  # as VACUUM does
+        async with await open_ledger(url) as ledger:
             held = await filled(ledger, *(f"id{number:05}" for number in range(1_200)))
             assert (await held.counts()).by_state == {State.PLANNED: 1_200}
+    postgres.drop(url)
 
 
 async def test_a_step_is_recorded_in_two_messages(in_postgres, monkeypatch):

@@ -229,3 +229,8 @@ def test_ids_that_look_the_same_are_the_same(problems_of: ProblemsOf):
     """As one lab writes an umlaut in one character, and the Mac of another in two."""
     (problem,) = problems_of("id,parameters.r\nM\u00fcller,x\nMu\u0308ller,y\n", ".csv")
     assert (problem.line, problem.message) == (3, "this id was given on line 2 already")
+
+
+@pytest.mark.parametrize("cells", ["brca1;tp53;myc\nBRCA2;TP53;MYC", "a|b|c\nA|B|C"])
+def test_a_column_of_ids_alone_is_no_title(load_text: LoadText, cells: str):
+    assert [spec.id for spec in load_text(f"id\n{cells}\n", ".csv")] == cells.splitlines()

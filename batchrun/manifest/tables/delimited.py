@@ -26,8 +26,10 @@ _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
 #: Rows below a title within which a header is looked for.
 _TITLES: Final = 20
 #: What columns are called, fields among them; titles begin large, or have several words.
-_COLUMN: Final = re.compile(
-    r"[a-z]\S*|[^\s_]*_\S*|(?i:(?:.*[^a-z])?(?:(?:sample|run)[ -]?)?(?:id|name|sample|run|accession|patient))"
+_COLUMN: Final = re.compile(r"[a-z]\S*|[^\s_]*_\S*")
+#: What columns of ids are called, and nothing else.
+_OF_IDS: Final = re.compile(
+    r"(?:.*[^a-z])?(?:(?:sample|run)[ -]?)?(?:id|name|sample|run|accession|patient)", re.IGNORECASE
 )
 #: Parts of one text from which on they are cells: a list of two files is one.
 _DIVIDED: Final = 3
@@ -172,7 +174,7 @@ def shaped(
     line, header = (1, asked.header) if asked.header else _header(rows, source)
     while header and not header[-1].strip():
         header = header[:-1]
-    if len(header) == 1 and not asked.header:
+    if len(header) == 1 and not asked.header and not _OF_IDS.fullmatch(header[0].strip()):
         is_found = delimiter is not None and asked.delimiter is None
         marks = {*_KNOWN} - {delimiter} if is_found else ()
         rows = _refuse_title(rows, line, source, marks, may_be_name=_is_name(header[0]))
@@ -211,7 +213,8 @@ def _refuse_title(
 
 
 def _is_name(text: str) -> bool:
-    return _COLUMN.fullmatch(text.strip()) is not None
+    bare = text.strip()
+    return (_COLUMN.fullmatch(bare) or _OF_IDS.fullmatch(bare)) is not None
 
 
 def _are_names(texts: list[str]) -> bool:

@@ -25,13 +25,13 @@ from batchrun.manifest.problems import (
 )
 from batchrun.manifest.strict_json import (
     NO_REMARKS,
-    REMARKS,
     JsonContentError,
     JsonError,
     JsonSyntaxError,
     decoded,
     decoded_at,
     decoded_leniently,
+    is_remark,
 )
 from batchrun.manifest.text_input import TextStream, TooLongError, lines
 from batchrun.model.spec import Json
@@ -95,7 +95,7 @@ def _members(cursor: _Cursor, key: _Key, layout: Layout) -> Iterator[Part]:
 
 def _name(cursor: _Cursor, seen: dict[str, Place]) -> str:
     if cursor.peek() != '"':
-        if cursor.peek() in REMARKS:
+        if cursor.is_at_remark():
             raise cursor.wrong(*NO_REMARKS)
         raise cursor.wrong("a key in double quotes is missing", 'write keys as "runs"')
     place = cursor.place()
@@ -135,6 +135,10 @@ class _Cursor:
                 return ""
             self._stream.element_done()
             self._more()
+
+    def is_at_remark(self) -> bool:
+        """Report whether a remark begins at the character that was peeked at."""
+        return is_remark(self._text, self._at)
 
     def skip(self) -> None:
         """Pass over the character that was peeked at."""

@@ -7,6 +7,7 @@ Belongs here: decoding one JSON value from text, and how deep any value is. Does
 from __future__ import annotations
 
 import json
+import re
 from typing import Final, NoReturn
 
 from batchrun.manifest import limits
@@ -118,9 +119,14 @@ def encoded(value: Json) -> str:
     return json.dumps(value)
 
 
-#: What remarks begin with where people write them into JSON.
-REMARKS: Final = frozenset("/#")
+#: How people begin remarks in JSON; a path (``/data/x``) and a spreadsheet's ``#N/A`` are none.
+_REMARK: Final = re.compile(r"[,\s]*(?://|/\*|#\s)")
 NO_REMARKS: Final = ("JSON has no remarks", "take it out, or write YAML, where # begins one")
+
+
+def is_remark(text: str, at: int) -> bool:
+    """Report whether a remark begins there, or behind a comma and white space there."""
+    return _REMARK.match(text, at) is not None
 
 
 def _explained(error: json.JSONDecodeError) -> JsonError:
@@ -130,8 +136,8 @@ def _explained(error: json.JSONDecodeError) -> JsonError:
         # Python 3.13 points at the comma, earlier ones behind it.
         comma = len(before) - 1 if before.endswith(",") else error.pos
         return JsonSyntaxError("there is a comma before the end", "remove that comma", comma)
-    if after in REMARKS:
-        return JsonSyntaxError(NO_REMARKS[0], NO_REMARKS[1], error.pos)
+    if is_remark(error.doc, error.pos):
+        return JsonSyntaxError(*NO_REMARKS, error.pos)
     message = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
     return JsonSyntaxError(f"this is not JSON: {message}", "correct the JSON here", error.pos)
 

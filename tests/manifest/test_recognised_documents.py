@@ -186,3 +186,9 @@ def test_fields_in_another_spelling_are_no_parameters(problems_of, tmp_path: pat
 def test_remarks_in_json_are_told_as_such(problems_of, text: str, column: int):
     problem, *_ = problems_of(text, ".json")
     assert (problem.message, problem.line, problem.column) == ("JSON has no remarks", 2, column)
+
+
+@pytest.mark.parametrize("cell", ["/data/x", '"{""a"": /x}"', "#N/A"])
+def test_a_path_or_an_error_of_a_spreadsheet_is_no_remark(problems_of, cell: str):
+    (problem,) = problems_of(f"id,parameters.x:json\nA,{cell}\n", ".csv")
+    assert "this is not JSON: " in problem.message

@@ -242,7 +242,9 @@ def _is_template(parameters: Json) -> bool:
         isinstance(parameters, dict)
         and bool(parameters)
         and all(
-            isinstance(value, dict) and "description" in value and value.keys() <= _DESCRIBED
+            isinstance(value, dict)
+            and isinstance(value.get("description"), str)
+            and value.keys() <= _DESCRIBED
             for value in parameters.values()
         )
     )

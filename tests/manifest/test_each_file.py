@@ -217,3 +217,8 @@ def test_a_manifest_or_a_template_is_no_run(files):
         ("B", "this is a manifest, and not of one run"),
         ("C", "this is a workflow's parameter template, which has no values"),
     ]
+
+
+def test_a_parameter_that_is_described_is_no_template(files):
+    files(r__A_json={"study": {"description": ["a", "b"]}, "panel": {"description": {"en": "c"}}})
+    assert rows_of("r/*.json").keys() == {"A"}

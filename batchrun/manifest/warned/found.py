@@ -63,6 +63,7 @@ class Company:
     s3: bool = False  #: a URI in S3, also where it is miswritten
     files: bool = False  #: that, or whatever else is written like a URI or a path
     unmarked: bool = False  #: a text that does not begin with ``#``
+    fractions: bool = False  #: a number such as 1.5, beside which 1.0 is one too
 
     def has_s3(self) -> bool:
         """Report whether any of them is in S3."""
@@ -75,6 +76,10 @@ class Company:
     def has_unmarked(self) -> bool:
         """Report whether any of them is no remark."""
         return self.unmarked
+
+    def has_no_fractions(self) -> bool:
+        """Report whether none of them is a fraction, so that 1.0 is hardly one."""
+        return not self.fractions
 
 
 @dataclass(slots=True, kw_only=True)

@@ -156,7 +156,7 @@ _DATE: Final = re.compile(
     re.IGNORECASE,
 )
 #: An id as pandas writes a column of numbers in which a cell is empty.
-_WHOLE: Final = re.compile(r"[0-9]+\.0")
+_FRACTION: Final = re.compile(r"[0-9]+\.([0-9]+)")
 _REMARK: Final = "#"
 _CURE_OF_IDS: Final = "write what it was, and make the column text in the spreadsheet before it is entered"
 
@@ -216,16 +216,18 @@ def long_number(text: str) -> Doubt | None:
     return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=_CURE_OF_IDS)
 
 
-def no_id(text: str) -> Doubt | None:
-    """Doubt an id that a program has written for none, or for a whole number."""
+def no_id(text: str, company: Company) -> Doubt | None:
+    """Doubt an id that a program wrote for none, or for a whole number where others are no fractions."""
     if is_absent(text):
         says = "says that there is none, and is the id of a run"
         return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure="write the id, or remove the line")
-    if not _WHOLE.fullmatch(text):
+    found = _FRACTION.fullmatch(text)
+    if found is None or found[1] != "0":
+        company.fractions |= found is not None
         return None
     says = "looks like a whole number that a program has made a fraction of"
     cure = "write what it was: with another id the row is another run"
-    return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=cure)
+    return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=cure, holds=company.has_no_fractions)
 
 
 def remark(text: str, company: Company) -> Doubt | None:
@@ -368,7 +370,12 @@ def _of_meaning(text: str, column: WatchedColumn, today: date) -> Iterator[Doubt
         if found := absent(text, column.company) or type_of_wdl(text, column.name):
             yield found
     if column.is_id:
-        found = long_number(text) or made_a_date(text) or no_id(text) or remark(text, column.company)
+        found = (
+            long_number(text)
+            or made_a_date(text)
+            or no_id(text, column.company)
+            or remark(text, column.company)
+        )
         yield from [found] if found else []
     if column.name == engine.FIELD and (old := engine.retired(text, today)):
         yield old

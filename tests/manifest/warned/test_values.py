@@ -297,6 +297,7 @@ def test_an_id_that_pandas_has_made_a_fraction_of_is_told(warnings_of: WarningsO
     assert (warning.kind, warning.line) == ("spreadsheet_id", 2)
     assert warning.message == "'1001.0' looks like a whole number that a program has made a fraction of"
     assert warnings_of("id\n1.0.2\nv1.0\n1.00\n") == ()
+    assert warnings_of("id\n1.0\n1.5\n2.0\n") == ()  # fractions, all of them
 
 
 def test_a_row_that_is_commented_out_is_told(warnings_of: WarningsOf):

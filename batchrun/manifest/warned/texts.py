@@ -16,7 +16,6 @@ from datetime import date
 from typing import Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.placeholders import names_in
 from batchrun.manifest.recognised.kinds import is_data
 from batchrun.manifest.warned import engine
 from batchrun.manifest.warned.found import Company, Doubt, WarningKind, WatchedColumn, named, visible
@@ -257,10 +256,8 @@ def made_a_date(text: str) -> Doubt | None:
 
 
 _SOUND: Final = re.compile(r"(?:s3|omics)://[^/]")
-#: What a template, or a shell, leaves open in the name of a bucket.
-_OPEN: Final = re.compile(r"s3://([^/{}<>$]*[{}<>$][^/]*)")
-#: What batchrun fills in itself, up to a dot.
-_FILLED: Final = frozenset({"id", "batch", "sheet", "lane", "parameters", "env"})
+#: What a template, or a shell, leaves open in the name of a bucket; ``{NAME}`` is filled in, also by columns.
+_OPEN: Final = re.compile(r"s3://((?:[^/{}<>$]|\{[^{}]*\})*+[{}<>$][^/]*)")
 #: What was meant to begin with s3://.
 _MISWRITTEN: Final = re.compile(r"s3(?:[:;][/\\]*|[/\\]{2,})(?=[^/\\\s])", re.IGNORECASE)
 _ARN: Final = re.compile(r"arn:aws[a-z-]*:s3:::(.+)")
@@ -287,7 +284,7 @@ def of_place(text: str, company: Company) -> Iterator[Doubt]:
     if _SOUND.match(text):
         company.s3 = True
         company.files = True
-        if (left := _OPEN.match(text)) and not _is_filled(left[1]):
+        if left := _OPEN.match(text):
             says = "has a bucket's name that was not filled in"
             yield Doubt(kind=WarningKind.NOT_S3, says=says, cure="write the bucket's name", at=left.start(1))
     elif found := _meant(text):
@@ -306,12 +303,6 @@ def of_place(text: str, company: Company) -> Iterator[Doubt]:
             cure = "write the whole s3:// URI"
             says = "is a file's name alone, where others are s3:// URIs"
             yield Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure, holds=company.has_s3)
-
-
-def _is_filled(bucket: str) -> bool:
-    """Report whether all that is open in a bucket's name will be filled in."""
-    names = names_in(bucket)
-    return len(names) == max(1, bucket.count("{")) and {name.partition(".")[0] for name in names} <= _FILLED
 
 
 def _meant(text: str) -> Doubt | None:

@@ -168,3 +168,9 @@ def test_what_all_runs_of_a_sheet_are_given_is_looked_at(warnings_of: WarningsOf
     text = "sheet: s.csv\neach:\n  id: '{sample}'\n  parameters: {ref: /data/ref.fa}\n"
     (warning,) = warnings_of(text, ".yaml")
     assert (warning.kind, warning.line, warning.row) == ("local_path", 4, None)
+
+
+@pytest.mark.parametrize("name", ["sample", "Tumor BAM", "batchrun.id"])
+def test_a_column_in_a_buckets_name_is_filled_in(warnings_of: WarningsOf, name: str):
+    sheet = "sample,Tumor BAM\nwt,lab\nko,lab2\n"
+    assert warnings_of(sheet, **options(f"out=s3://lab-{{{name}}}/k", id="sample")) == ()

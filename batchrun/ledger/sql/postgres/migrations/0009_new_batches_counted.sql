@@ -1,7 +1,7 @@
 -- Has the server count again what it takes for few else: what has grown by half, or by many rows of one transaction. A
 -- new batch may be a small part of a ledger; while the server has not heard of it, it goes through all of its rows for each.
 CREATE OR REPLACE FUNCTION refresh_statistics() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path FROM CURRENT SET default_statistics_target = 10 SET lock_timeout = '2s' AS $$
+SET search_path FROM CURRENT SET default_statistics_target = 10 AS $$
 DECLARE
     grown REGCLASS;
 BEGIN
@@ -13,10 +13,6 @@ BEGIN
                 OR pg_stat_get_xact_tuples_inserted(c.oid) > 1000
             )
     LOOP
-        BEGIN
-            EXECUTE format('ANALYZE %s', grown);
-        EXCEPTION WHEN lock_not_available THEN
-            NULL; -- while somebody vacuums it, which may take long, a launcher's lease is not renewed: another time
-        END;
+        EXECUTE format('ANALYZE %s', grown);
     END LOOP;
 END $$;

@@ -118,8 +118,14 @@ class EachFile:
 
 def _is_manifest(fields: Mapping[str, Json]) -> bool:
     """Report whether a table has names of a manifest alone, and rows or what they share among them."""
-    is_whole = any(isinstance(fields.get(name), list | dict) for name in _OF_MANIFESTS)
-    return is_whole and fields.keys() <= MANIFEST_KEYS
+    return fields.keys() <= MANIFEST_KEYS and any(_is_of_tables(fields.get(name)) for name in _OF_MANIFESTS)
+
+
+def _is_of_tables(value: Json) -> bool:
+    """Report whether a value is a table, or a list of nothing else: accessions under ``runs`` are no rows."""
+    return isinstance(value, dict) or (
+        isinstance(value, list) and all(isinstance(one, dict) for one in value)
+    )
 
 
 def _with_id(pattern: str) -> str:

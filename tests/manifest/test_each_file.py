@@ -222,3 +222,8 @@ def test_a_manifest_or_a_template_is_no_run(files):
 def test_a_parameter_that_is_described_is_no_template(files):
     files(r__A_json={"study": {"description": ["a", "b"]}, "panel": {"description": {"en": "c"}}})
     assert rows_of("r/*.json").keys() == {"A"}
+
+
+def test_accessions_under_runs_are_a_parameter(files):
+    files(r__A_json={"runs": ["SRR1", "SRR2"]})
+    assert rows_of("r/*.json")["A"]["parameters"] == {"runs": ["SRR1", "SRR2"]}

@@ -50,6 +50,8 @@ GROUPS: Final[dict[str, Callable[[Bench, Scale], list[Section]]]] = {
     "wake": wake,
     "engines": engines,
 }
+#: Groups that have a topic of their own.
+OWN_PAGE: Final = frozenset({"engines"})
 Arguments: TypeAlias = argparse.Namespace
 Found: TypeAlias = dict[str, list[Section]]  # by group
 
@@ -127,7 +129,17 @@ def _arguments() -> Arguments:
         parser.error(f"there is no group '{unknown[0]}'; there are {', '.join(GROUPS)}")
     if asked.repeats is not None and asked.repeats < 1:
         parser.error("--repeats must be at least 1")
+    if asked.write and (left := _left_out(asked.groups)):
+        parser.error(
+            f"--write makes whole pages, and would drop '{left[0]}': name all groups of a page, or none"
+        )
     return asked
+
+
+def _left_out(groups: list[str]) -> list[str]:
+    """Return the groups that share a page with one of *groups*, and are not among them."""
+    is_short = bool(set(groups) - OWN_PAGE)
+    return [name for name in GROUPS if is_short and name not in groups and name not in OWN_PAGE]
 
 
 def _parts(name: str) -> tuple[str, str]:

@@ -7,8 +7,11 @@ The others measure with the same hands; ``scripts/bench --quick`` runs all of th
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
+from tests.bench.__main__ import GROUPS, OWN_PAGE, main
 from tests.bench.bench import Bench
 from tests.bench.lanes import lanes
 from tests.bench.scale import Scale
@@ -44,3 +47,12 @@ def test_a_group_comes_to_its_table(tmp_path, group, rows, short):
     text = document("head", sections)
     assert all(f"| {row[0]} | {row[1]} |" in text for row in told)
     assert all(process.poll() is not None for process in bench.processes.started)
+
+
+@pytest.mark.parametrize("groups", [["stores"], ["stores", "engines"], sorted(GROUPS.keys() - OWN_PAGE)[1:]])
+def test_tables_of_some_groups_do_not_take_the_place_of_those_of_all(monkeypatch, capsys, groups):
+    monkeypatch.setattr(sys, "argv", ["bench", "--write", *groups])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "--write makes whole pages" in capsys.readouterr().err

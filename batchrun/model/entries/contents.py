@@ -14,13 +14,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from batchrun.model.entries.entry import Entry
 from batchrun.model.lanes import first_request, lanes_of, offers_of, or_home, or_home_alone, request_in
 from batchrun.model.spec import Json
-
-if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry
 
 
 def asks_otherwise(entry: Entry, content: str, home: str | None) -> bool:

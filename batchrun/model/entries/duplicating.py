@@ -10,15 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Deferred, Refused
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import Offer, first_request, offers_text, request_in
 from batchrun.model.spec import canonical
-
-if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry, Run
 
 #: Our own code for a run that cannot be copied.
 NOT_THERE: Final = "RunToDuplicateIsGone"

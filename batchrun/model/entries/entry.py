@@ -10,15 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from batchrun.errors import InvariantError
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import first_request, lanes_of, request_in
 from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json, named, request_id
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,11 @@ Belongs here: the events and their stored names. Does not: where they lead (``tr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, get_args
+from datetime import datetime
+from typing import TypeAlias, get_args
 
+from batchrun.model.entries.entry import Run
 from batchrun.model.entries.states import Outlook, outlook
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from batchrun.model.entries.entry import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
+from batchrun.model.entries.entry import Entry, Run, Sighting
 from batchrun.model.entries.events import (
     Accepted,
     Doubted,
@@ -39,9 +40,6 @@ from batchrun.model.entries.requests import Asked, Requests, in_lanes
 from batchrun.model.entries.states import ENDED
 from batchrun.model.lanes import or_home
 from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json, asked_parameters, digest
-
-if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry, Run, Sighting
 
 #: Our own codes, in the history of what was made again.
 LOST: Final = "LostWithTheLedger"

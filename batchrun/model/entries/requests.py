@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.model.entries.duplicating import copy_of
+from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.retrying import changed
 from batchrun.model.entries.states import ENDED, Outlook, outlook
 from batchrun.model.lanes import offers_of
 from batchrun.model.spec import request_id
-
-if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry, Run
 
 #: Requests that an attempt is held against; more than any sensible rules lead to.
 _MOST_REQUESTS: Final = 200

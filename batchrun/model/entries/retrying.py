@@ -16,15 +16,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Retried
 from batchrun.model.entries.policies import spread
 from batchrun.model.lanes import lanes_of, offers_of, offers_text
 from batchrun.model.spec import Json, canonical, merged
-
-if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry, Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,15 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from datetime import datetime
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from batchrun.model.entries.entry import Entry
-    from batchrun.model.entries.events import Progressed
-    from batchrun.model.entries.states import State
-
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Progressed
+from batchrun.model.entries.states import State
 
 # -- for one entry
 

@@ -15,12 +15,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.model.entries.states import GOING_STATUSES
-
-if TYPE_CHECKING:
-    from batchrun.model.spec import Json
+from batchrun.model.spec import Json
 
 #: Times that looks and sweeps are rarer while messages are relied on.
 RARER: Final = 15.0

@@ -22,24 +22,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.errors import InvariantError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.planning.actions import Follow, SubmitTogether
+from batchrun.model.planning.cancelling import Cancelling
 from batchrun.model.planning.limits import Limits, Mode
+from batchrun.model.planning.proving import Proving
+from batchrun.model.planning.queues import Queue, Queues
+from batchrun.model.planning.sending import Sending, Slots
+from batchrun.model.planning.stimuli import Followed, Moment, SubmittedTogether
 from batchrun.model.planning.verdicts import Silences
 from batchrun.model.submissions.grouping import INLINE
 from batchrun.model.submissions.submission import OpenSubmission, Stage, Standing, stage
-
-if TYPE_CHECKING:
-    from batchrun.model.planning.cancelling import Cancelling
-    from batchrun.model.planning.proving import Proving
-    from batchrun.model.planning.queues import Queue, Queues
-    from batchrun.model.planning.sending import Sending, Slots
-    from batchrun.model.planning.stimuli import Followed, Moment, SubmittedTogether
-
 
 #: The part of the slots that may be free while one more submission is not worth it.
 _WAVES: Final = 10

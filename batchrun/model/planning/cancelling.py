@@ -11,10 +11,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.entry import Entry
 
 #: Seconds after which a run that has not ended is cancelled once more.
 _AGAIN: Final = 60.0

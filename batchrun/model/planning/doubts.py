@@ -15,16 +15,14 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from batchrun.model.entries.entry import Entry
 from batchrun.model.planning.actions import Replay, Settle
 from batchrun.model.planning.actions import Sending as SendingAction
+from batchrun.model.planning.limits import Limits
+from batchrun.model.planning.stimuli import Acted, Moment
 from batchrun.model.planning.verdicts import CONFLICT, SETTLED_BY_LOOKING, Silences
-
-if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry
-    from batchrun.model.planning.limits import Limits
-    from batchrun.model.planning.stimuli import Acted, Moment
 
 #: Times that an outcome stays unknown before the run is looked for: its answer may never be readable.
 _REPEATS: Final = 3

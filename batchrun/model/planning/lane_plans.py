@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from batchrun.errors import InvariantError
 from batchrun.model.entries.entry import Entry
@@ -21,7 +21,10 @@ from batchrun.model.lanes import or_home
 from batchrun.model.planning.actions import Cancel, Follow, HoldBack, Look, Note, SubmitTogether, Sweep
 from batchrun.model.planning.actions import Sending as SendingAction
 from batchrun.model.planning.batching import Batching, Sharing
+from batchrun.model.planning.cancelling import Cancelling
 from batchrun.model.planning.limits import LaneLimits, Limits, Mode
+from batchrun.model.planning.proving import Proving
+from batchrun.model.planning.queues import Queues
 from batchrun.model.planning.sending import Sending, Slots, is_quota_full
 from batchrun.model.planning.stimuli import (
     Acted,
@@ -40,11 +43,6 @@ from batchrun.model.planning.stimuli import (
 from batchrun.model.planning.verdicts import QUOTA_FULL
 from batchrun.model.planning.watch import Watch
 from batchrun.model.submissions.submission import Submission
-
-if TYPE_CHECKING:
-    from batchrun.model.planning.cancelling import Cancelling
-    from batchrun.model.planning.proving import Proving
-    from batchrun.model.planning.queues import Queues
 
 
 class LanePlan:

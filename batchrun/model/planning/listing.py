@@ -11,13 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Progressed
 from batchrun.model.entries.states import GOING_STATUSES, Outlook, outlook
-
-if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry, Run
 
 #: How far the service's clock and ours may be apart where a run is recognised by its age.
 _CLOCK_SLACK: Final = timedelta(minutes=10)

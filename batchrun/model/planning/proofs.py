@@ -16,10 +16,9 @@ import functools
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.entry import Entry
 
 _A_MOMENT: Final = timedelta(seconds=1)
 #: The part of its life after which a proof is renewed.

@@ -15,17 +15,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.model.entries.entry import Entry
 from batchrun.model.lanes import or_home_alone
 from batchrun.model.planning.actions import ReadChoices, ReadDue
+from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.reading import DueReads
+from batchrun.model.planning.stimuli import DueRead, Moment
 from batchrun.model.submissions.grouping import Choice, Engine, goes_together, shape_of
-
-if TYPE_CHECKING:
-    from batchrun.model.planning.limits import Limits
-    from batchrun.model.planning.stimuli import DueRead, Moment
 
 #: Rows of a queue that are left before the whole queue is.
 _MOST_LEFT: Final = 1000

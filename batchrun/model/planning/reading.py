@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import HOLDS_SLOT, State
 from batchrun.model.planning.actions import ReadCancellations, ReadDue, ReadInFlight, Withdraw
-
-if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry
-    from batchrun.model.planning.stimuli import CancellationsRead, DueRead, InFlightRead, Moment
+from batchrun.model.planning.stimuli import CancellationsRead, DueRead, InFlightRead, Moment
 
 #: In the order in which they are read.
 _IN_FLIGHT: Final = (State.SUBMITTING, State.ACTIVE)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.errors import InvariantError
 from batchrun.model.entries.entry import Entry
@@ -25,12 +25,10 @@ from batchrun.model.planning.actions import HoldBack, Submit
 from batchrun.model.planning.actions import Sending as SendingAction
 from batchrun.model.planning.doubts import Doubts, may_have_sent
 from batchrun.model.planning.limits import LaneLimits, Limits, Mode
+from batchrun.model.planning.proving import Proving
+from batchrun.model.planning.queues import Queue, Queues
+from batchrun.model.planning.stimuli import Acted, Moment
 from batchrun.model.planning.verdicts import HELD, QUOTA_FULL, SYSTEMIC, Silences
-
-if TYPE_CHECKING:
-    from batchrun.model.planning.proving import Proving
-    from batchrun.model.planning.queues import Queue, Queues
-    from batchrun.model.planning.stimuli import Acted, Moment
 
 #: Seconds before its turn at which a lane takes what another lane might take too.
 _AHEAD: Final = 0.25

@@ -12,29 +12,28 @@ import math
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.states import State
+from batchrun.model.planning.actions import (
+    EntryAction,
+    Follow,
+    ReadCancellations,
+    ReadDue,
+    ReadInFlight,
+    SubmitTogether,
+    Survey,
+    Sweep,
+    Withdraw,
+)
+from batchrun.model.planning.cancelling import Cancellation
+from batchrun.model.planning.listing import Listed
+from batchrun.model.submissions.grouping import Choice
+from batchrun.model.submissions.submission import OpenSubmission, Stage
+
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from batchrun.model.entries.entry import Entry
-    from batchrun.model.entries.states import State
-    from batchrun.model.planning.actions import (
-        EntryAction,
-        Follow,
-        ReadCancellations,
-        ReadDue,
-        ReadInFlight,
-        SubmitTogether,
-        Survey,
-        Sweep,
-        Withdraw,
-    )
-    from batchrun.model.planning.cancelling import Cancellation
-    from batchrun.model.planning.listing import Listed
-    from batchrun.model.submissions.grouping import Choice
-    from batchrun.model.submissions.submission import OpenSubmission, Stage
-
     #: What is kept of a stimulus: the id of the entry, the stimulus or action, the state; no entry itself.
     _Gist: TypeAlias = tuple[str | None, type, State | None]
 

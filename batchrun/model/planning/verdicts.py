@@ -21,7 +21,7 @@ import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.errors import (
     AccessDeniedError,
@@ -34,6 +34,7 @@ from batchrun.errors import (
     RefusedError,
     ThrottledError,
 )
+from batchrun.model.entries.entry import Entry, Run, Sighting
 from batchrun.model.entries.events import (
     Deferred,
     Doubted,
@@ -47,12 +48,8 @@ from batchrun.model.entries.events import (
     seen,
 )
 from batchrun.model.entries.states import Outlook, outlook
+from batchrun.model.planning.limits import Limits
 from batchrun.model.spec import TAG_REQUEST_ID, Json, asked_parameters
-
-if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry, Run, Sighting
-    from batchrun.model.planning.limits import Limits
-
 
 #: Our own codes for an unknown outcome that this launch cannot settle.
 AMBIGUOUS: Final = "AmbiguousRuns"

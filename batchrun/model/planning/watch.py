@@ -27,21 +27,19 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.errors import InvariantError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Progressed
+from batchrun.model.entries.policies import WatchPolicy
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.actions import Look, Sweep
 from batchrun.model.planning.announcing import Announcements
 from batchrun.model.planning.listing import after_listing, shows_going
+from batchrun.model.planning.stimuli import RatesLearned, RunsAnnounced, SweepFailed, Swept
 from batchrun.model.planning.sweeps import InRunBatches, Sweeps, Way
 from batchrun.model.planning.verdicts import Silences
-
-if TYPE_CHECKING:
-    from batchrun.model.entries.policies import WatchPolicy
-    from batchrun.model.planning.stimuli import RatesLearned, RunsAnnounced, SweepFailed, Swept
 
 #: Seconds beyond the lag after which a run that an answer called gone is looked at once more.
 _AFTER_LAG: Final = 1.0

@@ -15,8 +15,7 @@ import apsw
 
 from batchrun.ledger.sqlite import connection as opening
 from batchrun.ledger.sqlite.migrate import migrate, version
-from batchrun.ledger.sqlite.statements import migrations
-from batchrun.ledger.sqlite.transaction import writing
+from batchrun.ledger.sqlite.statements import migrations, writing
 from batchrun.ledger.statements import Migration
 
 

@@ -1,12 +1,12 @@
 """
-Batches copied from one ledger into another, of whichever kind each is.
+Copies batches from one ledger into another, of any kind.
 
-A batch is worked on in one ledger. So it is first made in the target, where it is closed until it is whole,
-then closed in the source, which names the target; only then it is copied, a slice in each transaction,
-compared row by row, and opened. Whatever ends a copy, the same command continues it. A copy for reading
-leaves the source as it is, and stays closed itself.
-Belongs here: that order, and the comparison. Does not: the statements (``sql/copy.sql``), opening either
-ledger (``place``).
+Only one ledger may be used for a batch. So it is made in the target, *closed* (no launcher can claim it);
+then it is closed in the source, naming the target; then copied, a slice per transaction, compared row by row,
+and opened. An interrupted copy is continued by the same command. A copy for reading leaves the source open,
+and stays closed.
+
+Belongs here: that order, and the comparison. Does not: the statements (``sql/copy.sql``).
 """
 
 from __future__ import annotations
@@ -16,21 +16,19 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.errors import LeaseHeldError, LedgerError, UsageError
 from batchrun.ledger import leases
 from batchrun.ledger.leases import why_closed
 from batchrun.ledger.rows import micros
-
-if TYPE_CHECKING:
-    from batchrun.ledger.store import Row, Store, Value
+from batchrun.ledger.store import Row, Store, Value
 
 #: Entries in one transaction.
 _SLICE: Final = 500
 _TTL: Final = timedelta(seconds=30)
-#: What belongs to entries, in the order in which it is written; and to runs, of which other batches may know
-#: too: that is no part of the comparison.
+#: Tables of what belongs to entries, in the order of writing; and of runs, which are not compared, since
+#: other batches may know them too.
 _OF_ENTRIES: Final = (
     "attempts",
     "events",
@@ -49,39 +47,39 @@ class Side:
     """One of the two ledgers."""
 
     store: Store
-    name: str  #: by which people reach it, without a password
+    name: str  #: as users give it, without a password
 
     def all(self, statement: str, **values: Value) -> Sequence[Row]:
-        """Return the rows of one statement, by itself."""
+        """Return the rows of one statement, in a transaction of its own."""
         return self.store.read(lambda: self.store.all(statement, **values))
 
     def key(self, batch: str) -> int | None:
-        """Return the batch's key; None where it is not there."""
+        """Return the batch's key, or None."""
         return next((row.key for row in self.all("batch_key", name=batch)), None)
 
     def is_closed(self, key: int | None, why: str, other: str) -> bool:
-        """Report whether the batch is closed for just that."""
+        """Report whether the batch is closed for this reason, in favour of this *other* ledger."""
         return any((row.why, row.other) == (why, other) for row in self.all("closed", batch=key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copied:
-    """A batch that is in the target, row by row as it was in the source."""
+    """A batch that was copied and compared."""
 
     batch: str
     entries: int
     events: int
-    digest: str  #: of all rows, as text; the same on both sides
+    digest: str  #: of all rows; the same on both sides
 
 
 class Copy:
     """
-    A copy of batches of *source* into *target*; for one thread.
+    Copies batches of *source* into *target*; for one thread.
 
     Args:
-        source: Where they are.
-        target: Where they come to be.
-        holder: Who copies, as leases say it.
+        source: The ledger to copy from.
+        target: The ledger to copy to.
+        holder: Who copies, for the lease.
         now: Wall time.
         is_export: Whether it is a copy for reading.
     """
@@ -96,17 +94,13 @@ class Copy:
         self._is_export = is_export
 
     def batches(self) -> Sequence[str]:
-        """
-        Return the batches of the source that are to be copied, oldest first.
-
-        Those that went elsewhere, are copies, or are in the target already, are not.
-        """
+        """Return the source's batches, oldest first, that are neither moved nor copies nor in the target."""
         names = [row.name for row in reversed(self._source.all("batches"))]
         return [name for name in names if self._is_due(name)]
 
     def copy(self, batch: str, told: Callable[[int], None]) -> Copied:
         """
-        Copy a batch, or continue its copy; *told* gets the number of entries copied, after each slice.
+        Copy a batch, or continue its copy; *told* is called with the count of entries after each slice.
 
         Raises:
             UsageError: The source has no such batch or has it closed, or the target has one of this name.
@@ -172,7 +166,7 @@ class Copy:
     def _close_source(self, source: int, batch: str) -> None:
         if self._source.store.one("closed", batch=source) is not None:
             return
-        # A launcher that was suspended past its lease writes no more: the fence is another.
+        # A launcher that was suspended past its lease cannot write: the fence has changed.
         lease = leases.claim(self._source.store, source, batch, holder=self._holder, ttl=_TTL, at=self._now())
         self._close(self._source, source, "moved", self._target.name)
         self._source.store.run("release_lease", batch=source, fence=lease.fence)
@@ -190,14 +184,14 @@ class Copy:
     # -- slices
 
     def _slices(self, source: int, target: int) -> Iterator[int]:
-        """Copy what the target lacks; yield how many entries were copied, after each transaction."""
+        """Copy what the target lacks; yield the count of entries copied after each transaction."""
         count = 0
         while copied := self._target.store.write(lambda: self._copied_slice(source, target)):
             count += copied
             yield count
 
     def _copy_submissions(self, source: int, target: int) -> None:
-        """Copy what rows name, before them; again where a copy is gone on with."""
+        """Copy the submissions, which rows refer to; repeated where a copy is continued."""
         self._write("copy_submission", self._source.all("copied_submissions", batch=source), batch=target)
 
     def _copied_slice(self, source: int, target: int) -> int:
@@ -210,7 +204,7 @@ class Copy:
         return len(entries)
 
     def _reached(self, source: int, target: int) -> tuple[int, int]:
-        """Return the keys of the entry that was copied last, in the source and in the target."""
+        """Return the keys of the last entry copied, in the source and in the target; -1 for none."""
         last = self._target.store.one("last_copied", batch=target)
         if last is None:
             return -1, -1
@@ -236,7 +230,7 @@ class Copy:
             self._write(f"copy_{table}", self._source.all(f"copied_{table}", **span))
 
     def _copy_rest(self, source: int, target: int) -> None:
-        """Copy what belongs to the batch; fences count on, as every history has had one."""
+        """Copy what belongs to the batch, with its fence, which only ever grows."""
         for read, write in (("copied_lanes", "copy_lane"), ("copied_notices", "copy_notice")):
             self._write(write, self._source.all(read, batch=source), batch=target)
         fences = self._source.all("copied_fence", batch=source)
@@ -249,7 +243,7 @@ class Copy:
     # -- comparison
 
     def _compared(self, source: int, target: int, batch: str) -> Copied:
-        """Read all of it again, on both sides."""
+        """Compare all rows of both sides."""
         there, here = _digested(self._source.store, source), _digested(self._target.store, target)
         if there != here:
             raise LedgerError(
@@ -258,8 +252,6 @@ class Copy:
                 "stays closed there: was it changed meanwhile? copy it into another ledger"
             )
         return Copied(batch=batch, entries=here.entries, events=here.events, digest=here.digest)
-
-    # -- small things
 
     def _close(self, side: Side, key: int, why: str, other: str) -> None:
         side.store.run("close_batch", batch=key, why=why, other=other, at=micros(self._now()))
@@ -273,7 +265,7 @@ class _Digested:
 
 
 def _digested(store: Store, batch: int) -> _Digested:
-    """Go through a batch's rows, in the order in which they were written, without keys."""
+    """Return counts and a digest of a batch's rows, in the order of writing, without keys."""
     digest = hashlib.sha256()
     counts = {"entries": 0, "events": 0}
 

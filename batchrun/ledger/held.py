@@ -1,9 +1,9 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
 """
-A batch of a store, to be read and asked, and one that this launcher alone writes to.
+A batch of a store, and one that this launcher holds: its writes are fenced by the lease.
 
-Every write of a batch that is held passes the fence of its lease. Belongs here: what only its holder does.
-Does not: who may hold it (``leases``), what others ask (``verbs.asking``).
+Belongs here: what only the holder does. Does not: who may hold a batch (``leases``), what users ask of it
+(``verbs.user_writes``).
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun import points
 from batchrun.clock import Origin
 from batchrun.ledger import leases
-from batchrun.ledger.keyed import Keyed, reads, writes
 from batchrun.ledger.rows import (
     lane_of,
     lanes_in,
@@ -30,13 +29,14 @@ from batchrun.ledger.rows import (
     span_micros,
     time_of,
 )
-from batchrun.ledger.verbs.asking import Asking
-from batchrun.ledger.verbs.reading import Reading
-from batchrun.ledger.verbs.record import announce, record
-from batchrun.ledger.verbs.standing import Standing
-from batchrun.ledger.verbs.submissions import Submitted, Submitting
+from batchrun.ledger.store import Store, T, Value
+from batchrun.ledger.verbs.launch_reads import LaunchReads
+from batchrun.ledger.verbs.record import prefetch, record
+from batchrun.ledger.verbs.submissions import SubmissionReads, SubmissionWrites
 from batchrun.ledger.verbs.sync import Comparison, compared, sync
-from batchrun.ledger.worker import Worker
+from batchrun.ledger.verbs.user_reads import UserReads
+from batchrun.ledger.verbs.user_writes import UserWrites
+from batchrun.ledger.worker import BatchVerbs, Worker, reads, writes
 from batchrun.model.entries.entry import Entry
 from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Spec
@@ -46,12 +46,9 @@ from batchrun.ports.batch import StoredBatch, WrittenResults
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, Transition, Unproven
 
-if TYPE_CHECKING:
-    from batchrun.ledger.store import Store, T, Value
 
-
-class Remembering(Keyed):
-    """Which results were written where."""
+class ResultsVerbs(BatchVerbs):
+    """What is kept of results that were written to files."""
 
     @reads
     def newest_told(self) -> int:
@@ -76,21 +73,21 @@ class Remembering(Keyed):
         )
 
 
-class SqlBatch(Reading, Standing, Asking, Remembering, Submitted, StoredBatch):
-    """A batch of a store, to be read and asked."""
+class SqlBatch(LaunchReads, UserReads, UserWrites, ResultsVerbs, SubmissionReads, StoredBatch):
+    """A batch of a store, without its lease."""
 
 
-#: Stands for no lane where a lane is part of a key.
+#: Stands for "no lane" where a lane is part of a key.
 _NO_LANE: Final = ""
 
 
-class SqlHeldBatch(Submitting, SqlBatch, HeldBatch):
+class SqlHeldBatch(SubmissionWrites, SqlBatch, HeldBatch):
     """A batch of a store, under a lease."""
 
     def __init__(self, store: Store, worker: Worker, key: int, lease: Lease) -> None:
         super().__init__(store, worker, lease.batch, key)
         self._held = key
-        self._version = store.version()  #: the data's, as it was when last asked for
+        self._version = store.version()  #: of the data, when last asked for
         self.lease = lease
 
     async def renew(self, *, ttl: timedelta, at: datetime) -> Lease:
@@ -105,7 +102,8 @@ class SqlHeldBatch(Submitting, SqlBatch, HeldBatch):
 
     async def release(self) -> None:
         await self._release()
-        # Not before: where the disk is full the row stays, and the lock must say that no process has it.
+        # Last: on a full disk the row stays, and the abandoned lock must show that no process holds the
+        # batch.
         await self._forget()
 
     @writes
@@ -148,8 +146,8 @@ class SqlHeldBatch(Submitting, SqlBatch, HeldBatch):
         """
         Return what *job* makes of a comparison.
 
-        Invariant: a fence that holds in it held while the rows were read. Had another launcher claimed the
-        batch in between, it would be a later one.
+        Invariant: a fence that is valid within *job* was valid while the rows were read: another launcher's
+        claim in between would have changed it.
         """
 
         def tables() -> AbstractContextManager[Comparison]:
@@ -167,7 +165,7 @@ class SqlHeldBatch(Submitting, SqlBatch, HeldBatch):
 
     @writes
     def record(self, steps: Sequence[Transition]) -> None:
-        announce(self._store, self._held, steps)
+        prefetch(self._store, self._held, steps)
         record(self._store, self._fenced(), self.name, steps)
 
     @writes

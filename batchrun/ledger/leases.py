@@ -1,15 +1,14 @@
 """
-Who may write to a batch: claiming, holding on, releasing, and the fence that each write passes.
+Leases: who may write to a batch, and the fence that each write must pass.
 
-A store that several hosts share decides by its own clock, and takes *at* for no more than a word (``sql``).
-A batch that is closed in this ledger, since it went on in another, comes from one, or is there to be read
-alone, takes no writes; closing one is for ``copying``.
+A store that several hosts share decides by its own clock, and ignores *at*. A batch that is *closed* here
+takes no
+writes: it was moved to another ledger, is being copied from one, or is a copy for reading (``copying``).
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from batchrun.errors import (
     BatchClosedError,
@@ -19,14 +18,12 @@ from batchrun.errors import (
     LedgerUnusableError,
 )
 from batchrun.ledger.rows import micros, span_micros, time_of
+from batchrun.ledger.store import Row, Store
 from batchrun.ports.stored import LONGEST_LEASE, Lease
-
-if TYPE_CHECKING:
-    from batchrun.ledger.store import Row, Store
 
 
 def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timedelta, at: datetime) -> Lease:
-    """Take the batch, or raise LeaseHeldError."""
+    """Take the lease of the batch, or raise LeaseHeldError."""
     if key is None:
         raise InvariantError(f"a claim on batch '{batch}', which the ledger does not have")
     last = store.one("lease", batch=key, at=micros(at))
@@ -48,13 +45,13 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
             "stop that launcher, or wait for it"
         )
     _check_schema(store)
-    check_open(store, key, batch)  # only now: to close it is to claim it first
+    check_open(store, key, batch)  # after the claim: whoever closes a batch claims it first
     store.lock(key, fence)
     return Lease(batch=batch, holder=holder, fence=fence, expires_at=at + ttl)
 
 
 def _check_schema(store: Store) -> None:
-    """See that the tables are those that were opened: whoever changes them sees that no lease is held."""
+    """Check that no migration was applied since the store was opened; one is applied only without leases."""
     if (found := store.value("schema_version")) != store.schema:
         raise LedgerUnusableError(
             f"{store.called} was brought to schema version {found} meanwhile, and this batchrun knows "
@@ -63,7 +60,7 @@ def _check_schema(store: Store) -> None:
 
 
 def holder(store: Store, key: int | None, batch: str, at: datetime) -> Lease | None:
-    """Return the lease that stands in the way of a claim at *at*."""
+    """Return the lease that prevents a claim at *at*, if any."""
     last = store.one("lease", batch=key, at=micros(at))
     if key is None or last is None or not _is_held(store, key, last, at):
         return None
@@ -73,10 +70,9 @@ def holder(store: Store, key: int | None, batch: str, at: datetime) -> Lease | N
 
 def bound(store: Store, key: int | None, at: datetime) -> bool:
     """
-    Let a lease end no later than any can, and report whether that is news.
+    Cut a lease to the longest that any can last, and report whether that shortened it.
 
-    Whoever holds it and lives renews it before, so it is taken from nobody. Where a process is known to be
-    behind it, it is that one's alone.
+    A live holder renews it earlier, so nobody loses it. A lease whose process is known to live is left alone.
     """
     last = store.one("lease", batch=key, at=micros(at))
     if key is None or last is None or last.holder is None:
@@ -88,12 +84,7 @@ def bound(store: Store, key: int | None, at: datetime) -> bool:
 
 
 def check(store: Store, key: int, lease: Lease) -> None:
-    """
-    See that the lease is still ours; its fence alone decides, whatever the time says.
-
-    Raises:
-        LeaseLostError: It is not.
-    """
+    """Raise LeaseLostError unless the lease is still ours; the fence alone decides, not the time."""
     if store.one("is_held", batch=key, fence=lease.fence) is None:
         store.unlock(key, lease.fence)
         raise LeaseLostError(_loss(store, key, lease))
@@ -103,7 +94,7 @@ def _is_held(store: Store, key: int, last: Row, at: datetime) -> bool:
     """
     Report whether a lease is in force.
 
-    What ends later than any lease can last, and no process has a lock for, came with a copy of the ledger.
+    One that ends later than any lease can last, and that no process has a lock for, came with a copy.
     """
     if last.holder is None or last.is_over:
         return False
@@ -124,7 +115,7 @@ def _loss(store: Store, key: int, lease: Lease) -> str:
 
 
 def why_closed(store: Store, key: int | None, batch: str) -> str | None:
-    """Say where the batch is to be worked on instead; None where that is here."""
+    """Return why the batch is closed and where to work on it instead; None where it is open."""
     row = store.one("closed", batch=key)
     if row is None:
         return None
@@ -141,6 +132,6 @@ def why_closed(store: Store, key: int | None, batch: str) -> str | None:
 
 
 def check_open(store: Store, key: int | None, batch: str) -> None:
-    """Raise BatchClosedError where the batch is closed; within a transaction that keeps others off it."""
+    """Raise BatchClosedError where the batch is closed; within a transaction that locks it."""
     if (why := why_closed(store, key, batch)) is not None:
         raise BatchClosedError(why)

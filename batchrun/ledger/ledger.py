@@ -2,7 +2,7 @@
 """
 A ledger of many batches, kept in a store.
 
-Belongs here: what is not about one batch. Does not: what is (``held``), opening it (``place``).
+Belongs here: what is not about one batch. Does not: a batch (``held``), opening a ledger (``place``).
 """
 
 from __future__ import annotations
@@ -11,35 +11,31 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 
 from batchrun.errors import InvariantError, LeaseHeldError
 from batchrun.ledger import leases
 from batchrun.ledger.held import SqlBatch, SqlHeldBatch
-from batchrun.ledger.keyed import Placed, reads, writes
 from batchrun.ledger.rows import batch_of, micros, time_of
-from batchrun.ledger.verbs import usages
+from batchrun.ledger.store import Row, Store
 from batchrun.ledger.verbs.sync import rows_as_known, rows_elsewhere
-from batchrun.ledger.worker import Worker
+from batchrun.ledger.verbs.user_reads import keep_usage, usage_of
+from batchrun.ledger.worker import StoreVerbs, Worker, reads, writes
 from batchrun.model.costs import Usage
 from batchrun.model.paces.handing_on import Learned, Phase
 from batchrun.model.spec import Spec
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch, Commons, KeptPace, LeftPace, Stretch
 
-if TYPE_CHECKING:
-    from batchrun.ledger.store import Row, Store
-
-
 _MICROS: Final = 1_000_000
-#: Seconds in the past from which time is still given out: asking for it may take that long.
+#: Seconds in the past from which time is still given out, since asking for it takes about that long.
 _LATE: Final = 0.05
 
 
-class SqlLedger(Placed, Ledger):
-    """A ledger in a store; made by ``place``."""
+class SqlLedger(StoreVerbs, Ledger):
+    """A ledger in a store; opened by ``place``."""
 
     def __init__(self, store: Store, worker: Worker, path: Path | None) -> None:
         super().__init__(store, worker)
@@ -87,7 +83,7 @@ class SqlLedger(Placed, Ledger):
                     raise
             return await self._write(job)
         except anyio.get_cancelled_exc_class():
-            # This lease is not returned, so it would not be released.
+            # Nobody else would release a lease that is not returned.
             with anyio.CancelScope(shield=True):
                 for held in taken:
                     await held.release()
@@ -161,12 +157,12 @@ class SqlLedger(Placed, Ledger):
 
     @writes
     def keep_usage(self, run_uuid: str, usage: Usage | None, *, at: datetime) -> None:
-        usages.keep(self._store, run_uuid, usage, at=at)
+        keep_usage(self._store, run_uuid, usage, at=at)
 
     @reads
     def workflow_usages(self, workflow_id: str, *, limit: int) -> Sequence[Usage]:
         rows = self._store.all("workflow_usages", workflow_id=workflow_id, limit=limit)
-        return [usages.usage_of(self._store, row) for row in rows]
+        return [usage_of(self._store, row) for row in rows]
 
     @writes
     def keep_deleted(self, uuids: Collection[str], *, at: datetime) -> None:

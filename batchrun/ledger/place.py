@@ -1,8 +1,8 @@
 """
-Where a ledger is, in the words of a command.
+Where a ledger is, as a command names it: a path or an address.
 
-Belongs here: which kind of store it is in, whether it is there, opening it, and what to call it. Does not:
-what it says (``ledger``). Nobody else looks at its path, but for outputs, which may not replace it
+Belongs here: which kind of store that is, whether it exists, opening it, and its name in messages. Does not:
+its contents (``ledger``). Only outputs look at its path elsewhere, since they must not replace it
 (``report.outputs``).
 """
 
@@ -12,45 +12,42 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from batchrun.errors import LedgerUnusableError, UsageError
 from batchrun.ledger.ledger import SqlLedger
 from batchrun.ledger.postgres.address import called, has_password, is_address
 from batchrun.ledger.sqlite.connection import local_path
+from batchrun.ledger.store import Store
 from batchrun.ledger.worker import Worker
-
-if TYPE_CHECKING:
-    from batchrun.ledger.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
     """A file at one moment."""
 
-    file: tuple[int, int]  #: which one it is
+    file: tuple[int, int]  #: device and inode
     size: int
-    at: int  #: when it was last written to
+    at: int  #: when it was last written, in ns
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerPlace:
     """
-    One place: the path of a file, or the address of a database.
+    The path of a file, or the address of a database.
 
     Raises:
-        LedgerUnusableError: From every method, where no ledger can be there; says why, and what to do.
+        LedgerUnusableError: From every method, where no ledger can be there; says why, and the cure.
     """
 
     named: str | Path  #: as it was given
 
     def __str__(self) -> str:
-        """Return what to call it; no password is in it."""
+        """Return its name for messages, without a password."""
         return called(str(self.named)) if self._is_address else str(self.named)
 
     @property
     def path(self) -> Path | None:
-        """The file; None where it is none."""
+        """The file; None for a database."""
         return None if self._is_address else local_path(self.named)
 
     @property
@@ -59,7 +56,7 @@ class LedgerPlace:
         return self._is_address and has_password(str(self.named))
 
     def stamp(self) -> Stamp | None:
-        """Return what changes with the file; None where it is not there, or is none."""
+        """Return what changes with the file; None where there is no file."""
         try:
             found = None if self.path is None else self.path.stat()
         except OSError:
@@ -77,9 +74,9 @@ class LedgerPlace:
 
     async def open(self, *, read_only: bool = False) -> SqlLedger:
         """
-        Open the ledger, to be used with ``async with``; made if it is not there, a file with mode 0600.
+        Open the ledger, for use with ``async with``; made if it does not exist, a file with mode 0600.
 
-        With *read_only* nothing is made, nothing brought up to date, no writer held up.
+        With *read_only* it is not made, not migrated, and no writer has to wait for it.
         """
         worker = Worker()
         try:
@@ -91,10 +88,10 @@ class LedgerPlace:
 
     def init(self, *, launchers: Sequence[str], readers: Sequence[str]) -> None:
         """
-        Make the ledger where it is not there, and let these roles of a database launch and read.
+        Make the ledger if it does not exist, and let these roles of a database launch and read.
 
         Raises:
-            UsageError: Roles for a file, which has a mode.
+            UsageError: Roles were given for a file, which has none.
         """
         if (path := self.path) is not None:
             if launchers or readers:
@@ -103,12 +100,12 @@ class LedgerPlace:
             return
         with _driver(self):
             from batchrun.ledger.postgres.connection import first  # noqa: PLC0415
-            from batchrun.ledger.postgres.roles import grant  # noqa: PLC0415
+            from batchrun.ledger.postgres.migrate import grant  # noqa: PLC0415
 
         grant(str(self), first(str(self.named), read_only=False), launchers=launchers, readers=readers)
 
     def store(self, *, read_only: bool = False) -> Store:
-        """Open what keeps the ledger, for the thread that is to use it."""
+        """Open the store of the ledger, for the thread that will use it."""
         if (path := self.path) is not None:
             from batchrun.ledger.sqlite.store import SqliteStore  # noqa: PLC0415
 
@@ -125,7 +122,7 @@ class LedgerPlace:
 
 @contextmanager
 def _driver(place: LedgerPlace) -> Iterator[None]:
-    """Say what to install where the driver is not there."""
+    """Turn a missing driver into an error that says what to install."""
     try:
         yield
     except ImportError as error:

@@ -1,8 +1,7 @@
 """
-Rows as the model's values, and back.
+Turns rows into the model's values, and back. Times are stored as microseconds since 1970 in UTC.
 
-Belongs here: the names of columns and the types they are stored as. Does not: SQL, and any decision.
-Times are stored as whole microseconds since 1970 in UTC.
+Belongs here: names of columns, and the types they are stored as. Does not: SQL, and any decision.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from batchrun.ledger.store import Row, Value
 from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Event, Intended, Retried, Revised
 from batchrun.model.entries.states import State
@@ -23,7 +23,6 @@ from batchrun.ports.stored import Batch, LanePlace, PastAttempt
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from batchrun.ledger.store import Row, Value
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -47,13 +46,13 @@ def span_micros(span: timedelta) -> int:
 
 
 def maybe_micros(time: datetime | None) -> int | None:
-    """Return *time*, where there is one, as it is stored."""
+    """Return *time*, or None, as it is stored."""
     return None if time is None else micros(time)
 
 
 def time_of(stored: int) -> datetime:
     """Return the time that *stored* stands for."""
-    return _EPOCH + timedelta(0, 0, stored)  # by its place: every row has some, and a name costs half of it
+    return _EPOCH + timedelta(0, 0, stored)  # positional: a keyword doubles the time, and every row has some
 
 
 def batch_of(row: Row) -> Batch:
@@ -116,7 +115,7 @@ def past_attempt_of(row: Row) -> PastAttempt:
 
 
 def standing_values(entry: Entry) -> dict[str, Value]:
-    """Return what ``update_standing`` stores of *entry*: what changes while a run goes its way."""
+    """Return what ``update_standing`` stores of *entry*: what changes during an attempt."""
     return {
         "state": entry.state.value,
         "accepted_at": maybe_micros(entry.accepted_at),
@@ -133,7 +132,7 @@ def standing_values(entry: Entry) -> dict[str, Value]:
 
 
 def attempt_values(entry: Entry) -> dict[str, Value]:
-    """Return what ``update_whole`` stores beyond that: what makes the attempt the one it is."""
+    """Return what ``update_whole`` stores beyond that: what identifies the attempt."""
     return {
         "attempt": entry.attempt,
         "request_id": None if entry.intended_at is None else entry.request_id,
@@ -148,7 +147,7 @@ def attempt_values(entry: Entry) -> dict[str, Value]:
 
 
 def content_values(entry: Entry) -> dict[str, Value]:
-    """Return what ``update_content`` stores of *entry*: what it is to ask for, now and later."""
+    """Return what ``update_content`` stores of *entry*: its requests, current and next."""
     return {
         "request": entry.request,
         "next_request": entry.next_request,
@@ -159,7 +158,7 @@ def content_values(entry: Entry) -> dict[str, Value]:
 
 
 def lanes_text(lanes: Collection[str]) -> str | None:
-    """Return the names of lanes as they are stored, so that the same ones are the same text."""
+    """Return the names of lanes as they are stored: the same lanes are the same text."""
     return canonical(list(lanes)) if lanes else None
 
 
@@ -169,11 +168,7 @@ def lanes_in(stored: str | None) -> tuple[str, ...]:
 
 
 def detail(event: Event, entry: Entry) -> str:
-    """
-    Return the event's facts as JSON text, for the history.
-
-    A request stands there as its digest: it may be long, and the entry or the attempt has it.
-    """
+    """Return the event's fields as JSON text, for the history; in place of a request its digest."""
     match event:
         case Intended(request=request):
             told = {} if request is None else {"request": digest(request)}
@@ -187,7 +182,7 @@ def detail(event: Event, entry: Entry) -> str:
 
 
 def _facts(value: DataclassInstance, *, but: str = "") -> dict[str, object]:
-    """Return the fields of *value*; what the service left out stays out."""
+    """Return the fields of *value* that are not None."""
     pairs = ((name, getattr(value, name)) for name in _fields(type(value)) if name != but)
     return {name: _plain(part) for name, part in pairs if part is not None}
 
@@ -241,10 +236,10 @@ def _run_values(run: Run) -> dict[str, Value]:
 
 
 def maybe_time(stored: int | None) -> datetime | None:
-    """Return the time that *stored* stands for, where it is there."""
+    """Return the time that *stored* stands for, or None."""
     return None if stored is None else time_of(stored)
 
 
 def listed(texts: Iterable[str]) -> str:
-    """Return *texts* as one value, which a statement takes apart."""
+    """Return *texts* as one value, a JSON list."""
     return json.dumps(list(texts))

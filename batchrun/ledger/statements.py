@@ -1,4 +1,4 @@
-"""Loads SQL from the files beside it: the named statements and the migrations of each kind of database."""
+"""Loads named statements and migrations from the SQL files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MIGRATION = re.compile(r"^(\d{4})_\w+\.sql$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """One numbered step of a schema."""
+    """One step of a schema."""
 
     number: int
     name: str
@@ -31,10 +31,9 @@ def split(text: str) -> Mapping[str, str]:
 
 @functools.cache
 def statements(database: str) -> Mapping[str, str]:
-    """Return every statement for *database*, the name of a folder, by name: its own, and those of all."""
-    own = ("connection.sql", "queries.sql", "verify.sql")
+    """Return every statement by name: those for every database, and those of *database*, a folder."""
     of_all = ("queries.sql", "submissions.sql", "verify.sql", "copy.sql")
-    files = [*(_SQL / database / name for name in own), *(_SQL / name for name in of_all)]
+    files = [_SQL / database / "queries.sql", *(_SQL / name for name in of_all)]
     found = [split(file.read_text(encoding="utf-8")) for file in files]
     return MappingProxyType({name: sql for one in found for name, sql in one.items()})
 

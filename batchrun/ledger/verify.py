@@ -1,9 +1,9 @@
 """
-Whether a ledger is sound: its database's checks, and the laws, by living through every entry's history again.
+Verifies a ledger: the database's own checks, and that every entry is what its history makes it.
 
-Reads one consistent state, beside a launcher too, and streams it: memory does not grow with the ledger.
-Belongs here: which checks there are, and their rows. Does not: what a history leads to (``verbs.replay``,
-``model.entries.transitions``), and showing what was found (``cli``).
+Reads one consistent state, also beside a launcher, and streams it: memory does not grow with the ledger.
+
+Belongs here: the checks. Does not: replaying a history (``verbs.replay``), showing findings (``cli``).
 """
 
 from __future__ import annotations
@@ -12,26 +12,23 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import apsw
 
 from batchrun.errors import InvariantError, LedgerError, LedgerUnusableError
 from batchrun.ledger.place import LedgerPlace
 from batchrun.ledger.rows import entry_of
+from batchrun.ledger.store import Row, Store
 from batchrun.ledger.verbs.replay import UNREADABLE, Replay, kept_of
 from batchrun.model.lanes import place_of
-
-if TYPE_CHECKING:
-    from batchrun.ledger.store import Row, Store
 
 _AGAIN: Final = "restore the ledger from a copy, or rebuild it with 'batchrun ledger rebuild MANIFEST'"
 _LOOK: Final = (
     "compare 'batchrun results' with the service for this entry; if they differ, rebuild the ledger"
 )
-#: Errors that are the ledger's own, not the disk's or another program's.
+#: Errors of a damaged ledger, not of the disk or of another program: SQLite's, and PostgreSQL's codes.
 _DAMAGE: Final = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError)
-#: The same by PostgreSQL's codes.
 _DAMAGE_CODES: Final = frozenset({"XX001", "XX002"})
 
 
@@ -51,7 +48,7 @@ class Finding:
 
 class Verification:
     """
-    One look at the ledger at *place*.
+    The verification of the ledger at *place*.
 
     Raises:
         LedgerUnusableError: There is no ledger there.
@@ -65,7 +62,7 @@ class Verification:
 
     def findings(self) -> Iterator[Finding]:
         """
-        Check everything and give what is wrong as it is found; the numbers are right at the end.
+        Check everything and yield what is wrong as it is found; the counts are complete at the end.
 
         Raises:
             LedgerUnusableError: There is no ledger there, or it may not be read.
@@ -191,15 +188,15 @@ def _submitted(store: Store) -> Iterator[Finding]:
 
 
 class _Beside:
-    """Rows that belong to those of another stream: both come in the order of the same key."""
+    """A stream of rows that belong to those of another, both ordered by the same key."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = iter(rows)
         self._next = next(self._rows, None)
-        self.count = 0  #: rows that were gone through
+        self.count = 0  #: rows read
 
     def of(self, key: int) -> Iterator[Row]:
-        """Return the rows of *key*; what stands before and was not asked for is skipped."""
+        """Return the rows of *key*; earlier ones that were not asked for are skipped."""
         while self._next is not None and self._next.entry <= key:
             row, self._next = self._next, next(self._rows, None)
             self.count += 1

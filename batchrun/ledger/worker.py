@@ -1,26 +1,33 @@
-"""The one thread that touches a store."""
+"""The thread that a store is used in, and the bases of classes whose verbs run there."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from datetime import datetime
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import anyio
 import anyio.lowlevel
 
 from batchrun.errors import InvariantError
+from batchrun.ledger.rows import entry_of, lanes_text, micros, time_of
+from batchrun.ledger.store import Store, Value
+from batchrun.model.entries.entry import Entry
 
+P = ParamSpec("P")
 T = TypeVar("T")
+VerbsT = TypeVar("VerbsT", bound="StoreVerbs")
 
 
 class Worker:
     """
     Runs jobs one after the other in a thread of its own.
 
-    A job that was handed in is finished, whatever happens to the task that waits for it; the cancellation is
-    delivered after that. An error of the job goes before a cancellation, so that it is not lost.
+    A job that was started is finished even if the task that waits for it is cancelled; the cancellation is
+    raised afterwards, unless the job failed: then its error is raised.
     """
 
     def __init__(self) -> None:
@@ -42,13 +49,13 @@ class Worker:
         return result
 
     def stop(self) -> None:
-        """Take no more jobs; safe to repeat."""
+        """Accept no more jobs; safe to repeat."""
         self.is_stopped = True
         self._executor.shutdown(wait=False)
 
 
 async def _outwait(future: asyncio.Future[T]) -> asyncio.CancelledError | None:
-    """Wait for *future* even when the task itself is cancelled, which no anyio shield holds off."""
+    """Wait for *future* even if the task is cancelled by asyncio, which an anyio shield does not stop."""
     cancellation = None
     while not future.done():
         try:
@@ -56,3 +63,74 @@ async def _outwait(future: asyncio.Future[T]) -> asyncio.CancelledError | None:
         except asyncio.CancelledError as error:
             cancellation = error
     return cancellation
+
+
+class StoreVerbs:
+    """Verbs on a store; each is one job in the store's thread."""
+
+    def __init__(self, store: Store, worker: Worker) -> None:
+        self._store = store
+        self._worker = worker
+
+    async def _read(self, job: Callable[[], T]) -> T:
+        return await self._worker.run(functools.partial(self._store.read, job))
+
+    async def _write(self, job: Callable[[], T]) -> T:
+        return await self._worker.run(functools.partial(self._store.write, job))
+
+
+def reads(
+    verb: Callable[Concatenate[VerbsT, P], T],
+) -> Callable[Concatenate[VerbsT, P], Coroutine[Any, Any, T]]:
+    """Make *verb* run in the store's thread."""
+
+    @functools.wraps(verb)
+    async def asked(self: VerbsT, /, *arguments: P.args, **options: P.kwargs) -> T:
+        return await self._read(functools.partial(verb, self, *arguments, **options))
+
+    return asked
+
+
+def writes(
+    verb: Callable[Concatenate[VerbsT, P], T],
+) -> Callable[Concatenate[VerbsT, P], Coroutine[Any, Any, T]]:
+    """Make *verb* run in the store's thread, in one transaction."""
+
+    @functools.wraps(verb)
+    async def asked(self: VerbsT, /, *arguments: P.args, **options: P.kwargs) -> T:
+        return await self._write(functools.partial(verb, self, *arguments, **options))
+
+    return asked
+
+
+class BatchVerbs(StoreVerbs):
+    """Verbs on one batch, whose key is looked up once."""
+
+    def __init__(self, store: Store, worker: Worker, name: str, key: int | None = None) -> None:
+        super().__init__(store, worker)
+        self.name = name
+        self._found = key
+
+    @property
+    def _key(self) -> int | None:
+        """The key; None while the ledger has no such batch."""
+        if self._found is None:
+            self._found = self._store.value("batch_key", name=self.name)
+        return self._found
+
+    def _entries(self, statement: str, **values: Value) -> Sequence[Entry]:
+        rows = self._store.all(statement, batch=self._key, **values)
+        return [entry_of(self.name, row) for row in rows]
+
+    def _next_due(
+        self, after: datetime, lanes: Collection[str] | None = None, shape: str | None = None
+    ) -> datetime | None:
+        which = {"batch": self._key, "after": micros(after)}
+        if shape is not None:
+            named = lanes_text(lanes or ())
+            stored = self._store.value("next_due_of_shape", **which, lanes=named, shape=shape)
+        elif lanes is None:
+            stored = self._store.value("next_due", **which)
+        else:
+            stored = self._store.value("next_due_in_lanes", **which, lanes=lanes_text(lanes))
+        return None if stored is None else time_of(stored)

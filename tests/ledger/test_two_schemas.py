@@ -8,7 +8,8 @@ from typing import Any
 import apsw
 import psycopg
 
-from batchrun.ledger.postgres.statements import in_its_words
+from batchrun.ledger.postgres.statements import translated
+from batchrun.ledger.sqlite.statements import queries
 from batchrun.ledger.statements import statements
 
 _TYPES = {
@@ -61,12 +62,12 @@ def test_the_statements_have_the_same_names_and_values():
 async def test_the_answers_have_the_same_columns(file, server):
     temporary = ("make_manifest", "make_works", "make_intents")
     for name in ("attempt_rows", *temporary):
-        file.execute(statements("sqlite")[name])
+        file.execute(queries()[name])
     for name in temporary:
         server.execute(statements("postgres")[name].replace("ON COMMIT DROP", ""))
     checked = 0
-    for name in statements("sqlite").keys() - _CONNECTION - {*temporary, "integrity", "broken_references"}:
-        found = _answered(file, statements("sqlite")[name])
+    for name in queries().keys() - _CONNECTION - {*temporary, "integrity", "broken_references"}:
+        found = _answered(file, queries()[name])
         if found:
             checked += 1
             answer = _described(server, statements("postgres")[name])
@@ -95,8 +96,8 @@ def _answered(connection: apsw.Connection, sql: str) -> list[str]:
 
 
 def _described(connection: psycopg.Connection[Any], sql: str) -> list[str]:
-    names = sorted(values_of(sql))
-    own = in_its_words(sql)
+    own = translated(sql)
+    names = sorted(values_of(own))
     numbered = re.sub(r"(?<![:\w]):(\w+)", lambda found: f"${names.index(found[1]) + 1}", own)
     connection.pgconn.prepare(b"", numbered.encode())
     found = connection.pgconn.describe_prepared(b"")

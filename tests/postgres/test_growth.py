@@ -62,7 +62,7 @@ def pages(monkeypatch):
             yield cursor
 
     monkeypatch.setattr(PostgresStore, "_asking", asking)
-    monkeypatch.setattr(PostgresStore, "ahead", lambda *_, **__: None)  # all by itself, to be counted
+    monkeypatch.setattr(PostgresStore, "prefetch", lambda *_, **__: None)  # all by itself, to be counted
     return found
 
 
@@ -242,11 +242,11 @@ async def test_what_was_asked_ahead_is_asked_again_where_something_was_written_s
         store = held._store
 
         def job() -> tuple[str | None, str | None]:
-            store.ahead("batches")
+            store.prefetch("batches")
             key = store.value("batch_key", name=held.name)
-            store.later("keep_place", batch=key, place="/new")
+            store.defer("keep_place", batch=key, place="/new")
             place = store.all("batches")[0].place
-            store.later("keep_place", batch=key, place="/newer")
+            store.defer("keep_place", batch=key, place="/newer")
             return place, store.all("batches")[0].place
 
         assert await held._write(job) == ("/new", "/newer")

@@ -12,8 +12,7 @@ import pytest
 
 from batchrun.errors import LeaseHeldError, LedgerError, LedgerUnusableError, UsageError
 from batchrun.ledger import LedgerPlace, open_ledger
-from batchrun.ledger.postgres.migrate import migrate
-from batchrun.ledger.postgres.roles import grant
+from batchrun.ledger.postgres.migrate import grant, migrate
 from batchrun.ledger.postgres.statements import migrations
 from batchrun.ledger.statements import Migration
 from batchrun.ledger.verify import Verification

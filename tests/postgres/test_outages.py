@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 
 from batchrun.errors import LeaseHeldError, LedgerError
 from batchrun.ledger import open_ledger
-from batchrun.ledger.postgres import link, outage
-from batchrun.ledger.verbs import reading
+from batchrun.ledger.postgres import link
+from batchrun.ledger.verbs import launch_reads
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed
 from batchrun.report.chosen import begun_again
@@ -42,7 +42,7 @@ def own(postgres):
 
 
 async def test_a_server_that_crashes_and_comes_back_is_waited_for(own, monkeypatch):
-    monkeypatch.setattr(outage, "_WORTH_SAYING", 0.0)
+    monkeypatch.setattr(link, "_WORTH_SAYING", 0.0)
     async with await open_ledger(own.url) as ledger:
         held = await filled(ledger, "a")
         own.stop("immediate")
@@ -81,7 +81,7 @@ async def test_a_server_that_stays_away_ends_it_when_patience_is_over(own, monke
             LedgerError, match=r"cannot be used any more: .*nothing that was recorded is lost"
         ):
             await held.renew(ttl=TTL, at=AT)
-        monkeypatch.setattr(outage.Patience, "pause", pytest.fail)
+        monkeypatch.setattr(link.Patience, "pause", pytest.fail)
         with pytest.raises(LedgerError):  # and what comes after waits for nothing
             await held.release()
     finally:
@@ -93,20 +93,20 @@ async def test_a_server_that_stays_away_ends_it_when_patience_is_over(own, monke
 async def test_a_full_disk_of_the_server_is_waited_for_and_loses_nothing(own, monkeypatch):
     """Of its tables alone: without room for its log it stops, which is the outage above."""
     assert own.folder is not None
-    monkeypatch.setattr(outage, "_WORTH_SAYING", 0.0)
+    monkeypatch.setattr(link, "_WORTH_SAYING", 0.0)
     with mounted(own.folder / "small", "24m") as disk:
         shutil.chown(disk, (own.folder / "data").stat().st_uid)
         with own.connected() as connection:
             connection.execute(f"CREATE TABLESPACE small LOCATION '{disk}'")
             connection.execute("CREATE DATABASE small TABLESPACE small TEMPLATE template0 ENCODING 'UTF8'")
-        filler, before = disk / "filler", outage.Outage.wait
+        filler, before = disk / "filler", link.Outage.wait
 
         def wait(self, error):
             assert error.sqlstate == "53100"
             before(self, error)
             filler.unlink()
 
-        monkeypatch.setattr(outage.Outage, "wait", wait)
+        monkeypatch.setattr(link.Outage, "wait", wait)
         async with await open_ledger(own.database("small")) as ledger:
             held = await filled(ledger, "a", "b")
             await move(held, "a", intended())
@@ -129,13 +129,13 @@ async def test_who_only_reads_need_not_wait_for_a_server_that_is_away(own, monke
     async with await open_ledger(own.url, read_only=True) as ledger:
         assert await ledger.find_batch(BATCH)
         own.stop("immediate")
-        before = outage.Outage.wait
+        before = link.Outage.wait
 
         def wait(self, error):  # a signal comes meanwhile
             ledger.hurry(0)
             before(self, error)
 
-        monkeypatch.setattr(outage.Outage, "wait", wait)
+        monkeypatch.setattr(link.Outage, "wait", wait)
         with anyio.fail_after(60), pytest.raises(LedgerError):
             await ledger.find_batch(BATCH)
     own.start()
@@ -145,13 +145,13 @@ async def test_a_server_that_is_away_is_waited_for_no_longer_than_told(own, monk
     async with await open_ledger(own.url) as ledger:
         held = await filled(ledger, "a")
         own.stop("immediate")
-        before = outage.Outage.wait
+        before = link.Outage.wait
 
         def wait(self, error):  # in the ledger's thread, while the launch's goes on
             held.hurry(0.05)
             before(self, error)
 
-        monkeypatch.setattr(outage.Outage, "wait", wait)
+        monkeypatch.setattr(link.Outage, "wait", wait)
         with anyio.fail_after(60):
             with pytest.raises(LedgerError, match="nothing that was recorded is lost") as first:
                 await move(held, "a", intended())
@@ -251,7 +251,7 @@ async def test_whoever_stops_within_a_transaction_does_not_keep_the_batch(in_pos
 
 
 async def test_results_whose_connection_is_lost_are_read_again_from_their_start(in_postgres, monkeypatch):
-    monkeypatch.setattr(reading, "_PAGE", 2)
+    monkeypatch.setattr(launch_reads, "_PAGE", 2)
     async with await open_ledger(in_postgres) as ledger:
         await filled(ledger, *"abcde")
         began = []

@@ -14,7 +14,7 @@ import pytest
 
 from batchrun.ledger import open_ledger
 from batchrun.ledger.postgres.connection import connect
-from batchrun.ledger.postgres.prepared import kept_by
+from batchrun.ledger.postgres.together import prepare
 from batchrun.ledger.verify import Verification
 from batchrun.model.planning.limits import Changed
 from tests.ledger.samples import AT, BATCH, accepted, completed, filled, intended, move, specs
@@ -95,11 +95,11 @@ async def test_a_ledger_works_behind_a_pooler(pooled):
     assert list(Verification(pooled).findings()) == []
 
 
-def test_statements_are_kept_by_a_connection_to_the_server_alone(pooled, in_postgres):
+def test_statements_are_prepare_a_connection_to_the_server_alone(pooled, in_postgres):
     with connect(in_postgres) as direct:
-        kept = kept_by(direct)
+        kept = prepare(direct)
         names = {name for (name,) in direct.execute("SELECT name FROM pg_prepared_statements").fetchall()}
         assert len(kept) == len(names) > 10
     for _ in range(5):
         with connect(pooled) as lent:
-            assert not kept_by(lent)
+            assert not prepare(lent)

@@ -1,4 +1,4 @@
-"""How a ledger in PostgreSQL is named: a URL, or libpq's own ``service=NAME``."""
+"""The address of a ledger in PostgreSQL: a URL, or libpq's own ``service=NAME``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 _URL: Final = re.compile(r"postgres(?:ql)?://", re.IGNORECASE)
-#: What a list of settings begins with; a path may have such a beginning, but who would name it so.
+#: How libpq's list of settings begins; a path that begins so is unlikely.
 _SETTING: Final = re.compile(
     r"\s*(?:service|host|hostaddr|port|dbname|user|password|passfile|ssl\w+|options|application_name|"
     r"connect_timeout|target_session_attrs)\s*=",
@@ -16,12 +16,12 @@ _PARTS: Final = re.compile(
     r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>.*)@)?(?P<where>[^?]*)(?:\?(?P<settings>.*))?",
     re.IGNORECASE | re.DOTALL,
 )
-#: Settings that say which ledger it is; all others are left out, since some of them are secret.
+#: Settings that identify the ledger; the others are left out of messages, since some are secret.
 _TOLD: Final = re.compile(r"\b(service|host|hostaddr|port|dbname|user)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s'&]+)")
 
 
 def is_address(named: str) -> bool:
-    """Report whether *named* is a ledger in PostgreSQL, and not the path of a file."""
+    """Report whether *named* is the address of a ledger in PostgreSQL, and not a path."""
     return bool(_URL.match(named) or _SETTING.match(named))
 
 
@@ -38,7 +38,7 @@ def called(named: str) -> str:
         user = (found["user"] or "").partition(":")[0]
         told = "&".join("=".join(part) for part in _TOLD.findall(found["settings"] or ""))
         return f"{found['scheme']}{user}{'@' if user else ''}{found['where']}{'?' if told else ''}{told}"
-    # A quoted value may hold anything, words that look like settings too.
+    # A quoted value may hold words that look like settings.
     kept = re.sub(
         r"\b(?!service\b|host\b|hostaddr\b|port\b|dbname\b|user\b)\w+\s*=\s*('(?:[^'\\]|\\.)*'|\S+)",
         "",

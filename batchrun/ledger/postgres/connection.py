@@ -1,14 +1,14 @@
 """
-Connects to the database behind a ledger, or says clearly why it cannot be one.
+Connects to the database of a ledger, or raises an error that says why it cannot be one.
 
-Belongs here: what libpq is told beside the address, and whether a ledger of ours is there. Does not: the
-schema (``migrate``), losing a connection (``outage``).
+Belongs here: libpq's settings beside the address, and checks that the ledger is ours. Does not: the schema
+(``migrate``), losing a connection (``link``).
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -19,13 +19,11 @@ from batchrun.ledger.postgres.address import called
 from batchrun.ledger.postgres.errors import failed, unusable
 from batchrun.ledger.postgres.migrate import migrate, version
 from batchrun.ledger.postgres.statements import migrations, queries
+from batchrun.ledger.store import Row
 
-if TYPE_CHECKING:
-    from batchrun.ledger.store import Row
-
-#: The first that has all that the statements ask for.
+#: The first version that has everything the statements use.
 _OLDEST: Final = 140000
-#: What libpq is told unless address or environment say otherwise: a server that is gone is noticed.
+#: Settings of libpq unless address or environment say otherwise, so that a lost server is noticed.
 _DEFAULTS: Final = {
     "application_name": ("batchrun", "PGAPPNAME"),
     "connect_timeout": ("10", "PGCONNECT_TIMEOUT"),
@@ -38,16 +36,16 @@ _DEFAULTS: Final = {
 
 def connect(address: str) -> psycopg.Connection[Any]:
     """
-    Connect; each statement is a transaction of its own until one is begun.
+    Connect, with autocommit: each statement is a transaction of its own until one is begun.
 
     Raises:
-        psycopg.Error: It cannot be done.
+        psycopg.Error: There is no connection.
     """
     told: dict[str, Any] = {**conninfo_to_dict(address), "client_encoding": "utf8"}
     for name, (value, variable) in _DEFAULTS.items():
         if variable not in os.environ:
             told.setdefault(name, value)
-    # None is prepared unasked: where connections are handed out by transaction, the next may be another.
+    # No automatic preparing: behind a pooler the next transaction may be on another connection.
     return psycopg.connect(
         make_conninfo(**told),
         autocommit=True,
@@ -101,7 +99,7 @@ def is_there(address: str) -> bool:
 
 
 def _checked(name: str, connection: psycopg.Connection[Any]) -> Row:
-    """Return what there is, where it can hold a ledger."""
+    """Return facts of the database, or raise LedgerUnusableError where it cannot hold a ledger."""
     about = connection.execute(queries()["about"]).fetchone()
     assert about is not None  # noqa: S101 (one row, whatever there is)
     if about.server < _OLDEST:

@@ -1,8 +1,8 @@
 """
-What PostgreSQL's errors mean to us, and to the person who must act.
+Maps PostgreSQL's errors to ours, with the cure for the person who must act.
 
-Belongs here: the mapping, in one place. Does not: raising, waiting (``outage``). libpq's own words never hold
-a password, but what it says of an address that it cannot read may hold any part of that.
+Does not belong here: raising, waiting (``link``). libpq's messages never hold a password, but those about an
+address that it cannot parse may quote any part of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from psycopg import errors
 
 from batchrun.errors import BatchrunError, InvariantError, LedgerError, LedgerUnusableError, UsageError
 
-#: What libpq says where it gets no connection, and what to do: it has no codes for these.
+#: Words of libpq's messages where there is no connection, with the cure: it has no codes for these.
 _REFUSED: Final = (
     ("password", "give the password in PGPASSFILE or the service file, and check the user's name"),
     ("pg_hba.conf", "have the server's owner let this user in from here, or use sslmode=require"),
@@ -26,30 +26,30 @@ _REFUSED: Final = (
     ("too many", "wait, or use a pooler"),
     ("definition of service", "check PGSERVICEFILE and the service's name"),
 )
-#: Codes and classes of codes after which the same transaction may pass on a new connection, or later.
+#: Codes, and classes of codes, of temporary errors: the same transaction may succeed on a new connection.
 _PASSING_CLASSES: Final = frozenset({"08", "53"})
 _PASSING: Final = frozenset(
     {
-        "57P01",  # the server is stopped by its administrator
-        "57P02",  # or by the crash of a process of its
-        "57P03",  # it is just starting, or stopping
+        "57P01",  # the administrator stopped the server
+        "57P02",  # a process of the server crashed
+        "57P03",  # the server is starting or stopping
         "57P05",  # the session was idle for too long
-        "25P03",  # or its transaction was
-        "25006",  # after a failover: this is the standby
-        "26000",  # somebody had the session forget the statements that it kept
+        "25P03",  # its transaction was idle for too long
+        "25006",  # after a failover this is the standby
+        "26000",  # the session's prepared statements were dropped
     }
 )
-#: Another transaction stood in the way; this one was undone whole.
+#: Conflicts with another transaction, after which this one was rolled back whole.
 _CONFLICTS: Final = (errors.SerializationFailure, errors.DeadlockDetected)
 
 
 def is_conflict(error: psycopg.Error) -> bool:
-    """Report whether the same transaction may pass at once."""
+    """Report whether the same transaction may succeed at once."""
     return isinstance(error, _CONFLICTS)
 
 
 def is_outage(error: psycopg.Error, connection: psycopg.Connection | None) -> bool:
-    """Report whether it may pass once there is a connection again, or room."""
+    """Report whether the same transaction may succeed later, on a new connection."""
     code = error.sqlstate
     if code is not None:
         return code in _PASSING or code[:2] in _PASSING_CLASSES
@@ -103,6 +103,6 @@ def stopped(called: str, said: str) -> LedgerError:
 
 
 def in_words(error: psycopg.Error) -> str:
-    """Return what *error* says, in one line."""
+    """Return the message of *error* in one line."""
     said = error.diag.message_primary or str(error)
     return " ".join(said.split()) or type(error).__name__

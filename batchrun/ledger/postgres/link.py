@@ -1,8 +1,9 @@
 """
-A connection, and another in its place where it is lost.
+A connection that is made anew where it is lost, for as long as an outage may last.
 
-Belongs here: what is done again, whole, when a connection was lost or another transaction stood in the way.
-Does not: what is done (``store``), which errors mean that (``errors``), for how long (``outage``).
+Belongs here: retrying a job from its start when the connection was lost or another transaction conflicted.
+Does
+not: the jobs (``store``), which errors can be retried (``errors``).
 """
 
 from __future__ import annotations
@@ -15,21 +16,29 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 import psycopg
+import structlog
 
 from batchrun.errors import BatchrunError, SnapshotLostError
 from batchrun.ledger.postgres.address import called
 from batchrun.ledger.postgres.connection import connect, first
-from batchrun.ledger.postgres.errors import failed, is_conflict, is_outage
-from batchrun.ledger.postgres.outage import PATIENCE, Outage, Patience
-from batchrun.ledger.postgres.prepared import kept_by
+from batchrun.ledger.postgres.errors import failed, in_words, is_conflict, is_outage, stopped
 from batchrun.ledger.postgres.statements import queries
-from batchrun.ledger.postgres.together import Kept
+from batchrun.ledger.postgres.together import Prepared, prepare
 
 T = TypeVar("T")
-#: Seconds within which an answer comes, or the connection is cut.
+#: Seconds without an answer after which the connection is cut.
 ANSWER_WITHIN: Final = 30.0
-#: Seconds between two looks.
+#: Seconds between two looks of the watchdog.
 _LOOK_EVERY: Final = 0.5
+#: Seconds that an outage of a server that worked before may last: failovers end, networks come back.
+PATIENCE: Final = 900.0
+#: Seconds of an outage until it is logged, and between two log lines.
+_WORTH_SAYING: Final = 2.0
+_SAY_EVERY: Final = 60.0
+#: Seconds between two tries, at first and at last (doubling).
+_FIRST_PAUSE: Final = 0.1
+_LAST_PAUSE: Final = 5.0
+log = structlog.get_logger(__name__)
 
 
 class Link:
@@ -41,61 +50,61 @@ class Link:
         self._read_only = read_only
         self._is_snapshot = is_snapshot  #: no other connection shows what this one does
         self._patience = Patience(PATIENCE)
-        #: One for all that is to be done: who comes after the patience is over tries, and waits for nothing.
+        #: One for all jobs: those after the patience is over try once, without waiting.
         self._outage = Outage(self.called, self._patience)
-        self._gone: BatchrunError | None = None  #: why nobody tries any more
+        self._given_up: BatchrunError | None = None  #: why no job is tried any more
         self._watchdog = Watchdog()
-        self._is_kept = False  #: somebody stands by to do it again
+        self._is_retrying = False  #: inside :meth:`retrying`, which runs the job again
         self._connection: psycopg.Connection[Any] | None = first(address, read_only=read_only)
-        self._kept: Mapping[str, Kept] | None = None
+        self._prepared: Mapping[str, Prepared] | None = None
 
     @property
     def connection(self) -> psycopg.Connection[Any]:
-        """The connection; a new one where the last was lost."""
+        """The connection, made anew where the last was lost."""
         if self._connection is None or self._connection.closed:
-            self._let_go()
+            self._disconnect()
             self._connection = connect(self._address)
         return self._connection
 
     @property
-    def kept_statements(self) -> Mapping[str, Kept]:
-        """What the connection, on which no transaction is open, keeps planned for whoever writes."""
-        if self._kept is None:
-            self._kept = {} if self._read_only else kept_by(self.connection)
-        return self._kept
+    def prepared(self) -> Mapping[str, Prepared]:
+        """The statements prepared for a writer on the connection, which has no transaction open."""
+        if self._prepared is None:
+            self._prepared = {} if self._read_only else prepare(self.connection)
+        return self._prepared
 
-    def kept(self, job: Callable[[], T]) -> T:
+    def retrying(self, job: Callable[[], T]) -> T:
         """
-        Return what *job* returns, run again from its start for as long as it may pass.
+        Return what *job* returns; it is run again from its start after each error that may pass.
 
         Raises:
-            LedgerError: The server cannot be used for too long.
+            LedgerError: The outage lasts too long.
         """
-        if self._gone is not None:
-            raise self._gone
-        before = self._is_kept
+        if self._given_up is not None:
+            raise self._given_up
+        before = self._is_retrying
         while True:
-            self._is_kept = True
+            self._is_retrying = True
             try:
                 result = job()
             except psycopg.Error as error:
                 if not self._may_pass(error):
                     raise failed(self.called, error) from error
                 if not is_conflict(error):
-                    self._let_go()
+                    self._disconnect()
                 self._wait(error)
             except BaseException:
-                self._reached(is_whole=not before)
+                self._reached(is_outermost=not before)
                 raise
             else:
-                self._reached(is_whole=not before)
+                self._reached(is_outermost=not before)
                 return result
             finally:
-                self._is_kept = before
+                self._is_retrying = before
 
     @contextlib.contextmanager
     def asking(self, seconds: float = ANSWER_WITHIN) -> Iterator[psycopg.Connection[Any]]:
-        """Use the connection for as long as the block lasts, which waits no longer than *seconds* at once."""
+        """Use the connection in the block; it is cut where the block takes longer than *seconds*."""
         try:
             connection = self.connection
             with self._watchdog.waiting(connection, seconds):
@@ -103,16 +112,16 @@ class Link:
         except psycopg.Error as error:
             if self._is_snapshot and self._may_pass(error):
                 raise SnapshotLostError(str(failed(self.called, error))) from error
-            if self._is_kept and self._may_pass(error):
+            if self._is_retrying and self._may_pass(error):
                 raise
             raise failed(self.called, error) from error
 
     def hurry(self, seconds: float) -> None:
-        """Wait no longer than so many seconds from now for a server that is away; from any thread."""
+        """Let an outage last no longer than *seconds* from now; from any thread."""
         self._patience.shorten(seconds)
 
     def roll_back(self) -> None:
-        """Undo what the open transaction wrote, if there is one; one whose connection was lost is undone."""
+        """Roll back the open transaction, if any; the server does so itself where the connection was lost."""
         connection = self._connection
         if connection is None or connection.closed or _is_idle(connection):
             return
@@ -120,20 +129,20 @@ class Link:
             connection.execute(queries()["rollback"])
 
     def close(self) -> None:
-        """Close; whatever was not committed is undone."""
+        """Close; what was not committed is rolled back."""
         self._watchdog.stop()
-        self._let_go()
+        self._disconnect()
 
-    def _reached(self, *, is_whole: bool) -> None:
-        if is_whole:
+    def _reached(self, *, is_outermost: bool) -> None:
+        if is_outermost:
             self._outage.over()
 
     def _wait(self, error: psycopg.Error) -> None:
         try:
             self._outage.wait(error)
         except BatchrunError as stop:
-            # Else each thing that is still to be done would try for itself, one after the other.
-            self._gone = stop if self._patience.is_over else None
+            # Else every job that is still to come would try for itself, one after the other.
+            self._given_up = stop if self._patience.is_over else None
             raise
 
     def _may_pass(self, error: psycopg.Error) -> bool:
@@ -141,11 +150,81 @@ class Link:
             return False  # a standby by choice
         return is_conflict(error) or is_outage(error, self._connection)
 
-    def _let_go(self) -> None:
+    def _disconnect(self) -> None:
         if self._connection is not None:
             with contextlib.suppress(psycopg.Error):
                 self._connection.close()
-        self._connection = self._kept = None
+        self._connection = self._prepared = None
+
+
+class Patience:
+    """How many seconds an outage may last, which another thread may shorten."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end: float | None = None
+        self._is_short = threading.Event()
+
+    def shorten(self, seconds: float) -> None:
+        """Let an outage, also one under way, last no longer than *seconds* from now."""
+        end = time.monotonic() + seconds
+        self._end = end if self._end is None else min(self._end, end)
+        self._is_short.set()
+
+    def left(self, since: float) -> float:
+        """Return the seconds left for an outage that began at *since*."""
+        now = time.monotonic()
+        whole = since + self._seconds - now
+        return whole if self._end is None else min(whole, self._end - now)
+
+    def pause(self, seconds: float) -> None:
+        """Wait for *seconds*, or until it is shortened."""
+        if self._is_short.is_set():
+            time.sleep(seconds)
+        else:
+            self._is_short.wait(seconds)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was shortened, and that time is over."""
+        return self._end is not None and time.monotonic() >= self._end
+
+
+class Outage:
+    """Outages, one after the other: each from its first failure to :meth:`over`."""
+
+    def __init__(self, called: str, patience: Patience) -> None:
+        self._called = called
+        self._patience = patience
+        self._since: float | None = None
+        self._said: float | None = None
+        self._pause = _FIRST_PAUSE
+
+    def wait(self, error: psycopg.Error) -> None:
+        """Wait before the next try. Raises LedgerError where the outage lasts too long."""
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        left = self._patience.left(self._since)
+        if left <= 0:
+            raise stopped(self._called, f"{in_words(error)}, for {now - self._since:.0f} s") from error
+        self._say(error, now - self._since, now)
+        self._patience.pause(min(self._pause, left))
+        self._pause = min(self._pause * 2, _LAST_PAUSE)
+
+    def over(self) -> None:
+        """Note that the server is reached, and log it where the outage was logged."""
+        if self._said is not None and self._since is not None:
+            log.info("ledger_back", ledger=self._called, seconds=round(time.monotonic() - self._since))
+        self._since = self._said = None
+        self._pause = _FIRST_PAUSE
+
+    def _say(self, error: psycopg.Error, seconds: float, now: float) -> None:
+        is_due = seconds >= _WORTH_SAYING if self._said is None else now - self._said >= _SAY_EVERY
+        if is_due:
+            self._said = now
+            log.warning(
+                "ledger_not_reached", ledger=self._called, seconds=round(seconds), last=in_words(error)
+            )
 
 
 def _is_idle(connection: psycopg.Connection[Any]) -> bool:
@@ -154,10 +233,10 @@ def _is_idle(connection: psycopg.Connection[Any]) -> bool:
 
 class Watchdog:
     """
-    Cuts a connection whose answer does not come; looks on, in a thread of its own, until :meth:`stop`.
+    Cuts a connection whose answer does not come; runs in a thread of its own until :meth:`stop`.
 
-    A server that went away without a word, behind something that still acknowledges what is sent, lets a
-    thread wait for ever: no timeout of TCP's ends that.
+    No timeout of TCP's ends the wait for a server that vanished behind a proxy which still acknowledges
+    packets.
     """
 
     def __init__(self) -> None:
@@ -180,7 +259,7 @@ class Watchdog:
                 self._due = None
 
     def stop(self) -> None:
-        """Look on no more."""
+        """Stop watching."""
         self._stopped.set()
 
     def _look_on(self) -> None:
@@ -192,7 +271,7 @@ class Watchdog:
 
 
 def _cut(number: int) -> None:
-    """Shut the socket down, and leave closing it to its owner."""
+    """Shut the socket *number* down; closing it is its owner's."""
     with contextlib.suppress(OSError), socket.socket(fileno=number) as found:
         try:
             found.shutdown(socket.SHUT_RDWR)

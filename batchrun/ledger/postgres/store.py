@@ -2,8 +2,8 @@
 """
 A store in PostgreSQL, through psycopg.
 
-Belongs here: running statements, and transactions. Does not: connecting (``connection``), losing the
-connection (``link``), the schema (``migrate``), any rule of the ledger.
+Belongs here: running statements, transactions. Does not: connecting (``connection``), outages (``link``), the
+schema (``migrate``), any rule of the ledger.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ import psycopg
 from batchrun.errors import InvariantError, UsageError
 from batchrun.ledger.postgres.link import ANSWER_WITHIN, Link
 from batchrun.ledger.postgres.statements import migrations, queries
-from batchrun.ledger.postgres.together import WrittenBeforeError, at_once
+from batchrun.ledger.postgres.together import WrittenBeforeError, send
 from batchrun.ledger.store import Row, Store, T, Tables, Value
 
-#: Statements of which there are very many at once, each of them one row of a temporary table.
+#: Statements that fill a temporary table with very many rows, by COPY.
 _COPIED: Final = frozenset({"add_spec", "add_work", "add_intent"})
 _INSERTED: Final = re.compile(r"INSERT INTO (\w+) \(([\w, ]+)\)")
-#: Seconds that one statement may take which goes through a whole manifest.
+#: Seconds that a statement over a whole manifest may take.
 _BULK_WITHIN: Final = 900.0
-#: Rows that are fetched at once where they are streamed.
+#: Rows that are fetched at once when streaming.
 _PAGE: Final = 2_000
 
 
@@ -52,9 +52,9 @@ class PostgresStore(Store):
         self._writer = secrets.token_hex(8)
         self._within = ANSWER_WITHIN
         self._is_open = False  #: a transaction
-        self._later: list[tuple[str, Mapping[str, Value]]] = []
-        self._ahead: tuple[str, Mapping[str, Value]] | None = None
-        #: What was asked ahead, with its answer, until anything else is asked or written.
+        self._deferred: list[tuple[str, Mapping[str, Value]]] = []
+        self._prefetched: tuple[str, Mapping[str, Value]] | None = None
+        #: The statement of :meth:`prefetch` and its answer, until anything else is asked or written.
         self._known: tuple[tuple[str, Mapping[str, Value]], Sequence[Row]] | None = None
         self._snapshots = WeakSet[PostgresStore]()
         if not read_only:
@@ -107,17 +107,17 @@ class PostgresStore(Store):
         if statement in _COPIED:
             self._copy(statement, rows)
         else:
-            self._later += ((statement, row) for row in rows)
+            self._deferred += ((statement, row) for row in rows)
 
-    def later(self, statement: str, /, **values: Value) -> None:
+    def defer(self, statement: str, /, **values: Value) -> None:
         self._known = None
-        self._later.append((statement, values))
+        self._deferred.append((statement, values))
 
-    def ahead(self, statement: str, /, **values: Value) -> None:
-        self._ahead = (statement, values)
+    def prefetch(self, statement: str, /, **values: Value) -> None:
+        self._prefetched = (statement, values)
 
     def read(self, job: Callable[[], T]) -> T:
-        return self._link.kept(job)
+        return self._link.retrying(job)
 
     def write(self, job: Callable[[], T]) -> T:
         return self._written("begin_writing", job)
@@ -127,7 +127,7 @@ class PostgresStore(Store):
     ) -> T:
         def whole() -> T:
             with self._at_length(), tables() as found:
-                # From here on it keeps others waiting.
+                # From here on others have to wait for it.
                 self.run("bound_the_rest")
                 result = job(found)
                 self.run("refresh_statistics")
@@ -148,10 +148,10 @@ class PostgresStore(Store):
             self.run(dropped)
 
     def snapshot(self) -> PostgresStore:
-        self.one("schema_version")  # which is waited for, where the server is away
+        self.one("schema_version")  # waits out an outage, which a snapshot does not
         store = PostgresStore(self._address, read_only=True, is_snapshot=True)
         store._begin("begin_reading")
-        store.one("schema_version")  # what is seen is fixed by the first question
+        store.one("schema_version")  # the first query fixes the snapshot
         self._snapshots.add(store)
         return store
 
@@ -159,7 +159,7 @@ class PostgresStore(Store):
         return int(self.value("marks_of_others", writer=self._writer))
 
     def lock(self, batch: int, fence: int) -> None:
-        """Leave it to the lease: on another host nobody could see a lock."""
+        """Do nothing: other hosts could not see a lock, so the lease alone counts."""
 
     def unlock(self, batch: int, fence: int) -> None:
         pass
@@ -178,7 +178,7 @@ class PostgresStore(Store):
     # -- transactions
 
     def _written(self, begin: str, job: Callable[[], T]) -> T:
-        """Run *job* in a transaction that is begun so, until it is known to be committed, once."""
+        """Run *job* in a transaction begun by the statement *begin*; retried until it is committed, once."""
         if self._is_read_only:
             raise InvariantError(f"a write to {self.called}, which was opened for reading only")
         mark = secrets.randbits(62)
@@ -187,15 +187,15 @@ class PostgresStore(Store):
         def whole() -> T:
             try:
                 with self._transaction(begin):
-                    self.later("mark", writer=self._writer, mark=mark)
-                    if done:  # and perhaps committed: known before it is done again
+                    self.defer("mark", writer=self._writer, mark=mark)
+                    if done:  # it may have been committed: the mark says so before it is done again
                         self._flush()
                     done[:] = [job()]
             except WrittenBeforeError:
-                pass  # it was committed, and only the word of it was lost
+                pass  # it was committed, and only the answer was lost
             return done[0]
 
-        return self._link.kept(whole)
+        return self._link.retrying(whole)
 
     @contextlib.contextmanager
     def _transaction(self, begin: str) -> Iterator[None]:
@@ -211,15 +211,15 @@ class PostgresStore(Store):
             raise
         finally:
             self._is_open = False
-            self._later.clear()
+            self._deferred.clear()
 
     def _begin(self, begin: str) -> None:
-        self._later[:] = [(begin, {})]
-        self._ahead = self._known = None
+        self._deferred[:] = [(begin, {})]
+        self._prefetched = self._known = None
         self._is_open = True
 
     def _roll_back(self) -> None:
-        self._later.clear()
+        self._deferred.clear()
         self._link.roll_back()
 
     @contextlib.contextmanager
@@ -236,14 +236,14 @@ class PostgresStore(Store):
     def _asking(self, statement: str, values: Mapping[str, Value]) -> Iterator[psycopg.Cursor[Any]]:
         with self._linked() as connection:
             self._known = None
-            ahead, self._ahead = self._ahead, None
-            if self._later and ahead:
-                self._later += ((statement, values), ahead)
+            ahead, self._prefetched = self._prefetched, None
+            if self._deferred and ahead:
+                self._deferred += ((statement, values), ahead)
                 cursor = self._sent(connection)
                 self._known = (ahead, cursor.fetchall())
                 yield cursor.set_result(-2)
-            elif self._later:
-                self._later.append((statement, values))
+            elif self._deferred:
+                self._deferred.append((statement, values))
                 yield self._sent(connection)
             else:
                 yield connection.execute(queries()[statement], values or None)
@@ -254,9 +254,9 @@ class PostgresStore(Store):
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[psycopg.Connection[Any]]:
-        """Use the connection, which has all that was to be written by now."""
+        """Use the connection after sending what was put off."""
         with self._linked() as connection:
-            if self._later:
+            if self._deferred:
                 self._sent(connection)
             yield connection
 
@@ -266,9 +266,9 @@ class PostgresStore(Store):
             yield connection
 
     def _sent(self, connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
-        """Send what was put off, and return the answer to the last of it."""
-        rows, self._later = self._later, []
-        return at_once(connection, rows, self._link.kept_statements)
+        """Send what was put off, and return the answer to the last statement."""
+        rows, self._deferred = self._deferred, []
+        return send(connection, rows, self._link.prepared)
 
     def _copy(self, statement: str, rows: Iterable[Mapping[str, Value]]) -> None:
         found = _INSERTED.search(queries()[statement])
@@ -276,7 +276,7 @@ class PostgresStore(Store):
         table, names = found.groups()
         values = operator.itemgetter(*names.split(", "))
         with self._connected() as connection, connection.cursor() as cursor:
-            # In binary, which both sides are done with in two thirds of the time: of the columns' very types.
+            # Binary takes two thirds of the time, and needs the columns' exact types.
             cursor.execute(f"SELECT {names} FROM {table} LIMIT 0")  # noqa: S608 (our own)
             types = [column.type_code for column in cursor.description or ()]
             with cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)") as copy:

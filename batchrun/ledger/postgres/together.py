@@ -1,60 +1,66 @@
 """
-Statements that go to the server in one message, and many rows written by one of them.
+Sends statements in one message, many rows by one statement, and prepares those of every commit.
 
-An answer that is waited for, and a plan, cost more than what they are for. Belongs here: which statements can
-be joined, the one that they become, sending. Does not: what is put off until when (``store``), what is kept
-planned (``prepared``).
+Round trips and planning cost more than the statements themselves. Only a connection to the server itself can
+have prepared statements: behind a pooler the next transaction may be on another connection.
+
+Belongs here: merging statements, preparing them, sending. Does not: what is put off until when (``store``).
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psycopg
 
 from batchrun.ledger.postgres.statements import queries
+from batchrun.ledger.store import Value
 
 if TYPE_CHECKING:
-    from batchrun.ledger.store import Value
-
     Rows = Sequence[Mapping[str, Value]]
 
+
 _VALUE: Final = r"%\((\w+)\)s"
-#: A statement that inserts one row, and nothing else.
+#: A statement that only inserts one row.
 _INSERT: Final = re.compile(rf"INSERT INTO (\w+) \(([\w, ]+)\)\s+VALUES \(({_VALUE}(?:, {_VALUE})*)\);?")
-#: One that sets columns of the row with a key, each to the value of its name.
+#: One that sets columns of the row with a key.
 _UPDATE: Final = re.compile(r"UPDATE (\w+) SET\s+(.*)\s+WHERE key = %\(key\)s;?", re.DOTALL)
 _SET: Final = re.compile(rf"(\w+) = {_VALUE}")
-#: Rows that one statement writes.
+#: Rows that one statement writes at most.
 _AT_ONCE: Final = 1_000
+#: What every commit of a launch sends. Each inserts, or finds rows by a key: its plan never has to change.
+_OF_A_COMMIT: Final = (
+    *("mark", "is_held", "stored_attempts_of", "update_standing", "update_with_run", "update_whole"),
+    *("add_event", "learn_account", "learn_lane", "keep_proof"),
+)
 
 
-class Kept(NamedTuple):
-    """How a statement that the server keeps is asked for."""
+class Prepared(NamedTuple):
+    """A statement that is prepared at the server."""
 
     called: str
-    values: Sequence[str]  #: their names, in the order in which it takes them
+    values: Sequence[str]  #: the names of its values, in order
 
 
 class WrittenBeforeError(Exception):
-    """This very transaction was committed before."""
+    """This very transaction was committed already."""
 
 
-def at_once(
+def send(
     connection: psycopg.Connection[Any],
     asked: Iterable[tuple[str, Mapping[str, Value]]],
-    kept: Mapping[str, Kept],
+    prepared: Mapping[str, Prepared],
 ) -> psycopg.Cursor[Any]:
     """
-    Send these statements, by name and with their values, and return the answer to the last.
-
-    Where one fails, none after it is run. Those that the server has *kept* are asked for by their name there.
+    Send statements, given by name and values, and return the answer to the last; an error skips the rest.
 
     Raises:
         WrittenBeforeError: One of them is a mark that was set before.
@@ -63,11 +69,11 @@ def at_once(
     escaping = psycopg.pq.Escaping(connection.pgconn)
     groups = itertools.groupby(asked, key=operator.itemgetter(0))
     found = (
-        one for name, group in groups for one in together(queries()[name], [values for _, values in group])
+        one for name, group in groups for one in _merged(queries()[name], [values for _, values in group])
     )
     text = "\n".join(
         cursor.mogrify(sql, values or None).rstrip(";") + ";"
-        if (own := kept.get(sql)) is None
+        if (own := prepared.get(sql)) is None
         else f"EXECUTE {own.called} ({', '.join(_literal(values[name], escaping) for name in own.values)});"
         for sql, values in found
     )
@@ -81,40 +87,40 @@ def at_once(
 
 
 def _literal(value: Value, escaping: psycopg.pq.abc.Escaping) -> str:
-    """Return *value* as it stands in a statement; psycopg's own words for it take several times as long."""
+    """Return *value* as an SQL literal; several times as fast as psycopg does it."""
     if value is None:
         return "NULL"
     if type(value) is int:
         return str(value)
-    if type(value) is str and "\0" not in value:  # where libpq would stop
+    if type(value) is str and "\0" not in value:  # libpq would end there
         return bytes(escaping.escape_literal(value.encode())).decode()
     return psycopg.sql.Literal(value).as_string()
 
 
-def together(sql: str, rows: Rows) -> Iterator[tuple[str, Mapping[str, Value]]]:
-    """Return statements that write *rows* as *sql* does one by one: as few as can be, in their order."""
-    of_many = None if len(rows) == 1 else joined(sql)
-    if of_many is None:
+def _merged(sql: str, rows: Rows) -> Iterator[tuple[str, Mapping[str, Value]]]:
+    """Return as few statements as possible that write *rows* as *sql* would one by one, in order."""
+    merged = None if len(rows) == 1 else for_many_rows(sql)
+    if merged is None:
         yield from ((sql, row) for row in rows)
         return
-    written, columns = of_many
+    written, columns = merged
     for part in _parts(rows):
-        # What is left out is NULL: most is.
+        # Columns that are left out become NULL; most are.
         found = ({column: row[name] for column, name in columns if row[name] is not None} for row in part)
         yield written, {"rows": json.dumps(list(found))}
 
 
 @cache
-def joined(sql: str) -> tuple[str, Sequence[tuple[str, str]]] | None:
+def for_many_rows(sql: str) -> tuple[str, Sequence[tuple[str, str]]] | None:
     """
-    Return the statement that writes many rows at once, each a JSON object; None where there is none.
+    Return the statement that does what *sql* does for many rows, each a JSON object; None if there is none.
 
-    Beside it: the columns that such an object has, each with the name of its value.
+    With it come the columns of such an object, each with the name of its value.
     """
     if found := _INSERT.fullmatch(sql):
         table, listed = found[1], found[2]
         columns = tuple(zip(listed.split(", "), re.findall(_VALUE, found[3]), strict=True))
-        if "work" in dict(columns):  # bytes are no JSON
+        if "work" in dict(columns):  # JSON has no bytes
             return None
         typed = ", ".join(f"r.{column}" for column, _ in columns)
         written = f"INSERT INTO {table} ({listed}) SELECT {typed} FROM {_rows_of(table)}"  # noqa: S608 (our own)
@@ -132,7 +138,7 @@ def _rows_of(table: str) -> str:
 
 
 def _parts(rows: Rows) -> Iterator[list[Mapping[str, Value]]]:
-    """Cut *rows* so that no part is too long, or has one entry twice: the last word on each is to stay."""
+    """Split *rows* so that no part is too long or has an entry twice: the last row of each entry must win."""
     part: list[Mapping[str, Value]] = []
     keys: set[Value] = set()
     for row in rows:
@@ -143,3 +149,40 @@ def _parts(rows: Rows) -> Iterator[list[Mapping[str, Value]]]:
         keys.add(row.get("key", len(part)))
     if part:
         yield part
+
+
+def prepare(connection: psycopg.Connection[Any]) -> Mapping[str, Prepared]:
+    """
+    Prepare the statements of a commit on *connection*, and return them by their text.
+
+    None behind a pooler, which is recognised by its process id: that is not the one that answers.
+    """
+    row = connection.execute(queries()["process"]).fetchone()
+    if row is None or row[0] != connection.info.backend_pid:
+        return MappingProxyType({})
+    made = [made for made, _ in _statements().values()]
+    # A conflict may have ended an earlier try half-way.
+    connection.execute(";\n".join(["DEALLOCATE ALL", *made]))
+    return {sql: prepared for sql, (_, prepared) in _statements().items()}
+
+
+@cache
+def _statements() -> Mapping[str, tuple[str, Prepared]]:
+    """Return by its text each statement's PREPARE, and what it is once prepared."""
+    return {sql: _prepared(name, sql) for name, sql in _texts()}
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    for name in _OF_A_COMMIT:
+        sql = queries()[name]
+        yield name, sql
+        if (merged := for_many_rows(sql)) is not None:
+            yield f"{name}_of_many", merged[0]
+
+
+def _prepared(name: str, sql: str) -> tuple[str, Prepared]:
+    """Return the PREPARE of *sql*, under a name that no other statement has in any version of batchrun."""
+    values = list(dict.fromkeys(re.findall(_VALUE, sql)))
+    called = f"batchrun_{name}_{hashlib.sha256(sql.encode()).hexdigest()[:12]}"
+    numbered = re.sub(_VALUE, lambda found: f"${values.index(found[1]) + 1}", sql).replace("%%", "%")
+    return f"PREPARE {called} AS {numbered.rstrip(';')}", Prepared(called, values)

@@ -1,7 +1,7 @@
--- What `ledger copy` asks and writes, by name: the same in every database.
+-- Statements of `ledger copy`, by name: the same in every database.
 --
--- Entries come in slices by their key; what belongs to them comes by the entry's id, which is the same in both
--- ledgers, and goes by its key. No proofs: what was not there by one ledger's clock is looked for again.
+-- Entries are read in slices by key. What belongs to them is read with the entry's id, which is the same in both
+-- ledgers, and written with the target's key. Proofs are not copied, since they depend on the ledger's clock.
 
 -- name: closed
 SELECT why, other, at FROM closed_batches WHERE batch = :batch;

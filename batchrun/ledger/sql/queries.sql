@@ -1,9 +1,9 @@
--- Every statement that the ledger runs and that is the same in every database, by name, with its values by name.
--- Loaded by `statements`. Truths are 0 and 1. What differs, and why, is in each database's own folder.
+-- Statements that are the same in every database, by name, with named values. Booleans are 0 and 1. What a database
+-- needs in words of its own is in its folder here.
 --
--- Written in SQLite's words, as far as PostgreSQL has them or `postgres.statements` knows its own for them:
--- `json_each` of a list that is a value, CROSS JOIN for tables that are taken in the order in which they stand, and
--- INDEXED BY. A value that alone says no type is cast.
+-- `sqlite.statements` and `postgres.statements` translate some words: `clock(:at)` is SQLite's :at and PostgreSQL's
+-- server clock, which alone decides who holds a batch; FOR UPDATE, greatest and least are PostgreSQL's; `json_each` of
+-- a value, CROSS JOIN (join in the order written) and INDEXED BY are SQLite's. A value of unclear type is cast.
 
 -- ------------------------------------------------------------------ batches
 
@@ -65,6 +65,32 @@ UPDATE lanes SET account = :account WHERE batch = :batch AND name = :name AND ac
 
 -- ------------------------------------------------------------------ leases
 
+-- name: lease
+SELECT fence, holder, kernel, expires_at, CAST(expires_at <= clock(:at) AS INTEGER) AS is_over FROM leases WHERE batch = :batch;
+
+-- name: claim_lease
+-- One statement, so that only one of several claims succeeds. :abandoned is the fence of a launcher known to be dead.
+INSERT INTO leases (batch, fence, holder, kernel, expires_at) VALUES (:batch, 1, :holder, :kernel, clock(:at) + :ttl)
+ON CONFLICT (batch) DO UPDATE SET
+    fence = leases.fence + 1, holder = excluded.holder, kernel = excluded.kernel, expires_at = excluded.expires_at
+WHERE leases.holder IS NULL OR leases.expires_at <= clock(:at) OR leases.fence = :abandoned
+RETURNING fence;
+
+-- name: extend_lease
+UPDATE leases SET expires_at = clock(:at) + :ttl WHERE batch = :batch;
+
+-- name: bound_lease
+UPDATE leases SET expires_at = clock(:at) + :longest
+WHERE batch = :batch AND holder IS NOT NULL AND expires_at > clock(:at) + :longest;
+
+-- name: wait_turn
+-- What users ask of a batch, and what its launcher writes, must not overlap.
+SELECT 1 FROM leases WHERE batch = :batch FOR UPDATE;
+
+-- name: is_held
+-- The row stays locked until the transaction ends: nobody can take the batch over before that.
+SELECT 1 FROM leases WHERE batch = :batch AND fence = :fence AND holder IS NOT NULL FOR UPDATE;
+
 -- name: release_lease
 UPDATE leases SET holder = NULL WHERE batch = :batch AND fence = :fence;
 
@@ -82,7 +108,7 @@ SELECT
     run_status_message, request, lane
 FROM entries WHERE key = :key;
 
--- Three, because setting an indexed column costs, even to what it was: uuids lie all over their index.
+-- Three, because setting an indexed column is expensive even where its value stays: uuids are scattered in their index.
 
 -- name: update_standing
 UPDATE entries SET
@@ -118,7 +144,7 @@ WHERE key = :key;
 INSERT INTO proofs (entry, at) VALUES (:key, :at) ON CONFLICT (entry) DO UPDATE SET at = excluded.at;
 
 -- name: forget_sought
--- What a survey that never ended was looking for, or a row whose run it saw and nobody took over.
+-- Marks left by a survey that never ended, or (:ids) rows whose run was seen and not adopted.
 DELETE FROM proofs
 WHERE is_sought = 1 AND entry IN (
     SELECT key FROM entries
@@ -126,7 +152,7 @@ WHERE is_sought = 1 AND entry IN (
 );
 
 -- name: begin_survey
--- Marks what is to be sent and has no proof that holds; a new name takes the mark away again.
+-- Marks what is to be sent without a valid proof; a change of name removes the mark.
 INSERT INTO proofs (entry, is_sought)
 SELECT e.key, 1
 FROM entries AS e LEFT JOIN proofs AS p ON p.entry = e.key
@@ -259,12 +285,12 @@ WHERE key IN (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry F
 ORDER BY position LIMIT 20;
 
 -- name: find_moved
--- Known rows go where the manifest has them.
+-- Known rows take the manifest's positions.
 INSERT INTO places (entry, position, in_manifest)
 SELECT entry, position, 1 FROM manifest WHERE is_moved = 1;
 
 -- name: find_gone
--- They follow after all rows, in the order they had.
+-- They follow after all rows, in their old order.
 INSERT INTO places (entry, position, in_manifest)
 SELECT key, place, 0 FROM (
     SELECT
@@ -283,7 +309,7 @@ SELECT 1 + coalesce(max(position), 0) FROM (
 ) AS positions;
 
 -- name: step_aside
--- A position is unique at every moment: who moves goes beyond all others first.
+-- Positions are unique at every moment, so entries that move go beyond all others first.
 UPDATE entries SET position = position + :beyond WHERE key IN (SELECT entry FROM places);
 
 -- name: take_places
@@ -301,14 +327,14 @@ SELECT e.key, m.work FROM manifest AS m CROSS JOIN entries AS e ON e.batch = :ba
 WHERE m.entry IS NULL AND m.work IS NOT NULL;
 
 -- name: keep_works
--- Of what is taken up: a changed row that stays as it was submitted keeps the work that it had.
+-- Not of changed rows that were sent and are kept as they were.
 INSERT INTO row_works (entry, work)
 SELECT entry, work FROM manifest
 WHERE entry IS NOT NULL AND work IS NOT NULL AND (:resubmit OR NOT (is_changed = 1 AND was_sent = 1))
 ON CONFLICT (entry) DO UPDATE SET work = excluded.work;
 
 -- name: forget_changed_rows
--- What was found otherwise stays so for as long as its attempt is the last.
+-- Except those whose run was found with other content, while that attempt is the current one.
 DELETE FROM changed_rows WHERE EXISTS (
     SELECT 1 FROM entries AS e
     WHERE e.key = changed_rows.entry AND e.batch = :batch AND changed_rows.attempt IS DISTINCT FROM e.attempt
@@ -322,7 +348,7 @@ ON CONFLICT (entry) DO NOTHING;
 INSERT INTO changed_rows (entry, attempt) VALUES (:key, :attempt) ON CONFLICT (entry) DO UPDATE SET attempt = excluded.attempt;
 
 -- name: count_changed_rows
--- They lead, since mostly there are few or none.
+-- Changed rows come first in the join, since they are few or none.
 SELECT count(*) FROM changed_rows AS c CROSS JOIN entries AS e ON e.key = c.entry
 WHERE e.batch = :batch AND coalesce(c.attempt, e.attempt) = e.attempt;
 
@@ -333,7 +359,7 @@ WHERE m.is_changed = 1 AND (NOT m.was_sent = 1 OR :resubmit) AND m.position > :a
 ORDER BY m.position LIMIT 200;
 
 -- name: rows_to_weigh
--- Rows that were sent and have other content, where that may be for the lanes alone.
+-- Rows that were sent and have other content, which may differ in other lanes only.
 SELECT r.*, m.position AS place, coalesce(m.offers, m.request) AS wanted
 FROM manifest AS m JOIN entry_rows AS r ON r.key = m.entry
 WHERE m.is_changed = 1 AND m.was_sent = 1 AND m.position > :after
@@ -376,7 +402,7 @@ FROM works AS w
 WHERE coalesce(known.work = w.work, true);
 
 -- name: rows_elsewhere
--- CROSS JOIN: all works of the ledger lead, in the order of their rows; each is looked for in the manifest.
+-- CROSS JOIN: the ledger's works come first, in the order of their rows; each is looked up in the manifest.
 WITH standing (batch, position) AS (
     SELECT e.batch, w.position
     FROM row_works AS known
@@ -424,7 +450,7 @@ FROM (
 ORDER BY d.position;
 
 -- name: due_in_lanes
--- Only what may take exactly these lanes, NULL for none, and of this shape, NULL for all. By an index that has what is asked for in one piece.
+-- Only rows that may take exactly these lanes (NULL: none) and have this shape (NULL: any); an index has them in one range.
 SELECT r.*
 FROM (
     SELECT key, position FROM (
@@ -451,7 +477,7 @@ FROM (
 ORDER BY d.position;
 
 -- name: choices
--- From what is kept of counts, however many rows there are. Empty stands for no lane.
+-- From the counts, so that it takes the same time for any number of rows. Empty stands for no lane.
 SELECT DISTINCT nullif(may_take, '') AS may_take FROM entry_counts
 WHERE batch = :batch AND state IN ('planned', 'backoff') AND run_status = '' AND in_manifest = 1 AND total > 0
 ORDER BY may_take NULLS FIRST;
@@ -488,12 +514,12 @@ SELECT min(due) FROM (
 SELECT * FROM entry_rows WHERE batch = :batch AND id = :id;
 
 -- name: deleted_entry
--- The run leads, by its index.
+-- The run comes first in the join, by its index.
 SELECT r.* FROM entries AS e CROSS JOIN entry_rows AS r ON r.key = e.key
 WHERE e.batch = :batch AND e.run_uuid = :uuid AND e.state = 'deleted';
 
 -- name: active_there
--- Runs of each batch that may be active in the account and region; of a batch that went elsewhere others tell.
+-- Runs of each batch that may be active in the account and region; batches moved to another ledger count there.
 SELECT b.name AS batch, sum(c.total) AS total
 FROM entry_counts AS c JOIN batches AS b ON b.key = c.batch
     LEFT JOIN lanes AS n ON n.batch = c.batch AND c.may_take = '["' || n.name || '"]'
@@ -503,7 +529,7 @@ WHERE c.state IN ('submitting', 'active') AND c.total > 0 AND coalesce(n.region,
 GROUP BY b.name ORDER BY b.name;
 
 -- name: counts
--- Kept by the schema's own triggers, so that many entries are counted as fast as few.
+-- Maintained by triggers, so that it takes the same time for any number of entries.
 SELECT state, nullif(run_status, '') AS run_status, nullif(may_take, '') AS may_take, total FROM entry_counts
 WHERE batch = :batch AND total > 0 AND (in_manifest = 1 OR state NOT IN ('planned', 'backoff'));
 
@@ -625,6 +651,37 @@ VALUES (:account, :operation, :phase, :base, :cut, :span, :passed, :burst, :at)
 ON CONFLICT (account, operation) DO UPDATE SET
     phase = :phase, base = :base, cut = :cut, span = :span, passed = :passed, burst = :burst, at = :at;
 
+-- ------------------------------------------------------------------ the pace that launchers share
+
+-- name: has_peers
+-- Whether another launcher works in the account and region now.
+SELECT EXISTS (
+    SELECT 1
+    FROM leases AS h JOIN batches AS b ON b.key = h.batch LEFT JOIN lanes AS n ON n.batch = b.key
+    WHERE h.holder IS NOT NULL AND h.holder <> :holder AND h.expires_at > clock(:at)
+        AND coalesce(n.region, b.region) = :region
+        AND coalesce(CASE WHEN n.key IS NULL THEN b.account ELSE n.account END, '') = :account
+) AS has_peers;
+
+-- name: take_stretch
+-- The time after all stretches given out so far, or from a little before now, since asking takes time.
+INSERT INTO shared_paces (region, account, operation, until)
+VALUES (:region, :account, :operation, clock(:at) - :late + :span)
+ON CONFLICT (region, account, operation) DO UPDATE SET
+    until = greatest(shared_paces.until, clock(:at) - :late) + :span
+RETURNING until, until - clock(:at) AS ends_in;
+
+-- name: leave_pace
+-- The rest of the stretch is given back, unless a later one was given out.
+UPDATE shared_paces SET
+    state = :state, left_at = clock(:at), left_until = :until,
+    until = CASE until WHEN :until THEN least(until, clock(:at)) ELSE until END
+WHERE region = :region AND account = :account AND operation = :operation AND coalesce(left_until, 0) <= :until;
+
+-- name: left_pace
+SELECT state, clock(:at) - left_at AS ago, left_until FROM shared_paces
+WHERE region = :region AND account = :account AND operation = :operation AND state IS NOT NULL;
+
 -- ------------------------------------------------------------------ cancelling
 
 -- name: ask_to_cancel
@@ -637,14 +694,14 @@ ON CONFLICT (entry) DO UPDATE SET scope = excluded.scope, at = excluded.at
 WHERE cancellations.scope = 'sending' AND excluded.scope = 'run';
 
 -- name: forget_cancellations
--- What has ended needs no word any more; what a launch retries by itself is ended at no moment.
+-- Entries that have ended need no cancellation; what a launch retries automatically is never seen as ended.
 DELETE FROM cancellations WHERE entry IN (
     SELECT key FROM entries
     WHERE batch = :batch AND state IN ('succeeded', 'failed', 'cancelled', 'deleted', 'refused')
 );
 
 -- name: cancellations
--- They lead, since mostly there are few or none.
+-- Cancellations come first in the join, since they are few or none.
 SELECT r.*, c.scope
 FROM cancellations AS c CROSS JOIN entry_rows AS r ON r.key = c.entry
 WHERE r.batch = :batch AND r.position > :after

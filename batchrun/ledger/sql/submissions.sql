@@ -1,4 +1,4 @@
--- What the ledger asks and writes of submissions, by name: the same in every database.
+-- Statements on submissions, by name: the same in every database.
 
 -- name: add_submission
 INSERT INTO submissions (batch, request_id, lane, name, rows, intended_at, sent_at, request)
@@ -13,7 +13,7 @@ VALUES (:id, :attempt, :at, :request_id, :intended_at, :tagged, :lane, :may_take
 DROP TABLE intents;
 
 -- name: wrong_intent
--- Of a row that is not there, or that is not as it was when its step was made.
+-- An intent of a row that does not exist, or that has changed since its step was made.
 SELECT i.id, i.attempt, coalesce(e.state, 'unknown') AS state, e.attempt AS stored_attempt, e.lane AS stored_lane
 FROM intents AS i LEFT JOIN entries AS e ON e.batch = :batch AND e.id = i.id
 WHERE e.key IS NULL OR e.state NOT IN ('planned', 'backoff') OR e.attempt <> i.attempt
@@ -57,7 +57,7 @@ SELECT
 FROM submissions WHERE batch = :batch AND standing <> 'over' ORDER BY key;
 
 -- name: rows_that_wait
--- Rows whose last intent went by a submission, and is not settled.
+-- Rows whose last intent was by a submission, and is not settled.
 SELECT r.submission, e.id
 FROM entries AS e JOIN submission_rows AS r ON r.entry = e.key
 WHERE e.batch = :batch AND e.state = 'submitting'
@@ -65,7 +65,7 @@ WHERE e.batch = :batch AND e.state = 'submitting'
 ORDER BY r.submission, e.position;
 
 -- name: count_waiting
--- The same rows, counted: by submissions first, since those that are open are few.
+-- The same rows, counted; submissions come first in the join, since few are open.
 SELECT s.standing, count(DISTINCT s.key) AS submissions, count(*) AS rows
 FROM submissions AS s JOIN submission_rows AS r ON r.submission = s.key JOIN entries AS e ON e.key = r.entry
 WHERE s.batch = :batch AND s.standing <> 'over' AND e.state = 'submitting'
@@ -80,7 +80,7 @@ WHERE s.request_id = :request_id AND e.state = 'submitting'
 LIMIT 1;
 
 -- name: last_submission
--- By which the attempt went last; no row where that was by itself.
+-- The one by which the attempt was sent last; no row where that was by StartRun.
 SELECT
     s.key, s.request_id, s.lane, s.name, s.rows, s.intended_at, s.standing, s.sent_at, s.batch_id, s.batch_uuid, s.status,
     s.code, s.message, s.request

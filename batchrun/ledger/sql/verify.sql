@@ -1,7 +1,7 @@
--- What `verify` asks of every database, by name. All of it reads, and each answer is streamed.
+-- Checks of `verify`, by name: the same in every database. All only read, and are streamed.
 
 -- name: fences
--- Every write passed a fence, so a batch with a history has had a lease.
+-- Every write is fenced, so a batch with a history has had a lease.
 SELECT b.name, l.fence
 FROM batches AS b LEFT JOIN leases AS l ON l.batch = b.key
 WHERE l.fence < 1
@@ -10,7 +10,7 @@ WHERE l.fence < 1
     ));
 
 -- name: shared_runs
--- A run under two entries, or under two attempts of one. Within each table the schema forbids it.
+-- A run of two entries, or of two attempts of one; within each table the schema excludes it.
 SELECT s.run_uuid, b.name, e.id, coalesce((SELECT id FROM entries WHERE key = s.other), '?') AS other
 FROM (
     SELECT run_uuid, min(entry) AS one, max(entry) AS other
@@ -35,11 +35,11 @@ SELECT
 FROM attempts ORDER BY entry, attempt;
 
 -- name: stored_events
--- By the index, which has the events of an entry in the order in which they were recorded.
+-- By the index, which has an entry's events in the order of recording.
 SELECT entry, attempt, at, kind, detail FROM events INDEXED BY events_of_entry ORDER BY entry, key;
 
 -- name: attempts_in_lanes
--- Each attempt that has a lane, with where that is, if the batch has it.
+-- Each attempt that has a lane, with the lane's region and account, if the batch has it.
 SELECT b.name AS batch, s.id, s.attempt, s.lane, s.run_uuid, s.run_arn, l.region, l.account
 FROM (
     SELECT batch, id, attempt, lane, run_uuid, run_arn FROM entries WHERE lane IS NOT NULL
@@ -78,7 +78,7 @@ WHERE e.state = 'submitting' AND s.standing = 'over'
     AND r.intent = (SELECT count(*) FROM events WHERE entry = e.key AND kind = 'intended');
 
 -- name: rows_of_other_submissions
--- Rows of another batch or lane, or of an intent that the entry's history does not have.
+-- Rows of another batch or lane, or of an intent that is not in the entry's history.
 SELECT b.name AS batch, e.id, r.attempt, r.intent, s.request_id
 FROM submission_rows AS r JOIN submissions AS s ON s.key = r.submission
     JOIN entries AS e ON e.key = r.entry JOIN batches AS b ON b.key = e.batch

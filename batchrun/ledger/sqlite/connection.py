@@ -1,8 +1,8 @@
 """
-Opens the SQLite file behind a ledger, or says clearly why it cannot be one.
+Opens the SQLite file of a ledger, or raises an error that says why it cannot be one.
 
-Belongs here: paths, file modes, settings of a connection, and whether the file is still the one we opened.
-Does not: the schema (``migrate``), statements other than settings.
+Belongs here: paths, file modes, settings of a connection, and whether the file is still the one that was
+opened. Does not: the schema (``migrate``).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from batchrun.ledger.sqlite.errors import NO_ROOM, full, stopped, told, unusable
 from batchrun.ledger.sqlite.migrate import check_ours, migrate, version
 from batchrun.ledger.sqlite.statements import migrations, queries
 
-#: How long a statement waits for another process's transaction. Ours are short; a sync of 100,000 new rows
-#: holds the file for about two seconds.
+#: How long a statement waits for another process's transaction; the longest of ours, a sync of 100,000 new
+#: rows, takes about two seconds.
 BUSY_TIMEOUT_MS: Final = 5_000
 #: Seconds between two tries where SQLite itself does not wait.
 _PAUSE: Final = 0.02
@@ -35,7 +35,7 @@ _SAFETY: Final = (
     (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
     (apsw.SQLITE_DBCONFIG_DQS_DDL, 0),
     (apsw.SQLITE_DBCONFIG_DQS_DML, 0),
-    # Until the file is known to be a ledger, and the log its own.
+    # Until the file is known to be a ledger, and the log to be its own.
     (apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1),
 )
 
@@ -45,7 +45,7 @@ def local_path(place: str | Path) -> Path:
     Return the path that *place* names.
 
     Raises:
-        LedgerUnusableError: It is none that a ledger can have, or cannot be looked at.
+        LedgerUnusableError: No ledger can be there, or the path cannot be read.
     """
     if "://" in str(place):
         raise LedgerUnusableError(
@@ -54,7 +54,7 @@ def local_path(place: str | Path) -> Path:
         )
     path = Path(place)
     try:
-        str(path).encode()  # which is how SQLite takes it
+        str(path).encode()  # as SQLite needs it
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return path
@@ -78,7 +78,7 @@ def local_path(place: str | Path) -> Path:
 
 
 def open_to_write(path: Path) -> apsw.Connection:
-    """Open the ledger at *path*, made or brought up to date where that is needed."""
+    """Open the ledger at *path*, made or migrated as needed."""
     _create(path)
     one_name.check(path)
     try:
@@ -98,7 +98,7 @@ def open_to_write(path: Path) -> apsw.Connection:
 
 
 def open_to_read(path: Path) -> apsw.Connection:
-    """Open the ledger at *path* without the means to change it."""
+    """Open the ledger at *path* read-only."""
     if not path.exists():
         raise LedgerUnusableError(f"no ledger at {path}; give --ledger or run a batch first")
     one_name.check(path)
@@ -114,14 +114,14 @@ def open_to_read(path: Path) -> apsw.Connection:
 
 
 def identity(path: Path) -> tuple[int, int]:
-    """Return what tells the file at *path* from any other that comes to stand there."""
+    """Return what tells the file at *path* from another that replaces it."""
     found = path.stat()
     return found.st_dev, found.st_ino
 
 
 def check_in_place(path: Path, opened: tuple[int, int]) -> None:
-    """Raise LedgerError where the file that was *opened* is not at *path* any more."""
-    # SQLite would go on writing to the deleted file, and all of it would be lost on closing.
+    """Raise LedgerError where the file that was *opened* is no longer at *path*."""
+    # SQLite would go on writing to the deleted file, which is lost on closing.
     try:
         is_in_place = identity(path) == opened
     except FileNotFoundError:
@@ -133,9 +133,9 @@ def check_in_place(path: Path, opened: tuple[int, int]) -> None:
 
 
 def _create(path: Path) -> None:
-    """Make an empty file that only its owner may read; SQLite gives the same mode to the files beside it."""
-    # Invariant: a file that exists is not opened here. Closing it would drop the locks that SQLite holds on
-    # it for another ledger of this process.
+    """Make an empty file that only its owner may read; SQLite uses the same mode for the files beside it."""
+    # Invariant: an existing file is not opened here. Closing it would drop the locks that SQLite holds on it
+    # for another ledger of this process.
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except FileExistsError:
@@ -154,10 +154,10 @@ def _create(path: Path) -> None:
 
 def _connect_to_read(path: Path) -> apsw.Connection:
     """
-    Open the file to read, also where nothing may be made beside it.
+    Open the file read-only, also in a folder that is not writable.
 
-    SQLite makes an index beside a write-ahead log to read it. Where it may not, and there is no log, the file
-    is whole and is read as it lies: nobody is at it now, or there would be one.
+    To read a write-ahead log SQLite makes an index beside it. Where it may not, and there is no log, nobody
+    has the file open, so it is complete and is read as it is.
     """
     try:
         connection = _connect(path, str(path), apsw.SQLITE_OPEN_READONLY)
@@ -172,7 +172,7 @@ def _connect_to_read(path: Path) -> apsw.Connection:
 
 
 def _connect(path: Path, place: str, flags: int) -> apsw.Connection:
-    # Every statement that there is stays prepared.
+    # Room for every statement to stay prepared.
     connection = apsw.Connection(place, flags=flags, statementcachesize=len(queries()))
     with _closing_on_error(connection):
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
@@ -195,8 +195,8 @@ def _use_wal(connection: apsw.Connection, path: Path) -> None:
 
 
 def _wal(connection: apsw.Connection) -> object:
-    """Ask for a write-ahead log, and return the mode that there is; waits for others as statements do."""
-    # SQLite itself does not wait here, and whoever opens a new ledger at the same moment is in the way.
+    """Ask for a write-ahead log, and return the resulting mode; waits for others as statements do."""
+    # SQLite itself does not wait here, and another process may be opening the new ledger at the same moment.
     until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
     while True:
         try:

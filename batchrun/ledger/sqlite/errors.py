@@ -1,26 +1,24 @@
-"""What SQLite's errors mean to us, and to the person who must act."""
+"""Maps SQLite's errors to ours, with the cure for the person who must act."""
 
 from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import apsw
 
 from batchrun.errors import BatchrunError, InvariantError, LedgerError, LedgerUnusableError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-#: Why a file may not grow; SQLite tells the first alone by an error of its own.
+#: Why a file cannot grow; SQLite has an error of its own only for the first.
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FULL: Final = (
     apsw.FullError,
     "the disk is full, or a limit of it is reached",
     "free some space, or raise the limit",
 )
-#: A log that is not the copy's own would be laid over it, and damage it.
+#: The old log must go too: SQLite would apply it to the copy, and damage it.
 _RESTORE: Final = (
     "move it away, with what lies beside it and ends with -wal and -shm, and put a copy in its place"
 )
@@ -60,18 +58,18 @@ _FAILED: Final[tuple[tuple[type[apsw.Error], str, str], ...]] = (
 
 
 def told(error: apsw.Error, cause: int) -> apsw.Error:
-    """Return *error*, or, where its *cause*, an errno, is that there is no room, one that says so."""
+    """Return *error*, or a FullError where its *cause*, an errno, is a lack of room."""
     return full(cause) if isinstance(error, apsw.IOError) and cause in NO_ROOM else error
 
 
 def full(cause: int) -> apsw.FullError:
-    """Return the error that says that there is no room, for which the system has the errno *cause*."""
+    """Return the error for a lack of room of the errno *cause*."""
     return apsw.FullError(os.strerror(cause))
 
 
 def unusable(path: Path, error: apsw.Error) -> BatchrunError:
     """Return the error to raise for *error* while a ledger is opened."""
-    if isinstance(error, apsw.FullError):  # nothing that was asked for is wrong
+    if isinstance(error, apsw.FullError):  # not the user's mistake
         return stopped(path, f"{_FULL[1]} ({error})", _FULL[2])
     for kind, what, cure in _UNUSABLE:
         if isinstance(error, kind):
@@ -88,7 +86,7 @@ def failed(path: Path, error: apsw.Error) -> BatchrunError:
 
 
 def stopped(path: Path, what: str, cure: str) -> LedgerError:
-    """Return the error that stops the work before anything is lost."""
+    """Return the error that stops the launch before anything is lost."""
     return LedgerError(
         f"the ledger {path} cannot be used any more: {what}; {cure}, then run the same command again: "
         "nothing that was recorded is lost"

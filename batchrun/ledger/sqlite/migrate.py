@@ -1,4 +1,4 @@
-"""Brings a ledger's schema up to date, one transaction for each migration."""
+"""Migrates a ledger's schema, one transaction for each migration."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from batchrun import points
 from batchrun.errors import InvariantError, LeaseHeldError, LedgerUnusableError
 from batchrun.ledger.rows import span_micros
 from batchrun.ledger.sqlite.process_lock import is_abandoned, is_taken, kernel, lock_path
-from batchrun.ledger.sqlite.statements import queries
-from batchrun.ledger.sqlite.transaction import reading, writing
+from batchrun.ledger.sqlite.statements import queries, reading, writing
 from batchrun.ledger.statements import Migration
 from batchrun.points import Point
 from batchrun.ports.stored import LONGEST_LEASE
 
-#: "brun": what tells our files from other programs' databases.
+#: "brun": tells our files from other programs' databases.
 APPLICATION_ID = 0x6272756E
 
 
@@ -28,7 +27,7 @@ def version(connection: apsw.Connection) -> int:
 
 def check_ours(connection: apsw.Connection, path: Path, *, newest: int) -> None:
     """Raise LedgerUnusableError where the database is not a ledger, or newer than this batchrun."""
-    with reading(connection):  # of one moment: another process may be making it
+    with reading(connection):  # one state: another process may be making the ledger
         application_id = connection.execute(queries()["application_id"]).get
         is_ours = application_id == APPLICATION_ID or _is_empty(connection)
         found = version(connection)
@@ -48,13 +47,14 @@ def migrate(connection: apsw.Connection, migrations: Sequence[Migration], path: 
     Apply the migrations that the ledger lacks, each one whole or not at all.
 
     Raises:
-        LeaseHeldError: An older batchrun launches from *path*, and knows the tables as they are.
+        LeaseHeldError: A launcher of an older batchrun, which knows only the old tables, holds a batch.
     """
     old = version(connection)
     lacking = [migration for migration in migrations if old < migration.number]
     if not lacking:
         return
-    # A table that others refer to can only be made anew while nobody enforces it; checked before the commit.
+    # A table that others refer to can only be recreated with foreign keys off; they are checked before the
+    # commit.
     enforced = connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, -1)
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 0)
     try:
@@ -62,7 +62,7 @@ def migrate(connection: apsw.Connection, migrations: Sequence[Migration], path: 
             _apply(connection, migration, path)
     finally:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, enforced)
-    if old:  # so that no log continues a copy that was made before, or what lies in its place
+    if old:  # so that the log is never applied to a copy of the file from before
         connection.execute(queries()["empty_log"])
 
 
@@ -75,7 +75,7 @@ def _apply(connection: apsw.Connection, migration: Migration, path: Path | None)
         if (found := version(connection)) >= migration.number:
             return  # another process was faster
         if path is not None and found:
-            _check_unused(connection, path, found)  # nobody claims a batch meanwhile
+            _check_unused(connection, path, found)  # nobody can claim a batch until the commit
         connection.execute(migration.sql)
         points.reached(Point.MIGRATING)
         if connection.execute(queries()["broken_references"]).fetchone() is not None:

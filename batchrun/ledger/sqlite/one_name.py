@@ -1,10 +1,9 @@
 """
-One name at a time for a ledger that has several: hard links to one file, or a mount of the file alone.
+Lets a ledger with several names (hard links, or a mount of the file alone) be used by one name at a time.
 
-SQLite keeps the log of a ledger beside the name by which it was opened, and so do leases their locks. By two
-names two launchers would not know of each other, and their logs would overwrite what the other wrote. So the
-name in use is noted on the file itself, where all of its names find it, in whatever folder they lie.
-Belongs here: that note, and who may go on. Does not: opening (``connection``), leases (``leases``).
+SQLite keeps the log beside the name by which the file was opened, and leases keep their locks there. Under
+two names two launchers would not see each other, and their logs would overwrite each other's writes. So the
+name in use is recorded in an extended attribute of the file, which all its names share.
 """
 
 from __future__ import annotations
@@ -18,25 +17,25 @@ import apsw
 
 from batchrun.errors import LeaseHeldError, LedgerUnusableError
 from batchrun.ledger.sqlite.process_lock import is_held
-from batchrun.ledger.sqlite.statements import queries
-from batchrun.ledger.sqlite.transaction import alone
+from batchrun.ledger.sqlite.statements import alone, queries
 
 _NOTE: Final = "user.batchrun.name"
 _HAS_NOTES: Final = hasattr(os, "setxattr")
-#: What is mounted where, as this process sees it, on Linux: the fifth word of each line.
+#: Linux: the mounts that this process sees; the mount point is the fifth word of each line.
 _MOUNTS: Final = Path("/proc/self/mountinfo")
-#: How the system writes in it what would end a word.
+#: How white space and backslashes are escaped in it.
 _IN_WORDS: Final = {char: b"\\%03o" % char for char in b"\\ \t\n"}
 
 
 def check(path: Path) -> None:
     """
-    See that no other name of the ledger is in use, before it is opened by this one, to read or to write.
+    Check that no other name of the ledger is in use, before it is opened by this one, to read or to write.
 
     Raises:
         LeaseHeldError: A launcher has it open by another name.
-        LedgerUnusableError: It was not closed by that name, and only by that name it is whole; or it was
-            mounted without its folder, and whoever has it open elsewhere cannot be seen from here.
+        LedgerUnusableError: It was not closed under another name, and is complete only under that; or it is
+        mounted
+            without its folder, so that its users elsewhere cannot be seen.
     """
     if _is_mounted(path):
         raise LedgerUnusableError(
@@ -55,11 +54,11 @@ def check(path: Path) -> None:
 
 def take(connection: apsw.Connection, path: Path) -> None:
     """
-    Make the name that *path* is the one in use, while the ledger is not in use by any other.
+    Record *path* as the name in use.
 
     Raises:
-        LeaseHeldError: It is.
-        LedgerUnusableError: It has several names, and the disk cannot note which one is in use.
+        LeaseHeldError: The ledger is in use by another name.
+        LedgerUnusableError: It has several names, and the disk cannot record which one is in use.
     """
     if not _has_several(path):
         _note(path)
@@ -69,17 +68,17 @@ def take(connection: apsw.Connection, path: Path) -> None:
 
 def confirm(path: Path) -> None:
     """
-    See that it still is, now that the ledger is open; from here on nobody can take another.
+    Check that *path* is still the name in use, now that it is open and nobody can take another any more.
 
     Raises:
-        LeaseHeldError: Somebody was faster, by another name.
+        LeaseHeldError: Another process was faster, by another name.
     """
     if _has_several(path) and _noted(path) != _name(path):
         _refuse(path, _other_name(path))
 
 
 def _take_over(connection: apsw.Connection, path: Path) -> None:
-    # Whoever has it open, by whichever name, holds SQLite's own lock on the file, which stands in the way.
+    # Whoever has the file open, by any name, holds SQLite's own lock on it, so that this fails.
     other, is_noted = _other_name(path), False
     connection.set_busy_timeout(0)
     try:
@@ -109,7 +108,7 @@ def _has_several(path: Path) -> bool:
 
 
 def _other_name(path: Path) -> Path | None:
-    """Return the name in use, if it is not this one and still is one of this file."""
+    """Return the name in use, if it is not *path* and still is a name of this file."""
     noted = _noted(path)
     if noted is None or noted == _name(path):
         return None
@@ -141,7 +140,7 @@ def _noted(path: Path) -> bytes | None:
 
 
 def _note(path: Path) -> bool:
-    """Note this name; False where the disk has no room for it."""
+    """Record this name; False where the disk cannot."""
     if not _HAS_NOTES or _noted(path) == _name(path):
         return _HAS_NOTES
     try:

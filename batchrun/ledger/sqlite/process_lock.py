@@ -1,8 +1,8 @@
 """
-A lock that the operating system takes back when its process dies.
+A lock that the operating system releases when its process dies.
 
-It tells a launcher that was killed from one that lives, at once and without a guess. One file for each lease,
-named by its fence, so that an old launcher's lock says nothing about its successor.
+It tells a killed launcher from a live one at once, without guessing. Each lease has a file of its own, named
+by its fence, so that an old launcher's lock says nothing about its successor.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import Final, Self
 
 try:
     import fcntl
-except ImportError:  # no such locks here: a dead launcher's lease must run out
+except ImportError:  # no such locks on this system: a dead launcher's lease must expire
     fcntl = None  # type: ignore[assignment]
 
 
-#: How often a lock of one's own is tried, and the seconds in between.
+#: Tries to take a lock, and the seconds in between.
 _TRIES: Final = 20
 _PAUSE: Final = 0.001
 
 
 def kernel() -> str:
     """
-    Name the running kernel: within one, process locks can be relied on.
+    Return an id of the running kernel, within which process locks and WAL mode work.
 
-    A ledger in WAL mode can only ever be shared within one kernel; containers on it have names of their own.
+    Not the host's name, since containers on one kernel have names of their own.
     """
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -40,10 +40,10 @@ def kernel() -> str:
 
 class ProcessLock:
     """
-    A lock held until :meth:`drop`, or until its process is gone.
+    A lock held until :meth:`drop`, or until its process ends.
 
-    ``flock`` and not ``lockf``: it belongs to the open file, so that two ledgers in one process exclude each
-    other, and it works the same on Linux and macOS.
+    ``flock``, not ``lockf``: it belongs to the open file, so that two ledgers in one process exclude each
+    other, and is the same on Linux and macOS.
     """
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -52,32 +52,28 @@ class ProcessLock:
 
     @classmethod
     def take(cls, path: Path) -> Self | None:
-        """Take the lock; None where that does not work, as it is a help and no more."""
+        """Take the lock; None where that fails, which is allowed: it only saves waiting for leases."""
         with contextlib.suppress(OSError):
             descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             for _ in range(_TRIES):
                 if _lock(descriptor):
                     return cls(path, descriptor)
-                time.sleep(_PAUSE)  # somebody looks whether it is held, for a moment
+                time.sleep(_PAUSE)  # another process is testing it, for a moment
             os.close(descriptor)
         return None
 
     def drop(self) -> None:
-        """Release the lock and take its file away."""
+        """Release the lock and delete its file."""
         remove(self._path)
         os.close(self._descriptor)
 
     def let_go(self) -> None:
-        """Release the lock as a dying process does: the file stays and says that nobody holds it."""
+        """Release the lock as a dying process does: the file stays, unlocked."""
         os.close(self._descriptor)
 
 
 def is_abandoned(path: Path) -> bool | None:
-    """
-    Report whether the lock at *path* was taken by a process that is gone; False where nobody can know.
-
-    None where there is no such lock.
-    """
+    """Report whether the process that locked *path* is gone; False if unknown, None without a lock."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -91,24 +87,24 @@ def is_abandoned(path: Path) -> bool | None:
 
 
 def is_taken(path: Path) -> bool:
-    """Report whether a process that lives has the lock at *path*; False where nobody can know."""
+    """Report whether a live process has the lock at *path*; False if unknown."""
     return fcntl is not None and os.access(path, os.R_OK | os.W_OK) and is_abandoned(path) is False
 
 
 def lock_path(ledger: Path, batch: int, fence: int) -> Path:
-    """Return where the lock for a lease lies."""
-    real = ledger.resolve()  # a link to the file is the same ledger, and its log lies there too
+    """Return the path of a lease's lock."""
+    real = ledger.resolve()  # a symbolic link is the same ledger, and SQLite follows it too
     return real.with_name(f"{real.name}-lease-{batch}-{fence}")
 
 
 def is_held(ledger: Path) -> bool:
-    """Report whether a process has a lock for a batch of *ledger*, or may have."""
+    """Report whether a process has, or may have, a lock for a batch of *ledger*."""
     locks = ledger.parent.glob(f"{glob.escape(ledger.name)}-lease-*")
     return any(is_abandoned(lock) is False for lock in locks)
 
 
 def remove(path: Path) -> None:
-    """Take the lock's file away, where there is one."""
+    """Delete the lock's file, if there is one."""
     with contextlib.suppress(OSError):
         path.unlink()
 

@@ -2,8 +2,8 @@
 """
 A store in one SQLite file, through apsw.
 
-Belongs here: running statements, transactions, and a file that may be taken away under us. Does not: opening
-it (``connection``), the schema (``migrate``), any rule of the ledger.
+Belongs here: running statements, transactions. Does not: opening the file (``connection``), the schema
+(``migrate``), any rule of the ledger.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from batchrun.ledger.sqlite.connection import check_in_place, identity, open_to_
 from batchrun.ledger.sqlite.errors import failed, told
 from batchrun.ledger.sqlite.own_log import marking
 from batchrun.ledger.sqlite.process_lock import ProcessLock, is_abandoned, kernel, lock_path, remove
-from batchrun.ledger.sqlite.statements import migrations, queries
-from batchrun.ledger.sqlite.transaction import reading, writing
+from batchrun.ledger.sqlite.statements import migrations, queries, reading, writing
 from batchrun.ledger.store import Row, Store, T, Tables, Value
 
 
@@ -76,11 +75,11 @@ class SqliteStore(Store):
         with self._explained:
             self._connection.executemany(queries()[statement], rows)
 
-    def later(self, statement: str, /, **values: Value) -> None:
+    def defer(self, statement: str, /, **values: Value) -> None:
         self.run(statement, **values)
 
-    def ahead(self, statement: str, /, **values: Value) -> None:
-        """Leave it: no answer is far away."""
+    def prefetch(self, statement: str, /, **values: Value) -> None:
+        """Do nothing: there are no round trips."""
 
     def read(self, job: Callable[[], T]) -> T:
         return job()
@@ -117,7 +116,7 @@ class SqliteStore(Store):
             self.run(dropped)
 
     def snapshot(self) -> SqliteStore:
-        # A connection of its own: its one long read transaction must not sit around other calls' writes.
+        # A connection of its own: other calls must be able to write beside its long read transaction.
         with self._explained:
             store = SqliteStore(self.path, read_only=True)
             store.run("begin_reading")
@@ -145,7 +144,7 @@ class SqliteStore(Store):
         return False if any(is_abandoned(one) is False for one in others) else None
 
     def hurry(self, seconds: float) -> None:
-        """Go on: a disk that fails is not waited for."""
+        """Do nothing: a failing disk is not waited for."""
 
     def close(self) -> None:
         for snapshot in self._snapshots:
@@ -173,7 +172,7 @@ class SqliteStore(Store):
 
 
 class _Explained:
-    """Makes SQLite's errors those of a ledger; a class, since a statement costs little more than it."""
+    """Turns SQLite's errors into those of a ledger; a class, which is faster than a generator."""
 
     __slots__ = ("_connection", "_path")
 

@@ -1,1 +1,1 @@
-"""What is read from a ledger and written to it, once for both stores."""
+"""What is read from a ledger and written to it, written once for every store."""

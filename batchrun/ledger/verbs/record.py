@@ -1,19 +1,19 @@
 """
 Writes steps: an event into the history, and the entry that it led to.
 
-Belongs here: how one step is stored, and when an attempt is kept. Does not: transactions and fences
-(``held``), and where an event leads (``model.entries.transitions``).
+Belongs here: how a step is stored, and when an earlier attempt is kept. Does not: transactions and fences
+(``held``), where an event leads (``model.entries.transitions``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from batchrun import points
 from batchrun.errors import InvariantError
 from batchrun.ledger.rows import attempt_values, detail, listed, maybe_micros, micros, standing_values
+from batchrun.ledger.store import Store, Value
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Doubted, Failed, Intended, kind
 from batchrun.model.entries.recovery import OTHER_CONTENT
@@ -22,13 +22,10 @@ from batchrun.model.tasks import may_be_asked
 from batchrun.points import Point
 from batchrun.ports.stored import Transition
 
-if TYPE_CHECKING:
-    from batchrun.ledger.store import Store, Value
-
 
 @dataclass(slots=True)
 class _Stored:
-    """What is stored of an entry, as far as it decides how a step is written."""
+    """The stored fields of an entry that decide how a step is written."""
 
     key: int
     attempt: int
@@ -37,13 +34,13 @@ class _Stored:
     identity: tuple[str | None, str | None]  #: its run's uuid and ARN
 
 
-def announce(store: Store, batch: int, steps: Iterable[Transition]) -> None:
-    """Say that *steps* are recorded once the batch is known to be held still."""
-    store.ahead("stored_attempts_of", batch=batch, ids=_ids(steps))
+def prefetch(store: Store, batch: int, steps: Iterable[Transition]) -> None:
+    """Have what :func:`record` reads first share a round trip with the check of the fence."""
+    store.prefetch("stored_attempts_of", batch=batch, ids=_ids(steps))
 
 
 def record(store: Store, batch: int, name: str, steps: Iterable[Transition]) -> None:
-    """Write *steps* of the batch called *name* in their order, within the transaction that is open."""
+    """Write *steps* of the batch called *name* in order, within the open transaction."""
     steps = list(steps)
     stored = _stored(store, batch, steps)
     events: list[dict[str, Value]] = []
@@ -60,7 +57,7 @@ def record(store: Store, batch: int, name: str, steps: Iterable[Transition]) -> 
         if isinstance(event, Failed) and may_be_asked(entry):
             failed.append({"key": key, "attempt": attempt})
         if isinstance(event, Doubted) and event.code == OTHER_CONTENT:
-            store.later("keep_found_otherwise", key=key, attempt=attempt)
+            store.defer("keep_found_otherwise", key=key, attempt=attempt)
         if isinstance(event, Intended) and event.proven_at is not None:
             proven.append({"key": key, "at": micros(event.proven_at)})
         points.reached(Point.COMMITTING)
@@ -77,9 +74,9 @@ def _learn_accounts(store: Store, batch: int, steps: Iterable[Transition]) -> No
             accounts.setdefault(entry.lane, account)
     for lane, account in accounts.items():
         if lane is None:
-            store.later("learn_account", batch=batch, account=account)
+            store.defer("learn_account", batch=batch, account=account)
         else:
-            store.later("learn_lane", batch=batch, name=lane, account=account)
+            store.defer("learn_lane", batch=batch, name=lane, account=account)
 
 
 def _ids(steps: Iterable[Transition]) -> str:
@@ -87,7 +84,7 @@ def _ids(steps: Iterable[Transition]) -> str:
 
 
 def _stored(store: Store, batch: int, steps: Iterable[Transition]) -> dict[str, _Stored]:
-    """Ask for all at once: each statement may have to wait for the interpreter that runs the launcher."""
+    """Read all at once: each statement may have to wait for the interpreter lock."""
     return {
         row.id: _Stored(
             key=row.key,
@@ -101,24 +98,24 @@ def _stored(store: Store, batch: int, steps: Iterable[Transition]) -> dict[str, 
 
 
 def _update(store: Store, stored: _Stored | None, entry: Entry) -> int:
-    """Make *entry* current and give its key; what is stored of an earlier attempt is kept first."""
+    """Store *entry* and return its key; an earlier attempt is kept first."""
     if stored is None:
         raise InvariantError(f"a step for entry '{entry.id}', which batch '{entry.batch}' does not have")
     _check_order(entry, stored.attempt)
     _check_lane(entry, stored)
     if entry.attempt > stored.attempt:
-        store.later("keep_attempt", key=stored.key)
-    # Invariant: an attempt that was intended keeps its lane, request and requestId, a uuid its run.
+        store.defer("keep_attempt", key=stored.key)
+    # Invariant: an intended attempt keeps its lane, request and requestId, and a run its uuid.
     standing = standing_values(entry)
     intended_at = maybe_micros(entry.intended_at)
     identity = (entry.run.uuid, entry.run.arn) if entry.run else (None, None)
     is_other = (stored.attempt, stored.intended_at) != (entry.attempt, intended_at)
     if stored.intended_at is None or is_other:
-        store.later("update_whole", key=stored.key, **standing, **attempt_values(entry))
+        store.defer("update_whole", key=stored.key, **standing, **attempt_values(entry))
     elif stored.identity != identity:
-        store.later("update_with_run", key=stored.key, **standing)
+        store.defer("update_with_run", key=stored.key, **standing)
     else:
-        store.later("update_standing", key=stored.key, **standing)
+        store.defer("update_standing", key=stored.key, **standing)
     stored.attempt, stored.intended_at, stored.identity = entry.attempt, intended_at, identity
     stored.lane = entry.lane
     return stored.key

@@ -1,8 +1,8 @@
 """
-One entry's history, lived through once more and held against what is stored of it.
+Replays an entry's history and compares the result with the entry that is stored.
 
-Belongs here: events as they were stored, back as events, and every way in which an entry can disagree with
-them. Does not: where the rows come from, and what else can be wrong with a ledger (``verify``).
+Belongs here: parsing stored events, and each way in which an entry can disagree with them. Does not: where
+rows come from, other checks of a ledger (``verify``).
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from batchrun.errors import InvariantError
 from batchrun.ledger.rows import maybe_time, past_attempt_of, time_of
+from batchrun.ledger.store import Row
 from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import KINDS, Accepted, Event, Intended
 from batchrun.model.entries.states import State
@@ -24,24 +25,21 @@ from batchrun.model.lanes import first_request, offers_of
 from batchrun.model.spec import digest
 from batchrun.ports.stored import PastAttempt
 
-if TYPE_CHECKING:
-    from batchrun.ledger.store import Row
-
 _KINDS: Final = {kind.__name__.lower(): kind for kind in KINDS}
-#: What a row says of an entry and a history does not.
-_NOT_TOLD: Final = frozenset({"batch", "id", "position", "is_changed", "proven_at", "offers"})
-#: Nor, where there are lanes, what the manifest asks for beside the attempt: they are added without an event.
-_NOT_TOLD_OF_LANES: Final = frozenset({"next_request", "manifest_request"})
-#: Stands for a request that was replaced before it was ever sent: the ledger keeps its digest alone.
+#: Fields that no event sets.
+_NOT_IN_EVENTS: Final = frozenset({"batch", "id", "position", "is_changed", "proven_at", "offers"})
+#: With lanes also the content beside the attempt's own: lanes are added to it without an event.
+_NOT_IN_EVENTS_OF_LANES: Final = frozenset({"next_request", "manifest_request"})
+#: Prefix of a digest in place of a request that was replaced before it was ever sent: only that is kept.
 _REPLACED: Final = "replaced:"
 _SHOWN: Final = 60
-#: What reading a damaged row can raise.
+#: What parsing a damaged row can raise.
 UNREADABLE: Final = (KeyError, TypeError, ValueError, OverflowError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """An attempt before the current one, whole."""
+    """An attempt before the current one, with all that is stored of it."""
 
     past: PastAttempt
     tagged: bool
@@ -60,7 +58,7 @@ def kept_of(row: Row) -> Kept:
 
 
 class Replay:
-    """The history of one entry, which is lived through by :meth:`problems`."""
+    """The history of one entry, replayed by :meth:`problems`."""
 
     def __init__(self, stored: Entry, stored_request_id: str | None, kept: Sequence[Kept]) -> None:
         self._stored = stored
@@ -70,7 +68,7 @@ class Replay:
         self._entry = Entry(batch=stored.batch, id=stored.id, position=stored.position, request=first)
 
     def problems(self, events: Iterable[Row]) -> Iterator[str]:
-        """Say everything in which the entry is not what its *events*, rows of ``stored_events``, make it."""
+        """Yield each way in which the entry is not what its *events*, rows of ``stored_events``, make it."""
         for number, row in enumerate(events, start=1):
             story = f"event {number} ({row.kind})"
             try:
@@ -101,7 +99,7 @@ class Replay:
             yield f"shows run {run.uuid}, but the attempt's run is {self._entry.run.uuid}"
 
     def _left_behind(self) -> Iterator[str]:
-        """Compare the attempt that is over with what was kept of it."""
+        """Compare the attempt that has ended with what was kept of it."""
         before, kept = self._entry, self._kept.pop(self._entry.attempt, None)
         if kept is None:
             yield f"began a new attempt, but attempt {before.attempt} was not kept"
@@ -124,13 +122,13 @@ class Replay:
     def _end(self) -> Iterator[str]:
         for attempt in self._kept:
             yield f"attempt {attempt} is kept, but the history does not lead past it"
-        not_told = _NOT_TOLD | (_NOT_TOLD_OF_LANES if self._has_lanes else frozenset())
+        skipped = _NOT_IN_EVENTS | (_NOT_IN_EVENTS_OF_LANES if self._has_lanes else frozenset())
         expected = self._entry
-        if self._has_lanes and expected.intended_at is None:  # what it asks for is still the manifest's word
+        if self._has_lanes and expected.intended_at is None:  # its request is still the manifest's
             expected = replace(expected, request=first_request(self._stored.asked))
         for field in fields(Entry):
             found, due = getattr(self._stored, field.name), getattr(expected, field.name)
-            if field.name not in not_told and found != due:
+            if field.name not in skipped and found != due:
                 yield f"{field.name} {_differs(found, due)}"
         if self._stored.intended_at is not None and self._stored_request_id != self._stored.request_id:
             yield f"requestId {_differs(self._stored_request_id, self._stored.request_id)}"
@@ -142,7 +140,7 @@ class Replay:
         match _KINDS[kind]:
             case kind_ if kind_ is Intended:
                 facts.pop("request_id", None)
-                facts.pop("proven_at", None)  # an entry does not have it, so nothing is made of it
+                facts.pop("proven_at", None)  # not compared
                 return Intended(at=time_of(at), **{name: _value(name, fact) for name, fact in facts.items()})
             case kind_:
                 return kind_(at=time_of(at), **{name: _value(name, fact) for name, fact in facts.items()})
@@ -152,7 +150,7 @@ class Replay:
 
     @cached_property
     def _requests(self) -> Mapping[str, str]:
-        """The requests that are stored, by digest."""
+        """The stored requests, by digest."""
         texts = [*(one.request for one in self._kept.values()), self._stored.request, *self._contents]
         return {digest(text): text for text in texts if text is not None}
 

@@ -1,9 +1,8 @@
 # ruff: noqa: D102 - what each method promises stands in the contracts, ports.batch and ports.held
 """
-A batch's submissions, as they are stored.
+A batch's submissions: the verbs on them, their rows as values, and writing the intents of many rows at once.
 
-Belongs here: the verbs on them, their rows as values, and writing the intents of many rows at once. Does not:
-which rows go together (``engine``).
+Does not belong here: which rows go together (``engine``).
 """
 
 from __future__ import annotations
@@ -13,11 +12,10 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun import points
 from batchrun.errors import InvariantError
-from batchrun.ledger.keyed import Keyed, reads, writes
 from batchrun.ledger.rows import (
     attempt_values,
     detail,
@@ -28,6 +26,8 @@ from batchrun.ledger.rows import (
     micros,
     time_of,
 )
+from batchrun.ledger.store import Row, Store, Value
+from batchrun.ledger.worker import BatchVerbs, reads, writes
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Intended
 from batchrun.model.submissions.grouping import Choice
@@ -35,15 +35,12 @@ from batchrun.model.submissions.submission import OpenSubmission, Standing, Subm
 from batchrun.points import Point
 from batchrun.ports.stored import Transition
 
-if TYPE_CHECKING:
-    from batchrun.ledger.store import Row, Store, Value
-
-#: What an intent makes of its attempt.
+#: Columns that an intent sets.
 _ATTEMPT: Final = ("attempt", "request_id", "intended_at", "tagged", "lane", "may_take")
 
 
-class Submitted(Keyed):
-    """What a batch says of its submissions."""
+class SubmissionReads(BatchVerbs):
+    """What is read of a batch's submissions."""
 
     @reads
     def open_submissions(self) -> Sequence[OpenSubmission]:
@@ -103,12 +100,12 @@ class Submitted(Keyed):
         )
 
 
-class Submitting(Keyed, ABC):
+class SubmissionWrites(BatchVerbs, ABC):
     """What a batch's holder writes of its submissions."""
 
     @abstractmethod
     def _fenced(self) -> int:
-        """Return the batch's key where the lease is still ours, or raise LeaseLostError."""
+        """Return the batch's key, or raise LeaseLostError where the lease is not ours any more."""
 
     async def intend_together(self, submission: Submission, steps: Sequence[Transition]) -> None:
         def tables() -> AbstractContextManager[None]:
@@ -173,7 +170,7 @@ class Submitting(Keyed, ABC):
         return [Choice(lanes=lanes_in(row.may_take), shape=row.shape, rows=row.rows) for row in rows]
 
     def _check(self, submission: Submission, steps: Sequence[Transition]) -> None:
-        """Raise InvariantError where these are not the submission's own, each row once."""
+        """Raise InvariantError unless *steps* are the submission's own, each row once."""
         what = f"submission {submission.request_id}"
         if (submission.batch, submission.standing) != (self.name, Standing.INTENDED):
             where = f"batch '{submission.batch}' ({submission.standing.value})"
@@ -192,9 +189,9 @@ class Submitting(Keyed, ABC):
 @contextlib.contextmanager
 def listed_intents(store: Store, steps: Sequence[Transition]) -> Iterator[None]:
     """
-    Have a table of *steps*, each an ``Intended``, for as long as the block lasts; outside of any write.
+    Have a table of *steps*, each an ``Intended``, in the block; outside of any write.
 
-    Row by row, writing takes several times as long, and other batches of the file wait meanwhile.
+    Row by row, writing would take several times as long, and other batches of the file would wait.
     """
     with store.tables("make_intents", "drop_intents"):
         with store.reading():
@@ -204,10 +201,10 @@ def listed_intents(store: Store, steps: Sequence[Transition]) -> Iterator[None]:
 
 def intend(store: Store, batch: int) -> None:
     """
-    Write what is listed, within the transaction that is open.
+    Write the listed intents, within the open transaction.
 
     Raises:
-        InvariantError: A row is not there, or not as it was when its step was made; nothing is written.
+        InvariantError: A row does not exist, or has changed since its step was made; nothing is written.
     """
     if wrong := store.one("wrong_intent", batch=batch):
         raise InvariantError(
@@ -222,7 +219,7 @@ def intend(store: Store, batch: int) -> None:
 
 def _values(step: Transition) -> Mapping[str, Value]:
     event, entry = step.event, step.entry
-    assert isinstance(event, Intended)  # noqa: S101 (the submission's own check says more)
+    assert isinstance(event, Intended)  # noqa: S101 (``_check`` raises the real error)
     values = attempt_values(entry)
     return {
         "id": entry.id,
@@ -230,6 +227,6 @@ def _values(step: Transition) -> Mapping[str, Value]:
         "detail": detail(event, entry),
         "proven_at": maybe_micros(event.proven_at),
         **{name: values[name] for name in _ATTEMPT},
-        # Where there are no lanes it stays what it is, and need not be carried.
+        # Without lanes it does not change.
         "request": event.request and entry.request,
     }

@@ -1,9 +1,11 @@
 """
-Takes a manifest into a batch, or says how it differs, from the batch or from all that the ledger has.
+Takes a manifest into a batch, or compares it with the batch or with the whole ledger.
 
-The rows are streamed into a temporary table, request and all only where they are new or changed; the rest is
-set operations in slices, so that memory does not grow with the manifest. Belongs here: that, and the order
-of entries. Does not: what a changed row leads to (``model.entries.transitions``).
+Rows are streamed into a temporary table, with their requests only where they are new or changed; the rest is
+set operations in slices, so that memory does not grow with the manifest.
+
+Belongs here: that, and the order of entries. Does not: what follows from a changed row
+(``model.entries.transitions``).
 """
 
 from __future__ import annotations
@@ -13,13 +15,13 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from batchrun import points
 from batchrun.errors import ChangedRowsError, InvariantError
 from batchrun.ledger.rows import content_values, entry_of, lanes_text
-from batchrun.ledger.verbs.asking import take_back
+from batchrun.ledger.store import Row, Store, Value
 from batchrun.ledger.verbs.record import record
+from batchrun.ledger.verbs.user_writes import take_back
 from batchrun.model.entries.contents import asks_otherwise, with_content
 from batchrun.model.entries.events import Revised
 from batchrun.model.entries.transitions import apply
@@ -29,19 +31,16 @@ from batchrun.model.spec import Spec
 from batchrun.points import Point
 from batchrun.ports.stored import Sync, Transition
 
-if TYPE_CHECKING:
-    from batchrun.ledger.store import Row, Store, Value
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A manifest beside its batch, for as long as the temporary tables live."""
+    """A manifest compared with its batch; valid while the temporary tables exist."""
 
     store: Store
     batch: int | None  #: its key; None where there is no such batch yet
     name: str
-    counted: Row  #: how many rows there are, and how many of them are new, changed, and so on
-    gone: int  #: how many entries the manifest does not have
+    counted: Row  #: of ``compared``: how many rows are new, changed, and so on
+    gone: int  #: entries that the manifest does not have
 
     def summary(self) -> Sync:
         """Return the differences."""
@@ -75,34 +74,34 @@ def compared(
     store: Store, batch: int | None, name: str, specs: Iterable[Spec], home: str | None
 ) -> Iterator[Comparison]:
     """
-    Read *specs* beside the batch; *home* is the lane of rows that were sent before the manifest had lanes.
+    Compare *specs* with the batch; *home* is the lane of rows that were sent before the manifest had lanes.
 
-    Outside of any writing transaction: *specs* may come slowly, and other processes write to other batches.
+    Outside of any writing transaction: *specs* may come slowly, and other processes must be able to write.
     """
     with store.tables("make_manifest", "drop_manifest"):
         with store.reading():
-            _read(store, batch, specs)
+            _fill(store, batch, specs)
             (counted,) = store.all("compared")
-            if counted.sent and _weigh(store, name, home):
+            if counted.sent and _unmark_unchanged(store, name, home):
                 (counted,) = store.all("compared")
             gone = store.value("count_entries", batch=batch) - (counted.rows - counted.new)
         yield Comparison(store=store, batch=batch, name=name, counted=counted, gone=int(gone))
 
 
 def take_in(comparison: Comparison, batch: int, *, resubmit: bool, at: datetime) -> None:
-    """Write what was compared into the batch, within the transaction that is open."""
+    """Write what was compared into the batch, within the open transaction."""
     store, name, counted = comparison.store, comparison.name, comparison.counted
-    # How many rows change without an event. What there is none of is not looked for.
-    told = [_place(comparison, batch), _keep(store, name) if counted.kept else 0]
+    # Counts of rows that change without an event: written results are then out of date.
+    changes = [_move_entries(comparison, batch), _take_over_content(store, name) if counted.kept else 0]
     if counted.new:
-        told.append(store.run("add_new_entries", batch=batch))
+        changes.append(store.run("add_new_entries", batch=batch))
         store.run("add_new_works", batch=batch)
     if counted.new < counted.rows:
         store.run("keep_works", resubmit=resubmit)
-    told.append(store.run("forget_changed_rows", batch=batch))
+    changes.append(store.run("forget_changed_rows", batch=batch))
     if counted.sent and not resubmit:
-        told.append(store.run("keep_changed_rows"))
-    if any(told):
+        changes.append(store.run("keep_changed_rows"))
+    if any(changes):
         store.run("forget_written", batch=batch)
     points.reached(Point.SYNCING)
     for steps in _revisions(store, name, resubmit=resubmit, at=at) if counted.changed else ():
@@ -112,7 +111,7 @@ def take_in(comparison: Comparison, batch: int, *, resubmit: bool, at: datetime)
 
 
 def sync(comparison: Comparison, batch: int, *, changed: Changed, at: datetime, place: str | None) -> Sync:
-    """Carry out what *changed* asks for, within the transaction that is open."""
+    """Take the manifest in, with changed rows as *changed* says, within the open transaction."""
     if changed is Changed.REFUSE:
         comparison.refuse_changed()
     found = comparison.summary()
@@ -122,11 +121,11 @@ def sync(comparison: Comparison, batch: int, *, changed: Changed, at: datetime, 
     return found
 
 
-def _read(store: Store, batch: int | None, specs: Iterable[Spec]) -> None:
-    left = begun(specs)
+def _fill(store: Store, batch: int | None, specs: Iterable[Spec]) -> None:
+    rest = iterated(specs)
     try:
-        for first in left:
-            part = itertools.chain([first], itertools.islice(left, store.slice_rows))
+        for first in rest:
+            part = itertools.chain([first], itertools.islice(rest, store.slice_rows))
             store.many("add_spec", map(_values, part))
             store.run("compare_slice", batch=batch)
             store.run("empty_slice")
@@ -147,8 +146,8 @@ def _values(spec: Spec) -> dict[str, Value]:
     }
 
 
-def _weigh(store: Store, name: str, home: str | None) -> int:
-    """Find and count rows that were sent and ask for the same in their lane, whatever others are offered."""
+def _unmark_unchanged(store: Store, name: str, home: str | None) -> int:
+    """Unmark, and count, changed rows whose request in the lane they were sent to is the same."""
     return sum(
         store.run("keep_row", position=row.place)
         for rows in _pages(store, "rows_to_weigh")
@@ -157,8 +156,8 @@ def _weigh(store: Store, name: str, home: str | None) -> int:
     )
 
 
-def _keep(store: Store, name: str) -> int:
-    """Take their content over without an event, as their position is: it is for attempts to come."""
+def _take_over_content(store: Store, name: str) -> int:
+    """Store the new content of these rows, without an event, for attempts to come; return their count."""
     count = 0
     for rows in _pages(store, "rows_to_keep"):
         entries = [with_content(entry_of(name, row), row.wanted) for row in rows]
@@ -169,14 +168,14 @@ def _keep(store: Store, name: str) -> int:
 
 
 def _pages(store: Store, statement: str, **values: Value) -> Iterator[Sequence[Row]]:
-    """Return rows of the manifest in pages, each read before it is worked on."""
+    """Yield rows of the manifest in pages, each read whole before it is yielded."""
     after = -1
     while rows := store.all(statement, after=after, **values):
         after = rows[-1].place
         yield rows
 
 
-def _place(comparison: Comparison, batch: int) -> int:
+def _move_entries(comparison: Comparison, batch: int) -> int:
     store, moved = comparison.store, 0
     if comparison.counted.moved:
         moved += store.run("find_moved")
@@ -189,7 +188,7 @@ def _place(comparison: Comparison, batch: int) -> int:
 
 
 def _revisions(store: Store, name: str, *, resubmit: bool, at: datetime) -> Iterator[Sequence[Transition]]:
-    """Return the steps for changed rows in pages."""
+    """Yield the steps for changed rows in pages."""
     for rows in _pages(store, "rows_to_revise", resubmit=resubmit):
         entries = [entry_of(name, row) for row in rows]
         events = [Revised(at=at, request=row.wanted) for row in rows]
@@ -199,12 +198,12 @@ def _revisions(store: Store, name: str, *, resubmit: bool, at: datetime) -> Iter
         ]
 
 
-def begun(specs: Iterable[Spec]) -> Iterator[Spec]:
+def iterated(specs: Iterable[Spec]) -> Iterator[Spec]:
     """
-    Begin with *specs* once more.
+    Return an iterator over *specs*.
 
     Raises:
-        InvariantError: They can be gone through but once: the second time all rows would seem to be gone.
+        InvariantError: They are an iterator themselves: when retried, all rows would seem to be gone.
     """
     if isinstance(specs, Iterator):
         raise InvariantError("rows that can be gone through but once were given to the ledger")
@@ -212,7 +211,7 @@ def begun(specs: Iterable[Spec]) -> Iterator[Spec]:
 
 
 def rows_as_known(store: Store, batch: int | None, specs: Iterable[Spec]) -> int:
-    """Count the rows that the batch has as they are."""
+    """Count the rows that the batch has unchanged."""
     with _works(store, specs):
         return int(store.value("rows_as_known", batch=batch))
 
@@ -227,6 +226,6 @@ def rows_elsewhere(store: Store, batch: str, specs: Iterable[Spec]) -> Mapping[s
 @contextlib.contextmanager
 def _works(store: Store, specs: Iterable[Spec]) -> Iterator[None]:
     with store.tables("make_works", "drop_works"), store.reading():
-        rows = ({"position": one.position, "id": one.id, "work": one.work} for one in begun(specs))
+        rows = ({"position": one.position, "id": one.id, "work": one.work} for one in iterated(specs))
         store.many("add_work", rows)
         yield

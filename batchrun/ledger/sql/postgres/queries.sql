@@ -1,35 +1,5 @@
--- What the ledger runs in PostgreSQL's own words, by name, with its values by name. Loaded by `statements`.
---
--- Whatever decides who holds a batch goes by `server_micros()`, the server's clock, and not by :at; and rows are locked.
--- JSON is taken apart, and tables are made, as PostgreSQL does it. All else is the same in every database.
-
--- ------------------------------------------------------------------ leases
-
--- name: lease
-SELECT fence, holder, kernel, expires_at, (expires_at <= server_micros())::int AS is_over FROM leases WHERE batch = :batch;
-
--- name: claim_lease
--- In one statement, so that of several one gets it. :abandoned is the fence of a launcher that is known to be dead.
-INSERT INTO leases (batch, fence, holder, kernel, expires_at) VALUES (:batch, 1, :holder, :kernel, server_micros() + :ttl)
-ON CONFLICT (batch) DO UPDATE SET
-    fence = leases.fence + 1, holder = excluded.holder, kernel = excluded.kernel, expires_at = excluded.expires_at
-WHERE leases.holder IS NULL OR leases.expires_at <= server_micros() OR leases.fence = :abandoned
-RETURNING fence;
-
--- name: extend_lease
-UPDATE leases SET expires_at = server_micros() + :ttl WHERE batch = :batch;
-
--- name: bound_lease
-UPDATE leases SET expires_at = server_micros() + :longest
-WHERE batch = :batch AND holder IS NOT NULL AND expires_at > server_micros() + :longest;
-
--- name: wait_turn
--- What people ask of a batch, and what its launcher writes, come one after the other.
-SELECT 1 FROM leases WHERE batch = :batch FOR UPDATE;
-
--- name: is_held
--- The row stays locked to the end of the transaction: nobody takes the batch over between this and what follows.
-SELECT 1 FROM leases WHERE batch = :batch AND fence = :fence AND holder IS NOT NULL FOR UPDATE;
+-- Statements that PostgreSQL needs in words of its own (JSON, temporary tables, transactions), by name, with named values.
+-- All others are in `../queries.sql`.
 
 -- ------------------------------------------------------------------ recording
 
@@ -39,8 +9,8 @@ INSERT INTO events (batch, entry, attempt, at, kind, detail) VALUES (:batch, :ke
 -- ------------------------------------------------------------------ proofs
 
 -- name: sought_names
--- Once for each lane that may have a run of the attempt, by the name that it would have there: the one that it
--- was tried in, and all that are open to it, since another ledger may have chosen another.
+-- A row for each lane that may have a run of the attempt, with the run's name there: the lane that it was tried in, and
+-- all that are open to it, since another ledger may have chosen another.
 WITH sought AS (
     SELECT e.* FROM entries AS e JOIN proofs AS p ON p.entry = e.key
     WHERE e.batch = :batch AND e.state IN ('planned', 'backoff') AND e.in_manifest = 1 AND p.is_sought = 1
@@ -74,9 +44,8 @@ WHERE is_sought = 1 AND entry IN (
 -- ------------------------------------------------------------------ taking a manifest in (sync)
 
 -- name: make_manifest
--- The manifest as it compares to the batch; what is asked for only of rows that are new or changed. Gone with the
--- transaction, so that whoever hands out connections by transaction (PgBouncer) meets none of them. All are compared at
--- once, so that a batch is gone through once, and not looked at for each row.
+-- The manifest compared with the batch; requests only of rows that are new or changed. Dropped with the transaction, since
+-- a pooler (PgBouncer) may hand the connection to others. All rows are compared at once, in one pass over the batch.
 SET LOCAL work_mem = '64MB';
 CREATE TEMP TABLE slice (
     position BIGINT NOT NULL,
@@ -93,13 +62,13 @@ CREATE TEMP TABLE manifest (
     was_sent   INTEGER NOT NULL,
     is_changed INTEGER NOT NULL,
     is_moved   INTEGER NOT NULL,
-    is_kept    INTEGER NOT NULL DEFAULT 0, -- its content is another, but not what it asks for where it was sent
+    is_kept    INTEGER NOT NULL DEFAULT 0, -- its content has changed, but not for the lane that it was sent to
     work       BYTEA,  -- NULL: not known, or stored already
-    request    TEXT,   -- NULL: known, as it is
+    request    TEXT,   -- NULL: unchanged
     offers     TEXT,
     may_take   TEXT
 ) ON COMMIT DROP;
--- Mostly these are few: what is asked of them page by page must not go through all the others each time.
+-- For pages of changed rows, mostly few, without scanning all the others each time.
 CREATE INDEX ON manifest (position) WHERE is_changed = 1;
 CREATE TEMP TABLE places (
     entry       BIGINT PRIMARY KEY,
@@ -108,12 +77,12 @@ CREATE TEMP TABLE places (
 ) ON COMMIT DROP;
 
 -- name: close_manifest
--- Each position and each id once: sorted as a whole in half the time that it takes row by row.
+-- Sorting all at once takes half the time of inserting row by row.
 CREATE UNIQUE INDEX ON manifest (position);
 CREATE UNIQUE INDEX ON manifest (id);
 
 -- name: empty_slice
--- What is deleted stays in the way until the transaction ends.
+-- Deleted rows would stay in the table until the transaction ends.
 TRUNCATE slice;
 
 -- ------------------------------------------------------------------ intents of many rows
@@ -128,7 +97,7 @@ CREATE TEMP TABLE intents (
     tagged      SMALLINT NOT NULL,
     lane        TEXT COLLATE "C",
     may_take    TEXT COLLATE "C",
-    request     TEXT,   -- NULL: what it was
+    request     TEXT,   -- NULL: unchanged
     detail      TEXT NOT NULL,
     proven_at   BIGINT
 ) ON COMMIT DROP;
@@ -151,8 +120,8 @@ CREATE TEMP TABLE works (
 -- ------------------------------------------------------------------ reading
 
 -- name: newest_event
--- Two batches may number their events in another order than they are committed in: none is told before all that have
--- a lower number are there to be seen. Whatever else the server does for long counts for a minute and no more.
+-- Events may be committed in another order than they are numbered, so none counts before all with lower numbers are
+-- visible. Long transactions elsewhere on the server delay it by a minute at most.
 SELECT coalesce((
     SELECT key FROM events
     WHERE age(xmin) > age((pg_snapshot_xmin(pg_current_snapshot())::text::numeric % 4294967296)::text::xid)
@@ -161,9 +130,9 @@ SELECT coalesce((
 ), 0);
 
 -- name: recent
--- The newest events lead. Their keys have few gaps, so no index over time is needed. Both bounds: of a range with one
--- the server takes it that it is a third of the table. Each says its batch, since to look 5,000 entries up takes most
--- of the time; those that were recorded before they said so do not.
+-- The newest events, by key: keys have few gaps, so no index over time is needed. With one bound the planner would assume
+-- a third of the table, so there are two. Events have their batch, since looking up 5,000 entries would take most of the
+-- time; those of older versions do not.
 SELECT v.at, v.kind
 FROM events AS v
 WHERE v.key > (SELECT max(key) FROM events) - 5000 AND v.key <= (SELECT max(key) FROM events) AND v.at >= :since
@@ -171,43 +140,137 @@ WHERE v.key > (SELECT max(key) FROM events) - 5000 AND v.key <= (SELECT max(key)
 ORDER BY v.key;
 
 -- name: in_state
--- So that no other index will do: whatever the server counted last, it may take it that all rows of a batch are in that
--- state, and go through those that are not, by their position, to find the first that is.
+-- Compared as rows, so that only this index fits: with old statistics the planner may assume that all rows are in that
+-- state, and scan the batch by position for the first.
 SELECT * FROM entry_rows
 WHERE (batch, state, position) > (:batch, :state, :after) AND (batch, state) <= (:batch, :state)
 ORDER BY batch, state, position LIMIT :limit;
 
 -- name: ids_like
--- As SQLite's LIKE, which passes over capitals.
+-- SQLite's LIKE ignores case.
 SELECT id FROM entries WHERE batch = :batch AND id ILIKE :text ESCAPE '\' LIMIT 20;
 
--- ------------------------------------------------------------------ the pace that launchers share
+-- ------------------------------------------------------------------ the connection
 
--- name: has_peers
--- Another launcher that works in the account and region now.
-SELECT EXISTS (
-    SELECT 1
-    FROM leases AS h JOIN batches AS b ON b.key = h.batch LEFT JOIN lanes AS n ON n.batch = b.key
-    WHERE h.holder IS NOT NULL AND h.holder <> :holder AND h.expires_at > server_micros()
-        AND coalesce(n.region, b.region) = :region
-        AND coalesce(CASE WHEN n.key IS NULL THEN b.account ELSE n.account END, '') = :account
-) AS has_peers;
+-- Nothing here outlasts a transaction: a pooler (PgBouncer) may hand out connections by transaction. Statements are
+-- prepared only on connections to the server itself (`together`).
 
--- name: take_stretch
--- The time after all stretches that are given out, or from now on (and a little before: nobody asks in time).
-INSERT INTO shared_paces (region, account, operation, until)
-VALUES (:region, :account, :operation, server_micros() - :late + :span)
-ON CONFLICT (region, account, operation) DO UPDATE SET
-    until = greatest(shared_paces.until, server_micros() - :late) + :span
-RETURNING until, until - server_micros() AS ends_in;
+-- name: begin_writing
+-- A launcher that is suspended or cut off in the middle must not lock out its successor; only the server can end that.
+BEGIN ISOLATION LEVEL READ COMMITTED;
+SET LOCAL idle_in_transaction_session_timeout = '5s';
 
--- name: leave_pace
--- What is left of the stretch goes back, unless somebody waits for its end.
-UPDATE shared_paces SET
-    state = :state, left_at = server_micros(), left_until = :until,
-    until = CASE until WHEN :until THEN least(until, server_micros()) ELSE until END
-WHERE region = :region AND account = :account AND operation = :operation AND coalesce(left_until, 0) <= :until;
+-- name: begin_filling
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
--- name: left_pace
-SELECT state, server_micros() - left_at AS ago, left_until FROM shared_paces
-WHERE region = :region AND account = :account AND operation = :operation AND state IS NOT NULL;
+-- name: bound_the_rest
+-- Analyzes the filled tables with the smallest sample; from here on they are scanned as a whole.
+SET LOCAL default_statistics_target = 1;
+DO $$
+DECLARE
+    filled REGCLASS;
+BEGIN
+    FOR filled IN SELECT oid FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r' LOOP
+        EXECUTE 'ANALYZE ' || filled;
+    END LOOP;
+END $$;
+SET LOCAL work_mem = '64MB';
+SET LOCAL idle_in_transaction_session_timeout = '5s';
+
+-- name: begin_reading
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+
+-- name: begin_comparing
+-- Not read only: it makes temporary tables.
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+
+-- name: refresh_statistics
+SELECT refresh_statistics();
+
+-- name: commit
+COMMIT;
+
+-- name: rollback
+ROLLBACK;
+
+-- name: mark
+-- Fails (the mark becomes NULL), with all that follows, where this very transaction was committed already and only the
+-- answer was lost. Waits until what is left of that transaction has ended.
+INSERT INTO writers (writer, mark, at) VALUES (:writer, :mark, server_micros())
+ON CONFLICT (writer) DO UPDATE SET mark = nullif(excluded.mark, writers.mark), at = excluded.at;
+
+-- name: marks_of_others
+-- Changes whenever another connection has written.
+SELECT coalesce(bit_xor(mark), 0) FROM writers WHERE writer <> :writer;
+
+-- name: forget_writers
+DELETE FROM writers WHERE at < server_micros() - 86400000000;
+
+-- name: about
+SELECT
+    current_setting('server_version_num')::int AS server, current_setting('server_encoding') AS encoding,
+    current_user AS role, current_schema() AS schema,
+    to_regclass('batchrun_migrations') IS NOT NULL AS has_ledger, to_regclass('entries') IS NOT NULL AS has_other,
+    pg_is_in_recovery() AS is_standby;
+
+-- name: process
+SELECT pg_backend_pid();
+
+-- name: schema_version
+SELECT coalesce(max(number), 0) FROM batchrun_migrations;
+
+-- name: take_migrations
+-- Of several processes that find an old schema one migrates it.
+SELECT pg_advisory_xact_lock(7021815550206346606);
+
+-- name: hold_leases
+LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: a_held_lease
+SELECT b.name AS batch, l.holder FROM leases AS l JOIN batches AS b ON b.key = l.batch
+WHERE l.holder IS NOT NULL AND l.expires_at > server_micros() ORDER BY b.key LIMIT 1;
+
+-- name: make_migrations
+CREATE TABLE IF NOT EXISTS batchrun_migrations (
+    number     INTEGER PRIMARY KEY,
+    name       TEXT NOT NULL,
+    applied_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+);
+
+-- name: record_migration
+INSERT INTO batchrun_migrations (number, name) VALUES (:number, :name);
+
+-- ------------------------------------------------------------------ verify
+
+-- name: integrity
+-- The server checks its pages itself. Constraints that were never validated, and disabled triggers.
+SELECT 'the rule ' || conname || ' of ' || conrelid::regclass || ' was not checked' AS integrity_check
+FROM pg_constraint WHERE NOT convalidated AND connamespace = current_schema()::regnamespace
+UNION ALL
+SELECT 'the trigger ' || tgname || ' of ' || tgrelid::regclass || ' is switched off'
+FROM pg_trigger JOIN pg_class AS c ON c.oid = tgrelid
+WHERE tgenabled IN ('D', 'R') AND c.relnamespace = current_schema()::regnamespace;
+
+-- name: broken_references
+-- Of references that triggers check on writing, without foreign keys.
+SELECT v.key AS rowid, 'events' AS "table", 'entries' AS parent
+FROM events AS v WHERE NOT EXISTS (SELECT 1 FROM entries WHERE key = v.entry)
+UNION ALL
+SELECT v.key, 'events', 'event_kinds'
+FROM events AS v WHERE NOT EXISTS (SELECT 1 FROM event_kinds WHERE kind = v.kind)
+UNION ALL
+SELECT e.key, 'entries', 'batches' FROM entries AS e WHERE NOT EXISTS (SELECT 1 FROM batches WHERE key = e.batch)
+UNION ALL
+SELECT r.entry, 'submission_rows', 'submissions'
+FROM submission_rows AS r WHERE NOT EXISTS (SELECT 1 FROM submissions WHERE key = r.submission)
+UNION ALL
+SELECT o.entry, o.name, 'entries'
+FROM (
+    SELECT entry, 'row_works' AS name FROM row_works
+    UNION ALL
+    SELECT entry, 'proofs' FROM proofs
+    UNION ALL
+    SELECT entry, 'shapes' FROM shapes
+    UNION ALL
+    SELECT entry, 'submission_rows' FROM submission_rows
+) AS o WHERE NOT EXISTS (SELECT 1 FROM entries WHERE key = o.entry);

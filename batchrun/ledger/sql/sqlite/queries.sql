@@ -1,34 +1,5 @@
--- What the ledger runs in SQLite's own words, by name, with its values by name. Loaded by `statements`.
---
--- Who holds a batch goes by :at, the clock of the one machine that has the file. JSON is taken apart, and tables are
--- made, as SQLite does it. All else is the same in every database.
-
--- ------------------------------------------------------------------ leases
-
--- name: lease
-SELECT fence, holder, kernel, expires_at, expires_at <= :at AS is_over FROM leases WHERE batch = :batch;
-
--- name: claim_lease
--- In one statement, so that of several one gets it. :abandoned is the fence of a launcher that is known to be dead.
-INSERT INTO leases (batch, fence, holder, kernel, expires_at) VALUES (:batch, 1, :holder, :kernel, :at + :ttl)
-ON CONFLICT (batch) DO UPDATE SET
-    fence = leases.fence + 1, holder = excluded.holder, kernel = excluded.kernel, expires_at = excluded.expires_at
-WHERE leases.holder IS NULL OR leases.expires_at <= :at OR leases.fence = :abandoned
-RETURNING fence;
-
--- name: extend_lease
-UPDATE leases SET expires_at = :at + :ttl WHERE batch = :batch;
-
--- name: bound_lease
-UPDATE leases SET expires_at = :at + :longest
-WHERE batch = :batch AND holder IS NOT NULL AND expires_at > :at + :longest;
-
--- name: wait_turn
--- What people ask of a batch, and what its launcher writes, come one after the other. Here all that writes does.
-SELECT 1 FROM leases WHERE batch = :batch;
-
--- name: is_held
-SELECT 1 FROM leases WHERE batch = :batch AND fence = :fence AND holder IS NOT NULL;
+-- Statements that SQLite needs in words of its own (JSON, temporary tables, settings, transactions), by name, with named
+-- values. All others are in `../queries.sql`.
 
 -- ------------------------------------------------------------------ recording
 
@@ -38,8 +9,8 @@ INSERT INTO events (entry, attempt, at, kind, detail) VALUES (:key, :attempt, :a
 -- ------------------------------------------------------------------ proofs
 
 -- name: sought_names
--- Once for each lane that may have a run of the attempt, by the name that it would have there: the one that it
--- was tried in, and all that are open to it, since another ledger may have chosen another.
+-- A row for each lane that may have a run of the attempt, with the run's name there: the lane that it was tried in, and
+-- all that are open to it, since another ledger may have chosen another.
 WITH sought AS (
     SELECT e.* FROM entries AS e JOIN proofs AS p ON p.entry = e.key
     WHERE e.batch = :batch AND e.state IN ('planned', 'backoff') AND e.in_manifest AND p.is_sought
@@ -72,7 +43,7 @@ WHERE is_sought AND entry IN (
 -- ------------------------------------------------------------------ taking a manifest in (sync)
 
 -- name: make_manifest
--- The manifest as it compares to the batch; what is asked for only of rows that are new or changed.
+-- The manifest compared with the batch; requests only of rows that are new or changed.
 CREATE TEMP TABLE slice (
     position INTEGER PRIMARY KEY,
     id       TEXT NOT NULL,
@@ -88,9 +59,9 @@ CREATE TEMP TABLE manifest (
     was_sent   INTEGER NOT NULL,
     is_changed INTEGER NOT NULL,
     is_moved   INTEGER NOT NULL,
-    is_kept    INTEGER NOT NULL DEFAULT 0, -- its content is another, but not what it asks for where it was sent
+    is_kept    INTEGER NOT NULL DEFAULT 0, -- its content has changed, but not for the lane that it was sent to
     work       BLOB,   -- NULL: not known, or stored already
-    request    TEXT,   -- NULL: known, as it is
+    request    TEXT,   -- NULL: unchanged
     offers     TEXT,
     may_take   TEXT
 ) STRICT;
@@ -119,7 +90,7 @@ CREATE TEMP TABLE intents (
     tagged      INTEGER NOT NULL,
     lane        TEXT,
     may_take    TEXT,
-    request     TEXT,   -- NULL: what it was
+    request     TEXT,   -- NULL: unchanged
     detail      TEXT NOT NULL,
     proven_at   INTEGER
 ) STRICT;
@@ -145,7 +116,7 @@ CREATE TEMP TABLE works (
 SELECT coalesce(max(key), 0) FROM events;
 
 -- name: recent
--- The newest events lead. Their keys have few gaps, so no index over time is needed.
+-- The newest events, by key: keys have few gaps, so no index over time is needed.
 SELECT v.at, v.kind
 FROM events AS v
 WHERE v.key > (SELECT max(key) FROM events) - 5000 AND v.key <= (SELECT max(key) FROM events) AND v.at >= :since
@@ -158,31 +129,98 @@ SELECT * FROM entry_rows WHERE batch = :batch AND state = :state AND position > 
 -- name: ids_like
 SELECT id FROM entries WHERE batch = :batch AND id LIKE :text ESCAPE '\' LIMIT 20;
 
--- ------------------------------------------------------------------ the pace that launchers share
+-- ------------------------------------------------------------------ the connection
 
--- name: has_peers
--- Another launcher that works in the account and region now.
-SELECT EXISTS (
-    SELECT 1
-    FROM leases AS h JOIN batches AS b ON b.key = h.batch LEFT JOIN lanes AS n ON n.batch = b.key
-    WHERE h.holder IS NOT NULL AND h.holder <> :holder AND h.expires_at > :at
-        AND coalesce(n.region, b.region) = :region
-        AND coalesce(CASE WHEN n.key IS NULL THEN b.account ELSE n.account END, '') = :account
-) AS has_peers;
+-- name: settings
+-- FULL: a commit is on the disk before it returns; fullfsync: on macOS, too.
+PRAGMA synchronous = FULL;
+PRAGMA fullfsync = ON;
+PRAGMA cell_size_check = ON;
+PRAGMA cache_size = -16000;
+PRAGMA journal_size_limit = 16777216;
 
--- name: take_stretch
--- The time after all stretches that are given out, or from now on (and a little before: nobody asks in time).
-INSERT INTO shared_paces (region, account, operation, until)
-VALUES (:region, :account, :operation, :at - :late + :span)
-ON CONFLICT (region, account, operation) DO UPDATE SET until = max(until, :at - :late) + :span
-RETURNING until, until - :at AS ends_in;
+-- name: attempt_rows
+-- Every attempt, current and earlier. A temporary view, so that it is not part of the schema. Each column has one type in
+-- both halves: else SQLite would materialise and sort the whole view.
+CREATE TEMP VIEW attempt_rows AS
+SELECT
+    batch, key AS entry, id, position, attempt, 1 AS is_current, state, request_id, intended_at, tagged,
+    accepted_at, code, message, run_id, run_uuid, run_arn, run_status, run_output_uri, run_creation_time, run_start_time, run_stop_time,
+    run_failure_reason, run_status_message, request, lane
+FROM main.entries
+UNION ALL
+SELECT
+    e.batch, e.key, e.id, e.position, a.attempt, 0, e.state, a.request_id, a.intended_at, a.tagged,
+    a.accepted_at, a.code, a.message, a.run_id, a.run_uuid, a.run_arn, a.run_status, a.run_output_uri,
+    a.run_creation_time, a.run_start_time, a.run_stop_time, a.run_failure_reason, a.run_status_message, a.request, a.lane
+FROM main.entries AS e JOIN main.attempts AS a ON a.entry = e.key
+WHERE e.attempt > 1;
 
--- name: leave_pace
--- What is left of the stretch goes back, unless somebody waits for its end.
-UPDATE shared_paces SET
-    state = :state, left_at = :at, left_until = :until, until = CASE until WHEN :until THEN min(until, :at) ELSE until END
-WHERE region = :region AND account = :account AND operation = :operation AND coalesce(left_until, 0) <= :until;
+-- name: empty_log
+-- As far as nobody is reading from it.
+PRAGMA wal_checkpoint(TRUNCATE);
 
--- name: left_pace
-SELECT state, :at - left_at AS ago, left_until FROM shared_paces
-WHERE region = :region AND account = :account AND operation = :operation AND state IS NOT NULL;
+-- name: application_id
+PRAGMA application_id;
+
+-- name: schema_version
+PRAGMA user_version;
+
+-- name: is_empty
+SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema);
+
+-- name: journal_mode
+PRAGMA journal_mode;
+
+-- name: use_wal
+PRAGMA journal_mode = WAL;
+
+-- name: use_journal
+PRAGMA journal_mode = DELETE;
+
+-- name: held_leases
+-- With whether it is in force by the clock, and ends no later than any lease can.
+SELECT
+    b.key, l.fence, b.name, l.holder, l.kernel,
+    l.expires_at - CAST(unixepoch('subsec') * 1000000 AS INTEGER) BETWEEN 1 AND :longest
+FROM leases AS l JOIN batches AS b ON b.key = l.batch WHERE l.holder IS NOT NULL ORDER BY b.key;
+
+-- name: record_migration
+INSERT INTO migrations (name, applied_at) VALUES (:name, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
+
+-- name: last_write
+-- An error in a ledger of an older batchrun, whose writes have no form.
+SELECT id, (SELECT schema_version FROM pragma_schema_version) FROM main.last_write WHERE form IS NOT NULL;
+
+-- name: mark_write
+UPDATE main.last_write
+SET before = id, id = randomblob(16), form = (SELECT schema_version FROM pragma_schema_version);
+
+-- name: data_version
+-- Changes whenever another connection has committed.
+PRAGMA data_version;
+
+-- name: begin_reading
+BEGIN;
+
+-- name: begin_writing
+BEGIN IMMEDIATE;
+
+-- name: begin_alone
+-- Without WAL this fails while any other connection is open, under any name of the file.
+BEGIN EXCLUSIVE;
+
+-- name: commit
+COMMIT;
+
+-- name: rollback
+ROLLBACK;
+
+-- ------------------------------------------------------------------ verify
+
+-- name: integrity
+-- Pages, indexes, NOT NULL and UNIQUE. Read-only, SQLite skips CHECK; replaying the history finds such entries.
+PRAGMA integrity_check;
+
+-- name: broken_references
+PRAGMA foreign_key_check;

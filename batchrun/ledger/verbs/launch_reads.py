@@ -1,8 +1,8 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
 """
-A batch's answers to a launch and to results: what is due, how things stand, what became of each entry.
+What a launch and results read of a batch: what is due, counts, what became of each entry.
 
-Belongs here: running the queries and making values of their rows. Does not: what people ask (``standing``).
+Does not belong here: what users ask (``user_reads``).
 """
 
 from __future__ import annotations
@@ -10,26 +10,24 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.ledger import leases
-from batchrun.ledger.keyed import Keyed, reads
 from batchrun.ledger.leases import why_closed
 from batchrun.ledger.rows import entry_of, lane_of, lanes_in, micros, past_attempt_of, time_of
+from batchrun.ledger.store import Store
 from batchrun.ledger.verbs.sync import compared
+from batchrun.ledger.worker import BatchVerbs, reads
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.planning.cancelling import Cancellation, Scope
 from batchrun.model.spec import Spec
 from batchrun.ports.stored import Counts, LanePlace, Lease, Outcome, PastAttempt, Sync
 
-if TYPE_CHECKING:
-    from batchrun.ledger.store import Store
-
 _PAGE: Final = 1_000
 
 
-class Reading(Keyed):
+class LaunchReads(BatchVerbs):
     """What a launch and results read of a batch."""
 
     @reads
@@ -143,5 +141,5 @@ class Reading(Keyed):
 
 
 def _only(lanes: Sequence[str]) -> str:
-    """Return the lane where there is one alone; else an empty name."""
+    """Return the only lane, or an empty name."""
     return lanes[0] if len(lanes) == 1 else ""

@@ -1,40 +1,38 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
 """
-What people ask of a batch, without its lease: new attempts, runs given back, cancellations, notices.
+What users ask of a batch, without its lease: new attempts, runs given back, cancellations, notices.
 
-Belongs here: which entries that means, at the moment of writing. Does not: who asks for it (``cli``),
-carrying it out and retries by themselves (``engine``).
+Belongs here: which entries that concerns, at the moment of writing. Does not: carrying it out, and automatic
+retries (``engine``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.ledger import leases
-from batchrun.ledger.keyed import Keyed, writes
 from batchrun.ledger.leases import check_open
 from batchrun.ledger.rows import entry_of, listed, micros
+from batchrun.ledger.store import Store
 from batchrun.ledger.verbs.record import record
+from batchrun.ledger.worker import BatchVerbs, writes
 from batchrun.model.entries.duplicating import after_asking, can_duplicate
 from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Retried
 from batchrun.model.entries.states import ENDED, State
 from batchrun.model.entries.transitions import apply
+from batchrun.model.notices import Notice
 from batchrun.model.planning.cancelling import Scope
 from batchrun.model.planning.verdicts import after_reappearing
 from batchrun.ports.stored import Transition
 
-if TYPE_CHECKING:
-    from batchrun.ledger.store import Store
-    from batchrun.model.notices import Notice
-
 _RETRIED: Final = ENDED - {State.SUCCEEDED}
 
 
-class Asking(Keyed):
-    """What people ask of a batch, beside its holder."""
+class UserWrites(BatchVerbs):
+    """What users ask of a batch, beside its holder."""
 
     @writes
     def retry(
@@ -87,21 +85,21 @@ class Asking(Keyed):
         self._store.run("drop_notices", batch=self._key, but=listed(one.value for one in but))
 
     def _waited(self, at: datetime) -> int | None:
-        """Return the batch's key once no other process writes to it; None where there is no such batch."""
+        """Return the batch's key once no other process writes to it; None if there is no such batch."""
         self._store.one("wait_turn", batch=self._key)
-        leases.bound(self._store, self._key, at)  # what is asked may have to wait for who holds it
+        leases.bound(self._store, self._key, at)  # carrying it out may have to wait for that lease to end
         check_open(self._store, self._key, self.name)
         return self._key
 
     def _can_duplicate(self, entry: Entry) -> bool:
-        """Report whether the service may still have the entry's run: it was not deleted on request either."""
+        """Report whether the service may still have the entry's run, which no user had deleted."""
         if entry.run is None or not can_duplicate(entry):
             return False
         return self._store.one("is_deleted_run", uuid=entry.run.uuid) is None
 
 
 def take_back(store: Store, batch: int, ids: Collection[str]) -> None:
-    """Forget that these entries were to be cancelled: people want another attempt of them."""
+    """Drop the cancellations of these entries: the user wants another attempt."""
     store.run("take_back_cancellations", batch=batch, ids=listed(ids))
 
 

@@ -1,9 +1,8 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
 """
-A batch's answers to people who ask how it stands, each bounded so that it comes at once.
+What users ask of a batch's state, each answer bounded so that it comes at once; and what ended runs used.
 
-Belongs here: running these queries and making values of their rows. Does not: what a launch needs
-(``reading``).
+Does not belong here: what a launch reads (``launch_reads``).
 """
 
 from __future__ import annotations
@@ -11,28 +10,26 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from datetime import datetime, timedelta
+from typing import Final
 
-from batchrun.ledger.keyed import Keyed, reads
-from batchrun.ledger.rows import entry_of, listed, micros, run_of, time_of
-from batchrun.ledger.verbs.usages import usage_of
+from batchrun.ledger.rows import entry_of, listed, micros, run_of, span_micros, time_of
+from batchrun.ledger.store import Row, Store, Value
+from batchrun.ledger.worker import BatchVerbs, reads
+from batchrun.model.costs import Usage, Work
 from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.states import State
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.stored import By, EndedRun, Failures, Glance, Latest, TaskFailures
 
-if TYPE_CHECKING:
-    from batchrun.ledger.store import Row, Value
-
-#: Comes after every other in the order of texts.
+#: Sorts after every other character.
 _LAST_CHARACTER: Final = "\U0010ffff"
-#: What ids are made of, by and large.
+#: The characters of most ids.
 _CHARACTERS: Final = string.ascii_letters + string.digits + "-_."
 
 
-class Standing(Keyed):
-    """What people ask of a batch."""
+class UserReads(BatchVerbs):
+    """What users ask of a batch's state."""
 
     @reads
     def glance(self, *, since: datetime, at: datetime, limit: int) -> Glance:
@@ -136,7 +133,7 @@ def _task(row: Row) -> FailedTask:
 
 
 def _one_off(text: str) -> Iterator[str]:
-    """Return what *text* may have been meant to be if one character is wrong, lacking, too much or moved."""
+    """Return the texts that differ from *text* by one character: wrong, missing, extra or swapped."""
     for place in range(len(text) + 1):
         before, after = text[:place], text[place:]
         yield before + after[1:]
@@ -147,5 +144,53 @@ def _one_off(text: str) -> Iterator[str]:
 
 
 def _literal(text: str) -> str:
-    """Return *text* as a LIKE pattern that means just that."""
+    """Return *text* escaped for a LIKE pattern."""
     return "".join(f"\\{character}" if character in "\\%_" else character for character in text)
+
+
+def keep_usage(store: Store, run_uuid: str, usage: Usage | None, *, at: datetime) -> None:
+    """Write what a run used, or that it is gone, within the open transaction."""
+    if usage is None:
+        store.run("keep_gone", uuid=run_uuid, at=micros(at))
+        return
+    store.run("forget_gone", uuid=run_uuid)
+    row = store.one(
+        "keep_usage",
+        uuid=run_uuid,
+        at=micros(at),
+        status=usage.status,
+        workflow_id=usage.workflow_id,
+        is_fixed_price=int(usage.is_fixed_price),
+        running=span_micros(usage.running),
+        storage_type=usage.storage_type,
+        storage_gib=usage.storage_gib,
+        cached=usage.cached,
+    )
+    if row is not None:
+        store.many("keep_work", [_work_values(row.key, work) for work in usage.work])
+
+
+def _work_values(key: int, work: Work) -> Mapping[str, Value]:
+    billed = span_micros(work.billed)
+    return {"key": key, "instance_type": work.instance_type, "tasks": work.tasks, "billed": billed}
+
+
+def usage_of(store: Store, row: Row) -> Usage:
+    """Return the usage in *row*, with its tasks."""
+    return Usage(
+        status=row.status,
+        workflow_id=row.workflow_id,
+        is_fixed_price=bool(row.is_fixed_price),
+        running=timedelta(microseconds=row.running),
+        storage_type=row.storage_type,
+        storage_gib=row.storage_gib,
+        work=tuple(
+            Work(
+                instance_type=work.instance_type,
+                tasks=work.tasks,
+                billed=timedelta(microseconds=work.billed),
+            )
+            for work in store.all("work_of_run", usage=row.usage)
+        ),
+        cached=row.cached,
+    )

@@ -16,8 +16,18 @@ from batchrun.simulator.buckets import Limit
 from batchrun.simulator.faults import Fault, FaultRule, RowFault
 from batchrun.simulator.http import Served, serve, serve_lanes
 from batchrun.simulator.lifecycle import BatchDurations, BatchStatus, Durations, FailFirst, Span, Status
-from batchrun.simulator.options import (
+from batchrun.simulator.record import BatchRecord, RunRecord, StartCall, State, Tally
+from batchrun.simulator.s3 import StoredBucket, StoredObject
+from batchrun.simulator.server import Simulator
+from batchrun.simulator.settings import (
     OPERATIONS,
+    IdReuse,
+    NameFilter,
+    Parameter,
+    Role,
+    Settings,
+    Version,
+    Workflow,
     of_lane,
     parse_fail_first,
     parse_failures,
@@ -25,10 +35,6 @@ from batchrun.simulator.options import (
     parse_limits,
     parse_objects,
 )
-from batchrun.simulator.record import BatchRecord, RunRecord, StartCall, State, Tally
-from batchrun.simulator.s3 import StoredBucket, StoredObject
-from batchrun.simulator.server import Simulator
-from batchrun.simulator.settings import IdReuse, NameFilter, Parameter, Role, Settings, Version, Workflow
 
 __all__ = [
     "OPERATIONS",

@@ -3,7 +3,7 @@ The batches of StartRunBatch with their rows, the ways to find them, and what ma
 
 Belongs here: rules about a batch and about its settings file, and the StartRun that a row amounts to. The
 caller is refused at once where the file cannot be read; the batch fails where it turns out to be something
-else, or is not what it was when the batch was accepted. Does not: rules of StartRun itself (``admission``),
+else, or is not what it was when the batch was accepted. Does not: rules of StartRun itself (``requests``),
 when a batch changes (``batch_course``), what callers see of it (``answers``).
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchrun.simulator import admission
+from batchrun.simulator import requests
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.faults import Fault, FaultBook, RowFault
 from batchrun.simulator.lifecycle import BatchStatus, SubmissionStatus
@@ -126,7 +126,6 @@ class BatchShelf:
 
 #: What the default's and a row's are put together from, key by key; all else a row replaces.
 _MERGED = ("parameters", "runTags")
-_S3 = "s3://"
 _MOST_ROWS = 100_000
 
 
@@ -139,11 +138,11 @@ def check_common(request: Params, workflow_of: Callable[[Params], Workflow]) -> 
         raise invalid("READY2RUN workflows cannot be run in a batch")
     if "cacheBehavior" in default and "cacheId" not in default:
         raise invalid("cacheBehavior needs a cacheId")
-    if not str(default.get("outputUri", _S3)).startswith(_S3):
-        raise invalid("outputUri must be an S3 URI")
-    admission.check_tags(request.get("tags", {}))
-    admission.check_tags(default.get("runTags", {}))
-    admission.require_active(workflow_of(default))
+    if "outputUri" in default:
+        requests.require_in_s3(default["outputUri"])
+    requests.check_tags(request.get("tags", {}))
+    requests.check_tags(default.get("runTags", {}))
+    requests.require_active(workflow_of(default))
     if settings.keys() not in ({"inlineSettings"}, {"s3UriSettings"}):
         raise invalid("batchRunSettings must have exactly one of inlineSettings and s3UriSettings")
     require_unique(settings.get("inlineSettings", ()))

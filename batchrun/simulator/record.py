@@ -15,10 +15,10 @@ from typing import Any
 from batchrun.simulator.batches import Batch
 from batchrun.simulator.faults import FaultBook
 from batchrun.simulator.lifecycle import Status
-from batchrun.simulator.options import parse_faults
 from batchrun.simulator.refusal import RefusalError, invalid
 from batchrun.simulator.runs import Run
 from batchrun.simulator.service import HealthOmics
+from batchrun.simulator.settings import parse_faults
 from batchrun.simulator.wire import Inquiry, Reply, json_object, json_reply
 
 PATH = "/_simulator/"
@@ -214,7 +214,7 @@ def _rules(faults: FaultBook) -> Reply:
 
 
 def _change(faults: FaultBook, wish: dict[str, Any]) -> None:
-    """Take ``{"replace": "..."}`` or ``{"add": "..."}``, rules in the text of :mod:`options`."""
+    """Take ``{"replace": "..."}`` or ``{"add": "..."}``, rules in the text of :mod:`settings`."""
     if len(wish) != 1 or not wish.keys() <= {"replace", "add"}:
         raise invalid('give {"replace": "RULES"} or {"add": "RULES"}')
     ((verb, text),) = wish.items()

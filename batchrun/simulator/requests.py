@@ -1,7 +1,8 @@
 """
-The memory for requestIds, which makes StartRun and StartRunBatch idempotent.
+Requests that start something: what is asked of each beyond the model, and which were seen before.
 
-The service documents that a repeated requestId starts nothing a second time, and little else. Assumed here:
+The memory for requestIds makes StartRun and StartRunBatch idempotent. The service documents that a repeated
+requestId starts nothing a second time, and little else. Assumed here:
 
 - the same requestId with the same content answers the first run's or batch's id and uuid, even after its
   deletion;
@@ -19,9 +20,83 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from batchrun.simulator.refusal import conflict
+from batchrun.simulator.refusal import conflict, invalid
+from batchrun.simulator.settings import Workflow
 
 Made = TypeVar("Made")
+Params = Mapping[str, Any]
+
+MAX_TAGS = 50
+_MAX_PARAMETER_BYTES = 256_000
+_STATIC_GIB = 1200
+#: Of a rerun's source these are its own and not what it was asked for.
+_NOT_COPIED = frozenset({"requestId", "runId", "tags"})
+
+
+def complete(params: Params, source: Params) -> dict[str, Any]:
+    """Fill *params* up with what is copied from *source*, a run to be run again, and with defaults."""
+    copied = {name: value for name, value in source.items() if name not in _NOT_COPIED}
+    request = {
+        "storageType": "DYNAMIC",  # the service's documents contradict each other
+        "retentionMode": "RETAIN",
+        "workflowType": "PRIVATE",
+        **copied,
+        **params,
+    }
+    if request["storageType"] == "STATIC":
+        request.setdefault("storageCapacity", _STATIC_GIB)
+    return request
+
+
+def check(request: Params, workflow: Workflow) -> None:
+    """Check a complete request. Raises RefusalError for the first rule between fields that is broken."""
+    require_active(workflow)
+    require_in_s3(request["outputUri"])
+    check_tags(request.get("tags", {}))
+    if "parameters" in request and "parametersUri" in request:
+        raise invalid("Only one of parameters and parametersUri may be given")
+    size = len(json.dumps(request.get("parameters", {}), separators=(",", ":")))
+    if size > _MAX_PARAMETER_BYTES:
+        raise invalid(f"parameters must not exceed {_MAX_PARAMETER_BYTES} bytes, and have {size}")
+    if "parametersUri" not in request:
+        _check_parameters(request, workflow)
+
+
+def require_workflow(request: Params) -> None:
+    """Raise RefusalError unless *request* names a workflow, its own or that of the run it copies."""
+    if "workflowId" not in request:
+        raise invalid("Either workflowId or runId must be given")
+
+
+def require_active(workflow: Workflow) -> None:
+    """Raise RefusalError unless runs of *workflow* can be started."""
+    if workflow.status != "ACTIVE":
+        raise invalid(f"Workflow {workflow.id} is {workflow.status}")
+
+
+def require_in_s3(output_uri: object) -> None:
+    """Raise RefusalError unless outputs go to S3."""
+    if not str(output_uri).startswith("s3://"):
+        raise invalid("outputUri must be an S3 URI")
+
+
+def check_tags(tags: Params) -> None:
+    """Raise RefusalError where a new resource has too many tags, or tags with reserved names."""
+    if len(tags) > MAX_TAGS:
+        raise invalid(f"A run has {MAX_TAGS} tags at most")
+    if any(key.lower().startswith("aws:") for key in tags):
+        raise invalid("Tag keys must not begin with aws:")
+
+
+def _check_parameters(request: Params, workflow: Workflow) -> None:
+    if workflow.parameters is None:
+        return
+    given = request.get("parameters", {}).keys()
+    required = {name for name, entry in workflow.parameters.items() if not entry.optional}
+    if missing := sorted(required - given):
+        raise invalid(f"Required parameters are missing: {', '.join(missing)}")
+    if unknown := sorted(given - workflow.parameters.keys()):
+        raise invalid(f"Parameters are not in the workflow's template: {', '.join(unknown)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

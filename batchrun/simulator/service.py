@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from batchrun.simulator import admission
+from batchrun.simulator import requests
 from batchrun.simulator.answers import View
 from batchrun.simulator.batch_operations import Batches
 from batchrun.simulator.batches import Account, Batch, Row
@@ -34,7 +34,6 @@ Params = Mapping[str, Any]
 Answer = dict[str, Any]
 
 _PAGE = 100  #: items of a page when maxResults is not given
-_MAX_TAGS = 50
 _ARN = re.compile(r"arn:aws[\w-]*:omics:([\w-]+):(\d*):(run|runBatch|workflow)/(\d+)")
 
 
@@ -156,9 +155,9 @@ class HealthOmics:
 
     def _admitted(self, params: Params) -> Params:
         """Return a complete request that may become a run, for which there is room."""
-        request = admission.complete(params, self._rerun_source(params))
-        admission.require_workflow(request)
-        admission.check(request, self._workflow(request))
+        request = requests.complete(params, self._rerun_source(params))
+        requests.require_workflow(request)
+        requests.check(request, self._workflow(request))
         self._make_room(request)
         return request
 
@@ -312,8 +311,8 @@ class HealthOmics:
 
     def _tag(self, params: Params, _now: float) -> Answer:
         tags = self._tags_of(params["resourceArn"])
-        if len(tags | params["tags"]) > _MAX_TAGS:
-            raise invalid(f"A resource has {_MAX_TAGS} tags at most")
+        if len(tags | params["tags"]) > requests.MAX_TAGS:
+            raise invalid(f"A resource has {requests.MAX_TAGS} tags at most")
         tags.update(params["tags"])
         return {}
 

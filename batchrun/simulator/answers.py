@@ -47,16 +47,11 @@ class View:
     def item(self, run: Run) -> dict[str, Any]:
         """Answer one item of ListRuns; it has no uuid, tags, failureReason or runOutputUri."""
         return {
+            **run.request,
             "arn": self.arn(f"run/{run.id}"),
             "id": run.id,
             "status": run.status,
-            "workflowId": run.request.get("workflowId"),
-            "workflowVersionName": run.request.get("workflowVersionName"),
             "batchId": run.batch or None,
-            "name": run.request.get("name"),
-            "priority": run.request.get("priority"),
-            "storageCapacity": run.request.get("storageCapacity"),
-            "storageType": run.request["storageType"],
             "creationTime": self.wall(run.created),
             "startTime": self.wall(run.started),
             "stopTime": self.wall(run.stopped),
@@ -65,7 +60,6 @@ class View:
     def detail(self, run: Run) -> dict[str, Any]:
         """Answer GetRun."""
         return {
-            **run.request,
             **self.item(run),
             "parametersUri": self._signed(run),
             "uuid": run.uuid,

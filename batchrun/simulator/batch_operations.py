@@ -13,12 +13,11 @@ from batchrun.simulator.chance import draw_uuid
 from batchrun.simulator.lifecycle import AT_REST, BatchStatus
 from batchrun.simulator.refusal import conflict, invalid, not_found
 from batchrun.simulator.requests import RequestMemory
-from batchrun.simulator.wire import position_of, token_of
+from batchrun.simulator.wire import page_of, position_in
 
 Params = Mapping[str, Any]
 Answer = dict[str, Any]
 
-_PAGE = 100  #: items of a page when maxItems is not given
 _MAY_BE_CANCELLED = frozenset({BatchStatus.PENDING, BatchStatus.SUBMITTING, BatchStatus.INPROGRESS})
 _MAY_LOSE_RUNS = frozenset({BatchStatus.PROCESSED, BatchStatus.CANCELLED})
 
@@ -116,19 +115,15 @@ class Batches:
 
     def _list(self, params: Params, now: float) -> Answer:
         _require_one_filter(params, "status", "name", "runGroupId")
-        size = params.get("maxItems", _PAGE)
-        found = list(islice(self._matching(params, now), size + 1))
-        return {
-            "items": [self._view.batch_item(batch) for batch in found[:size]],
-            "nextToken": token_of(found[size - 1].serial) if len(found) > size else None,
-        }
+        page, token = page_of(self._matching(params, now), params, lambda batch: batch.serial)
+        return {"items": [self._view.batch_item(batch) for batch in page], "nextToken": token}
 
     def _matching(self, params: Params, now: float) -> Iterator[Batch]:
         """Go through the batches that a caller asks for, the newest first."""
         history = self.shelf.history
-        below = position_of(params["startingToken"]) if "startingToken" in params else len(history)
+        below = position_in(params)
         newest = now - self._settings.listing_lag
-        for batch in reversed(history[: max(0, below)]):
+        for batch in reversed(history if below is None else history[: max(0, below)]):
             if batch.id in self.shelf.by_id and batch.created <= newest and self._fits(batch, params):
                 yield batch
 
@@ -142,19 +137,11 @@ class Batches:
     def _list_rows(self, params: Params, now: float) -> Answer:
         _require_one_filter(params, "submissionStatus", "runSettingId", "runId")
         rows = self._rows(self._batch(params["batchId"]), params)
-        size = params.get("maxItems", _PAGE)
-        begin = position_of(params["startingToken"]) if "startingToken" in params else -1
-        wanted = params.get("submissionStatus")
-        shown = (
-            row
-            for row in islice(rows, max(0, begin + 1), None)
-            if row.shown <= now and wanted in {None, row.status}
-        )
-        found = list(islice(shown, size + 1))
-        return {
-            "runs": [self._view.batch_row(row) for row in found[:size]],
-            "nextToken": token_of(found[size - 1].place) if len(found) > size else None,
-        }
+        last, wanted = position_in(params), params.get("submissionStatus")
+        rest = islice(rows, 0 if last is None else max(0, last + 1), None)
+        shown = (row for row in rest if row.shown <= now and wanted in {None, row.status})
+        page, token = page_of(shown, params, lambda row: row.place)
+        return {"runs": [self._view.batch_row(row) for row in page], "nextToken": token}
 
     def _rows(self, batch: Batch, params: Params) -> Sequence[Row]:
         if "runSettingId" in params:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeAlias
 
 from batchrun.clock import Clock
@@ -31,13 +32,14 @@ from batchrun.simulator.service import HealthOmics
 from batchrun.simulator.settings import Settings
 from batchrun.simulator.wire import Ending, Inquiry, Manner, Operation, Reply, Signature, Wire
 
-_ENDINGS_BEFORE = {Fault.UNAVAILABLE_BEFORE: UNAVAILABLE, Fault.REDIRECT_BEFORE: REDIRECT}
-_BREAKS_BEFORE = {
-    Fault.DROP_BEFORE: Manner.RESET,
-    Fault.CLOSE_BEFORE: Manner.CLOSE,
-    Fault.HANG_BEFORE: Manner.CLOSE,
+_ENDINGS_BEFORE: Mapping[str, Ending] = {
+    Fault.UNAVAILABLE_BEFORE: UNAVAILABLE,
+    Fault.REDIRECT_BEFORE: REDIRECT,
+    Fault.DROP_BEFORE: Ending(manner=Manner.RESET),
+    Fault.CLOSE_BEFORE: Ending(manner=Manner.CLOSE),
+    Fault.HANG_BEFORE: Ending(manner=Manner.CLOSE),
 }
-_BREAKS_AFTER = {
+_BREAKS_AFTER: Mapping[str, Manner] = {
     Fault.DROP_AFTER: Manner.RESET,
     Fault.CLOSE_AFTER: Manner.CLOSE,
     Fault.HANG_AFTER: Manner.CLOSE,
@@ -146,12 +148,9 @@ class Simulator:
                 return Ending(reply=reply)
             if (call := self._other_call(inquiry)) is not None:
                 return await self._answer_other(call, inquiry.signature)
-            route = self._wire.route(inquiry.method, inquiry.path)
-            return await self._answer(
-                route.operation,
-                lambda: route.operation.parse(route.labels, inquiry.query, inquiry.body),
-                inquiry.signature,
-            )
+            operation, labels = self._wire.route(inquiry.method, inquiry.path)
+            parse = partial(operation.parse, labels, inquiry.query, inquiry.body)
+            return await self._answer(operation, parse, inquiry.signature)
         except RefusalError as error:
             return self.refuse(error)
 
@@ -287,13 +286,9 @@ class Simulator:
             raise self._throttling(_THROTTLE_SECONDS)
         if fault == Fault.ERROR_BEFORE:
             raise _internal_error()
-        if fault in _ENDINGS_BEFORE:
-            return _ENDINGS_BEFORE[Fault(fault)]
-        if fault in _BREAKS_BEFORE:
-            return Ending(manner=_BREAKS_BEFORE[Fault(fault)])
         if fault not in _FAULTS:
             raise RefusalError(fault, f"{fault}, by the simulator's settings")
-        return None
+        return _ENDINGS_BEFORE.get(fault)
 
     def _commit(self, call: _Call) -> Reply:
         now = self._clock.monotonic()
@@ -336,7 +331,7 @@ class Simulator:
         if fault == Fault.UNAVAILABLE_AFTER:
             return UNAVAILABLE
         if fault in _BREAKS_AFTER:
-            return Ending(reply=reply, manner=_BREAKS_AFTER[Fault(fault)])
+            return Ending(reply=reply, manner=_BREAKS_AFTER[fault])
         other = draw_uuid(self.settings.seed, "other", self._answers)
         return Ending(reply=spoilt(fault, reply, other=other, account=self.settings.account))
 

@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from batchrun.simulator import requests
@@ -28,12 +27,11 @@ from batchrun.simulator.requests import RequestMemory
 from batchrun.simulator.runs import Ids, Run, Serials, Shelf, Timetable
 from batchrun.simulator.s3 import Storage
 from batchrun.simulator.settings import NameFilter, Settings, Version, Workflow
-from batchrun.simulator.wire import position_of, token_of
+from batchrun.simulator.wire import page_of, position_in
 
 Params = Mapping[str, Any]
 Answer = dict[str, Any]
 
-_PAGE = 100  #: items of a page when maxResults is not given
 _ARN = re.compile(r"arn:aws[\w-]*:omics:([\w-]+):(\d*):(run|runBatch|workflow)/(\d+)")
 
 
@@ -236,16 +234,12 @@ class HealthOmics:
         self._forget(run)
 
     def _list_runs(self, params: Params, now: float) -> Answer:
-        size = params.get("maxResults", _PAGE)
-        # One more than asked for tells whether there is another page.
-        found = list(islice(self._matching(params, now), size + 1))
-        token = token_of(found[size - 1].serial) if len(found) > size else None
-        return {"items": [self._view.item(run) for run in found[:size]], "nextToken": token}
+        page, token = page_of(self._matching(params, now), params, lambda run: run.serial)
+        return {"items": [self._view.item(run) for run in page], "nextToken": token}
 
     def _matching(self, params: Params, now: float) -> Iterator[Run]:
-        below = position_of(params["startingToken"]) if "startingToken" in params else None
         newest = now - self._settings.listing_lag
-        for serial in self._index(params).below(below):
+        for serial in self._index(params).below(position_in(params)):
             run = self.shelf.history[serial]
             if run.created <= newest and self._fits(run, params):
                 yield run
@@ -329,12 +323,9 @@ class HealthOmics:
     def _list_tasks(self, params: Params, now: float) -> Answer:
         run, wanted = self._run(params["id"]), params.get("status")
         tasks = [task for task in self._begun_tasks(run, now) if wanted is None or task.status(now) == wanted]
-        start = position_of(params["startingToken"]) if "startingToken" in params else 0
-        end = start + params.get("maxResults", _PAGE)
-        return {
-            "items": [self._view.task(run, task, now) for task in tasks[start:end]],
-            "nextToken": token_of(end) if end < len(tasks) else None,
-        }
+        rest = list(enumerate(tasks, 1))[max(0, position_in(params) or 0) :]
+        page, token = page_of(rest, params, lambda one: one[0])
+        return {"items": [self._view.task(run, task, now) for _, task in page], "nextToken": token}
 
     def _get_task(self, params: Params, now: float) -> Answer:
         run = self._run(params["id"])

@@ -16,7 +16,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Any, Final, NoReturn
+from itertools import islice
+from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from botocore.loaders import create_loader
@@ -25,6 +26,10 @@ from botocore.model import ListShape, OperationModel, ServiceModel, Shape, Struc
 from batchrun.simulator.refusal import RefusalError, invalid
 from batchrun.simulator.shapes import Check, compile_check, compile_write
 
+T = TypeVar("T")
+
+#: Items of a page where a call does not say how many.
+_PAGE: Final = 100
 #: The first and the last of a signature that say whose it is: access key, date, region, service.
 _SCOPE: Final = re.compile(r"Credential=([^/,\s]+)/\d+/([\w-]+)/([\w-]+)/aws4_request")
 #: Errors that every service has and the model of none; HTTP status by code.
@@ -87,14 +92,6 @@ class Ending:
 
     reply: Reply = field(default=Reply(status=500))
     manner: Manner = Manner.WHOLE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """Where a call goes."""
-
-    operation: Operation
-    labels: Mapping[str, str]  #: values out of the path
 
 
 class Operation:
@@ -163,14 +160,18 @@ class Wire:
             if "error" in shape.metadata
         }
 
-    def route(self, method: str, path: str) -> Route:
-        """Find the operation for *path*, as it was sent. Raises RefusalError where there is none."""
+    def route(self, method: str, path: str) -> tuple[Operation, Mapping[str, str]]:
+        """
+        Find the operation for *path*, as it was sent, and the values out of it.
+
+        Raises RefusalError where there is none.
+        """
         segments = tuple(path.lstrip("/").split("/"))
         for operation in self.operations.values():
             if operation.method == method and len(operation.path) == len(segments):
                 labels = operation.match(segments)
                 if labels is not None:
-                    return Route(operation=operation, labels=labels)
+                    return operation, labels
         message = f"{method} {path[:200]} is not an operation that is simulated"
         raise RefusalError("UnknownOperationException", message)
 
@@ -285,13 +286,25 @@ def token_of(position: int) -> str:
     return urlsafe_b64encode(json.dumps([position]).encode()).decode()
 
 
-def position_of(token: str) -> int:
-    """Read a token. Raises RefusalError where it is not one that was handed out."""
+def position_in(params: Mapping[str, Any]) -> int | None:
+    """Read the token of a call; None without one. Raises RefusalError where it was not handed out."""
+    if "startingToken" not in params:
+        return None
     try:
-        (position,) = json.loads(urlsafe_b64decode(token.encode()))
+        (position,) = json.loads(urlsafe_b64decode(params["startingToken"].encode()))
         return int(position)
     except (ValueError, TypeError) as error:
         raise invalid("startingToken is not one that was handed out") from error
+
+
+def page_of(
+    found: Iterable[T], params: Mapping[str, Any], place: Callable[[T], int]
+) -> tuple[list[T], str | None]:
+    """Take as many of *found* as a call asks for, and the token by their places for the page behind them."""
+    size = params.get("maxResults") or params.get("maxItems") or _PAGE
+    # One more than asked for tells whether there is another page.
+    page = list(islice(found, size + 1))
+    return page[:size], token_of(place(page[size - 1])) if len(page) > size else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ import anyio
 
 from batchrun.errors import NoticeError
 from batchrun.model.notices import Notice
-from batchrun.notify.channel import Channel, Message
+from batchrun.notify.teller import Channel, Message
 
 if TYPE_CHECKING:
     from anyio.abc import Process

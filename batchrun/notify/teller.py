@@ -4,13 +4,17 @@ Tells what is due to be told, once, without harm to the launch that it is about.
 What is told is noted in the ledger right before it is delivered: a launch that dies before leaves it to the
 next, and nothing is ever told twice.
 
-Belongs here: the order of noting and delivering, the time limit, and what logs say of it. Does not: what
-holds (``model.notices``), the words (``report``), delivering (``command``, ``webhook``, ``topic``).
+Belongs here: what is told, and that there are ways out; the order of noting and delivering, the time limit,
+and what logs say of it. Does not: what holds (``model.notices``), the words (``report``), delivering
+(``command``, ``webhook``, ``topic``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
@@ -23,8 +27,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from batchrun.clock import Clock
+    from batchrun.model.spec import Json
     from batchrun.model.tally import Tally
-    from batchrun.notify.channel import Channel, Message
     from batchrun.ports.batch import StoredBatch
 
 _GIVEN_BACK: Final = "reappeared"
@@ -32,6 +36,39 @@ _ASKED_FOR: Final = frozenset({"retried", _GIVEN_BACK})
 #: Seconds between two looks for a first failure.
 _LOOK_EVERY: Final = 1.0
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One notice, for people and for programs."""
+
+    notice: Notice
+    batch: str
+    title: str  #: one line
+    text: str  #: the title, and what there is to know and to do
+    summary: Mapping[str, Json]  #: what programs rely on; holds no secret
+
+    @property
+    def as_json(self) -> str:
+        """The summary as one line of JSON, in ASCII."""
+        return json.dumps(self.summary)
+
+
+class Channel(ABC):
+    """One way to send notices."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What logs call it; holds no secret."""
+
+    def takes(self, notice: Notice) -> bool:  # noqa: ARG002 (a channel may be choosy)
+        """Report whether *notice* goes this way."""
+        return True
+
+    @abstractmethod
+    async def deliver(self, message: Message) -> None:
+        """Deliver, or raise NoticeError, which says what to do; a cancelled call leaves nothing behind."""
 
 
 class Digests:

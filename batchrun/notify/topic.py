@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from batchrun.errors import AccessDeniedError, BatchrunError, NoticeError, RefusedError, UsageError
-from batchrun.notify.channel import Channel, Message
+from batchrun.notify.teller import Channel, Message
 
 _ARN: Final = re.compile(
     r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):\d{12}:(?P<name>[A-Za-z0-9_-]+(\.fifo)?)"

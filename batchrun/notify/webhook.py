@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from batchrun.errors import NoticeError, UsageError
 from batchrun.model.texts.foreign import shortened
-from batchrun.notify.channel import Channel, Message
+from batchrun.notify.teller import Channel, Message
 from batchrun.version import __version__
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from batchrun.model.notices import Notice
-from batchrun.notify.channel import Channel, Message
+from batchrun.notify.teller import Channel, Message
 
 
 def message(notice: Notice = Notice.END, **facts: Any) -> Message:

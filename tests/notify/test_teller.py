@@ -16,8 +16,7 @@ from batchrun.model.entries.events import Intended, Refused
 from batchrun.model.entries.states import State
 from batchrun.model.notices import Notice
 from batchrun.model.tally import Tally
-from batchrun.notify.channel import Channel, Message
-from batchrun.notify.teller import Digests, Teller
+from batchrun.notify.teller import Channel, Digests, Message, Teller
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from tests.ledger.samples import AT, BATCH, filled, kept_ledger, later, move

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from batchrun.errors import NoticeError, UsageError
 from batchrun.model.notices import Notice
-from batchrun.notify.channel import Message
+from batchrun.notify.teller import Message
 from batchrun.notify.topic import Topic
 from batchrun.service.target import Target
 from batchrun.service.topics import publish

@@ -23,8 +23,7 @@ from batchrun.errors import BatchrunError
 from batchrun.ledger import LedgerPlace
 from batchrun.model.notices import Notice
 from batchrun.model.tally import Tally
-from batchrun.notify import Digests, Message, Teller
-from batchrun.notify.teller import Words
+from batchrun.notify.teller import Digests, Message, Teller, Words
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Counts
 from batchrun.report import summary

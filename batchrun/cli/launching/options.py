@@ -45,7 +45,7 @@ from batchrun.service.target import Target
 if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.model.notices import Notice
-    from batchrun.notify import Channel
+    from batchrun.notify.teller import Channel
 
 #: Seconds between two digests, at the least.
 _SHORTEST: Final = 60.0
@@ -130,7 +130,8 @@ class HookOptions:
 
     def _channels(self, profile: str | None, clock: Clock) -> Iterator[Channel]:
         from batchrun.model.notices import Notice  # noqa: PLC0415 (only who asks for hooks waits for them)
-        from batchrun.notify import Form, Topic, Webhook  # noqa: PLC0415
+        from batchrun.notify.topic import Topic  # noqa: PLC0415
+        from batchrun.notify.webhook import Form, Webhook  # noqa: PLC0415
 
         yield from _commands("--on-end", self.on_end, (Notice.STOPPED, Notice.END))
         yield from _commands("--on-failure", self.on_failure, (Notice.FAILURE,))
@@ -141,7 +142,7 @@ class HookOptions:
 
 
 def _commands(name: str, commands: Sequence[str], notices: Sequence[Notice]) -> Iterator[Channel]:
-    from batchrun.notify import Command  # noqa: PLC0415 (as above)
+    from batchrun.notify.command import Command  # noqa: PLC0415 (as above)
 
     for number, command in enumerate(commands, 1):
         if not command.strip():

@@ -97,6 +97,10 @@ def _silent(seconds: float) -> LedgerError:
     return LedgerError(f"it has not answered for {seconds:g} s; try again soon")
 
 
+class NothingThereError(Exception):
+    """There is no such thing as was asked for: a page, a batch, a row."""
+
+
 class TooManyError(Exception):
     """More is being looked at than this server has room for."""
 
@@ -248,12 +252,12 @@ class Live:
             self._tasks.start_soon(self._watch_shelf, self._shelf)
         return self._shelf
 
-    async def batch(self, name: str) -> WatchedBatch | None:
-        """Return the batch, looked at from now on; None without one. Raises TooManyError."""
+    async def batch(self, name: str) -> WatchedBatch:
+        """Return the batch, looked at from now on. Raises NothingThereError without one, and TooManyError."""
         if name not in self._batches:
             found = await self.soon(lambda: self.ledger.find_batch(name))
             if found is None:
-                return None
+                raise NothingThereError("batch")
             if name not in self._batches:  # no other task was quicker
                 if len(self._batches) >= MOST_BATCHES:
                     raise TooManyError

@@ -8,7 +8,7 @@ Belongs here: from requests to answers. Does not: who may ask (``access``), what
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -23,7 +23,7 @@ from batchrun.report.packing import script_text
 from batchrun.serve import shown
 from batchrun.serve.access import HEADERS, path_of, refused
 from batchrun.serve.choosing import read_wanted
-from batchrun.serve.live import Live, TooManyError, Watched, WatchedBatch
+from batchrun.serve.live import Live, NothingThereError, TooManyError, Watched, WatchedBatch
 
 #: Streams at once: more are a mistake.
 MOST_STREAMS: Final = 200
@@ -31,7 +31,7 @@ MOST_STREAMS: Final = 200
 _ALIVE, _PATIENCE = 15.0, 20.0
 #: Bytes that the system keeps of what a client has not read yet.
 _UNREAD: Final = 64 * 1024
-_HTML, _JSON = "text/html", "application/json"
+_HTML: Final = "text/html"
 _FILES: Final[Mapping[str, tuple[Callable[[], str], str]]] = {
     "/live.js": (shown.script, "text/javascript"),
     "/uplot.js": (lambda: shown.asset("uplot/uPlot.iife.min.js"), "text/javascript"),
@@ -47,11 +47,21 @@ class Routes:
     def __init__(self, live: Live) -> None:
         self._live = live
         self._streams = 0
+        self._paths: Mapping[str, Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]] = {
+            "/": self._shelf,
+            "/batch": self._batch,
+            "/rows": self._rows,
+            "/row": self._row,
+            "/row.json": self._row_facts,
+            "/events": self._events,
+        }
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         try:
             return await self._answer(request)
+        except NothingThereError as error:
+            return refused(HTTPStatus.NOT_FOUND, f"There is no such {error}.\n")
         except TooManyError:
             return refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too much is being looked at; try again soon.\n")
         except UsageError as error:
@@ -65,35 +75,21 @@ class Routes:
         path = path_of(request)
         if path in _FILES:
             made, kind = _FILES[path]
-            return _answer(made(), kind)
-        match path:
-            case "/":
-                return await self._shelf()
-            case "/batch":
-                return await self._batch(request)
-            case "/rows":
-                return await self._rows(request)
-            case "/row":
-                return await self._row(request)
-            case "/row.json":
-                return await self._row_facts(request)
-            case "/events":
-                return await self._events(request)
-            case _:
-                return _nothing("page")
+            return _text(made(), kind)
+        if path not in self._paths:
+            raise NothingThereError("page")
+        return await self._paths[path](request)
 
-    async def _shelf(self) -> web.Response:
+    async def _shelf(self, _request: web.BaseRequest) -> web.Response:
         watched = self._live.shelf()
         with watched.used():
             await watched.first_look()
             shelf = watched.shelf
             facts = shown.shelf_facts(shelf.batches, shelf.total)
-            return _answer(shown.page("shelf.html.j2", facts=facts, trouble=watched.failure), _HTML)
+            return _text(shown.page("shelf.html.j2", facts=facts, trouble=watched.failure), _HTML)
 
     async def _batch(self, request: web.BaseRequest) -> web.Response:
         watched = await self._live.batch(request.query.get("name", ""))
-        if watched is None:
-            return _nothing("batch")
         with watched.used():
             await _ready(watched)
             following, wanted = watched.following, read_wanted(request.query)
@@ -106,41 +102,30 @@ class Routes:
                 or [following.batch.region],
                 data=shown.first_rows(following, wanted, self._live.clock.utcnow()),
             )
-            return _answer(text, _HTML)
+            return _text(text, _HTML)
 
     async def _rows(self, request: web.BaseRequest) -> web.Response:
         watched = await self._live.batch(request.query.get("name", ""))
-        if watched is None:
-            return _nothing("batch")
         with watched.used():
             await _ready(watched)
-            return web.Response(
-                body=watched.page(read_wanted(request.query)),
-                content_type=_JSON,
-                headers=HEADERS,
-            )
+            return _json(watched.page(read_wanted(request.query)))
 
     async def _row(self, request: web.BaseRequest) -> web.Response:
         facts = await self._live.soon(partial(self._story, request))
-        if facts is None:
-            return _nothing("row")
         names = {"batch": request.query["name"], "id": request.query["id"]}
         data = script_text(facts | {"parts": None, "timeline": None})
-        return _answer(shown.page("row.html.j2", parts=facts["parts"], data=data, **names), _HTML)
+        return _text(shown.page("row.html.j2", parts=facts["parts"], data=data, **names), _HTML)
 
     async def _row_facts(self, request: web.BaseRequest) -> web.Response:
-        facts = await self._live.soon(partial(self._story, request))
-        if facts is None:
-            return _nothing("row")
-        return web.Response(body=shown.written(facts), content_type=_JSON, headers=HEADERS)
+        return _json(shown.written(await self._live.soon(partial(self._story, request))))
 
-    async def _story(self, request: web.BaseRequest) -> dict[str, Json] | None:
+    async def _story(self, request: web.BaseRequest) -> dict[str, Json]:
         name, id_ = request.query.get("name", ""), request.query.get("id", "")
         ledger = self._live.ledger
         batch, stored = await ledger.find_batch(name), ledger.batch(name)
         entry = None if batch is None else await stored.entry(id_)
         if batch is None or entry is None:
-            return None
+            raise NothingThereError("row")
         outcome = Outcome(entry=entry, earlier=tuple(await stored.earlier(id_)))
         tasks = (await stored.failed_tasks([id_])).get(id_, {})
         history = await stored.history(id_)
@@ -148,9 +133,7 @@ class Routes:
 
     async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
         name = request.query.get("name")
-        watched: Watched | None = self._live.shelf() if name is None else await self._live.batch(name)
-        if watched is None:
-            return _nothing("batch")
+        watched: Watched = self._live.shelf() if name is None else await self._live.batch(name)
         if self._streams >= MOST_STREAMS:
             raise TooManyError
         self._streams += 1
@@ -192,11 +175,10 @@ def _keep_little(request: web.BaseRequest) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD)
 
 
-def _answer(text: str, kind: str) -> web.Response:
-    return web.Response(
-        body=text.encode(errors="replace"), content_type=kind, charset="utf-8", headers=HEADERS
-    )
+def _text(text: str, kind: str) -> web.Response:
+    body = text.encode(errors="replace")
+    return web.Response(body=body, content_type=kind, charset="utf-8", headers=HEADERS)
 
 
-def _nothing(what: str) -> web.Response:
-    return refused(HTTPStatus.NOT_FOUND, f"There is no such {what}.\n")
+def _json(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/json", headers=HEADERS)

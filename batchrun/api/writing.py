@@ -20,7 +20,6 @@ from batchrun.report.delivering import Destination, delivered, output_at
 from batchrun.report.outputs import REPORT, RESULTS, listed
 from batchrun.service.target import Target
 
-PARQUET: Final = "parquet"
 _CONFIGURED: Final = Target()
 
 
@@ -81,12 +80,8 @@ async def put_results(
     view: View,
     is_safe: bool,
 ) -> int:
-    """Replace *output* by results in one of the formats, Parquet included; return the number of rows."""
+    """Replace *output* by results in one of the formats, and return the number of rows."""
     async with delivered(output, store) as file:
-        if format_ == PARQUET:
-            from batchrun.report import parquet  # noqa: PLC0415 (few have pyarrow)
-
-            return await parquet.write(file, outcomes, view)
         return await results.write(file, outcomes, results.ResultsFormat(format_), is_safe=is_safe, view=view)
 
 

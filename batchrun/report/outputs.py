@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import glob
-import io
 import json
 import os
 import re
@@ -20,7 +19,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import IO, Any, BinaryIO, Final
+from typing import Any, Final, TextIO
 
 from batchrun import points
 from batchrun.errors import UsageError
@@ -202,9 +201,9 @@ _PRIVATE: Final = 0o600
 
 
 @contextmanager
-def replacing(output: OutputFile) -> Iterator[IO[str]]:
+def replacing(output: OutputFile) -> Iterator[TextIO]:
     """
-    Open a new text file beside *output*, that takes its place when all went well.
+    Open a new file beside *output*, that takes its place when all went well.
 
     A link is followed, and a file that is there keeps its mode. What is no regular file, such as
     ``/dev/null`` or a pipe, is written as it is.
@@ -213,21 +212,12 @@ def replacing(output: OutputFile) -> Iterator[IO[str]]:
         UsageError: It may not be written.
         OSError: It cannot be written; the old one, if any, is unchanged.
     """
-    with replacing_bytes(output) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-        yield text
-        text.flush()
-
-
-@contextmanager
-def replacing_bytes(output: OutputFile) -> Iterator[BinaryIO]:
-    """Do the same for a file that is no text."""
     output.check()
     if _is_open_elsewhere(output.path):
-        with output.path.open("ab") as device:
+        with output.path.open("a", encoding="utf-8", newline="") as device:
             yield device
         return
-    with drafted(output) as draft, draft.open("wb") as file:
+    with drafted(output) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())

@@ -1,22 +1,24 @@
 """
-The results: one row per entry, in manifest order, and where rows go as text: CSV, JSON, JSON Lines.
+The results: one row per entry, in manifest order, and where rows go: CSV, JSON, JSON Lines, Parquet.
 
 Belongs here: what stands in the columns, which other programs rely on, each format's words, and writing them.
 Nothing is held: what was added is on its way. Does not: choosing the file's place (``cli``), reading the
-ledger's tables (``ledger``), choosing rows (``columns``), Parquet (``parquet``).
+ledger's tables (``ledger``), choosing rows (``columns``).
 """
 
 from __future__ import annotations
 
 import csv
 import enum
+import importlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Collection, Sequence
-from typing import IO, TYPE_CHECKING, Final
+from datetime import datetime
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, TextIO
 
 from batchrun import points
-from batchrun.errors import ResultsError
+from batchrun.errors import ResultsError, UsageError
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import place_of
 from batchrun.points import Point
@@ -24,8 +26,6 @@ from batchrun.report.columns import WHOLE, ResultsRow, View, asked_of, cells, te
 from batchrun.report.outputs import OutputFile, replacing
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchrun.model.entries.entry import Entry, Run
     from batchrun.ports.stored import Outcome, PastAttempt
 
@@ -97,6 +97,83 @@ class JsonSink(JsonLinesSink):
         self._file.write("\n]\n" if self._before == "," else "[]\n")
 
 
+_ATTEMPT: Final = "attempt"
+_TIMES: Final = frozenset({"creationTime", "startTime", "stopTime"})
+#: Entries in a row group: what is held at once.
+_GROUP: Final = 10_000
+
+
+class ParquetSink(Sink):
+    """
+    A row for each entry, its earlier attempts in a list within it; times are times. Needs pyarrow, an extra.
+
+    A column has one type, so values of a row's own columns are text, as in a CSV.
+    """
+
+    def __init__(self, file: BinaryIO, view: View) -> None:
+        self._arrow = pyarrow("pyarrow")
+        self._columns = view.names
+        self._attempts = view.nests_attempts
+        self._schema = self._schema_of(view.names)
+        self._writer = pyarrow("pyarrow.parquet").ParquetWriter(file, self._schema, compression="zstd")
+        self._held: list[ResultsRow] = []
+
+    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
+        """Take an entry; a full group is written."""
+        self._held.append(nested(latest, earlier, self._columns, attempts=self._attempts))
+        if len(self._held) == _GROUP:
+            self._write()
+
+    def finish(self) -> None:
+        """Write what is left, and the footer."""
+        if self._held:
+            self._write()
+        self._writer.close()
+
+    def _write(self) -> None:
+        rows = [_typed(row) for row in self._held]
+        self._writer.write_table(self._arrow.Table.from_pylist(rows, schema=self._schema))
+        self._held.clear()
+
+    def _schema_of(self, columns: Sequence[str]) -> Any:
+        pa = self._arrow
+        fields = [(name, self._type(name)) for name in columns]
+        if self._attempts:
+            past = [(name, self._type(name)) for name in columns if name not in SHARED_COLUMNS]
+            fields.append(("attempts", pa.list_(pa.struct(past))))
+        return pa.schema(fields)
+
+    def _type(self, name: str) -> Any:
+        if name in _TIMES:
+            return self._arrow.timestamp("ms", tz="UTC")
+        types = {_ATTEMPT: self._arrow.int32, "changed": self._arrow.bool_}
+        return types.get(name, self._arrow.string)()
+
+
+def _typed(row: ResultsRow) -> dict[str, Any]:
+    return {name: _value(name, value) for name, value in row.items()}
+
+
+def _value(name: str, value: Any) -> Any:
+    if name == "attempts":
+        return [_typed(past) for past in value]
+    if name in _TIMES and value:
+        return datetime.fromisoformat(value)
+    return value if name == _ATTEMPT else text_of(value)
+
+
+def pyarrow(module: str = "pyarrow.parquet") -> Any:
+    """Import what Parquet needs. Raises UsageError where it is not installed."""
+    # By name: it is large, and most people never need it.
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise UsageError(
+            "Parquet needs pyarrow, which is not installed here; pip install 'batchrun[parquet]', or take "
+            "--format csv, json or jsonl"
+        ) from error
+
+
 def nested(
     latest: ResultsRow, earlier: Sequence[ResultsRow], columns: Sequence[str], *, attempts: bool
 ) -> ResultsRow:
@@ -132,11 +209,12 @@ _ISO: Final = "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ"
 
 
 class ResultsFormat(enum.Enum):
-    """How results are written as text."""
+    """How results are written."""
 
     CSV = "csv"
     JSON = "json"
     JSONL = "jsonl"
+    PARQUET = "parquet"
 
 
 def row(entry: Entry) -> ResultsRow:
@@ -196,20 +274,15 @@ async def write(
 
 
 async def write_to(
-    file: IO[str],
+    file: TextIO,
     outcomes: AsyncIterator[Outcome],
     format_: ResultsFormat,
     *,
     is_safe: bool = False,
     view: View = WHOLE,
 ) -> int:
-    """Write the results into an open text file, and return the number of entries."""
-    return await fill(_sink(file, format_, view, is_safe=is_safe), outcomes, view)
-
-
-async def fill(sink: Sink, outcomes: AsyncIterator[Outcome], view: View) -> int:
-    """Put what *view* shows of the results into *sink*, and return the number of entries."""
-    count, own = 0, view.own
+    """Write what *view* shows of the results into an open file, and return the number of entries."""
+    sink, count, own = _sink(file, format_, view, is_safe=is_safe), 0, view.own
     async for outcome in outcomes:
         latest = latest_row(outcome, own)
         if not view.shows(latest):
@@ -221,7 +294,7 @@ async def fill(sink: Sink, outcomes: AsyncIterator[Outcome], view: View) -> int:
     return count
 
 
-def _sink(file: IO[str], format_: ResultsFormat, view: View, *, is_safe: bool) -> Sink:
+def _sink(file: TextIO, format_: ResultsFormat, view: View, *, is_safe: bool) -> Sink:
     match format_:
         case ResultsFormat.CSV:
             return CsvSink(file, view.names, attempts=view.attempts, is_safe=is_safe)
@@ -229,6 +302,8 @@ def _sink(file: IO[str], format_: ResultsFormat, view: View, *, is_safe: bool) -
             return JsonSink(file, view.names, attempts=view.nests_attempts)
         case ResultsFormat.JSONL:
             return JsonLinesSink(file, view.names, attempts=view.nests_attempts)
+        case ResultsFormat.PARQUET:
+            return ParquetSink(file.buffer, view)
 
 
 def _past(outcome: Outcome, attempt: PastAttempt, own: Collection[str]) -> ResultsRow:

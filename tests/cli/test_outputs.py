@@ -97,7 +97,7 @@ def test_what_must_not_be_replaced_stays(folder: Path, words: list[str], told: s
     assert contents(folder) == before
 
 
-@pytest.mark.parametrize("format_", [*(one.value for one in ResultsFormat), "parquet"])
+@pytest.mark.parametrize("format_", [one.value for one in ResultsFormat])
 @pytest.mark.parametrize("options", [[], ["--attempts"], ["--columns", "status,id"]], ids=str)
 @pytest.mark.usefixtures("folder")
 def test_our_own_are_replaced_whatever_was_asked_for(format_: str, options: list[str]):

@@ -77,10 +77,10 @@ async def write_results(
 
 
 def _format(place: str) -> results.ResultsFormat:
-    try:
-        return results.ResultsFormat(PurePath(place).suffix.removeprefix(".").lower())
-    except ValueError:
-        raise UsageError(f"--results {place}: the name must end in .csv, .json or .jsonl") from None
+    ending = PurePath(place).suffix.removeprefix(".").lower()
+    if ending not in {"csv", "json", "jsonl"}:
+        raise UsageError(f"--results {place}: the name must end in .csv, .json or .jsonl")
+    return results.ResultsFormat(ending)
 
 
 async def kept_or_written(

@@ -12,7 +12,7 @@ import click
 
 from batchrun.api.objects import StoreWhenNeeded
 from batchrun.api.reading import inputs_of, open_ledger
-from batchrun.api.writing import PARQUET, put_results
+from batchrun.api.writing import put_results
 from batchrun.cli.calling import login_to
 from batchrun.cli.command import flag, group, option, texts, verb
 from batchrun.cli.completion import columns, conditions
@@ -31,7 +31,7 @@ from batchrun.report.columns import WHOLE, View, read_columns, read_condition
 from batchrun.report.delivering import Destination, delivered, output_at
 from batchrun.report.outputs import RESULTS, Inputs, is_device, listed
 
-_FORMATS: Final = (*(one.value for one in report.ResultsFormat), PARQUET)
+_PARQUET: Final = report.ResultsFormat.PARQUET.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Options:
     batch: str | None = BATCH()
     results_format: str | None = option(
         "--format",
-        type=click.Choice(_FORMATS),
+        type=click.Choice([one.value for one in report.ResultsFormat]),
         envvar="BATCHRUN_RESULTS_FORMAT",
         help="The format of the results.  [default: by FILE's extension, else csv]",
     )
@@ -137,7 +137,9 @@ async def results(options: Options) -> None:
             )
             say(f"{output.shown}: {counted(count, 'row')}")
         elif is_wanted:
-            await _to_stdout(outcomes(), view, options)
+            format_ = report.ResultsFormat(options.format)
+            with poured(ResultsError) as stdout:
+                await report.write_to(stdout, outcomes(), format_, is_safe=options.safe_csv, view=view)
 
 
 def _failed_manifest(options: Options) -> Destination | None:
@@ -154,32 +156,15 @@ def _output(options: Options, view: View, batch: Batch, inputs: Inputs) -> Desti
     if place is None:
         # A part of the results must not take the place of the whole.
         place = f"{batch.name}.results.{options.format}" if view == WHOLE else STDOUT
-    if options.format == PARQUET:
-        _check_parquet(is_stdout=place == STDOUT)
+    if options.format == _PARQUET:
+        report.pyarrow()
+        if place == STDOUT and is_terminal(sys.stdout):
+            raise UsageError("Parquet cannot be shown on a terminal; give -o FILE, or --format csv")
     if place == STDOUT:
         return None
     return output_at(
         place, RESULTS[options.format], option="-o FILE", again="the same command", inputs=inputs
     )
-
-
-def _check_parquet(*, is_stdout: bool) -> None:
-    from batchrun.report import parquet  # noqa: PLC0415
-
-    parquet.check()
-    if is_stdout and is_terminal(sys.stdout):
-        raise UsageError("Parquet cannot be shown on a terminal; give -o FILE, or --format csv")
-
-
-async def _to_stdout(outcomes: AsyncIterator[Outcome], view: View, options: Options) -> None:
-    with poured(ResultsError) as stdout:
-        if options.format == PARQUET:
-            from batchrun.report.parquet import ParquetSink  # noqa: PLC0415 (few have pyarrow)
-
-            await report.fill(ParquetSink(stdout.buffer, view), outcomes, view)
-        else:
-            format_ = report.ResultsFormat(options.format)
-            await report.write_to(stdout, outcomes, format_, is_safe=options.safe_csv, view=view)
 
 
 async def _write_failed(

@@ -38,6 +38,7 @@ from batchrun.ports.stored import Batch
 from batchrun.service.target import Target, target_of
 
 if TYPE_CHECKING:
+    from batchrun.service.calling.outage import Patience
     from batchrun.service.client import AwsHealthOmics
     from batchrun.service.login import Login
 
@@ -97,6 +98,13 @@ class Opening:
         self._connecting: defaultdict[Target, anyio.Lock] = defaultdict(anyio.Lock)
 
     @property
+    def patience(self) -> Patience:
+        """How long is waited for the service and for credentials."""
+        from batchrun.service.calling.outage import Patience  # noqa: PLC0415 (as in service)
+
+        return Patience(credentials=self._credentials_wait)
+
+    @property
     def has_ledger(self) -> bool:
         """Whether there is a ledger already. Raises LedgerUnusableError where none can be."""
         return self._place is not None and self._place.is_there()
@@ -134,7 +142,6 @@ class Opening:
             ServiceUnusableError: No credentials.
         """
         # Only now: to import the client takes longer than to report a batch again that has ended.
-        from batchrun.service.calling.outage import Patience  # noqa: PLC0415
         from batchrun.service.client import connect  # noqa: PLC0415
 
         login = self.login(lane)
@@ -148,7 +155,7 @@ class Opening:
                     read_rate=self._read_rate if lane is None or lane.read_rate is None else lane.read_rate,
                     clock=self._clock,
                     rng=random.Random(),  # noqa: S311 (jitter is no secret)
-                    patience=Patience(credentials=self._credentials_wait),
+                    patience=self.patience,
                     login=login,
                 )
                 self._connections[target] = await self._stack.enter_async_context(connecting)

@@ -163,14 +163,12 @@ class Session(Opening):
         """Return where the rows of large submissions are kept, by lane."""
         if limits.engine is Engine.STARTRUN:
             return _NO_PLACES
-        from batchrun.service.calling.outage import Patience  # noqa: PLC0415 (as in service)
-        from batchrun.service.s3.patient_writing import S3SettingsStore  # noqa: PLC0415
+        from batchrun.service.s3.patient_writing import S3SettingsStore  # noqa: PLC0415 (as in service)
 
-        patience = Patience(credentials=self._credentials_wait)
         lanes: Mapping[str | None, Lane] = {lane.name: lane for lane in manifest.lanes}
         return {
             name: SettingsPlace(
-                store=S3SettingsStore(self.login(lanes.get(name)), patience, self._clock), prefix=prefix
+                store=S3SettingsStore(self.login(lanes.get(name)), self.patience, self._clock), prefix=prefix
             )
             for name, prefix in places_of(manifest, batch_settings).items()
         }
@@ -203,15 +201,13 @@ class Session(Opening):
         if not manifest.has_own_sheets:
             yield None
             return
-        from batchrun.service.calling.outage import Patience  # noqa: PLC0415 (as in service)
-        from batchrun.service.s3.patient_writing import sheet_writer  # noqa: PLC0415
+        from batchrun.service.s3.patient_writing import sheet_writer  # noqa: PLC0415 (as in service)
 
-        patience = Patience(credentials=self._credentials_wait)
         lanes: Sequence[Lane | None] = manifest.lanes or (None,)
         async with AsyncExitStack() as stack:
             writers = {
                 None if lane is None else lane.name: await stack.enter_async_context(
-                    sheet_writer(self.login(lane), patience, self._clock)
+                    sheet_writer(self.login(lane), self.patience, self._clock)
                 )
                 for lane in lanes
             }

@@ -300,13 +300,7 @@ async def gathered(
         prices: Those of the regions of its runs; None for a report without costs.
         dynamic_gib: What DYNAMIC storage is taken to have held on average, where that is known.
     """
-    stored = ledger.batch(batch.name)
-
-    async def read() -> list[ShownRow]:
-        found = with_tasks(ledger, batch.name, stored.outcomes())
-        return [row_of(outcome, outcome.tasks) async for outcome in found]
-
-    rows = await begun_again(read)
+    stored, rows = ledger.batch(batch.name), await rows_of(ledger, batch.name)
     bill = None if prices is None else billed(await spent_runs(ledger, batch.name), prices, dynamic_gib)
     return Report(
         batch=batch,
@@ -318,6 +312,16 @@ async def gathered(
         bill=bill,
         lanes=await lanes_of(stored),
     )
+
+
+async def rows_of(ledger: Ledger, batch: str) -> list[ShownRow]:
+    """Return all rows of *batch*, with the failed tasks of their runs."""
+
+    async def read() -> list[ShownRow]:
+        found = with_tasks(ledger, batch, ledger.batch(batch).outcomes())
+        return [row_of(outcome, outcome.tasks) async for outcome in found]
+
+    return await begun_again(read)
 
 
 async def regions_of(ledger: Ledger, batch: Batch) -> Sequence[str]:

@@ -4,7 +4,8 @@ The names in what batchrun writes as JSON for programs, and the names that some 
 A name is the API's where it is one of the API's fields (``runId``, ``failureReason``), and else ours, in
 snake_case (``dry_run``). Where something else was published once, that name stays beside it.
 
-Belongs here: the old names. Does not: the objects (their makers), their shapes (``assets/json.schema.json``).
+Belongs here: names of what is kept, and the old ones. Does not: the objects (their makers), their shapes
+(``assets/json.schema.json``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, Final
+
+#: What the API calls fields that the ledger keeps by names of ours.
+API_NAMES: Final[Mapping[str, str]] = {
+    "request_id": "requestId",
+    "output_uri": "runOutputUri",
+    "creation_time": "creationTime",
+    "start_time": "startTime",
+    "stop_time": "stopTime",
+    "failure_reason": "failureReason",
+    "status_message": "statusMessage",
+}
+#: Of a run within an event, what is news; the rest is shown once, beside it.
+NEWS: Final = ("status", "id", "failure_reason", "status_message")
+_OF_REQUEST: Final = {"request_id": API_NAMES["request_id"]}
+_RUN: Final = {old: new for old, new in API_NAMES.items() if old not in _OF_REQUEST}
 
 
 def _camel(*names: str) -> dict[str, str]:
@@ -24,14 +40,6 @@ _COST_ROW: Final = {
     **_camel("cached_tasks", "task_seconds", "task_cost", "running_seconds"),
     "storageGiB": "storage_gib",
     **_camel("storage_cost"),
-}
-_RUN: Final = {
-    "output_uri": "runOutputUri",
-    "creation_time": "creationTime",
-    "start_time": "startTime",
-    "stop_time": "stopTime",
-    "failure_reason": "failureReason",
-    "status_message": "statusMessage",
 }
 _COSTS: Final = {
     **_camel("is_estimate", "priced_runs", "task_cost", "storage_cost", "by_status", "per_completed_run"),
@@ -53,7 +61,7 @@ OLD_NAMES: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
     "delete": {"": _camel("dry_run", "run_ids")},
     "check": {"": _camel("start_run_per_second", "kept_runs", "active_runs")},
     "plan": {"": _camel("changed_ids", "gone_ids", "to_come")},
-    "entry": {"": _TASKS, "attempts": _TASKS, "events": {"request_id": "requestId"}, "events.run": _RUN},
+    "entry": {"": _TASKS, "attempts": _TASKS, "events": _OF_REQUEST, "events.run": _RUN},
     "costs": {"": _COSTS},
     "cost_row": {"": _COST_ROW},
     "rebuild": {"": _REBUILD},

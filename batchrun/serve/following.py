@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from batchrun.ports.stored import Batch, Outcome, TaskFailures
 from batchrun.report import figures
-from batchrun.report.chosen import begun_again, with_tasks
 from batchrun.report.figures import Failure, Figures, Slow
-from batchrun.report.gathering import RowStanding, ShownRow, row_of
+from batchrun.report.gathering import RowStanding, ShownRow, row_of, rows_of
 from batchrun.report.overview import LaneCounts, Overview, numbers, overview
 from batchrun.report.packing import Timeline, timeline
 from batchrun.serve.choosing import Search, Wanted, chosen
@@ -103,17 +102,13 @@ class Following:
         begun = self._clock.monotonic()
         self._seen = deque([await self._ledger.newest_event()], maxlen=_OVERLAP)
         self._total = (await self._stored.counts()).total
-        self.rows = await begun_again(self._read)
+        self.rows = await rows_of(self._ledger, self.batch.name)
         self._places = {row.id: place for place, row in enumerate(self.rows)}
         self._search = Search()
         self.version += 1
         self._has_changed = False
         took = self._clock.monotonic() - begun
         self._reload_due = self._clock.monotonic() + max(_AGAIN, took * _REST)
-
-    async def _read(self) -> list[ShownRow]:
-        found = with_tasks(self._ledger, self.batch.name, self._stored.outcomes())
-        return [row_of(outcome, outcome.tasks) async for outcome in found]
 
     async def look(self) -> bool:
         """Bring the rows up to date, and report whether any has changed."""

@@ -21,6 +21,7 @@ from batchrun.model.spec import Json
 from batchrun.ports.stored import Batch, Outcome
 from batchrun.report import html
 from batchrun.report.gathering import Report, ShownRow, StartCalls, row_of
+from batchrun.report.json_names import API_NAMES, NEWS
 from batchrun.report.packing import Timeline, cut, moments_of, packed, script_text
 from batchrun.version import __version__
 
@@ -40,13 +41,6 @@ _REQUEST: Final = 20_000
 #: Events of one row that are shown, the latest.
 _EVENTS: Final = 500
 _Event = tuple["datetime", int, str, str]
-#: Of a run within an event, what may be news, by the API's names; the rest is shown once, above.
-_API_NAMES: Final = {
-    "status": "status",
-    "id": "id",
-    "failure_reason": "failureReason",
-    "status_message": "statusMessage",
-}
 
 
 def page(name: str, **facts: Any) -> str:
@@ -199,7 +193,7 @@ def _event(at: datetime, attempt: int, kind: str, detail: str) -> ShownEvent:
     told = json.loads(detail)
     run = told.pop("run", {})
     facts = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in told.items()]
-    facts += [(_API_NAMES[name], str(run[name])) for name in _API_NAMES if run.get(name) is not None]
+    facts += [(API_NAMES.get(name, name), str(run[name])) for name in NEWS if run.get(name) is not None]
     return ShownEvent(at=at, attempt=attempt, kind=kind, facts=facts)
 
 

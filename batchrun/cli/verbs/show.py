@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from batchrun.api.reading import open_ledger
 from batchrun.cli.command import argument, option, verb
@@ -24,24 +24,13 @@ from batchrun.model.tasks import LOG_GROUP, FailedTasks
 from batchrun.model.texts.words import seconds
 from batchrun.ports.stored import Outcome, PastAttempt
 from batchrun.report.columns import COLUMNS
+from batchrun.report.json_names import API_NAMES, NEWS
 from batchrun.report.results import earlier_rows, row
 
 if TYPE_CHECKING:
     Told = Sequence[tuple[datetime, int, str, str]]
     Found = Mapping[int, FailedTasks]  # by attempt
     Submissions = Mapping[int, Submission]  # by attempt
-
-_API_NAMES: Final = {
-    "request_id": "requestId",
-    "output_uri": "runOutputUri",
-    "creation_time": "creationTime",
-    "start_time": "startTime",
-    "stop_time": "stopTime",
-    "failure_reason": "failureReason",
-    "status_message": "statusMessage",
-}
-#: Of a run within an event, what is news; the rest is shown once, above.
-_NEWS: Final = ("status", "id", "failure_reason", "status_message")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +126,9 @@ def _as_sent(entry: Entry) -> Entry:
 
 def _detail(stored: dict[str, Any]) -> dict[str, Any]:
     """Return what is stored of an event by the API's names, where it has them."""
-    named = {_API_NAMES.get(name, name): value for name, value in stored.items()}
+    named = {API_NAMES.get(name, name): value for name, value in stored.items()}
     if "run" in named:
-        named["run"] = {_API_NAMES.get(name, name): value for name, value in named["run"].items()}
+        named["run"] = {API_NAMES.get(name, name): value for name, value in named["run"].items()}
     return named
 
 
@@ -211,7 +200,7 @@ def _attempt(past: dict[str, Any]) -> str:
 def _event(at: datetime, attempt: int, kind: str, detail: str) -> str:
     facts = json.loads(detail)
     run = facts.pop("run", {})
-    facts |= {name: run[name] for name in _NEWS if name in run}
+    facts |= {name: run[name] for name in NEWS if name in run}
     words = "  ".join(f"{name}={value}" for name, value in facts.items())
     return whole_line(f"{_time(at)}  attempt {attempt}  {kind:<10} {words}")
 

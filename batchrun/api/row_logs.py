@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.errors import CallError, InvariantError, ServiceUnusableError, UsageError
 from batchrun.model.entries.entry import Run
 from batchrun.model.tasks import FailedTask, FailedTasks, RunTask, log_streams, stream_name, task_stream
+from batchrun.model.texts.words import some
 from batchrun.ports.stored import Outcome
 from batchrun.service.client import AwsHealthOmics
 
@@ -128,13 +129,9 @@ async def streams_of_task(
     ]
     if not found:
         names = list(dict.fromkeys(one.name or one.id for one in listed))
-        raise UsageError(f"run {row.run.id} has no task '{task}'; it has: {_named(names)}")
+        there = some(names, most=_MOST) or "none yet"
+        raise UsageError(f"run {row.run.id} has no task '{task}'; it has: {there}")
     return found
-
-
-def _named(names: Sequence[str]) -> str:
-    more = ", ..." if names[_MOST:] else ""
-    return (", ".join(names[:_MOST]) or "none yet") + more
 
 
 def access(reach: Reach, lane: str | None) -> AwsHealthOmics:

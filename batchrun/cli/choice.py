@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from batchrun.cli.command import flag, option, texts
+from batchrun.cli.command import option, texts, typed_flag
 from batchrun.cli.completion import conditions, rows
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain, is_terminal, say
@@ -79,12 +79,11 @@ class Rows:
 class GoAhead:
     """Whether it is done, and whether to ask before."""
 
-    dry_run: bool = flag(
+    dry_run: bool = typed_flag(
         "--dry-run",
-        each_time="give it on the command line",
         help="Show what would be done, and change nothing.",
     )
-    yes: bool = flag("--yes", each_time="give it on the command line", help="Do not ask for confirmation.")
+    yes: bool = typed_flag("--yes", help="Do not ask for confirmation.")
 
     def is_agreed(self, question: str) -> bool:
         """Ask at a terminal. Raises UsageError where there is none and --yes was not given."""

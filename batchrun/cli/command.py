@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import field, fields
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -80,6 +81,11 @@ def option(*names: str, **settings: Any) -> Any:
 def flag(*names: str, **settings: Any) -> Any:
     """Make a field that is true where the option is given."""
     return option(*names, is_flag=True, show_default=False, **settings)
+
+
+#: The same of what is meant for one call alone: a file of settings cannot set it.
+typed: Final = partial(option, each_time="give it on the command line")
+typed_flag: Final = partial(flag, each_time="give it on the command line")
 
 
 def texts(*names: str, **settings: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
-from batchrun.cli.command import Risk, argument, flag, option
+from batchrun.cli.command import Risk, argument, flag, option, typed, typed_flag
 from batchrun.cli.completion import batches
 from batchrun.cli.speak import complain
 from batchrun.cli.values import Duration, OutputPath, PacedRate, SettingsPlace
@@ -138,11 +138,9 @@ RESULTS: Final = partial(
 )
 
 #: Where a verb writes what it is for.
-WRITTEN: Final = partial(
-    option, "-o", "--output", type=OutputPath(), metavar="FILE", each_time="give it on the command line"
-)
+WRITTEN: Final = partial(typed, "-o", "--output", type=OutputPath(), metavar="FILE")
 
-FORCE: Final = partial(flag, "--force", each_time="give it on the command line")
+FORCE: Final = partial(typed_flag, "--force")
 
 SAFE_CSV: Final = partial(
     flag,
@@ -155,9 +153,8 @@ TIMEOUT: Final = partial(
 )
 
 JSON: Final = partial(
-    flag,
+    typed_flag,
     "--json",
-    each_time="give it on the command line",
     help="Write JSON lines to stdout, one object each; see 'batchrun help json'.",
 )
 

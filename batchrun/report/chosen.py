@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from batchrun.errors import SnapshotLostError, UsageError
 from batchrun.model.entries.states import STATUSES, State
+from batchrun.model.texts.words import some
 from batchrun.ports.stored import Outcome
 from batchrun.report.columns import STATUS, TASK_REASON, Condition, View, table_columns
 from batchrun.report.results import OWN_STATUSES, earlier_rows, latest_row
@@ -94,7 +95,7 @@ async def _check_tables(ledger: Ledger, batch: str, missing: set[str]) -> None:
     if near := get_close_matches(name, others, n=1):
         hint = f"did you mean {near[0]}?"
     else:
-        hint = f"its {table}: {', '.join(others[:_NAMED]) or 'none'}{', ...' if others[_NAMED:] else ''}"
+        hint = f"its {table}: {some(others, most=_NAMED) or 'none'}"
     raise UsageError(f"no row of batch '{batch}' has {name}; {hint}")
 
 
@@ -147,8 +148,7 @@ class Choice:
 
 def shortened(ids: Sequence[str]) -> str:
     """Name the first few of *ids*."""
-    more = ", ..." if len(ids) > _SHOWN else ""
-    return ", ".join(ids[:_SHOWN]) + more
+    return some(ids, most=_SHOWN)
 
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.model.entries.reasons import advice_for
 from batchrun.model.notices import Notice
 from batchrun.model.spec import Json
-from batchrun.model.texts.words import counted
+from batchrun.model.texts.words import counted, some, stands
 from batchrun.ports.stored import Counts, Failures
 from batchrun.report.json_names import with_old_names
 from batchrun.report.overview import numbers
@@ -75,14 +75,14 @@ class Summary:
     @property
     def title(self) -> str:
         """Say it in one line."""
-        shown = ", ".join(f"{number} {name}" for name, number in numbers(self.counts).items() if number)
         what = {
             Notice.FAILURE: "has a first failure",
             Notice.STOPPED: "stopped and needs attention",
             Notice.END: "has ended",
             Notice.DIGEST: "is in progress",
         }
-        return _line(f"{self.batch} {what[self.notice]}: {shown or 'no rows'} (of {self.counts.total})")
+        shown = stands(numbers(self.counts)) or "no rows"
+        return _line(f"{self.batch} {what[self.notice]}: {shown} (of {self.counts.total})")
 
     @property
     def text(self) -> str:
@@ -96,11 +96,10 @@ class Summary:
         for group in self.failures:
             to_do = advice_for(group.state, group.reason)
             rows = counted(group.count, "row")
-            more = ", ..." if group.count > len(group.entries) else ""
             yield ""
             yield _line(f"{_status(group)} {group.reason or ''}".rstrip() + f": {rows}")
             yield _line(f"  for {to_do.owner.value}: {to_do.action}")
-            yield _line("  " + ", ".join(entry.id for entry in group.entries) + more)
+            yield _line("  " + some([entry.id for entry in group.entries], group.count))
         yield ""
         yield f"results: {self.launch.results}"
 

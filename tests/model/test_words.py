@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.texts.words import counted, seconds, spelt_out
+from batchrun.model.texts.words import counted, seconds, some, spelt_out, stands
 
 
 def test_one_is_one_and_others_are_several():
@@ -29,6 +29,22 @@ def test_one_is_one_and_others_are_several():
 )
 def test_a_duration_is_as_exact_as_it_is_worth(value: float, text: str):
     assert seconds(value) == text
+
+
+def test_what_is_not_named_is_told_of():
+    assert [some([]), some(["a", "b"]), some(["a", "b"], 2), some(["a", "b"], 3)] == [
+        "",
+        "a, b",
+        "a, b",
+        "a, b, ...",
+    ]
+    assert [some(["a", "b"], most=most) for most in (1, 2, 3)] == ["a, ...", "a, b", "a, b"]
+    assert some(["a", "b"], 2, most=1) == "a, ..."
+
+
+def test_what_is_nowhere_is_not_told_of():
+    assert stands({"running": 3, "queued": 0, "failed": 1}) == "3 running, 1 failed"
+    assert stands({"running": 0}) == ""
 
 
 def test_what_is_not_to_be_seen_is_spelt_out():

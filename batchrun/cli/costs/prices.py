@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from batchrun.cli.command import option
+from batchrun.cli.command import option, typed
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain
@@ -53,11 +53,10 @@ class PriceOptions:
         metavar="FILE",
         help="Prices per hour, as --save-prices writes them.  [default: ask the Pricing API]",
     )
-    save_prices: str | None = option(
+    save_prices: str | None = typed(
         "--save-prices",
         type=OutputPath(),
         metavar="FILE",
-        each_time="give it on the command line",
         help="Write the prices from the Pricing API to this file.",
     )
 

@@ -33,7 +33,7 @@ from batchrun.manifest.text_input import lines
 from batchrun.manifest.write import write
 from batchrun.model.spec import Json
 from batchrun.model.texts.places import split_uri
-from batchrun.model.texts.words import counted
+from batchrun.model.texts.words import counted, some
 from batchrun.report.outputs import Inputs, OutputFile
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _left_out(wish: PairsJob, pairs: Pairs, problems: Problems) -> frozenset[str
     lacking = pairs.incomplete()
     if wish.options.incomplete == "skip":
         if lacking:
-            complain(f"left out, since they lack files that others have: {_some(list(lacking))}")
+            complain(f"left out, since they lack files that others have: {some(list(lacking), most=_SHOWN)}")
         return frozenset(lacking)
     cure = "add the files, or give --incomplete skip to leave such rows out, keep to take them as they are"
     for entry_id, (place, missing) in lacking.items():
@@ -204,32 +204,20 @@ def _left_out(wish: PairsJob, pairs: Pairs, problems: Problems) -> frozenset[str
 
 
 def _nothing(wish: PairsJob, pairs: Pairs) -> Exception:
+    place = Place(source=name_of(wish.options.source))
     if pairs.unmatched:
-        names = _some(pairs.unmatched_names, pairs.unmatched)
+        names = some(pairs.unmatched_names, pairs.unmatched)
         message = f"none of {pairs.unmatched} files matches the pattern: {names}"
         what = (
             "the path below the folder" if wish.naming.matches_path else "the file's name, folders left out"
         )
-        return unreadable(
-            Place(source=name_of(wish.options.source)),
-            printable(message),
-            f"correct --pattern: it must match {what}, in full",
-        )
-    return unreadable(
-        Place(source=name_of(wish.options.source)),
-        "there are no files to make rows of",
-        "check the place, and --incomplete",
-    )
-
-
-def _some(names: list[str], total: int | None = None) -> str:
-    count = len(names) if total is None else total
-    return ", ".join(names[:_SHOWN]) + (", ..." if count > _SHOWN else "")
+        return unreadable(place, printable(message), f"correct --pattern: it must match {what}, in full")
+    return unreadable(place, "there are no files to make rows of", "check the place, and --incomplete")
 
 
 def _tell(wish: PairsJob, pairs: Pairs, rows: int) -> None:
     if pairs.unmatched:
-        names = _some(pairs.unmatched_names, pairs.unmatched)
+        names = some(pairs.unmatched_names, pairs.unmatched)
         complain(f"{pairs.unmatched} files do not match the pattern, and were skipped: {names}")
     summary = f"{counted(pairs.files, 'file')}, {counted(rows, 'row')}"
     if wish.is_sheet:

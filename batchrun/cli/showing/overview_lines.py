@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.cli.showing.failed import FailedRow, in_brackets
 from batchrun.cli.speak import one_line, printable, until
 from batchrun.model.entries.states import State
-from batchrun.model.texts.words import counted, seconds
+from batchrun.model.texts.words import counted, seconds, stands
 from batchrun.ports.stored import Batch, Counts, KeptPace
 from batchrun.report.overview import ENDS_WINDOW, MOST_CANCELLING, Estimate, LaneCounts, Overview, numbers
 from batchrun.report.results import iso, row, status
@@ -22,12 +22,11 @@ _ENDS: Final = seconds(ENDS_WINDOW.total_seconds())
 
 def summary(batch: Batch, counts: Counts) -> str:
     """Say in one line how many entries stand where."""
-    shown = ", ".join(f"{number} {name}" for name, number in numbers(counts).items() if number)
     waiting = counts.by_state.get(State.BACKOFF, 0)
     verb = "waits" if waiting == 1 else "wait"
     again = f"; {waiting} of those planned {verb} to be sent again" if waiting else ""
     also = f"; {changed(counts.changed)}" if counts.changed else ""
-    return f"{printable(batch.name)}: {shown or 'no rows'} (of {counts.total}){again}{also}"
+    return f"{printable(batch.name)}: {stands(numbers(counts)) or 'no rows'} (of {counts.total}){again}{also}"
 
 
 def changed(number: int) -> str:
@@ -147,21 +146,17 @@ def _put_off(now: Overview) -> str:
 
 
 def _lane(one: LaneCounts) -> Iterator[str]:
-    numbers = {name: number for name, number in one.numbers.items() if number}
+    numbers = one.numbers
     if one.name is None:
-        if waiting := numbers.pop("planned", 0):
+        if waiting := numbers.pop("planned"):
             yield f"in none yet: {waiting} planned, each sent once all its lanes were asked for a run of it"
-        if numbers:
-            yield f"from before there were lanes: {_shown(numbers)}"
+        if before := stands(numbers):
+            yield f"from before there were lanes: {before}"
         return
     parts = (one.place.account, one.place.region) if one.place else ("not used yet",)
     yield one_line(
-        f"{one.name}: {_shown(numbers) or 'no rows'} ({', '.join(part for part in parts if part)})"
+        f"{one.name}: {stands(numbers) or 'no rows'} ({', '.join(part for part in parts if part)})"
     )
-
-
-def _shown(numbers: Mapping[str, int]) -> str:
-    return ", ".join(f"{number} {name}" for name, number in numbers.items())
 
 
 def _lane_facts(one: LaneCounts) -> dict[str, Any]:

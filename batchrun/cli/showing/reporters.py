@@ -41,7 +41,7 @@ from batchrun.model.entries.states import ENDED, State
 from batchrun.model.planning.verdicts import DENIED, HELD
 from batchrun.model.tally import Tally
 from batchrun.model.tasks import FailedTasks
-from batchrun.model.texts.words import counted, seconds
+from batchrun.model.texts.words import counted, seconds, stands
 from batchrun.report.overview import WithService
 from batchrun.report.results import status
 
@@ -348,4 +348,4 @@ def _advice(ended: Ended, *, is_going: bool) -> str:
 
 def counts(now: Snapshot) -> str:
     """Return the counts that are not zero, in the order of a run's life."""
-    return ", ".join(f"{number} {name}" for name, number in now.counts.items() if number) or "nothing to do"
+    return stands(now.counts) or "nothing to do"

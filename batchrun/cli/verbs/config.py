@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import click
 
-from batchrun.cli.command import Option, Risk, argument, flag, verb
+from batchrun.cli.command import Option, Risk, argument, typed_flag, verb
 from batchrun.cli.options import JSON
 from batchrun.cli.settings.file import SettingsFile
 from batchrun.cli.settings.names import (
@@ -105,10 +105,9 @@ class Options:
 
     verb: tuple[str, ...] = argument(nargs=-1, type=click.UNPROCESSED, metavar="[VERB [OPTIONS]...]")
     as_json: bool = JSON()
-    init: bool = flag(
+    init: bool = typed_flag(
         "--init",
         envvar=None,
-        each_time="give it on the command line",
         help="Write a commented batchrun.toml on stdout, with every option that can be set.",
     )
 

@@ -16,7 +16,7 @@ from typing import Final
 
 import click
 
-from batchrun.cli.command import argument, flag, verb
+from batchrun.cli.command import argument, typed_flag, verb
 from batchrun.cli.speak import can_draw, hint, printable, say, write
 from batchrun.errors import UsageError
 
@@ -61,9 +61,8 @@ class Options:
     """The options of ``batchrun help``."""
 
     name: tuple[str, ...] = argument(nargs=-1, shell_complete=_names, metavar="[TOPIC | VERB...]")
-    schema: bool = flag(
+    schema: bool = typed_flag(
         "--schema",
-        each_time="give it on the command line",
         help="Print the JSON Schema of what batchrun writes as JSON.",
     )
 

@@ -30,7 +30,7 @@ from batchrun.model.entries.recovery import Match
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import default_name
-from batchrun.model.texts.words import counted
+from batchrun.model.texts.words import counted, some, stands
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch
 from batchrun.report.chosen import shortened
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 #: Calls of one kind that a rebuild has in flight at once.
 _AT_ONCE: Final = 32
+#: Runs that are named of a row in doubt.
+_RUNS: Final = 5
 #: How long the batch stays held where we die on another host; renewed at a third of it.
 _LEASE: Final = timedelta(seconds=30)
 
@@ -85,8 +87,8 @@ def _emit(batch: str, rebuilt: Rebuilt) -> None:
 
 
 def _tell(batch: str, rebuilt: Rebuilt) -> None:
-    counts = ", ".join(f"{rebuilt.matches[match]} {match.value}" for match in Match if rebuilt.matches[match])
-    say(f"{batch}: {counted(rebuilt.rows, 'row')}: {counts}")
+    counts = {match.value: rebuilt.matches[match] for match in Match}
+    say(f"{batch}: {counted(rebuilt.rows, 'row')}: {stands(counts)}")
     for status, count in rebuilt.by_status.most_common():
         say(f"  {printable(status):<10} {count:>7}")
     if rebuilt.earlier:
@@ -103,16 +105,14 @@ def _tell(batch: str, rebuilt: Rebuilt) -> None:
 
 def _tell_doubtful(word: str, count: int, rows: list[Doubtful]) -> None:
     for row in rows:
-        runs = ", ".join(row.run_ids[:5]) + (", ..." if len(row.run_ids) > 5 else "")  # noqa: PLR2004
+        runs = some(row.run_ids, most=_RUNS)
         say(printable(f"  {word}: {row.id} (run {runs}): {row.why}").replace("\n", " "))
     if count > len(rows):
         say(f"  ... and {count - len(rows)} more")
 
 
 def _tell_missing(rebuilt: Rebuilt) -> None:
-    count = rebuilt.matches[Match.MISSING]
-    more = ", ..." if count > len(rebuilt.missing) else ""
-    say(f"without a run: {', '.join(rebuilt.missing)}{more}")
+    say(f"without a run: {some(rebuilt.missing, rebuilt.matches[Match.MISSING])}")
     say(
         "Such rows are planned, and 'batchrun run' will start them. A run that was deleted from the service "
         "cannot be found: take its row out of the manifest if it must not run again."
@@ -184,19 +184,17 @@ def _emit_compared(batch: str, found: Divergence, looked: FirstLook) -> None:
 
 
 def _tell_compared(batch: str, found: Divergence, looked: FirstLook) -> None:
-    there = len(looked.back)
     numbers = {
         "active": found.going,
         "ended since": found.ended.total(),
         "not there": len(found.missing),
-        "found again": there,
+        "found again": len(looked.back),
         "deleted": found.gone,
         "in doubt": len(found.doubtful),
         "started from another ledger": len(found.elsewhere),
         "not known": len(found.unknown),
     }
-    summary = ", ".join(f"{number} {what}" for what, number in numbers.items() if number)
-    say(f"{batch}: {summary or 'nothing to compare with the service'}")
+    say(f"{batch}: {stands(numbers) or 'nothing to compare with the service'}")
     if found.ended:
         statuses = ", ".join(f"{number} {printable(status)}" for status, number in found.ended.most_common())
         say(f"  ended since: {statuses}; 'batchrun run' records it")

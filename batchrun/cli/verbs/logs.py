@@ -14,7 +14,7 @@ import click
 
 from batchrun.api.reading import find_batch
 from batchrun.cli.calling import Calling
-from batchrun.cli.command import argument, flag, option, verb
+from batchrun.cli.command import argument, option, typed, typed_flag, verb
 from batchrun.cli.completion import batches, rows
 from batchrun.cli.exits import Exit
 from batchrun.cli.naming import row_to_read
@@ -37,28 +37,24 @@ class Options(Calling):
     """The options of ``batchrun logs``."""
 
     entry_id: str = argument(metavar="ID", shell_complete=rows)
-    task: str | None = option(
+    task: str | None = typed(
         "--task",
         metavar="NAME",
-        each_time="give it on the command line",
         help="Only the log of the task of this name, or id.",
     )
-    attempt: int | None = option(
+    attempt: int | None = typed(
         "--attempt",
         type=click.IntRange(min=1),
-        each_time="give it on the command line",
         help="The run of this attempt.  [default: the last one]",
     )
-    tail: int | None = option(
+    tail: int | None = typed(
         "--tail",
         type=click.IntRange(1, 10_000),
         metavar="N",
-        each_time="give it on the command line",
         help="Only the last N lines of each log.",
     )
-    follow: bool = flag(
+    follow: bool = typed_flag(
         "--follow",
-        each_time="give it on the command line",
         help="Go on with what is logged from now on, until the run has ended.",
     )
     batch: str | None = option("--batch", shell_complete=batches, help="The batch, if ID is in several.")

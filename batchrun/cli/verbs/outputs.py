@@ -17,7 +17,7 @@ from batchrun.api.objects import ObjectsOnce
 from batchrun.api.reading import inputs_of
 from batchrun.cli.calling import Calling
 from batchrun.cli.choice import Rows
-from batchrun.cli.command import flag, group, option, texts, verb
+from batchrun.cli.command import group, option, texts, typed_flag, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_read
 from batchrun.cli.options import BATCH, CONCURRENCY, FORCE, SAFE_CSV, WRITTEN
@@ -50,9 +50,8 @@ class Options(Calling):
 
     batch: str | None = BATCH()
     rows: Rows = group(Rows)
-    sheet: bool = flag(
+    sheet: bool = typed_flag(
         "--sheet",
-        each_time="give it on the command line",
         help="Write a sheet that another batch can read: a row for each run, a column for each output.",
     )
     names: tuple[str, ...] = texts(

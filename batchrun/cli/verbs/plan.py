@@ -49,7 +49,7 @@ from batchrun.model.paces.rates import UNLIMITED, Rate
 from batchrun.model.planning.limits import Limits
 from batchrun.model.spec import Spec
 from batchrun.model.submissions.grouping import Engine
-from batchrun.model.texts.words import counted, seconds
+from batchrun.model.texts.words import counted, seconds, some
 from batchrun.ports.stored import Batch, Sync
 from batchrun.report.bill import AlikeRows
 from batchrun.report.overview import WithService, with_service
@@ -315,8 +315,7 @@ def _tell_differences(found: Compared) -> None:
     sync = found.sync
     for word, ids, count in (("changed", sync.changed_ids, sync.changed), ("gone", sync.gone_ids, sync.gone)):
         if ids:
-            more = ", ..." if count > len(ids) else ""
-            say(f"  {word}: {', '.join(ids)}{more}")
+            say(f"  {word}: {some(ids, count)}")
     for entry_id, many in found.changes.items():
         more = f", and {len(many) - _CHANGES} more" if len(many) > _CHANGES else ""
         say(f"  {entry_id}: {', '.join(map(str, many[:_CHANGES]))}{more}")

@@ -23,7 +23,7 @@ from batchrun.model.paces.quotas import USUAL, Quotas, storage_types
 from batchrun.model.paces.rates import FIXED_RATES, USUAL_RATES, Rate
 from batchrun.model.spec import Spec
 from batchrun.model.submissions.grouping import Engine, Ways, ways
-from batchrun.model.texts.words import counted, seconds
+from batchrun.model.texts.words import counted, seconds, some
 from batchrun.ports.stored import Counts, Sync
 from batchrun.report.overview import WithService
 
@@ -254,8 +254,7 @@ class PlannedEngine:
             way = "each by StartRun" if self.stop is None else "not by StartRunBatch"
             yield f"{way}: {counted(self.ways.alone_rows, 'row')}"
         for why, one in self.ways.alone.items():
-            more = ", ..." if one.rows > len(one.ids) else ""
-            yield f"  {counted(one.rows, 'row')}: {why} ({', '.join(one.ids)}{more})"
+            yield f"  {counted(one.rows, 'row')}: {why} ({some(one.ids, one.rows)})"
 
 
 #: What a rule without a lane of its own does for want of capacity.

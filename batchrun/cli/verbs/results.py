@@ -14,7 +14,7 @@ from batchrun.api.objects import StoreWhenNeeded
 from batchrun.api.reading import inputs_of, open_ledger
 from batchrun.api.writing import put_results
 from batchrun.cli.calling import login_to
-from batchrun.cli.command import flag, group, option, texts, verb
+from batchrun.cli.command import flag, group, option, texts, typed, verb
 from batchrun.cli.completion import columns, conditions
 from batchrun.cli.naming import batch_to_read
 from batchrun.cli.options import BATCH, FORCE, LEDGER, SAFE_CSV, WRITTEN, Account
@@ -64,11 +64,10 @@ class Options:
         "StartRun fields such as storageType, and the rows' own parameters.NAME and tags.NAME.",
     )
     attempts: bool = flag("--attempts", help="Earlier attempts too; in CSV, a row for each attempt.")
-    failed_manifest: str | None = option(
+    failed_manifest: str | None = typed(
         "--failed-manifest",
         type=OutputPath(),
         metavar="FILE",
-        each_time="give it on the command line",
         help="Write the rows that did not succeed, or that --where chooses, as a manifest: .yaml, "
         ".json, .jsonl, .csv or .tsv, s3://BUCKET/KEY too, without retry:. Without -o, write nothing else.",
     )

@@ -15,7 +15,7 @@ import click
 
 from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.cli.calling import login_to
-from batchrun.cli.command import HELP, argument, flag, group, verb
+from batchrun.cli.command import HELP, argument, group, typed_flag, verb
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.options import LANES, NO_ACCOUNT, Account
 from batchrun.cli.signals import interruptible, run_async
@@ -44,9 +44,7 @@ class InitOptions:
     """The options of ``batchrun wake init``."""
 
     name: str = argument(default=_NAME, metavar="[NAME]")
-    cli: bool = flag(
-        "--cli", each_time="give it on the command line", help="Print calls of the AWS CLI instead."
-    )
+    cli: bool = typed_flag("--cli", help="Print calls of the AWS CLI instead.")
     lanes: str | None = LANES()
 
 

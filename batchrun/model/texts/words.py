@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 
 def counted(number: int, one: str, many: str | None = None) -> str:
     """Write how many there are: ``1 row``, ``2 rows``."""
     return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def some(names: Sequence[str], total: int | None = None, *, most: int | None = None) -> str:
+    """Name them, or the first *most* of them: ``a, b, ...``, where there are more, *total* in all."""
+    shown = names[:most]
+    is_all = len(shown) >= (len(names) if total is None else total)
+    return ", ".join(shown) + ("" if is_all else ", ...")
+
+
+def stands(numbers: Mapping[str, int]) -> str:
+    """Say what stands where: ``3 running, 1 failed``; nothing where nothing does."""
+    return ", ".join(f"{number} {name}" for name, number in numbers.items() if number)
 
 
 def seconds(value: float) -> str:

@@ -1,23 +1,36 @@
-"""The sockets: an aiohttp server with a limit of connections, from start to end."""
+"""
+The server: its sockets from start to end, with a limit of connections, and what can be asked for.
+
+That is pages, rows, one row's story, the stream of what changes, and the files of the pages. Names of batches
+and rows stand in the query, never in the path, which is one of these few. Belongs here: from requests to
+answers. Does not: who may ask (``access``), what is told (``shown``).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 import anyio
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from batchrun.errors import UsageError
-from batchrun.serve.access import Gate, Rules
-from batchrun.serve.live import Live
-from batchrun.serve.routes import Routes
+from batchrun.errors import BatchrunError, InvariantError, UsageError
+from batchrun.model.spec import Json
+from batchrun.ports.stored import Outcome
+from batchrun.report.packing import script_text
+from batchrun.serve import shown
+from batchrun.serve.access import HEADERS, Gate, Rules, path_of, refused
+from batchrun.serve.choosing import read_wanted
+from batchrun.serve.live import Live, NothingThereError, TooManyError, Watched, WatchedBatch
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -35,6 +48,20 @@ _KEPT: Final = 60.0
 _GRACE: Final = 0.05
 #: Bytes of a request's line, and of each header.
 _LONGEST: Final = 8190
+#: Streams at once: more are a mistake.
+MOST_STREAMS: Final = 200
+#: Seconds after which a stream says that it is there still, and for which a client may leave what it is sent.
+_ALIVE, _PATIENCE = 15.0, 20.0
+#: Bytes that the system keeps of what a client has not read yet.
+_UNREAD: Final = 64 * 1024
+_HTML: Final = "text/html"
+_FILES: Final[Mapping[str, tuple[Callable[[], str], str]]] = {
+    "/live.js": (shown.script, "text/javascript"),
+    "/uplot.js": (lambda: shown.asset("uplot/uPlot.iife.min.js"), "text/javascript"),
+    "/live.css": (shown.style, "text/css"),
+    "/icon.svg": (lambda: shown.asset("icon.svg"), "image/svg+xml"),
+    "/licence.txt": (lambda: shown.asset("uplot/LICENSE"), "text/plain"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,3 +176,146 @@ class _Full(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
             transport.abort()
+
+
+class Routes:
+    """Answers requests of those who were let in."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._streams = 0
+        self._paths: Mapping[str, Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]] = {
+            "/": self._shelf,
+            "/batch": self._batch,
+            "/rows": self._rows,
+            "/row": self._row,
+            "/row.json": self._row_facts,
+            "/events": self._events,
+        }
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        try:
+            return await self._answer(request)
+        except NothingThereError as error:
+            return refused(HTTPStatus.NOT_FOUND, f"There is no such {error}.\n")
+        except TooManyError:
+            return refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too much is being looked at; try again soon.\n")
+        except UsageError as error:
+            return refused(HTTPStatus.BAD_REQUEST, f"{error}\n")
+        except InvariantError:
+            raise
+        except BatchrunError as error:
+            return refused(HTTPStatus.SERVICE_UNAVAILABLE, f"The ledger cannot be read just now: {error}\n")
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = path_of(request)
+        if path in _FILES:
+            made, kind = _FILES[path]
+            return _text(made(), kind)
+        if path not in self._paths:
+            raise NothingThereError("page")
+        return await self._paths[path](request)
+
+    async def _shelf(self, _request: web.BaseRequest) -> web.Response:
+        watched = self._live.shelf()
+        with watched.used():
+            await watched.first_look()
+            shelf = watched.shelf
+            facts = shown.shelf_facts(shelf.batches, shelf.total)
+            return _text(shown.page("shelf.html.j2", facts=facts, trouble=watched.failure), _HTML)
+
+    async def _batch(self, request: web.BaseRequest) -> web.Response:
+        watched = await self._live.batch(request.query.get("name", ""))
+        with watched.used():
+            await _ready(watched)
+            following, wanted = watched.following, read_wanted(request.query)
+            text = shown.page(
+                "batch.html.j2",
+                batch=following.batch,
+                now=shown.now_facts(following),
+                parts=shown.parts_of(following),
+                regions=[lane.place.region for lane in following.lanes if lane.place]
+                or [following.batch.region],
+                data=shown.first_rows(following, wanted, self._live.clock.utcnow()),
+            )
+            return _text(text, _HTML)
+
+    async def _rows(self, request: web.BaseRequest) -> web.Response:
+        watched = await self._live.batch(request.query.get("name", ""))
+        with watched.used():
+            await _ready(watched)
+            return _json(watched.page(read_wanted(request.query)))
+
+    async def _row(self, request: web.BaseRequest) -> web.Response:
+        facts = await self._live.soon(partial(self._story, request))
+        names = {"batch": request.query["name"], "id": request.query["id"]}
+        data = script_text(facts | {"parts": None, "timeline": None})
+        return _text(shown.page("row.html.j2", parts=facts["parts"], data=data, **names), _HTML)
+
+    async def _row_facts(self, request: web.BaseRequest) -> web.Response:
+        return _json(shown.written(await self._live.soon(partial(self._story, request))))
+
+    async def _story(self, request: web.BaseRequest) -> dict[str, Json]:
+        name, id_ = request.query.get("name", ""), request.query.get("id", "")
+        ledger = self._live.ledger
+        batch, stored = await ledger.find_batch(name), ledger.batch(name)
+        entry = None if batch is None else await stored.entry(id_)
+        if batch is None or entry is None:
+            raise NothingThereError("row")
+        outcome = Outcome(entry=entry, earlier=tuple(await stored.earlier(id_)))
+        tasks = (await stored.failed_tasks([id_])).get(id_, {})
+        history = await stored.history(id_)
+        return shown.story_facts(batch, outcome, tasks, history, self._live.clock.utcnow())
+
+    async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
+        name = request.query.get("name")
+        watched: Watched = self._live.shelf() if name is None else await self._live.batch(name)
+        if self._streams >= MOST_STREAMS:
+            raise TooManyError
+        self._streams += 1
+        try:
+            with watched.used():
+                return await self._stream(request, watched)
+        finally:
+            self._streams -= 1
+
+    async def _stream(self, request: web.BaseRequest, watched: Watched) -> web.StreamResponse:
+        stream = web.StreamResponse(headers={**HEADERS, hdrs.CONTENT_TYPE: "text/event-stream"})
+        with watched.channel.listening() as told:
+            try:
+                await stream.prepare(request)
+                _keep_little(request)
+                while True:
+                    event = b": still here\n\n"
+                    with anyio.move_on_after(_ALIVE):
+                        event = await told.next()
+                    with anyio.fail_after(_PATIENCE):
+                        await stream.write(event)
+            except (TimeoutError, ConnectionError):  # it does not read any more, or is gone
+                if request.transport is not None:
+                    request.transport.abort()
+        return stream
+
+
+async def _ready(watched: WatchedBatch) -> None:
+    """Wait until the batch was read once."""
+    await watched.first_look()
+    if watched.following.sums is None:
+        raise BatchrunError(watched.failure or "try again")
+
+
+def _keep_little(request: web.BaseRequest) -> None:
+    """Have the system keep little of what a client does not read, so that this is noticed soon."""
+    if request.transport is not None:
+        connection = request.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD)
+
+
+def _text(text: str, kind: str) -> web.Response:
+    body = text.encode(errors="replace")
+    return web.Response(body=body, content_type=kind, charset="utf-8", headers=HEADERS)
+
+
+def _json(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/json", headers=HEADERS)

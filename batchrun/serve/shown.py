@@ -3,7 +3,7 @@ What a client is told of a batch: parts of the page as HTML, rows and charts as 
 
 Everything of others is escaped by the templates or is JSON that scripts show as text. Belongs here: from rows
 and figures to what goes over the wire, the pages, and the files that a browser loads with them. Does not:
-reading (``following``), sockets (``routes``).
+reading (``following``), sockets (``server``).
 """
 
 from __future__ import annotations

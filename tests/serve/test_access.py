@@ -11,7 +11,7 @@ import pytest
 from yarl import URL
 
 from batchrun.clock import VirtualClock
-from batchrun.serve import routes, server
+from batchrun.serve import server
 from batchrun.serve.access import Asked, Rules, TrustedProxy, Verdict
 from tests.ledger.samples import AT
 from tests.serve.conftest import SESSION, TOKEN, Site, filled, site
@@ -200,7 +200,7 @@ async def test_who_connects_and_is_not_let_in_is_hung_up_on(served):
 
 
 async def test_there_is_room_for_so_many_and_no_more(served, monkeypatch):
-    monkeypatch.setattr(routes, "MOST_STREAMS", 1)
+    monkeypatch.setattr(server, "MOST_STREAMS", 1)
     async with served.http.get(f"{served.url}/events", headers=served.cookie) as first:
         assert (await first.content.readline()).startswith(b"event:")
         assert (await served.get("/events"))[0] == 503

@@ -19,7 +19,7 @@ from batchrun.ledger import SqlLedger
 from batchrun.model.entries.events import Completed, Failed, Retried
 from batchrun.model.planning.limits import Changed
 from batchrun.model.tasks import FailedTask, FailedTasks
-from batchrun.serve import following, routes
+from batchrun.serve import following, server
 from tests.ledger.samples import AT, accepted, intended, move, run_of, specs
 from tests.report.samples import HOSTILE
 from tests.serve.conftest import Site, filled
@@ -166,7 +166,7 @@ async def test_a_batch_is_read_once_for_all_and_dropped_when_nobody_looks(served
 
 
 async def test_who_does_not_read_is_dropped(served, monkeypatch):
-    monkeypatch.setattr(routes, "MOST_STREAMS", 1)
+    monkeypatch.setattr(server, "MOST_STREAMS", 1)
     ids = [f"row{number}" for number in range(12)]
     held = await filled(served.ledger, *ids)
     reader, writer = await asyncio.open_connection(

@@ -15,13 +15,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
 from batchrun.engine.parts import LaneLink
 from batchrun.engine.recognition import Recognition
-from batchrun.errors import CredentialsError, LoginSettingError, ServiceUnusableError, UsageError
+from batchrun.errors import (
+    CredentialsError,
+    InputError,
+    LoginSettingError,
+    ServiceError,
+    ServiceUnusableError,
+    UsageError,
+)
 from batchrun.model.lanes import Lane
 from batchrun.model.planning.limits import LaneLimits
 from batchrun.ports.stored import Batch, LanePlace, Latest
@@ -32,6 +39,8 @@ if TYPE_CHECKING:
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.held import HeldBatch
     from batchrun.service.client import AwsHealthOmics
+
+T = TypeVar("T")
 
 #: Lanes that are connected to side by side.
 AT_ONCE: Final = 8
@@ -92,6 +101,31 @@ class Places:
             yield
         finally:
             leave()
+
+
+async def asked(
+    lanes: Sequence[Lane], ask: Callable[[Lane], Awaitable[T]]
+) -> tuple[Mapping[str, T], Mapping[str, InputError | ServiceError]]:
+    """Ask each of *lanes*, some side by side: what came of it, or why nothing did, by lane in their order."""
+    answers: dict[str, T] = {}
+    failures: dict[str, InputError | ServiceError] = {}
+    places = Places()
+
+    async def one(lane: Lane) -> None:
+        async with places.one():
+            try:
+                answers[lane.name] = await ask(lane)
+            except (InputError, ServiceError) as error:
+                failures[lane.name] = error
+
+    async with anyio.create_task_group() as group:
+        for lane in lanes:
+            group.start_soon(one, lane)
+    names = [lane.name for lane in lanes]
+    return (
+        {name: answers[name] for name in names if name in answers},
+        {name: failures[name] for name in names if name in failures},
+    )
 
 
 async def opened(

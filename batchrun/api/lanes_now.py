@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-import anyio
-
-from batchrun.api.lanes import Places, count_going, why_not
+from batchrun.api.lanes import asked, count_going, why_not
 from batchrun.clock import SystemClock
-from batchrun.errors import AccessDeniedError, BatchrunError, InputError, ServiceError, ServiceUnusableError
+from batchrun.errors import AccessDeniedError, BatchrunError, ServiceUnusableError
 from batchrun.model.entries.states import GOING_STATUSES
 from batchrun.model.lanes import Lane
 from batchrun.model.paces.quotas import Quotas
@@ -55,21 +53,15 @@ class LaneNow:
 
 async def look(lanes: Sequence[Lane], base: Target, read_rate: Rate) -> Sequence[LaneNow]:
     """Look at each of *lanes*, side by side; an error of one is kept with it and stops no other."""
-    found, logins = [LaneNow(lane=lane) for lane in lanes], Logins()
-    places = Places()
+    found, logins = {lane.name: LaneNow(lane=lane) for lane in lanes}, Logins()
 
-    async def one(now: LaneNow) -> None:
-        async with places.one():
-            login = Login(target_of(now.lane, base), among=logins)
-            try:
-                await _look(now, login, read_rate)
-            except (InputError, ServiceError) as error:
-                now.error = error
+    async def one(lane: Lane) -> None:
+        await _look(found[lane.name], Login(target_of(lane, base), among=logins), read_rate)
 
-    async with anyio.create_task_group() as group:
-        for now in found:
-            group.start_soon(one, now)
-    return found
+    _, failed = await asked(lanes, one)
+    for name, error in failed.items():
+        found[name].error = error
+    return list(found.values())
 
 
 async def _look(now: LaneNow, login: Login, read_rate: Rate) -> None:

@@ -16,7 +16,7 @@ from batchrun.manifest import Format, Manifest, Source, load
 from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.source import STDIN
 from batchrun.manifest.table import TableOptions, delimiter, encoding
-from batchrun.service.target import Target
+from batchrun.service.target import CONFIGURED, Target
 
 #: What messages call rows that a program gives.
 ROWS: Final = "<rows>"
@@ -88,7 +88,6 @@ def _unsayable(number: int, error: Exception) -> ManifestError:
 
 
 _NO_SHEET: Final = Sheet()
-_CONFIGURED: Final = Target()
 
 
 def load_manifest(  # noqa: PLR0913 (options, each by its name)
@@ -104,7 +103,7 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
     env: Iterable[str] = (),
     tags: bool = True,
     strict: bool = False,
-    target: Target = _CONFIGURED,
+    target: Target = CONFIGURED,
 ) -> Manifest:
     """
     Read, expand and check a manifest; use it with ``with``, or close it.

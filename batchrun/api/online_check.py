@@ -17,10 +17,8 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import anyio
-
 from batchrun.api.input_check import Inputs, Means, look_for_inputs
-from batchrun.api.lanes import AT_ONCE, Places, count_going, why_not
+from batchrun.api.lanes import AT_ONCE, asked, count_going, why_not
 from batchrun.api.objects import OneLogin
 from batchrun.api.opening import Opening
 from batchrun.clock import SystemClock
@@ -198,27 +196,11 @@ async def ask_lanes(
     opened: Opening, manifest: Manifest, places: RowPlaces, answers: Answers, today: date
 ) -> None:
     """Ask each lane about the rows that may go there, side by side, and hold them against what it says."""
-    asked: dict[str, _Asked] = {}
-    failed: dict[str, InputError | ServiceError] = {}
-    places_to_ask = Places()
-
-    async def one(lane: Lane) -> None:
-        async with places_to_ask.one():
-            try:
-                asked[lane.name] = await _ask(opened, lane, InLane(manifest, lane.name))
-            except (InputError, ServiceError) as error:
-                failed[lane.name] = error
-
-    async with anyio.create_task_group() as group:
-        for lane in manifest.lanes:
-            if lane.name in manifest.taken:  # no login is needed for the others
-                group.start_soon(one, lane)
-    for lane in manifest.lanes:
-        if (found := asked.get(lane.name)) is not None:
-            _hold(lane.name, found, places, answers, today)
-    answers.broken = _failure(
-        {lane.name: failed[lane.name] for lane in manifest.lanes if lane.name in failed}
-    )
+    wanted = [lane for lane in manifest.lanes if lane.name in manifest.taken]  # the others need no login
+    found, failed = await asked(wanted, lambda lane: _ask(opened, lane, InLane(manifest, lane.name)))
+    for name, one in found.items():
+        _hold(name, one, places, answers, today)
+    answers.broken = _failure(failed)
 
 
 async def _ask(opened: Opening, lane: Lane, rows: InLane) -> _Asked:

@@ -35,7 +35,7 @@ from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.objects import Objects
 from batchrun.ports.stored import Batch
-from batchrun.service.target import Target, target_of
+from batchrun.service.target import CONFIGURED, Target, target_of
 
 if TYPE_CHECKING:
     from batchrun.service.calling.outage import Patience
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 #: Seconds that releasing a batch may take when the launch was told to stop.
 _LAST_THINGS: Final = 60.0
-_CONFIGURED: Final = Target()
 
 
 class Opening:
@@ -59,7 +58,7 @@ class Opening:
         self,
         ledger: str | Path | None,
         *,
-        target: Target = _CONFIGURED,
+        target: Target = CONFIGURED,
         rate: Rate = AUTO,
         read_rate: Rate = AUTO,
         credentials_wait: float = 900.0,

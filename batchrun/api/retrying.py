@@ -27,10 +27,9 @@ from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch
 from batchrun.report.chosen import Choice
 from batchrun.report.columns import failed_of, read_condition
-from batchrun.service.target import Target
+from batchrun.service.target import CONFIGURED, Target
 
 _STATES: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
-_CONFIGURED: Final = Target()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +107,7 @@ async def retry(  # noqa: PLR0913 (what is meant, each by its name)
     batch: str,
     *,
     ledger: str | Path,
-    target: Target = _CONFIGURED,
+    target: Target = CONFIGURED,
     ids: Iterable[str] | None = None,
     where: Iterable[str] = (),
     reason: str | None = None,

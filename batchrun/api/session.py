@@ -35,13 +35,12 @@ from batchrun.model.submissions.grouping import Engine
 from batchrun.points import Point
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import LONGEST_LEASE, Sync
-from batchrun.service.target import Target
+from batchrun.service.target import CONFIGURED, Target
 
 #: Changed rows of which it is said what changed.
 _EXPLAINED: Final = 5
 _ANY_LIMITS: Final = Limits()
 _NO_PLACES: Final[Mapping[str | None, SettingsPlace]] = MappingProxyType({})
-_CONFIGURED: Final = Target()
 
 
 class Session(Opening):
@@ -340,7 +339,7 @@ async def launching(
     manifest: Manifest,
     *,
     ledger: str | Path,
-    target: Target = _CONFIGURED,
+    target: Target = CONFIGURED,
     rate: Rate = AUTO,
     limits: Limits = _ANY_LIMITS,
     changed: Changed = Changed.REFUSE,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Final
 
 from batchrun.api.objects import OneLogin, StoreWhenNeeded
 from batchrun.api.reading import find_batch, inputs_of
@@ -18,9 +17,7 @@ from batchrun.report.chosen import begun_again, check, outcomes_of
 from batchrun.report.columns import View, read_columns, read_condition
 from batchrun.report.delivering import Destination, delivered, output_at
 from batchrun.report.outputs import REPORT, RESULTS, listed
-from batchrun.service.target import Target
-
-_CONFIGURED: Final = Target()
+from batchrun.service.target import CONFIGURED, Target
 
 
 async def write_results(
@@ -32,7 +29,7 @@ async def write_results(
     where: Iterable[str] = (),
     attempts: bool = False,
     safe_csv: bool = False,
-    target: Target = _CONFIGURED,
+    target: Target = CONFIGURED,
 ) -> int:
     """
     Write one row for each entry, in manifest order, and return how many; the file is replaced as a whole.
@@ -85,7 +82,7 @@ async def put_results(
         return await results.write(file, outcomes, results.ResultsFormat(format_), is_safe=is_safe, view=view)
 
 
-async def write_report(ledger: Ledger, batch: str, path: str | Path, *, target: Target = _CONFIGURED) -> None:
+async def write_report(ledger: Ledger, batch: str, path: str | Path, *, target: Target = CONFIGURED) -> None:
     """
     Write the report of *batch*: one HTML file or object, replaced as a whole; see :func:`write_results`.
 

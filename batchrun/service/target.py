@@ -37,6 +37,10 @@ class Target:
         return 2 * (self.connect_timeout + self.read_timeout)
 
 
+#: As the AWS configuration says, in everything.
+CONFIGURED: Final = Target()
+
+
 def target_of(lane: Lane, base: Target) -> Target:
     """Return how *lane* is reached: as it says, with the patience of *base*."""
     return replace(

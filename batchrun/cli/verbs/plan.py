@@ -8,8 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-import anyio
-
 from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.cli.calling import login_to
 from batchrun.cli.command import flag, group, option, verb
@@ -41,7 +39,6 @@ from batchrun.cli.verbs.planned import (
     tell_retries,
 )
 from batchrun.clock import SystemClock
-from batchrun.errors import ServiceError, UsageError
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import Lane, lanes_of
 from batchrun.model.paces.quotas import Quotas
@@ -148,21 +145,15 @@ def _opened(login: OneLogin) -> Opening:
 
 async def _quotas_of(lanes: Sequence[Lane], login: OneLogin) -> Mapping[str, Quotas]:
     """Ask each lane for its account's quotas; those that cannot be asked are reported, and left out."""
-    from batchrun.api.lanes import Places  # noqa: PLC0415 (loads the engine)
+    from batchrun.api.lanes import asked  # noqa: PLC0415 (loads the engine)
 
-    found: dict[str, Quotas] = {}
-    places = Places()
+    async def ask(lane: Lane) -> Quotas:
+        return await (await opened.service(lane=lane)).quotas()
 
-    async def ask(lane: Lane) -> None:
-        try:
-            async with places.one():
-                found[lane.name] = await (await opened.service(lane=lane)).quotas()
-        except (UsageError, ServiceError) as error:
-            complain(f"warning: lane {lane.name} cannot be asked for its quotas: {error}")
-
-    async with _opened(login) as opened, anyio.create_task_group() as group:
-        for lane in lanes:
-            group.start_soon(ask, lane)
+    async with _opened(login) as opened:
+        found, failed = await asked(lanes, ask)
+    for name, error in failed.items():
+        complain(f"warning: lane {name} cannot be asked for its quotas: {error}")
     return found
 
 

@@ -52,13 +52,12 @@ def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
     """
     import anyio  # noqa: PLC0415 (half of what most verbs take to start, and they wait for nothing)
 
-    before = [(number, signal.getsignal(number)) for number in SIGNALS]
-    try:
-        return anyio.run(_run, function, arguments)
-    finally:
-        _listeners.clear()
-        _untold.clear()
-        _restore(before)
+    with _restored():
+        try:
+            return anyio.run(_run, function, arguments)
+        finally:
+            _listeners.clear()
+            _untold.clear()
 
 
 def default() -> None:
@@ -73,9 +72,15 @@ def ignore() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _restore(handlers: Sequence[tuple[signal.Signals, Any]]) -> None:
-    for number, handler in handlers:
-        signal.signal(number, handler)
+@contextmanager
+def _restored() -> Iterator[None]:
+    """Have signals handled after the block as they were before it."""
+    before = [(number, signal.getsignal(number)) for number in SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def hear(listener: Listener) -> None:
@@ -106,15 +111,12 @@ def hearing_until_its_end() -> Iterator[None]:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let a signal end a block that waits without the event loop: for an answer, or for standard input."""
-    before = [(number, signal.getsignal(number)) for number in SIGNALS]
-    default()  # first: a signal between these lines must not get lost
-    try:
+    with _restored():
+        default()  # first: a signal between these lines must not get lost
         if _untold:
             raise KeyboardInterrupt
         with _insisting():
             yield
-    finally:
-        _restore(before)
 
 
 @contextmanager

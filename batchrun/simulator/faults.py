@@ -12,7 +12,7 @@ import enum
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -182,18 +182,18 @@ def spoilt(fault: str, reply: Reply, *, other: str, account: str) -> Reply:
     """Return what *fault* makes of *reply*; *other* is another run's uuid, *account* the true one."""
     match fault:
         case Fault.OTHER_ACCOUNT_AFTER:
-            return _with(reply, reply.body.replace(account.encode(), account[::-1].encode()))
+            return replace(reply, body=reply.body.replace(account.encode(), account[::-1].encode()))
         case Fault.HTML_AFTER:
-            return Reply(status=reply.status, body=_HTML, headers=_HTML_HEADERS)
+            return replace(reply, body=_HTML, headers=_HTML_HEADERS)
         case Fault.OTHER_UUID_AFTER:
-            return _with(reply, json.dumps(_told_of(other, json.loads(reply.body))).encode())
+            return _changed(reply, lambda answer: _told_of(other, answer))
         case Fault.DELETED_AFTER:
-            return _changed(reply, {"status": "DELETED"})
+            return _changed(reply, lambda answer: answer | {"status": "DELETED"})
         case Fault.MISTYPED_AFTER:
-            return _with(reply, json.dumps(_mistyped(json.loads(reply.body or b"{}"))).encode())
+            return _changed(reply, _mistyped)
         case _:
             kept = 0 if fault == Fault.EMPTY_AFTER else len(reply.body) // 2
-            return _with(reply, reply.body[:kept])
+            return replace(reply, body=reply.body[:kept])
 
 
 def _told_of(other: str, answer: dict[str, Any]) -> dict[str, Any]:
@@ -203,12 +203,8 @@ def _told_of(other: str, answer: dict[str, Any]) -> dict[str, Any]:
     return answer | {"runs": [row | {"runInternalUuid": other} for row in answer["runs"]]}
 
 
-def _changed(reply: Reply, lie: Mapping[str, str]) -> Reply:
-    return _with(reply, json.dumps(json.loads(reply.body) | lie).encode())
-
-
-def _with(reply: Reply, body: bytes) -> Reply:
-    return Reply(status=reply.status, body=body, headers=reply.headers)
+def _changed(reply: Reply, change: Callable[[dict[str, Any]], Any]) -> Reply:
+    return replace(reply, body=json.dumps(change(json.loads(reply.body or b"{}"))).encode())
 
 
 def _mistyped(value: Any) -> Any:

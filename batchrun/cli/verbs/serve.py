@@ -36,45 +36,45 @@ _LEAST: Final = 20
 _MOST: Final = 4096
 
 
+#: Where it listens and whom it lets in is never for a file that lies in the working directory.
+_option: Final = partial(option, risk=Risk.ADDRESS)
+_texts: Final = partial(texts, risk=Risk.ADDRESS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """The options of ``batchrun serve``."""
 
-    bind: str = option(
+    bind: str = _option(
         "--bind",
         default=f"{_HOST}:{_PORT}",
         metavar="HOST:PORT",
         envvar="BATCHRUN_SERVE_BIND",
-        risk=Risk.ADDRESS,
         help="Where to listen; port 0 is any free one. Beyond this machine nothing is encrypted.",
     )
-    token_file: str | None = option(
+    token_file: str | None = _option(
         "--token-file",
         metavar="FILE",
         envvar="BATCHRUN_SERVE_TOKEN_FILE",
-        risk=Risk.ADDRESS,
         help="Read the token from a file that only you can read, so that the link outlives a restart.  "
         "[default: a new token at each start]",
     )
-    allow_host: tuple[str, ...] = texts(
+    allow_host: tuple[str, ...] = _texts(
         "--allow-host",
         metavar="NAME",
         envvar="BATCHRUN_SERVE_ALLOW_HOST",
-        risk=Risk.ADDRESS,
         help="A host name by which people come here, beside this machine's own.",
     )
-    trust_header: str | None = option(
+    trust_header: str | None = _option(
         "--trust-header",
         metavar="NAME",
         envvar="BATCHRUN_SERVE_TRUST_HEADER",
-        risk=Risk.ADDRESS,
         help="Let in without a token what comes through --trusted-proxy with this header: a user's name.",
     )
-    trusted_proxy: tuple[str, ...] = texts(
+    trusted_proxy: tuple[str, ...] = _texts(
         "--trusted-proxy",
         metavar="ADDRESS",
         envvar="BATCHRUN_SERVE_TRUSTED_PROXY",
-        risk=Risk.ADDRESS,
         help="The address, or network, of a proxy that authenticates people; with --trust-header.",
     )
     ledger: str = LEDGER()

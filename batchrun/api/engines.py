@@ -14,7 +14,7 @@ from batchrun.model.texts.places import SUCH_AS, settings_place
 
 if TYPE_CHECKING:
     from batchrun.model.planning.limits import Limits
-    from batchrun.ports.run_batches import SettingsStore
+    from batchrun.ports.objects import SettingsStore
 
 #: Rows of one StartRunBatch, where a file has them and no option says how many.
 _IN_A_FILE: Final = 10_000

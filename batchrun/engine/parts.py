@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.run_batches import SettingsStore
-    from batchrun.ports.service import HealthOmics
-    from batchrun.ports.wakes import WakeQueue
+    from batchrun.ports.objects import SettingsStore
+    from batchrun.ports.service import HealthOmics, WakeQueue
 
 #: Awaited with a row's id and the lane that it goes to before its intent is recorded.
 Prepare = Callable[[str, str | None], Awaitable[None]]

@@ -54,6 +54,23 @@ class ObjectStore(ABC):
         """
 
 
+class SettingsStore(ABC):
+    """Places in S3 for the files that have the rows of large submissions."""
+
+    @abstractmethod
+    async def keep(self, uri: str, body: bytes) -> None:
+        """
+        Write a file, whole, to ``s3://BUCKET/KEY`` with a digest in it; it is there when this returns.
+
+        To repeat it, or to give it up, does no harm. What is there already, as long as *body*, is left alone:
+        a batch fails when its file changes.
+
+        Raises:
+            UsageError: The AWS configuration cannot be used.
+            ServiceUnusableError: It cannot be written, or something else is there; says what to do.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnSheet:
     """A sheet for one run."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from batchrun.errors import CallError
     from batchrun.model.costs import Usage
     from batchrun.model.entries.entry import Run, Sighting
     from batchrun.model.paces.handing_on import Learned
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from batchrun.model.planning.listing import Listed
     from batchrun.model.planning.stimuli import Acted
     from batchrun.model.spec import Json
+    from batchrun.model.submissions.submission import BatchListed, BatchRow, BatchSeen
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.run_batches import RunBatches
     from batchrun.ports.stored import Commons, LeftPace, Stretch
 
 
@@ -96,6 +97,81 @@ class CallCounts:
             throttled=self.throttled + other.throttled,
             unanswered=self.unanswered + other.unanswered,
         )
+
+
+class RunBatches(ABC):
+    """
+    The calls, paced and retried as those of :class:`HealthOmics`.
+
+    They have its guard, its hurry and its troubles, and may raise what its methods do. A listing raises
+    rather than leave out what it cannot read, and may lag: what was made in the last minute may be missing.
+    """
+
+    @abstractmethod
+    async def start_turn(self) -> float:
+        """Wait until StartRunBatch may be called once, and return the loop time at which, a moment early."""
+
+    @abstractmethod
+    async def start(
+        self,
+        request: Mapping[str, Json],
+        *,
+        turn: float,
+        trusted_until: datetime,
+        remembered_until: datetime | None = None,
+        is_repeat: bool = False,
+    ) -> BatchSeen:
+        """
+        Call StartRunBatch at its turn; each retry waits for a turn of its own.
+
+        An error says by ``is_doubtful`` whether some try may have taken effect.
+
+        Args:
+            request: With its requestId, every row in it or the place of the file that has them.
+            turn: From :meth:`start_turn`.
+            trusted_until: The clock's latest time from which on nothing is sent: its rows are then to be
+                proven anew.
+            remembered_until: The same, once an outcome is unknown: until then the service is trusted to
+                remember the requestId. None: for no moment, so that an unknown outcome is never repeated.
+            is_repeat: The outcome of an earlier call is unknown already.
+        """
+
+    @abstractmethod
+    async def get(self, batch_id: str) -> BatchSeen:
+        """Call GetBatch, after waiting for a turn."""
+
+    @abstractmethod
+    def rows(self, batch_id: str) -> AsyncGenerator[Sequence[BatchRow]]:
+        """
+        List the rows of a batch, a page at a time, or raise.
+
+        A row may come more than once, or not at all as long as it was not submitted.
+        """
+
+    @abstractmethod
+    def named(self, name: str) -> AsyncGenerator[Sequence[BatchListed]]:
+        """List every batch that bears exactly *name*, or has none in the listing, a page at a time."""
+
+    @abstractmethod
+    def unfinished(self) -> AsyncGenerator[Sequence[BatchListed]]:
+        """
+        List every batch that may still start runs, or is being stopped, a page at a time, or raise.
+
+        State by state in the order of a batch's life, so that one which moves on meanwhile is not passed
+        over. A batch may come more than once.
+        """
+
+    @abstractmethod
+    async def cancel(self, batch_id: str) -> None:
+        """
+        Call CancelRunBatch, after waiting for a turn; it is answered before the runs have ended.
+
+        An unknown outcome is not repeated: look whose the id is first.
+        """
+
+    @abstractmethod
+    def refusal(self, row: BatchRow) -> CallError:
+        """Return the error that StartRun would have raised for a row whose submission failed."""
 
 
 class HealthOmics(ABC):
@@ -269,3 +345,34 @@ class Submitter(Protocol):
             ServiceUnusableError: The launch as a whole lacks a permission, credentials or a service.
             LeaseLostError, LedgerError: Nothing more may or can be recorded.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeMessage:
+    """A message that was received, and comes again unless it is deleted."""
+
+    body: str
+    receipt: str  #: what it is deleted by
+    age: float  #: seconds since it was sent
+
+
+class WakeQueue(ABC):
+    """
+    A queue of messages, each of which comes again some time after it was received, until it is deleted.
+
+    Its calls raise CallError where the queue cannot be asked, and ServiceUnusableError where there is no
+    login.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What logs call it."""
+
+    @abstractmethod
+    async def receive(self) -> Sequence[WakeMessage]:
+        """Return some messages, as soon as there are any; none after some seconds without."""
+
+    @abstractmethod
+    async def delete(self, receipts: Sequence[str]) -> None:
+        """Delete messages; what fails comes again, and does no harm."""

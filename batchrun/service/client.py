@@ -24,10 +24,8 @@ from batchrun.model.planning.listing import Listed
 from batchrun.model.spec import Json
 from batchrun.model.tasks import FailedTasks, RunTask
 from batchrun.model.texts.foreign import masked
-from batchrun.ports.run_batches import RunBatches
-from batchrun.ports.service import CallCounts, HealthOmics, SharedPaces, Troubles
+from batchrun.ports.service import CallCounts, HealthOmics, RunBatches, SharedPaces, Troubles
 from batchrun.ports.workflows import Workflow, WorkflowKey
-from batchrun.service.batch_account import BatchAccount
 from batchrun.service.calling.call_retries import CallRetries, RetrySettings
 from batchrun.service.calling.caller import Caller
 from batchrun.service.calling.calls import Calls
@@ -38,9 +36,8 @@ from batchrun.service.classify import unparsable
 from batchrun.service.login import Login, profile_of
 from batchrun.service.quota import quotas, start_run_quota
 from batchrun.service.run_batches import AwsRunBatches
+from batchrun.service.run_tasks import failed_tasks, run_tasks, usage
 from batchrun.service.starting import Start, check_known, start_turn
-from batchrun.service.tasks import failed_tasks, run_tasks
-from batchrun.service.usage import usage
 from batchrun.service.wire import sighted, started
 from batchrun.service.workflows import workflow
 
@@ -104,8 +101,7 @@ class AwsHealthOmics(HealthOmics):
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._account = BatchAccount(calls)
-        self._run_batches = AwsRunBatches(calls, self._account)
+        self._run_batches = AwsRunBatches(calls)
 
     def apart(self, *, waits: bool = True) -> AwsHealthOmics:
         """
@@ -142,12 +138,12 @@ class AwsHealthOmics(HealthOmics):
 
     def expect(self, account: str | None) -> None:
         """Work from now on for a batch whose runs are in *account*: no other's answers count."""
-        self._account.expect(account)
+        self._calls.expect(account)
 
     @property
     def is_account_known(self) -> bool:
         """Whether answers are known to come from the account of the batch."""
-        return self._account.is_known
+        return self._calls.is_account_known
 
     @property
     def logins(self) -> int:
@@ -245,7 +241,7 @@ class AwsHealthOmics(HealthOmics):
     async def _identified(self, answer: Mapping[str, Any]) -> Run:
         """Read the answer to StartRun; its ``uuid`` is optional in the model, so ask where it lacks."""
         run = started(answer)
-        self._account.met_new(run.arn, "StartRun", event="run_in_another_account")
+        self._calls.met_new(run.arn, "StartRun", event="run_in_another_account")
         if run.uuid:
             return run
         try:

@@ -17,7 +17,7 @@ from batchrun.model.entries.entry import Run
 from batchrun.model.spec import Json
 from batchrun.model.submissions.submission import UNFINISHED_STATUSES, BatchListed, BatchRow, BatchSeen
 from batchrun.model.texts.foreign import KEPT, storable
-from batchrun.ports.run_batches import RunBatches
+from batchrun.ports.service import RunBatches
 from batchrun.service.calling.paging import SIZE, pages
 from batchrun.service.classify import refusal, unparsable
 from batchrun.service.starting import Start, check_known, start_turn
@@ -26,7 +26,6 @@ from batchrun.service.wire import count, identity, moment, needed, table, text, 
 if TYPE_CHECKING:
     from types_aiobotocore_omics import OmicsClient
 
-    from batchrun.service.batch_account import BatchAccount
     from batchrun.service.calling.calls import Calls
 
 _START: Final = "StartRunBatch"
@@ -39,10 +38,8 @@ _LONGEST_ID: Final = 128
 class AwsRunBatches(RunBatches):
     """Run batches of HealthOmics over aiobotocore."""
 
-    def __init__(self, calls: Calls, account: BatchAccount) -> None:
-        """Say by what calls, and whose the runs are."""
+    def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._account = account
 
     async def start_turn(self) -> float:
         """Wait until a moment before StartRunBatch may be called once."""
@@ -80,7 +77,7 @@ class AwsRunBatches(RunBatches):
     def _note_account(self, batch: BatchSeen) -> None:
         """Take note of whose a new batch is; one in another account is not started there once more."""
         try:
-            self._account.met_new(batch.arn, _START, event="run_batch_in_another_account")
+            self._calls.met_new(batch.arn, _START, event="run_batch_in_another_account")
         except CredentialsError as error:  # else the call were repeated with the next login
             raise OutcomeUnknownError(error.message, operation=_START, code=error.code) from error
 
@@ -98,16 +95,15 @@ class AwsRunBatches(RunBatches):
 
     def rows(self, batch_id: str) -> AsyncGenerator[Sequence[BatchRow]]:
         """Call ListRunsInBatch, all pages."""
-        operation = "ListRunsInBatch"
 
         async def ask(client: OmicsClient, at: Any) -> Mapping[str, Any]:
             return await client.list_runs_in_batch(batchId=batch_id, maxItems=SIZE, **at)
 
         def read(item: Mapping[str, Any]) -> BatchRow:
-            self._calls.met(item.get("runArn"), operation)
+            self._calls.met(item.get("runArn"), _ROWS)
             return batch_row(item)
 
-        return pages(self._calls, operation, ask, read, key="runs")
+        return pages(self._calls, _ROWS, ask, read, key="runs")
 
     async def named(self, name: str) -> AsyncGenerator[Sequence[BatchListed]]:
         """Call ListBatch for the batches of *name*: whether the filter is exact is not documented."""
@@ -126,7 +122,7 @@ class AwsRunBatches(RunBatches):
         async def ask(client: OmicsClient, at: Any) -> Mapping[str, Any]:
             return await client.list_batch(maxItems=SIZE, **known, **at)
 
-        return pages(self._calls, "ListBatch", ask, batch_listed)
+        return pages(self._calls, _LISTED, ask, batch_listed)
 
     async def cancel(self, batch_id: str) -> None:
         """Call CancelRunBatch."""
@@ -141,7 +137,7 @@ class AwsRunBatches(RunBatches):
 
 def batch_started(answer: Mapping[str, Any]) -> BatchSeen:
     """Read the answer to StartRunBatch. Raises OutcomeUnknownError where it lacks ``id``."""
-    return _batch(answer, "StartRunBatch", status=text(answer, "status") or "CREATING")
+    return _batch(answer, _START, status=text(answer, "status") or "CREATING")
 
 
 def batch_seen(answer: Mapping[str, Any]) -> BatchSeen:

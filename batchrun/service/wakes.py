@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from batchrun.errors import ServiceUnusableError, UsageError
-from batchrun.ports.wakes import WakeMessage, WakeQueue
+from batchrun.ports.service import WakeMessage, WakeQueue
 from batchrun.service.calling.one_try import in_time
 from batchrun.service.classify import classify
 from batchrun.service.login import Login

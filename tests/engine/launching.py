@@ -22,9 +22,8 @@ from batchrun.model.planning.limits import Changed, Limits
 from batchrun.model.spec import Spec
 from batchrun.model.tasks import FailedTasks
 from batchrun.ports.held import HeldBatch
-from batchrun.ports.run_batches import SettingsStore
-from batchrun.ports.service import HealthOmics
-from batchrun.ports.wakes import WakeQueue
+from batchrun.ports.objects import SettingsStore
+from batchrun.ports.service import HealthOmics, WakeQueue
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Settings, Simulator
 from tests.builders import spec

@@ -18,7 +18,7 @@ from batchrun.model.entries.events import Event
 from batchrun.model.entries.states import ENDED
 from batchrun.model.planning.announcing import RARER, read_announcement
 from batchrun.model.texts.queue_names import read_queue
-from batchrun.ports.wakes import WakeMessage
+from batchrun.ports.service import WakeMessage
 from batchrun.service.login import Login
 from batchrun.service.target import Target
 from batchrun.service.wakes import SqsQueue, sqs_queue

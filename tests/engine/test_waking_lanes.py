@@ -16,7 +16,7 @@ from batchrun.model.entries.events import Event
 from batchrun.model.entries.policies import WatchPolicy
 from batchrun.model.entries.states import ENDED
 from batchrun.model.texts.queue_names import read_queue
-from batchrun.ports.wakes import WakeQueue
+from batchrun.ports.service import WakeQueue
 from batchrun.service.login import Login
 from batchrun.service.target import Target
 from batchrun.service.wakes import sqs_queue

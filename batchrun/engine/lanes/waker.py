@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from batchrun.engine.parts import WakeLink
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.batch import StoredBatch
-    from batchrun.ports.wakes import WakeMessage, WakeQueue
+    from batchrun.ports.service import WakeMessage, WakeQueue
 
 #: Seconds for which a message about an unknown run is left for another launcher.
 _LEFT_FOR: Final = 300.0

@@ -23,6 +23,7 @@ from batchrun.errors import (
     StorageError,
     ThrottledError,
 )
+from batchrun.model.lanes import account_of
 from batchrun.ports.service import CallCounts, Troubles
 from batchrun.service.calling.one_try import one_try
 from batchrun.service.classify import classify
@@ -64,6 +65,8 @@ class Calls:
         self._waits = waits
         self._check: Callable[[], Awaitable[None]] = _no_check
         self._heed: Callable[[str | None], None] | None = None
+        self._account: str | None = None
+        self._strays: set[str] = set()  #: ARNs of ours in another account, each warned of once
         self._sent: Counter[str] = Counter()
         self._errors: Counter[tuple[str, type[CallError]]] = Counter()
 
@@ -87,9 +90,35 @@ class Calls:
         """Where calls go; it may hold a secret."""
         return str(self.client.meta.endpoint_url)
 
+    def expect(self, account: str | None) -> None:
+        """Accept only answers from *account*, the batch's, from now on; None while it is unknown."""
+        self._account = account
+        self.caller.expect(account)
+
+    @property
+    def is_account_known(self) -> bool:
+        """Whether answers are known to come from the account of the batch."""
+        return self.caller.is_known and self._account == self.caller.account
+
     def met(self, arn: object, operation: str) -> None:
-        """Take note of the ARN in an answer. Raises CredentialsError where it is another account's."""
+        """Check the ARN in an answer. Raises CredentialsError where it is in another account."""
         self.caller.met(arn, self.login, operation)
+
+    def met_new(self, arn: str, operation: str, *, event: str) -> None:
+        """
+        Check the ARN of what was just started; a batch whose account is unknown is in that one from now on.
+
+        Raises:
+            CredentialsError: It is in another account than the batch; *event* is logged as a warning.
+        """
+        try:
+            self.met(arn, operation)
+        except CredentialsError:
+            if arn not in self._strays:
+                self._strays.add(arn)
+                log.warning(event, arn=arn, cure="cancel it there")
+            raise
+        self._account = self._account or account_of(arn)
 
     def missed(self, operation: str) -> None:
         """Take note that nothing is there. Raises CredentialsError where another account may say so."""
@@ -152,18 +181,13 @@ class Calls:
             if not may_leave:
                 turns.lost()
         self._sent[operation] += 1
+        longest = self.login.target.call_timeout
         try:
-            return await self._one_try(send(), operation)
+            return await one_try(send(), operation, turns=turns, clock=self.clock, longest=longest)
         except CallError as error:
             self._errors[operation, type(error)] += 1
-            raise
-
-    async def _one_try(self, call: Awaitable[T], operation: str) -> T:
-        turns, longest = self.turns[operation], self.login.target.call_timeout
-        try:
-            return await one_try(call, operation, turns=turns, clock=self.clock, longest=longest)
-        except NotFoundError:
-            self.missed(operation)
+            if isinstance(error, NotFoundError):
+                self.missed(operation)
             raise
 
     async def ask(

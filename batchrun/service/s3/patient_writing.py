@@ -25,8 +25,7 @@ from batchrun.errors import (
     ThrottledError,
 )
 from batchrun.model.texts.places import split_uri
-from batchrun.ports.objects import OwnSheet, SheetWriter
-from batchrun.ports.run_batches import SettingsStore
+from batchrun.ports.objects import OwnSheet, SettingsStore, SheetWriter
 from batchrun.service.calling.one_try import in_time
 from batchrun.service.classify import classify
 from batchrun.service.login import Login

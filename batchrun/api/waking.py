@@ -72,7 +72,7 @@ async def waking(
     if not queues:
         yield ()
         return
-    from batchrun.service.wakes import sqs_queue  # noqa: PLC0415 (for the few who need it)
+    from batchrun.service.messages import sqs_queue  # noqa: PLC0415 (for the few who need it)
 
     def wall() -> float:
         return clock.utcnow().timestamp()

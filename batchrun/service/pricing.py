@@ -20,7 +20,7 @@ from typing import Any, Final
 from batchrun.errors import InputError, ServiceUnusableError, UsageError
 from batchrun.model.costs import DYNAMIC, STATIC, Prices, is_instance_type, price_of
 from batchrun.model.texts.foreign import is_loopback
-from batchrun.service.calling.waited import Waited
+from batchrun.service.calling.one_try import Waited
 from batchrun.service.classify import classify
 from batchrun.service.login import Login
 from batchrun.service.session import named_endpoint, prices_client

@@ -21,8 +21,8 @@ from batchrun.errors import (
     ServiceUnusableError,
 )
 from batchrun.model.tasks import LOG_GROUP
+from batchrun.service.calling.one_try import Waited
 from batchrun.service.calling.paging import NextPages
-from batchrun.service.calling.waited import Waited
 from batchrun.service.classify import classify, unparsable
 from batchrun.service.login import Login
 from batchrun.service.session import logs_client

@@ -19,8 +19,8 @@ import yaml
 from batchrun.model.planning.announcing import read_announcement
 from batchrun.model.texts.queue_names import read_queue
 from batchrun.service.login import Login
+from batchrun.service.messages import sqs_queue
 from batchrun.service.target import Target
-from batchrun.service.wakes import sqs_queue
 from tests.cli.conftest import Shell
 
 EVENT = {

@@ -20,8 +20,8 @@ from batchrun.model.planning.announcing import RARER, read_announcement
 from batchrun.model.texts.queue_names import read_queue
 from batchrun.ports.service import WakeMessage
 from batchrun.service.login import Login
+from batchrun.service.messages import SqsQueue, sqs_queue
 from batchrun.service.target import Target
-from batchrun.service.wakes import SqsQueue, sqs_queue
 from batchrun.simulator import Durations, Span
 from batchrun.simulator.faults import FaultRule
 from batchrun.simulator.json_services import Queue

@@ -18,8 +18,8 @@ from batchrun.model.entries.states import ENDED
 from batchrun.model.texts.queue_names import read_queue
 from batchrun.ports.service import WakeQueue
 from batchrun.service.login import Login
+from batchrun.service.messages import sqs_queue
 from batchrun.service.target import Target
-from batchrun.service.wakes import sqs_queue
 from batchrun.simulator import Durations, Span
 from batchrun.simulator.faults import FaultRule
 from batchrun.simulator.json_services import Queue

@@ -13,8 +13,8 @@ from batchrun.errors import NoticeError, UsageError
 from batchrun.model.notices import Notice
 from batchrun.notify.teller import Message
 from batchrun.notify.topic import Topic
+from batchrun.service.messages import publish
 from batchrun.service.target import Target
-from batchrun.service.topics import publish
 from tests.notify.samples import message, serving
 
 ARN = "arn:aws:sns:eu-west-1:123456789012:cohort"

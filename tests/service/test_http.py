@@ -27,6 +27,7 @@ from batchrun.service.calling.one_try import in_time
 from batchrun.service.calling.outage import Patience
 from batchrun.service.http import LARGEST, OneExchange
 from batchrun.service.login import Login
+from batchrun.service.messages import publish
 from batchrun.service.pricing import quoted
 from batchrun.service.quota import start_run_quota
 from batchrun.service.run_logs import run_logs
@@ -36,7 +37,6 @@ from batchrun.service.s3.object_calls import keys_under, object_calls
 from batchrun.service.s3.putting import put
 from batchrun.service.s3.run_outputs import run_outputs
 from batchrun.service.target import Target
-from batchrun.service.topics import publish
 from tests.certificates import certificate
 from tests.hostile import JSON, Answer, Asked, Stranger, always, endless, head, whole
 from tests.world import connected

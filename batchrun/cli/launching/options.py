@@ -151,7 +151,7 @@ def _commands(name: str, commands: Sequence[str], notices: Sequence[Notice]) -> 
 
 
 async def _publish(target: Target, region: str, request: Mapping[str, Any]) -> None:
-    from batchrun.service.topics import publish  # noqa: PLC0415 (takes long to import, and is rarely needed)
+    from batchrun.service.messages import publish  # noqa: PLC0415 (takes long to import, and is rarely needed)
 
     await publish(target, region, request)
 

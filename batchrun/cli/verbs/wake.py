@@ -30,7 +30,7 @@ from batchrun.service.target import Target, target_of
 
 if TYPE_CHECKING:
     from batchrun.service.login import Login
-    from batchrun.service.wakes import SqsQueue
+    from batchrun.service.messages import SqsQueue
 
 _NAME: Final = "batchrun-wake"
 _PLACEHOLDER: Final = "QUEUE_NAME"
@@ -131,7 +131,7 @@ async def _try_each(lanes: Sequence[Lane]) -> Exit:
 
 async def _try(queue: QueueName, login: Login, whose: str = "") -> None:
     """Send a message, receive it, and delete it."""
-    from batchrun.service.wakes import sqs_queue  # noqa: PLC0415 (loads aiobotocore)
+    from batchrun.service.messages import sqs_queue  # noqa: PLC0415 (loads aiobotocore)
 
     clock = SystemClock()
     body = json.dumps({"source": OURS, "detail-type": "Test", "id": uuid.uuid4().hex})

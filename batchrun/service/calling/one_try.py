@@ -1,20 +1,33 @@
-"""One try of a call: within its time, and with its turns learning from how it went."""
+"""
+One try of a call: within its time, its turns learning from how it went, its errors ours.
+
+Belongs here: that, and calls that somebody sits before (:class:`Waited`), for clients that repeat a call by
+themselves. Does not: calls of a launch, which can wait (``outage``), what a failure means (``classify``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, TypeVar
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
+import structlog
 
-from batchrun.errors import OutcomeUnknownError
+from batchrun.clock import Clock
+from batchrun.errors import BatchrunError, OutcomeUnknownError
+from batchrun.model.texts.foreign import masked
 from batchrun.service.classify import classify
 
 if TYPE_CHECKING:
-    from batchrun.clock import Clock
     from batchrun.service.calling.pacing import Turns
+    from batchrun.service.login import Login
 
 T = TypeVar("T")
+#: Seconds of silence after which the user is told what is waited for.
+_WORTH_SAYING: Final = 5.0
+log = structlog.get_logger(__name__)
 
 
 async def one_try(call: Awaitable[T], operation: str, *, turns: Turns, clock: Clock, longest: float) -> T:
@@ -22,7 +35,7 @@ async def one_try(call: Awaitable[T], operation: str, *, turns: Turns, clock: Cl
     Await a call that has its turn, for at most *longest* seconds.
 
     Raises:
-        CallError: It failed, or its outcome is not known.
+        CallError: It failed, or its outcome is unknown.
     """
     sent, is_answered = clock.monotonic(), False
     try:
@@ -51,3 +64,53 @@ async def in_time(call: Awaitable[T], operation: str, seconds: float) -> T:
         operation=operation,
         code="CallTimeout",
     )
+
+
+@contextmanager
+def classified(operation: str) -> Iterator[None]:
+    """Raise what a client raises as one of our own errors; those of a login stay as they are."""
+    try:
+        yield
+    except BatchrunError:
+        raise
+    except Exception as raw:
+        raise classify(raw, operation) from raw
+
+
+class Waited:
+    """Calls of one client that was made with *login*."""
+
+    def __init__(self, client: Any, login: Login) -> None:
+        self._endpoint = masked(str(client.meta.endpoint_url))
+        self._login = login
+        self._is_said = False
+
+    async def answer(
+        self, operation: str, call: Callable[[], Awaitable[T]], *, is_repeated: bool = True
+    ) -> T:
+        """
+        Await *call*, for as long as two answers may take, or one where the client does not repeat it.
+
+        Raises:
+            OutcomeUnknownError: It has not ended by then. What *call* raises is raised as it is.
+        """
+        await self._login.keep()  # in its own time: somebody may have to be asked for a code
+        target = self._login.target
+        longest = target.longest_wait if is_repeated else target.read_timeout
+        with self.said_if_long(operation):
+            return await in_time(call(), operation, longest)
+
+    @contextmanager
+    def said_if_long(self, operation: str) -> Iterator[None]:
+        """Log what is waited for where the block takes long."""
+        later = asyncio.get_running_loop().call_later(_WORTH_SAYING, self._say, operation)
+        try:
+            yield
+        finally:
+            later.cancel()
+
+    def _say(self, operation: str) -> None:
+        """Log it once: other calls of the same client wait for the same."""
+        if not self._is_said:
+            self._is_said = True
+            log.warning("waiting_for_answer", endpoint=self._endpoint, operation=operation)

@@ -5,7 +5,7 @@ Belongs here: everything between a profile's name and keys that a call can be si
 (``service.session``), and what a launch does while there are no credentials (``service.calling.outage``).
 """
 
-from batchrun.service.login.limits import Limits
 from batchrun.service.login.login import Login, Logins, profile_of
+from batchrun.service.login.terminal import Limits
 
 __all__ = ["Limits", "Login", "Logins", "profile_of"]

@@ -25,9 +25,8 @@ from batchrun.service.http import OneExchange
 from batchrun.service.login.chain import CodeWantedError, assumed, providers
 from batchrun.service.login.guard import Guard, check
 from batchrun.service.login.helper import Helper
-from batchrun.service.login.limits import Limits, TimeLeft
 from batchrun.service.login.origin import Origin
-from batchrun.service.login.terminal import ask, terminal
+from batchrun.service.login.terminal import Limits, TimeLeft, ask, terminal
 from batchrun.service.login.words import explained, late, none_found
 from batchrun.service.wire import take_body
 from batchrun.service_model import loader

@@ -26,8 +26,7 @@ from typing import IO, Any, Final
 import anyio
 import structlog
 
-from batchrun.service.login.limits import TimeLeft
-from batchrun.service.login.terminal import lent, terminal
+from batchrun.service.login.terminal import TimeLeft, lent, terminal
 
 #: Bytes of either output that are kept; credentials take some hundreds.
 _LARGEST: Final = 65_536

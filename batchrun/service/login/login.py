@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError
 from batchrun.errors import BatchrunError, UsageError
 from batchrun.model.texts.foreign import is_loopback
 from batchrun.service.login.credentials import Credentials, Whose, configured_region
-from batchrun.service.login.limits import Limits
+from batchrun.service.login.terminal import Limits
 from batchrun.service.login.words import cure, explained, unusable
 
 if TYPE_CHECKING:

@@ -1,18 +1,20 @@
 """
-The terminal, where there is one and it is ours: who sits at it can be asked.
+The terminal, where there is one and it is ours, so that somebody can be asked; and how long that may take.
 
 A job in the background has a terminal too, but would be stopped for reading from it.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
 import sys
 import termios
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Final
 
 import anyio
@@ -101,3 +103,43 @@ def _give(file: int, group: int) -> None:
             os.tcsetpgrp(file, group)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Seconds that it may take."""
+
+    machine: float = 15.0  #: where only programs and services answer
+    person: float = 120.0  #: where somebody looks for a phone and types a code
+
+
+class TimeLeft:
+    """The time that one search for credentials has left; a person gets more of it than a machine."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._scope: anyio.CancelScope | None = None
+        self.given = limits.machine  #: seconds in all
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """End the block when the time is over. Raises TimeoutError where it was."""
+        self.given = self._limits.machine
+        with anyio.CancelScope(deadline=anyio.current_time() + self.given) as scope:
+            self._scope = scope
+            yield
+        if scope.cancelled_caught:
+            raise TimeoutError
+
+    @asynccontextmanager
+    async def for_a_person(self, terminal: anyio.Lock) -> AsyncIterator[None]:
+        """Wait for the *terminal*, for as long as others ask there, and begin the longer time."""
+        self._end_in(math.inf)
+        async with terminal:
+            self.given = self._limits.person
+            self._end_in(self.given)
+            yield
+
+    def _end_in(self, seconds: float) -> None:
+        if self._scope is not None:
+            self._scope.deadline = anyio.current_time() + seconds

@@ -21,12 +21,10 @@ from batchrun.errors import (
     ManifestError,
     Problem,
     ServiceUnusableError,
-    UsageError,
 )
 from batchrun.model.texts.foreign import shortened
 from batchrun.model.texts.places import split_uri
-from batchrun.service.calling.waited import Waited
-from batchrun.service.classify import classify
+from batchrun.service.calling.one_try import Waited, classified
 from batchrun.service.login import Login
 from batchrun.service.session import s3_client
 
@@ -87,12 +85,8 @@ async def copied(client: Any, waited: Waited, uri: str, copy: IO[bytes], *, most
 
 
 async def _asked(waited: Waited, call: Callable[[], Awaitable[T]], *, is_repeated: bool = True) -> T:
-    try:
+    with classified(_OPERATION):
         return await waited.answer(_OPERATION, call, is_repeated=is_repeated)
-    except (UsageError, ServiceUnusableError):
-        raise
-    except Exception as raw:
-        raise classify(raw, _OPERATION) from raw
 
 
 async def _piece(body: Any) -> bytes:

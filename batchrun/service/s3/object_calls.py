@@ -21,10 +21,9 @@ from batchrun.model.paces.pace import Pace
 from batchrun.model.paces.rates import UNLIMITED, Rate
 from batchrun.ports.objects import InputPlace, Sight
 from batchrun.service.calling.call_retries import CallRetries, RetrySettings
-from batchrun.service.calling.one_try import one_try
+from batchrun.service.calling.one_try import Waited, one_try
 from batchrun.service.calling.pacing import Turns
 from batchrun.service.calling.paging import NextPages
-from batchrun.service.calling.waited import Waited
 from batchrun.service.classify import classify, unparsable
 from batchrun.service.login import Login
 from batchrun.service.session import s3_client

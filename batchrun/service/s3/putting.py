@@ -27,8 +27,7 @@ from batchrun.errors import (
 )
 from batchrun.model.texts.places import split_uri
 from batchrun.ports.objects import ObjectStore
-from batchrun.service.calling.one_try import in_time
-from batchrun.service.calling.waited import Waited
+from batchrun.service.calling.one_try import Waited, in_time
 from batchrun.service.classify import classify
 from batchrun.service.login import Login
 from batchrun.service.session import s3_client

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from batchrun.errors import AccessDeniedError, CallError, CredentialsError, ServiceUnusableError
 from batchrun.model.texts.places import split_uri
+from batchrun.service.calling.one_try import Waited
 from batchrun.service.calling.paging import NextPages
-from batchrun.service.calling.waited import Waited
 from batchrun.service.login import Login
 from batchrun.service.s3.fetching import copied
 from batchrun.service.s3.object_calls import page_of

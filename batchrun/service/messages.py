@@ -1,27 +1,26 @@
 """
-An SQS queue, as wake-ups need it.
+Messages: an SQS queue for wake-ups, an SNS topic for notices.
 
-Belongs here: ReceiveMessage with long polls, DeleteMessageBatch, and SendMessage for a test. Does not: what a
-message says (``model.planning.announcing``).
+Belongs here: the calls, ReceiveMessage with long polls among them. Does not: what a message says
+(``model.planning.announcing``, ``notify``).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from batchrun.errors import ServiceUnusableError, UsageError
 from batchrun.ports.service import WakeMessage, WakeQueue
-from batchrun.service.calling.one_try import in_time
-from batchrun.service.classify import classify
+from batchrun.service.calling.one_try import classified, in_time
 from batchrun.service.login import Login
-from batchrun.service.session import queue_client
+from batchrun.service.session import queue_client, topics_client
 from batchrun.service.wire import table
 
 if TYPE_CHECKING:
     from batchrun.model.texts.queue_names import QueueName
+    from batchrun.service.target import Target
 
 #: Seconds that one call waits for a message, messages that it takes, and the time until they come again.
 _LONGEST_POLL: Final = 20
@@ -80,12 +79,8 @@ class SqsQueue(WakeQueue):
         await self._called(call, "SendMessage", _PATIENCE)
 
     async def _called(self, call: Awaitable[Any], operation: str, seconds: float) -> Any:
-        try:
+        with classified(operation):
             return await in_time(call, operation, seconds)
-        except (UsageError, ServiceUnusableError):
-            raise
-        except Exception as raw:
-            raise classify(raw, operation) from raw
 
 
 @asynccontextmanager
@@ -103,3 +98,17 @@ async def sqs_queue(
         login, region=queue.region, endpoint_url=queue.endpoint, poll=_LONGEST_POLL
     ) as client:
         yield SqsQueue(client, queue, wall)
+
+
+async def publish(target: Target, region: str, request: Mapping[str, Any]) -> None:
+    """
+    Publish to a topic in *region*, with botocore's own retries.
+
+    Raises:
+        UsageError: The profile does not exist.
+        ServiceUnusableError: There are no credentials.
+        CallError: It was not accepted.
+    """
+    with classified("Publish"):
+        async with topics_client(Login(target), region=region) as client:
+            await in_time(client.publish(**request), "Publish", target.call_timeout)

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun.errors import CallError, ServiceUnusableError, UsageError
+from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.recovery import Judgement, Match
 from batchrun.model.planning.verdicts import CONFLICT
+from batchrun.model.submissions.submission import OpenSubmission
 from batchrun.model.texts.words import counted
-
-if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry, Run
-    from batchrun.model.submissions.submission import OpenSubmission
 
 #: AWS names the missing action in the middle of its message.
 _DENIED_ACTION: Final = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z*]+)")

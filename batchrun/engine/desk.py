@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from batchrun.clock import Clock
+from batchrun.engine.recorder import Recorder
 from batchrun.model.entries.events import Withdrawn
 from batchrun.model.entries.states import State
+from batchrun.model.planning.actions import Note, ReadCancellations, ReadDue, ReadInFlight, Withdraw
 from batchrun.model.planning.cancelling import WITHDRAWN
+from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.stimuli import CancellationsRead, ChoicesRead, DueRead, InFlightRead, Withdrew
 from batchrun.model.submissions.grouping import Choice, Engine, shape_of
-
-if TYPE_CHECKING:
-    from batchrun.clock import Clock
-    from batchrun.engine.recorder import Recorder
-    from batchrun.model.planning.actions import Note, ReadCancellations, ReadDue, ReadInFlight, Withdraw
-    from batchrun.model.planning.limits import Limits
-    from batchrun.ports.held import HeldBatch
+from batchrun.ports.held import HeldBatch
 
 #: Entries read at a time.
 _PAGE: Final = 500

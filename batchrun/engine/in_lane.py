@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from batchrun.engine.parts import LaneLink, LaunchParts, Observer
-    from batchrun.engine.proof.prover import Prover
-    from batchrun.engine.recorder import Outcomes, Recorder
+from batchrun.engine.parts import LaneLink, LaunchParts, Observer
+from batchrun.engine.proof.prover import Prover
+from batchrun.engine.recorder import Outcomes, Recorder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

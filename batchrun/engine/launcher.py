@@ -11,7 +11,7 @@ import enum
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 import structlog
@@ -19,6 +19,7 @@ import structlog
 from batchrun.engine.denied import in_vain, not_settled, not_told
 from batchrun.engine.lanes.runner import Runner
 from batchrun.engine.lease import LeaseKeeper
+from batchrun.engine.parts import LaunchParts, Observer
 from batchrun.engine.recorder import Recorder
 from batchrun.errors import BatchrunError, InputError, OutcomeUnknownError, ServiceUnusableError
 from batchrun.model.entries.entry import Entry
@@ -38,9 +39,6 @@ from batchrun.model.tally import Tally
 from batchrun.model.texts.words import counted
 from batchrun.ports.service import CallCounts, Troubles
 from batchrun.ports.stored import Lease
-
-if TYPE_CHECKING:
-    from batchrun.engine.parts import LaunchParts, Observer
 
 #: Why nothing is done about rows that were sent to a lane that was taken out, or renamed, since.
 _NO_SUCH_LANE = (

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
 import anyio
 
-if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-
-    from batchrun.clock import Clock
-    from batchrun.ports.held import HeldBatch
+from batchrun.clock import Clock
+from batchrun.ports.held import HeldBatch
 
 
 class LeaseKeeper:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from batchrun.engine.denied import not_permitted
 from batchrun.errors import AccessDeniedError, CallError, NotFoundError, ServiceUnusableError
@@ -12,10 +11,8 @@ from batchrun.model.entries.entry import Entry, Run, run_name
 from batchrun.model.lanes import or_home
 from batchrun.model.planning.listing import sought
 from batchrun.model.planning.verdicts import is_there
+from batchrun.ports.service import HealthOmics
 from batchrun.side_by_side import each
-
-if TYPE_CHECKING:
-    from batchrun.ports.service import HealthOmics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

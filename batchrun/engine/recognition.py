@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 
 from batchrun.errors import CallError, NotFoundError, ServiceUnusableError
+from batchrun.model.entries.entry import Run
 from batchrun.model.planning.verdicts import is_same
+from batchrun.ports.batch import StoredBatch
+from batchrun.ports.service import HealthOmics
 from batchrun.ports.stored import Latest
 from batchrun.side_by_side import first_of
-
-if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Run
-    from batchrun.ports.batch import StoredBatch
-    from batchrun.ports.service import HealthOmics
 
 #: Runs, the latest, of which the service should know one.
 _LATEST: Final = 100

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 import anyio.lowlevel
@@ -20,19 +20,16 @@ import structlog
 from batchrun.errors import InvariantError, LedgerError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Deferred, Doubted, Event, Failed, Intended, Moved, Retried, Revised
+from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import lanes_of
+from batchrun.model.submissions.submission import OpenSubmission, Submission
+from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import Counts, PastAttempt, Transition
 
-if TYPE_CHECKING:
-    from batchrun.model.entries.retrying import RetryPolicy
-    from batchrun.model.submissions.submission import OpenSubmission, Submission
-    from batchrun.ports.held import HeldBatch
-
-    #: Learns that an event is durable and led from one entry to another.
-    Recorded = Callable[[Entry, Event, Entry], None]
-
+#: Learns that an event is durable and led from one entry to another.
+Recorded = Callable[[Entry, Event, Entry], None]
 #: Steps that are enough for a commit.
 _MANY: Final = 100
 #: Rows that are named where what happened to them cannot be written.

@@ -13,20 +13,18 @@ worth asking for (``model.tasks``).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 import structlog
 
+from batchrun.clock import Clock
+from batchrun.engine.parts import Observer
 from batchrun.errors import AccessDeniedError, LeaseError, LedgerError, NotFoundError, ServiceError
 from batchrun.model.tasks import FailedTasks
-
-if TYPE_CHECKING:
-    from batchrun.clock import Clock
-    from batchrun.engine.parts import Observer
-    from batchrun.ports.held import HeldBatch
-    from batchrun.ports.service import HealthOmics
-    from batchrun.ports.stored import FailedRun
+from batchrun.ports.held import HeldBatch
+from batchrun.ports.service import HealthOmics
+from batchrun.ports.stored import FailedRun
 
 #: Runs that are asked for at once.
 _AT_ONCE: Final = 4

@@ -11,7 +11,7 @@ import pytest
 from anyio.abc import TaskGroup
 
 from batchrun.engine.launcher import Stop
-from batchrun.engine.waits import Wait, Waits
+from batchrun.engine.parts import Wait, Waits
 from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.model.entries.retrying import NO_CAPACITY, RetryPolicy, RetryRule

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
-from batchrun.engine.lanes.sweeper import Sweeper
+from batchrun.engine.lanes.looker import Sweeper
 from batchrun.engine.parts import LaneLink
 from batchrun.engine.recognition import Recognition
 from batchrun.model.entries.states import State

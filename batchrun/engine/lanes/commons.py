@@ -12,20 +12,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
+from batchrun.clock import Clock
 from batchrun.engine.in_lane import Common, InLane
+from batchrun.engine.parts import LaneLink
 from batchrun.errors import LedgerError
 from batchrun.model.planning.stimuli import OthersCounted
+from batchrun.ports.ledger import Ledger
 from batchrun.ports.service import SharedPaces
-
-if TYPE_CHECKING:
-    from batchrun.clock import Clock
-    from batchrun.engine.parts import LaneLink
-    from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Commons, LeftPace, Stretch
+from batchrun.ports.stored import Commons, LeftPace, Stretch
 
 #: Seconds between two counts of others' runs.
 _EVERY: Final = 2.0

@@ -1,26 +1,25 @@
 """
 What a launch does in one lane: carries out what the planner says of it.
 
-Belongs here: which of its parts carries out what. Does not: any single action (``submitter``, ``looker``,
-``sweeper``), what belongs to the batch as a whole (``runner``).
+Belongs here: which part carries out what. Does not: any single action (``submitter``, ``looker``), what
+belongs to the batch as a whole (``runner``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import structlog
 
 from batchrun.engine.in_lane import Common
 from batchrun.engine.lanes.commons import PaceKeeper
-from batchrun.engine.lanes.looker import Looker
+from batchrun.engine.lanes.looker import Looker, Sweeper
 from batchrun.engine.lanes.submitter import StartRunSubmitter
-from batchrun.engine.lanes.sweeper import Sweeper
+from batchrun.engine.parts import LaneLink, Wait
 from batchrun.engine.run_batches.follower import Follower
 from batchrun.engine.run_batches.together import BatchSubmitter
-from batchrun.engine.waits import Wait
 from batchrun.errors import CallError, OutcomeUnknownError
 from batchrun.model.entries.entry import Run
 from batchrun.model.planning.actions import (
@@ -28,7 +27,6 @@ from batchrun.model.planning.actions import (
     Follow,
     HoldBack,
     Look,
-    Note,
     Replay,
     Settle,
     Submit,
@@ -44,9 +42,6 @@ from batchrun.model.planning.stimuli import (
     Swept,
 )
 from batchrun.ports.service import Submitter
-
-if TYPE_CHECKING:
-    from batchrun.engine.parts import LaneLink
 
 LaneAction: TypeAlias = Submit | Replay | Settle | SubmitTogether | Follow | Look | Cancel | Sweep
 
@@ -98,23 +93,25 @@ class LaneRunner:
         self._rates = rates
         return rates
 
-    async def outcome(self, action: LaneAction) -> Acted | SubmittedTogether | Followed | Swept | SweepFailed:
-        """Carry out an action; raises what its part does (:class:`InLane`)."""
+    def outcome(
+        self, action: LaneAction
+    ) -> Awaitable[Acted | SubmittedTogether | Followed | Swept | SweepFailed]:
+        """Return what carries out an action; it raises as :class:`InLane` says."""
         match action:
             case Submit() | Replay() | Settle():
-                return await self._submitter.submit(action)
+                return self._submitter.submit(action)
             case SubmitTogether():
-                return await self._together.submit(action)
+                return self._together.submit(action)
             case Follow():
-                return await self._follower.follow(action)
+                return self._follower.follow(action)
             case Look():
-                return await self._looker.look(action)
+                return self._looker.look(action)
             case Cancel():
-                return await self._looker.cancel(action)
+                return self._looker.cancel(action)
             case Sweep():
-                return await self._sweeper.sweep(action)
+                return self._sweeper.sweep(action)
 
-    def hold_back(self, action: HoldBack) -> None:
+    async def hold_back(self, action: HoldBack) -> None:
         """Let go of what was not sent."""
         self.link.waits.let_go(Wait.UNSENT)
         if action.quota_message is not None:
@@ -127,7 +124,7 @@ class LaneRunner:
                 next_try_in_seconds=round(action.seconds),
             )
 
-    def noted(self, _: Note) -> None:
+    def noted(self) -> None:
         """Learn that a listing showed runs of the batch: the service knows it."""
         self.link.recognition.shown()
 

@@ -10,20 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 import structlog
 
+from batchrun.clock import Clock
 from batchrun.engine.desk import Desk
 from batchrun.engine.in_lane import Common
 from batchrun.engine.lanes.commons import Others
 from batchrun.engine.lanes.lane_runner import LaneRunner
 from batchrun.engine.lanes.waker import Waker
+from batchrun.engine.parts import LaneLink, LaunchParts, Observer, Wait
 from batchrun.engine.proof.prover import Prover
 from batchrun.engine.recorder import Outcomes, Recorder
 from batchrun.engine.tasks import TaskFinder
-from batchrun.engine.waits import Wait
 from batchrun.errors import BatchrunError, CallError, InvariantError, ServiceUnusableError
 from batchrun.model.entries.entry import Run
 from batchrun.model.lanes import or_home
@@ -64,12 +65,6 @@ from batchrun.model.planning.stimuli import (
 )
 from batchrun.ports.service import HealthOmics, LaneTrouble
 from batchrun.side_by_side import in_groups
-
-if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
-
-    from batchrun.clock import Clock
-    from batchrun.engine.parts import LaneLink, LaunchParts, Observer
 
 #: Seconds for deleting messages at the end.
 _TIDYING: Final = 5.0
@@ -113,7 +108,7 @@ class Runner:
         self._is_hurried = False
         self._stimuli: list[Stimulus] = []
         self._woken = anyio.Event()
-        self._actions: TaskGroup | None = None
+        self._actions: anyio.abc.TaskGroup | None = None
 
     @property
     def taken_over(self) -> TakenOver:
@@ -204,7 +199,7 @@ class Runner:
 
     # -- the loop
 
-    async def _conduct(self, actions: TaskGroup) -> None:
+    async def _conduct(self, actions: anyio.abc.TaskGroup) -> None:
         while True:
             self._woken = anyio.Event()
             self._stimuli += [rates for lane in self._lanes.values() if (rates := lane.rates())]
@@ -246,30 +241,29 @@ class Runner:
         if outcome is not None:
             self.tell(outcome)
 
-    async def _outcome(self, action: Action) -> Stimulus | None:  # noqa: C901 (one line for each)
+    def _outcome(self, action: Action) -> Awaitable[Stimulus | None]:  # noqa: C901 (one line for each)
         match action:
             case Submit() | Replay() | Settle() | SubmitTogether() | Follow() | Look() | Cancel() | Sweep():
-                return await self._lane_of(action).outcome(action)
+                return self._lane_of(action).outcome(action)
             case Survey():
-                return await self._prover.survey(action)
+                return self._prover.survey(action)
             case Conclude():
-                return await self._prover.conclude(action)
+                return self._prover.conclude(action)
             case ReadChoices():
-                return await self._desk.choices()
+                return self._desk.choices()
             case ReadDue():
-                return await self._desk.due(action)
+                return self._desk.due(action)
             case ReadInFlight():
-                return await self._desk.in_flight(action)
+                return self._desk.in_flight(action)
             case ReadCancellations():
-                return await self._desk.cancellations(action)
+                return self._desk.cancellations(action)
             case Withdraw():
-                return await self._desk.withdraw(action)
+                return self._desk.withdraw(action)
             case Note():
-                self._lane_of(action).noted(action)
-                await self._desk.note(action)
-            case HoldBack():
-                self._lane_of(action).hold_back(action)
-        return None
+                self._lane_of(action).noted()
+                return self._desk.note(action)
+            case HoldBack():  # pragma: no branch (there is no other)
+                return self._lane_of(action).hold_back(action)
 
     def _lane_of(self, action: Action) -> LaneRunner:
         match action:

@@ -10,15 +10,14 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import anyio
 
 from batchrun import points
 from batchrun.engine.denied import not_permitted, not_provable
 from batchrun.engine.in_lane import Common, InLane
+from batchrun.engine.parts import LaneLink, Wait
 from batchrun.engine.proof.survey import UNSENT
-from batchrun.engine.waits import Wait
 from batchrun.errors import AccessDeniedError, CallError, ConflictError, NotFoundError, RefusedError
 from batchrun.model.entries.duplicating import is_duplicate, replaced, source_of, unknown
 from batchrun.model.entries.entry import Entry, sent_to, start_run_request
@@ -37,9 +36,6 @@ from batchrun.model.planning.verdicts import (
 )
 from batchrun.points import Point
 from batchrun.ports.service import Submitter
-
-if TYPE_CHECKING:
-    from batchrun.engine.parts import LaneLink
 
 
 class StartRunSubmitter(InLane, Submitter):

@@ -17,23 +17,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 import structlog
 
+from batchrun.clock import Clock
+from batchrun.engine.parts import WakeLink
 from batchrun.errors import AccessDeniedError, CallError, ServiceUnusableError
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.planning.announcing import is_of_service, read_announcement
 from batchrun.model.planning.stimuli import RunsAnnounced
+from batchrun.ports.batch import StoredBatch
+from batchrun.ports.service import WakeMessage, WakeQueue
 from batchrun.ports.stored import By
-
-if TYPE_CHECKING:
-    from batchrun.clock import Clock
-    from batchrun.engine.parts import WakeLink
-    from batchrun.model.entries.entry import Entry
-    from batchrun.ports.batch import StoredBatch
-    from batchrun.ports.service import WakeMessage, WakeQueue
 
 #: Seconds for which a message about an unknown run is left for another launcher.
 _LEFT_FOR: Final = 300.0

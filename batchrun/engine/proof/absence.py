@@ -9,22 +9,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 
 import structlog
 
+from batchrun.clock import Clock
+from batchrun.engine.parts import LaneLink
 from batchrun.errors import AccessDeniedError, CallError, NotFoundError
 from batchrun.model.entries.entry import Entry, Run, Sighting, run_name
 from batchrun.model.entries.events import Missed, Removed
 from batchrun.model.entries.states import Outlook, outlook
+from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.listing import Listed, Sought, shows, sought
 from batchrun.model.planning.verdicts import Silences, Weight, decided, weigh
-
-if TYPE_CHECKING:
-    from batchrun.clock import Clock
-    from batchrun.engine.parts import LaneLink
-    from batchrun.model.planning.limits import Limits
-    from batchrun.ports.service import HealthOmics
+from batchrun.ports.service import HealthOmics
 
 log = structlog.get_logger(__name__)
 

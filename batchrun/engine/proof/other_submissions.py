@@ -12,19 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 import structlog
 
+from batchrun.engine.parts import LaneLink, LaunchParts
 from batchrun.errors import AccessDeniedError, NotFoundError
 from batchrun.model.entries.entry import Sighting
 from batchrun.model.spec import TAG_BATCH, TAG_REQUEST_ID
 from batchrun.model.submissions.grouping import names_begin
 from batchrun.model.submissions.submission import BatchSeen, Stage, stage
-
-if TYPE_CHECKING:
-    from batchrun.engine.parts import LaneLink, LaunchParts
 
 #: Seconds for which an answer stands, once it is there: asking takes five calls, each at its turn, so whoever
 #: counted from their beginning would ask for every row anew where they are slow.

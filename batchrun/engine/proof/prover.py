@@ -14,22 +14,25 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 import structlog
 
+from batchrun.clock import Origin
 from batchrun.engine.denied import not_heard, not_provable, other_content
+from batchrun.engine.parts import LaneLink, LaunchParts, Wait
 from batchrun.engine.proof.absence import listed_by_name, look_at
 from batchrun.engine.proof.other_submissions import OtherSubmissions
 from batchrun.engine.proof.survey import FEW, UNSENT, LaneSurvey, Sighted
-from batchrun.engine.waits import Wait
+from batchrun.engine.recorder import Outcomes, Recorder
 from batchrun.errors import AccessDeniedError, CallError, InvariantError, ServiceUnusableError
 from batchrun.model.entries.entry import Entry, Sighting, run_name
 from batchrun.model.entries.events import Failed
 from batchrun.model.entries.recovery import Evidence, Judgement, Match, story
 from batchrun.model.entries.states import HAS_RUN
 from batchrun.model.lanes import or_home, or_home_alone, request_in
+from batchrun.model.planning.actions import Conclude, Survey
 from batchrun.model.planning.limits import Changed
 from batchrun.model.planning.proofs import TakenOver
 from batchrun.model.planning.stimuli import SurveyConcluded, Surveyed, SurveyFailed
@@ -38,12 +41,6 @@ from batchrun.model.spec import named
 from batchrun.model.submissions.grouping import Engine
 from batchrun.ports.stored import Unproven
 from batchrun.side_by_side import in_groups
-
-if TYPE_CHECKING:
-    from batchrun.clock import Origin
-    from batchrun.engine.parts import LaneLink, LaunchParts
-    from batchrun.engine.recorder import Outcomes, Recorder
-    from batchrun.model.planning.actions import Conclude, Survey
 
 _NOTHING: Final = Unproven()
 log = structlog.get_logger(__name__)

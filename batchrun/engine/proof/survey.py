@@ -12,21 +12,19 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from batchrun.engine.parts import LaneLink
 from batchrun.engine.proof.absence import listed_by_name, look_at
+from batchrun.engine.recorder import Recorder
 from batchrun.errors import NotFoundError, OutcomeUnknownError
 from batchrun.model.entries.entry import Entry, Sighting
+from batchrun.model.entries.recovery import Evidence
 from batchrun.model.entries.states import State
 from batchrun.model.planning.listing import ENDLESS, Listed, is_same_run
+from batchrun.ports.held import HeldBatch
+from batchrun.ports.stored import Unproven
 from batchrun.side_by_side import each_found
-
-if TYPE_CHECKING:
-    from batchrun.engine.parts import LaneLink
-    from batchrun.engine.recorder import Recorder
-    from batchrun.model.entries.recovery import Evidence
-    from batchrun.ports.held import HeldBatch
-    from batchrun.ports.stored import Unproven
 
 #: Runs looked at, at once.
 _LOOKS: Final = 16

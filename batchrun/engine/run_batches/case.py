@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from batchrun.errors import CallError
+from batchrun.model.entries.entry import Entry
+from batchrun.model.planning.actions import Follow
 from batchrun.model.planning.stimuli import Followed
 from batchrun.model.submissions.submission import BatchSeen, Stage, Standing, Submission, stage
-
-if TYPE_CHECKING:
-    from batchrun.errors import CallError
-    from batchrun.model.entries.entry import Entry
-    from batchrun.model.planning.actions import Follow
 
 
 class Case:

@@ -19,17 +19,17 @@ from collections.abc import Collection, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
 from batchrun import points
 from batchrun.engine.denied import not_permitted
 from batchrun.engine.in_lane import Common, InLane
+from batchrun.engine.parts import LaneLink, Wait
 from batchrun.engine.run_batches.case import Case
 from batchrun.engine.run_batches.together import is_unknown, refuse_together, taken
 from batchrun.engine.run_batches.unlisted import Unlisted
-from batchrun.engine.waits import Wait
 from batchrun.errors import (
     AccessDeniedError,
     CallError,
@@ -41,6 +41,7 @@ from batchrun.errors import (
 from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Accepted, Deferred, Doubted, Event, Withdrawn
 from batchrun.model.entries.states import State
+from batchrun.model.planning.actions import Follow
 from batchrun.model.planning.limits import Mode
 from batchrun.model.planning.stimuli import Followed
 from batchrun.model.planning.verdicts import (
@@ -67,10 +68,6 @@ from batchrun.model.submissions.submission import (
 )
 from batchrun.points import Point
 from batchrun.side_by_side import in_groups
-
-if TYPE_CHECKING:
-    from batchrun.engine.parts import LaneLink
-    from batchrun.model.planning.actions import Follow
 
 #: Seconds, beyond the lag of listings, after which a pass takes a call for over that may be under way.
 _A_CALL: Final = 900.0

@@ -12,19 +12,23 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
 from batchrun import points
+from batchrun.clock import Clock
 from batchrun.engine.denied import not_permitted
 from batchrun.engine.in_lane import Common, InLane
+from batchrun.engine.parts import LaneLink, Wait
 from batchrun.engine.proof.survey import UNSENT
-from batchrun.engine.waits import Wait
+from batchrun.engine.recorder import Outcomes
 from batchrun.errors import AccessDeniedError, CallError, ConflictError, CredentialsError, OutcomeUnknownError
 from batchrun.model.entries.entry import Entry, sent_to
 from batchrun.model.entries.events import Intended
 from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.actions import SubmitTogether
+from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.stimuli import SubmittedTogether
 from batchrun.model.planning.verdicts import after_failure, after_rejection
 from batchrun.model.submissions.grouping import (
@@ -38,13 +42,6 @@ from batchrun.model.submissions.grouping import (
 from batchrun.model.submissions.submission import BatchSeen, Standing, Submission
 from batchrun.points import Point
 from batchrun.side_by_side import in_groups
-
-if TYPE_CHECKING:
-    from batchrun.clock import Clock
-    from batchrun.engine.parts import LaneLink
-    from batchrun.engine.recorder import Outcomes
-    from batchrun.model.planning.actions import SubmitTogether
-    from batchrun.model.planning.limits import Limits
 
 #: The code of a call that was not made, since its rows were not proven any more.
 NOT_SENT: Final = "ReplayWindowPassed"

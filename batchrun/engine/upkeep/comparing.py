@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from batchrun.engine.denied import not_permitted
 from batchrun.engine.proof.survey import UNSENT
@@ -21,10 +20,8 @@ from batchrun.model.entries.recovery import Evidence, Match
 from batchrun.model.entries.states import Outlook, State, outlook
 from batchrun.model.lanes import names_of
 from batchrun.model.planning.listing import Listed
-
-if TYPE_CHECKING:
-    from batchrun.ports.batch import StoredBatch
-    from batchrun.ports.service import HealthOmics
+from batchrun.ports.batch import StoredBatch
+from batchrun.ports.service import HealthOmics
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 
+from batchrun.clock import Clock
 from batchrun.engine.proof.absence import is_listed
 from batchrun.engine.reach import LISTED, Reach
 from batchrun.errors import CallError, NotFoundError, OutcomeUnknownError, ServiceUnusableError
@@ -21,11 +22,8 @@ from batchrun.model.entries.events import Missed, Removed
 from batchrun.model.entries.states import Outlook, outlook
 from batchrun.model.planning.listing import Sought
 from batchrun.model.planning.verdicts import ANSWERS, decided, is_there
-
-if TYPE_CHECKING:
-    from batchrun.clock import Clock
-    from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import EndedRun
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.stored import EndedRun
 
 #: Seconds before each repetition of a call whose answer was lost.
 _WAITS: Final = (1.0, 4.0, 16.0)

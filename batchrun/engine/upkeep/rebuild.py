@@ -16,13 +16,15 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterat
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import anyio
 import structlog
 
+from batchrun.clock import Clock
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.proof.absence import listed_by_name, look_at
+from batchrun.engine.reach import Reach
 from batchrun.errors import AccessDeniedError, NotFoundError, ServiceUnusableError
 from batchrun.model.entries.contents import asks_otherwise, with_content
 from batchrun.model.entries.entry import Entry
@@ -33,14 +35,10 @@ from batchrun.model.lanes import names_of
 from batchrun.model.planning.limits import Changed
 from batchrun.model.planning.listing import Listed
 from batchrun.model.spec import Spec
+from batchrun.ports.held import HeldBatch
+from batchrun.ports.service import HealthOmics
 from batchrun.ports.stored import Transition
 from batchrun.side_by_side import each_found, first_of
-
-if TYPE_CHECKING:
-    from batchrun.clock import Clock
-    from batchrun.engine.reach import Reach
-    from batchrun.ports.held import HeldBatch
-    from batchrun.ports.service import HealthOmics
 
 #: Runs looked at, at once.
 _LOOKS: Final = 16

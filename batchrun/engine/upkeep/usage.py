@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import anyio
 
+from batchrun.clock import Clock
 from batchrun.engine.proof.absence import is_listed
+from batchrun.engine.reach import Reach
 from batchrun.errors import CallError, NotFoundError, ServiceUnusableError
+from batchrun.model.costs import Usage
 from batchrun.model.planning.listing import Sought
+from batchrun.ports.ledger import Ledger
+from batchrun.ports.service import HealthOmics
+from batchrun.ports.stored import EndedRun
 from batchrun.side_by_side import each
-
-if TYPE_CHECKING:
-    from batchrun.clock import Clock
-    from batchrun.engine.reach import Reach
-    from batchrun.model.costs import Usage
-    from batchrun.ports.ledger import Ledger
-    from batchrun.ports.service import HealthOmics
-    from batchrun.ports.stored import EndedRun
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What the lanes of one launch share, and what each part that acts in one of them has."""
+"""What the lanes of a launch share, and the base of each part that works in one lane."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Common:
 
 class InLane:
     """
-    Whatever acts in one lane of a launch, and what it acts with there.
+    A part of a launch that works in one lane, and what it works with.
 
     Its actions raise ServiceUnusableError where the launch as a whole lacks a permission, credentials or a
-    service, and LeaseLostError or LedgerError where nothing more may or can be recorded.
+    service, and LeaseLostError or LedgerError where nothing can be recorded any more.
     """
 
     def __init__(self, link: LaneLink, common: Common) -> None:

@@ -1,8 +1,8 @@
 """
-The launch of one batch: holds it, counts it, records what happens, and says when it stops.
+The launch of one batch: holds it, counts it, records what happens, and decides when to stop.
 
-Belongs here: what belongs to the batch as a whole. Does not: what is done in its account and region
-(``lanes.runner``), any decision (``model``).
+Belongs here: what concerns the batch as a whole. Does not: what is done in an account and region
+(``lanes.runner``), decisions about rows (``model``).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Final
 import anyio
 import structlog
 
-from batchrun.engine.denied import in_vain, not_settled, not_told
 from batchrun.engine.lanes.runner import Runner
+from batchrun.engine.launch_errors import looks_unanswered, outcome_unknown, runs_unanswered
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.parts import LaunchParts, Observer
 from batchrun.engine.recorder import Recorder
@@ -40,11 +40,11 @@ from batchrun.model.texts.words import counted
 from batchrun.ports.service import CallCounts, Troubles
 from batchrun.ports.stored import Lease
 
-#: Why nothing is done about rows that were sent to a lane that was taken out, or renamed, since.
+#: Why rows that were sent to a lane that the manifest no longer has cannot be settled.
 _NO_SUCH_LANE = (
     "the manifest has no such lane any more; give it back, with the region and account that it had"
 )
-#: Entries read at a time.
+#: Entries in a page.
 _PAGE: Final = 500
 log = structlog.get_logger(__name__)
 
@@ -60,20 +60,20 @@ class Stop(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """How long a launch takes for what is not the service's business, in seconds."""
+    """Timeouts and intervals of a launch, in seconds where nothing else is said."""
 
-    lease: timedelta  #: how long a lease lasts; renewed at a third of it
+    lease: timedelta  #: how long a lease lasts; it is renewed after a third of that
     deadline: float | None = None  #: drain after this long
-    drain: float = 15.0  #: after draining began, calls in the air are given up
-    tasks: float = 15.0  #: at the end, for what is still to be asked of runs that failed
-    notice: float = 2.0  #: between two looks at whether others have written to the ledger
+    drain: float = 15.0  #: after draining began, calls in flight are abandoned
+    tasks: float = 15.0  #: at the end, to ask for the failed tasks that are still missing
+    notice: float = 2.0  #: between two checks for writes of others to the ledger
 
 
 class Launcher:
     """One launch: call :meth:`run` once; :meth:`drain` and :meth:`abandon` may be called meanwhile."""
 
     def __init__(self, parts: LaunchParts, *, timing: Timing, observer: Observer) -> None:
-        """Take what a launch is made of, how long things take, and who learns of it."""
+        """Prepare a launch; *observer* is told of every step."""
         self._held = parts.held
         self._batch = parts.held.name
         self._links = parts.links
@@ -88,8 +88,8 @@ class Launcher:
         self._draining = anyio.Event()
         self._stop = Stop.FINISHED
         self._failure: BatchrunError | None = None
-        self._unknown: set[str] = set()  #: unknown statuses, each warned of once
-        self._has_started = False  #: whether a run of this launch's was accepted
+        self._unknown: set[str] = set()  #: unknown statuses that were warned of
+        self._has_started = False  #: whether this launch started a run
 
     @property
     def lease(self) -> Lease:
@@ -98,17 +98,17 @@ class Launcher:
 
     @property
     def troubles(self) -> Troubles:
-        """Calls that went wrong so far, and what is in the way."""
+        """Calls that failed so far, and what holds up sending now."""
         in_the_way = Troubles(others=self._runner.in_the_way, lanes=self._runner.held_up)
         return sum((link.service.troubles for link in self._links), start=in_the_way)
 
     @property
     def calls_by_lane(self) -> Mapping[str | None, Mapping[str, CallCounts]]:
-        """What was sent so far, by operation; a batch without lanes has one without a name."""
+        """Calls so far by lane and operation; the lane is None in a batch without lanes."""
         return {link.name: link.service.calls for link in self._links}
 
     async def quotas(self) -> Quotas:
-        """Ask for the account's quotas, as far as they may be read; lanes have too many to ask for."""
+        """Return the account's quotas as far as they may be read; none where the batch has several lanes."""
         return await self._links[0].service.quotas() if len(self._links) == 1 else Quotas()
 
     @property
@@ -118,25 +118,22 @@ class Launcher:
 
     @property
     def taken_over(self) -> TakenOver:
-        """Rows whose runs were there already, started by another ledger."""
+        """Rows whose runs another ledger had started already."""
         return self._runner.taken_over
 
     async def run(self) -> Stop:
         """
-        Launch and watch, until there is nothing left to do or something stops it.
-
-        Returns:
-            Why it ended. What is recorded is durable.
+        Launch and watch until nothing is left to do or something stops it; return why it ended.
 
         Raises:
             ServiceUnusableError: The service cannot be used.
-            LeaseLostError: Another launcher took the batch over.
+            LeaseLostError: Another launcher took over the batch.
             LedgerError: The ledger cannot be written any more.
         """
         await self._count()
         may_start = self._limits.mode is not Mode.CANCEL
         await self._runner.begin(will_start=may_start and self._tally.waiting > 0)
-        self._heed_stop_after()
+        self._check_stop_after()
         tasks = self._runner.tasks
         keepers = (self._recorder.run, self._keeper.run, self._notice, *self._runner.keepers)
         self._guard(self._keeper.assure)
@@ -155,12 +152,12 @@ class Launcher:
         finally:
             self._guard(None)
         if self._failure is not None:
-            raise self._as_late(self._failure)
+            raise self._explained(self._failure)
         await self._runner.keep_paces()
         if self._tally.waiting:
-            await self._count()  # what left the manifest while it was on its way is not sent any more
+            await self._count()  # rows that left the manifest meanwhile are not sent any more
         if stop is Stop.FINISHED and self._tally.open:
-            left = await self._left_in_lanes() or await self._left_in_doubt() or self._left_unheard()
+            left = await self._lanes_unusable() or await self._outcomes_unknown() or self._looks_unanswered()
             if left is not None:
                 raise left
         return stop
@@ -169,8 +166,8 @@ class Launcher:
         for link in self._links:
             link.service.guard(check)
 
-    async def _left_in_lanes(self) -> ServiceUnusableError | None:
-        """Say which lanes hold up what is left; None where none does."""
+    async def _lanes_unusable(self) -> ServiceUnusableError | None:
+        """Return the error to raise for lanes that hold up open rows, or None."""
         counts = await self._recorder.counts()
         why = {lane: str(error) for lane, error in self._runner.stopped.items()}
         if self._limits.mode is Mode.WATCH:
@@ -191,54 +188,54 @@ class Launcher:
             )
         return ServiceUnusableError("; ".join(words)) if words else None
 
-    async def _left_in_doubt(self) -> ServiceUnusableError | None:
-        """Say of what was sent, and nobody can tell what came of it, that the launch waits no longer."""
+    async def _outcomes_unknown(self) -> ServiceUnusableError | None:
+        """Return the error to raise for rows whose outcome is still unknown, or None."""
         if self._limits.mode is not Mode.WATCH:
-            return None  # a pass settles what it can, and leaves the rest to the next
+            return None  # a single pass leaves the rest to the next
         doubts: list[Entry] = []
         after = -1
         while page := await self._recorder.in_state(State.SUBMITTING, limit=_PAGE, after=after):
             after = page[-1].position
             doubts += [entry for entry in page if entry.code not in HELD]
         submissions = await self._recorder.open_submissions() if doubts else ()
-        return not_settled(doubts, submissions) if doubts else None
+        return outcome_unknown(doubts, submissions) if doubts else None
 
-    def _left_unheard(self) -> ServiceUnusableError | None:
-        """Say of which runs nobody tells how they are, that the launch waits no longer."""
-        unheard, is_asked = self._runner.unheard, self._limits.mode in {Mode.WATCH, Mode.CANCEL}
-        return not_told(unheard) if unheard and is_asked else None
+    def _looks_unanswered(self) -> ServiceUnusableError | None:
+        """Return the error to raise for runs whose last look got no answer, or None."""
+        unanswered, is_asked = self._runner.unanswered, self._limits.mode in {Mode.WATCH, Mode.CANCEL}
+        return looks_unanswered(unanswered) if unanswered and is_asked else None
 
     def drain(self, stop: Stop = Stop.SIGNAL) -> None:
-        """Start nothing more; end when what is in the air has been answered and recorded."""
+        """Start nothing more; end once calls in flight are answered and recorded."""
         if not self._draining.is_set():
-            # Whatever ends it now: what waits is not submitted by the same launch again.
+            # A launch that stopped for failures keeps that reason.
             self._stop = self._stop if self._stop is Stop.FAILURES else stop
             self._runner.hurry()
             self._draining.set()
 
     def abandon(self) -> None:
-        """End at once. What was sent and not answered is settled by the next launch."""
+        """End at once; the next launch settles calls that were not answered."""
         self.drain()
         self._runner.abandon()
 
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:
-        """Count a step, then pass it on, so that the numbers that an observer sees are always right."""
+        """Count a step before the observer sees it, so that its numbers are right."""
         self._tally.move(before, after)
         match event:
             case Accepted(was_found=was_found):
                 self._has_started = self._has_started or not was_found
             case Intended() if after.lane is not None:
-                self._runner.tell(IntentRecorded(entry_id=after.id, lane=after.lane))
+                self._runner.post(IntentRecorded(entry_id=after.id, lane=after.lane))
             case Failed():
                 self._runner.tasks.noticed()
             case _:
                 self._warn_of_unknown(after)
         if self._limits.stop_after.is_set:
-            self._heed_stop_after()
+            self._check_stop_after()
         self._observer.recorded(before, event, after)
 
     def _warn_of_unknown(self, entry: Entry) -> None:
-        """Say once of each unknown status that it is taken for "not ended"."""
+        """Warn once of each unknown status, which counts as "not ended"."""
         status = entry.run.status if entry.run else ""
         if status and not is_known_status(status) and status not in self._unknown:
             self._unknown.add(status)
@@ -251,33 +248,33 @@ class Launcher:
         self._tally.reset(counts.by_state, counts.by_status, counts.by_lane)
 
     async def _notice(self) -> None:
-        """See, every so often, what people ask of the batch meanwhile: retries, and cancellations."""
+        """Look at intervals for what users asked of the batch meanwhile: retries and cancellations."""
         while True:
             await self._clock.sleep(self._timing.notice)
             if await self._held.was_changed():
                 active = self._tally.by_state[State.ACTIVE]
                 await self._count()
                 is_new = self._tally.by_state[State.ACTIVE] > active
-                self._heed_stop_after()
-                self._runner.tell(LedgerChanged(has_new_active=is_new))
+                self._check_stop_after()
+                self._runner.post(LedgerChanged(has_new_active=is_new))
 
     # -- how it stops
 
-    def _heed_stop_after(self) -> None:
+    def _check_stop_after(self) -> None:
         """
-        Submit no more once too many entries have failed, until somebody has some of them tried again.
+        Stop submitting once too many entries have failed, and resume once enough of them are retried.
 
-        Runs are left alone and watched on.
+        Runs are left alone and still watched.
         """
         is_too_many = self._limits.stop_after.is_reached(self._tally.failed, self._tally.total)
         if is_too_many and self._stop is Stop.FINISHED and self._tally.waiting:
             self._stop = Stop.FAILURES
-            self._runner.tell(SubmissionStopped())
+            self._runner.post(SubmissionStopped())
             cure = "retry what failed, or raise --stop-after"
             log.warning("submission_stopped", batch=self._batch, failed=self._tally.failed, cure=cure)
         elif not is_too_many and self._stop is Stop.FAILURES and not self._draining.is_set():
             self._stop = Stop.FINISHED
-            self._runner.tell(SubmissionResumed())
+            self._runner.post(SubmissionResumed())
             log.info("submission_resumed", batch=self._batch, failed=self._tally.failed)
 
     async def _guarded(self, keep: Callable[[], Awaitable[None]]) -> None:
@@ -287,28 +284,28 @@ class Launcher:
             self._fail(error)
 
     def _fail(self, error: BatchrunError) -> None:
-        """Remember the first error that ends the launch, and end it as the error's kind asks for."""
+        """Keep the first error that ends the launch; drain if the user can fix it, else end at once."""
         is_gentle = isinstance(error, ServiceUnusableError | InputError)
         if is_gentle and self._draining.is_set():
-            return  # it ends already, and for another reason
+            return  # it is ending for another reason
         self._failure = self._failure or error
         if is_gentle:
             self.drain()
         else:
             self.abandon()
 
-    def _as_late(self, error: BatchrunError) -> BatchrunError:
-        """Return an error that names the runs of which nothing is told, and says if something was started."""
-        unheard = self._runner.unheard
-        is_silence = isinstance(error.__cause__, OutcomeUnknownError)  # else listings may have told of them
-        if isinstance(error, ServiceUnusableError) and is_silence and unheard:
-            return ServiceUnusableError(f"{error}; {in_vain(unheard)}")
+    def _explained(self, error: BatchrunError) -> BatchrunError:
+        """Return *error* with the runs that got no answer, or with the news that runs were started."""
+        unanswered = self._runner.unanswered
+        is_silence = isinstance(error.__cause__, OutcomeUnknownError)  # else listings may have shown them
+        if isinstance(error, ServiceUnusableError) and is_silence and unanswered:
+            return ServiceUnusableError(f"{error}; {runs_unanswered(unanswered)}")
         if isinstance(error, InputError) and self._has_started:
             return ServiceUnusableError(f"{error}; runs started meanwhile continue")
         return error
 
     async def _limit_time(self) -> None:
-        """Drain at the deadline, and give up on calls that draining waits for too long."""
+        """Drain at the deadline, and end at once where draining takes too long."""
         with anyio.move_on_after(self._timing.deadline):
             await self._draining.wait()
         self.drain(Stop.DEADLINE)

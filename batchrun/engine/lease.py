@@ -1,4 +1,4 @@
-"""Holding on to the batch: renews the lease well before it runs out."""
+"""Keeping the lease of a batch: it is renewed well before it expires."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from batchrun.ports.held import HeldBatch
 
 
 class LeaseKeeper:
-    """Keeps the lease of a batch that is held."""
+    """Renews the lease of a held batch."""
 
     def __init__(self, held: HeldBatch, *, ttl: timedelta, clock: Clock) -> None:
         self._held = held
         self._ttl = ttl
         self._clock = clock
-        # Not when it was claimed: that may be long ago, so the first call has it renewed.
+        # None and not the time of the claim, which may be long ago: the first call renews.
         self._renewed_at: datetime | None = None  #: by the clock's latest time
         self._one_at_a_time = anyio.Lock()
 
     async def run(self) -> None:
-        """Renew for ever, at a third of the lease's life. Raises LeaseLostError."""
+        """Renew for ever, each time a third of the lease has passed. Raises LeaseLostError."""
         while True:
             await self._clock.sleep(self._ttl.total_seconds() / 3)
             async with self._one_at_a_time:
@@ -30,13 +30,13 @@ class LeaseKeeper:
 
     async def assure(self) -> None:
         """
-        Make sure that the batch is still ours before a call.
+        Check before a call that the batch is still ours.
 
-        Costs nothing, unless the lease may have run out: the process was stopped, the machine slept, a clock
+        Costs nothing unless the lease may have expired: the process was stopped, the machine slept, a clock
         jumped. The clock's latest time shows it, whichever clock stood still or was set back.
 
         Raises:
-            LeaseLostError: Another launcher has taken the batch over.
+            LeaseLostError: Another launcher has taken over the batch.
         """
         if self._is_fresh():
             return

@@ -1,4 +1,4 @@
-"""What a launch is made of, how it reaches each lane, and who learns what it does while it does it."""
+"""What a launch is made of: its lanes, its waits, its queues, and who observes it."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from batchrun.ports.service import HealthOmics, WakeQueue
 
 
 class Wait(enum.Enum):
-    """What is waited for."""
+    """What a task waits for."""
 
-    UNSENT = "unsent"  #: a turn, or whatever comes before it, for what was never sent
-    UNSETTLED = "unsettled"  #: a turn for what may have been sent
-    LOOK = "look"  #: how a run is
-    NAME = "name"  #: whether a row has a run already: a survey may say so first
+    UNSENT = "unsent"  #: a turn, or what comes before it, for a row that was never sent
+    UNSETTLED = "unsettled"  #: a turn for a row that may have been sent
+    LOOK = "look"  #: the status of a run
+    NAME = "name"  #: whether a row has a run already, which a survey may answer first
     SWEEP = "sweep"
     SURVEY = "survey"
 
 
 class Waits:
-    """The waits of one lane, each in a scope that can be cancelled without its task."""
+    """The waits of one lane, each in a scope that can be cancelled without ending its task."""
 
     def __init__(self) -> None:
         self._scopes: dict[Wait, set[anyio.CancelScope]] = {kind: set() for kind in Wait}
         self._is_hurried = False
-        self._shut: set[Wait] = set()
+        self._blocked: set[Wait] = set()
 
     @contextmanager
     def of(self, kind: Wait) -> Iterator[anyio.CancelScope]:
-        """Let the block end when its kind is let go of; ``cancelled_caught`` says whether it was."""
+        """End the block early when its kind is cancelled; ``cancelled_caught`` says whether it was."""
         with anyio.CancelScope() as scope:
-            if self._is_hurried or kind in self._shut:
+            if self._is_hurried or kind in self._blocked:
                 scope.cancel()
             self._scopes[kind].add(scope)
             try:
@@ -54,25 +54,25 @@ class Waits:
             finally:
                 self._scopes[kind].discard(scope)
 
-    def let_go(self, *kinds: Wait) -> None:
-        """Let go of what waits now for one of these."""
+    def cancel(self, *kinds: Wait) -> None:
+        """Cancel what waits now for one of these."""
         for kind in kinds:
             for scope in self._scopes[kind]:
                 scope.cancel()
 
-    def shut(self, *kinds: Wait) -> None:
-        """Let go of these, also of what comes to wait, until they are opened."""
-        self._shut.update(kinds)
-        self.let_go(*kinds)
+    def block(self, *kinds: Wait) -> None:
+        """Cancel waits for these, new ones too, until :meth:`unblock`."""
+        self._blocked.update(kinds)
+        self.cancel(*kinds)
 
-    def open(self) -> None:
-        """Let come to wait again what was shut out."""
-        self._shut.clear()
+    def unblock(self) -> None:
+        """Allow all waits again."""
+        self._blocked.clear()
 
     def hurry(self) -> None:
-        """Let go of everything, also of what comes to wait from now on."""
+        """Cancel all waits, now and from now on."""
         self._is_hurried = True
-        self.let_go(*Wait)
+        self.cancel(*Wait)
 
 
 #: Awaited with a row's id and the lane that it goes to before its intent is recorded.
@@ -81,13 +81,13 @@ Prepare = Callable[[str, str | None], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneLink:
-    """One account and region: a batch without lanes has one, which has no name."""
+    """One account and region; the only one of a batch without lanes has no name."""
 
     service: HealthOmics
-    recognition: Recognition  #: what that service has shown of the batch
+    recognition: Recognition  #: what the service has shown of the batch
     name: str | None = None
-    max_active: int | None = None  #: runs of the batch in it that have not ended; None is no cap
-    #: Runs that all launchers of the ledger have active there; None likewise.
+    max_active: int | None = None  #: open runs of the batch in it; None: no cap
+    #: Open runs of all batches of the ledger in its account; None: no cap.
     account_max_active: int | None = None
     settings: SettingsStore | None = None  #: where the rows of large submissions are kept; None: nowhere
     settings_prefix: str = ""  #: of its files: ``s3://BUCKET/PREFIX/``
@@ -95,7 +95,7 @@ class LaneLink:
 
     @property
     def logged(self) -> dict[str, str]:
-        """What a line of the log says of the lane: nothing in a batch without lanes."""
+        """The lane, as log lines name it: nothing in a batch without lanes."""
         return {} if self.name is None else {"lane": self.name}
 
 
@@ -103,34 +103,34 @@ class LaneLink:
 class WakeLink:
     """One queue of messages that say which runs have ended."""
 
-    queues: Sequence[WakeQueue]  #: that queue by each login that may reach it, the one to try first first
-    lanes: frozenset[str] | None = None  #: those whose messages it has; None: of whichever lane
-    is_given: bool = True  #: whether the user said that it is for this, and not a manifest
+    queues: Sequence[WakeQueue]  #: the queue by each login that may reach it, in the order to try
+    lanes: frozenset[str] | None = None  #: the lanes whose messages it has; None: all
+    is_given: bool = True  #: whether the user named it, and not only a manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchParts:
-    """One batch that is held, and everything that its launch acts with."""
+    """A held batch and everything that its launch works with."""
 
-    ledger: Ledger  #: it has the batch
+    ledger: Ledger  #: the batch's
     held: HeldBatch
-    links: Sequence[LaneLink]  #: its lanes; one without a name in a batch that has none
+    links: Sequence[LaneLink]  #: its lanes; in a batch without lanes a single one without a name
     limits: Limits
     clock: Clock
-    home: str | None = None  #: the lane of what was sent before the batch had lanes
+    home: str | None = None  #: the lane of rows that were sent before the batch had lanes
     stopped: Mapping[str, ServiceUnusableError] = field(default_factory=dict)  #: lanes that cannot be used
-    prepare: Prepare | None = None  #: what a row needs before its run is started
-    wakes: Sequence[WakeLink] = ()  #: where messages come from that say which runs have ended
+    prepare: Prepare | None = None  #: what a row needs before its run starts
+    wakes: Sequence[WakeLink] = ()  #: queues of messages that say which runs have ended
 
 
 class Observer(Protocol):
-    """Learns facts, in order, and must return at once. What it does cannot change what the engine does."""
+    """Is told facts in order, and must return at once; it cannot change what the engine does."""
 
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:
-        """Learn that *event* is durable and led from *before* to *after*."""
+        """Be told that *event* is durable and led from *before* to *after*."""
 
     def look_failed(self, entry: Entry, error: CallError) -> None:
-        """Learn that a look at the entry's run got no answer; it is repeated later and decides nothing."""
+        """Be told that a look at the entry's run got no answer; it is repeated later and decides nothing."""
 
     def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
-        """Learn which tasks failed in the run of an attempt, whose failure was recorded before."""
+        """Be told which tasks failed in an attempt's run, whose failure was recorded before."""

@@ -1,11 +1,11 @@
-"""How a verb reaches the runs of one batch, wherever they are, without launching it, and looks for some."""
+"""Reaching the runs of a batch in any lane without launching it, and looking some of them up."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from batchrun.engine.denied import not_permitted
+from batchrun.engine.launch_errors import not_permitted
 from batchrun.errors import AccessDeniedError, CallError, NotFoundError, ServiceUnusableError
 from batchrun.model.entries.entry import Entry, Run, run_name
 from batchrun.model.lanes import or_home
@@ -17,18 +17,18 @@ from batchrun.side_by_side import each
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """The services of a batch by lane: one without a name in a batch that has no lanes."""
+    """The services of a batch by lane; in a batch without lanes a single one under None."""
 
     services: Mapping[str | None, HealthOmics]
-    home: str | None = None  #: the lane of what was sent before the batch had lanes
+    home: str | None = None  #: the lane of rows that were sent before the batch had lanes
     stopped: Mapping[str, ServiceUnusableError] = field(default_factory=dict)  #: lanes that cannot be used
 
     def of(self, lane: str | None) -> HealthOmics:
         """
-        Return the service that knows the runs of *lane*.
+        Return the service that has the runs of *lane*.
 
         Raises:
-            ServiceUnusableError: It cannot be used, or it was not said how to reach it.
+            ServiceUnusableError: It cannot be used, or nothing says how to reach it.
         """
         name = or_home(lane, self.home)
         if name in self.services:
@@ -39,10 +39,10 @@ class Reach:
 
     def why_not(self, error: CallError | ServiceUnusableError) -> str:
         """
-        Return why a call for one run came to nothing, in words.
+        Return in words why a call for one run failed.
 
         Raises:
-            ServiceUnusableError: No other run can be asked for: its lane is the only one, and cannot be used.
+            ServiceUnusableError: The only lane cannot be used, so no other run can be asked for either.
         """
         if not isinstance(error, AccessDeniedError | ServiceUnusableError):
             return f"{error.code}: {error.message}"
@@ -57,18 +57,18 @@ LISTED = "ListRuns shows its run, but GetRun does not find it"
 
 @dataclass(slots=True, kw_only=True)
 class Looked:
-    """What was found."""
+    """What a look-up found."""
 
-    there: list[tuple[Entry, Run]] = field(default_factory=list)  #: with the run as it is now
+    there: list[tuple[Entry, Run]] = field(default_factory=list)  #: with the run's current state
     gone: list[Entry] = field(default_factory=list)
     unknown: list[tuple[Entry, str]] = field(default_factory=list)  #: and why
 
 
 async def look_for(entries: Iterable[Entry], *, reach: Reach, at_once: int) -> Looked:
     """
-    Ask for the run of each of *entries*, and for what is not there in a listing too.
+    Look up the run of each of *entries*, also in a listing where GetRun does not find it.
 
-    Of what is in a lane that cannot be used nothing is known.
+    Runs in a lane that cannot be used are unknown.
 
     Raises:
         ServiceUnusableError: The service, where it is the only one, cannot be used, or lacks a permission.
@@ -90,8 +90,8 @@ async def _look_for(entry: Entry, run: Run, reach: Reach, looked: Looked) -> Non
         service = reach.of(entry.lane)
         found = await _found(run, service)
         if found is not None and is_there(run, found):
-            kept = replace(found, uuid=run.uuid, arn=found.arn or run.arn)
-            looked.there.append((entry, kept))
+            current = replace(found, uuid=run.uuid, arn=found.arn or run.arn)
+            looked.there.append((entry, current))
         elif await is_listed(service, sought(entry, run, run_name(entry)), found):
             looked.unknown.append((entry, LISTED))
         else:

@@ -1,7 +1,7 @@
 """
-Whether a service knows a batch, where its account is not known.
+Whether a service has a batch's runs at all, where its account is unknown.
 
-Belongs here: what it has shown in one launch, and asking it. Does not: when an account is known
+Belongs here: what it has shown in one launch, and asking it. Does not: whether an account is known
 (``service``), how much an answer weighs (``model.planning.verdicts``).
 """
 
@@ -21,46 +21,46 @@ from batchrun.ports.service import HealthOmics
 from batchrun.ports.stored import Latest
 from batchrun.side_by_side import first_of
 
-#: Runs, the latest, of which the service should know one.
+#: The latest runs of which the service should know one.
 _LATEST: Final = 100
 #: Runs that are asked for at once.
 _AT_ONCE: Final = 8
-#: From so many on it says something that none is known.
+#: Fewer runs than these prove nothing where none is known.
 _SEVERAL: Final = 2
-#: Ended runs that are asked for before another run is believed to be gone.
+#: Ended runs that are asked for before another run is taken for gone.
 _ENDED: Final = 3
 
 
 class Recognition:
-    """What a service has shown of one batch; it decides nothing where its account is known."""
+    """What a service has shown of one batch; needed only where its account is unknown."""
 
     def __init__(
         self, batch: StoredBatch, service: HealthOmics, *, lane: str | None = None, is_home: bool = False
     ) -> None:
-        """Take whose runs it is to know: all of *batch*, or those of one lane."""
+        """Expect the service to know the runs of *batch*, or those of one lane."""
         self._batch = batch
         self._lane = lane
         self._is_home = is_home
         self._service = service
-        #: The login to which a run of the batch was shown, or which has none to ask for.
+        #: The number of the login that was shown a run of the batch, or that had none to ask for.
         self._settled_by: int | None = None
         self._one_at_a_time = anyio.Lock()
 
     def shown(self) -> None:
-        """Learn that an answer showed a run of the batch; a late one may be an earlier login's."""
+        """Note that an answer showed a run of the batch; after a new login it may be the earlier one's."""
         if self._service.logins <= 1:
             self._settled_by = self._service.logins
 
     def met(self, run: Run, found: Run) -> None:
-        """Learn that GetRun shows *found* under the id of *run*, which is the batch's."""
+        """Note that GetRun shows *found* under the id of *run*, one of the batch's."""
         if is_same(run, found):
             self.shown()
 
     async def begin(self, *, is_active: bool) -> None:
         """
-        See that the service knows one of the batch's latest runs; fewer than two say nothing.
+        Check that the service knows one of the batch's latest runs, where there are two or more.
 
-        With *is_active* those of ACTIVE entries alone are asked for.
+        With *is_active* only those of ACTIVE entries are asked for.
 
         Raises:
             ServiceUnusableError: It knows none.
@@ -71,10 +71,10 @@ class Recognition:
 
     async def confirm(self) -> None:
         """
-        See that the service knows the batch at all, before its answer that a run is gone is believed.
+        Check that the service knows the batch at all, before a run that it does not find is taken for gone.
 
-        Where it has shown none of the batch's runs to this login yet, some that ended are asked for, and
-        after a change of the login those that are active first; where the ledger has none, the answer stands.
+        Where it has shown this login none of the batch's runs yet, some that ended are asked for, and after a
+        new login active ones first; where the ledger has none, the answer stands.
 
         Raises:
             ServiceUnusableError: It knows none of them either.
@@ -84,7 +84,7 @@ class Recognition:
             by = self._service.logins
             if self._settled_by == by or self._service.is_account_known:
                 return
-            if by > 1 and await self._knows_some(Latest.ACTIVE):  # a login since, to who knows which account
+            if by > 1 and await self._knows_some(Latest.ACTIVE):  # a new login, perhaps to another account
                 self._settled_by = by
                 return
             runs = await self._latest(Latest.ENDED, _ENDED)
@@ -98,7 +98,7 @@ class Recognition:
 
     async def _knows_some(self, which: Latest) -> bool:
         """
-        Report whether it knows one of several runs; of fewer than two it need not.
+        Report whether it knows one of several runs; False where there are fewer than two.
 
         Raises:
             ServiceUnusableError: It knows none.
@@ -114,7 +114,7 @@ class Recognition:
         return await self._batch.latest_runs(which, limit=limit, lane=self._lane, is_home=self._is_home)
 
     async def _all_missing(self, runs: Sequence[Run]) -> bool:
-        """Report whether no run is known; where a call fails, the one that needs it will say why."""
+        """Report whether no run is known; a call that fails counts as known, and a later one says why."""
         waiting, is_missing = iter(runs), True
 
         async def look() -> None:
@@ -130,7 +130,7 @@ class Recognition:
             async with anyio.create_task_group() as group:
                 for _ in range(_AT_ONCE):
                     group.start_soon(look)
-        except ExceptionGroup as failures:  # each of them asks the one service, so one says it
+        except ExceptionGroup as failures:  # all ask the same service: one error says it
             raise first_of(failures) from failures
         return is_missing
 

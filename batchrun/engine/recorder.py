@@ -1,9 +1,9 @@
 """
-Making events durable, with what an answer begins by itself; many entries' events share one commit.
+Making events durable, many entries' events in one commit, and the events that follow from them.
 
-Belongs here: collecting what arrives while a commit is under way into the next one; content that waited, and
-automatic retries. Does not: what an event leads to (``model.entries.transitions``), how it is stored
-(``ledger``).
+Belongs here: collecting events for the next commit while one runs; content that waited for an attempt to be
+settled, and automatic retries. Does not: what an event leads to (``model.entries.transitions``), how it is
+stored (``ledger``).
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from batchrun.model.submissions.submission import OpenSubmission, Submission
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import Counts, PastAttempt, Transition
 
-#: Learns that an event is durable and led from one entry to another.
+#: Called once an event is durable: with the entry before it, the event, and the entry after.
 Recorded = Callable[[Entry, Event, Entry], None]
-#: Steps that are enough for a commit.
+#: Steps with which a commit need not wait for more.
 _MANY: Final = 100
-#: Rows that are named where what happened to them cannot be written.
+#: Rows that are named in the warning that a commit failed.
 _NAMED: Final = 5
 log = structlog.get_logger(__name__)
 
@@ -47,15 +47,15 @@ class _Commit:
     failure: Exception | None = None
 
     def add(self, entry: Entry, event: Event) -> Entry:
-        """Apply *event*, and keep the step unless the table ignores it."""
+        """Apply *event*, and add the step unless the table ignores the event."""
         after = apply(entry, event)
         if after is not entry:
             self.steps.append(Transition(event=event, entry=after))
             self.befores.append(entry)
         return after
 
-    def tell(self, recorded: Recorded) -> None:
-        """Pass each step on, once it is durable."""
+    def announce(self, recorded: Recorded) -> None:
+        """Call *recorded* with each step, now that it is durable."""
         for before, step in zip(self.befores, self.steps, strict=True):
             recorded(before, step.event, step.entry)
 
@@ -64,38 +64,37 @@ class Recorder:
     """Records events under the lease; :meth:`run` must be running."""
 
     def __init__(self, held: HeldBatch, recorded: Recorded) -> None:
-        """Take the batch; *recorded* is called for each step, once it is durable."""
+        """Record for the batch *held*; *recorded* is called for each step once it is durable."""
         self._held = held
         self._recorded = recorded
         self._next = _Commit()
         self._has_work = anyio.Event()
         self._between_commits = anyio.Lock()
-        self._has_failed = False  #: the ledger, and that was logged
+        self._has_failed = False  #: whether a commit failed, which is logged once
 
     async def counts(self) -> Counts:
-        """Count the batch's entries between two commits: just what was passed on is in it."""
+        """Count the batch's entries between two commits: exactly what *recorded* was called for."""
         async with self._between_commits:
             return await self._held.counts()
 
     async def in_state(self, state: State, *, limit: int, after: int) -> Sequence[Entry]:
-        """Return entries of the batch as they are between two commits, like the ledger's own method."""
+        """Return entries as :meth:`StoredBatch.in_state` does, read between two commits."""
         async with self._between_commits:
             return await self._held.in_state(state, limit=limit, after=after)
 
     async def open_submissions(self) -> Sequence[OpenSubmission]:
-        """Return the submissions that are not over, as they are between two commits."""
+        """Return the submissions that are not over, read between two commits."""
         async with self._between_commits:
             return await self._held.open_submissions()
 
     async def record(self, entry: Entry, *events: Event) -> Entry:
         """
-        Apply *events* to *entry* and give the result once it is durable.
+        Apply *events* to *entry*, and return the result once it is durable.
 
-        Events that the table ignores are not stored. A caller that is cancelled while waiting does not take
-        its events back.
+        Events that the table ignores are not stored. Cancelling the caller does not take its events back.
 
         Raises:
-            InvariantError: An event cannot happen now; the message has all that was recorded of the entry.
+            InvariantError: An event cannot happen now; the message has the entry's recorded history.
             LeaseLostError, LedgerError: Nothing of the commit was written.
         """
         commit = self._next
@@ -117,7 +116,7 @@ class Recorder:
         self, submission: Submission, news: Iterable[tuple[Entry, Intended]]
     ) -> Sequence[Entry]:
         """
-        Keep a submission and intend all of its rows in one transaction; return them once that is durable.
+        Record a submission and the intent of each of its rows in one transaction; return the rows.
 
         Raises:
             InvariantError: An entry cannot be intended now.
@@ -127,14 +126,14 @@ class Recorder:
         entries = [commit.add(entry, event) for entry, event in news]
         async with self._between_commits:
             await self._held.intend_together(submission, commit.steps)
-            commit.tell(self._recorded)
+            commit.announce(self._recorded)
         return entries
 
     async def record_all(self, news: Iterable[tuple[Entry, Event]]) -> None:
         """
         Apply one event to each of many entries, and return once all are durable.
 
-        They are put in line at once, so what is recorded of an entry meanwhile comes after.
+        They are queued at once: what others record of these entries comes after.
 
         Raises:
             InvariantError: An event cannot happen now.
@@ -153,7 +152,7 @@ class Recorder:
             raise commit.failure
 
     async def taken(self, uuids: Collection[str], *, lane: str | None) -> Collection[str]:
-        """Return those of *uuids*, seen in *lane*, whose runs belong to entries of the batch already."""
+        """Return those of *uuids*, seen in *lane*, that are runs of the batch's entries already."""
         return await self._held.known_runs(uuids, lane=lane)
 
     async def earlier(self, entry: Entry) -> Sequence[PastAttempt]:
@@ -161,7 +160,7 @@ class Recorder:
         return await self._held.earlier(entry.id)
 
     async def run(self) -> None:
-        """Commit for ever, one commit at a time; meant to be cancelled when all is recorded."""
+        """Commit for ever, one commit at a time; to be cancelled once all is recorded."""
         while True:
             await self._has_work.wait()
             await self._gather()
@@ -170,7 +169,7 @@ class Recorder:
                 await self._commit(commit)
 
     async def _gather(self) -> None:
-        """Let what is about to be recorded come along: a commit costs as much for one step as for many."""
+        """Wait for steps that are about to come: a commit costs as much for one as for many."""
         count = 0
         while count < len(self._next.steps) < _MANY:
             count = len(self._next.steps)
@@ -183,14 +182,14 @@ class Recorder:
             commit.failure = error
             if isinstance(error, LedgerError) and not self._has_failed:
                 self._has_failed = True
-                self._tell_unwritten(commit)
+                self._warn_unwritten(commit)
         else:
-            commit.tell(self._recorded)
+            commit.announce(self._recorded)
         finally:
             commit.done.set()
 
-    def _tell_unwritten(self, commit: _Commit) -> None:
-        """Say what happened and is not known to be written; what waits behind it will not be either."""
+    def _warn_unwritten(self, commit: _Commit) -> None:
+        """Warn of steps that may not be written, those of the next commit included."""
         steps = [*commit.steps, *self._next.steps]
         ids = list(dict.fromkeys(step.entry.id for step in steps))
         log.warning(
@@ -203,7 +202,7 @@ class Recorder:
 
 
 class Outcomes:
-    """What comes of the attempts of one launch."""
+    """Records outcomes of attempts, each with the events that follow from it."""
 
     def __init__(self, retry: RetryPolicy, recorder: Recorder) -> None:
         self._retry = retry
@@ -217,7 +216,7 @@ class Outcomes:
             LeaseLostError, LedgerError: Nothing was written.
         """
         if entry.next_request is not None and not isinstance(event, Doubted):
-            # The attempt is settled now, so the content that waited for it may start a new one.
+            # The attempt is settled, so the content that waited for that may start a new one.
             return await self._recorder.record(entry, event, Revised(at=event.at, request=entry.next_request))
         if isinstance(event, Deferred) and entry.offers is not None and len(lanes_of(entry.offers)) > 1:
             return await self._recorder.record(entry, event, Moved(at=event.at))
@@ -228,7 +227,7 @@ class Outcomes:
         return await self._recorder.record(entry, event)
 
     async def retried(self, failed: Entry, at: datetime) -> list[Retried]:
-        """Return the event that begins another attempt of *failed*, a FAILED entry, if there is to be one."""
+        """Return the event that retries *failed*, a FAILED entry, or none."""
         if failed.run is None or self._retry.rule_for(failed.run) is None:
             return []
         earlier = await self._recorder.earlier(failed)

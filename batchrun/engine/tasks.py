@@ -1,13 +1,12 @@
 """
 Asking which tasks failed, for runs whose failure is recorded already.
 
-Nothing waits for it, and nothing is decided by it: its calls have turns of their own, few are in the air.
-What was not answered is asked for again now and then, once more at the launch's end, for a bounded time, and
-then left to the next launch. What is to be asked stands in the ledger, so that memory does not grow with the
-failures.
+Nothing waits for it or depends on it: few calls run at once, at turns of their own. Runs without an answer
+are asked for again at intervals, once more at the end of the launch for a limited time, and then left to the
+next launch. The ledger says which are missing, so memory does not grow with the failures.
 
-Belongs here: when it is asked and when it is given up. Does not: the calls (``service``), which runs are
-worth asking for (``model.tasks``).
+Belongs here: when to ask and when to give up. Does not: the calls (``service``), which runs are worth asking
+for (``model.tasks``).
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ from batchrun.ports.stored import FailedRun
 
 #: Runs that are asked for at once.
 _AT_ONCE: Final = 4
-#: Tasks that are kept of one run: they hardly ever fail for different reasons.
+#: Tasks that are kept for one run: they hardly ever fail for different reasons.
 _TASKS: Final = 5
 #: Seconds after which a run is skipped for now, retries and turns included.
 _PATIENCE: Final = 60.0
-#: Seconds without news after which what was not answered is asked for again.
+#: Seconds without a new failure after which runs without an answer are asked for again.
 _AGAIN: Final = 900.0
-#: Seconds that a launch that stops, or only passes, waits for what is outstanding.
+#: Seconds that a launch that stops, or makes a single pass, waits for the answers.
 _HURRIED: Final = 3.0
 log = structlog.get_logger(__name__)
 
@@ -49,32 +48,32 @@ class TaskFinder:
         observer: Observer,
         clock: Clock,
     ) -> None:
-        """Ask whom *service_of* says, by lane; None where it cannot be used."""
+        """Ask the service that *service_of* returns for a lane; None where it cannot be used."""
         self._held = held
         self._service_of = service_of
         self._observer = observer
         self._clock = clock
         self._after = -1  #: the number of the run that was last asked for
-        self._has_missed = False  #: one was, and it is not known
-        self._is_ending = False  #: what was not answered is still to be asked for once more
-        self._gone: set[int] = set()  #: numbers of runs of which it was said once that they are not there
+        self._has_missed = False  #: whether one of them got no answer
+        self._is_ending = False  #: whether those without an answer are still to be asked for a last time
+        self._gone: set[int] = set()  #: numbers of runs that were not found once
         self._is_barred = False
         self._news = anyio.Event()
         self._settled = anyio.Event()
         self._waiting = anyio.CancelScope()
 
     def noticed(self) -> None:
-        """Take note that a failure was recorded."""
+        """Note that a failure was recorded."""
         self._news.set()
         if not self._is_barred:
             self._settled = anyio.Event()
 
     def hurry(self, seconds: float = _HURRIED) -> None:
-        """Let :meth:`settle` end at most so many seconds from now; 0 is at once."""
+        """Let :meth:`settle` end within *seconds*; 0 is at once."""
         self._waiting.deadline = min(self._waiting.deadline, self._clock.monotonic() + seconds)
 
     async def settle(self, seconds: float) -> None:
-        """Wait until all that is recorded has been asked for, or given up, for at most *seconds*."""
+        """Wait, for at most *seconds*, until all recorded failures have been asked for or given up."""
         self.hurry(seconds)
         self._is_ending = True
         self.noticed()
@@ -82,7 +81,7 @@ class TaskFinder:
             await self._settled.wait()
 
     async def run(self) -> None:
-        """Ask for ever; meant to be cancelled. Errors of service, ledger and lease are for others to meet."""
+        """Ask for ever, to be cancelled; errors of service, ledger and lease are raised elsewhere."""
         try:
             while not self._is_barred:
                 await self._step()
@@ -93,7 +92,7 @@ class TaskFinder:
             self._settled.set()
 
     async def _step(self) -> None:
-        """Ask for a few, or wait for more to fail."""
+        """Ask for a few, or wait for another failure."""
         self._news = anyio.Event()
         page = await self._held.unasked(limit=_AT_ONCE, after=self._after)
         if page:
@@ -105,7 +104,7 @@ class TaskFinder:
             await self._rest()
 
     async def _rest(self) -> None:
-        """Wait for more to fail, or until what was not answered is to be asked for again."""
+        """Wait for another failure, or until runs without an answer are due again."""
         if not (self._is_ending and self._has_missed):
             self._settled.set()
             with anyio.move_on_after(_AGAIN if self._has_missed else None):
@@ -129,7 +128,7 @@ class TaskFinder:
         self._has_missed = self._has_missed or found is None
 
     async def _found(self, failed: FailedRun) -> FailedTasks | None:
-        """Ask; None where there may be an answer another time."""
+        """Return the run's failed tasks; None where another try may find them."""
         service = self._service_of(failed.lane)
         if service is None:
             return None
@@ -139,15 +138,15 @@ class TaskFinder:
             self._bar(error)
         except NotFoundError as error:
             log.debug("failed_tasks_gone", id=failed.id, run=failed.run.id, code=error.code)
-            if failed.number in self._gone:  # the run was deleted: it will never be known
+            if failed.number in self._gone:  # deleted: they will never be known
                 return FailedTasks()
-            self._gone.add(failed.number)  # said once, it may be wrong
+            self._gone.add(failed.number)  # a single answer may be wrong
         except ServiceError as error:
             log.debug("failed_tasks_not_found", id=failed.id, run=failed.run.id, error=str(error))
         return None
 
     def _bar(self, error: AccessDeniedError) -> None:
-        """Ask no more in this launch, and say so once."""
+        """Stop asking in this launch, and warn once."""
         if not self._is_barred:
             self._is_barred = True
             log.warning(

@@ -102,7 +102,7 @@ async def test_a_run_batch_that_is_met_while_another_is_asked_about_is_asked_abo
                 held=launcher._held, ledger=it.ledger, links=launcher._links, clock=it.clock, limits=Limits()
             )
             others = OtherSubmissions(launcher._links[0], parts, is_needed=True)
-            others.met([known])
+            others.notice([known])
             answers = []
 
             async def ask() -> None:
@@ -111,7 +111,7 @@ async def test_a_run_batch_that_is_met_while_another_is_asked_about_is_asked_abo
             async with anyio.create_task_group() as group:
                 group.start_soon(ask)
                 await it.clock.sleep(1)
-                others.met([unknown])
+                others.notice([unknown])
             assert [*answers, await others.may_start_runs()] == [True, True]
 
 

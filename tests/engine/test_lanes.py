@@ -274,13 +274,13 @@ async def test_a_lane_that_loses_its_login_in_the_middle_slows_no_other_and_goes
 
 async def test_what_is_shut_out_is_let_go_of_until_it_is_opened():
     waits = Waits()
-    waits.shut(Wait.SURVEY)
+    waits.block(Wait.SURVEY)
     with waits.of(Wait.SURVEY) as scope:
         await anyio.sleep(3600)
     assert scope.cancelled_caught
     with waits.of(Wait.LOOK) as scope:
         await anyio.lowlevel.checkpoint()
-    waits.open()
+    waits.unblock()
     with waits.of(Wait.SURVEY) as scope:
         await anyio.lowlevel.checkpoint()
     assert not scope.cancelled_caught

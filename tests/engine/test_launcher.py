@@ -9,7 +9,7 @@ import anyio
 import pytest
 import structlog
 
-from batchrun.engine.denied import not_permitted
+from batchrun.engine.launch_errors import not_permitted
 from batchrun.engine.launcher import Stop
 from batchrun.errors import AccessDeniedError, ServiceUnusableError
 from batchrun.model.entries.events import Progressed

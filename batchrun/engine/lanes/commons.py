@@ -1,10 +1,9 @@
 """
-What the launchers of one ledger share, as it keeps it: an account's pace, and how many runs it may have.
+What the launchers of one ledger share through it: an account's pace, and how many runs it may have.
 
-What was learned of the pace is kept, so that the next launch begins where this one stood. Belongs here:
-asking the ledger, on behalf of the holder of a batch. Does not: keeping to the pace
-(``service.calling.shared_turns``), what follows for the batch from an account that is full
-(``model.planning.sending``).
+What was learned of the pace is stored, so that the next launch begins where this one stopped. Belongs here:
+asking the ledger for the holder of a batch. Does not: keeping to the pace (``service.calling.shared_turns``),
+what a full account means for the batch (``model.planning.sending``).
 """
 
 from __future__ import annotations
@@ -25,19 +24,19 @@ from batchrun.ports.ledger import Ledger
 from batchrun.ports.service import SharedPaces
 from batchrun.ports.stored import Commons, LeftPace, Stretch
 
-#: Seconds between two counts of others' runs.
+#: Seconds between two counts of other batches' runs.
 _EVERY: Final = 2.0
-#: Seconds between two words about an account that is full.
-_SAY_EVERY: Final = 600.0
-#: Seconds between two writes of what was learned: so much is forgotten at most where the launcher is killed.
+#: Seconds between two log lines about an account that is full.
+_LOG_EVERY: Final = 600.0
+#: Seconds between two writes of what was learned: a killed launcher loses no more.
 _KEEP_EVERY: Final = 30.0
-#: What is older is not gone by: limits change, and finding one again takes seconds.
+#: Older paces are ignored: limits change, and finding one again takes seconds.
 _FRESH: Final = timedelta(days=1)
 log = structlog.get_logger(__name__)
 
 
 class LedgerPaces(SharedPaces):
-    """The paces that *ledger* has, for the *holder* of a batch."""
+    """The paces in *ledger*, for the *holder* of a batch."""
 
     def __init__(self, ledger: Ledger, *, holder: str, clock: Clock, max_active: int | None = None) -> None:
         self._ledger = ledger
@@ -52,37 +51,37 @@ class LedgerPaces(SharedPaces):
         return await self._ledger.has_peers(commons.region, commons.account, besides=self._holder, at=at)
 
     async def room(self, commons: Commons) -> float:
-        """Return how many runs are missing from so many as may be active."""
+        """Return how many more runs may be active."""
         if not self.is_capped:
             return math.inf
         return self._most - sum((await self._ledger.active_there(commons.region, commons.account)).values())
 
     async def take(self, commons: Commons, seconds: float) -> Stretch:
-        """Take the next *seconds*."""
+        """Reserve the next *seconds*."""
         return await self._ledger.take_stretch(commons, seconds, at=self._clock.utcnow())
 
     async def leave(self, commons: Commons, state: str, stretch: Stretch) -> None:
-        """Leave the pace to the next launch."""
+        """Hand the pace on to the next launcher."""
         await self._ledger.leave_pace(commons, state, until=stretch.until, at=self._clock.utcnow())
 
     async def left(self, commons: Commons) -> LeftPace | None:
-        """Return the pace as it was left last."""
+        """Return the pace as it was handed on last."""
         return await self._ledger.left_pace(commons, at=self._clock.utcnow())
 
 
-class Others(InLane):
-    """How many runs of other batches are active in a lane's account, for a launch that has to heed them."""
+class OtherBatches(InLane):
+    """Counts the active runs of other batches in a lane's account, where a limit for all is set."""
 
-    def __init__(self, link: LaneLink, common: Common, tell: Callable[[OthersCounted], None]) -> None:
+    def __init__(self, link: LaneLink, common: Common, post: Callable[[OthersCounted], None]) -> None:
         super().__init__(link, common)
         self._most = link.account_max_active
-        self._tell = tell
+        self._post = post
         self._counted: int | None = None
-        self._said = -math.inf
-        self.in_the_way = 0  #: runs of other batches, while the account is full
+        self._logged_at = -math.inf
+        self.in_the_way = 0  #: active runs of other batches while the account is full, else 0
 
     async def count(self) -> None:
-        """Count them, and report the number where it is news."""
+        """Count them, and pass the number to the planner where it changed."""
         if self._most is None:
             return
         active = await self._ledger.active_there(*self._service.place)
@@ -90,30 +89,30 @@ class Others(InLane):
         counted = sum(others.values())
         if counted != self._counted:
             self._counted = counted
-            self._tell(OthersCounted(active=counted, lane=self._lane))
+            self._post(OthersCounted(active=counted, lane=self._lane))
         is_full = sum(active.values()) >= self._most
-        if is_full and others and self._clock.monotonic() - self._said >= _SAY_EVERY:
-            self._said = self._clock.monotonic()
+        if is_full and others and self._clock.monotonic() - self._logged_at >= _LOG_EVERY:
+            self._logged_at = self._clock.monotonic()
             where = {"batch": self._held.name, **self._link.logged}
             log.info("account_full", **where, most=self._most, of_other_batches=others)
         self.in_the_way = counted if is_full else 0
 
     async def run(self) -> None:
-        """Count every so often, until cancelled."""
+        """Count at intervals, until cancelled."""
         while self._most is not None:
             await self._clock.sleep(_EVERY)
             await self.count()
 
 
 class PaceKeeper(InLane):
-    """The paces of one account's operations, beside the ledger that has them."""
+    """Stores the paces of one account's operations, and takes them up again."""
 
     def __init__(self, link: LaneLink, common: Common) -> None:
         super().__init__(link, common)
         self._most = link.account_max_active
 
     async def recall(self, *, will_start: bool) -> None:
-        """Let the paces begin where they stood, shared with other launchers; before the first call."""
+        """Begin at the stored paces, and share them with other launchers; before the first call."""
         since = self._clock.utcnow() - _FRESH
         learned = await self._ledger.paces(self._service.account, since=since)
         await self._service.recall(learned, will_start=will_start)
@@ -122,13 +121,13 @@ class PaceKeeper(InLane):
         self._service.share(paces)
 
     async def run(self) -> None:
-        """Write every so often, until cancelled."""
+        """Store them at intervals, until cancelled."""
         while True:
             await self._clock.sleep(_KEEP_EVERY)
             await self.keep()
 
     async def keep(self) -> None:
-        """Write what is known now; a disk that fails is for those to meet who write what counts."""
+        """Store the paces; a failure is only logged, since nothing depends on them."""
         learned = self._service.learned()
         if not learned:
             return

@@ -1,5 +1,5 @@
 """
-What a launch does in one lane: carries out what the planner says of it.
+What a launch does in one lane: carries out the planner's actions there.
 
 Belongs here: which part carries out what. Does not: any single action (``submitter``, ``looker``), what
 belongs to the batch as a whole (``runner``).
@@ -45,9 +45,9 @@ from batchrun.ports.service import Submitter
 
 LaneAction: TypeAlias = Submit | Replay | Settle | SubmitTogether | Follow | Look | Cancel | Sweep
 
-#: Seconds between two questions to a service that was silent.
+#: Seconds between two calls to a service that did not answer.
 _ASK_EVERY: Final = 10.0
-#: A name that no run has: the answer is short.
+#: A name that no run has, so that the answer is short.
 _NOBODY: Final = "batchrun-is-anybody-there"
 log = structlog.get_logger(__name__)
 
@@ -71,16 +71,16 @@ class LaneRunner:
 
     @property
     def is_full(self) -> bool:
-        """Whether its account's quota was full at the last try, and the next is not due yet."""
+        """Whether the account's quota was full at the last try, and the next is not due yet."""
         return self._clock.monotonic() < self._full_until
 
     @property
-    def unheard(self) -> Mapping[str, tuple[Run, CallError]]:
-        """Runs that the last look told nothing of, and why, by entry."""
-        return self._looker.unheard
+    def unanswered(self) -> Mapping[str, tuple[Run, CallError]]:
+        """Runs whose last look got no answer, and why, by entry."""
+        return self._looker.unanswered
 
     def rates(self) -> RatesLearned | None:
-        """Return how many calls per second can be counted on, where that is news."""
+        """Return how many calls per second can be relied on, or None where that has not changed."""
         service = self.link.service
         rates = RatesLearned(
             get=service.known_rate("GetRun"),
@@ -112,8 +112,8 @@ class LaneRunner:
                 return self._sweeper.sweep(action)
 
     async def hold_back(self, action: HoldBack) -> None:
-        """Let go of what was not sent."""
-        self.link.waits.let_go(Wait.UNSENT)
+        """Cancel waits of rows that were not sent."""
+        self.link.waits.cancel(Wait.UNSENT)
         if action.quota_message is not None:
             self._full_until = self._clock.monotonic() + action.seconds
             log.info(
@@ -125,28 +125,28 @@ class LaneRunner:
             )
 
     def noted(self) -> None:
-        """Learn that a listing showed runs of the batch: the service knows it."""
+        """Note that a listing showed runs of the batch: the service knows it."""
         self.link.recognition.shown()
 
     def pause(self) -> None:
-        """Look for no runs of rows while the lane cannot be used: only its rows wait."""
-        self.link.waits.shut(Wait.SURVEY, Wait.NAME)
+        """Stop looking for rows' runs while the lane cannot be used: only its rows wait."""
+        self.link.waits.block(Wait.SURVEY, Wait.NAME)
 
     def resume(self) -> None:
-        """Look for them again."""
-        self.link.waits.open()
+        """Allow looking for rows' runs again."""
+        self.link.waits.unblock()
 
     def hurry(self) -> None:
-        """Let go of what waits, and give up repeating calls."""
+        """Cancel all waits, and stop retrying calls."""
         self.link.waits.hurry()
         self.link.service.hurry()
 
-    async def asked_until_it_answers(self) -> bool:
+    async def answers_again(self) -> bool:
         """
-        Ask a service that was silent; report whether it answers, if only by a refusal, or was let go of.
+        Call a silent service until it answers, if only with an error; False where the wait was cancelled.
 
         Raises:
-            ServiceUnusableError: There is no more patience with it.
+            ServiceUnusableError: It has been silent for too long.
         """
         with self.link.waits.of(Wait.SWEEP):
             while True:

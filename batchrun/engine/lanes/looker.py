@@ -20,8 +20,8 @@ import structlog
 
 from batchrun import points
 from batchrun.clock import Clock
-from batchrun.engine.denied import not_permitted
 from batchrun.engine.in_lane import Common, InLane
+from batchrun.engine.launch_errors import not_permitted
 from batchrun.engine.parts import LaneLink, Wait
 from batchrun.engine.proof.absence import Absences
 from batchrun.errors import AccessDeniedError, CallError, ConflictError, InvariantError, NotFoundError
@@ -35,7 +35,7 @@ from batchrun.model.planning.stimuli import Acted, SweepFailed, Swept
 from batchrun.model.planning.verdicts import Denials, after_look, after_missing
 from batchrun.points import Point
 
-#: Seconds for which a listing stands while counts say that nothing has moved.
+#: Seconds for which a listing stands while the counts do not change.
 _STANDS: Final = 60.0
 log = structlog.get_logger(__name__)
 
@@ -47,17 +47,17 @@ class Looker(InLane):
         super().__init__(link, common)
         self._observer = common.observer
         self._denials = Denials()
-        #: Runs that the last look told nothing of, and why, by entry.
-        self.unheard: dict[str, tuple[Run, CallError]] = {}
+        #: Runs whose last look got no answer, and why, by entry.
+        self.unanswered: dict[str, tuple[Run, CallError]] = {}
         self._absences = Absences(link, self._limits, self._clock)
 
     async def look(self, action: Look | Cancel) -> Acted:
-        """Call GetRun, and record what it says."""
+        """Call GetRun, and record the answer."""
         entry = await self._look(action.entry)
         return Acted(action=action, entry=entry or action.entry, is_answered=entry is not None)
 
     async def cancel(self, action: Cancel) -> Acted:
-        """Call CancelRun, but only right after GetRun has shown that the id is still our run's."""
+        """Call CancelRun, but only right after GetRun showed that the id is still our run's."""
         looked = await self.look(action)
         entry, run = looked.entry, looked.entry.run
         is_there = looked.is_answered and entry.state is State.ACTIVE and entry.missed_at is None
@@ -65,7 +65,7 @@ class Looker(InLane):
             return looked
         try:
             await self._service.cancel_run(run.id)
-        except (ConflictError, NotFoundError):  # it has ended by now, or is not to be cancelled yet
+        except (ConflictError, NotFoundError):  # it has ended, or cannot be cancelled yet
             return Acted(action=action, entry=entry, is_answered=False, was_seen=True)
         except CallError as error:
             self._cancel_failed(entry, error)
@@ -84,22 +84,22 @@ class Looker(InLane):
         if entry.run is None:
             raise InvariantError(f"entry '{entry.id}' is watched but has no run")
         event, is_answered = None, False
-        with self._waits.of(Wait.LOOK):  # a look not taken costs nothing
+        with self._waits.of(Wait.LOOK):  # skipping a look costs nothing
             try:
                 event = await self._seen(entry, entry.run)
                 is_answered = True
             except CallError as error:
-                self.unheard[entry.id] = entry.run, error
+                self.unanswered[entry.id] = entry.run, error
                 self._observer.look_failed(entry, error)
                 if isinstance(error, AccessDeniedError) and self._denials.denied(entry.id):
                     raise not_permitted("GetRun", error) from error
         if not is_answered:
             return None
-        self.unheard.pop(entry.id, None)
+        self.unanswered.pop(entry.id, None)
         return entry if event is None else await self._outcomes.record(entry, event)
 
     async def _seen(self, entry: Entry, run: Run) -> Event | None:
-        """Call GetRun, and say what the answer means; None where it is nothing new."""
+        """Call GetRun, and return the event that the answer means; None where nothing is new."""
         found = None
         try:
             found = (await self._service.get_run(run.id)).run
@@ -118,7 +118,7 @@ class _Shown:
     """What the last listing of a run batch showed."""
 
     at: float  #: loop time
-    by_status: Mapping[str, int]  #: its counts, asked for before
+    by_status: Mapping[str, int]  #: its counts, read before the listing
     listed: Mapping[str, Listed]
 
 
@@ -134,7 +134,7 @@ class Sweeper:
 
     async def sweep(self, sweep: Sweep) -> Swept | SweepFailed:
         """
-        List, and return what was seen; what is let go of, or takes too long, was not seen.
+        List runs, and return them; a sweep that is cancelled or takes too long has failed.
 
         Raises:
             ServiceUnusableError: The service cannot be used.
@@ -169,7 +169,7 @@ class Sweeper:
         return found, calls
 
     async def _listed_of(self, batch_id: str, sweep: Sweep) -> tuple[Mapping[str, Listed], int]:
-        """List a run batch, unless its counts say that its last listing stands; return the calls too."""
+        """Return a run batch's listing, the last one while its counts are the same, and the calls it took."""
         by_status = await self._counts(batch_id)
         shown = self._shown.get(batch_id)
         if shown and shown.by_status == by_status and self._clock.monotonic() < shown.at + _STANDS:
@@ -181,7 +181,7 @@ class Sweeper:
         return listed, calls + 1
 
     async def _counts(self, batch_id: str) -> Mapping[str, int]:
-        """Ask how many runs of a batch are in which state; nothing where that is not known."""
+        """Return how many runs of a batch are in which state; empty where that is unknown."""
         if not self._may_count:
             return {}
         try:
@@ -195,7 +195,7 @@ class Sweeper:
 
 def _failed(sweep: Sweep, error: CallError) -> SweepFailed:
     is_denied = isinstance(error, AccessDeniedError)
-    tell = log.warning if is_denied else log.info  # one that fails now and then costs a few calls
+    write = log.warning if is_denied else log.info  # one that fails now and then costs a few calls
     cure = ", which costs more calls; allow omics:ListRuns" if is_denied else ""
-    tell("sweep_failed", code=error.code, message=error.message, instead=f"looking at each run{cure}")
+    write("sweep_failed", code=error.code, message=error.message, instead=f"looking at each run{cure}")
     return SweepFailed(sweep=sweep, is_denied=is_denied)

@@ -1,9 +1,8 @@
 """
-The loop of a launch: carries out the planner's actions, and returns their outcomes to it.
+The loop of a launch: carries out the planner's actions, and passes their outcomes back to it.
 
-Belongs here: the loop, which lane or part carries an action out, and lanes that cannot be used. Does not:
-what is done in one lane (``lane_runner``), any decision (``model``), what belongs to the batch as a whole
-(``launcher``).
+Belongs here: the loop, which lane or part carries out an action, and lanes that cannot be used. Does not:
+what is done in one lane (``lane_runner``), decisions (``model``), the batch as a whole (``launcher``).
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ import anyio
 import structlog
 
 from batchrun.clock import Clock
-from batchrun.engine.desk import Desk
 from batchrun.engine.in_lane import Common
-from batchrun.engine.lanes.commons import Others
+from batchrun.engine.lanes.commons import OtherBatches
 from batchrun.engine.lanes.lane_runner import LaneRunner
 from batchrun.engine.lanes.waker import Waker
+from batchrun.engine.ledger_actions import LedgerActions
 from batchrun.engine.parts import LaneLink, LaunchParts, Observer, Wait
 from batchrun.engine.proof.prover import Prover
 from batchrun.engine.recorder import Outcomes, Recorder
@@ -68,13 +67,13 @@ from batchrun.side_by_side import in_groups
 
 #: Seconds for deleting messages at the end.
 _TIDYING: Final = 5.0
-#: Lanes whose quotas are asked for at once: each has a client made for it, and waits seconds for the answer.
+#: Lanes whose quotas are asked for at once: each needs a client, and its answer takes seconds.
 _RECALLED: Final = 8
 log = structlog.get_logger(__name__)
 
 
 class Runner:
-    """What a launch does: call :meth:`run` once; the rest may be called meanwhile."""
+    """Runs the loop of a launch: call :meth:`run` once; the rest may be called meanwhile."""
 
     def __init__(
         self,
@@ -84,7 +83,7 @@ class Runner:
         observer: Observer,
         fail: Callable[[BatchrunError], None],
     ) -> None:
-        """Take what it is made of; *fail* is called with what ends the launch."""
+        """Prepare the loop; *fail* is called with an error that ends the launch."""
         self._clock, self._held, self._home = parts.clock, parts.held, parts.home
         self._fail = fail
         lanes = [
@@ -98,11 +97,10 @@ class Runner:
             parts=parts, recorder=recorder, outcomes=outcomes, prover=self._prover, observer=observer
         )
         self._lanes = {link.name: LaneRunner(link, common) for link in parts.links}
-        self._others = [Others(link, common, self.tell) for link in parts.links]
-        self._desk = Desk(parts.held, recorder, parts.clock, parts.limits)
+        self._others = [OtherBatches(link, common, self.post) for link in parts.links]
+        self._ledger_actions = LedgerActions(parts.held, recorder, parts.clock, parts.limits)
         self.tasks = TaskFinder(parts.held, self._service_of, observer, parts.clock)
-        #: What hears of runs that have ended.
-        self._wakers = [Waker(one, parts.held, parts.clock, self.tell) for one in parts.wakes]
+        self._wakers = [Waker(link, parts.held, parts.clock, self.post) for link in parts.wakes]
         self.stopped = dict(parts.stopped)  #: lanes that cannot be used, and why
         self._paused: set[str] = set()
         self._is_hurried = False
@@ -112,28 +110,28 @@ class Runner:
 
     @property
     def taken_over(self) -> TakenOver:
-        """Rows whose runs were there already, started by another ledger."""
+        """Rows whose runs another ledger had started already."""
         return self._prover.taken_over
 
     @property
     def in_the_way(self) -> int:
-        """Runs of other batches in accounts that are full, by what was allowed."""
+        """Runs of other batches in accounts that have as many as were allowed."""
         return sum(one.in_the_way for one in self._others)
 
     @property
     def held_up(self) -> Mapping[str, LaneTrouble]:
-        """Lanes to which nothing is sent now."""
+        """Lanes to which nothing is sent now, and why."""
         full = {name: LaneTrouble.FULL for name, lane in self._lanes.items() if name and lane.is_full}
         waiting = dict.fromkeys(self._paused, LaneTrouble.WAITS)
         return full | waiting | dict.fromkeys(self.stopped, LaneTrouble.STOPPED)
 
     @property
-    def unheard(self) -> Mapping[str, tuple[Run, CallError]]:
-        """Runs that the last look told nothing of, and why, by entry."""
-        return dict(chain.from_iterable(lane.unheard.items() for lane in self._lanes.values()))
+    def unanswered(self) -> Mapping[str, tuple[Run, CallError]]:
+        """Runs whose last look got no answer, and why, by entry."""
+        return dict(chain.from_iterable(lane.unanswered.items() for lane in self._lanes.values()))
 
     async def begin(self, *, will_start: bool) -> None:
-        """See which proofs and paces of earlier launches, and runs of others, count; before :meth:`run`."""
+        """Take up proofs and paces of earlier launches, and count others' runs; before :meth:`run`."""
         await self._prover.begin()
         for one in self._others:
             await one.count()
@@ -148,51 +146,51 @@ class Runner:
 
     @property
     def keepers(self) -> Sequence[Callable[[], Awaitable[None]]]:
-        """What is to run beside it."""
+        """What has to run beside :meth:`run`."""
         wakers = (keep for one in self._wakers for keep in (one.run, one.tidy))
         lanes = (lane.paces.run for lane in self._lanes.values())
         return [self.tasks.run, *lanes, *(one.run for one in self._others), *wakers]
 
     async def tidy(self) -> None:
-        """Delete the messages that are done with, at the end."""
+        """Delete messages that are no longer needed, at the end."""
         with anyio.move_on_after(_TIDYING):
             for waker in self._wakers:
                 await waker.delete_done()
 
     async def keep_paces(self) -> None:
-        """Write down what was learned of the paces."""
+        """Store what was learned of the paces."""
         for lane in self._lanes.values():
             await lane.paces.keep()
 
     async def run(self) -> None:
         """
-        Do what is due until nothing is left, or what is left is to be left.
+        Do what is due until the planner says that the launch is over.
 
-        An error that ends the launch goes to *fail*, and is not raised.
+        An error that ends the launch is passed to *fail*, and not raised.
         """
         async with anyio.create_task_group() as self._actions:
             for stopped, error in self.stopped.items():  # from before there was a task to log it
-                self._actions.start_soon(self._tell, "lane_stopped", stopped, str(error))
+                self._actions.start_soon(self._warn, "lane_stopped", stopped, str(error))
             for name, lane in self._lanes.items():
                 if name is not None:
                     lane.link.service.heed(self._listener(name))
             await self._conduct(self._actions)
 
-    def tell(self, *stimuli: Stimulus) -> None:
-        """Pass what happened on to the planner, which handles it in this order."""
+    def post(self, *stimuli: Stimulus) -> None:
+        """Queue *stimuli* for the planner, which handles them in this order."""
         self._stimuli += stimuli
         self._woken.set()
 
     def hurry(self) -> None:
-        """Let go of what waits, give up repeating calls, and end when what is in the air is answered."""
+        """Cancel all waits, stop retrying calls, and end once calls in flight are answered."""
         self._is_hurried = True
-        self.tell(Drained())
+        self.post(Drained())
         for lane in self._lanes.values():
             lane.hurry()
         self.tasks.hurry()
 
     def abandon(self) -> None:
-        """End at once. What was sent and not answered is settled by the next launch."""
+        """End at once; the next launch settles calls that were not answered."""
         self.tasks.hurry(0)
         if self._actions is not None:
             self._actions.cancel_scope.cancel()
@@ -213,12 +211,12 @@ class Runner:
                 actions.start_soon(self._carry_out, action)
             if self._planner.is_over:
                 for lane in self._lanes.values():
-                    lane.link.waits.let_go(Wait.SWEEP, Wait.SURVEY)  # they have nothing left to show
+                    lane.link.waits.cancel(Wait.SWEEP, Wait.SURVEY)  # nobody needs them any more
                 return
             await self._rest()
 
     async def _rest(self) -> None:
-        """Wait until something happened or becomes due."""
+        """Wait until something happens or becomes due."""
         until = self._planner.wake_at
         with anyio.move_on_after(None if until is None else max(0.0, until - self._clock.monotonic())):
             await self._woken.wait()
@@ -226,7 +224,7 @@ class Runner:
     # -- carrying out
 
     async def _carry_out(self, action: Action) -> None:
-        # Invariant: nothing waits between the end of an action and this, so outcomes keep their order.
+        # Invariant: nothing is awaited between the end of an action and post, so outcomes keep their order.
         try:
             outcome = await self._outcome(action)
         except ServiceUnusableError as error:
@@ -239,7 +237,7 @@ class Runner:
             for waker in self._wakers:
                 waker.looked(outcome.action.entry, outcome.entry)
         if outcome is not None:
-            self.tell(outcome)
+            self.post(outcome)
 
     def _outcome(self, action: Action) -> Awaitable[Stimulus | None]:  # noqa: C901 (one line for each)
         match action:
@@ -250,18 +248,18 @@ class Runner:
             case Conclude():
                 return self._prover.conclude(action)
             case ReadChoices():
-                return self._desk.choices()
+                return self._ledger_actions.choices()
             case ReadDue():
-                return self._desk.due(action)
+                return self._ledger_actions.due(action)
             case ReadInFlight():
-                return self._desk.in_flight(action)
+                return self._ledger_actions.in_flight(action)
             case ReadCancellations():
-                return self._desk.cancellations(action)
+                return self._ledger_actions.cancellations(action)
             case Withdraw():
-                return self._desk.withdraw(action)
+                return self._ledger_actions.withdraw(action)
             case Note():
                 self._lane_of(action).noted()
-                return self._desk.note(action)
+                return self._ledger_actions.note(action)
             case HoldBack():  # pragma: no branch (there is no other)
                 return self._lane_of(action).hold_back(action)
 
@@ -284,27 +282,27 @@ class Runner:
         return lambda why: self._heed(lane, why)
 
     def _heed(self, lane: str, why: str | None) -> None:
-        """Learn that a lane's calls wait for its service or login, and why; None: they pass again."""
+        """Pause a lane whose calls wait for its service or login, and resume it where *why* is None."""
         if lane in self.stopped or (why is None) is (lane not in self._paused):
             return
-        if self._planner.is_over:  # nothing more is begun: it is one of the questions that outlast it
+        if self._planner.is_over:  # only looks for failed tasks may still call
             return
         if why is None:
             self._paused.discard(lane)
             self._lanes[lane].resume()
             log.info("lane_back", batch=self._held.name, lane=lane)
-            self.tell(LaneResumed(lane=lane))
+            self.post(LaneResumed(lane=lane))
             return
         self._paused.add(lane)
         self._lanes[lane].pause()
-        self.tell(LanePaused(lane=lane))
+        self.post(LanePaused(lane=lane))
         if self._actions is not None:
             self._actions.start_soon(self._await_lane, lane, why)
 
     async def _await_lane(self, lane: str, why: str) -> None:
-        await self._tell("lane_waits", lane, why)
+        await self._warn("lane_waits", lane, why)
         try:
-            is_back = await self._lanes[lane].asked_until_it_answers()
+            is_back = await self._lanes[lane].answers_again()
         except ServiceUnusableError as error:
             self._give_up(self._lanes[lane].link, error)
         else:
@@ -312,18 +310,18 @@ class Runner:
                 self._heed(lane, None)
 
     def _give_up(self, link: LaneLink, error: ServiceUnusableError) -> None:
-        """Use a lane no more; where it is the only one, the launch ends."""
+        """Stop using a lane; where it is the only one, the launch ends."""
         if link.name is None:
             self._fail(error)
         elif link.name not in self.stopped:
             self.stopped[link.name] = error
-            self.tell(LaneStopped(lane=link.name))
+            self.post(LaneStopped(lane=link.name))
             self._lanes[link.name].hurry()
-            if self._actions is not None and not self._is_hurried:  # else it is the hurry that ends it
-                self._actions.start_soon(self._tell, "lane_stopped", link.name, str(error))
+            if self._actions is not None and not self._is_hurried:  # else the hurry ended it
+                self._actions.start_soon(self._warn, "lane_stopped", link.name, str(error))
 
-    async def _tell(self, event: str, lane: str, why: str) -> None:
-        """Say what a lane that cannot be used holds up, and what it does not."""
+    async def _warn(self, event: str, lane: str, why: str) -> None:
+        """Log what a lane that cannot be used holds up, and what it does not."""
         waiting, others = (await self._held.counts()).open_in(lane)
         facts = {"rows_waiting": waiting, "rows_in_other_lanes": others}
         log.warning(event, batch=self._held.name, lane=lane, why=why, **facts)
@@ -334,7 +332,7 @@ def _read(clock: Clock) -> Moment:
 
 
 def _unanswered(action: Action) -> Stimulus | None:
-    """Return the stimulus for an action that ended the launch, or its lane."""
+    """Return the stimulus for an action whose error ended the launch, or its lane."""
     match action:
         case Submit() | Replay() | Settle() | Look() | Cancel():
             return Acted(action=action, entry=action.entry, is_answered=False)

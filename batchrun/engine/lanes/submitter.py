@@ -1,5 +1,5 @@
 """
-Having runs started by StartRun: the calls it takes, and the events that their outcome makes.
+Starting runs by StartRun: the calls, and the events that their outcomes make.
 
 Belongs here: the order of proof, turn, intent, call and record. Does not: what an outcome means
 (``model.planning.verdicts``), when an action is due (``model.planning.sending``).
@@ -14,8 +14,8 @@ from datetime import timedelta
 import anyio
 
 from batchrun import points
-from batchrun.engine.denied import not_permitted, not_provable
 from batchrun.engine.in_lane import Common, InLane
+from batchrun.engine.launch_errors import listing_denied, not_permitted
 from batchrun.engine.parts import LaneLink, Wait
 from batchrun.engine.proof.survey import UNSENT
 from batchrun.errors import AccessDeniedError, CallError, ConflictError, NotFoundError, RefusedError
@@ -39,18 +39,18 @@ from batchrun.ports.service import Submitter
 
 
 class StartRunSubmitter(InLane, Submitter):
-    """Sends one attempt with each call."""
+    """Sends one attempt by each call."""
 
     def __init__(self, link: LaneLink, common: Common) -> None:
         super().__init__(link, common)
         self._trust = self._limits.trust
         self._denials = Denials()
-        #: Two untagged rows that ask for the same must not both adopt one run.
+        #: Two untagged rows with the same content must not both adopt one run.
         self._one_untagged_search = anyio.Lock()
-        self._may_list = True  #: False once ListRuns was denied: not found is then no proof
+        self._may_list = True  #: False once ListRuns was denied: not found is no proof then
 
     async def submit(self, action: Sending) -> Acted:
-        """Send, send again or settle an attempt, and record what came of it."""
+        """Send, resend or settle an attempt, and record the outcome."""
         if isinstance(action, Submit):
             entry = await self._submit(action.entry)
         else:
@@ -60,7 +60,7 @@ class StartRunSubmitter(InLane, Submitter):
         return Acted(action=action, entry=entry, is_answered=entry.state is not State.SUBMITTING)
 
     async def _submit(self, planned: Entry) -> Entry | None:
-        """Send what was never sent; the same entry where it was let go of, None where it is not proven."""
+        """Send a row for the first time; unchanged where the wait was cancelled, None without a proof."""
         entry = await self._prover.proven(planned, self._lane)
         if entry is None or not _is_to_be_sent(entry, planned):
             return entry
@@ -70,11 +70,11 @@ class StartRunSubmitter(InLane, Submitter):
         if turn is None:
             return planned
         points.reached(Point.TURN_TAKEN)
-        entry = await self._prover.proven(entry, self._lane, is_last_look=True)  # it may have ended
+        entry = await self._prover.proven(entry, self._lane, is_last_look=True)  # the proof may have expired
         if entry is None or not _is_to_be_sent(entry, planned):
             return entry
         entry = sent_to(entry, self._lane)
-        # Before the intent is on disk: a launcher that finds one there may send it without having seen this.
+        # Before the intent is on disk: a launcher that finds an intent may send it without this check.
         spoilt = None
         if is_duplicate(entry):
             with self._waits.of(Wait.UNSENT) as scope:
@@ -94,7 +94,7 @@ class StartRunSubmitter(InLane, Submitter):
         return await self._send(entry, turn) if spoilt is None else entry
 
     async def _is_prepared(self, entry: Entry) -> bool:
-        """Have done what a run needs before it; False when the launcher lets go of it meanwhile."""
+        """Do what a run needs before it starts; False where the wait was cancelled."""
         if self._prepare is None:
             return True
         with self._waits.of(Wait.UNSENT) as scope:
@@ -103,9 +103,9 @@ class StartRunSubmitter(InLane, Submitter):
 
     async def _without_source(self, entry: Entry) -> Event | None:
         """
-        Look whether the run that is to be copied is still the one of that id.
+        Check that the run to be copied is still there under its id.
 
-        None where it is, and for what copies none; else what that means where nothing was sent.
+        Returns None where it is, or nothing is copied; else the event to record in place of sending.
         """
         if not is_duplicate(entry):
             return None
@@ -130,7 +130,7 @@ class StartRunSubmitter(InLane, Submitter):
         if turn is None:
             return entry
         if await self._without_source(entry) is not None:
-            # It would copy another run, unless it arrived before: then the copy is there to be found.
+            # Sent now it would copy another run; the copy is there if the first try arrived.
             return await self._searched(entry) or entry
         return await self._send(entry, turn, is_repeat=True)
 
@@ -150,11 +150,11 @@ class StartRunSubmitter(InLane, Submitter):
         spoilt = await self._without_source(entry)
         if spoilt is not None:
             return await self._outcomes.record(entry, spoilt)
-        # It is not there, so the requestId is as good as new.
+        # No run is there, so the requestId is unused.
         return await self._send(entry, turn, may_refuse=action.may_refuse)
 
     async def _turn(self, wait: Wait) -> float | None:
-        """Wait for a turn to start a run; None when the launcher lets go of it before it comes."""
+        """Wait for a turn to start a run; None where the wait was cancelled."""
         with self._waits.of(wait):
             return await self._service.start_turn()
         return None
@@ -172,7 +172,7 @@ class StartRunSubmitter(InLane, Submitter):
             is_ours_maybe = isinstance(error, ConflictError) or (
                 isinstance(error, RefusedError) and error.is_doubtful
             )
-            # The run may be there already: by a call still under way, or by one whose answer was lost.
+            # The run may be there: by a call still in flight, or by one whose answer was lost.
             found = await self._searched(entry) if is_ours_maybe else None
             return await self._failed(entry, error, may_refuse=may_refuse) if found is None else found
         self._denials.passed()
@@ -198,17 +198,17 @@ class StartRunSubmitter(InLane, Submitter):
 
     async def _searched(self, entry: Entry) -> Entry | None:
         """
-        Look for the entry's run and record what came of it; None where there is no such run.
+        Look for the entry's run and record what was found; None where there is no such run.
 
-        Where the ledger is trusted and ListRuns is denied, None too while the requestId is remembered:
-        sending again settles it.
+        None too while the requestId is remembered, where ListRuns is denied and the ledger is trusted:
+        sending again settles the row then.
         """
         async with self._one_untagged_search if not entry.tagged else nullcontext():
             try:
                 result = search(entry, await self._prover.candidates(entry, self._lane))
             except AccessDeniedError as error:
                 if not self._limits.trusts_ledger:
-                    raise not_provable(error) from error
+                    raise listing_denied(error) from error
                 self._may_list = False
                 if self._trust.holds(entry, self._clock.latest()):
                     return None
@@ -230,5 +230,5 @@ class StartRunSubmitter(InLane, Submitter):
 
 
 def _is_to_be_sent(entry: Entry, planned: Entry) -> bool:
-    """Report whether it is still the planned attempt: a run that was taken over may have failed already."""
+    """Report whether *entry* is still the planned attempt: an adopted run may have failed already."""
     return entry.state in UNSENT and entry.attempt == planned.attempt

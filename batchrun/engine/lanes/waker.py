@@ -1,16 +1,16 @@
 """
-Wake-ups: messages that say which runs have ended, turned into looks, and deleted once the ledger has it.
+Wake-ups: messages that say which runs have ended, turned into looks, and deleted once that is recorded.
 
-A message about a run of the batch is deleted when the run's end is recorded, and not before: a launch that
-dies leaves it to the next. One about another run may be some other launcher's: it is left to come again,
-until it is too old to be waited for. Where the queue cannot be asked, runs are polled as without.
+A message about a run of the batch is deleted only when the run's end is recorded: a launch that dies leaves
+it to the next. One about another run may be for another launcher: it is left to come again until it is too
+old. Where the queue cannot be read, runs are polled as without one.
 
-A queue that several lanes name is asked by the login of the first, and by the next one's where that is not
-let in. One that only a manifest names may be anybody's: nothing is deleted there but what is about the
-batch's runs, and once a message shows that it is for something else, it is left alone.
+A queue that several lanes name is read with the login of the first, and where that is denied, with the next.
+One that only a manifest names may be anybody's: only messages about the batch's runs are deleted there, and
+once a message shows that it serves something else, it is left alone.
 
 Belongs here: receiving, passing on to the planner, and deleting. Does not: what a message says and whether it
-is relied on (``model.planning.announcing``), looking (``looker``).
+can be relied on (``model.planning.announcing``), looking (``looker``).
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from batchrun.ports.stored import By
 
 #: Seconds for which a message about an unknown run is left for another launcher.
 _LEFT_FOR: Final = 300.0
-#: Seconds from one call to the next where it had nothing.
+#: Seconds between two calls, at least, where the first returned nothing.
 _AT_LEAST: Final = 1.0
-#: Seconds before the queue is asked again after a failure; doubles with each in a row.
+#: Seconds before the next call after a failure; doubles with each in a row.
 _AFTER_FAILURE: Final = 5.0
 _LONGEST_AFTER_FAILURE: Final = 60.0
-#: Seconds in which what is to be deleted is gathered, and receipts of one run that are kept.
+#: Seconds in which receipts to delete are gathered, and receipts kept for one run.
 _GATHERED: Final = 0.5
 _RECEIPTS: Final = 20
 log = structlog.get_logger(__name__)
@@ -50,15 +50,15 @@ class Waker:
     """Listens to one queue for one launch; :meth:`run` and :meth:`tidy` run beside it."""
 
     def __init__(
-        self, link: WakeLink, batch: StoredBatch, clock: Clock, tell: Callable[[RunsAnnounced], None]
+        self, link: WakeLink, batch: StoredBatch, clock: Clock, post: Callable[[RunsAnnounced], None]
     ) -> None:
         self._link = link
-        self._queues = deque(link.queues)  #: the one to ask next is the first
+        self._queues = deque(link.queues)  #: the one to read next is the first
         self._batch = batch
         self._clock = clock
-        self._tell = tell
-        self._waiting: dict[str, list[str]] = {}  #: receipts by the uuid of a run whose end is not noted yet
-        self._done: list[str] = []  #: receipts of what is to be deleted
+        self._post = post
+        self._waiting: dict[str, list[str]] = {}  #: receipts by the uuid of a run that has not ended
+        self._done: list[str] = []  #: receipts to delete
         self._has_done = anyio.Event()
         self._failures = 0
         self._is_of_others = False
@@ -68,7 +68,7 @@ class Waker:
         return self._queues[0]
 
     async def run(self) -> None:
-        """Listen for ever, or until the queue turns out to be for something else; meant to be cancelled."""
+        """Receive until cancelled, or until the queue turns out to serve something else."""
         while not self._is_of_others:
             asked = self._clock.monotonic()
             try:
@@ -79,10 +79,8 @@ class Waker:
             if self._failures >= len(self._queues):
                 log.info("wake_queue_back", queue=self._queue.name)
             self._failures = 0
-            await self._heed(messages)
-            if (
-                not messages
-            ):  # a queue that does not wait for any, as it was asked to, is not asked all the time
+            await self._handle(messages)
+            if not messages:  # a queue that ignores the long poll must not be called without a pause
                 await self._clock.sleep(max(0.0, asked + _AT_LEAST - self._clock.monotonic()))
 
     async def _failed(self, error: CallError | ServiceUnusableError) -> None:
@@ -90,18 +88,18 @@ class Waker:
         self._queues.rotate(-1)
         rounds, is_tried = divmod(self._failures, len(self._queues))
         if is_tried:
-            return  # another lane's login may be let in
+            return  # another lane's login may be allowed
         if rounds == 1:
             denied = isinstance(error, AccessDeniedError)
             cure = "allow sqs:ReceiveMessage and sqs:DeleteMessage on it" if denied else "check the queue"
             instead = "looking at the usual pace until it answers"
             name = self._queue.name
             log.warning("wake_queue_silent", queue=name, why=str(error), instead=instead, cure=cure)
-            self._tell(RunsAnnounced(is_alive=False, lanes=self._link.lanes))
+            self._post(RunsAnnounced(is_alive=False, lanes=self._link.lanes))
         wait = min(_AFTER_FAILURE * 2.0 ** min(rounds - 1, 16), _LONGEST_AFTER_FAILURE)
         await self._clock.sleep(wait)
 
-    async def _heed(self, messages: Sequence[WakeMessage]) -> None:
+    async def _handle(self, messages: Sequence[WakeMessage]) -> None:
         announced: list[str] = []
         for message in messages:
             said = read_announcement(message.body)
@@ -113,40 +111,40 @@ class Waker:
             elif not self._link.is_given and not is_of_service(message.body):
                 self._leave()
         if announced:
-            self._tell(RunsAnnounced(uuids=tuple(announced), lanes=self._link.lanes))
+            self._post(RunsAnnounced(uuids=tuple(announced), lanes=self._link.lanes))
 
     def _leave(self) -> None:
-        """Ask no more: another launcher that waits for these messages would miss them."""
+        """Stop receiving: somebody else waits for these messages."""
         if not self._is_of_others:
             self._is_of_others = True
             cure = "give it as --wake, or in a file for --lanes, if it is meant"
             why = "it has messages that are no events of HealthOmics, and a manifest names it"
             log.warning("wake_queue_left", queue=self._queue.name, why=why, cure=cure)
-            self._tell(RunsAnnounced(is_alive=False, lanes=self._link.lanes))
+            self._post(RunsAnnounced(is_alive=False, lanes=self._link.lanes))
 
     def _taken(self, named: str, entry: Entry, receipt: str) -> str:
-        """Keep a message about a run of *entry* for as long as its end is not noted; return its uuid."""
+        """Keep a message about a run of *entry* until its end is recorded; return the run's uuid."""
         run = entry.run
         if run is None or named not in {run.uuid, run.id}:
             self._delete(receipt)  # of an earlier attempt, which is over
             return named
-        if _is_noted(entry):
+        if _is_end_recorded(entry):
             self._delete(receipt)
         else:
-            kept = self._waiting.setdefault(run.uuid, [])
-            kept.append(receipt)
-            del kept[:-_RECEIPTS]
+            receipts = self._waiting.setdefault(run.uuid, [])
+            receipts.append(receipt)
+            del receipts[:-_RECEIPTS]
         return run.uuid
 
     async def _entry(self, run: str) -> Entry | None:
-        """Return the entry that has, or had, the run of this uuid or id."""
+        """Return the entry that has or had the run of this uuid or id."""
         ids = await self._batch.find_ids(run, By.RUN)
         return await self._batch.entry(ids[-1]) if ids else None
 
     def looked(self, before: Entry, after: Entry) -> None:
-        """Learn that a look is over, and what the ledger has now."""
+        """Note the outcome of a look; messages about a run whose end is recorded are deleted."""
         uuid = "" if before.run is None else before.run.uuid
-        is_over = after.run is None or after.run.uuid != uuid or _is_noted(after)
+        is_over = after.run is None or after.run.uuid != uuid or _is_end_recorded(after)
         if is_over and uuid in self._waiting:
             self._delete(*self._waiting.pop(uuid))
 
@@ -155,14 +153,14 @@ class Waker:
         self._has_done.set()
 
     async def tidy(self) -> None:
-        """Delete what is done with, for ever; meant to be cancelled."""
+        """Delete messages that are no longer needed, until cancelled."""
         while True:
             await self._has_done.wait()
             await self._clock.sleep(_GATHERED)
             await self.delete_done()
 
     async def delete_done(self) -> None:
-        """Delete what is done with; what cannot be deleted comes again, and is deleted then."""
+        """Delete them now; one that cannot be deleted comes again, and is deleted then."""
         receipts, self._done, self._has_done = self._done, [], anyio.Event()
         try:
             await self._queue.delete(receipts)
@@ -170,5 +168,5 @@ class Waker:
             log.debug("wake_not_deleted", queue=self._queue.name, why=str(error))
 
 
-def _is_noted(entry: Entry) -> bool:
+def _is_end_recorded(entry: Entry) -> bool:
     return entry.state is not State.ACTIVE

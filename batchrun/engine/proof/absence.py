@@ -1,8 +1,8 @@
 """
-Whether a run is gone: weighing answers by which it is, and asking the listing where they are enough.
+Whether a run is gone: answers that say so are weighed, and confirmed by a listing once they are enough.
 
-Belongs here: the calls that takes. Does not: how much an answer weighs (``model.planning.verdicts``),
-recording what comes of it (``lanes.looker``).
+Belongs here: the calls. Does not: how much an answer weighs (``model.planning.verdicts``), recording the
+result (``lanes.looker``).
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ log = structlog.get_logger(__name__)
 
 
 class Absences:
-    """Answers, of one launch, by which runs are gone."""
+    """The answers in one launch that say that runs are gone."""
 
     def __init__(self, link: LaneLink, limits: Limits, clock: Clock) -> None:
         self._service = link.service
         self._recognition = link.recognition
         self._lag = limits.listing_lag
         self._clock = clock
-        self._kept_at: dict[str, float] = {}  #: loop time of the last answer that was kept, by entry
+        self._kept_at: dict[str, float] = {}  #: loop time of the last answer that counted, by entry
         self._silences = Silences(limits.longest_silence)
 
     async def outcome(
         self, entry: Entry, run: Run, missed: Missed, found: Run | None
     ) -> Missed | Removed | None:
         """
-        Say what is to be recorded of an answer about an ACTIVE entry's run; None where nothing is.
+        Return the event to record for an answer about an ACTIVE entry's run, or None.
 
         *missed* is what the answer says, *found* the run that it shows, if any.
 
         Raises:
-            CallError: The listing that decides could not be had, or whether the service knows the batch.
-            ServiceUnusableError: It does not, and its account is not known.
+            CallError: The listing that decides failed, or the check that the service knows the batch.
+            ServiceUnusableError: The service does not know the batch, and its account is unknown.
         """
         now = self._clock.monotonic()
         kept_at = self._kept_at.get(entry.id)
@@ -56,7 +56,7 @@ class Absences:
         match weigh(entry, missed, known_for=known_for, lag=self._lag):
             case Weight.FIRST:
                 event = missed
-                self._silences.answered(entry.id)  # it was there in between
+                self._silences.answered(entry.id)  # it was seen in between
             case Weight.ENOUGH:
                 listed = await self._is_listed(entry, run, found)
                 event = decided(missed, kept=entry.misses, is_listed=listed)
@@ -71,7 +71,7 @@ class Absences:
         return event
 
     async def _is_listed(self, entry: Entry, run: Run, found: Run | None) -> bool | None:
-        """Report what :func:`is_listed` does; None after long without a usable answer."""
+        """Report what :func:`is_listed` does; None where listing has failed for too long."""
         try:
             listed = await is_listed(self._service, sought(entry, run, run_name(entry)), found)
         except CallError:
@@ -83,7 +83,7 @@ class Absences:
 
 
 async def listed_by_name(service: HealthOmics, name: str) -> AsyncGenerator[Listed]:
-    """Go through the runs that bear *name*, all pages, or raise CallError."""
+    """Yield the runs that bear *name*, from all pages. Raises CallError."""
     async with aclosing(service.listed_runs(name)) as pages:
         async for page in pages:
             for run in page:
@@ -92,10 +92,10 @@ async def listed_by_name(service: HealthOmics, name: str) -> AsyncGenerator[List
 
 async def look_at(service: HealthOmics, run: Listed) -> Sighting | None:
     """
-    Call GetRun for a run that a listing shows; None where both say that it was removed.
+    Call GetRun for a listed run; None where both say that it was removed.
 
     Raises:
-        CallError: It cannot be looked at; so where the service lists it, and yet does not know it.
+        CallError: It cannot be looked at, or the service lists it and yet does not find it.
     """
     try:
         return await service.get_run(run.id)
@@ -108,12 +108,12 @@ async def look_at(service: HealthOmics, run: Listed) -> Sighting | None:
 
 async def is_listed(service: HealthOmics, one: Sought, found: Run | None) -> bool | None:
     """
-    Report whether a listing shows a run; None where listing is denied, or what it shows may be another.
+    Report whether a listing shows a run; None where listing is denied, or may show another run.
 
     *found* is the run that GetRun shows under its id, if any.
 
     Raises:
-        CallError: The listing could not be had.
+        CallError: The listing failed.
     """
     is_clear = True
     try:

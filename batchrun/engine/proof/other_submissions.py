@@ -1,10 +1,10 @@
 """
-Submissions of a batch that this ledger does not know, as a copy of it or a lost one may have made.
+Submissions of a batch that this ledger does not know, made from a copy of it or from a lost ledger.
 
-A run that the service has still to start cannot be found: neither its name nor its tags are anywhere.
-So while the service goes on with a submission of this batch that is not in the ledger, nothing is proven to
-have no run, nor until what it started last would be listed; and what was proven before counts for nothing.
-One that is done is in no list of unfinished ones: it is met by the runs that came from it.
+A run that the service has yet to start cannot be found by name or tags. So while the service works on a
+submission of this batch that is not in the ledger, and until its last runs would be listed, no row is proven
+to have no run, and earlier proofs are void. A submission that is done is not among the unfinished ones: it is
+noticed by the runs that came from it.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from batchrun.model.spec import TAG_BATCH, TAG_REQUEST_ID
 from batchrun.model.submissions.grouping import names_begin
 from batchrun.model.submissions.submission import BatchSeen, Stage, stage
 
-#: Seconds for which an answer stands, once it is there: asking takes five calls, each at its turn, so whoever
-#: counted from their beginning would ask for every row anew where they are slow.
+#: Seconds for which an answer stands, counted from its end: asking takes five calls, each at its turn, and
+#: counted from their beginning every row would ask anew where they are slow.
 _FRESH: Final = 10.0
-#: How far the service's clock and ours may be apart as to when a submission was done.
+#: How far the service's clock and ours may differ on when a submission was done.
 _CLOCK_SLACK: Final = timedelta(minutes=10)
-#: The status of one that is in no list, and that may not be asked about.
+#: The status of one that is not listed, and may not be asked about.
 _UNKNOWN: Final = "unknown"
 log = structlog.get_logger(__name__)
 
 
 class OtherSubmissions:
-    """Looks for them in one lane."""
+    """Looks for such submissions in one lane."""
 
     def __init__(self, link: LaneLink, parts: LaunchParts, *, is_needed: bool) -> None:
-        """Look in the lane of *link*; where that is not *needed* and is denied, do without."""
+        """Look in the lane of *link*; unless *is_needed*, a denied listing is skipped."""
         self._link = link
         self._batches = link.service.run_batches
         self._held = parts.held
@@ -46,40 +46,43 @@ class OtherSubmissions:
         self._lag = parts.limits.listing_lag
         self._is_needed = is_needed
         self._is_denied = False
-        self._met: set[str] = set()  #: ids of batches that runs of ours came from
-        self._settled: set[str] = set()  #: likewise, of those in the ledger, and those done long ago
-        self._done_at: dict[str, float] = {}  #: batches that have nothing left to start: since when, at worst
-        self._told: set[str] = set()
+        self._noticed: set[str] = set()  #: ids of run batches that runs of the batch came from
+        self._settled: set[str] = set()  #: of those, the ones in the ledger or done long ago
+        self._done_at: dict[
+            str, float
+        ] = {}  #: those with nothing left to start: the latest that it may be since
+        self._warned_of: set[str] = set()
         self._asking = anyio.Lock()
-        self._asked_at: float | None = None  #: loop time of the last answer that was whole
-        self._are_going = False  #: whether it showed one that is not over
-        self._last_at = float("-inf")  #: loop time at which one may have started a run last
-        #: The clock's latest time of the last doubt: older proofs are void.
+        self._asked_at: float | None = None  #: loop time of the last complete answer
+        self._are_going = False  #: whether it showed one that is not done
+        self._last_at = float("-inf")  #: loop time at which one may have started its last run
+        #: The clock's latest time at which there were some: older proofs are void.
         self.doubted_at: datetime | None = None
 
     @property
     def are_possible(self) -> bool:
-        """Whether there is a reason to ask."""
-        return self._is_needed or bool(self._met)
+        """Whether there is a reason to look."""
+        return self._is_needed or bool(self._noticed)
 
-    def met(self, sightings: Iterable[Sighting]) -> None:
-        """Take note of the batches that runs of ours came from, which no entry has."""
-        for one in sightings:
-            is_ours = one.tags.get(TAG_BATCH) == self._held.name
-            if one.batch_id is not None and is_ours and one.batch_id not in self._met | self._settled:
-                self._met.add(one.batch_id)
+    def notice(self, sightings: Iterable[Sighting]) -> None:
+        """Notice the run batches of runs of this batch that no entry has."""
+        for sighting in sightings:
+            is_ours = sighting.tags.get(TAG_BATCH) == self._held.name
+            batch_id = sighting.batch_id
+            if batch_id is not None and is_ours and batch_id not in self._noticed | self._settled:
+                self._noticed.add(batch_id)
                 self._asked_at = None
 
     async def may_start_runs(self) -> bool:
-        """Report whether there are any, or were a moment ago. Raises CallError where that is unclear."""
+        """Report whether one may still start runs, or could a moment ago. Raises CallError where unknown."""
         if not self.are_possible:
             return False
-        async with self._asking:  # who comes meanwhile waits for the same answer
+        async with self._asking:  # callers that come meanwhile wait for the same answer
             begun = self._clock.monotonic()
             while self._asked_at is None or begun - self._asked_at >= _FRESH:
-                met = len(self._met)
+                noticed = len(self._noticed)
                 await self._ask()
-                if len(self._met) == met:  # else some that were met meanwhile were not asked about
+                if len(self._noticed) == noticed:  # else some were noticed meanwhile, and not asked about
                     self._asked_at = self._clock.monotonic()
         if not self._are_going and begun - self._last_at >= self._lag:
             return False
@@ -89,13 +92,13 @@ class OtherSubmissions:
     async def _ask(self) -> None:
         are_going = False
         listed = await self._listed()
-        for batch_id in {*listed, *self._met} - self._settled:
+        for batch_id in {*listed, *self._noticed} - self._settled:
             seen = await self._seen(batch_id)
             if seen is not None and (await self._is_ours(seen) or self._was_done_long_ago(seen)):
                 self._settled.add(batch_id)
                 continue
             status = listed.get(batch_id, _UNKNOWN) if seen is None else seen.status
-            self._tell(batch_id, status)
+            self._warn(batch_id, status)
             seen_at = self._clock.monotonic()
             if status == _UNKNOWN or stage(status) is Stage.DONE:
                 seen_at = self._done_at.setdefault(batch_id, seen_at)
@@ -107,7 +110,7 @@ class OtherSubmissions:
             await self._held.forget_proofs()
 
     async def _listed(self) -> Mapping[str, str]:
-        """Return the status of those that are not over, by id; ours are among them."""
+        """Return the status of those that are not done, by id, this ledger's own included."""
         beginning, found = names_begin(self._held.name), dict[str, str]()
         if self._is_denied:
             return found
@@ -138,7 +141,7 @@ class OtherSubmissions:
         return await self._held.submission(seen.tags.get(TAG_REQUEST_ID, "")) is not None
 
     def _was_done_long_ago(self, seen: BatchSeen) -> bool:
-        """Report whether all that it started is listed for sure, by what the service says of the time."""
+        """Report whether all that it started is surely listed by now, going by the service's time."""
         lag = timedelta(seconds=self._lag) + _CLOCK_SLACK
         if stage(seen.status) is not Stage.DONE or seen.done_at is None:
             return False
@@ -148,10 +151,10 @@ class OtherSubmissions:
     def _where(self) -> dict[str, str]:
         return {"batch": self._held.name, **self._link.logged}
 
-    def _tell(self, batch_id: str, status: str) -> None:
-        if batch_id in self._told:
+    def _warn(self, batch_id: str, status: str) -> None:
+        if batch_id in self._warned_of:
             return
-        self._told.add(batch_id)
+        self._warned_of.add(batch_id)
         log.warning(
             "submission_of_another_ledger",
             **self._where,

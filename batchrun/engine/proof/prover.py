@@ -1,11 +1,11 @@
 """
 Looking for runs that rows may have already, started from any ledger, before the rows are sent.
 
-One row is looked for by its name; all that are to be sent by a survey, in every lane that they may take. A
-row is proven once each of its lanes was seen: a lane that cannot be reached leaves its rows unproven, and no
-others. Belongs here: what a look proves, and recording what was found. Does not: how a survey looks
-(``survey``), how long a proof holds (``model.planning.proofs``), whose a run is (``model.entries.recovery``),
-when to look (``model.planning.proving``).
+A single row is looked for by its name, all that are to be sent by a survey, in every lane that they may take.
+A row is proven to have no run once each of its lanes was seen: a lane that cannot be reached leaves its rows
+unproven, and no others. Belongs here: what a look proves, and recording what was found. Does not: how a
+survey looks (``survey``), how long a proof holds (``model.planning.proofs``), whose a run is
+(``model.entries.recovery``), when to look (``model.planning.proving``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import anyio
 import structlog
 
 from batchrun.clock import Origin
-from batchrun.engine.denied import not_heard, not_provable, other_content
+from batchrun.engine.launch_errors import listing_denied, listing_unanswered, other_content
 from batchrun.engine.parts import LaneLink, LaunchParts, Wait
 from batchrun.engine.proof.absence import listed_by_name, look_at
 from batchrun.engine.proof.other_submissions import OtherSubmissions
@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 
 class Prover:
-    """Looks by name and over all, and takes over what it finds."""
+    """Looks for runs by name and by surveys, and adopts what it finds."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Prover:
         outcomes: Outcomes,
         give_up: Callable[[LaneLink, ServiceUnusableError], None],
     ) -> None:
-        """Take what it acts with; *give_up* is called with a lane that cannot be used."""
+        """Prepare the prover; *give_up* is called with a lane that cannot be used."""
         self._held, self._limits, self._clock = parts.held, parts.limits, parts.clock
         self._trust = parts.limits.trust
         self._links = {link.name: link for link in parts.links}
@@ -67,17 +67,17 @@ class Prover:
         self._give_up = give_up
         self._parts = parts
         self._others: dict[str | None, OtherSubmissions] = {}
-        self._sighted: Sighted | None = None  #: by the survey that is to be concluded
-        self._origin: Origin | None = None  #: of the clock that stamps the proofs that are kept
+        self._sighted: Sighted | None = None  #: by the survey that :meth:`conclude` ends
+        self._origin: Origin | None = None  #: of the clock that stamps the stored proofs
         self._silences = Silences(parts.limits.longest_silence)  #: of surveys, by lane
         self.taken_over = TakenOver()
 
     async def begin(self) -> None:
         """
-        See which proofs of earlier launches count: none where the batch goes, or went, by StartRunBatch.
+        Decide which proofs of earlier launches count: none where rows go, or went, by StartRunBatch.
 
-        No requestId of ours shows what another ledger started that way. Else the service is asked for
-        submissions of others once a run is found that came from one.
+        What another ledger started that way shows none of our requestIds. Elsewhere the service is asked for
+        submissions of others only once a run is found that came from one.
         """
         await self.bind()
         if self._limits.trusts_ledger:
@@ -101,11 +101,11 @@ class Prover:
 
     async def proven(self, entry: Entry, lane: str | None, *, is_last_look: bool = False) -> Entry | None:
         """
-        Return the entry with a proof that no run of it is there, looked for by name where it has none.
+        Return the entry with a proof that it has no run, which is looked for by name where it has none yet.
 
-        Or as it is after the run that another ledger started was taken over; None where that cannot be known
-        yet, or *lane*, which waits for it, lets go of it. Where proofs end as soon as they are made, only the
-        last look counts.
+        Where another ledger started its run, that is adopted, and the entry returned as it is then. None
+        where nothing can be known yet, or the wait was cancelled in *lane*, to which the row would go. Where
+        proofs expire at once, only the last look is made.
 
         Raises:
             ServiceUnusableError: A permission is missing.
@@ -138,7 +138,7 @@ class Prover:
         return None
 
     async def _stands(self, entry: Entry, link: LaneLink) -> bool:
-        """Report whether the entry's proof counts still: no submission that is not ours was seen since."""
+        """Report whether the entry's proof still counts: no submission of another ledger was seen since."""
         if not any(others.are_possible for others in self._others.values()):
             return True
 
@@ -154,35 +154,37 @@ class Prover:
         return or_home_alone(entry.may_be_in, self._home)
 
     async def _add_named(self, entry: Entry, link: LaneLink, evidence: Evidence) -> bool:
-        """Take note of the runs of the entry's name in one lane; False where that cannot be known."""
+        """Add the runs of the entry's name in one lane to *evidence*; False where not all could be seen."""
 
         async def look() -> bool:
             if await self.is_in_doubt(link.name):
                 return False
             for sighting in await self.candidates(entry, link.name):
                 evidence.add(sighting, link.name)
-            return not await self.is_in_doubt(link.name)  # it may come from a submission that was met by it
+            return not await self.is_in_doubt(
+                link.name
+            )  # a run that was just seen may have shown a submission
 
         return await self._is_answered(look, entry, link)
 
     async def _is_answered(self, ask: Callable[[], Awaitable[bool]], entry: Entry, link: LaneLink) -> bool:
-        """Return what *ask* says of an entry; False where there is no answer."""
+        """Return the answer of *ask* about an entry; False where there is none."""
         try:
             return await ask()
         except AccessDeniedError as error:
-            self._give_up(link, not_provable(error))
+            self._give_up(link, listing_denied(error))
         except ServiceUnusableError as error:
             self._give_up(link, error)
         except CallError as error:
-            log.warning("look_by_name_failed", id=entry.id, **_told(error))
+            log.warning("look_by_name_failed", id=entry.id, **_logged(error))
         return False
 
     async def is_in_doubt(self, lane: str | None) -> bool:
         """
-        Report whether the service may be about to start runs of a submission that this ledger does not know.
+        Report whether the service may still start runs of a submission that this ledger does not know.
 
         Raises:
-            CallError: Nobody can say.
+            CallError: That is unknown.
         """
         others = self._others.get(lane)
         return others is not None and await others.may_start_runs()
@@ -195,7 +197,7 @@ class Prover:
 
     async def candidates(self, entry: Entry, lane: str | None) -> list[Sighting]:
         """
-        Look at the runs in *lane*, of the entry's name there, that no entry of the batch has.
+        Return the runs of the entry's name in *lane* that no entry of the batch has.
 
         Raises:
             CallError: Not all of them could be looked at.
@@ -212,16 +214,16 @@ class Prover:
             sightings = [sighting for sighting in seen if sighting is not None]
         taken = await self._recorder.taken([sighting.run.uuid for sighting in sightings], lane=lane)
         found = [sighting for sighting in sightings if sighting.run.uuid not in taken]
-        self._meet(found, lane)
+        self._notice(found, lane)
         return found
 
-    def _meet(self, sightings: Iterable[Sighting], lane: str | None) -> None:
-        """Take note of the submissions that runs came from and no ledger here has."""
+    def _notice(self, sightings: Iterable[Sighting], lane: str | None) -> None:
+        """Notice submissions of other ledgers by the runs that came from them."""
         if (others := self._others.get(lane)) is not None:
-            others.met(sightings)
+            others.notice(sightings)
 
     async def adopt(self, entry: Entry, judgement: Judgement, *, again: bool = False) -> Entry:
-        """Record that the service has the row's runs; *again* begins an attempt with its content after."""
+        """Record runs that the service has of a row; *again* begins a new attempt with its content after them."""
         at = self._clock.utcnow()
         events = list(story(entry, judgement.attempts, at, again=again))
         for attempt in judgement.attempts:
@@ -238,7 +240,8 @@ class Prover:
 
     async def survey(self, action: Survey) -> Surveyed | SurveyFailed:
         """
-        Look at every run that bears the name of a row to be sent; few rows are left to looks by name.
+        Look at every run that bears the name of a row to be sent; a few rows are looked for one by one
+        instead.
 
         Raises:
             LeaseLostError, LedgerError: The batch is another launcher's, or the ledger fails.
@@ -246,50 +249,49 @@ class Prover:
         await self.bind()
         begun = self._clock.latest()
         since = begun - self._trust.freshness
-        wanted = await self._held.begin_survey(since=since, at=begun)
-        are_few = all(len(one.names) <= FEW for one in wanted.values())
+        by_lane = await self._held.begin_survey(since=since, at=begun)
+        are_few = all(len(unproven.names) <= FEW for unproven in by_lane.values())
         if are_few and not action.is_waited_for:
             return Surveyed(survey=action, are_few=True)
         sighted = self._sighted = Sighted(begun=begun, evidence=self._evidence())
 
-        async def look(lane: str | None, names: Unproven) -> None:
-            if not await self._is_seen(lane, names, sighted):
+        async def look(lane: str | None, unproven: Unproven) -> None:
+            if not await self._is_seen(lane, unproven, sighted):
                 sighted.unreached.add(lane)
 
         async with anyio.create_task_group() as group:
-            for lane, names in wanted.items():
-                group.start_soon(look, lane, names)
-        if wanted and len(sighted.unreached) == len(wanted):
+            for lane, unproven in by_lane.items():
+                group.start_soon(look, lane, unproven)
+        if by_lane and len(sighted.unreached) == len(by_lane):
             return SurveyFailed(survey=action)
         return Surveyed(survey=action, named=tuple(sighted.entries))
 
-    async def _is_seen(self, lane: str | None, wanted: Unproven, sighted: Sighted) -> bool:
-        """Report whether all was seen that is in one lane; what was not looked at proves nothing."""
+    async def _is_seen(self, lane: str | None, unproven: Unproven, sighted: Sighted) -> bool:
+        """Survey one lane; report whether all of it was seen, else it proves nothing."""
         link = self._links.get(or_home(lane, self._home))
-        if link is None or not wanted.names:
+        if link is None or not unproven.names:
             return link is not None
         try:
             with link.waits.of(Wait.SURVEY):
                 if await self.is_in_doubt(link.name):
                     return False
-                self._meet(
-                    await LaneSurvey(link, self._held, self._recorder, sighted).look(wanted), link.name
-                )
+                survey = LaneSurvey(link, self._held, self._recorder, sighted)
+                self._notice(await survey.look(unproven), link.name)
                 self._silences.answered(link.name)
                 return not await self.is_in_doubt(link.name)
         except AccessDeniedError as error:
-            self._give_up(link, not_provable(error))
+            self._give_up(link, listing_denied(error))
         except ServiceUnusableError as error:
             self._give_up(link, error)
         except CallError as error:
-            log.warning("survey_failed", **link.logged, **_told(error))
+            log.warning("survey_failed", **link.logged, **_logged(error))
             if self._silences.has_lasted(link.name, self._clock.monotonic()):
-                self._give_up(link, not_heard(error))
+                self._give_up(link, listing_unanswered(error))
         return False
 
     async def conclude(self, action: Conclude) -> SurveyConcluded | SurveyFailed:
         """
-        Take over the runs that the survey found for the action's rows, and keep that all others have none.
+        Adopt the runs that the survey found for the action's rows, and store the proof of all others.
 
         Raises:
             UsageError: Runs of the batch's rows were started with other content, or cannot be told apart.
@@ -321,16 +323,16 @@ class Prover:
         undecided = {Match.AMBIGUOUS} if resubmits else {Match.AMBIGUOUS, Match.CHANGED}
         if rest := [(entry.id, one) for entry, one in judgements if one.match in undecided]:
             raise other_content(self._held.name, rest, is_other_batch=is_other_batch)
-        others = [entry_id for entry_id in survey.entries if entry_id not in ids]  # they are in the air
+        others = [entry_id for entry_id in survey.entries if entry_id not in ids]  # they are being sent
         await self._held.end_survey(
             at=survey.begun, calls=survey.calls, besides=others, unreached=survey.unreached
         )
         for link in self._links.values():
-            link.waits.let_go(Wait.NAME)  # what is looked for by name is proven by now
+            link.waits.cancel(Wait.NAME)  # rows that are looked for by name are proven by now
         return adopted
 
     async def _is_other_batch(self, judgements: Sequence[tuple[Entry, Judgement]]) -> bool:
-        """Report whether most runs of the rows' names have other content, earlier launches' counted."""
+        """Report whether most runs of the rows' names have other content, those of earlier launches included."""
         matches = Counter(judgement.match for _, judgement in judgements)
         by_state = (await self._recorder.counts()).by_state
         known = sum(by_state.get(state, 0) for state in HAS_RUN)
@@ -349,8 +351,8 @@ class Prover:
         return Evidence(self._held.name, self._limits.retry.changes, home=self._home)
 
 
-def _told(error: CallError) -> dict[str, str]:
-    """Return what is logged of a look that failed: what was called, what came of it, what that means."""
+def _logged(error: CallError) -> dict[str, str]:
+    """Return the fields to log for a look that failed."""
     return {
         "operation": error.operation,
         "code": error.code,

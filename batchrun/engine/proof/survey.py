@@ -1,9 +1,9 @@
 """
 One look at all runs of a lane that bear the name of a row to be sent.
 
-It is one pass over ListRuns, or a look for each name where that takes fewer calls. Only a run of a row's name
-is looked at itself, since a listing has neither tags nor uuid. Belongs here: these calls. Does not: what
-they prove and who takes over what is found (``prover``).
+It is one pass over ListRuns, or a listing for each name where that takes fewer calls. Only runs of rows'
+names are looked at one by one, since a listing has neither tags nor uuid. Belongs here: these calls. Does
+not: what they prove, and adopting what is found (``prover``).
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import Unproven
 from batchrun.side_by_side import each_found
 
-#: Runs looked at, at once.
+#: Runs looked at in parallel.
 _LOOKS: Final = 16
-#: Names that are asked for one by one: a whole listing is hardly shorter.
+#: Names that are listed one by one: a whole listing is hardly shorter.
 FEW: Final = 4
-#: Entries whose attempt was not sent, as far as this ledger knows.
+#: States of entries whose attempt was not sent, as far as this ledger knows.
 UNSENT: Final = frozenset({State.PLANNED, State.BACKOFF})
 
 
 @dataclass(slots=True, kw_only=True)
 class Sighted:
-    """What a survey saw, in all lanes, of the rows that have a run of their name."""
+    """What a survey saw, in all lanes, of rows that have a run of their name."""
 
     begun: datetime  #: the clock's latest time
     evidence: Evidence
     entries: dict[str, Entry] = field(default_factory=dict)  #: rows whose name was seen
-    calls: dict[str | None, int] = field(default_factory=dict)  #: of a whole listing, by lane
-    unreached: set[str | None] = field(default_factory=set)  #: lanes that were not seen to the end
+    calls: dict[str | None, int] = field(default_factory=dict)  #: that a whole listing took, by lane
+    unreached: set[str | None] = field(default_factory=set)  #: lanes that were not seen completely
 
 
 class LaneSurvey:
@@ -54,48 +54,48 @@ class LaneSurvey:
         self._held = held
         self._recorder = recorder
         self._sighted = sighted
-        self._found: list[Sighting] = []  #: that no entry has
-        self._unknown: NotFoundError | None = None  #: of a run that is listed and yet not there
+        self._found: list[Sighting] = []  #: runs that no entry has
+        self._not_found: NotFoundError | None = None  #: about a run that is listed and yet not there
 
-    async def look(self, wanted: Unproven) -> Sequence[Sighting]:
+    async def look(self, unproven: Unproven) -> Sequence[Sighting]:
         """
-        Look at every run of one of the names, note what is seen, and return what no entry has.
+        Look at every run of one of the names, add it to the evidence, and return those that no entry has.
 
         Raises:
             CallError: Not everything was seen.
             ServiceUnusableError: The service cannot be used.
-            LeaseLostError, LedgerError: The batch is another launcher's, or the ledger fails.
+            LeaseLostError, LedgerError: Another launcher took over the batch, or the ledger fails.
         """
-        await each_found(self._look_at, self._named_runs(wanted), at_once=_LOOKS)
-        if self._unknown is not None:
-            raise self._unknown
+        await each_found(self._look_at, self._named_runs(unproven), at_once=_LOOKS)
+        if self._not_found is not None:
+            raise self._not_found
         return self._found
 
     async def _look_at(self, run: Listed) -> None:
         try:
             sighting = await look_at(self._service, run)
-        except NotFoundError as error:  # the others' looks are not to be made again for it
-            self._unknown = error
+        except NotFoundError as error:  # raised at the end, so that the other looks count
+            self._not_found = error
             return
         if sighting is None or await self._recorder.taken([sighting.run.uuid], lane=self._lane):
             return
         self._sighted.evidence.add(sighting, self._lane)
         self._found.append(sighting)
 
-    async def _named_runs(self, wanted: Unproven) -> AsyncIterator[Listed]:
-        """List the runs that bear one of the names, by whichever way takes fewer calls."""
+    async def _named_runs(self, unproven: Unproven) -> AsyncIterator[Listed]:
+        """Yield the runs that bear one of the names, in whichever way takes fewer calls."""
         known: set[str] = set()
-        rows = len(wanted.names)
-        if rows > max(FEW, wanted.last_calls or 0):
+        rows = len(unproven.names)
+        if rows > max(FEW, unproven.last_calls or 0):
             async for run in self._listed(rows):
-                if run.id not in known and await self._expect(run, wanted.names.get(run.name, ())):
+                if run.id not in known and await self._expect(run, unproven.names.get(run.name, ())):
                     known.add(run.id)
                     yield run
             if self._lane in self._sighted.calls:
                 return
-        for name, entry_ids in wanted.names.items():
+        for name, entry_ids in unproven.names.items():
             if await self._are_sent(entry_ids):
-                continue  # meanwhile: they were looked for one by one
+                continue  # they were looked for one by one, and sent since
             async with aclosing(listed_by_name(self._service, name)) as runs:
                 async for run in runs:
                     if run.id not in known and await self._expect(run, entry_ids):
@@ -108,10 +108,10 @@ class LaneSurvey:
 
     async def _listed(self, most: int) -> AsyncIterator[Listed]:
         """
-        Go through the lane's runs; `Sighted.calls` has it where it was to the end.
+        Yield the lane's runs; a complete listing is noted in `Sighted.calls`.
 
-        It ends early after *most* calls, since to ask for each name takes fewer then, and where a run's name
-        is left out, or the listing has no end: it cannot show then that a name is not there.
+        It stops after *most* calls, since listing each name takes fewer then, and where a run's name is left
+        out or the listing has no end: it cannot show then that a name is not there.
         """
         calls = 0
         try:
@@ -131,7 +131,7 @@ class LaneSurvey:
         self._sighted.calls[self._lane] = calls
 
     async def _expect(self, run: Listed, entry_ids: Collection[str]) -> bool:
-        """Take note of rows whose name was seen; False where they are known to have had just this run."""
+        """Note rows whose name was seen; False where this run is one of their earlier attempts."""
         is_news = False
         for entry_id in entry_ids:
             entry = self._sighted.entries.get(entry_id) or await self._held.entry(entry_id)
@@ -144,7 +144,7 @@ class LaneSurvey:
         return is_news
 
     async def _is_earlier(self, run: Listed, entry: Entry) -> bool:
-        """Report whether a listed run is surely one of the entry's earlier attempts: ids are used again."""
+        """Report whether a listed run is surely one of the entry's earlier attempts, though ids are reused."""
         if entry.attempt == 1:
             return False
         earlier = [attempt.run for attempt in await self._recorder.earlier(entry)]

@@ -1,14 +1,13 @@
 """
-What became of a submission: finding it where its answer was lost, and settling its rows one by one.
+Following a submission: finding it where its answer was lost, and settling its rows one by one.
 
 Theory of operation. A row of a batch that the service has is settled by ListRunsInBatch: it names the run, or
-why there is none, as StartRun would have said it. One that is in no listing, though the service is done and
-listings had their time, is looked for among all runs by its name and tags; what is not there either never
-will be, and may be sent anew. A submission that may or may not be there is looked for by its
-name; only where it is not listed after that time, and none of its rows has a run, is it sent once more, the
-same bytes with the same requestId.
+the error that StartRun would have had. A row that is not listed once the service is done and listings had
+their time is looked for among all runs by name and tags; one that is not there either never will be, and may
+be sent anew. A submission with an unknown outcome is looked for by name; only where it is not listed after
+that time, and none of its rows has a run, is it sent once more, the same bytes with the same requestId.
 
-Belongs here: these calls, and the events that answers make. Does not: when it is due, and since when
+Belongs here: these calls, and the events that answers make. Does not: when a look is due
 (``model.planning.batching``), sending for the first time (``together``).
 """
 
@@ -24,10 +23,9 @@ from typing import Final
 import structlog
 
 from batchrun import points
-from batchrun.engine.denied import not_permitted
 from batchrun.engine.in_lane import Common, InLane
+from batchrun.engine.launch_errors import not_permitted
 from batchrun.engine.parts import LaneLink, Wait
-from batchrun.engine.run_batches.case import Case
 from batchrun.engine.run_batches.together import is_unknown, refuse_together, taken
 from batchrun.engine.run_batches.unlisted import Unlisted
 from batchrun.errors import (
@@ -69,15 +67,15 @@ from batchrun.model.submissions.submission import (
 from batchrun.points import Point
 from batchrun.side_by_side import in_groups
 
-#: Seconds, beyond the lag of listings, after which a pass takes a call for over that may be under way.
+#: Seconds, beyond the lag of listings, after which a single pass takes a call in flight for over.
 _A_CALL: Final = 900.0
-#: How long it is believed that a submission is not there, once that is proven.
+#: How long the proof that a submission is not there holds.
 _A_MOMENT: Final = timedelta(seconds=60)
 log = structlog.get_logger(__name__)
 
 
 class Follower(InLane):
-    """Asks about submissions, one question at a time for each."""
+    """Follows submissions, one look at a time for each."""
 
     def __init__(self, link: LaneLink, common: Common) -> None:
         super().__init__(link, common)
@@ -85,15 +83,13 @@ class Follower(InLane):
         self._unlisted = Unlisted(link, common)
 
     async def follow(self, action: Follow) -> Followed:
-        """Ask what became of the action's rows, and record it."""
+        """Look at the submission of the action's rows, and record what became of them."""
         submission = await self._held.submission(action.request_id)
         if submission is None:
             raise InvariantError(f"submission {action.request_id} is followed, and not in the ledger")
-        case = Case(action, submission)
+        case = _Case(action, submission)
         latest = self._clock.latest()
-        if (
-            submission.sent_at is None or submission.sent_at > latest
-        ):  # by another clock, or one that was ahead
+        if submission.sent_at is None or submission.sent_at > latest:  # by a clock that was ahead, or another
             await self._keep(case, replace(submission, sent_at=latest))
         with self._waits.of(Wait.LOOK):
             try:
@@ -101,45 +97,39 @@ class Follower(InLane):
             except AccessDeniedError as error:
                 raise not_permitted(error.operation, error) from error
             except CallError as error:
+                said = {"code": error.code, "message": error.message}
                 log.info(
-                    "submission_not_seen",
-                    run_batch=submission.batch_id,
-                    operation=error.operation,
-                    code=error.code,
-                    message=error.message,
+                    "submission_not_seen", run_batch=submission.batch_id, operation=error.operation, **said
                 )
                 await self._keep(case, replace(case.submission, code=error.code, message=error.message))
                 return case.outcome(is_answered=False)
             return case.outcome()
         return case.outcome(is_answered=False)
 
-    async def _ask(self, case: Case) -> None:
+    async def _ask(self, case: _Case) -> None:
         if not case.left:
-            await self._close(case)
+            await self._close_if_over(case)
         elif case.submission.standing is Standing.INTENDED and not await self._is_found(case):
             await self._missing(case)
         else:
             await self._seen(case)
 
-    async def _close_if_over(self, case: Case) -> None:
+    async def _close_if_over(self, case: _Case) -> None:
         if not case.left:
-            await self._close(case)
+            await self._keep(case, replace(case.submission, standing=Standing.OVER))
 
-    async def _close(self, case: Case) -> None:
-        await self._keep(case, replace(case.submission, standing=Standing.OVER))
-
-    async def _keep(self, case: Case, submission: Submission) -> None:
+    async def _keep(self, case: _Case, submission: Submission) -> None:
         if submission != case.submission:
             await self._held.keep_submission(submission)
             case.submission = submission
 
     # -- whether the service has it
 
-    async def _is_found(self, case: Case) -> bool:
-        """Look for a submission whose answer was lost."""
+    async def _is_found(self, case: _Case) -> bool:
+        """Look for a submission whose answer was lost; report whether the service has it."""
         intended_at = case.submission.intended_at
         remembered_until = intended_at + timedelta(seconds=self._limits.batch_replay_window)
-        # What a clock that was ahead wrote down may be older than anybody trusts.
+        # A time that a clock ahead of ours recorded cannot be trusted.
         if intended_at <= self._clock.latest() < remembered_until:
             return await self._is_sent(case, remembered_until)
         try:
@@ -160,25 +150,25 @@ class Follower(InLane):
                         return seen
         return None
 
-    async def _hold(self, case: Case, error: AccessDeniedError) -> None:
-        """Leave the rows as they are: the service may have them, and looking is denied."""
+    async def _hold(self, case: _Case, error: AccessDeniedError) -> None:
+        """Hold the rows as they are: the service may have them, and listing is denied."""
         doubt = held_with_its_batch(error, self._clock.utcnow())
         case.is_held = True
         await self._record(case, [(entry, doubt) for entry in await self._left(case)])
 
-    async def _missing(self, case: Case) -> None:
+    async def _missing(self, case: _Case) -> None:
         """
-        Send a submission once more that is not there, where that is sure enough.
+        Resend a submission that is proven not to be there.
 
-        Where a run of it is there, the service had it once, and it is never sent again: its other rows go by
-        another one. So they do where people want none of it any more.
+        Where one of its rows has a run, the service had it once, and it is never sent again: its other rows
+        go by another one. So they do where the user cancelled it.
         """
         if case.is_held or not self._is_proof(case) or await self._prover.is_in_doubt(self._lane):
             return
         await self._recognition.confirm()
         found = await self._unlisted.runs(await self._left(case))
         await self._record(case, found)
-        if found:  # it may be there, and be listed late
+        if found:  # it may be there, and listed late
             await self._keep(case, replace(case.submission, sent_at=self._clock.latest()))
         elif case.is_whole and not case.action.cancels and self._limits.mode is not Mode.CANCEL:
             await self._is_sent(case)
@@ -186,8 +176,8 @@ class Follower(InLane):
             await self._let_go(case, GONE, "its batch is not there, and no run of it")
             await self._close_if_over(case)
 
-    async def _is_sent(self, case: Case, remembered_until: datetime | None = None) -> bool:
-        """Send the same bytes again; report whether the service is known to have them."""
+    async def _is_sent(self, case: _Case, remembered_until: datetime | None = None) -> bool:
+        """Resend the same bytes; report whether the service is known to have them."""
         turn = await self._batches.start_turn()
         latest = self._clock.latest()
         await self._keep(case, replace(case.submission, sent_at=latest))
@@ -204,7 +194,7 @@ class Follower(InLane):
         except CallError as error:
             await self._keep(case, replace(case.submission, code=error.code, message=error.message))
             if not is_unknown(error):
-                left = [*await self._left(case)]
+                left = await self._left(case)
                 for entry in await refuse_together(self._outcomes, left, error, self._limits, self._clock):
                     case.settle(entry)
                 await self._close_if_over(case)
@@ -213,8 +203,8 @@ class Follower(InLane):
         await self._keep(case, taken(case.submission, seen))
         return True
 
-    def _is_proof(self, case: Case) -> bool:
-        """Report whether what is not there now never will be."""
+    def _is_proof(self, case: _Case) -> bool:
+        """Report whether what is not found now never will be."""
         if case.action.is_proof or self._limits.mode is Mode.WATCH:
             return case.action.is_proof
         since, lag = case.submission.sent_at, self._limits.listing_lag
@@ -223,8 +213,8 @@ class Follower(InLane):
 
     # -- its rows
 
-    async def _seen(self, case: Case) -> None:
-        """Learn what became of the rows of a batch that the service has."""
+    async def _seen(self, case: _Case) -> None:
+        """Settle rows of a batch that the service has."""
         batch_id = case.submission.batch_id
         if batch_id is None:
             raise InvariantError(f"submission {case.submission.request_id} was taken, and has no batch")
@@ -239,14 +229,14 @@ class Follower(InLane):
         is_done = case.stage is Stage.DONE
         if case.left and was_done and is_done and self._is_proof(case):
             await self._take_apart(case, seen)
-        # Only now the lag of its last runs begins.
+        # Only now does the lag of its last runs begin.
         sent_at = self._clock.latest() if is_done and not was_done else case.submission.sent_at
         standing = Standing.TAKEN if case.left else Standing.OVER
         answered = replace(case.submission, status=status, code=None, message=None)
         await self._keep(case, replace(answered, standing=standing, sent_at=sent_at))
 
     async def _got(self, submission: Submission, batch_id: str) -> BatchSeen | None:
-        """Call GetBatch; None where the batch is gone, or its id another's by now, and no listing has it."""
+        """Call GetBatch; None where the batch is gone, or another has its id, and no listing has it."""
         try:
             seen = await self._batches.get(batch_id)
         except NotFoundError:
@@ -254,16 +244,16 @@ class Follower(InLane):
         is_other = seen.uuid and submission.batch_uuid and seen.uuid != submission.batch_uuid
         return None if is_other else seen
 
-    async def _cancel(self, case: Case, batch_id: str) -> None:
-        """Have all of it cancelled, unless that would end runs that are wanted."""
+    async def _cancel(self, case: _Case, batch_id: str) -> None:
+        """Cancel the whole batch, unless some of its runs are still wanted."""
         if await self._held.has_wanted_runs(case.submission.request_id):
             return  # each run is cancelled as it is found
         try:
             await self._batches.cancel(batch_id)
-        except (ConflictError, NotFoundError, OutcomeUnknownError) as error:  # not yet, or not any more
+        except (ConflictError, NotFoundError, OutcomeUnknownError) as error:  # too early, or too late
             log.info("batch_not_cancelled", run_batch=batch_id, code=error.code, message=error.message)
 
-    async def _list(self, case: Case, batch_id: str) -> None:
+    async def _list(self, case: _Case, batch_id: str) -> None:
         async with aclosing(self._batches.rows(batch_id)) as pages:
             async for page in pages:
                 rows = {row.setting_id: row for row in page if row.setting_id in case.left}
@@ -275,8 +265,8 @@ class Follower(InLane):
                 ]
                 await self._record(case, [(entry, event) for entry, event in events if event is not None])
 
-    async def _event(self, case: Case, entry: Entry, row: BatchRow, wrong: Collection[str]) -> Event | None:
-        """Say what a listed row means; None where it was not submitted yet, or may have a run after all."""
+    async def _event(self, case: _Case, entry: Entry, row: BatchRow, wrong: Collection[str]) -> Event | None:
+        """Return the event for a listed row; None where it was not submitted yet, or may have a run after all."""
         at = self._clock.utcnow()
         if row.run is not None:
             run = await self._looked_at(case, entry, row.run) if row.run.uuid in wrong else row.run
@@ -289,8 +279,8 @@ class Follower(InLane):
             return None
         return after_rejection(entry, error, at, self._limits)
 
-    async def _looked_at(self, case: Case, entry: Entry, run: Run) -> Run | None:
-        """Call GetRun for a run with a wrong uuid in the listing; None where its id is another's by now."""
+    async def _looked_at(self, case: _Case, entry: Entry, run: Run) -> Run | None:
+        """Call GetRun for a run listed with a wrong uuid; None where another run has its id now."""
         with suppress(NotFoundError):
             seen = await self._service.get_run(run.id)
             if seen.tags.get(TAG_REQUEST_ID) == entry.request_id:
@@ -301,8 +291,8 @@ class Follower(InLane):
         case.gone[entry.id] = run.id
         return None
 
-    async def _take_apart(self, case: Case, seen: BatchSeen | None) -> None:
-        """Settle what is in no listing: it has a run of its name and tags, or never will have one."""
+    async def _take_apart(self, case: _Case, seen: BatchSeen | None) -> None:
+        """Settle rows that are not listed: each has a run of its name and tags, or never will have one."""
         points.reached(Point.TAKING_APART)
         if seen is None:
             await self._recognition.confirm()
@@ -313,17 +303,17 @@ class Follower(InLane):
             why += f": {seen.failure_reason}"
         await self._let_go(case, status, why)
 
-    async def _let_go(self, case: Case, status: str, why: str) -> None:
-        """Settle rows that are proven to have no run; which of several is a row's, only people can say."""
+    async def _let_go(self, case: _Case, status: str, why: str) -> None:
+        """Settle rows that are proven to have no run; ambiguous ones stay for the user."""
         entries, at = await self._left(case), self._clock.utcnow()
-        gone = [(one, case.gone[one.id]) for one in entries if one.id in case.gone]
+        gone = [(entry, case.gone[entry.id]) for entry in entries if entry.id in case.gone]
         batch_id = case.submission.batch_id
         await self._record(
-            case, [(one, held_for_its_deleted_run(run_id, batch_id, at)) for one, run_id in gone]
+            case, [(entry, held_for_its_deleted_run(run_id, batch_id, at)) for entry, run_id in gone]
         )
-        untold = {*case.gone, *case.nameless}
-        free = [one for one in entries if one.code != AMBIGUOUS and one.id not in untold]
-        case.is_held = len(free) + sum(one.id in case.nameless for one in entries) < len(entries)
+        open_ids = {*case.gone, *case.nameless}
+        free = [entry for entry in entries if entry.code != AMBIGUOUS and entry.id not in open_ids]
+        case.is_held = len(free) + sum(entry.id in case.nameless for entry in entries) < len(entries)
         if free:
             log.info("rows_not_started", run_batch=case.submission.batch_id, status=status, rows=len(free))
         is_fruitless = case.is_whole
@@ -335,14 +325,14 @@ class Follower(InLane):
 
         await self._record(case, [(entry, event(entry)) for entry in free])
 
-    async def _left(self, case: Case) -> Collection[Entry]:
-        return (await self._held.entries(case.left)).values()
+    async def _left(self, case: _Case) -> Sequence[Entry]:
+        return list((await self._held.entries(case.left)).values())
 
-    async def _record(self, case: Case, events: Sequence[tuple[Entry, Event]]) -> None:
-        """Record an event of each entry; one that is settled already stays as it is."""
+    async def _record(self, case: _Case, events: Sequence[tuple[Entry, Event]]) -> None:
+        """Record an event for each entry; one that is settled already stays as it is."""
 
-        async def record(one: tuple[Entry, Event]) -> None:
-            entry, event = one
+        async def record(step: tuple[Entry, Event]) -> None:
+            entry, event = step
             is_known = isinstance(event, Doubted) and event.code == entry.code
             if entry.state is State.SUBMITTING and not is_known:
                 entry = await self._recorded(entry, event)
@@ -362,3 +352,48 @@ class Follower(InLane):
             withdrawn = Withdrawn(at=event.at, message="its batch was cancelled before it was started")
             return await self._recorder.record(entry, event, withdrawn)
         return await self._outcomes.record(entry, event)
+
+
+class _Case:
+    """One look at a submission: which rows it is about, and what is known of them so far."""
+
+    def __init__(self, action: Follow, submission: Submission) -> None:
+        self.action = action
+        self.submission = submission
+        self.left = set(action.ids)  #: ids of rows that are not settled
+        is_known = submission.standing is not Standing.INTENDED
+        self.stage = stage(submission.status or "") if is_known else Stage.UNKNOWN
+        self.was_sent = False
+        self.is_held = False
+        self.doubtful: dict[str, CallError] = {}  #: rows that failed and may have a run all the same, and why
+        self.gone: dict[str, str] = {}  #: rows whose run is gone, and its id
+        self.nameless: set[str] = set()  #: rows with a run whose uuid is unknown
+        self._settled: list[Entry] = []
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether none of its rows is settled."""
+        return len(self.left) == self.submission.rows
+
+    def learns_nothing_from(self, seen: BatchSeen) -> bool:
+        """Report whether the counts, which lag and will still grow, cover only settled rows."""
+        if stage(seen.status) is Stage.DONE or seen.started is None or seen.failed is None:
+            return False
+        return seen.started + seen.failed <= self.submission.rows - len(self.left)
+
+    def settle(self, entry: Entry) -> None:
+        """Note a row that is not SUBMITTING any more."""
+        self.left.discard(entry.id)
+        self._settled.append(entry)
+
+    def outcome(self, *, is_answered: bool = True) -> Followed:
+        """Return the stimulus for the planner."""
+        return Followed(
+            action=self.action,
+            stage=self.stage,
+            settled=self._settled,
+            run_batch=self.submission.batch_id,
+            was_sent=self.was_sent,
+            is_answered=is_answered,
+            is_held=self.is_held,
+        )

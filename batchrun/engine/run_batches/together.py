@@ -1,9 +1,9 @@
 """
-Submitting many attempts by one StartRunBatch: the call, and what is written down before and after it.
+Submitting many attempts by one StartRunBatch: the call, and what is recorded before and after it.
 
-The submission with every row in it is durable before the call. One whose outcome is unknown stays open: it is
-looked for before it is ever sent again (``follower``). Belongs here: that order. Does not: which rows go
-together and when (``model``), what the service makes of them (``follower``).
+The submission with all of its rows is durable before the call. One whose outcome is unknown stays open, and
+is looked for before it is sent again (``follower``). Belongs here: that order. Does not: which rows go
+together and when (``model``), what becomes of them at the service (``follower``).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import structlog
 
 from batchrun import points
 from batchrun.clock import Clock
-from batchrun.engine.denied import not_permitted
 from batchrun.engine.in_lane import Common, InLane
+from batchrun.engine.launch_errors import not_permitted
 from batchrun.engine.parts import LaneLink, Wait
 from batchrun.engine.proof.survey import UNSENT
 from batchrun.engine.recorder import Outcomes
@@ -43,17 +43,17 @@ from batchrun.model.submissions.submission import BatchSeen, Standing, Submissio
 from batchrun.points import Point
 from batchrun.side_by_side import in_groups
 
-#: The code of a call that was not made, since its rows were not proven any more.
+#: The code of a call that was not made because its proofs had expired.
 NOT_SENT: Final = "ReplayWindowPassed"
-#: Bytes of rows in the call itself: what the service takes is not documented, and others take a megabyte.
+#: Bytes of rows in the call itself: the limit is undocumented, and other services have one megabyte.
 _INLINE_BYTES: Final = 900_000
-#: Rows that are made ready at once.
+#: Rows that are prepared in parallel.
 _PREPARED: Final = 16
 log = structlog.get_logger(__name__)
 
 
 class BatchSubmitter(InLane):
-    """Sends many attempts with each call."""
+    """Sends many attempts by each call."""
 
     def __init__(self, link: LaneLink, common: Common) -> None:
         super().__init__(link, common)
@@ -63,24 +63,26 @@ class BatchSubmitter(InLane):
 
     async def submit(self, action: SubmitTogether) -> SubmittedTogether:
         """
-        Send attempts of one shape, and record what came of it.
+        Send attempts of one shape, and record the outcome.
 
-        The submission is durable before anything leaves, and nothing leaves after a proof has ended. What was
-        let go of before it was sent comes back as it was.
+        The submission is durable before anything leaves, and nothing leaves after a proof has expired. Rows
+        whose wait was cancelled before they were sent come back unchanged.
         """
         wave = _Wave(action)
         made, turn = await self._ready(wave)
         if made is not None and self._is_late(wave) and len(wave.ready) <= INLINE:
-            made, turn = await self._ready(wave, turn)  # by name: another turn may come as late
+            made, turn = await self._ready(
+                wave, turn
+            )  # looked for by name again, at the same turn: another may come as late
         if made is None or self._is_late(wave):
-            return wave.outcome()  # a proof has ended meanwhile: they are looked for once more
+            return wave.outcome()  # a proof has expired: the rows are looked for once more
         submission = replace(made.submission, sent_at=self._clock.latest())
         wave.went(submission, await self._recorder.submit_together(submission, made.intents))
         points.reached(Point.INTENDED)
         return await self._send(wave, submission, turn)
 
     async def _ready(self, wave: _Wave, turn: float | None = None) -> tuple[_Made | None, float]:
-        """Have what may go made ready, and wait for its turn; None where nothing may, or it was let go of."""
+        """Prepare the rows that may go, and wait for a turn; None where none may, or the wait was cancelled."""
         nothing = None, 0.0
         with self._waits.of(Wait.UNSENT) as scope:
             await self._prove(wave)
@@ -101,12 +103,12 @@ class BatchSubmitter(InLane):
         return made, turn
 
     def _is_late(self, wave: _Wave) -> bool:
-        """Report whether a proof has ended."""
+        """Report whether a proof has expired."""
         latest = self._clock.latest()
         return any(latest >= self._limits.trust.send_until(entry, latest) for entry in wave.ready)
 
     async def _prove(self, wave: _Wave) -> None:
-        """Leave in the wave what is proven to have no run."""
+        """Keep only rows in the wave that are proven to have no run."""
         proven: dict[str, Entry] = {}
 
         async def prove(planned: Entry) -> None:
@@ -118,13 +120,13 @@ class BatchSubmitter(InLane):
                 if entry.proven_at != planned.proven_at:
                     wave.looked_for.add(entry.id)
             else:
-                wave.entries[planned.id] = entry  # its run was taken over, and may have failed already
+                wave.entries[planned.id] = entry  # its run was adopted, and may have failed already
 
         await in_groups(prove, wave.ready, at_once=_PREPARED)
         wave.ready = [proven[entry.id] for entry in wave.ready if entry.id in proven]
 
     async def _make_ready(self, wave: _Wave) -> None:
-        """Have done what runs need before them."""
+        """Do what runs need before they start."""
         if (prepare := self._prepare) is not None:
 
             async def make_ready(entry: Entry) -> None:
@@ -133,7 +135,7 @@ class BatchSubmitter(InLane):
             await in_groups(make_ready, wave.ready, at_once=_PREPARED)
 
     def _made(self, wave: _Wave, number: int) -> _Made:
-        """Make the submission of the rows that are ready, and the intent of each."""
+        """Return the submission of the rows that are ready, and the intent of each."""
         at = self._clock.utcnow()
         intents = [(entry, self._intent(entry, wave.looked_for, at)) for entry in wave.ready]
         sent = [apply(entry, intent) for entry, intent in intents]
@@ -176,7 +178,7 @@ class BatchSubmitter(InLane):
         return wave.outcome(is_known=True)
 
     async def _failed(self, wave: _Wave, submission: Submission, error: CallError) -> SubmittedTogether:
-        """Record that the service has no such batch; where that is not known, only what was heard."""
+        """Record that the service refused the batch; where the outcome is unknown, only the error."""
         submission = replace(submission, code=error.code, message=error.message)
         if is_unknown(error):
             await self._held.keep_submission(replace(submission, sent_at=self._clock.latest()))
@@ -196,7 +198,7 @@ class _Made:
     submission: Submission
     intents: Sequence[tuple[Entry, Intended]]
     settings: str  #: its rows
-    place: str | None  #: where the service is to find these; None where they stand in the call
+    place: str | None  #: where the service reads them; None where they are in the call
 
 
 class _Wave:
@@ -206,13 +208,13 @@ class _Wave:
         self._action = action
         self._submission: Submission | None = None
         self.entries = {entry.id: entry for entry in action.entries}
-        self.ready: Sequence[Entry] = action.entries  #: what may go, as far as is known
+        self.ready: Sequence[Entry] = action.entries  #: rows that may still go
         self.sent: Sequence[Entry] = ()
-        self.looked_for: set[str] = set()  #: ids of those that have a new proof
+        self.looked_for: set[str] = set()  #: ids of rows with a new proof
         self.unproven: set[str] = set()
 
     def went(self, submission: Submission, sent: Sequence[Entry]) -> None:
-        """Take note that the rows of a submission are intended."""
+        """Note that the rows of a submission are intended."""
         self._submission, self.sent = submission, sent
         self.entries.update((entry.id, entry) for entry in sent)
 
@@ -228,7 +230,7 @@ class _Wave:
 
 
 def _fitting(ready: Sequence[Entry]) -> Sequence[Entry]:
-    """Return as many of the rows, one at least, as the call itself can carry."""
+    """Return as many of the rows, at least one, as fit into the call itself."""
     size = 0
     for place, entry in enumerate(ready):
         size += len(settings_of([entry]))
@@ -238,7 +240,7 @@ def _fitting(ready: Sequence[Entry]) -> Sequence[Entry]:
 
 
 def is_unknown(error: CallError) -> bool:
-    """Report whether StartRunBatch may have taken effect although it came to this."""
+    """Report whether StartRunBatch may have taken effect although it raised *error*."""
     if error.code == NOT_SENT and not error.is_doubtful:
         return False
     return error.is_doubtful or isinstance(error, ConflictError | OutcomeUnknownError | CredentialsError)
@@ -247,7 +249,7 @@ def is_unknown(error: CallError) -> bool:
 async def refuse_together(
     outcomes: Outcomes, entries: Sequence[Entry], error: CallError, limits: Limits, clock: Clock
 ) -> Sequence[Entry]:
-    """Record of each entry that the service has not taken its submission; return them as they are then."""
+    """Record for each entry that the service refused its submission; return the entries after that."""
     at, is_denied = clock.utcnow(), isinstance(error, AccessDeniedError)
     refused: list[Entry] = []
 
@@ -263,7 +265,7 @@ async def refuse_together(
 
 
 def taken(submission: Submission, seen: BatchSeen) -> Submission:
-    """Return the submission as it is once the service is known to have it."""
+    """Return the submission as accepted by the service."""
     return replace(
         submission,
         standing=Standing.TAKEN,

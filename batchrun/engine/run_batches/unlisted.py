@@ -1,4 +1,4 @@
-"""Runs of rows that are in no listing of their batch: found among all runs, by name and tags."""
+"""Runs of rows that their batch does not list, found among all runs by name and tags."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from batchrun.model.entries.events import Accepted, Event
 from batchrun.model.planning.listing import Listed
 from batchrun.model.planning.verdicts import held_for_rivals, nameless, search
 
-#: Names that are looked for one by one: more are looked for by one pass over all runs.
+#: Names that are listed one by one; for more, all runs are listed once.
 _BY_NAME: Final = 50
 
 
 class Unlisted(InLane):
-    """Looks for them in one lane."""
+    """Looks for such runs in one lane."""
 
     async def runs(self, entries: Iterable[Entry]) -> Sequence[tuple[Entry, Event]]:
         """
-        Return what is to be recorded of SUBMITTING entries that have a run, or maybe one of several.
+        Return the event to record for each SUBMITTING entry that has a run, or perhaps one of several.
 
         Raises:
-            CallError: Not everything could be looked at.
+            CallError: Not all runs could be looked at.
             ServiceUnusableError: The service cannot be used.
         """
         names: dict[str, list[Entry]] = {}
@@ -43,7 +43,7 @@ class Unlisted(InLane):
     def _found(
         self, names: Mapping[str, Sequence[Entry]], sightings: Mapping[str, Sequence[Sighting]]
     ) -> Iterator[tuple[Entry, Event]]:
-        """Say which of the runs are rows', each of one row alone."""
+        """Yield an event for each entry that has one of the runs; no run goes to two entries."""
         at = self._clock.utcnow()
         for name, entries in names.items():
             runs = list(sightings.get(name, ()))
@@ -54,11 +54,11 @@ class Unlisted(InLane):
                 elif (run := result.run) is not None and not run.uuid:
                     yield entry, nameless(run.id, at)
                 elif run is not None:
-                    runs = [one for one in runs if one.run.uuid != run.uuid]
+                    runs = [other for other in runs if other.run.uuid != run.uuid]
                     yield entry, Accepted(at=at, run=run, was_found=True)
 
     async def _named(self, names: Mapping[str, object]) -> AsyncGenerator[Listed]:
-        """Go through the runs that bear one of these names, by the way that takes fewer calls."""
+        """Yield the runs that bear one of these names, in the way that takes fewer calls."""
         if len(names) > _BY_NAME:
             async with aclosing(self._service.listed_runs(None)) as pages:
                 async for page in pages:

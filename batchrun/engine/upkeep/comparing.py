@@ -1,7 +1,7 @@
 """
-How a batch's rows stand at the service, beside what the ledger says of them.
+Comparing the ledger's rows with the service's runs.
 
-Rows that the ledger calls planned may have runs there too, started from another ledger.
+Rows that the ledger calls planned may have runs too, started from another ledger.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from batchrun.engine.denied import not_permitted
+from batchrun.engine.launch_errors import not_permitted
 from batchrun.engine.proof.survey import UNSENT
 from batchrun.engine.reach import Looked, Reach, look_for
 from batchrun.errors import AccessDeniedError, NotFoundError
@@ -26,19 +26,19 @@ from batchrun.ports.service import HealthOmics
 
 @dataclass(slots=True, kw_only=True)
 class Divergence:
-    """One batch, here and there. A row is in one place only; ids come in the ledger's order."""
+    """How ledger (here) and service (there) differ. Each row counts once; ids are in the ledger's order."""
 
     going: int = 0  #: ACTIVE here, and their runs have not ended there
     ended: Counter[str] = field(default_factory=Counter)  #: ACTIVE here, ended there, by the run's status
     missing: list[str] = field(default_factory=list)  #: ACTIVE here, and the service does not know the run
     gone: int = 0  #: DELETED here, and not there either
-    deleted: Looked = field(default_factory=Looked)  #: DELETED here: what looking for them found
+    deleted: Looked = field(default_factory=Looked)  #: DELETED here: what the look-up found
     elsewhere: list[str] = field(default_factory=list)  #: not sent from here, and yet there
     doubtful: list[str] = field(default_factory=list)  #: SUBMITTING: the service may have a run of theirs
-    unknown: dict[str, str] = field(default_factory=dict)  #: why it is not known, by id
+    unknown: dict[str, str] = field(default_factory=dict)  #: rows that could not be compared: why, by id
 
     def add_active(self, looked: Looked) -> None:
-        """Take in what looking for ACTIVE rows found."""
+        """Add what the look-up of ACTIVE rows found."""
         for _, run in looked.there:
             if outlook(run.status) is Outlook.GOING:
                 self.going += 1
@@ -48,7 +48,7 @@ class Divergence:
         self.unknown |= {entry.id: why for entry, why in looked.unknown}
 
     def add_deleted(self, looked: Looked) -> None:
-        """Take in what looking for DELETED rows found."""
+        """Add what the look-up of DELETED rows found."""
         self.gone += len(looked.gone)
         self.deleted.there += looked.there
         self.unknown |= {entry.id: why for entry, why in looked.unknown}
@@ -56,9 +56,9 @@ class Divergence:
 
 async def compare(batch: StoredBatch, *, reach: Reach, at_once: int) -> Divergence:
     """
-    Ask for the runs of the rows that are ACTIVE, DELETED, or not sent from here; nothing is written.
+    Look up the runs of rows that are ACTIVE, DELETED, or not sent from here; nothing is written.
 
-    Rows that ended otherwise were seen to end, and are not asked for.
+    Other rows were seen to end, and are not looked up.
 
     Raises:
         ServiceUnusableError: The service cannot be used, or a permission is missing.
@@ -76,7 +76,7 @@ async def compare(batch: StoredBatch, *, reach: Reach, at_once: int) -> Divergen
 
 async def started_elsewhere(batch: StoredBatch, *, reach: Reach) -> list[str]:
     """
-    Return the ids of rows to be sent of which the service has tagged runs that the ledger does not know.
+    Return the ids of unsent rows that have tagged runs at the service which the ledger does not know.
 
     Raises:
         CallError: Not all runs could be looked at.
@@ -108,7 +108,7 @@ async def started_elsewhere(batch: StoredBatch, *, reach: Reach) -> list[str]:
 async def _add(
     listed: Listed, batch: StoredBatch, lane: str | None, service: HealthOmics, evidence: Evidence
 ) -> bool:
-    """Take note of a run that the ledger does not know; False for all others."""
+    """Add a run that the ledger does not know to *evidence*; False for others."""
     try:
         sighting = await service.get_run(listed.id)
     except NotFoundError:

@@ -1,7 +1,7 @@
 """
-Deleting ended runs from the service, on request: their records go, outputs and logs stay.
+Deleting ended runs from the service on request: their records go, outputs and logs stay.
 
-What is not there is looked for once more, a listing's lag later: only then does the ledger say so.
+A run that is not found is looked for once more, a listing's lag later, before the ledger counts it as gone.
 Belongs here: the calls, in an order that never deletes another's run. Does not: which runs (``cli``).
 """
 
@@ -25,7 +25,7 @@ from batchrun.model.planning.verdicts import ANSWERS, decided, is_there
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import EndedRun
 
-#: Seconds before each repetition of a call whose answer was lost.
+#: Seconds before each retry of a call whose answer was lost.
 _WAITS: Final = (1.0, 4.0, 16.0)
 
 
@@ -34,9 +34,9 @@ class Deleted:
     """What became of runs that were to be deleted."""
 
     deleted: list[EndedRun] = field(default_factory=list)
-    gone: list[EndedRun] = field(default_factory=list)  #: were not there any more
+    gone: list[EndedRun] = field(default_factory=list)  #: had been deleted before
     kept: list[tuple[EndedRun, str]] = field(default_factory=list)  #: and why
-    #: Were not found, and are to be looked for once more.
+    #: Not found, to be looked for once more.
     missed: list[EndedRun] = field(default_factory=list)
 
 
@@ -45,7 +45,7 @@ class Deleter:
     """
     Deletes runs, *concurrency* at once; for one call of :meth:`delete`.
 
-    What was not there is looked for once more after *lag* seconds; *tell* is called with the number of those,
+    Runs that were not found are looked for once more after *lag* seconds; *tell* is called with their number
     before each wait.
     """
 
@@ -59,18 +59,18 @@ class Deleter:
 
     async def delete(self, runs: Sequence[EndedRun]) -> Deleted:
         """
-        Delete *runs*, each right after GetRun has shown that the id is still its own.
+        Delete *runs*, each right after GetRun showed that the id is still its own.
 
-        What was deleted is recorded every so often.
+        Deletions are recorded in groups.
 
         Raises:
             ServiceUnusableError: The service cannot be used, or a permission is missing.
             LedgerError: It cannot be recorded.
         """
-        for kept in range(ANSWERS):
+        for earlier in range(ANSWERS):
             self._done.missed = []
             for begin in range(0, len(runs), self.concurrency):
-                await self._delete_part(runs[begin : begin + self.concurrency], kept)
+                await self._delete_part(runs[begin : begin + self.concurrency], earlier)
             runs = self._done.missed
             if not runs:
                 break
@@ -78,25 +78,25 @@ class Deleter:
             await self.clock.sleep(self.lag)
         return self._done
 
-    async def _delete_part(self, part: Sequence[EndedRun], kept: int) -> None:
+    async def _delete_part(self, part: Sequence[EndedRun], earlier: int) -> None:
         done = self._done
         try:
             async with anyio.create_task_group() as group:
                 for run in part:
-                    group.start_soon(self._delete, run, kept)
+                    group.start_soon(self._delete, run, earlier)
         finally:
             with anyio.CancelScope(shield=True):
                 gone = {run.run.uuid for run in (*done.deleted, *done.gone)}
                 uuids = gone & {run.run.uuid for run in part}
                 await self.ledger.keep_deleted(uuids, at=self.clock.utcnow())
 
-    async def _delete(self, run: EndedRun, kept: int) -> None:
+    async def _delete(self, run: EndedRun, earlier: int) -> None:
         was_asked = False
         for wait in (*_WAITS, None):
             try:
-                await self._look_and_delete(run, kept, was_asked=was_asked)
+                await self._look_and_delete(run, earlier, was_asked=was_asked)
             except OutcomeUnknownError as error:
-                # Where it was deleted all the same, the id may be another run's already: look again first.
+                # It may have been deleted, and its id given to another run: look again first.
                 if wait is None:
                     self._done.kept.append((run, self.reach.why_not(error)))
                     return
@@ -108,7 +108,7 @@ class Deleter:
             else:
                 return
 
-    async def _look_and_delete(self, run: EndedRun, kept: int, *, was_asked: bool) -> None:
+    async def _look_and_delete(self, run: EndedRun, earlier: int, *, was_asked: bool) -> None:
         found: Run | None = None
         service = self.reach.of(run.lane)
         try:
@@ -121,7 +121,7 @@ class Deleter:
         if was_asked:
             self._done.deleted.append(run)
         else:
-            await self._miss(run, found, kept)
+            await self._miss(run, found, earlier)
 
     async def _delete_found(self, run: EndedRun, found: Run) -> None:
         if outlook(found.status) is Outlook.GOING:
@@ -130,13 +130,14 @@ class Deleter:
         await self.reach.of(run.lane).delete_run(run.run.id)
         self._done.deleted.append(run)
 
-    async def _miss(self, run: EndedRun, found: Run | None, kept: int) -> None:
-        """Believe that a run is gone, or not yet, or not, by the answers *kept* before and by a listing."""
+    async def _miss(self, run: EndedRun, found: Run | None, earlier: int) -> None:
+        """Sort a run that was not found by the number of *earlier* such answers and by a listing."""
         missed = Missed(at=self.clock.utcnow(), message="")
         event: Missed | Removed | None = missed
-        if kept:
-            one = Sought(run=run.run, name=run.name)
-            event = decided(missed, kept=kept, is_listed=await is_listed(self.reach.of(run.lane), one, found))
+        if earlier:
+            sought = Sought(run=run.run, name=run.name)
+            listed = await is_listed(self.reach.of(run.lane), sought, found)
+            event = decided(missed, kept=earlier, is_listed=listed)
         if event is None:
             self._done.kept.append((run, LISTED))
         else:

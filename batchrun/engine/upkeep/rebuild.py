@@ -1,9 +1,9 @@
 """
-Making a lost ledger again, or bringing an old copy up to date, from manifest and service.
+Rebuilding a lost ledger, or bringing an old copy up to date, from manifest and service.
 
-One sweep of ListRuns, a GetRun of each run that bears a name of ours, one judgement for each row, and then,
-if no row is in doubt, one transaction. The lease is held all the while, so that no launcher starts rows whose
-runs are still being looked for. StartRun is never called.
+One sweep of ListRuns, GetRun for each run that bears a row's name, one judgement for each row, and then, if
+no row is in doubt, one transaction. The lease is held throughout, so that no launcher starts rows whose runs
+are still being looked for. StartRun is never called.
 
 Belongs here: the order of looking, judging and writing. Does not: which run is whose, and its events
 (``model.entries.recovery``).
@@ -40,9 +40,9 @@ from batchrun.ports.service import HealthOmics
 from batchrun.ports.stored import Transition
 from batchrun.side_by_side import each_found, first_of
 
-#: Runs looked at, at once.
+#: Runs looked at in parallel.
 _LOOKS: Final = 16
-#: Up to so many names are asked for one by one: the account may hold any number of others.
+#: Up to so many names are listed one by one: the account may hold any number of other runs.
 _FEW_NAMES: Final = 20
 _SAMPLES: Final = 20
 _TELL_EVERY: Final = 1000
@@ -51,20 +51,20 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSearch:
-    """What to make again, and how."""
+    """What to rebuild, and how."""
 
-    specs: Callable[[], Iterable[Spec]]  #: the manifest's rows; may be gone through again and again
-    default_name: Callable[[str], str]  #: the name of a run, by its row's id, where the row does not say
-    place: str | None = None  #: where the manifest lies
+    specs: Callable[[], Iterable[Spec]]  #: the manifest's rows; can be called repeatedly
+    default_name: Callable[[str], str]  #: the name of a run by its row's id, where the row has none
+    place: str | None = None  #: where the manifest is
     changes: tuple[str, ...] = ()  #: what the manifest's retry rules change from one attempt to the next
     tagged: bool = True  #: whether the batch's runs were started with our tags
-    #: KEEP takes runs of other content for the row's, RESUBMIT plans new ones after them.
+    #: KEEP accepts runs of other content as the row's, RESUBMIT plans new ones after them.
     changed: Changed = Changed.REFUSE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubtful:
-    """A row that could not be given its run, or not without a word from the user."""
+    """A row whose run is ambiguous, or needs a decision of the user."""
 
     id: str
     run_ids: tuple[str, ...]
@@ -73,7 +73,7 @@ class Doubtful:
 
 @dataclass(slots=True, kw_only=True)
 class Rebuilt:
-    """What was found, and whether it was written. Samples have at most 20 rows, numbers are exact."""
+    """What was found, and whether it was written. Samples have at most 20 rows, counts are exact."""
 
     rows: int = 0
     matches: Counter[Match] = field(default_factory=Counter)
@@ -87,7 +87,7 @@ class Rebuilt:
     is_written: bool = False
 
     def count(self, spec: Spec, judgement: Judgement) -> None:
-        """Take the judgement on a row into account."""
+        """Count the judgement on a row."""
         self.rows += 1
         self.matches[judgement.match] += 1
         if judgement.attempts:
@@ -106,7 +106,7 @@ class Rebuilt:
 
 
 class Rebuilder:
-    """Makes one batch's entries again; call :meth:`run` once."""
+    """Rebuilds one batch's entries; call :meth:`run` once."""
 
     def __init__(
         self, *, reach: Reach, held: HeldBatch, ttl: timedelta, search: RunSearch, clock: Clock
@@ -121,10 +121,7 @@ class Rebuilder:
 
     async def run(self) -> Rebuilt:
         """
-        Look for every row's run, and write them all, or nothing where a row is in doubt.
-
-        Returns:
-            What was found; ``is_written`` says whether the ledger has it now.
+        Look for every row's run, write all or, where a row is in doubt, nothing, and return what was found.
 
         Raises:
             ChangedRowsError: Rows that were sent from this ledger have changed.
@@ -155,7 +152,7 @@ class Rebuilder:
     async def _sweep(
         self, lane: str | None, service: HealthOmics, evidence: Evidence, names: frozenset[str]
     ) -> None:
-        """Look at every run of a lane that could be a row's."""
+        """Look at every run of a lane that may be a row's."""
 
         async def look_at(run: Listed) -> None:
             await self._look_at(run, lane, service, evidence)
@@ -184,7 +181,7 @@ class Rebuilder:
         rebuilt.gone, rebuilt.elsewhere = evidence.gone, evidence.elsewhere
 
     async def _judged(self, evidence: Evidence, spec: Spec, *, is_empty: bool) -> Judgement:
-        """Say what was found for a row beyond what the ledger, an old copy maybe, knows of it."""
+        """Return the judgement on a row; KNOWN where the ledger, perhaps an old copy, has it already."""
         known = None if is_empty else await self._held.entry(spec.id)
         fresh = Entry(
             batch=self._batch,
@@ -194,7 +191,7 @@ class Rebuilder:
             offers=spec.offers,
         )
         if known is not None and known.state in HOLDS_SLOT:
-            return Judgement(match=Match.KNOWN)  # the next launch settles it, and watches it
+            return Judgement(match=Match.KNOWN)  # the next launch settles and watches it
         entry = (
             fresh
             if known is None or not known.was_sent
@@ -228,7 +225,7 @@ class Rebuilder:
 
 
 def _asking_for(entry: Entry, content: str, home: str | None) -> Entry:
-    """Return the entry as it is when its row asks for *content* now."""
+    """Return the entry as it would be with *content* as its row's."""
     settled = replace(entry, next_request=None)
     if content != settled.content and not asks_otherwise(settled, content, home):
         return with_content(settled, content)  # other lanes are offered, and nothing else
@@ -277,7 +274,7 @@ def _not_known(run: Listed) -> ServiceUnusableError:
 async def _beside(
     forever: Callable[[], Coroutine[Any, Any, None]], job: Callable[[], Coroutine[Any, Any, None]]
 ) -> None:
-    """Do *job* while *forever* runs; an error of either ends both, and is raised without its groups."""
+    """Do *job* while *forever* runs; an error of either ends both, and is raised out of its group."""
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(forever)

@@ -1,4 +1,4 @@
-"""Asking what ended runs used, and keeping it as it comes: stopping loses nothing."""
+"""Asking what ended runs used, and storing each answer at once, so that stopping loses nothing."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from batchrun.side_by_side import each
 
 @dataclass(slots=True, kw_only=True)
 class Asked:
-    """What came of asking."""
+    """What the calls showed."""
 
     known: int = 0
-    gone: int = 0  #: not there any more
+    gone: int = 0  #: no longer at the service
     unknown: list[tuple[EndedRun, str]] = field(default_factory=list)  #: no answer this time, and why
 
     @property
     def done(self) -> int:
-        """How many were asked for."""
+        """How many were asked about."""
         return self.known + self.gone + len(self.unknown)
 
 
@@ -43,11 +43,11 @@ async def ask_usage(
     tell: Callable[[Asked], None],
 ) -> Asked:
     """
-    Ask what *runs* used, *at_once* at a time, and keep each answer at once; *tell* is called after each.
+    Ask what *runs* used, *at_once* at a time, and store each answer; *tell* is called after each.
 
     Raises:
         ServiceUnusableError: The service cannot be used, or a permission is missing.
-        LedgerError: It cannot be kept.
+        LedgerError: It cannot be stored.
     """
     asked = Asked()
 
@@ -60,7 +60,7 @@ async def ask_usage(
 
 
 async def _usage(spent: EndedRun, service: HealthOmics) -> Usage | None:
-    """Return what the run used; None where the service neither knows nor lists it."""
+    """Return what the run used; None where the service neither finds nor lists it."""
     try:
         return await service.usage(spent.run)
     except NotFoundError:

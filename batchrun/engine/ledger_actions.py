@@ -1,4 +1,4 @@
-"""What the planner asks of the ledger: reading what is open, and recording what needs no call."""
+"""The planner's actions that need the ledger alone: reading what is open, recording what needs no call."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from batchrun.model.planning.stimuli import CancellationsRead, ChoicesRead, DueR
 from batchrun.model.submissions.grouping import Choice, Engine, shape_of
 from batchrun.ports.held import HeldBatch
 
-#: Entries read at a time.
+#: Entries in a page.
 _PAGE: Final = 500
 
 
 @dataclass(frozen=True)
-class Desk:
+class LedgerActions:
     """
-    The planner's way to the ledger of one batch.
+    Carries out the planner's actions on the ledger of one batch.
 
-    What records raises LeaseLostError or LedgerError where nothing more may or can be recorded.
+    Actions that record raise LeaseLostError or LedgerError.
     """
 
     held: HeldBatch
@@ -34,7 +34,7 @@ class Desk:
     limits: Limits
 
     async def choices(self) -> ChoicesRead:
-        """Read for which lanes there is something to send."""
+        """Return what there is to send, by the lanes that may take it."""
         if self.limits.engine is Engine.STARTRUN:
             return ChoicesRead(choices=[Choice(lanes=lanes) for lanes in await self.held.choices()])
         after = -1
@@ -44,7 +44,7 @@ class Desk:
         return ChoicesRead(choices=await self.held.shaped_choices())
 
     async def due(self, read: ReadDue) -> DueRead:
-        """Read what is to be sent, and where that is all, when the next is due."""
+        """Return a page of what is due, and after the last page, when the next entry becomes due."""
         lanes, shape = read.lanes, read.shape
         entries = await self.held.due(
             at=read.at, limit=read.limit, skip=read.besides, horizon=read.horizon, lanes=lanes, shape=shape
@@ -54,23 +54,23 @@ class Desk:
         return DueRead(read=read, entries=entries, next_due=next_due)
 
     async def in_flight(self, read: ReadInFlight) -> InFlightRead:
-        """Read a page of entries that hold a slot, as they are between two commits."""
+        """Return a page of entries that hold a slot, read between two commits."""
         is_first = read.state is State.SUBMITTING and read.after < 0
         submissions = await self.recorder.open_submissions() if is_first else ()
         entries = await self.recorder.in_state(read.state, limit=_PAGE, after=read.after)
         return InFlightRead(read=read, entries=entries, submissions=submissions)
 
     async def cancellations(self, read: ReadCancellations) -> CancellationsRead:
-        """Read a page of what people asked to be cancelled."""
+        """Return a page of what users asked to cancel."""
         page = await self.held.cancellations(limit=_PAGE, after=read.after)
         return CancellationsRead(read=read, page=page)
 
     async def withdraw(self, withdraw: Withdraw) -> Withdrew:
-        """Record that entries are cancelled that were never sent."""
+        """Record as cancelled entries that were never sent."""
         event = Withdrawn(at=self.clock.utcnow(), message=WITHDRAWN)
         await self.recorder.record_all((entry, event) for entry in withdraw.entries)
         return Withdrew(withdraw=withdraw)
 
     async def note(self, note: Note) -> None:
-        """Record how far runs have come."""
+        """Record the progress of runs."""
         await self.recorder.record_all(note.news)

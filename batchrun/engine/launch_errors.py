@@ -1,8 +1,4 @@
-"""
-What to say when a launch may not continue.
-
-A permission is missing, an answer that it needs never comes, or other runs are in the way.
-"""
+"""The errors that end a launch: no permission, no answer, an unknown outcome, or other runs in the way."""
 
 from __future__ import annotations
 
@@ -22,7 +18,7 @@ _DENIED_ACTION: Final = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-
 
 
 def not_permitted(operation: str, error: CallError) -> ServiceUnusableError:
-    """Make the error that ends a launch which lacks the permission for *operation*."""
+    """Return the error to raise for a launch that lacks the permission for *operation*."""
     named = _DENIED_ACTION.search(error.message)
     action = named[1] if named else f"omics:{operation}"
     other = ", or leave the tags off with --no-tags" if action == "omics:TagResource" else ""
@@ -32,8 +28,8 @@ def not_permitted(operation: str, error: CallError) -> ServiceUnusableError:
     )
 
 
-def not_provable(error: CallError) -> ServiceUnusableError:
-    """Make the error that ends a launch which may not look for runs that other ledgers started."""
+def listing_denied(error: CallError) -> ServiceUnusableError:
+    """Return the error to raise where runs that other ledgers started may not be listed."""
     return ServiceUnusableError(
         f"{error.operation} is denied: {error.message}; so runs that exist already cannot be found, "
         f"and nothing is sent: allow omics:{error.operation} ('batchrun help iam' has the whole "
@@ -41,8 +37,8 @@ def not_provable(error: CallError) -> ServiceUnusableError:
     )
 
 
-def not_heard(error: CallError) -> ServiceUnusableError:
-    """Make the error that ends a launch which asked long enough for runs that other ledgers started."""
+def listing_unanswered(error: CallError) -> ServiceUnusableError:
+    """Return the error to raise where listing runs that other ledgers started has failed for too long."""
     return ServiceUnusableError(
         f"{error.operation} has no usable answer, asked again and again ({error.code}: {error.message}); so "
         "runs that exist already cannot be found, and nothing more is sent; nothing is lost: run the same "
@@ -51,13 +47,13 @@ def not_heard(error: CallError) -> ServiceUnusableError:
     )
 
 
-def not_settled(doubts: Sequence[Entry], submissions: Sequence[OpenSubmission]) -> ServiceUnusableError:
+def outcome_unknown(doubts: Sequence[Entry], submissions: Sequence[OpenSubmission]) -> ServiceUnusableError:
     """
-    Make the error that ends a launch for which the service does not say what became of what was sent.
+    Return the error to raise for rows whose outcome is still unknown.
 
     Args:
-        doubts: SUBMITTING, one at least.
-        submissions: Those that rows went with.
+        doubts: SUBMITTING entries, at least one.
+        submissions: The open ones, by which some of the rows may have been sent.
     """
     first = doubts[0]
     start, why = "StartRun", f"{first.code}: {first.message}"
@@ -76,25 +72,25 @@ def not_settled(doubts: Sequence[Entry], submissions: Sequence[OpenSubmission]) 
     )
 
 
-def not_told(unheard: Mapping[str, tuple[Run, CallError]]) -> ServiceUnusableError:
-    """Make the error that ends a launch which is not told how its last runs are, one at least."""
+def looks_unanswered(unanswered: Mapping[str, tuple[Run, CallError]]) -> ServiceUnusableError:
+    """Return the error to raise where the last looks at some runs, at least one, got no answer."""
     return ServiceUnusableError(
-        f"{in_vain(unheard)}; everything else is done, nothing is lost, and a run that is going continues: "
-        "run the same command again once the service answers"
+        f"{runs_unanswered(unanswered)}; everything else is done, nothing is lost, and a run that is going "
+        "continues: run the same command again once the service answers"
     )
 
 
-def in_vain(unheard: Mapping[str, tuple[Run, CallError]]) -> str:
-    """Say of which runs, by entry, the service tells nothing, and why; one at least."""
-    entry_id, (run, error) = next(iter(unheard.items()))
+def runs_unanswered(unanswered: Mapping[str, tuple[Run, CallError]]) -> str:
+    """Return in words which runs, by entry and at least one, the last look got no answer for, and why."""
+    entry_id, (run, error) = next(iter(unanswered.items()))
     return (
-        f"of the run of {counted(len(unheard), 'row')}, '{entry_id}' first (run {run.id}), nothing is told, "
-        f"asked again and again ({error.operation}: {error.code}: {error.message})"
+        f"of the run of {counted(len(unanswered), 'row')}, '{entry_id}' first (run {run.id}), nothing is "
+        f"told, asked again and again ({error.operation}: {error.code}: {error.message})"
     )
 
 
 def other_content(batch: str, rows: Sequence[tuple[str, Judgement]], *, is_other_batch: bool) -> UsageError:
-    """Make the error that ends a launch whose rows have runs that are not what they ask for, or maybe not."""
+    """Return the error to raise for rows whose runs have other content, or cannot be told apart."""
     entry_id, judgement = rows[0]
     count = counted(len(rows), "row")
     if is_other_batch:

@@ -223,7 +223,7 @@ class Prover:
             others.notice(sightings)
 
     async def adopt(self, entry: Entry, judgement: Judgement, *, again: bool = False) -> Entry:
-        """Record runs that the service has of a row; *again* begins a new attempt with its content after them."""
+        """Record runs that the service has of a row; *again* then begins a new attempt with its content."""
         at = self._clock.utcnow()
         events = list(story(entry, judgement.attempts, at, again=again))
         for attempt in judgement.attempts:
@@ -240,8 +240,7 @@ class Prover:
 
     async def survey(self, action: Survey) -> Surveyed | SurveyFailed:
         """
-        Look at every run that bears the name of a row to be sent; a few rows are looked for one by one
-        instead.
+        Look at every run that bears the name of a row to be sent, unless there are only a few names.
 
         Raises:
             LeaseLostError, LedgerError: The batch is another launcher's, or the ledger fails.
@@ -332,7 +331,7 @@ class Prover:
         return adopted
 
     async def _is_other_batch(self, judgements: Sequence[tuple[Entry, Judgement]]) -> bool:
-        """Report whether most runs of the rows' names have other content, those of earlier launches included."""
+        """Report whether most runs of the rows' names have other content, earlier launches included."""
         matches = Counter(judgement.match for _, judgement in judgements)
         by_state = (await self._recorder.counts()).by_state
         known = sum(by_state.get(state, 0) for state in HAS_RUN)

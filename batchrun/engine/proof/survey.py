@@ -144,7 +144,7 @@ class LaneSurvey:
         return is_news
 
     async def _is_earlier(self, run: Listed, entry: Entry) -> bool:
-        """Report whether a listed run is surely one of the entry's earlier attempts, though ids are reused."""
+        """Report whether a listed run is surely one of the entry's earlier attempts: ids are reused."""
         if entry.attempt == 1:
             return False
         earlier = [attempt.run for attempt in await self._recorder.earlier(entry)]

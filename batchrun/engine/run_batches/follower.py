@@ -266,7 +266,7 @@ class Follower(InLane):
                 await self._record(case, [(entry, event) for entry, event in events if event is not None])
 
     async def _event(self, case: _Case, entry: Entry, row: BatchRow, wrong: Collection[str]) -> Event | None:
-        """Return the event for a listed row; None where it was not submitted yet, or may have a run after all."""
+        """Return the event for a listed row; None where it was not submitted yet, or may have a run."""
         at = self._clock.utcnow()
         if row.run is not None:
             run = await self._looked_at(case, entry, row.run) if row.run.uuid in wrong else row.run

@@ -82,7 +82,7 @@ class BatchSubmitter(InLane):
         return await self._send(wave, submission, turn)
 
     async def _ready(self, wave: _Wave, turn: float | None = None) -> tuple[_Made | None, float]:
-        """Prepare the rows that may go, and wait for a turn; None where none may, or the wait was cancelled."""
+        """Prepare rows that may go, and wait for a turn; None where none may or the wait was cancelled."""
         nothing = None, 0.0
         with self._waits.of(Wait.UNSENT) as scope:
             await self._prove(wave)

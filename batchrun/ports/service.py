@@ -188,7 +188,7 @@ class HealthOmics(ABC):
         """Await *check* right before each request leaves; what it raises ends the call. None ends it."""
 
     @abstractmethod
-    def heed(self, listener: Callable[[str | None], None]) -> None:
+    def on_wait(self, listener: Callable[[str | None], None]) -> None:
         """Call *listener*, at once, with why calls wait for service or login, and None when they pass."""
 
     @property

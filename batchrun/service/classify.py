@@ -1,12 +1,12 @@
 """
-What an error means: every exception that a call can end in becomes one of our own.
+What an error means: every exception that a call can raise becomes one of our own.
 
-Belongs here: the tables of codes and exceptions, and reading them. Pure. Does not: repeating calls
+Belongs here: the tables of codes and exceptions, and reading them. Pure. Does not: retrying calls
 (``calling.call_retries``).
 
-A code that nobody knows is judged by its HTTP status, and what has neither counts as an unknown outcome: it
-costs a repetition of the same request, never a wrong state. A 404 says that a run is gone only in the
-service's own words; the bare 404 of some proxy says nothing, and neither does any HTML page.
+An unknown code is judged by its HTTP status, and without one it counts as an unknown outcome: that costs a
+retry of the same request, never a wrong state. A 404 means that a run is gone only with the service's own
+code; the bare 404 of a proxy means nothing, and neither does an HTML page.
 """
 
 from __future__ import annotations
@@ -89,42 +89,41 @@ BY_CODE: Final[dict[str, type[CallError]]] = {
     "RequestTimeout": OutcomeUnknownError,
 }
 
-#: The code of what a login says of itself, where the service was not even asked.
+#: The code of a login's own error, raised before the service was asked.
 _NO_LOGIN: Final = "NoCredentials"
 _CREDENTIALS_MESSAGE: Final = "the service does not accept the credentials"
 _MESSAGE_LIMIT: Final = 1000
 _LONGEST_CODE: Final = 100
 _PROXY_LOGIN: Final = "407"
-#: The code of what is refused for the clock's sake, as S3 has it; others have one code for all signatures.
+#: S3's code for a wrong clock; other services have one code for all signature errors.
 CLOCK: Final = "RequestTimeTooSkewed"
 _SKEWED: Final = re.compile(r"Signature (expired|not yet current): [0-9TZ]+ is [a-z ]+ than [0-9TZ]+")
-#: What is heeded, whoever says it.
+#: Codes that count even from a proxy.
 _SLOW_DOWN: Final = frozenset({"429"})
 _REDIRECTS: Final = range(300, 400)
-#: Seconds of waiting that a hint can ask for; botocore itself believes 5.
+#: Seconds of waiting that a hint can ask for; botocore allows 5.
 _LONGEST_HINT: Final = 60.0
 
 
 def classify(error: Exception, operation: str) -> CallError:
-    """Say in our own terms what *error*, raised by a call of *operation*, means."""
+    """Return our own error for *error*, raised by a call of *operation*."""
     if isinstance(error, CallError):
         return error
     if isinstance(error, boto.ClientError):
         return _from_answer(error.response, operation)
-    if isinstance(error, UsageError | ServiceUnusableError):  # from where the call was to be signed
-        return CredentialsError(_told(str(error)), operation=operation, code=_NO_LOGIN)
+    if isinstance(error, UsageError | ServiceUnusableError):  # raised when the call was to be signed
+        return CredentialsError(_message(str(error)), operation=operation, code=_NO_LOGIN)
     if isinstance(error, boto.ParamValidationError):
-        return RefusedError(_told(str(error)), operation=operation, code="ParamValidationError")
-    # Whatever else went wrong on the way there or back: a reset after sending looks the same as a
-    # connection never made, and an answer that breaks the parser may have been a success.
-    # What botocore wraps without a word of its own speaks for itself.
+        return RefusedError(_message(str(error)), operation=operation, code="ParamValidationError")
+    # Anything else on the way there or back: a reset after sending looks like a connection never made, and an
+    # answer that breaks the parser may have been a success. Botocore's bare wrapper hides the real error.
     cause = error.__context__ or error if type(error) is boto.HTTPClientError else error
     words = _untrusted(cause) or str(cause)
-    return OutcomeUnknownError(_told(masked(words)), operation=operation, code=type(cause).__name__)
+    return OutcomeUnknownError(_message(masked(words)), operation=operation, code=type(cause).__name__)
 
 
 def _untrusted(error: BaseException) -> str | None:
-    """Say whose certificate is not trusted, and why; None where that is not the trouble."""
+    """Return which certificate is not trusted, and why; None where that is not the error."""
     known = getattr(error, "kwargs", {}) if isinstance(error, boto.SSLError) else {}
     doubt = getattr(known.get("error"), "certificate_error", None)
     if not isinstance(doubt, ssl.SSLCertVerificationError):
@@ -136,17 +135,19 @@ def _untrusted(error: BaseException) -> str | None:
 
 
 def unparsable(operation: str, missing: str) -> OutcomeUnknownError:
-    """Make the error for a success whose body does not say what it must."""
+    """Return the error for a success whose body lacks what it must have."""
     return OutcomeUnknownError(
         f"the answer has no usable '{missing}'", operation=operation, code="UnparsableAnswer"
     )
 
 
 def refusal(row: BatchRow) -> CallError:
-    """Make the error that StartRun would have raised for a row of a batch whose submission failed."""
+    """Return the error that StartRun would have raised for a row of a batch whose submission failed."""
     code = row.code or "Unknown"
     kind = BY_CODE.get(code, OutcomeUnknownError)
-    return kind(_told(masked(row.message or "")), operation="StartRun", code=shortened(code, _LONGEST_CODE))
+    return kind(
+        _message(masked(row.message or "")), operation="StartRun", code=shortened(code, _LONGEST_CODE)
+    )
 
 
 def _from_answer(response: Mapping[str, Any], operation: str) -> CallError:
@@ -164,7 +165,7 @@ def _from_answer(response: Mapping[str, Any], operation: str) -> CallError:
     if kind is CredentialsError:
         code, words = _of_the_signature(code, words)
     return kind(
-        _told(words),
+        _message(words),
         operation=operation,
         code=shortened(code, _LONGEST_CODE),
         status=status,
@@ -174,7 +175,7 @@ def _from_answer(response: Mapping[str, Any], operation: str) -> CallError:
 
 
 def _redirected(headers: Mapping[str, str], operation: str) -> OutcomeUnknownError:
-    """Make the error for an answer that is not the service's: it never leads anybody elsewhere."""
+    """Return the error for a redirect, which is never the service's own answer."""
     return OutcomeUnknownError(
         f"a redirect to {shortened(_text(headers['location']))}, which is not followed",
         operation=operation,
@@ -183,7 +184,7 @@ def _redirected(headers: Mapping[str, str], operation: str) -> OutcomeUnknownErr
 
 
 def _of_the_signature(code: str, message: str) -> tuple[str, str]:
-    """Return the code and our words: the service quotes the request there, session token and all."""
+    """Return the code and our own message: the service's quotes the request with its session token."""
     skew = _SKEWED.search(message)
     if skew is None and code != CLOCK:
         return code, _CREDENTIALS_MESSAGE
@@ -195,13 +196,13 @@ def _of_the_signature(code: str, message: str) -> tuple[str, str]:
 
 
 def _is_from_a_proxy(code: str, headers: Mapping[str, str]) -> bool:
-    """Report whether it is not the service who answered: that one names its errors, in JSON or XML."""
+    """Report whether a proxy answered: the service names its errors, in JSON or XML."""
     is_page = _text(headers.get("content-type")).lower().startswith("text/html")
     return code == _PROXY_LOGIN or (is_page and code.isdigit() and code not in _SLOW_DOWN)
 
 
 def _from_a_proxy(status: object, operation: str) -> OutcomeUnknownError:
-    """Make the error for it: it says nothing of permissions, logins or runs, nor who is there."""
+    """Return the error for a proxy's answer, which says nothing about permissions, logins or runs."""
     if status == int(_PROXY_LOGIN):
         words = "a proxy wants a login (407), which HTTPS_PROXY can hold: http://USER:PASSWORD@HOST:PORT"
     else:
@@ -222,7 +223,7 @@ def _by_status(status: object, code: str) -> type[CallError]:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read the two hints that AWS services are known to send: seconds, or milliseconds."""
+    """Return the seconds to wait by one of the two hints that AWS services send, or None."""
     for name, per_second in (("retry-after", 1.0), ("x-amz-retry-after", 1000.0)):
         try:
             seconds = float(headers[name]) / per_second
@@ -237,5 +238,5 @@ def _text(value: object) -> str:
     return masked(storable(value)) if isinstance(value, str) else ""
 
 
-def _told(words: str) -> str:
+def _message(words: str) -> str:
     return storable(words, _MESSAGE_LIMIT) or "no details"

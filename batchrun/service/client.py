@@ -1,8 +1,8 @@
 """
-The operations of HealthOmics, over aiobotocore, answered in our own terms.
+The operations of HealthOmics over aiobotocore, with answers as our own types.
 
-Belongs here: which operation is called with what. Does not: how a call is paced and repeated
-(``calling.calls``), or what an outcome means for an entry (``model``).
+Belongs here: which operation is called with what. Does not: how a call is paced and retried
+(``calling.calls``), what an outcome means for an entry (``model``).
 """
 
 from __future__ import annotations
@@ -70,14 +70,14 @@ async def connect(
         rate: How fast to call StartRun.
         read_rate: How fast to call each other operation.
         clock: The time.
-        rng: Where the jitter comes from.
-        retry: The numbers of the retry policy.
-        patience: How long to put up with silence and with missing credentials.
-        login: One that was made of *target* already, to begin with.
+        rng: The source of jitter.
+        retry: The retry policy.
+        patience: How long to wait out silence and missing credentials.
+        login: One that was made for *target* already.
 
     Raises:
-        UsageError: No region or no such profile.
-        ServiceUnusableError: No credentials.
+        UsageError: There is no region, or no such profile.
+        ServiceUnusableError: There are no credentials.
     """
     async with AsyncExitStack() as stack:
         patience = patience or Patience()
@@ -105,10 +105,10 @@ class AwsHealthOmics(HealthOmics):
 
     def apart(self, *, waits: bool = True) -> AwsHealthOmics:
         """
-        Return the same service to a launch that goes on beside others.
+        Return the same service for a launch that runs beside others.
 
-        It has a guard, a hurry and troubles of its own; clients, paces and patience are shared. Unless it
-        *waits*, credentials that were good and are not any more end it at once.
+        It has its own guard, hurry and troubles; clients, paces and patience are shared. Unless it *waits*,
+        credentials that stop working end it at once.
         """
         return AwsHealthOmics(self._calls.apart(waits=waits))
 
@@ -118,26 +118,26 @@ class AwsHealthOmics(HealthOmics):
 
     @property
     def login(self) -> Login:
-        """The login in force, for clients of other services."""
+        """The login in use, for clients of other services."""
         return self._calls.login
 
     async def ask_account(self) -> str | None:
         """
-        Ask STS whose credentials are in use, once for the same ones; None where nobody can say.
+        Return the account of the credentials in use, by STS, asked once for each; None where unknown.
 
         Raises:
-            CredentialsError: They are another account's than those that were used before.
+            CredentialsError: It is another account than before.
         """
         await self._calls.caller.ask(self.login, self.endpoint)
         return self.number if self._calls.caller.is_known else None
 
     @property
     def number(self) -> str | None:
-        """The account that answers come from, or are expected from; None where nobody knows."""
+        """The account that answers come from, or are expected from; None where unknown."""
         return self._calls.caller.account
 
     def expect(self, account: str | None) -> None:
-        """Work from now on for a batch whose runs are in *account*: no other's answers count."""
+        """Work from now on for a batch in *account*: answers from other accounts are refused."""
         self._calls.expect(account)
 
     @property
@@ -147,12 +147,12 @@ class AwsHealthOmics(HealthOmics):
 
     @property
     def logins(self) -> int:
-        """How many access keys were in use so far, one after the other."""
+        """How many access keys were in use so far."""
         return self._calls.caller.logins
 
     @property
     def endpoint(self) -> str:
-        """Where calls go; it may hold a secret."""
+        """The URL that calls go to; it may contain a secret."""
         return self._calls.endpoint
 
     @property
@@ -162,28 +162,28 @@ class AwsHealthOmics(HealthOmics):
 
     @property
     def troubles(self) -> Troubles:
-        """What went wrong so far."""
+        """Calls that failed so far."""
         return self._calls.troubles
 
     @property
     def calls(self) -> Mapping[str, CallCounts]:
-        """What was sent so far, by operation."""
+        """Requests so far, by operation."""
         return self._calls.counts
 
     @property
     def place(self) -> tuple[str, str | None]:
-        """The region and the account that is called; None where nobody knows that."""
+        """The region and the account that is called; None where unknown."""
         return self.region, self.number
 
     @property
     def account(self) -> str:
-        """What the rate limits belong to: the account goes by the login, since its number costs a call."""
+        """What the rate limits belong to; the login stands for the account, whose number costs a call."""
         target = self.login.target
         lane = (target.role, self.region) if target.is_lane else ()
         return " ".join(filter(None, [masked(self.endpoint), profile_of(target), *lane]))
 
     async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
-        """Go on at a pace learned earlier, or at the account's quota where that may be read."""
+        """Continue at a pace learned earlier, or at the account's quota where that may be read."""
         async with self._calls.turns.one_recall:
             self._calls.turns.recall(learned)
             if will_start and "StartRun" not in learned and self._calls.turns.wants_quota("StartRun"):
@@ -191,11 +191,11 @@ class AwsHealthOmics(HealthOmics):
                 self._calls.turns.know_quota("StartRun", quota)
 
     def share(self, paces: SharedPaces) -> None:
-        """Keep to the pace that launchers share."""
+        """Share the pace with other launchers."""
         self._calls.turns.share(paces, lambda: self.place)
 
     async def quotas(self) -> Quotas:
-        """Ask for the account's quotas, where they may be read."""
+        """Return the account's quotas, as far as they may be read."""
         return await quotas(self.login, self.endpoint)
 
     def learned(self) -> Mapping[str, Learned]:
@@ -203,16 +203,16 @@ class AwsHealthOmics(HealthOmics):
         return self._calls.turns.learned()
 
     def known_rate(self, operation: str) -> float:
-        """Say how many calls per second can be counted on."""
+        """Return how many calls per second can be relied on."""
         return self._calls.turns.known_rate(operation)
 
     def guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
         """Await *check* right before each request leaves."""
         self._calls.guard(check)
 
-    def heed(self, listener: Callable[[str | None], None]) -> None:
-        """Tell *listener* why calls wait, and None when they pass again."""
-        self._calls.heed(listener)
+    def on_wait(self, listener: Callable[[str | None], None]) -> None:
+        """Call *listener* with why calls wait, and with None when they pass again."""
+        self._calls.on_wait(listener)
 
     async def start_turn(self) -> float:
         """Wait until a moment before StartRun may be called once."""
@@ -221,7 +221,7 @@ class AwsHealthOmics(HealthOmics):
     async def start_run(
         self, request: Mapping[str, Json], *, turn: float, trusted_until: datetime, is_repeat: bool = False
     ) -> Run:
-        """Call StartRun; nothing is sent after the trusted time once an outcome is unknown."""
+        """Call StartRun; nothing is sent after *trusted_until* once an outcome is unknown."""
         parameters: Any = dict(request)
 
         async def send() -> Run:
@@ -239,9 +239,9 @@ class AwsHealthOmics(HealthOmics):
         return await start.at(turn)
 
     async def _identified(self, answer: Mapping[str, Any]) -> Run:
-        """Read the answer to StartRun; its ``uuid`` is optional in the model, so ask where it lacks."""
+        """Read the answer to StartRun; call GetRun for the ``uuid``, optional in the model, if it lacks."""
         run = started(answer)
-        self._calls.met_new(run.arn, "StartRun", event="run_in_another_account")
+        self._calls.check_new_arn(run.arn, "StartRun", event="run_in_another_account")
         if run.uuid:
             return run
         try:
@@ -259,7 +259,7 @@ class AwsHealthOmics(HealthOmics):
             sighting = sighted(await client.get_run(id=run_id))
             if sighting.run.id != run_id:
                 raise unparsable("GetRun", "id")
-            self._calls.met(sighting.run.arn, "GetRun")
+            self._calls.check_arn(sighting.run.arn, "GetRun")
             return sighting
 
         return await self._calls.ask("GetRun", send)
@@ -309,5 +309,5 @@ class AwsHealthOmics(HealthOmics):
         return await workflow(self._calls, key)
 
     def hurry(self) -> None:
-        """Give up at the first failure from now on."""
+        """Stop retrying from now on."""
         self._calls.hurry()

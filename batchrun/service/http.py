@@ -1,4 +1,4 @@
-"""One exchange with a server that may do anything: bounded in bytes and time, and with nobody else."""
+"""One exchange with an untrusted server: limited in bytes and time, without redirects."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-#: Bytes of an answer. The largest that is asked for, a page of ListObjectsV2, has at most four million.
+#: Bytes of an answer. The largest expected, a page of ListObjectsV2, has at most four million.
 LARGEST: Final = 8 * 2**20
-#: What is trusted, by botocore's word for it: a file of certificates, its own, or nothing.
+#: TLS contexts by botocore's ``verify``: a file of certificates, its own, or none.
 _trusting: Final[dict[str | None, ssl.SSLContext]] = {}
-_one_at_a_time: Final = threading.Lock()  #: aiobotocore has threads make them
+_one_at_a_time: Final = threading.Lock()  #: aiobotocore makes them in threads
 
 
 class AnswerTooLargeError(Exception):
@@ -30,25 +30,26 @@ class AnswerTooLargeError(Exception):
 
 class OneExchange(AIOHTTPSession):
     """
-    What sends a client's requests, as ``http_session_cls`` of its configuration.
+    Sends a client's requests, as ``http_session_cls`` of its configuration.
 
-    Nothing is decompressed, so what is counted is what came: no service that we call compresses unasked.
+    Nothing is decompressed, so the bytes counted are those received: no service that we call compresses
+    unasked.
     """
 
     def __init__(self, **settings: Any) -> None:
-        """Make one; its ``timeout`` is the seconds for a connection, and those for all of an answer."""
+        """Make a session; ``timeout`` has the seconds for a connection, and those for a whole answer."""
         super().__init__(**settings)
         self._longest: float = sum(settings["timeout"])
-        # With one of these, something is added to what is made.
+        # With one of these, botocore adds to the context that it makes.
         is_own = settings.get("client_cert") or settings.get("proxies_config")
         self._trusts: str | None = None if is_own else str(settings.get("verify", True))
 
     async def send(self, request: Any) -> Any:
         """
-        Send *request*, and read the whole answer unless it is one to be streamed.
+        Send *request*, and read the whole answer unless it is to be streamed.
 
         Raises:
-            HTTPClientError: There was none, or more of it than there was time or room for.
+            HTTPClientError: There was no answer, or it took too long or was too large.
         """
         with anyio.move_on_after(self._longest):
             return await super().send(request)
@@ -56,9 +57,9 @@ class OneExchange(AIOHTTPSession):
 
     def _build_verify_context(self) -> ssl.SSLContext:
         """
-        Return the one of all clients that trust the same: to read the certificates takes 20 ms each time.
+        Return the context that all clients with the same certificates share: reading them takes 20 ms.
 
-        Versions of aiobotocore that do not ask for it by this name read them for each client.
+        Versions of aiobotocore that do not call this method read them for each client.
         """
         with _one_at_a_time:
             made = _trusting.get(self._trusts)
@@ -68,23 +69,23 @@ class OneExchange(AIOHTTPSession):
                 _trusting[self._trusts] = made
             return made
 
-    async def _get_session(self, proxy_url: str | None) -> _Asker:
-        return _Asker(await super()._get_session(proxy_url))  # type: ignore[misc]  # its stub lacks it
+    async def _get_session(self, proxy_url: str | None) -> _Session:
+        return _Session(await super()._get_session(proxy_url))  # type: ignore[misc]  # its stub lacks it
 
 
-class _Asker:
-    """As much of aiohttp's session as it takes to send, on our conditions."""
+class _Session:
+    """aiohttp's session as far as it takes to send, without redirects."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
     async def request(self, method: str, **asked: Any) -> _Answer:
-        # Followed, a redirect would take the request, its session token included, to whoever it names.
+        # A redirect would take the request, session token included, to another server.
         return _Answer(await self._session.request(method, allow_redirects=False, **asked))
 
 
 class _Answer:
-    """An answer that is read up to a bound, and otherwise is as aiohttp gives it."""
+    """An answer of aiohttp that is read only up to a limit."""
 
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self._answer = answer
@@ -93,7 +94,7 @@ class _Answer:
         return getattr(self._answer, name)
 
     async def read(self) -> bytes:
-        """Read the body. Raises AnswerTooLargeError where it has more bytes than any answer needs."""
+        """Return the body. Raises AnswerTooLargeError."""
         body = bytearray()
         try:
             async for chunk in self._answer.content.iter_any():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batchrun.model.texts.queue_names import QueueName
     from batchrun.service.target import Target
 
-#: Seconds that one call waits for a message, messages that it takes, and the time until they come again.
+#: Seconds that one call waits, messages that it returns, and seconds until they come again.
 _LONGEST_POLL: Final = 20
 _MOST: Final = 10
 _HIDDEN_FOR: Final = 30
@@ -74,7 +74,7 @@ class SqsQueue(WakeQueue):
             await self._called(call, "DeleteMessageBatch", _PATIENCE)
 
     async def send(self, body: str) -> None:
-        """Call SendMessage. Raises CallError where it was not taken."""
+        """Call SendMessage. Raises CallError where it was not accepted."""
         call = self._client.send_message(QueueUrl=self._queue.url, MessageBody=body)
         await self._called(call, "SendMessage", _PATIENCE)
 

@@ -1,9 +1,9 @@
 """
-What an hour costs, by the Pricing API: GetProducts of AmazonOmics in one region, all pages.
+Prices per hour by the Pricing API: GetProducts of AmazonOmics in one region, all pages.
 
-Only us-east-1 and two other regions answer, for all regions (AWS pricing, price list query API). What a
-product must look like is nowhere promised: one whose price is not plainly one price per hour is left out, and
-said so. Belongs here: the call and reading its answer. Does not: files of prices (``cli``).
+Only us-east-1 and two other regions answer, for all regions (AWS pricing, price list query API). The form of
+a product is undocumented: one without a single price per hour is left out and reported. Belongs here: the
+call and reading its answer. Does not: files of prices (``cli``).
 """
 
 from __future__ import annotations
@@ -35,23 +35,19 @@ _ELSE: Final = "give --prices FILE instead: --save-prices makes one where it is 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quoted:
-    """What the price list says of a region."""
+    """The price list of a region."""
 
     prices: Prices
-    odd: Mapping[str, str]  #: what has no plain price, and why
+    odd: Mapping[str, str]  #: products without a plain price, and why
 
 
 async def quoted(login: Login, region: str) -> Quoted:
     """
-    Ask for all prices of *region*.
-
-    Args:
-        login: Of whoever the runs are, where they are.
-        region: Theirs.
+    Return all prices of *region*, asked with the *login* that the runs are started with.
 
     Raises:
-        UsageError: The runs are a local service's, which nobody bills, or the profile does not exist.
-        ServiceUnusableError: It may not be asked, or does not answer.
+        UsageError: The runs are a local service's, which is not billed, or the profile does not exist.
+        ServiceUnusableError: The API may not be asked, or does not answer.
     """
     _check_billed(login)
     try:
@@ -66,10 +62,10 @@ async def quoted(login: Login, region: str) -> Quoted:
 
 def read(products: Iterable[object], region: str) -> Quoted:
     """
-    Make a list of prices of what GetProducts gave.
+    Read the prices in what GetProducts returned.
 
     Raises:
-        ServiceUnusableError: There is no price in it.
+        ServiceUnusableError: There is none.
     """
     found: defaultdict[str, set[tuple[str, Decimal]]] = defaultdict(set)
     odd: dict[str, str] = {}
@@ -126,7 +122,7 @@ def _decoded(product: object) -> object:
 
 
 def _name(product: object) -> str | None:
-    """Return what a product is: an instance type or a kind of run storage; None for all else."""
+    """Return a product's instance type or kind of run storage; None for other products."""
     name = _within(product, "product", "attributes", "resourceType")
     is_ours = isinstance(name, str) and (name in _STORAGE or is_instance_type(name))
     return str(name) if is_ours else None
@@ -159,14 +155,14 @@ def _values(table: object) -> list[object]:
 
 
 def _within(value: object, *names: str) -> object:
-    """Go down by *names*; None where there is nothing."""
+    """Return the value under nested *names*, or None."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
 def _check_billed(login: Login) -> None:
-    """Ask nobody's prices for runs of a simulator, unless there is a local Pricing API too."""
+    """Raise UsageError for runs of a simulator, unless there is a local Pricing API too."""
     endpoint = login.target.endpoint_url or named_endpoint(login, "omics") or ""
     if is_loopback(endpoint) and not named_endpoint(login, "pricing"):
         raise UsageError("the runs are a local service's, which has no prices; give --prices FILE")

@@ -1,4 +1,4 @@
-"""The account's own limits, where they may be read from Service Quotas."""
+"""The account's quotas, where they may be read from Service Quotas."""
 
 from __future__ import annotations
 
@@ -14,20 +14,15 @@ from batchrun.service.login import Login
 from batchrun.service.session import named_endpoint, quotas_client
 from batchrun.service.wire import table
 
-#: The quota that paces, which a launcher asks for by itself.
+#: The quota that a launcher paces by.
 _START_RUN: Final = "start_runs_per_second"
-#: Seconds after which we do without: the pace is found anyhow, only a little later.
+#: Seconds to wait: without the quota the pace is found too, a little later.
 _PATIENCE: Final = 3.0
 log = structlog.get_logger(__name__)
 
 
 async def start_run_quota(login: Login, omics_endpoint: str) -> float | None:
-    """
-    Ask for the applied quota of StartRun.
-
-    Returns:
-        Calls per second; None where it may not be read, or nobody answers in time.
-    """
+    """Return the applied quota of StartRun in calls per second; None where it cannot be read in time."""
     value = (await _asked(login, omics_endpoint, [_START_RUN])).get(_START_RUN)
     if value is not None:
         log.info("quota_read", start_run_per_second=value)
@@ -35,7 +30,7 @@ async def start_run_quota(login: Login, omics_endpoint: str) -> float | None:
 
 
 async def quotas(login: Login, omics_endpoint: str) -> Quotas:
-    """Ask for all quotas that bear on a batch; each is None where it may not be read, or not in time."""
+    """Return the quotas that limit a batch; each is None where it cannot be read in time."""
     found = await _asked(login, omics_endpoint, list(CODES))
     return Quotas(
         start_runs_per_second=found.get(_START_RUN),
@@ -44,15 +39,15 @@ async def quotas(login: Login, omics_endpoint: str) -> Quotas:
 
 
 async def _asked(login: Login, omics_endpoint: str, names: Sequence[str]) -> Mapping[str, float]:
-    """Ask side by side; not AWS, where the runs are started on a local service with limits of its own."""
+    """Ask in parallel; not AWS where the runs are a local service's, which has limits of its own."""
     if is_loopback(omics_endpoint) and not named_endpoint(login, "service_quotas"):
-        return {}  # without a client, which takes a while to make
+        return {}  # before making a client, which takes a while
     found: dict[str, float] = {}
     try:
         async with quotas_client(login, patience=_PATIENCE) as client:
             if is_loopback(omics_endpoint) and not is_loopback(str(client.meta.endpoint_url)):
                 return {}
-            with anyio.move_on_after(_PATIENCE):  # the making of a client is our own time
+            with anyio.move_on_after(_PATIENCE):  # making a client does not count
                 async with anyio.create_task_group() as group:
                     for name in names:
                         group.start_soon(_ask, client, name, found)
@@ -62,7 +57,7 @@ async def _asked(login: Login, omics_endpoint: str, names: Sequence[str]) -> Map
 
 
 async def _ask(client: Any, name: str, found: dict[str, float]) -> None:
-    """Ask for one quota; that it may not be read takes nothing from the others."""
+    """Ask for one quota; a failure does not affect the others."""
     try:
         answer = await client.get_service_quota(ServiceCode="omics", QuotaCode=CODES[name])
     except Exception as error:  # noqa: BLE001 (likewise)

@@ -1,9 +1,9 @@
 """
-The operations on run batches, over aiobotocore, answered in our own terms.
+The operations on run batches over aiobotocore, with answers as our own types.
 
-Belongs here: which of them is called with what, and the readers of batches and of their rows. Does not:
-reading single values (``wire``), how a call is paced and repeated (``calling.calls``), how one is kept from
-taking effect twice (``starting``).
+Belongs here: which operation is called with what, and reading batches and their rows. Does not: reading
+single values (``wire``), how a call is paced and retried (``calling.calls``), how one is kept from taking
+effect twice (``starting``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,16 @@ from batchrun.ports.service import RunBatches
 from batchrun.service.calling.paging import SIZE, pages
 from batchrun.service.classify import refusal, unparsable
 from batchrun.service.starting import Start, check_known, start_turn
-from batchrun.service.wire import count, identity, moment, needed, table, text, texts, told_identity
+from batchrun.service.wire import (
+    count,
+    identity,
+    moment,
+    optional_identity,
+    required_text,
+    table,
+    text,
+    texts,
+)
 
 if TYPE_CHECKING:
     from types_aiobotocore_omics import OmicsClient
@@ -75,10 +84,10 @@ class AwsRunBatches(RunBatches):
         return await start.at(turn)
 
     def _note_account(self, batch: BatchSeen) -> None:
-        """Take note of whose a new batch is; one in another account is not started there once more."""
+        """Check the account of a new batch; one in another account is not started there again."""
         try:
-            self._calls.met_new(batch.arn, _START, event="run_batch_in_another_account")
-        except CredentialsError as error:  # else the call were repeated with the next login
+            self._calls.check_new_arn(batch.arn, _START, event="run_batch_in_another_account")
+        except CredentialsError as error:  # else the call would be retried with the next login
             raise OutcomeUnknownError(error.message, operation=_START, code=error.code) from error
 
     async def get(self, batch_id: str) -> BatchSeen:
@@ -88,7 +97,7 @@ class AwsRunBatches(RunBatches):
             batch = batch_seen(await client.get_batch(batchId=batch_id))
             if batch.id != batch_id:
                 raise unparsable("GetBatch", "id")
-            self._calls.met(batch.arn, "GetBatch")
+            self._calls.check_arn(batch.arn, "GetBatch")
             return batch
 
         return await self._calls.ask("GetBatch", send)
@@ -100,7 +109,7 @@ class AwsRunBatches(RunBatches):
             return await client.list_runs_in_batch(batchId=batch_id, maxItems=SIZE, **at)
 
         def read(item: Mapping[str, Any]) -> BatchRow:
-            self._calls.met(item.get("runArn"), _ROWS)
+            self._calls.check_arn(item.get("runArn"), _ROWS)
             return batch_row(item)
 
         return pages(self._calls, _ROWS, ask, read, key="runs")
@@ -131,7 +140,7 @@ class AwsRunBatches(RunBatches):
         )
 
     def refusal(self, row: BatchRow) -> CallError:
-        """Say why the submission of a row failed, as StartRun would have."""
+        """Return the error that StartRun would have raised for a row whose submission failed."""
         return refusal(row)
 
 
@@ -142,14 +151,14 @@ def batch_started(answer: Mapping[str, Any]) -> BatchSeen:
 
 def batch_seen(answer: Mapping[str, Any]) -> BatchSeen:
     """Read the answer to GetBatch. Raises OutcomeUnknownError where it lacks ``id`` or ``status``."""
-    return _batch(answer, "GetBatch", status=needed(answer, "status", "GetBatch"))
+    return _batch(answer, "GetBatch", status=required_text(answer, "status", "GetBatch"))
 
 
 def _batch(answer: Mapping[str, Any], operation: str, *, status: str) -> BatchSeen:
     submitted = table(answer.get("submissionSummary"))
     return BatchSeen(
         id=identity(answer, "id", operation),
-        uuid=told_identity(answer, "uuid"),
+        uuid=optional_identity(answer, "uuid"),
         arn=text(answer, "arn") or "",
         name=text(answer, "name"),
         status=status,
@@ -169,7 +178,7 @@ def _counts(summary: Mapping[str, Any]) -> dict[str, int]:
 
 
 def batch_listed(item: Mapping[str, Any]) -> BatchListed:
-    """Read one item of ListBatch. Raises OutcomeUnknownError where it is not told which batch it is."""
+    """Read one item of ListBatch. Raises OutcomeUnknownError where it lacks ``id``."""
     return BatchListed(
         id=identity(item, "id", _LISTED),
         name=text(item, "name") or "",
@@ -183,7 +192,7 @@ def batch_row(item: Mapping[str, Any]) -> BatchRow:
     Read one item of ListRunsInBatch.
 
     Raises:
-        OutcomeUnknownError: It is not told which row it is, or which run it has.
+        OutcomeUnknownError: It lacks the row's id, or has a run without a usable id.
     """
     return BatchRow(
         setting_id=_setting_id(item),
@@ -195,7 +204,7 @@ def batch_row(item: Mapping[str, Any]) -> BatchRow:
 
 
 def _setting_id(item: Mapping[str, Any]) -> str:
-    """Return it as it is: one that were changed in any way would be another row's."""
+    """Return the id unchanged: a changed one would be another row's."""
     value = item.get("runSettingId")
     if not isinstance(value, str) or not value or storable(value, _LONGEST_ID) != value:
         raise unparsable(_ROWS, "runSettingId")
@@ -205,7 +214,7 @@ def _setting_id(item: Mapping[str, Any]) -> str:
 def _run(item: Mapping[str, Any]) -> Run:
     return Run(
         id=identity(item, "runId", _ROWS),
-        uuid=told_identity(item, "runInternalUuid") or "",
+        uuid=optional_identity(item, "runInternalUuid") or "",
         arn=text(item, "runArn") or "",
         status="PENDING",
     )

@@ -1,5 +1,5 @@
 """
-Log streams of runs and their tasks, as CloudWatch has them.
+Log streams of runs and their tasks in CloudWatch.
 
 Belongs here: GetLogEvents, a page at a time, and what its failures mean. Does not: which streams are a run's
 (``model.tasks``), how lines are shown (``cli``).
@@ -31,7 +31,7 @@ from batchrun.service.wire import items, moment, next_token, table
 _OPERATION: Final = "GetLogEvents"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-#: The most that a page may have.
+#: Events in a page, at most.
 _MOST: Final = 10_000
 
 
@@ -39,7 +39,7 @@ _MOST: Final = 10_000
 class LogLine:
     """One event of a stream."""
 
-    at: datetime | None  #: in UTC; None where it is not said
+    at: datetime | None  #: in UTC; None where unknown
     message: str
 
 
@@ -48,11 +48,11 @@ class LogPage:
     """Some events of a stream, in their order."""
 
     lines: tuple[LogLine, ...]
-    following: str | None  #: what the next page is asked for with; the same again where there is none by now
+    following: str | None  #: the next page's token; the same again at the end of the stream
 
 
 class RunLogs:
-    """The group of all logs of runs in one account and region. Made by :func:`run_logs`."""
+    """The log group of all runs in one account and region. Made by :func:`run_logs`."""
 
     def __init__(self, client: Any, login: Login) -> None:
         self._client = client
@@ -69,14 +69,14 @@ class RunLogs:
         last: int | None = None,
     ) -> AsyncGenerator[LogPage]:
         """
-        Go through *stream*, from its first page or the one that *token* stands for; no page where it is none.
+        Yield the pages of *stream*, from the first or the one of *token*; none where there is no stream.
 
         Args:
             stream: Its name within the group.
             token: As ``following`` says.
-            begin: Events before it are left out; run ids, and so streams, are given to another run in time.
-            end: Likewise events after it.
-            last: Instead of the first page, so many events that are last.
+            begin: Events before it are left out: run ids, and so streams, are reused in time.
+            end: Events after it are left out.
+            last: Begin with so many last events instead of the first page.
 
         Raises:
             ServiceUnusableError: It may not be read, or CloudWatch cannot be asked.

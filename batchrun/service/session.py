@@ -1,10 +1,9 @@
 """
-Every client of AWS, made in one place: what one is made of, and what can go wrong there, is alike for all.
+Every client of AWS is made here: configuration, credentials and errors are the same for all.
 
-A new kind of client is one more function over :func:`_client`, which takes a :class:`Login` and says the
-service's name as botocore knows it, where it is asked, and how patiently. It needs nothing else: endpoint,
-credentials and errors are seen to. Who holds a launch's login (``outage.CredentialsWatch``) passes that one,
-so that nobody logs in twice.
+A new kind of client is one more function over :func:`_client`, with a :class:`Login`, the service's name as
+botocore knows it, the endpoint and the timeouts. A launch passes the login that it holds
+(``outage.CredentialsWatch``), so that nobody logs in twice.
 
 Belongs here: making clients. Does not: credentials (``login``), calling (``client``), judging errors
 (``classify``).
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_omics import OmicsClient
 
 
-#: A local simulator asks for neither, but botocore will not send an unsigned call.
+#: A local simulator needs neither, but botocore will not send an unsigned call.
 _ANY_REGION: Final = "us-east-1"
 _LOOPBACK: Final = dict(zip(("aws_access_key_id", "aws_secret_access_key"), LOOPBACK_KEYS, strict=True))
 #: Where the Pricing API answers, for all regions.
@@ -55,13 +54,13 @@ def omics_client(login: Login) -> AbstractAsyncContextManager[OmicsClient]:
     """
     target = login.target
     config = AioConfig(
-        # Both are given: AWS_RETRY_MODE in the environment would else bring in a second, hidden pace.
+        # Both are set: AWS_RETRY_MODE in the environment could else add a second, hidden pace.
         retries={"total_max_attempts": 1, "mode": "standard"},
         connect_timeout=target.connect_timeout,
         read_timeout=target.read_timeout,
         max_pool_connections=target.connections,
         user_agent=_user_agent(),
-        # Each row was held against the same model, and more of it, when the manifest was read.
+        # Each row was checked against the same model, and more strictly, when the manifest was read.
         parameter_validation=False,
     )
     # With the prefix, http://127.0.0.1 would be called as http://workflows-127.0.0.1.
@@ -80,9 +79,9 @@ def s3_client(
     beside: str = "",
 ) -> AbstractAsyncContextManager[Any]:
     """
-    Make a client of S3, which tries a call so many times by itself; once where somebody else repeats it.
+    Make a client of S3, which makes up to *attempts* tries itself: 1 where the caller retries.
 
-    *patience* is what an answer may take beyond the usual, in seconds, where much is sent; *beside*, the
+    *patience* adds seconds to the time for an answer, where much is sent; *beside* is the endpoint of the
     HealthOmics whose files they are, as for ``logs_client``.
 
     Raises:
@@ -97,7 +96,7 @@ def s3_client(
         max_pool_connections=target.connections,
         user_agent=_user_agent(),
     )
-    # http://bucket.localhost is nobody's name.
+    # http://bucket.localhost does not resolve.
     local = AioConfig(s3={"addressing_style": "path"})
     # Buckets of other regions are found from any.
     region = login.region or _ANY_REGION
@@ -107,9 +106,9 @@ def s3_client(
 
 def logs_client(login: Login, *, region: str, beside: str) -> AbstractAsyncContextManager[Any]:
     """
-    Make a client of CloudWatch Logs, where the HealthOmics at *beside* writes.
+    Make a client of the CloudWatch Logs that the HealthOmics at *beside* writes to.
 
-    One on this machine has its own, unless environment or profile say where they are.
+    One on this machine serves its logs itself, unless environment or profile name another endpoint.
 
     Raises:
         UsageError: The profile does not exist.
@@ -141,24 +140,24 @@ def queue_client(
 
 
 def _local_too(login: Login, omics_endpoint: str, service: str) -> str | None:
-    """Return where the services are that a HealthOmics on this machine stands for; None for others."""
+    """Return a local HealthOmics' endpoint, which serves *service* too; None for others."""
     return omics_endpoint if is_loopback(omics_endpoint) and not named_endpoint(login, service) else None
 
 
 def named_endpoint(login: Login, service: str) -> str | None:
     """
-    Return where environment or profile say that a service is, or that all are; None where neither does.
+    Return the endpoint that environment or profile name for a service or for all, or None.
 
     Args:
         login: It has the profile.
-        service: Its name there, such as ``s3`` or ``cloudwatch_logs``.
+        service: The service's name there, such as ``s3`` or ``cloudwatch_logs``.
     """
     own = own_endpoint(login, service) or os.environ.get("AWS_ENDPOINT_URL")
     return own or _profile(login).get("endpoint_url")
 
 
 def own_endpoint(login: Login, service: str) -> str | None:
-    """Return the same where it is said of this service alone."""
+    """Return the endpoint that environment or profile name for this service alone, or None."""
     with _explained(login):
         sections = table(login.session.full_config.get("services"))
     section = table(sections.get(str(_profile(login).get("services"))))
@@ -224,7 +223,7 @@ def topics_client(login: Login, *, region: str) -> AbstractAsyncContextManager[A
 
 
 def _aside(*, attempts: int, connect: float, read: float) -> AioConfig:
-    """Say how to call what is asked now and then, beside the service that runs are started on."""
+    """Return the configuration of a client that is used now and then."""
     return AioConfig(
         retries={"total_max_attempts": attempts, "mode": "standard"},
         connect_timeout=connect,
@@ -243,7 +242,7 @@ async def _client(
     endpoint_url: str | None = None,
     local: AioConfig | None = None,
 ) -> AsyncIterator[Any]:
-    """Make a client of *service*; *local* is laid over *config* where it is on this machine."""
+    """Make a client of *service*; *local* is merged into *config* where it is on this machine."""
     async with AsyncExitStack() as stack:
         with _explained(login):
             if endpoint_url:
@@ -266,7 +265,7 @@ async def _client(
 
 @contextmanager
 def _explained(login: Login) -> Iterator[None]:
-    """Turn what botocore says of a configuration into our own words, whatever it is."""
+    """Turn any error about a configuration into one of our own."""
     try:
         yield
     except BatchrunError:
@@ -284,7 +283,7 @@ def _explained(login: Login) -> Iterator[None]:
 
 
 def _check_bundle(login: Login) -> None:
-    """Miss the certificates where their file is named, not where the first call is made."""
+    """Raise UsageError for unreadable certificates now, not at the first call."""
     bundle = login.session.get_config_variable("ca_bundle")
     try:
         if bundle:
@@ -295,18 +294,18 @@ def _check_bundle(login: Login) -> None:
 
 
 def _unreadable(error: OSError | ValueError) -> str:
-    if isinstance(error, ssl.SSLError):  # it names no reason where one is damaged, or is a key
+    if isinstance(error, ssl.SSLError):  # it has no reason where a file is damaged or a key
         return (error.reason or "damaged, or no certificates").lower().replace("_", " ")
     return str(getattr(error, "strerror", error)).lower()
 
 
-@cache  # which takes 20 ms
+@cache  # reading takes 20 ms
 def _read_certificates(bundle: str) -> None:
     ssl.create_default_context(cafile=bundle)
 
 
 async def _configured_endpoint(login: Login, service: str, region: str | None, config: AioConfig) -> str:
-    """Ask botocore where it would call, since environment and configuration file may both say."""
+    """Return the endpoint that botocore would call by environment and configuration file."""
     # Unsigned, or it would look for credentials before it is known whether they are needed.
     unsigned = config.merge(AioConfig(signature_version=UNSIGNED))
     probe = login.session.create_client(service, region_name=region or _ANY_REGION, config=unsigned)
@@ -314,16 +313,16 @@ async def _configured_endpoint(login: Login, service: str, region: str | None, c
         async with probe as client:
             return checked(str(client.meta.endpoint_url), login)
     except ValueError as error:
-        # Botocore says no more than "Invalid endpoint: " and the address.
+        # Botocore's message is "Invalid endpoint: " and the address.
         checked(str(error).partition(": ")[2], login)
         raise
 
 
 def _user_agent() -> str:
     """
-    Say who calls, once: botocore puts its own words together anew for each call, at a tenth of its price.
+    Return the user agent, made once: botocore makes its own for each call, at a tenth of the call's cost.
 
-    The parts are those of its short form: product/version, first ours, then what we stand on.
+    The parts are those of its short form: product/version, ours first, then what we build on.
     """
     python = platform.python_version()
     system = f"{platform.system()}/{platform.release()}"
@@ -335,10 +334,10 @@ def _user_agent() -> str:
 
 def checked(url: str, login: Login | None = None) -> str:
     """
-    Return *url* where calls can go to it; *login* is that whose configuration names it, if one does.
+    Return *url* if calls can go to it; *login* is the one whose configuration names it, if any.
 
     Raises:
-        UsageError: It is no address, or has a user in it, whom the signature of a call leaves no place for.
+        UsageError: It is no address, or has a user in it, which a signed call has no place for.
     """
     try:
         parts = urlsplit(url)

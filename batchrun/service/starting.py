@@ -1,10 +1,10 @@
 """
-One start: a call that must not take effect twice, whatever becomes of its answers.
+One start: a call that must not take effect twice, whatever happens to its answers.
 
-What the installed botocore would leave out of a request without a word is refused before.
+Fields that the installed botocore would silently leave out of a request are refused before.
 
-Belongs here: its turns, until when it may be sent, and what is in doubt when it failed. Does not: what is
-sent and how its answer is read (``client``).
+Belongs here: its turns, until when it may be sent, and whether its outcome is unknown. Does not: what is sent
+and how its answer is read (``client``).
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from batchrun.service.calling.calls import Calls
 
 T = TypeVar("T")
-#: Seconds before its turn at which a start is told of it: a commit to disk takes less.
+#: Seconds before its turn at which a start may prepare: a commit to disk takes less.
 _EARLY: Final = 0.02
-#: The options that say for how long the service is trusted to remember a requestId.
+#: The options that set for how long the service is trusted to remember a requestId.
 _WINDOWS: Final = {"StartRun": "--replay-window", "StartRunBatch": "--batch-replay-window"}
 
 
 def check_known(client: OmicsClient, operation: str, request: Mapping[str, Json]) -> None:
     """
-    Refuse what is not known: a row may come from a newer one's manifest.
+    Refuse a request with fields that the client's model lacks: its row may come from a newer batchrun.
 
     Raises:
-        RefusedError: A field is not known, at any depth but within what may be anything.
+        RefusedError: A field is unknown, at any depth except within free-form documents.
     """
     model: Any = client.meta.service_model.operation_model(operation)
     if unknown := sorted(set(_unknown(model.input_shape, request))):
@@ -48,7 +48,7 @@ def check_known(client: OmicsClient, operation: str, request: Mapping[str, Json]
 
 
 def _unknown(shape: Any, value: object) -> Iterator[str]:
-    """Go through the names in *value* that its structure does not have."""
+    """Yield the names in *value* that *shape* does not have."""
     if shape.type_name == "list" and isinstance(value, list):
         for item in value:
             yield from _unknown(shape.member, item)
@@ -58,7 +58,7 @@ def _unknown(shape: Any, value: object) -> Iterator[str]:
     for name, inner in value.items():
         if name not in members:
             yield name
-        elif isinstance(inner, dict | list):  # most are texts, and each start comes by here
+        elif isinstance(inner, dict | list):  # most values are texts, and each start passes here
             yield from _unknown(members[name], inner)
 
 
@@ -68,7 +68,7 @@ async def start_turn(calls: Calls, operation: str) -> float:
 
 
 class Start(Generic[T]):
-    """One request, by as many calls as it takes and is safe."""
+    """One request, sent as often as is needed and safe."""
 
     def __init__(
         self,
@@ -84,12 +84,12 @@ class Start(Generic[T]):
         Prepare it; nothing is sent yet.
 
         Args:
-            calls: By which it goes.
+            calls: Make the call.
             operation: The API's name.
             send: Sends the request once, and reads the answer.
-            trusted_until: The clock's latest time from which on nothing is sent.
+            trusted_until: The clock's latest time from which nothing is sent.
             remembered_until: The same, once an outcome is unknown.
-            is_repeat: The outcome of an earlier call is unknown already.
+            is_repeat: Whether the outcome of an earlier call is unknown already.
         """
         self._calls = calls
         self._operation = operation
@@ -99,26 +99,26 @@ class Start(Generic[T]):
         self._doubt: CallError | None = self._too_late(_WINDOWS[operation]) if is_repeat else None
         self._lost: CallError | None = None
         self._failed: CallError | None = None
-        self._is_sent = False  #: whether the last try may have left
+        self._is_sent = False  #: whether the last try may have been sent
 
     async def at(self, turn: float) -> T:
         """
-        Send it at its turn, and again by the policy, at turns of its own.
+        Send it at its turn, and retry it by the policy at further turns.
 
         Raises:
-            CallError: It failed for good, by ``is_doubtful`` with a try that may have taken effect.
+            CallError: It failed for good; ``is_doubtful`` says whether a try may have taken effect.
             ServiceUnusableError: The service cannot be used.
         """
         trusted_for = (self._repeated_until - self._calls.clock.latest()).total_seconds()
         try:
             return await self._calls.call(self._operation, partial(self._attempt, turn), trusted_for)
         except CallError as error:
-            # The answer that was lost leaves the outcome unknown, not that its repetition was throttled.
-            told = self._lost if self._lost is not None and isinstance(error, ThrottledError) else error
-            told.is_doubtful = self._doubt is not None
-            raise told from error.__cause__
+            # The lost answer says why the outcome is unknown, not a throttled retry.
+            failure = self._lost if self._lost is not None and isinstance(error, ThrottledError) else error
+            failure.is_doubtful = self._doubt is not None
+            raise failure from error.__cause__
         finally:
-            self._calls.caller.left(self)
+            self._calls.caller.finished(self)
 
     async def _attempt(self, turn: float) -> T:
         at = turn if self._failed is None else await self._turn_after(self._failed)
@@ -134,7 +134,7 @@ class Start(Generic[T]):
             raise
 
     async def _turn_after(self, failed: CallError) -> float:
-        """Wait for the turn of a repetition; where the launch ends before it comes, *failed* stands."""
+        """Wait for the turn of a retry. Raises *failed* where the launch ends before it comes."""
         turn = await self._calls.unless_hurried(partial(start_turn, self._calls, self._operation))
         if turn is None:
             raise failed
@@ -143,14 +143,14 @@ class Start(Generic[T]):
     async def _send_once(self) -> T:
         until = self._trusted_until if self._doubt is None else self._repeated_until
         if self._calls.clock.latest() >= until:
-            # The turn came too late, or the machine slept: sent now, it might start the run once more.
+            # The turn came too late, or the machine slept: sent now, it might start a second run.
             raise self._doubt or self._too_late("--replay-window")
         self._calls.caller.check_start(self, self._calls.login, self._operation)
         self._is_sent = True
         return await self._send()
 
     def _too_late(self, window: str) -> OutcomeUnknownError:
-        """Say that the answer is unknown and came too late to be asked for again: nothing was sent."""
+        """Return the error for a request that is too old to be sent."""
         return OutcomeUnknownError(
             f"the requestId is older than {window}",
             operation=self._operation,

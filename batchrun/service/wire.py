@@ -1,10 +1,10 @@
 """
-Answers of the service as values: the only place where they are read.
+Reading answers of the service; nothing else reads them.
 
-Nothing is believed to be what the API's model says before it was looked at. Botocore's parser does believe
-it, and breaks on a list where a table belongs, with all that the answer does say; so a body is taken as the
-JSON that it is. Then text is made of text. What is no text, time or table is nothing, where an answer is good
-without it; where it is needed, as what identifies a run is, the answer is in doubt, like one that was lost.
+No value is trusted to have the type that the API's model says. Botocore's parser trusts it, and breaks on a
+list in place of an object, losing the rest of the answer; so bodies are parsed as plain JSON here. A value of
+the wrong type counts as missing where it is optional; where it is required, as a run's id is, the outcome is
+unknown, as with a lost answer.
 
 Belongs here: the readers of single values, and of a run. Does not: how much is read (``http``), what an error
 means (``classify``).
@@ -25,13 +25,13 @@ from batchrun.model.spec import IN_A_FILE
 from batchrun.model.texts.foreign import KEPT, storable, unsigned
 from batchrun.service.classify import unparsable
 
-#: Characters of what is no message: a status, a reason, a name, an ARN, a place in S3 (1,024 and a bucket).
+#: Characters of a status, reason, name, ARN, or place in S3 (1,024 and a bucket).
 _LONGEST_WORD: Final = 2000
-#: What can be put into a request's path and nowhere else; the service's own ids are digits, UUIDs are these.
+#: Ids that are safe in a request's path; the service's own are digits, or UUIDs.
 _ID: Final = re.compile(r"[A-Za-z0-9][\w.:-]{0,127}", re.ASCII)
 #: Levels of parameters; those of a manifest have fewer.
 _DEEPEST: Final = 150
-#: What the service's own integers hold.
+#: The largest integer of the service.
 _MOST_COUNTED: Final = 2**31 - 1
 _SUCCESSES: Final = range(200, 300)
 _ERROR_FIELDS: Final = ("message", "Message", "code", "Code", "__type")
@@ -39,9 +39,9 @@ _ERROR_FIELDS: Final = ("message", "Message", "code", "Code", "__type")
 
 def take_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
     """
-    Take an answer's body before botocore parses it: a handler of its ``before-parse``.
+    Parse an answer's body in botocore's place: a handler of its ``before-parse``.
 
-    Of an error, botocore gets what it looks for, as far as it is text.
+    Of an error, botocore gets the fields that it looks for, where they are text.
     """
     body = _parsed(response_dict["body"])
     if response_dict["status_code"] in _SUCCESSES:
@@ -63,11 +63,11 @@ def started(answer: Mapping[str, Any]) -> Run:
     Read the answer to StartRun.
 
     Raises:
-        OutcomeUnknownError: It lacks ``id``. A ``uuid`` that lacks is to be asked for.
+        OutcomeUnknownError: It lacks ``id``. The ``uuid`` may be empty.
     """
     return Run(
         id=identity(answer, "id", "StartRun"),
-        uuid=told_identity(answer, "uuid") or "",
+        uuid=optional_identity(answer, "uuid") or "",
         arn=text(answer, "arn") or "",
         status=text(answer, "status") or "PENDING",
         output_uri=text(answer, "runOutputUri"),
@@ -79,13 +79,13 @@ def sighted(answer: Mapping[str, Any]) -> Sighting:
     Read the answer to GetRun.
 
     Raises:
-        OutcomeUnknownError: It lacks ``id`` or ``status``. A ``uuid`` that lacks contradicts none.
+        OutcomeUnknownError: It lacks ``id`` or ``status``. The ``uuid`` may be empty.
     """
     run = Run(
         id=identity(answer, "id", "GetRun"),
-        uuid=told_identity(answer, "uuid") or "",
+        uuid=optional_identity(answer, "uuid") or "",
         arn=text(answer, "arn") or "",
-        status=needed(answer, "status", "GetRun"),
+        status=required_text(answer, "status", "GetRun"),
         output_uri=text(answer, "runOutputUri"),
         creation_time=moment(answer.get("creationTime")),
         start_time=moment(answer.get("startTime")),
@@ -99,14 +99,14 @@ def sighted(answer: Mapping[str, Any]) -> Sighting:
         tags=texts(answer.get("tags")),
         workflow_id=text(answer, "workflowId"),
         output_uri=text(answer, "outputUri"),
-        batch_id=told_identity(answer, "batchId"),
-        # Where they are is answered as a signed address: a secret, which nobody gets to see.
+        batch_id=optional_identity(answer, "batchId"),
+        # Parameters in a file are answered as a signed address, which is a secret.
         parameters=IN_A_FILE if answer.get("parametersUri") else _shallow(table(answer.get("parameters"))),
     )
 
 
 def listed(item: object) -> Listed:
-    """Read one item of ListRuns. Raises OutcomeUnknownError where it is not told which run it is."""
+    """Read one item of ListRuns. Raises OutcomeUnknownError where it lacks ``id``."""
     known = table(item)
     return Listed(
         id=identity(known, "id", "ListRuns"),
@@ -114,17 +114,17 @@ def listed(item: object) -> Listed:
         name=text(known, "name") or "",
         creation_time=moment(known.get("creationTime")),
         start_time=moment(known.get("startTime")),
-        batch_id=told_identity(known, "batchId"),
+        batch_id=optional_identity(known, "batchId"),
     )
 
 
 def table(value: object) -> dict[str, Any]:
-    """Return *value* where it is a table, and an empty one for all else."""
+    """Return *value* if it is a dict, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def texts(value: object) -> dict[str, str]:
-    """Return what is text under a text, such as tags are."""
+    """Return the non-empty text values of a dict, such as tags."""
     return {
         storable(name): unsigned(storable(one))
         for name, one in table(value).items()
@@ -133,7 +133,7 @@ def texts(value: object) -> dict[str, str]:
 
 
 def _shallow(value: dict[str, Any]) -> dict[str, Any]:
-    """Return *value*, or what no row asks for where it is deeper than those who compare it can follow."""
+    """Return *value*, or a stand-in that no row asks for where it is nested too deep to compare."""
     level: list[Any] = [value]
     for _ in range(_DEEPEST):
         level = [inner for outer in level for inner in _within(outer)]
@@ -147,13 +147,13 @@ def _within(value: object) -> Iterable[Any]:
 
 
 def text(answer: Mapping[str, Any], name: str, *, most: int = _LONGEST_WORD) -> str | None:
-    """Return a text, storable and so long at most; None where there is none."""
+    """Return a text, storable and of at most *most* characters, or None."""
     value = answer.get(name)
     return unsigned(storable(value, most)) if isinstance(value, str) and value else None
 
 
-def needed(answer: Mapping[str, Any], name: str, operation: str) -> str:
-    """Return a text without which an answer is none. Raises OutcomeUnknownError where there is none."""
+def required_text(answer: Mapping[str, Any], name: str, operation: str) -> str:
+    """Return a required text. Raises OutcomeUnknownError where there is none."""
     value = text(answer, name)
     if value is None:
         raise unparsable(operation, name)
@@ -162,33 +162,33 @@ def needed(answer: Mapping[str, Any], name: str, operation: str) -> str:
 
 def identity(answer: Mapping[str, Any], name: str, operation: str) -> str:
     """
-    Return an id, as it is: one that were changed in any way would be another's.
+    Return an id unchanged: a changed one would be another's.
 
     Raises:
-        OutcomeUnknownError: There is none that can be asked for.
+        OutcomeUnknownError: There is no usable one.
     """
     if not has_identity(answer, name):
         raise unparsable(operation, name)
     return str(answer[name])
 
 
-def told_identity(item: Mapping[str, Any], name: str) -> str | None:
-    """Return the id that :func:`identity` would give; None where there is none."""
+def optional_identity(item: Mapping[str, Any], name: str) -> str | None:
+    """Return the id as :func:`identity` does, or None."""
     return str(item[name]) if has_identity(item, name) else None
 
 
 def has_identity(item: Mapping[str, Any], name: str) -> bool:
-    """Report whether :func:`identity` would give an id."""
+    """Report whether there is a usable id."""
     value = item.get(name)
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def items(page: Mapping[str, Any], operation: str, name: str = "items") -> Sequence[object]:
     """
-    Return what a page lists.
+    Return the items of a page.
 
     Raises:
-        OutcomeUnknownError: It does not say; an empty body would else say that there is nothing.
+        OutcomeUnknownError: It has no list; an empty body would else mean that there are no items.
     """
     value = page.get(name)
     if not isinstance(value, list):
@@ -198,10 +198,10 @@ def items(page: Mapping[str, Any], operation: str, name: str = "items") -> Seque
 
 def next_token(page: Mapping[str, Any], operation: str, name: str = "nextToken") -> str | None:
     """
-    Return what the next page is asked for with; None after the last.
+    Return the next page's token, or None after the last page.
 
     Raises:
-        OutcomeUnknownError: There is something, but nothing to ask with.
+        OutcomeUnknownError: The token is not usable.
     """
     value = page.get(name)
     if value is None or value == "":
@@ -212,7 +212,7 @@ def next_token(page: Mapping[str, Any], operation: str, name: str = "nextToken")
 
 
 def moment(value: object) -> datetime | None:
-    """Read a time, ISO 8601 or seconds since 1970, in UTC; None where there is none."""
+    """Return a time, ISO 8601 or seconds since 1970, in UTC, or None."""
     with suppress(ValueError, OverflowError, OSError):
         if isinstance(value, str):
             read = datetime.fromisoformat(value)
@@ -223,7 +223,7 @@ def moment(value: object) -> datetime | None:
 
 
 def count(answer: Mapping[str, Any], name: str) -> int | None:
-    """Return a number of things; None where there is none."""
+    """Return a count, or None where there is no usable one."""
     value = answer.get(name)
     is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_COUNTED
     return value if is_count else None

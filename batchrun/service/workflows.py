@@ -1,7 +1,7 @@
 """
-Asking for a workflow: GetWorkflow, or GetWorkflowVersion where a version is meant.
+Reading a workflow: GetWorkflow, or GetWorkflowVersion where a version is meant.
 
-The definition is never exported: it can be large, and nobody here reads it.
+The definition is never exported: it can be large, and is not used here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchrun.model.texts.foreign import KEPT, storable
 from batchrun.ports.workflows import Template, TemplateParameter, Workflow, WorkflowKey
-from batchrun.service.wire import needed, table, text
+from batchrun.service.wire import required_text, table, text
 
 if TYPE_CHECKING:
     from types_aiobotocore_omics import OmicsClient
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 async def workflow(calls: Calls, key: WorkflowKey) -> Workflow:
     """
-    Ask for a workflow; paced and retried as every call is.
+    Return a workflow.
 
     Raises:
         NotFoundError: There is none of this type, owner and version.
@@ -41,7 +41,7 @@ async def workflow(calls: Calls, key: WorkflowKey) -> Workflow:
 
 
 def _asked(key: WorkflowKey) -> Any:
-    # Without a type the service looks among the private ones alone.
+    # Without a type the service looks among private workflows only.
     return {"type": key.type} | ({} if key.owner is None else {"workflowOwnerId": key.owner})
 
 
@@ -49,7 +49,7 @@ def _workflow(answer: Mapping[str, Any], key: WorkflowKey, operation: str) -> Wo
     profiles = table(answer.get("profileParameterTemplates"))
     return Workflow(
         key=key,
-        status=needed(answer, "status", operation),
+        status=required_text(answer, "status", operation),
         status_message=text(answer, "statusMessage", most=KEPT),
         name=text(answer, "name") or text(answer, "versionName"),
         engine=text(answer, "engine"),
@@ -59,7 +59,7 @@ def _workflow(answer: Mapping[str, Any], key: WorkflowKey, operation: str) -> Wo
 
 
 def _template(entries: object) -> Template | None:
-    """Read a template; an empty one says as little as none."""
+    """Read a template; an empty one counts as none."""
     read = {storable(name): _parameter(table(entry)) for name, entry in table(entries).items()}
     return read or None
 

@@ -173,7 +173,7 @@ class Runner:
                 self._actions.start_soon(self._warn, "lane_stopped", stopped, str(error))
             for name, lane in self._lanes.items():
                 if name is not None:
-                    lane.link.service.heed(self._listener(name))
+                    lane.link.service.on_wait(self._listener(name))
             await self._conduct(self._actions)
 
     def post(self, *stimuli: Stimulus) -> None:
@@ -279,9 +279,9 @@ class Runner:
     # -- lanes that cannot be used
 
     def _listener(self, lane: str) -> Callable[[str | None], None]:
-        return lambda why: self._heed(lane, why)
+        return lambda why: self._pause_or_resume(lane, why)
 
-    def _heed(self, lane: str, why: str | None) -> None:
+    def _pause_or_resume(self, lane: str, why: str | None) -> None:
         """Pause a lane whose calls wait for its service or login, and resume it where *why* is None."""
         if lane in self.stopped or (why is None) is (lane not in self._paused):
             return
@@ -307,7 +307,7 @@ class Runner:
             self._give_up(self._lanes[lane].link, error)
         else:
             if is_back:
-                self._heed(lane, None)
+                self._pause_or_resume(lane, None)
 
     def _give_up(self, link: LaneLink, error: ServiceUnusableError) -> None:
         """Stop using a lane; where it is the only one, the launch ends."""

@@ -1,15 +1,15 @@
 """
-The retry policy: which failures of a call are worth repeating, how soon, and for how long.
+The retry policy: which failures of a call are retried, how soon, and for how long.
 
 Belongs here: the policy, on tenacity. Does not: what an error means (``classify``), pace (``pacing``), and
 what becomes of an entry whose call failed for good (``engine``). Botocore's own retries are off, so that each
 throttle is seen here.
 
-- *Throttled*: repeated for as long as it takes, at its next turn; it uses up nothing.
-- *Outcome unknown* (5xx, timeouts, dropped connections, unparsable answers): repeated with the same requestId
-  for ``patience`` seconds, then handed to the engine, which settles it later.
-- *Conflict*: repeated a few times, since the call in flight that it conflicts with ends within seconds.
-- *Everything else*: not repeated.
+- *Throttled*: retried for as long as it takes, at its next turn; it uses up no attempts.
+- *Outcome unknown* (5xx, timeouts, dropped connections, unparsable answers): retried with the same requestId
+  for ``patience`` seconds, then left to the engine, which settles it later.
+- *Conflict*: retried a few times, since the call in flight that it conflicts with ends within seconds.
+- *Everything else*: not retried.
 
 Other waits grow exponentially with full jitter; all end at once when the launcher drains.
 """
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
 
 T = TypeVar("T")
-#: Failures that may pass.
-_PASSING: Final = (ThrottledError, OutcomeUnknownError, ConflictError)
+#: Temporary failures.
+_TEMPORARY: Final = (ThrottledError, OutcomeUnknownError, ConflictError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +41,13 @@ class RetrySettings:
     """The numbers of the policy."""
 
     base: float = 0.5  #: seconds: the first wait is between zero and this
-    longest: float = 20.0  #: seconds that no wait exceeds, whatever the number of tries
-    patience: float = 30.0  #: seconds after the first failure until an unknown outcome is handed on
-    conflicts: int = 4  #: tries after which a conflict is handed on
+    longest: float = 20.0  #: seconds: no wait is longer, whatever the number of tries
+    patience: float = 30.0  #: seconds after the first failure until an unknown outcome is raised
+    conflicts: int = 4  #: tries after which a conflict is raised
 
 
 class CallRetries:
-    """Repeats a call until it answers, fails for good, or the launcher is in a hurry."""
+    """Retries a call until it succeeds, fails for good, or the launcher is in a hurry."""
 
     def __init__(self, settings: RetrySettings, *, clock: Clock, rng: random.Random) -> None:
         self._settings = settings
@@ -61,7 +61,7 @@ class CallRetries:
         return CallRetries(self._settings, clock=self._clock, rng=self._rng)
 
     async def unless_hurried(self, wait: Callable[[], Awaitable[T]]) -> T | None:
-        """Return what *wait* comes to, or None as soon as there is a hurry: then it is given up."""
+        """Return the result of *wait*, or cancel it and return None as soon as there is a hurry."""
         result = None
         async with anyio.create_task_group() as group:
 
@@ -82,12 +82,12 @@ class CallRetries:
         trusted_for: float = math.inf,
     ) -> T:
         """
-        Repeat *call*, which raises only our own errors.
+        Retry *call*, which raises only our own errors.
 
         Args:
             call: One try, a fresh turn included.
-            on_failure: Told each failure that will be repeated.
-            trusted_for: Seconds from now after which an unknown outcome is not repeated any more.
+            on_failure: Called with each failure that is retried.
+            trusted_for: Seconds from now after which an unknown outcome is not retried.
 
         Raises:
             CallError: The last failure.
@@ -96,8 +96,8 @@ class CallRetries:
         first: CallError | None = None
         try:
             return await call()
-        except _PASSING as error:
-            first = error  # only a call that failed is worth what the policy costs
+        except _TEMPORARY as error:
+            first = error  # only a call that failed pays for the policy
 
         async def from_the_first() -> T:
             nonlocal first
@@ -107,7 +107,7 @@ class CallRetries:
             return await call()
 
         retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(_PASSING),
+            retry=tenacity.retry_if_exception_type(_TEMPORARY),
             stop=self._stop_rule(trusted_until),
             wait=self._wait,
             sleep=self._nap,
@@ -138,7 +138,7 @@ class CallRetries:
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = _failure(state)
         if isinstance(error, ThrottledError):
-            return 0.0  # its turn knows what to wait for, and the next call would have to wait as well
+            return 0.0  # its next turn is the wait
         most = min(self._settings.longest, self._settings.base * 2.0 ** min(state.attempt_number - 1, 16))
         hint = min(error.retry_after or 0.0, self._settings.longest)
         return max(self._rng.uniform(0, most), hint)

@@ -1,8 +1,8 @@
 """
-Whose credentials calls are made with: those of one account, for as long as a session lasts.
+Which account's credentials calls are made with: it must stay the same for a whole session.
 
-STS says so, asked where keys are new, and the ARN in every answer of HealthOmics says it again. Belongs here:
-asking, and seeing that it stays the same. Does not: whether it is a batch's account (``api.session``).
+STS is asked whenever the keys are new, and the ARN in each answer of HealthOmics confirms it. Belongs here:
+asking, and checking that it stays the same. Does not: whether it is a batch's account (``api.session``).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from batchrun.service.login import Login
 from batchrun.service.session import identity_client, own_endpoint
 from batchrun.service.wire import table
 
-#: Seconds after which we do without an answer.
+#: Seconds to wait for an answer, which is not essential.
 _PATIENCE: Final = 3.0
-#: By its own name, or by that of an endpoint in somebody's network that leads to it.
+#: Its own host names, and those of VPC endpoints that lead to it.
 _AWS: Final = re.compile(
     r"(vpce-[a-z0-9-]+\.)?(workflows-)?omics(-fips)?\.[a-z0-9-]+\.((vpce\.)?amazonaws\.com(\.cn)?|api\.aws)"
 )
 _ACCOUNT: Final = re.compile("[0-9]{12}")
-#: Who asks next: whichever start comes first.
+#: Stands for whichever start comes first.
 _ANY: Final = object()
 log = structlog.get_logger(__name__)
 
@@ -37,48 +37,48 @@ class Caller:
     """The account of the credentials in use, shared by the launches of a session."""
 
     def __init__(self) -> None:
-        #: The only account that answers may come from; None where nobody knows yet.
+        #: The only account that answers may come from; None while unknown.
         self.account: str | None = None
-        self.logins = 0  #: the access keys that were in use so far, one after the other
-        self._is_told = False  #: whether an answer to the keys in use said so; else it is only expected
-        #: The account of the last answer, where it is another; of older keys' too, until one says better.
+        self.logins = 0  #: how many access keys were in use so far
+        self._is_told = False  #: whether an answer to the keys in use confirmed it
+        #: The account of the last answer where it is another one, until an answer from the right one comes.
         self._elsewhere: str | None = None
-        #: The start that may ask all the same, since its run is there already; None where none may.
+        #: The start that may be sent meanwhile to find out, since its run exists already; None: no start.
         self._asker: object = None
-        self._asked: tuple[str | None, str | None] | None = None  #: an access key, and whose STS said it is
+        self._asked: tuple[str | None, str | None] | None = None  #: an access key, and its account by STS
         self._one_at_a_time = anyio.Lock()
 
     @property
     def is_known(self) -> bool:
-        """Whether the keys in use are known to be of the account."""
+        """Whether the keys in use are known to be the account's."""
         return self._is_told and self._elsewhere is None
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether the last that was heard came from another account."""
+        """Whether the last answer came from another account."""
         return self._elsewhere is not None
 
     def expect(self, account: str | None) -> None:
-        """Take answers from *account* alone, where nobody knows yet whose they are."""
+        """Accept only answers from *account*, unless the account is known already."""
         self.account = self.account or account
 
     async def ask(self, login: Login, endpoint: str) -> None:
         """
-        Ask STS whose credentials *login* has, unless it was asked about these keys before.
+        Ask STS for the account of *login*, unless it was asked about these keys before.
 
         Raises:
-            CredentialsError: They are another account's than those that were used before.
+            CredentialsError: It is another account than before.
         """
         key = await login.access_key()
-        if not self._has_asked(key):  # with each call: no lock where nobody has to be asked
+        if not self._has_asked(key):  # no lock in the usual case, since each call comes here
             async with self._one_at_a_time:
                 if not self._has_asked(key):
                     self._asked = key, await _asked(login, endpoint)
                     self.logins += 1
-                    # What older keys were told says nothing of these, for good or ill: one start may ask.
+                    # Answers to older keys say nothing about these: one start may find out.
                     self._is_told, self._asker = False, self._asker or _ANY
-                    self._met(self._asked[1], login, "GetCallerIdentity")
-        # Said before: it takes back nothing of what answers have shown since.
+                    self._check(self._asked[1], login, "GetCallerIdentity")
+        # STS answered before: that takes back nothing of what answers have shown since.
         if self._asked is not None and self._asked[1] not in {None, self.account}:
             raise self._other_account(str(self._asked[1]), login, "GetCallerIdentity")
 
@@ -86,27 +86,28 @@ class Caller:
         return self._asked is not None and self._asked[0] == key
 
     async def ask_again(self, login: Login, endpoint: str) -> None:
-        """Ask about keys that are new since :meth:`ask`; nothing where nobody wanted to know."""
+        """Ask about keys that are new since :meth:`ask`; does nothing where that was never called."""
         if self._asked is not None:
             await self.ask(login, endpoint)
 
-    def met(self, arn: object, login: Login, operation: str) -> None:
+    def check_arn(self, arn: object, login: Login, operation: str) -> None:
         """
-        Take note of the ARN in an answer.
+        Check the ARN in an answer.
 
         Raises:
-            CredentialsError: It is of another account than the answers before.
+            CredentialsError: It is in another account than those of earlier answers.
         """
-        self._met(account_of(arn) if isinstance(arn, str) else None, login, operation)
+        self._check(account_of(arn) if isinstance(arn, str) else None, login, operation)
 
     def check_start(self, start: object, login: Login, operation: str) -> None:
         """
-        See that *start* may leave: in another account it would start a second run.
+        Check that *start* may be sent: in another account it would start a second run.
 
-        Only the one that has a run there already may ask whether it still is that account, by the same bytes.
+        Only one that has a run there already may find out, by the same bytes, whether it is still that
+        account.
 
         Raises:
-            CredentialsError: Answers came from another account, and none from the right one since.
+            CredentialsError: The last answer came from another account.
         """
         if self._elsewhere is None:
             return
@@ -116,12 +117,12 @@ class Caller:
             raise self._other_account(self._elsewhere, login, operation)
 
     def started_elsewhere(self, start: object) -> None:
-        """Let *start*, whose answer came from another account, be the one that asks again."""
+        """Let *start*, whose answer came from another account, be the one that finds out."""
         if self._elsewhere is not None and self._asker is None:
             self._asker = start
 
-    def left(self, start: object) -> None:
-        """Take note that *start* is not repeated any more: the next one finds out."""
+    def finished(self, start: object) -> None:
+        """Note that *start* is not retried any more: the next one finds out."""
         if self._asker is start:
             self._asker = _ANY
 
@@ -130,7 +131,7 @@ class Caller:
         if self._elsewhere is not None:
             raise self._other_account(self._elsewhere, login, operation)
 
-    def _met(self, account: str | None, login: Login, operation: str) -> None:
+    def _check(self, account: str | None, login: Login, operation: str) -> None:
         if account is None:
             return
         if self.account not in {None, account}:
@@ -152,17 +153,17 @@ async def _asked(login: Login, omics_endpoint: str) -> str | None:
     own = own_endpoint(login, "sts")
     endpoint = omics_endpoint if is_loopback(omics_endpoint) and own is None else None
     if endpoint is None and own is None and not is_aws(omics_endpoint):
-        return None  # who has a HealthOmics of their own need not have an STS
+        return None  # a HealthOmics other than AWS's need not have an STS
     try:
         async with identity_client(login, endpoint_url=endpoint, patience=_PATIENCE) as client:
-            with anyio.move_on_after(_PATIENCE):  # the making of a client is our own time
+            with anyio.move_on_after(_PATIENCE):  # making a client does not count
                 account = table(await client.get_caller_identity()).get("Account")
                 return account if isinstance(account, str) and _ACCOUNT.fullmatch(account) else None
-    except Exception as error:  # noqa: BLE001 (whatever is wrong with the keys, HealthOmics will tell)
+    except Exception as error:  # noqa: BLE001 (whatever is wrong with the keys, HealthOmics will say)
         log.debug("account_not_told", error=masked(str(error)))
     return None
 
 
 def is_aws(omics_endpoint: str) -> bool:
-    """Report whether that is AWS's own HealthOmics, in any region."""
+    """Report whether the endpoint is AWS's own HealthOmics, in any region."""
     return _AWS.fullmatch(urlsplit(omics_endpoint).hostname or "") is not None

@@ -1,7 +1,7 @@
 """
-How a call is made: at its turn, within its time, repeated by the policy, and counted.
+How a call is made: at its turn, within its time, retried by the policy, and counted.
 
-Belongs here: what is the same for all operations. Does not: which operation is called with what (``client``).
+Belongs here: what all operations have in common. Does not: which operation is called with what (``client``).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 
 
 class Calls:
-    """The calls of one launch; the client, its paces and the patience with it are shared with others."""
+    """The calls of one launch; it shares the client, its paces and its outages with others."""
 
     def __init__(
         self,
@@ -64,20 +64,20 @@ class Calls:
         self._credentials = credentials
         self._waits = waits
         self._check: Callable[[], Awaitable[None]] = _no_check
-        self._heed: Callable[[str | None], None] | None = None
+        self._on_wait: Callable[[str | None], None] | None = None
         self._account: str | None = None
         self._strays: set[str] = set()  #: ARNs of ours in another account, each warned of once
         self._sent: Counter[str] = Counter()
         self._errors: Counter[tuple[str, type[CallError]]] = Counter()
 
     def apart(self, *, waits: bool) -> Calls:
-        """Return the same for a launch beside this one, with a guard, a hurry and troubles of its own."""
+        """Return the calls for a launch beside this one, with a guard, a hurry and troubles of their own."""
         shared = (self._outage, self._credentials, self.clock, self.caller)
         return Calls(self.turns, self._retry.apart(), *shared, waits=waits)
 
     @property
     def client(self) -> OmicsClient:
-        """The client in use; another one when credentials were renewed."""
+        """The client in use, replaced when credentials are renewed."""
         return self._credentials.client
 
     @property
@@ -87,7 +87,7 @@ class Calls:
 
     @property
     def endpoint(self) -> str:
-        """Where calls go; it may hold a secret."""
+        """The URL that calls go to; it may contain a secret."""
         return str(self.client.meta.endpoint_url)
 
     def expect(self, account: str | None) -> None:
@@ -100,11 +100,11 @@ class Calls:
         """Whether answers are known to come from the account of the batch."""
         return self.caller.is_known and self._account == self.caller.account
 
-    def met(self, arn: object, operation: str) -> None:
+    def check_arn(self, arn: object, operation: str) -> None:
         """Check the ARN in an answer. Raises CredentialsError where it is in another account."""
-        self.caller.met(arn, self.login, operation)
+        self.caller.check_arn(arn, self.login, operation)
 
-    def met_new(self, arn: str, operation: str, *, event: str) -> None:
+    def check_new_arn(self, arn: str, operation: str, *, event: str) -> None:
         """
         Check the ARN of what was just started; a batch whose account is unknown is in that one from now on.
 
@@ -112,7 +112,7 @@ class Calls:
             CredentialsError: It is in another account than the batch; *event* is logged as a warning.
         """
         try:
-            self.met(arn, operation)
+            self.check_arn(arn, operation)
         except CredentialsError:
             if arn not in self._strays:
                 self._strays.add(arn)
@@ -120,13 +120,13 @@ class Calls:
             raise
         self._account = self._account or account_of(arn)
 
-    def missed(self, operation: str) -> None:
-        """Take note that nothing is there. Raises CredentialsError where another account may say so."""
+    def check_missing(self, operation: str) -> None:
+        """Check an answer that nothing is there. Raises CredentialsError where another account may say it."""
         self.caller.check_missing(self.login, operation)
 
     @property
     def troubles(self) -> Troubles:
-        """What went wrong so far."""
+        """Calls that failed so far."""
         by_kind: Counter[type[CallError]] = Counter()
         for (_, kind), times in self._errors.items():
             by_kind[kind] += times
@@ -134,7 +134,7 @@ class Calls:
 
     @property
     def counts(self) -> Mapping[str, CallCounts]:
-        """What was sent so far, by operation."""
+        """Requests so far, by operation."""
         return {
             operation: CallCounts(
                 sent=sent,
@@ -148,32 +148,32 @@ class Calls:
         """Await *check* right before each request leaves."""
         self._check = check or _no_check
 
-    def heed(self, listener: Callable[[str | None], None]) -> None:
-        """Tell *listener* why calls wait for the service or the login, and None when they pass again."""
-        self._heed = listener
+    def on_wait(self, listener: Callable[[str | None], None]) -> None:
+        """Call *listener* with why calls wait for service or login, and with None when they pass again."""
+        self._on_wait = listener
 
     def hurry(self) -> None:
         """Give up at the first failure from now on."""
         self._retry.hurried.set()
 
     async def unless_hurried(self, wait: Callable[[], Awaitable[T]]) -> T | None:
-        """Return what *wait* does, or None where there is a hurry before it is over."""
+        """Return the result of *wait*, or None where a hurry begins before it is done."""
         return await self._retry.unless_hurried(wait)
 
     async def at_turn(self, operation: str, turn: float, send: Callable[[], Awaitable[T]]) -> T:
         """
-        Send one request at its turn, if it may leave, and let its turns learn from the answer.
+        Send one request at its turn, unless the guard refuses, and let the turns learn from the answer.
 
         Raises:
-            CallError: It failed, or its outcome is not known.
-            LeaseError, StorageError: It may not leave.
+            CallError: It failed, or its outcome is unknown.
+            LeaseError, StorageError: The guard refused.
         """
         turns = self.turns[operation]
         may_leave = False
         try:
             if (wait := turn - self.clock.monotonic()) > 0:
                 await self.clock.sleep(wait)
-            # Only now: the keys may have become another account's while the turn was waited for.
+            # Only now: the keys may have become another account's during the wait.
             await self.caller.ask_again(self.login, self.endpoint)
             await self._check()
             may_leave = True
@@ -187,7 +187,7 @@ class Calls:
         except CallError as error:
             self._errors[operation, type(error)] += 1
             if isinstance(error, NotFoundError):
-                self.missed(operation)
+                self.check_missing(operation)
             raise
 
     async def ask(
@@ -201,8 +201,8 @@ class Calls:
         """
         Make a call, paced and retried; *operation* is the API's name for it.
 
-        Where a call is not vital, its silence says nothing of the service as a whole. After *trusted_for*
-        seconds an unknown outcome is not repeated: 0 where the call may have made the id another run's.
+        A call that is not vital does not count as an outage where it gets no answer. After *trusted_for*
+        seconds an unknown outcome is not retried: 0 where the id may be another run's after the call.
 
         Raises:
             CallError: It failed for good.
@@ -224,43 +224,43 @@ class Calls:
         is_vital: bool = True,
     ) -> T:
         """
-        Repeat *attempt* by the policy, and through outages and lost logins, as long as there is patience.
+        Retry *attempt* by the policy, through outages and lost logins for as long as patience lasts.
 
         Raises:
-            CallError: It failed for good, or is in doubt after *trusted_for* seconds.
-            ServiceUnusableError: Patience is at an end.
+            CallError: It failed for good, or its outcome is still unknown after *trusted_for* seconds.
+            ServiceUnusableError: An outage, or a lost login, lasted too long.
         """
 
         async def once() -> T:
             while True:
                 client = self.client
                 try:
-                    await self.login.keep()  # here and not where it is signed, which counts as sent
+                    await self.login.keep()  # not when it is signed, which counts as sent
                     answer = await attempt()
                 except (LeaseError, StorageError):
-                    raise  # the check before the call, not the call
+                    raise  # from the guard, not from the call
                 except Exception as raw:
                     error = classify(raw, operation)
                     if is_vital:
                         self._outage.failed(error)
-                        self._tell(self._outage.silence)
+                        self._report_wait(self._outage.silence)
                     if not isinstance(error, CredentialsError):
                         raise error from raw
                     await self._credentials.renew(
-                        client, error, self._retry.hurried, waits=self._waits, heed=self._heed
+                        client, error, self._retry.hurried, waits=self._waits, on_wait=self._on_wait
                     )
                 else:
                     self._outage.answered()
                     if not self.caller.is_elsewhere:
                         self._credentials.accepted()
-                        self._tell(None, passed=True)
+                        self._report_wait(None, passed=True)
                     return answer
 
         return await self._retry.run(once, _repeats, trusted_for=trusted_for)
 
-    def _tell(self, silence: str | None, *, passed: bool = False) -> None:
-        if self._heed is not None and (passed or silence is not None):
-            self._heed(silence)
+    def _report_wait(self, silence: str | None, *, passed: bool = False) -> None:
+        if self._on_wait is not None and (passed or silence is not None):
+            self._on_wait(silence)
 
 
 def _repeats(error: CallError) -> None:
@@ -268,4 +268,4 @@ def _repeats(error: CallError) -> None:
 
 
 async def _no_check() -> None:
-    """Allow every call: nothing guards them."""
+    """Allow every call."""

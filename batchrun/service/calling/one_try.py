@@ -1,8 +1,8 @@
 """
 One try of a call: within its time, its turns learning from how it went, its errors ours.
 
-Belongs here: that, and calls that somebody sits before (:class:`Waited`), for clients that repeat a call by
-themselves. Does not: calls of a launch, which can wait (``outage``), what a failure means (``classify``).
+Belongs here: that, and calls that a user waits for (:class:`Waited`), by clients that retry on their own.
+Does not: calls of a launch, which can wait (``outage``), what a failure means (``classify``).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 #: Seconds of silence after which the user is told what is waited for.
-_WORTH_SAYING: Final = 5.0
+_WORTH_LOGGING: Final = 5.0
 log = structlog.get_logger(__name__)
 
 
@@ -83,34 +83,34 @@ class Waited:
     def __init__(self, client: Any, login: Login) -> None:
         self._endpoint = masked(str(client.meta.endpoint_url))
         self._login = login
-        self._is_said = False
+        self._is_logged = False
 
     async def answer(
         self, operation: str, call: Callable[[], Awaitable[T]], *, is_repeated: bool = True
     ) -> T:
         """
-        Await *call*, for as long as two answers may take, or one where the client does not repeat it.
+        Await *call*, for as long as two answers may take, or one where the client does not retry it.
 
         Raises:
             OutcomeUnknownError: It has not ended by then. What *call* raises is raised as it is.
         """
-        await self._login.keep()  # in its own time: somebody may have to be asked for a code
+        await self._login.keep()  # not counted: the user may be asked for a code
         target = self._login.target
         longest = target.longest_wait if is_repeated else target.read_timeout
-        with self.said_if_long(operation):
+        with self.logged_if_long(operation):
             return await in_time(call(), operation, longest)
 
     @contextmanager
-    def said_if_long(self, operation: str) -> Iterator[None]:
+    def logged_if_long(self, operation: str) -> Iterator[None]:
         """Log what is waited for where the block takes long."""
-        later = asyncio.get_running_loop().call_later(_WORTH_SAYING, self._say, operation)
+        later = asyncio.get_running_loop().call_later(_WORTH_LOGGING, self._log_once, operation)
         try:
             yield
         finally:
             later.cancel()
 
-    def _say(self, operation: str) -> None:
+    def _log_once(self, operation: str) -> None:
         """Log it once: other calls of the same client wait for the same."""
-        if not self._is_said:
-            self._is_said = True
+        if not self._is_logged:
+            self._is_logged = True
             log.warning("waiting_for_answer", endpoint=self._endpoint, operation=operation)

@@ -1,8 +1,8 @@
 """
-The turns of calls, operation by operation: none may slow another.
+The turns of calls, operation by operation: none slows another.
 
 Belongs here: waiting for a turn, and passing on how calls went. Does not: how fast (``model.paces.pace``),
-waiting to repeat a call (``call_retries``).
+waiting for a retry (``call_retries``).
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.ports.service import SharedPaces
 
-#: What is worth asking the ledger for: the limits of the others are wide, and their calls follow the starts.
+#: Operations paced through the ledger: the others have wide limits, and their calls follow the starts.
 _SHARED: Final = frozenset({"StartRun"})
-#: Seconds before a turn at which a stretch for it is asked for, and after which it is all the same: others
-#: may have found meanwhile that calls may be faster.
+#: Seconds before a turn at which a stretch for it is asked for, and after which that is done in any case:
+#: others may have found meanwhile that calls may be faster.
 _AHEAD: Final = 0.05
 _ASK_AGAIN: Final = 5.0
-#: Seconds after which the runs of an account that is full are counted again.
+#: Seconds after which the runs of a full account are counted again.
 _COUNT_AGAIN: Final = 1.0
-#: Seconds of rest that are worth a word, and between two words.
-_WORTH_SAYING: Final = 10.0
-_SAY_EVERY: Final = 60.0
+#: Seconds of rest that are worth logging, and seconds between two log lines.
+_WORTH_LOGGING: Final = 10.0
+_LOG_EVERY: Final = 60.0
 log = structlog.get_logger(__name__)
 
 
@@ -44,20 +44,20 @@ class Turns:
     """
     The turns of one operation.
 
-    Turns are given in the order of asking. A waiter that is cancelled loses its turn. Whoever got a turn
-    tells how the call went, by exactly one of :meth:`answered` and :meth:`lost`.
+    Turns are given in the order of asking. A waiter that is cancelled loses its turn. Each turn ends with
+    exactly one call of :meth:`answered` or :meth:`lost`.
     """
 
     def __init__(self, pace: Pace, clock: Clock, *, operation: str = "") -> None:
         self.pace = pace
         self._operation = operation
-        self._said = -math.inf
+        self._logged_at = -math.inf
         self._clock = clock
         self._line = anyio.Lock(fast_acquire=True)
         self._times = TurnTimes()
         self._shared: SharedTurns | None = None
         self._landed = anyio.Event()
-        self._is_pressed = False  #: the last turn had to be waited for
+        self._is_pressed = False  #: whether the last turn had to be waited for
 
     async def turn(self, *, early: float = 0.0) -> float:
         """
@@ -83,12 +83,12 @@ class Turns:
             return turn
 
     async def _in_stretch(self) -> SharedTurns | None:
-        """Wait for a stretch that has the next turn in it; None where the pace is not shared now."""
+        """Wait for a stretch that contains the next turn; None where the pace is not shared now."""
         while True:
             shared = await self._shared_now()
             end = math.inf if shared is None else await shared.begin(self._waiting)
             if math.isinf(self._times.last):
-                self._times.last = self._clock.monotonic() - 1 / self.pace.rate  # nothing was missed yet
+                self._times.last = self._clock.monotonic() - 1 / self.pace.rate  # no turn was missed yet
             if shared is None or end > self._next():
                 return shared
             self._is_pressed = True
@@ -98,14 +98,14 @@ class Turns:
             await self._clock.sleep(max(wait, _COUNT_AGAIN) if shared.is_full else wait)
 
     async def _landed_by(self, end: float) -> None:
-        """Wait until all calls are answered, at most until *end*: whoever is next knows of them then."""
+        """Wait, at most until *end*, for calls in flight: the next launcher should know how they went."""
         with anyio.move_on_after(max(0.0, end - self._clock.monotonic())):
             while self._times.in_air:
                 self._landed = anyio.Event()
                 await self._landed.wait()
 
     def share(self, paces: SharedPaces, commons: Callable[[], Commons]) -> None:
-        """Share the pace with other launchers, for as long as there are any; before the first turn."""
+        """Share the pace with other launchers while there are any; before the first turn."""
         self._shared = SharedTurns(paces, commons, self.pace, self._times, self._clock)
 
     async def _shared_now(self) -> SharedTurns | None:
@@ -113,12 +113,12 @@ class Turns:
 
     @property
     def _waiting(self) -> int:
-        """Turns that are waited for, with the one that is next."""
+        """Callers that wait for a turn, the one whose turn is next included."""
         return self._line.statistics().tasks_waiting + 1
 
     async def _window(self) -> bool:
         """
-        Wait until one more call may be in the air, but no longer than at the pace that is supposed.
+        Wait, at most for a turn at the known rate, until one more call may be in flight.
 
         Returns:
             Whether it had to wait.
@@ -136,18 +136,18 @@ class Turns:
         return max(self._times.last + 1 / self.pace.rate, earliest, self._times.rests_until)
 
     def answered(self, sent: float, error: CallError | None = None) -> None:
-        """Learn from how a call, sent at *sent*, went: None for success."""
+        """Learn how a call, sent at *sent*, went; *error* is None for success."""
         self._land()
         match error:
             case ThrottledError(retry_after=retry_after):
                 self._refused(sent, retry_after)
             case OutcomeUnknownError():
-                pass  # it says nothing of the limit
+                pass  # says nothing about the limit
             case _:
                 (self._shared or self.pace).passed(sent, pressed=self._is_pressed)
 
     def lost(self) -> None:
-        """Give back a turn without which nothing was learned."""
+        """Give back a turn from which nothing was learned."""
         self._land()
 
     def _land(self) -> None:
@@ -155,19 +155,19 @@ class Turns:
         self._landed.set()
 
     def _refused(self, sent: float, retry_after: float | None) -> None:
-        """Slow down; where the service says for how long, wait that long."""
+        """Slow down, and rest as long as the service asks for."""
         now = self._clock.monotonic()
         rest = retry_after or 0.0
         resumes = self.pace.refused(sent, now) if self._shared is None else self._shared.refused(sent)
-        # What could have been caught up on is used up, and what is in the air takes the next tokens.
+        # Nothing is left to catch up on, and calls in flight take the next tokens.
         self._times.last = max(self._times.last, now) if self._times.in_air else resumes
         self._times.rests_until = max(self._times.rests_until, now + rest)
-        self._say(now, rest)
+        self._warn_if_starved(now, rest)
 
-    def _say(self, now: float, rest: float) -> None:
-        """Say, once a minute, that hardly anything passes."""
-        if (self.pace.is_starved or rest >= _WORTH_SAYING) and now - self._said >= _SAY_EVERY:
-            self._said = now
+    def _warn_if_starved(self, now: float, rest: float) -> None:
+        """Warn, once a minute, that hardly any call passes."""
+        if (self.pace.is_starved or rest >= _WORTH_LOGGING) and now - self._logged_at >= _LOG_EVERY:
+            self._logged_at = now
             rate = round(self.pace.rate, 3)
             log.warning(
                 "pace_starved", operation=self._operation, calls_per_second=rate, rests=round(rest, 1)
@@ -175,7 +175,7 @@ class Turns:
 
 
 class AllTurns:
-    """The turns of each operation, which none of the others can slow."""
+    """The turns of each operation."""
 
     def __init__(self, *, rate: Rate, read_rate: Rate, clock: Clock) -> None:
         self._rate = rate
@@ -183,7 +183,7 @@ class AllTurns:
         self._clock = clock
         self._turns: dict[str, Turns] = {}
         self._quotas: dict[str, float | None] = {}
-        self.one_recall = anyio.Lock()  #: of launches that begin beside each other, one asks for the quota
+        self.one_recall = anyio.Lock()  #: of launches that begin together, one asks for the quota
         self._remembered: dict[str, Learned] = {}
         self._paces: SharedPaces | None = None
         self._place: Callable[[], tuple[str, str | None]] = lambda: ("", None)
@@ -205,23 +205,23 @@ class AllTurns:
         return Commons(region=region, account=account, operation=operation)
 
     def known_rate(self, operation: str) -> float:
-        """Say how many calls per second can be counted on; infinite where nothing slows them."""
+        """Return how many calls per second can be relied on; infinite where nothing slows them."""
         return self[operation].pace.known_rate
 
     def wants_quota(self, operation: str) -> bool:
-        """Report whether the limit of *operation* is for us to find, and nobody has asked for it yet."""
+        """Report whether the limit of *operation* is ours to find, and was not asked for yet."""
         return self._asked(operation).is_auto and operation not in self._quotas.keys() | self._turns.keys()
 
     def know_quota(self, operation: str, rate: float | None) -> None:
-        """Take the service's word for the limit of *operation*, None where it says none; before its first."""
+        """Set the limit of *operation* that the service named, or None; before its first call."""
         self._quotas[operation] = rate
 
     def recall(self, remembered: Mapping[str, Learned]) -> None:
-        """Go on from what was learned earlier; before the first call."""
+        """Continue from what was learned earlier; before the first call."""
         self._remembered = dict(remembered)
 
     def learned(self) -> Mapping[str, Learned]:
-        """Return what is worth keeping: of each operation that was ever refused."""
+        """Return what was learned of each operation that was ever refused."""
         paces = {operation: turns.pace for operation, turns in self._turns.items()}
         return {operation: pace.learned for operation, pace in paces.items() if pace.has_learned}
 

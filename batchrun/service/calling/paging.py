@@ -1,4 +1,4 @@
-"""The pages of an answer that comes in several, whoever gives it; ListRuns, all of them."""
+"""Paging: answers that come in several pages, ListRuns among them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from batchrun.service.calling.calls import Calls
 
 T = TypeVar("T")
-#: The most items that the service gives in a page.
+#: Items that the service returns in a page, at most.
 SIZE: Final = 100
 #: Pages after which a list is taken for endless: ten times as many runs as an account keeps.
 _PAGES: Final = 10_000
 
 
 class NextPages:
-    """What each next page of one list is asked for with."""
+    """The tokens of one list's pages."""
 
     def __init__(self, operation: str) -> None:
         self._operation = operation
@@ -31,7 +31,7 @@ class NextPages:
 
     def by(self, token: str) -> str:
         """Return *token*. Raises OutcomeUnknownError where it came before, or there were too many pages."""
-        # To stop there would pass over items, to go on would never end.
+        # To stop here would skip items, to continue would never end.
         if token in self._tokens or len(self._tokens) >= _PAGES:
             why = "one came again" if token in self._tokens else f"there were {_PAGES:,}"
             raise OutcomeUnknownError(
@@ -52,12 +52,12 @@ async def pages(
     is_vital: bool = True,
 ) -> AsyncGenerator[Sequence[T]]:
     """
-    Return the items of each page, under its *key*, as *read* makes them; *ask* is given which page.
+    Yield the items of each page, under its *key*, as *read* returns them; *ask* gets the page's token.
 
-    After *most* pages it is enough, whether there are more or not.
+    It stops after *most* pages.
 
     Raises:
-        CallError: A page is missing, or an item that cannot be read; what came before it is not the whole.
+        CallError: A page or item cannot be read; what was yielded before is incomplete.
     """
     following = NextPages(operation)
     at: dict[str, str] = {}
@@ -66,7 +66,7 @@ async def pages(
         page = await ask(client, at)
         found = [read(table(item)) for item in items(page, operation, key)]
         if not found:
-            calls.missed(operation)
+            calls.check_missing(operation)
         return found, next_token(page, operation)
 
     for number in itertools.count(1):
@@ -79,10 +79,10 @@ async def pages(
 
 def runs(calls: Calls, filters: Mapping[str, str]) -> AsyncGenerator[Sequence[Listed]]:
     """
-    Return the runs of each page.
+    Yield the runs of each page.
 
     Raises:
-        CallError: A page is missing, or a run that cannot be told; what came before it is not the whole.
+        CallError: A page or run cannot be read; what was yielded before is incomplete.
     """
     known: Any = filters
 
@@ -90,7 +90,7 @@ def runs(calls: Calls, filters: Mapping[str, str]) -> AsyncGenerator[Sequence[Li
         return await client.list_runs(maxResults=SIZE, **known, **at)
 
     def read(item: Mapping[str, Any]) -> Listed:
-        calls.met(item.get("arn"), "ListRuns")
+        calls.check_arn(item.get("arn"), "ListRuns")
         return listed(item)
 
     return pages(calls, "ListRuns", ask, read)

@@ -1,12 +1,12 @@
 """
 One pace for all launchers of a ledger: they make their calls in turn, a second each, and hand the pace on.
 
-Whoever has a stretch of time makes calls as if alone in the account, by all that was learned before, and
-leaves what it learned to the next. So the limit is found and kept as by one, whoever dies: a stretch that
-nobody uses is over by itself. What is in the air at its end is taken to pass; whoever sent it takes that back
-at its next stretch where it was throttled. Whoever is alone looks for others so often that a newcomer, who
-waits a moment for the pace, gets it: two that did not know of each other would take each other's calls for a
-lower limit. Belongs here: stretches, and handing on. Does not: waiting for a turn (``pacing``), how fast
+A launcher that has a stretch of time makes calls as if alone in the account, from all that was learned
+before, and hands on what it learned. So the limit is found and kept as if by one, whichever dies: an unused
+stretch simply ends. Calls in flight at its end count as passed; where one was throttled, its sender corrects
+that at its next stretch. A launcher that is alone looks for others so often that a newcomer, which waits a
+moment, gets its pace: two that did not know of each other would take each other's calls for a lower limit.
+Belongs here: stretches, and handing on. Does not: waiting for a turn (``pacing``), how fast
 (``model.paces.pace``), who shares (``engine.lanes.commons``).
 """
 
@@ -26,34 +26,34 @@ if TYPE_CHECKING:
     from batchrun.ports.service import SharedPaces
     from batchrun.ports.stored import Commons, LeftPace, Stretch
 
-#: Seconds for which it is believed that somebody else shares the pace, and that nobody does.
+#: Seconds between two looks for others while there are some, and while there are none.
 _SHARED: Final = 1.0
 _LOOK_EVERY: Final = 0.1
-#: The same where nobody came for so long: less often, and still well before a newcomer has waited enough.
+#: After so long alone it looks less often, still well before a newcomer stops waiting.
 _LONG_ALONE: Final = 10.0
 _LOOK_SELDOM: Final = 0.25
-#: Seconds in which whoever was alone sees a newcomer, and leaves its pace.
+#: Seconds that a newcomer waits: a launcher that was alone sees it within them, and hands on its pace.
 _NOTICED: Final = 0.4
-#: Seconds that a stretch lasts: at most, and where nobody knows a rate.
+#: Seconds that a stretch lasts: at most, and where no rate is known.
 _LONGEST: Final = 1.0
 _UNKNOWN: Final = 0.25
-#: Seconds and times to wait for the pace that whoever had the stretch before is about to leave.
+#: Seconds and times to wait for the pace from the launcher with the stretch before.
 _LEAVING: Final = 0.02
 _TIMES: Final = 6
-#: The same where it matters what is on its way, and the seconds after which the ledger has it.
+#: Times where calls in flight matter, and the seconds after which the ledger has their intents.
 _CAPPED_TIMES: Final = 100
 _ON_DISK: Final = 2.0
-#: Seconds after which a pace that was left says little of the limit.
+#: Seconds after which a pace says little about the limit.
 _STALE: Final = 86_400.0
 
 
 @dataclass(slots=True)
 class TurnTimes:
-    """When turns were, and until when nobody calls, in loop time."""
+    """When turns were, and until when no call is made, in loop time."""
 
     last: float = -math.inf
     rests_until: float = -math.inf
-    in_air: deque[float] = field(default_factory=deque)  #: the turns of calls that are not answered
+    in_air: deque[float] = field(default_factory=deque)  #: the turns of calls in flight
 
 
 class SharedTurns:
@@ -67,9 +67,9 @@ class SharedTurns:
         self._pace = pace
         self._clock = clock
         self._has_peers = False
-        self._has_left = False  #: whether others may have gone on from what was learned here
+        self._has_left = False  #: whether others may have continued from what was learned here
         self._room = math.inf  #: runs that may still be started in this stretch
-        #: Turns of calls that were in the air when others left the pace.
+        #: Turns of calls of others that were in flight when they handed on the pace.
         self._others_in_air: list[float] = []
         self._looked_at = -math.inf
         self._alone_since = math.inf
@@ -81,12 +81,12 @@ class SharedTurns:
         self._times = times
 
     async def are_shared(self) -> bool:
-        """Report whether somebody else makes such calls too, and a pace is kept to; asks every so often."""
+        """Report whether other launchers make such calls and a pace is kept; asks the ledger at intervals."""
         if not (self._pace.is_kept or self._paces.is_capped):
             return False
         now = self._clock.monotonic()
         every = _SHARED if self._is_shared else self.look_every
-        if now - self._looked_at >= 0.9 * every:  # who slept for so long may be told a little less
+        if now - self._looked_at >= 0.9 * every:  # a sleep may end a little early
             self._looked_at = now
             self._alone_since = now if self._is_shared else min(now, self._alone_since)
             had, self._has_peers = self._has_peers, await self._paces.are_shared(self._commons())
@@ -98,7 +98,7 @@ class SharedTurns:
 
     @property
     def look_every(self) -> float:
-        """Seconds between two looks for others, while there are none."""
+        """Seconds between two looks for others while there are none."""
         return _LOOK_SELDOM if self._looked_at - self._alone_since >= _LONG_ALONE else _LOOK_EVERY
 
     @property
@@ -107,26 +107,25 @@ class SharedTurns:
 
     @property
     def is_full(self) -> bool:
-        """Whether so many runs are active as may be, or may come to be by what was sent."""
+        """Whether as many runs are active as may be, calls in flight included."""
         return self._room < 1
 
     def given(self) -> None:
-        """Learn that a turn of the stretch was given."""
+        """Note that a turn of the stretch was given."""
         self._room -= 1
 
     async def begin(self, waiting: int) -> float:
         """
-        Wait for a stretch of time, for so many calls, unless there is one.
+        Wait for a stretch long enough for *waiting* calls, unless there is one, and return when it ends.
 
-        Returns:
-            When it ends; at once where it is full.
+        That is the past where the account is full.
         """
         if self._stretch is None:
             rate = self._pace.rate
             seconds = _UNKNOWN if math.isinf(rate) else min(_LONGEST, waiting / rate)
             asked = self._clock.monotonic()
             stretch = await self._paces.take(self._commons(), seconds)
-            self._end = asked + stretch.ends_in  # never later than others take it to be
+            self._end = asked + stretch.ends_in  # never later than others think
             self._take_over(await self._left(stretch))
             self._stretch, self._begun = stretch, self._clock.monotonic()
             self._catch_up()
@@ -134,12 +133,12 @@ class SharedTurns:
         return -math.inf if self.is_full else self._end
 
     def _not_on_disk(self) -> list[float]:
-        """Return the turns of calls, anybody's, whose intent the ledger may not have yet."""
+        """Return the turns of calls of any launcher whose intent the ledger may not have yet."""
         since = self._clock.monotonic() - _ON_DISK
         return [turn for turn in (*self._times.in_air, *self._others_in_air) if turn > since]
 
     async def leave(self) -> None:
-        """Leave the pace, and what is left of the stretch, to whoever is next."""
+        """Hand on the pace, and the rest of the stretch."""
         stretch, self._stretch = self._stretch, None
         if stretch is not None:
             now = self._clock.monotonic()
@@ -154,7 +153,7 @@ class SharedTurns:
             await self._paces.leave(self._commons(), known.text(), stretch)
 
     def passed(self, sent: float, *, pressed: bool) -> None:
-        """Learn that a call passed; of earlier stretches' calls whoever was next took that for granted."""
+        """Note that a call passed; calls of earlier stretches counted as passed already."""
         if not self._is_shared or (self._stretch is not None and sent >= self._begun):
             self._pace.passed(sent, pressed=pressed)
         else:
@@ -162,10 +161,10 @@ class SharedTurns:
 
     def refused(self, sent: float) -> float:
         """
-        Learn that a call was throttled: now, or at the next stretch where it is somebody else's now.
+        Note that a call was throttled, or keep that for the next stretch.
 
         Returns:
-            From when on the next turn is counted.
+            The time from which the next turn is counted.
         """
         now = self._clock.monotonic()
         if self._stretch is None and self._is_shared:
@@ -182,7 +181,7 @@ class SharedTurns:
                 self._pace.keep_up(sent)
 
     async def _join(self) -> None:
-        """Leave the pace to whoever has come; a newcomer waits a moment for the pace of whoever was there."""
+        """Hand the pace to a newcomer, or as the newcomer wait a moment for it."""
         if math.isfinite(self._times.last):
             left = await self._paces.left(self._commons())
             if left is None or self._clock.monotonic() - left.ago <= self._times.last:
@@ -197,14 +196,14 @@ class SharedTurns:
             await self._clock.sleep(_LEAVING)
 
     async def _part(self) -> None:
-        """Go on alone, from what whoever was there left last."""
+        """Continue alone, from what others handed on last."""
         if self._stretch is None:
             self._take_over(await self._paces.left(self._commons()))
         await self.leave()
         self._catch_up()
 
     def _take_over(self, left: LeftPace | None) -> None:
-        """Go on from what was learned last, unless that was here, and left to nobody yet."""
+        """Continue from what was handed on last, unless it is older than what was learned here."""
         known = None if left is None or left.ago > _STALE else handed_on(left.state)
         if left is None or known is None:
             return
@@ -218,7 +217,7 @@ class SharedTurns:
         self._times.rests_until = max(self._times.rests_until, rests_until)
 
     async def _left(self, stretch: Stretch) -> LeftPace | None:
-        """Wait for the stretch, and a moment for the pace that whoever had the one before is to leave."""
+        """Wait for the stretch, and a moment for the pace of the launcher before."""
         await self._clock.sleep(stretch.begins_in - _LEAVING)
         left = await self._paces.left(self._commons())
         for _ in range(_CAPPED_TIMES if self._paces.is_capped else _TIMES):

@@ -1,11 +1,11 @@
 """
 Where credentials are looked for: AWS's own order, with three differences.
 
-A profile that was named is asked alone: to name one means that account, never the one of the machine's
-role. Its helper runs within a time limit. An MFA code is asked for without holding up everything else, and
-roles that the AWS CLI assumed already count, so that a job without a terminal can have them.
+A named profile is asked alone: naming one means that account, never the one of the machine's role. Its helper
+runs within a time limit. An MFA code is asked for without blocking everything else, and roles that the AWS
+CLI assumed already count, so that a job without a terminal can use them.
 
-Belongs here: which providers, in which order. Does not: what is made of their answers (``guard``).
+Belongs here: which providers, in which order. Does not: what is done with their answers (``guard``).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from batchrun.service.login.origin import Origin
 
     class Source(Protocol):
-        """Credentials of a profile, as ``credentials`` has them."""
+        """Credentials of a profile: ``credentials.Credentials``."""
 
         @property
         def guard(self) -> Guard | None: ...  # noqa: D102
@@ -43,13 +43,13 @@ if TYPE_CHECKING:
         def whose(self) -> Any: ...  # noqa: D102
 
 
-#: Where the AWS CLI keeps the roles that it assumed.
+#: Where the AWS CLI caches the roles that it assumed.
 _CLI_CACHE: Final = "~/.aws/cli/cache"
 _KEY, _SECRET = "aws_access_key_id", "aws_secret_access_key"
-#: What a role's session is called in CloudTrail, and in ``startedBy`` of its runs.
+#: The name of a role's session in CloudTrail, and in ``startedBy`` of its runs.
 _SESSION_NAME: Final = "batchrun"
 _PROMPT: Final = "Enter MFA code for "
-#: Providers that know the role of this machine, by botocore's names.
+#: Providers of this machine's role, by botocore's names.
 _MACHINE: Final = ("container-role", "iam-role")
 
 
@@ -77,14 +77,14 @@ def providers(
     List the providers to ask, in order.
 
     Args:
-        session: Whose settings count.
-        origin: Where they are.
+        session: It has the settings.
+        origin: Where these are.
         helper: Runs a ``credential_process``.
-        code_for: Gives the answer to a prompt for an MFA code, or raises CodeWantedError.
-        roles: That were assumed already, by botocore's key.
-        source: The credentials of the profile that holds the login, where others may stand on them too.
+        code_for: Returns the answer to a prompt for an MFA code, or raises CodeWantedError.
+        roles: Those that were assumed already, by botocore's key.
+        source: The credentials of the profile with the login, where others may be based on them too.
         region: Where roles are assumed.
-        is_local: Leave out the machine's roles: a simulator is not worth the wait for their answer.
+        is_local: Leave out the machine's roles: a simulator is not worth the wait for them.
     """
     base = create_credential_resolver(session, region_name=region)
     builder = _Profiles(session, helper, region, roles, source)
@@ -103,7 +103,7 @@ def providers(
         credential_sourcer=AioCanonicalNameCredentialSourcer([AioEnvProvider(), *machine]),
         profile_provider_builder=builder,
     )
-    # A profile that an option names wins over keys in the environment; one that a variable names loses.
+    # A profile from an option takes precedence over keys in the environment; one from a variable does not.
     by_option = session.instance_variables().get("profile") is not None
     variables = [] if by_option else [_HalfVariables(), AioEnvProvider()]
     last = [] if origin.is_named or is_local else others
@@ -123,8 +123,7 @@ def assumed(
     """
     Return the credentials of a role, which is assumed with *source* when they are first used.
 
-    *external_id* is what its trust policy may ask for, *roles* those that were assumed already, *sts_url* the
-    STS to ask, None for the configured one.
+    *roles* are those that were assumed already, *sts_url* is the STS to ask, None for the configured one.
     """
     extra = {"RoleSessionName": _SESSION_NAME} | ({} if external_id is None else {"ExternalId": external_id})
     fetcher = AioAssumeRoleCredentialFetcher(
@@ -140,13 +139,13 @@ def assumed(
 
 
 def _with_kept(roles: MutableMapping[str, Any]) -> Any:
-    """Return *roles* over what the AWS CLI keeps, which is read, and never written."""
+    """Return *roles* on top of the AWS CLI's cache, which is read and never written."""
     kept: Any = JSONFileCache(str(Path(_CLI_CACHE).expanduser()))
     return ChainMap(roles, kept)
 
 
 class _Profiles(AioProfileProviderBuilder):
-    """Makes the providers of a profile, also of one that is another's ``source_profile``."""
+    """Makes the providers of a profile, and of one that is another's ``source_profile``."""
 
     def __init__(
         self,
@@ -163,7 +162,7 @@ class _Profiles(AioProfileProviderBuilder):
         self._source = source
 
     def providers(self, profile_name: str, disable_env_vars: bool = False) -> list[Any]:  # noqa: FBT001, FBT002 (its parent's)
-        """List a profile's own providers; what others may stand on too is asked in its own place."""
+        """List a profile's own providers; the profile with the login is asked separately, once."""
         if self._source is not None and profile_name == self._source.whose.profile:
             return [_Held(self._source)]
         return super().providers(profile_name, disable_env_vars)
@@ -177,7 +176,7 @@ class _Profiles(AioProfileProviderBuilder):
 
 
 class _Held:
-    """Has what was found for the profile that holds the login."""
+    """Provides what was found for the profile with the login."""
 
     METHOD = "source-profile"
 
@@ -189,7 +188,7 @@ class _Held:
 
 
 class _HalfVariables:
-    """Finds a secret without a key, which botocore passes over without a word, to take another's."""
+    """Raises for a secret without a key, which botocore silently skips, to use other credentials."""
 
     METHOD = "env"
 
@@ -199,7 +198,7 @@ class _HalfVariables:
 
 
 class _HalfProfile:
-    """Finds the same in a profile that has nothing else."""
+    """Raises for the same in a profile."""
 
     METHOD = "config-file"
 

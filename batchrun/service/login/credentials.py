@@ -1,8 +1,8 @@
 """
-One set of credentials, found once, with which all logins sign that lead to the same.
+One set of credentials, found once, and shared by all logins that lead to it.
 
-Belongs here: finding them, in time, and a role assumed with another set. Does not: where it is looked
-(``chain``), which logins share one (``login``), making clients (``service.session``).
+Belongs here: finding them in time, and a role assumed with another set. Does not: where to look (``chain``),
+which logins share a set (``login``), making clients (``service.session``).
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from batchrun.service.wire import take_body
 from batchrun.service_model import loader
 
 T = TypeVar("T")
-#: Services whose answers are read as the JSON that they are.
+#: Services whose answers are parsed as plain JSON.
 _SPEAKING_JSON: Final = ("omics", "pricing", "service-quotas")
-#: MFA codes that one search may take: one for each role on the way.
+#: MFA codes that one search may ask for: one for each role on the way.
 _CODES: Final = 4
-#: What a local service is called with where there is nothing else: it asks for neither, but botocore signs.
+#: Keys for a local service where there are no others: it needs none, but botocore signs.
 LOOPBACK_KEYS: Final = ("loopback", "loopback")
 
 
 @cache
 def _hooks() -> AioHierarchicalEmitter:
-    """Return what botocore does of itself at each step of a call; a copy is made in a tenth of the time."""
+    """Return botocore's built-in handlers; copying them takes a tenth of the time."""
     made = AioHierarchicalEmitter()
     AioSession(event_hooks=made)
     return made
@@ -50,20 +50,20 @@ def _hooks() -> AioHierarchicalEmitter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whose:
-    """What decides which credentials they are; None means: as the AWS configuration says."""
+    """What identifies credentials. None: as the AWS configuration says."""
 
     profile: str | None = None
     role: str | None = None  #: ARN of a role that the profile's credentials assume
     external_id: str | None = None
-    sts_url: str | None = None  #: a local STS that lends the role's; None for the configured one
+    sts_url: str | None = None  #: a local STS for the role; None for the configured one
 
 
 class Sources(Protocol):
-    """Credentials that others stand on, and what all of them share; ``login`` has it."""
+    """Credentials that others are based on, and what all of them share; see ``login.Logins``."""
 
-    roles: MutableMapping[str, Any]  #: that have been assumed, by botocore's key
-    terminal: anyio.Lock  #: held while somebody is asked there
-    has_lanes: bool  #: whether lanes say which profile it is, and not options
+    roles: MutableMapping[str, Any]  #: those that were assumed, by botocore's key
+    terminal: anyio.Lock  #: held while the user is asked there
+    has_lanes: bool  #: whether lanes name the profiles, and not options
 
     def of_profile(self, profile: str | None, region: str | None) -> Credentials:
         """Return those of a profile."""
@@ -73,26 +73,25 @@ class Credentials:
     """
     Credentials of one profile, or of a role assumed with another's.
 
-    They are found once. Who wants to know whether somebody has logged in again meanwhile makes others. To
-    find and keep them raises UsageError where there can be none, as they are configured, and
-    ServiceUnusableError where there are none now.
+    They are found once; to pick up a later login, others are made. Finding and keeping them raises UsageError
+    where the configuration cannot work, and ServiceUnusableError where there are none now.
     """
 
     def __init__(self, whose: Whose, region: str | None, sources: Sources, limits: Limits) -> None:
-        """Say whose; nothing is looked for yet. Roles are assumed in *region*, if no file says another."""
+        """Prepare to look for them. Roles are assumed in *region*, by default the configured one."""
         self.whose = whose
-        self.source: Credentials | None = None  #: what a role is assumed with, once it is known
+        self.source: Credentials | None = None  #: what a role is assumed with, once known
         self.sources = sources
         self.session: Any = AioSession(
             profile=whose.profile, event_hooks=copy(_hooks()), include_builtin_handlers=False
         )
         self.session.register_component("data_loader", loader())
-        # Of every client, also of those that are made on the way to credentials.
+        # For every client, those made on the way to credentials included.
         self.session.set_default_client_config(AioConfig(http_session_cls=OneExchange))
         for service in _SPEAKING_JSON:
             self.session.register(f"before-parse.{service}", take_body)
-        self.provider: str | None = None  #: that has them, by botocore's name
-        self.roles = sources.roles  #: that have been assumed meanwhile
+        self.provider: str | None = None  #: the provider that has them, by botocore's name
+        self.roles = sources.roles  #: those that were assumed
         self._region = region
         self._time_left = TimeLeft(limits)
         self._helper = Helper(self._time_left, sources.terminal)
@@ -117,7 +116,7 @@ class Credentials:
         return self._region or configured_region(self.session)
 
     async def find(self, *, is_local: bool) -> bool:
-        """Find credentials that can be signed with; only where the service *is_local* it can do without."""
+        """Find keys to sign with, and report whether there are any; there must be unless *is_local*."""
         async with self._one_at_a_time:
             if self._failure is not None:
                 raise self._failure
@@ -143,23 +142,23 @@ class Credentials:
             raise none_found(self.origin)
 
     async def keep(self) -> None:
-        """See to it that what was found is still good, and look again where it is not."""
+        """Check that the keys are still valid, and renew them where they are not."""
         if self._guard is not None:
             await self._guard.get_frozen_credentials()
 
     async def load_credentials(self) -> Guard | None:
-        """Return the credentials to botocore, which asks by this name."""
+        """Return the credentials to botocore, which calls this method."""
         return self._guard
 
     def _stands_on(self) -> Credentials | None:
-        """Return the credentials of the profile that holds the login, which others may stand on too."""
+        """Return the credentials of the profile with the login, where these are based on another's."""
         if self.whose.role is not None:
             return self.sources.of_profile(self.whose.profile, self._region)
         holder = self.origin.held_elsewhere
         return None if holder is None else self.sources.of_profile(holder, self._region)
 
     async def _search(self) -> Any:
-        """Ask each provider; None where none has any."""
+        """Return the first provider's credentials, or None."""
         if self.whose.role is not None:
             return self._of_the_role(self.whose.role)
         chain = providers(
@@ -195,9 +194,9 @@ class Credentials:
         )
 
     async def _frozen(self, found: Any) -> tuple[Any, Any]:
-        """Return *found*, or what was found since a code was given, and keys to sign with."""
+        """Return *found*, or what was found with an MFA code, and keys to sign with."""
         if self.source is not None:
-            await self.source.keep()  # in its own time
+            await self.source.keep()  # not counted in ours
         return await self._in_time(lambda: self._asked(found))
 
     async def _asked(self, found: Any) -> tuple[Any, Any]:
@@ -206,7 +205,7 @@ class Credentials:
                 frozen = await found.get_frozen_credentials()
             except CodeWantedError as wanted:
                 self._codes[wanted.prompt] = await self._ask(wanted)
-                # Botocore's own refuses to ask a second time.
+                # Botocore's fetcher refuses to ask a second time.
                 found = await self._search()
             else:
                 check(frozen)
@@ -239,6 +238,6 @@ class Credentials:
 
 
 def configured_region(session: Any) -> str | None:
-    """Read AWS_REGION too, which every AWS tool but botocore does."""
+    """Return the configured region; AWS_REGION counts, as for every AWS tool but botocore."""
     region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
     return str(region) if region else None

@@ -1,9 +1,9 @@
 """
-Credentials that botocore signs with, looked after: in time, checked, and explained where there are none.
+The credentials that botocore signs with, renewed in time and checked.
 
-Botocore would run a helper once for each call that waits for it, and again for each call while short-lived
-credentials last. Here one search is made for all, credentials are used for as long as they are good, and a
-search that failed is not made again: who wants another logs in anew (``login``).
+Botocore would run a helper once for each call that waits for it, and again for each call while credentials
+are about to expire. Here one search serves all calls, credentials are used while they are valid, and a search
+that failed is not repeated: for another, log in anew (``login``).
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from batchrun.errors import ServiceUnusableError, UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-#: Seconds before they expire at which new ones are looked for, as botocore has it.
+#: Seconds before they expire at which new ones are looked for, as in botocore.
 _EARLY: Final = 900
-#: Seconds between two looks for new ones, at most; half the time left, where that is less.
+#: Seconds between two searches for new ones, at most; half the time left where that is less.
 _LOOK_EVERY: Final = 60.0
 _TIMES_LEFT: Final = (120, 60, 30, 10, 4, 2, 1)
-#: What a header may hold; a line break there breaks the call.
+#: What a header may contain: a line break would break the call.
 _PLAIN: Final = re.compile(r"[!-~]+")
 log = structlog.get_logger(__name__)
 
 
 class Guard(AioCredentials):
-    """What clients of one login sign with."""
+    """The credentials that clients of one login sign with."""
 
     def __init__(self, found: Any, freeze: Callable[[Any], Awaitable[tuple[Any, Any]]]) -> None:
         """
-        Look after what a provider *found*, in botocore's words.
+        Wrap the credentials that a provider *found*, botocore's own object.
 
-        *freeze* makes keys of it that can be signed with, and returns what was found since; it raises
-        UsageError or ServiceUnusableError.
+        *freeze* returns the current ones, which may be new, and keys to sign with; it raises UsageError or
+        ServiceUnusableError.
         """
-        super().__init__("", "", method=found.method)  # keys are read by the method below alone
+        super().__init__("", "", method=found.method)  # keys are read by the method below
         self._found = found
         self._freeze = freeze
         self._frozen: Any = None
@@ -50,7 +50,7 @@ class Guard(AioCredentials):
         self._one_at_a_time = anyio.Lock()
 
     async def get_frozen_credentials(self) -> Any:  # type: ignore[override]
-        """Return keys that are good now, as botocore asks for before each call; raises as ``freeze`` does."""
+        """Return valid keys, which botocore asks for before each call; raises as ``freeze`` does."""
         if self._is_good_for(_EARLY):
             return self._frozen
         if self._is_good_for(0) and (self._is_early() or self._one_at_a_time.locked()):
@@ -62,12 +62,12 @@ class Guard(AioCredentials):
 
     @property
     def expires(self) -> datetime | None:
-        """When its keys end, aware; None where they do not, or that is unknown."""
+        """When the keys expire, aware; None for never or unknown."""
         found: datetime | None = getattr(self._found, "_expiry_time", None)
         return found
 
     async def get_account_id(self) -> Any:  # type: ignore[override]
-        """Return the account's number, where the provider knows it."""
+        """Return the account, where the provider knows it."""
         return (await self.get_frozen_credentials()).account_id
 
     def _is_good_for(self, seconds: float) -> bool:
@@ -92,7 +92,7 @@ class Guard(AioCredentials):
 
 
 def check(frozen: Any) -> None:
-    """Hold keys against what can be signed with. Raises ValueError where they cannot be."""
+    """Check that keys can sign a call. Raises ValueError where they cannot."""
     keys = {
         "access key": frozen.access_key,
         "secret": frozen.secret_key,

@@ -1,12 +1,12 @@
 """
 The helper that a profile names as its ``credential_process``.
 
-On a terminal it is given the terminal, since it may ask for a code; elsewhere it is given nothing to read:
-our own standard input may be a manifest. What it prints holds secrets, so none of it is ever shown but the
-last line of its stderr, without what may be a key.
+It gets the terminal, where there is one, since it may ask for a code, and else nothing to read: our standard
+input may be a manifest. Its output has secrets, so only the last line of its stderr is ever shown, with
+anything like a key masked.
 
-Belongs here: one process group, from its start to its certain end, and whether what it printed is what AWS's
-tools agreed on. Does not: which helper (``chain``).
+Belongs here: one process group, from start to certain end, and checking its output against AWS's format. Does
+not: which helper (``chain``).
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ import structlog
 
 from batchrun.service.login.terminal import TimeLeft, lent, terminal
 
-#: Bytes of either output that are kept; credentials take some hundreds.
+#: Bytes kept of each output; credentials take some hundreds.
 _LARGEST: Final = 65_536
-#: Seconds for which what it printed is read on after its end: a child of its may hold the pipe.
+#: Seconds to read its output after its end: a child process may hold the pipe.
 _GRACE: Final = 0.5
-_TOLD: Final = 200
-#: An access key's name, or anything long without a space: no message holds a credential.
+_LONGEST_MESSAGE: Final = 200
+#: An access key id, or anything long without a space: no message shows a credential.
 _SECRET: Final = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{8,}|[A-Za-z0-9+/=_-]{32,}")
-#: Seconds of waiting that are worth a word.
-_WORTH_SAYING: Final = 5.0
-#: How a program ends that Ctrl-C has reached, as signal and as exit code.
+#: Seconds of waiting that are worth logging.
+_WORTH_LOGGING: Final = 5.0
+#: How a program ends by Ctrl-C, as signal and as exit code.
 _INTERRUPTED: Final = (-signal.SIGINT, 128 + signal.SIGINT)
-#: How a shell says that it could not run a program.
+#: A shell's exit codes for a program that it could not run.
 _NOT_RUN: Final = (126, 127)
 _REQUIRED: Final = ("AccessKeyId", "SecretAccessKey")
 _OPTIONAL: Final = ("SessionToken", "Expiration")
@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 
 class HelperError(Exception):
-    """A helper gave no credentials; *is_setting* where it cannot, as it is configured."""
+    """A helper returned no credentials; *is_setting* where its configuration cannot work."""
 
     def __init__(self, reason: str, *, cure: str, is_setting: bool) -> None:
         self.reason = reason
@@ -57,7 +57,7 @@ class HelperError(Exception):
 
 
 class Ended:
-    """A helper that has succeeded, as botocore wants to see it."""
+    """A helper that has succeeded, as botocore expects a process."""
 
     returncode: Final = 0
 
@@ -75,14 +75,14 @@ class Helper:
     def __init__(self, time_left: TimeLeft, terminal_turn: anyio.Lock) -> None:
         self._time_left = time_left
         self._terminal_turn = terminal_turn
-        self.running: str | None = None  #: the program, while it runs and where it had to be ended
+        self.running: str | None = None  #: the program while it runs, or where it had to be ended
 
     async def run(self, *command: str, **_pipes: Any) -> Ended:
         """
-        Run *command* to its end; if cancelled, end it with all that it started.
+        Run *command* to its end; if cancelled, end it and its children.
 
         Raises:
-            HelperError: It gave no credentials.
+            HelperError: It returned no credentials.
         """
         if not command:
             raise HelperError("credential_process is empty", cure="name a program", is_setting=True)
@@ -94,11 +94,11 @@ class Helper:
                 await stack.enter_async_context(self._time_left.for_a_person(self._terminal_turn))
             process = stack.enter_context(_started(command, file))
             stack.enter_context(lent(file, process.pid))
-            stack.enter_context(_said_if_long(self._called))
+            stack.enter_context(_logged_if_long(self._called))
             code = await _followed(process, printed, said)
         if file is not None and code in _INTERRUPTED:
-            signal.raise_signal(signal.SIGINT)  # meant for us as well, and only the helper had the terminal
-            await anyio.sleep(_GRACE)  # for who heeds it
+            signal.raise_signal(signal.SIGINT)  # meant for us too, but only the helper had the terminal
+            await anyio.sleep(_GRACE)  # for its handler to act
         _check(code, printed, said, self._called)
         self.running = None
         return Ended(bytes(printed))
@@ -109,7 +109,7 @@ class Helper:
 
 
 def _started(command: Sequence[str], file: int | None) -> subprocess.Popen[bytes]:
-    """Start it in a process group of its own, and without a terminal in a session of its own."""
+    """Start it in its own process group, or without a terminal in its own session."""
     apart: dict[str, Any] = {"start_new_session": True} if file is None else {"process_group": 0}
     try:
         return subprocess.Popen(  # noqa: S603 (it is the user's own)
@@ -125,10 +125,10 @@ def _started(command: Sequence[str], file: int | None) -> subprocess.Popen[bytes
 
 
 @contextmanager
-def _said_if_long(called: str) -> Iterator[None]:
-    """Say what is waited for, where it takes longer than anybody expects."""
+def _logged_if_long(called: str) -> Iterator[None]:
+    """Log what is waited for where the block takes long."""
     say = partial(log.info, "waiting_for_helper", helper=called)
-    later = asyncio.get_running_loop().call_later(_WORTH_SAYING, say)
+    later = asyncio.get_running_loop().call_later(_WORTH_LOGGING, say)
     try:
         yield
     finally:
@@ -136,7 +136,7 @@ def _said_if_long(called: str) -> Iterator[None]:
 
 
 async def _followed(process: subprocess.Popen[bytes], printed: bytearray, said: bytearray) -> int:
-    """Keep what it prints until it has ended, and then end whatever it left behind."""
+    """Read its output until it has ended, then end what it left running."""
     waiting = asyncio.get_running_loop().run_in_executor(None, process.wait)
     try:
         async with anyio.create_task_group() as readers:
@@ -151,7 +151,7 @@ async def _followed(process: subprocess.Popen[bytes], printed: bytearray, said: 
 
 
 async def _keep(process: subprocess.Popen[bytes], pipe: IO[bytes] | None, kept: bytearray) -> None:
-    """Read *pipe* to its end; who prints without limit is ended."""
+    """Read *pipe* to its end; a process that prints without limit is killed."""
     while pipe is not None:
         await anyio.wait_readable(pipe)
         if not (chunk := os.read(pipe.fileno(), _LARGEST)):
@@ -163,7 +163,7 @@ async def _keep(process: subprocess.Popen[bytes], pipe: IO[bytes] | None, kept: 
 
 
 async def _end(process: subprocess.Popen[bytes], waiting: asyncio.Future[int]) -> None:
-    """End the whole group: politely, and after a moment for certain."""
+    """End the whole group by SIGTERM, and after a moment by SIGKILL."""
     _signal(process, signal.SIGTERM)
     with anyio.move_on_after(_GRACE):
         await asyncio.shield(waiting)
@@ -177,7 +177,7 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def _check(code: int, printed: bytearray, said: bytearray, called: str) -> None:
-    """Hold what it did against what AWS's tools agreed on."""
+    """Check exit code and output. Raises HelperError."""
     if max(len(printed), len(said)) > _LARGEST:
         raise HelperError(f"{called} prints without limit", cure="mend it", is_setting=True)
     if code != 0:
@@ -216,4 +216,4 @@ def _what_is_wrong(printed: bytearray) -> str | None:
 def _last_words(said: bytearray) -> str:
     lines = said.decode(errors="replace").split("\n")
     last = next((line for line in reversed(lines) if line.strip()), "")
-    return _SECRET.sub("***", " ".join(last.split()))[:_TOLD]
+    return _SECRET.sub("***", " ".join(last.split()))[:_LONGEST_MESSAGE]

@@ -1,9 +1,9 @@
 """
-One login to AWS: the region and the credentials that every client of it shares.
+One login to AWS: the region and the credentials that its clients share.
 
-What leads to the same credentials within a launch has the same, found once: twenty lanes over one profile ask
-its helper once, and its person for one code. Does not belong here: finding credentials (``credentials``),
-making clients (``service.session``).
+Logins of a launch that lead to the same credentials share them: twenty lanes over one profile run its helper
+once, and ask for one code. Does not belong here: finding credentials (``credentials``), making clients
+(``service.session``).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from batchrun.service.target import Target
 
 _USUAL: Final = Limits()
-#: As those of AWS are written, and those of what stands in for it.
+#: Regions of AWS, and of what stands in for it.
 _REGION: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
-#: As us-east-1a is, of us-east-1: no region ends so.
+#: An availability zone such as us-east-1a; no region ends so.
 _ZONE: Final = re.compile(r"([a-z]{2}(?:-[a-z]+)+-[0-9])[a-z]")
 
 
 class Logins:
-    """Credentials by whose they are; each is made when it is first wanted."""
+    """The credentials of a launch by what identifies them, each made on first use."""
 
     def __init__(self, limits: Limits = _USUAL) -> None:
         self.roles: MutableMapping[str, Any] = {}
@@ -44,7 +44,7 @@ class Logins:
         self._known: dict[Whose, Credentials] = {}
 
     def of(self, target: Target) -> Credentials:
-        """Return the credentials that *target* is called with."""
+        """Return the credentials for *target*."""
         self.has_lanes = self.has_lanes or target.is_lane
         role = target.role
         whose = Whose(
@@ -60,7 +60,7 @@ class Logins:
         return self._of(Whose(profile=profile), region)
 
     def forget(self, used: Credentials) -> None:
-        """Look for *used* anew, and for all that it stands on, unless somebody else has done so already."""
+        """Forget *used* and what it is based on, so that they are found anew; others' newer ones stay."""
         one: Credentials | None = used
         while one is not None:
             if self._known.get(one.whose) is one:
@@ -76,7 +76,7 @@ class Logins:
 
 
 def _local_sts(target: Target) -> str | None:
-    """Return the local service that lends the role's keys where the runs are started on one."""
+    """Return the local service that provides the role's keys where the runs are started on one."""
     url = target.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_OMICS")
     return url if url and is_loopback(url) else None
 
@@ -85,38 +85,37 @@ class Login:
     """
     One login, as options, environment and AWS's own files describe it.
 
-    It is found once. Who wants to know whether somebody has logged in again meanwhile takes another
-    (:meth:`renewed`). Whatever needs credentials raises UsageError where there can be none, as they are
-    configured, and ServiceUnusableError where there are none now.
+    Its credentials are found once; :meth:`renewed` picks up a later login. Whatever needs credentials raises
+    UsageError where the configuration cannot work, and ServiceUnusableError where there are none now.
     """
 
     def __init__(self, target: Target, *, limits: Limits = _USUAL, among: Logins | None = None) -> None:
-        """Say whose; nothing is looked for yet. *limits* hold where it is alone, not *among* others."""
+        """Describe the login; nothing is looked for yet. *limits* apply unless it is *among* others."""
         self.target = target
         self._among = among or Logins(limits)
         self._credentials = self._among.of(target)
 
     @property
     def session(self) -> Any:
-        """What clients are made by; all of the same credentials have the same."""
+        """The session to make clients with, shared by logins with the same credentials."""
         return self._credentials.session
 
     def renewed(self) -> Login:
-        """Return another for the same target, with credentials that were found since this one's."""
+        """Return a login for the same target whose credentials are found anew."""
         self._among.forget(self._credentials)
         return Login(self.target, among=self._among)
 
     def beside(self, target: Target) -> Login:
-        """Return the login of another target, which shares with this one what leads to the same."""
+        """Return the login of another target, sharing credentials with this one where they are the same."""
         return self if target == self.target else Login(target, among=self._among)
 
     @property
     def region(self) -> str | None:
         """
-        The region in force; AWS_REGION counts too, as for every AWS tool but botocore.
+        The region in use; AWS_REGION counts, as for every AWS tool but botocore.
 
         Raises:
-            UsageError: There is no such profile, a file cannot be read, or it can be no region's name.
+            UsageError: There is no such profile, a file cannot be read, or it is no region's name.
         """
         try:
             region = self.target.region or configured_region(self.session)
@@ -134,13 +133,13 @@ class Login:
         return "the lane's region" if self.target.is_lane else "--region"
 
     def named_by(self, value: str, *variables: str) -> str:
-        """Say what has a setting of that value: one of the *variables*, which begin so, or the profile."""
+        """Return where *value* is set: a variable that begins with one of *variables*, or the profile."""
         found = (name for name, known in os.environ.items() if name.startswith(variables) and known == value)
         return next(found, self._credentials.origin.place(None))
 
     @property
     def place(self) -> str:
-        """Where its credentials are described, in words."""
+        """Where its credentials are configured, in words."""
         return self._credentials.origin.place(self._credentials.provider)
 
     @property
@@ -150,34 +149,34 @@ class Login:
 
     @property
     def expires(self) -> datetime | None:
-        """When the keys in use end, aware; None where they do not, or that is unknown."""
+        """When the keys in use expire, aware; None for never or unknown."""
         guard = self._credentials.guard
         return None if guard is None else guard.expires
 
     @property
     def cure(self) -> str:
-        """What to do where a service does not take its credentials."""
+        """What to do where a service rejects its credentials."""
         return cure(self._credentials.provider, self._credentials.origin)
 
     def unusable(self, error: Exception) -> BatchrunError:
-        """Say that no client can be made, for what botocore raised."""
+        """Return the error for a client that cannot be made because of *error*, botocore's."""
         return unusable(error, self._credentials.origin)
 
     async def has_credentials(self, *, is_local: bool) -> bool:
-        """Find credentials that can be signed with; only where the service *is_local* it can do without."""
-        _ = self.region  # read first, in our words: roles are assumed there
+        """Find keys to sign with, and report whether there are any; there must be unless *is_local*."""
+        _ = self.region  # read first, for our own error: roles are assumed there
         return await self._credentials.find(is_local=is_local)
 
     async def keep(self) -> None:
-        """See to it that what was found is still good, and look again where it is not."""
+        """Check that the keys are still valid, and renew them where they are not."""
         await self._credentials.keep()
 
     async def access_key(self) -> str | None:
-        """Return the access key in use, by which credentials are distinguished; None where there are none."""
+        """Return the access key in use, which tells credentials apart, or None."""
         guard = self._credentials.guard
         return None if guard is None else str((await guard.get_frozen_credentials()).access_key)
 
 
 def profile_of(target: Target) -> str:
-    """Name the profile in force, or nothing."""
+    """Return the name of the profile in use, or an empty text."""
     return target.profile or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE", "")

@@ -1,7 +1,7 @@
 """
-Where a login is described, in words: the profile and the file, or the variables.
+Where a login is configured, in words: the profile and the file, or the variables.
 
-Belongs here: finding the file to name. Does not: what is wrong with it (``words``).
+Belongs here: finding the place to name. Does not: what is wrong there (``words``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 from botocore.configloader import load_config, raw_config_parse
 from botocore.exceptions import BotoCoreError
 
-#: Providers that read no file of AWS's, by botocore's name for them.
+#: Providers that read none of AWS's files, by botocore's names.
 _ELSEWHERE: Final = {
     "env": "the environment (AWS_ACCESS_KEY_ID)",
     "container-role": "the container's role (AWS_CONTAINER_CREDENTIALS_*)",
@@ -27,10 +27,10 @@ _DEFAULT: Final = "default"
 
 
 class Origin:
-    """Where the credentials of one session are described."""
+    """Where the credentials of one session are configured."""
 
     def __init__(self, session: Any, *, role: str | None = None, is_lanes: bool = False) -> None:
-        """Say whose settings count; *role* is assumed with them. *is_lanes*: a lane named them, no option."""
+        """Read the settings of *session*, which assumes *role*; *is_lanes*: a lane names the profile."""
         self.is_lanes = is_lanes
         named = session.get_config_variable("profile")
         self.is_named = bool(named)  #: by an option, or by AWS_PROFILE
@@ -41,12 +41,12 @@ class Origin:
 
     @property
     def files(self) -> str:
-        """AWS's own files, as they are named."""
+        """The names of AWS's own files."""
         return f"{self._config} and {self._credentials}"
 
     @cached_property
     def holder(self) -> str:
-        """The profile that holds the login: the last that ``source_profile`` leads to."""
+        """The profile with the login: the last that ``source_profile`` leads to."""
         seen = [self.profile]
         while (following := self._merged(seen[-1]).get("source_profile")) not in {None, *seen}:
             seen.append(str(following))
@@ -54,7 +54,7 @@ class Origin:
 
     @property
     def held_elsewhere(self) -> str | None:
-        """The holder, where it is another profile, and gives what the roles of this one are assumed with."""
+        """The holder, where it is another profile whose credentials assume this one's roles."""
         is_other = self.holder != self.profile and self._assumes(self.profile)
         is_there = bool(self._merged(self.holder))
         return self.holder if is_other and is_there and not self._assumes(self.holder) else None
@@ -64,7 +64,7 @@ class Origin:
         return "role_arn" in settings and _WEB_IDENTITY_FILE not in settings
 
     def place(self, provider: str | None) -> str:
-        """Say in words where *provider*, by botocore's name, has its settings; None for no provider."""
+        """Return in words where *provider*, by botocore's name or None, has its settings."""
         place = self._source_place(provider)
         return place if self._role is None else f"role {self._role} with {place}"
 
@@ -80,11 +80,11 @@ class Origin:
         return f"profile '{self.profile}'{source} ({files})"
 
     def has(self, key: str) -> bool:
-        """Report whether the profile that holds the login has *key*."""
+        """Report whether the profile with the login has *key*."""
         return key in self._merged(self.holder)
 
     def option(self) -> str:
-        """Return the option that gives the AWS CLI the profile that holds the login."""
+        """Return the AWS CLI's option for the profile with the login."""
         return "" if self.holder == _DEFAULT else f" --profile {self.holder}"
 
     def _merged(self, profile: str) -> Mapping[str, Any]:
@@ -95,7 +95,7 @@ class Origin:
 
     @cached_property
     def _profiles(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-        """Read each file's profiles; one that cannot be read has none, and botocore says so itself."""
+        """Read the profiles of each file; for one that cannot be read botocore raises later."""
         found: dict[str, Mapping[str, Mapping[str, Any]]] = {self._config: {}, self._credentials: {}}
         with suppress(BotoCoreError):
             found[self._config] = load_config(str(Path(self._config).expanduser()))["profiles"]

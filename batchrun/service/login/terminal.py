@@ -20,16 +20,16 @@ from typing import Final
 import anyio
 
 _DEVICE: Final = "/dev/tty"
-#: Seconds between two looks at whether somebody has typed: kqueue cannot wait for a terminal.
+#: Seconds between two checks for input: kqueue cannot wait for a terminal.
 _LOOK_EVERY: Final = 0.05
 #: Bytes; no code is longer.
 _LONGEST: Final = 1024
-_ECHO_AT: Final = 3  #: where termios keeps the local modes
+_ECHO_AT: Final = 3  #: index of the local modes in termios' list
 
 
 @contextmanager
 def terminal() -> Iterator[int | None]:
-    """Open the terminal that this process is in the foreground of; None where there is none."""
+    """Open the terminal if this process is in its foreground, else yield None."""
     try:
         file = os.open(_DEVICE, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
@@ -49,10 +49,10 @@ def _is_ours(file: int) -> bool:
 
 
 async def ask(file: int, prompt: str) -> str:
-    """Show *prompt* and read a line, which is not shown; empty where nothing was given."""
+    """Show *prompt* and read a line without echo."""
     with _silent(file):
         _show(file, prompt)
-        while not select.select([file], [], [], 0)[0]:  # noqa: ASYNC110 (nobody else can say that it was typed)
+        while not select.select([file], [], [], 0)[0]:  # noqa: ASYNC110 (there is no event to wait for)
             await anyio.sleep(_LOOK_EVERY)
         line = os.read(file, _LONGEST)
     _show(file, "\n")
@@ -60,7 +60,7 @@ async def ask(file: int, prompt: str) -> str:
 
 
 def _show(file: int, text: str) -> None:
-    """Write where people look: a live display makes room for what goes to stderr."""
+    """Write to stderr where that is the terminal: a live display makes room for it."""
     if sys.stderr is not None and sys.stderr.isatty():
         sys.stderr.write(text)
         sys.stderr.flush()
@@ -82,7 +82,7 @@ def _silent(file: int) -> Iterator[None]:
 
 @contextmanager
 def lent(file: int | None, group: int) -> Iterator[None]:
-    """Make the process group *group* the foreground of the terminal, and take it back at the end."""
+    """Make process group *group* the terminal's foreground, and take that back at the end."""
     if file is None:
         yield
         return
@@ -96,7 +96,7 @@ def lent(file: int | None, group: int) -> Iterator[None]:
 
 
 def _give(file: int, group: int) -> None:
-    # Who gives it from the background would be stopped by this signal.
+    # From the background this signal would stop us.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
     try:
         with suppress(OSError):  # the terminal, or the group, is gone
@@ -107,14 +107,14 @@ def _give(file: int, group: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Seconds that it may take."""
+    """Seconds that getting credentials may take."""
 
-    machine: float = 15.0  #: where only programs and services answer
-    person: float = 120.0  #: where somebody looks for a phone and types a code
+    machine: float = 15.0  #: where only programs and services are involved
+    person: float = 120.0  #: where the user has to type a code
 
 
 class TimeLeft:
-    """The time that one search for credentials has left; a person gets more of it than a machine."""
+    """The time left for one search for credentials; a person gets more than a machine."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -123,7 +123,7 @@ class TimeLeft:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """End the block when the time is over. Raises TimeoutError where it was."""
+        """Limit the block's time. Raises TimeoutError."""
         self.given = self._limits.machine
         with anyio.CancelScope(deadline=anyio.current_time() + self.given) as scope:
             self._scope = scope
@@ -133,7 +133,7 @@ class TimeLeft:
 
     @asynccontextmanager
     async def for_a_person(self, terminal: anyio.Lock) -> AsyncIterator[None]:
-        """Wait for the *terminal*, for as long as others ask there, and begin the longer time."""
+        """Wait for the *terminal* while others use it, then start the longer limit."""
         self._end_in(math.inf)
         async with terminal:
             self.given = self._limits.person

@@ -1,10 +1,9 @@
 """
-What went wrong with a login, in one line that names the place and the cure.
+Messages about a failed login, each one line that names the place and the cure.
 
-Providers raise what they like: botocore's errors, but also RuntimeError, KeyError, and whatever json and
-binascii raise. Whether it is a setting that cannot work or credentials that are not there now decides who
-must act, and how a command ends. Belongs here: that judgement, and the words. Does not: where the settings
-are (``origin``).
+Providers raise botocore's errors, but also RuntimeError, KeyError, and errors of json and binascii. Whether a
+setting cannot work or credentials are only missing now decides who must act, and a command's exit code.
+Belongs here: that decision, and the messages. Does not: where the settings are (``origin``).
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from batchrun.service.login.helper import HelperError
 from batchrun.service.login.origin import Origin
 
 #: Characters of a foreign message.
-_TOLD: Final = 240
-#: The cure that is another where lanes say which profile it is: there, such an option is refused.
+_LONGEST: Final = 240
+#: A cure that differs where lanes name the profiles: there the option is refused.
 _ANOTHER: Final = "give another --profile"
 _ANOTHER_IN_LANES: Final = "give the lane another profile"
 _TRUST: Final = (
@@ -43,10 +42,10 @@ _SETTINGS: Final = (
     boto.NoRegionError,
     boto.InvalidRegionError,
 )
-#: Providers of which somebody wrote down all that they read, and of which a login did, by botocore's names.
+#: Providers of hand-written settings, and providers with a login command, by botocore's names.
 _WRITTEN: Final = frozenset({"custom-process", "env", "shared-credentials-file", "config-file"})
 _LOGINS: Final = {"sso": "aws sso login", "login": "aws login"}
-#: What providers take out of answers without a look whether it is there.
+#: Keys that providers read from answers without checking that they are there.
 _IN_ANSWERS: Final = frozenset(
     {"AssumeRoleResult", "AssumeRoleWithWebIdentityResult", "Credentials", "expiresIn", "roleCredentials"}
 )
@@ -56,33 +55,33 @@ _IN_ANSWERS: Final = frozenset(
 class _Judgement:
     what: str
     cure: str = _OTHER_PROFILE
-    is_setting: bool = False  #: it cannot work as it is written, whoever logs in
+    is_setting: bool = False  #: whether a setting cannot work, whoever logs in
 
 
 def explained(error: Exception, provider: str | None, origin: Origin) -> UsageError | ServiceUnusableError:
-    """Turn whatever a provider raised, by botocore's name where one was asked, into an error of ours."""
+    """Return our own error for any that *provider*, by botocore's name or None, raised."""
     if isinstance(error, boto.ProfileNotFound | boto.ConfigParseError):
         return _unreadable(error, origin)
     found = _judged(error, provider, origin)
-    text = f"{origin.place(provider)}: {found.what}; {_said(found.cure, origin)}"
+    text = f"{origin.place(provider)}: {found.what}; {_for_lanes(found.cure, origin)}"
     return LoginSettingError(text) if found.is_setting else ServiceUnusableError(f"{text}; nothing is lost")
 
 
 def unusable(error: Exception, origin: Origin) -> UsageError:
-    """Say that a client cannot be made with the settings as they are."""
+    """Return the error for settings with which no client can be made."""
     if isinstance(error, boto.ProfileNotFound | boto.ConfigParseError):
         return _unreadable(error, origin)
     what = error if isinstance(error, boto.BotoCoreError) else f"{type(error).__name__}: {error}"
-    return UsageError(f"{origin.place(None)}: {_cut(what)}; {_said(_CORRECT, origin)}")
+    return UsageError(f"{origin.place(None)}: {_cut(what)}; {_for_lanes(_CORRECT, origin)}")
 
 
 def none_found(origin: Origin) -> UsageError | ServiceUnusableError:
-    """Say that no provider has any; another's are never taken for those of a profile that was named."""
+    """Return the error where no provider has credentials; a named profile never uses another's."""
     if origin.is_named:
         is_sso = origin.has("sso_session") or origin.has("sso_start_url")
         missing = "sso_account_id and sso_role_name" if is_sso else "them"
         return LoginSettingError(
-            f"{origin.place(None)} has no credentials; add {missing}, or {_said(_ANOTHER, origin)}"
+            f"{origin.place(None)} has no credentials; add {missing}, or {_for_lanes(_ANOTHER, origin)}"
         )
     option = "give the lane a profile" if origin.is_lanes else "give --profile"
     return ServiceUnusableError(
@@ -92,19 +91,19 @@ def none_found(origin: Origin) -> UsageError | ServiceUnusableError:
 
 
 def late(seconds: float, program: str | None) -> TimeoutError:
-    """Say that no credentials came in time."""
+    """Return the error for credentials that did not come in time."""
     who = f"its credential_process ({program}) did not end" if program else "no credentials came"
     return TimeoutError(f"{who} within {seconds:.0f} s")
 
 
 def cure(provider: str | None, origin: Origin) -> str:
-    """Say what to do where a service does not take what *provider* gave."""
+    """Return what to do where a service rejects the credentials of *provider*."""
     if provider in _LOGINS:
         return f"log in again with '{_LOGINS[provider]}{origin.option()}'"
-    return f"log in again, or {_said(_ANOTHER, origin)}"
+    return f"log in again, or {_for_lanes(_ANOTHER, origin)}"
 
 
-def _said(cure: str, origin: Origin) -> str:
+def _for_lanes(cure: str, origin: Origin) -> str:
     return cure.replace(_ANOTHER, _ANOTHER_IN_LANES) if origin.is_lanes else cure
 
 
@@ -118,7 +117,7 @@ def _unreadable(error: boto.BotoCoreError, origin: Origin) -> UsageError:
 
 
 def _wrong_in_file(error: object) -> str | None:
-    """Say what a file has where it cannot be read; none of its lines, which may hold a key."""
+    """Return what is wrong in a file, without its lines, which may have a key, or None."""
     match error:
         case configparser.DuplicateOptionError():
             return f"line {error.lineno} has '{error.option}' a second time in [{error.section}]"
@@ -163,7 +162,7 @@ def _judged(error: Exception, provider: str | None, origin: Origin) -> _Judgemen
 
 
 def _unforeseen(error: Exception, provider: str | None, origin: Origin) -> _Judgement:
-    """Judge by the class, and by whom it came from."""
+    """Judge an error by its class and its provider."""
     if type(error) is RuntimeError:  # botocore's only word for credentials whose Expiration has passed
         return _Judgement(what="the credentials have expired", cure=f"renew them, or {_ANOTHER}")
     if isinstance(error, boto.BotoCoreError | OSError):
@@ -200,4 +199,4 @@ def _cure_of_code(origin: Origin) -> str:
 
 
 def _cut(said: object) -> str:
-    return shortened(masked(" ".join(str(said).split()).rstrip(".")), _TOLD)
+    return shortened(masked(" ".join(str(said).split()).rstrip(".")), _LONGEST)

@@ -1,8 +1,8 @@
 """
 Fetching a file from S3.
 
-Belongs here: GetObject, bounded in bytes and time, and what it means that it fails. Does not: which files,
-and what is in them (``manifest``), objects that are only looked at (``object_calls``).
+Belongs here: GetObject, limited in bytes and time, and its errors. Does not: which files, and what is in them
+(``manifest``), objects that are only looked at (``object_calls``).
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from batchrun.service.session import s3_client
 
 T = TypeVar("T")
 _OPERATION: Final = "GetObject"
-#: Bytes that come within the time for one answer, or nothing more is waited for.
+#: Bytes that must arrive within the time for one answer.
 _PIECE: Final = 64 * 1024
 _MIB: Final = 1024 * 1024
-#: What S3 says of what is not there, or not to be had as things are: what, and the cure.
+#: S3's codes for objects that are missing or unreadable: the message, and the cure.
 _NOT_THERE: Final = {
     "NoSuchKey": ("there is no such object in S3", "check the key, letter by letter"),
     "NoSuchBucket": ("there is no such bucket", "check its name"),
@@ -42,7 +42,7 @@ _NOT_THERE: Final = {
         "restore it first (aws s3api restore-object)",
     ),
 }
-#: What S3 says where the bucket is in another region, and the client could not go there by itself.
+#: S3's codes for a bucket in another region that the client could not follow to.
 _ELSEWHERE: Final = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "301"})
 
 
@@ -68,10 +68,10 @@ async def fetch(login: Login, uri: str, copy: IO[bytes], *, most: int) -> None:
 
 async def copied(client: Any, waited: Waited, uri: str, copy: IO[bytes], *, most: int) -> bool:
     """
-    Write the object at *uri* into *copy*; report whether that is all of it, in at most *most* bytes.
+    Write the object at *uri* into *copy*; report whether it is complete, in at most *most* bytes.
 
     Raises:
-        CallError: It cannot be had.
+        CallError: It cannot be read.
         OSError: The copy cannot be written.
     """
     bucket, key = split_uri(uri)
@@ -98,7 +98,7 @@ async def _piece(body: Any) -> bytes:
 
 
 def explained(error: CallError, uri: str, login: Login) -> BatchrunError:
-    """Say what the failure means for the place as it was named."""
+    """Return the error to raise for *uri*."""
     if error.code in _NOT_THERE:
         return _problem(uri, *_NOT_THERE[error.code])
     if error.code in _ELSEWHERE:

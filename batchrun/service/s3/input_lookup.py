@@ -1,12 +1,12 @@
 """
 Looking at places in S3 before runs read them, several at once.
 
-A bucket is asked about itself once, by listing what begins with its first place: a HEAD has no body to say
-why it is refused, and means one thing where the bucket may be listed, and another where it may not. Nothing
-is charged to a caller who has not said so.
+Each bucket is listed once, by the prefix of its first place: a refused HEAD has no body with the reason, and
+means one thing where the bucket may be listed, and another where it may not. Nothing is charged to a caller
+who did not agree to pay.
 
-Belongs here: which calls show what of a place. Does not: which places there are (``manifest.inputs``), making
-a call (``object_calls``), what follows (``cli``).
+Belongs here: which calls show what about a place. Does not: which places there are (``manifest.inputs``),
+making a call (``object_calls``), what follows (``cli``).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from batchrun.service.s3.object_calls import ObjectCalls, Refusal, refused_in
 from batchrun.side_by_side import each
 
 _AT_ONCE: Final = 32
-#: Pages, of a thousand keys, that are held against one pattern.
+#: Pages of a thousand keys that are compared with one pattern.
 _PAGES: Final = 10
 #: Bytes of a key; no object can have a longer one.
 _LONGEST_KEY: Final = 1024
-#: Seconds after which a bucket that refuses is asked again.
+#: Seconds after which a bucket that refuses is listed again.
 _ASK_AGAIN: Final = 1.0
 _ABSENT: Final = {
     PlaceKind.OBJECT: Sight.MISSING,
@@ -39,16 +39,16 @@ _ABSENT: Final = {
 
 @dataclass(slots=True, kw_only=True)
 class _Asked:
-    """A bucket, and when it was asked."""
+    """A bucket, and when it was listed."""
 
     told: Bucket
     at: float
-    place: InputPlace  #: with which it was asked
-    has_refused: bool = False  #: something since then: for want of permission, or of a login by now?
+    place: InputPlace  #: whose prefix was listed
+    has_refused: bool = False  #: whether it refused anything since: no permission, or a lost login
 
 
 class InputLookup:
-    """Looks at places, and remembers what their buckets say."""
+    """Looks at places, and remembers their buckets."""
 
     def __init__(self, calls: ObjectCalls) -> None:
         self._calls = calls
@@ -57,15 +57,15 @@ class InputLookup:
 
     @property
     def buckets(self) -> Mapping[str, Bucket]:
-        """What the buckets said of themselves, by their names."""
+        """The buckets by name."""
         return {name: asked.told for (name, _), asked in self._buckets.items()}
 
     async def look_at(self, places: Iterator[InputPlace], saw: Callable[[InputPlace, Sight], None]) -> None:
         """
-        Look at each place, several at once, and pass on what is seen as it comes.
+        Look at each place, several at once, and call *saw* with each result as it comes.
 
         Raises:
-            CallError: S3 cannot be asked; what was seen until then has been passed on.
+            CallError: S3 cannot be asked; earlier results were passed on.
         """
 
         async def look(place: InputPlace) -> None:
@@ -91,7 +91,7 @@ class InputLookup:
                 return await self._object(place)
             case PlaceKind.PREFIX:
                 page = await self._calls.page(place, prefix=place.key, most=2)
-                # A folder that somebody made in the console is an object itself.
+                # A folder made in the console is an object itself.
                 return Sight.THERE if any(key != place.key for key in page.keys) else Sight.EMPTY
             case PlaceKind.PATTERN:  # pragma: no branch (there is no other)
                 return await self._pattern(place)
@@ -102,7 +102,7 @@ class InputLookup:
             return seen
         if seen is Refusal.NOT_FOUND:
             return Sight.MISSING
-        # Where it may be listed, what is not there is answered by a 404.
+        # In a bucket that may be listed, a missing object is answered by a 404.
         bucket = await self._bucket_that_refused(place)
         return Sight.DENIED if bucket.may_list else Sight.HIDDEN
 
@@ -119,7 +119,7 @@ class InputLookup:
 
     async def bucket(self, place: InputPlace) -> Bucket:
         """
-        Return what a place's bucket says of itself; it is asked once.
+        Return a place's bucket, which is listed once.
 
         Raises:
             CallError: S3 cannot be asked.
@@ -132,7 +132,7 @@ class InputLookup:
         return self._buckets[name].told
 
     async def _bucket_that_refused(self, place: InputPlace) -> Bucket:
-        """Return the same of a bucket that has just refused something: a login may have been lost since."""
+        """Return a bucket that has just refused something, listed again in case the login was lost."""
         asked = self._buckets[place.bucket, place.pays]
         is_news, asked.has_refused = not asked.has_refused, True
         async with self._one_at_a_time:
@@ -143,7 +143,7 @@ class InputLookup:
         return self._buckets[place.bucket, place.pays].told
 
     async def _confirm(self) -> None:
-        """See to it that what was refused was not refused for want of a login."""
+        """Check that refusals were not due to a lost login."""
         for asked in [one for one in self._buckets.values() if one.has_refused]:
             await self._ask_again(asked.place)
 

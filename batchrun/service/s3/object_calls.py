@@ -1,8 +1,8 @@
 """
-Single calls to S3 about the places of objects: each in its turn, and again where that may help.
+Single calls to S3 about objects' places, paced and retried.
 
-Belongs here: HeadObject and a page of ListObjectsV2, paced and retried, and reading what they answer. Does
-not: which calls show what (``input_lookup``).
+Belongs here: HeadObject and a page of ListObjectsV2, and reading their answers. Does not: which calls show
+what (``input_lookup``).
 """
 
 from __future__ import annotations
@@ -27,39 +27,51 @@ from batchrun.service.calling.paging import NextPages
 from batchrun.service.classify import classify, unparsable
 from batchrun.service.login import Login
 from batchrun.service.session import s3_client
-from batchrun.service.wire import needed, table
+from batchrun.service.wire import required_text, table
 
 if TYPE_CHECKING:
     import random
 
     from batchrun.clock import Clock
 
-
+T = TypeVar("T")
+_HEAD: Final = "HeadObject"
+_LIST: Final = "ListObjectsV2"
 _PAGE: Final = 1000
-_OPERATION: Final = "ListObjectsV2"
+#: Calls per second to begin with, once S3 has refused one; it takes thousands for each prefix.
+_SUPPOSED: Final = 200.0
+#: Seconds of silence to wait out: the user waits for the answer.
+_PATIENCE: Final = 10.0
+#: Final refusals of a HEAD, which has no body with the reason.
+_REFUSALS: Final = frozenset({301, 307, 400, 403})
+_BUSY: Final = 503
+#: Times that one call may be too busy and count as throttled; more of them are an outage.
+_BUSY_AT_MOST: Final = 8
+#: Storage classes whose objects must be restored before they can be read.
+_ARCHIVED: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Some of the keys that were asked for."""
+    """A page of keys."""
 
     keys: tuple[str, ...]
-    following: str | None  #: what the next page is asked for with; None after the last
-    region: str | None  #: the bucket's, where it says
+    following: str | None  #: the next page's token; None after the last
+    region: str | None  #: the bucket's, where known
 
 
 async def keys_under(login: Login, bucket: str, prefix: str, endpoint_url: str | None) -> AsyncGenerator[str]:
     """
-    List the keys that begin with *prefix*, a page at a time.
+    Yield the keys that begin with *prefix*.
 
     Raises:
         CallError: They cannot be listed.
     """
     async with s3_client(login, endpoint_url=endpoint_url) as client:
         asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
-        following, waited = NextPages(_OPERATION), Waited(client, login)
+        following, waited = NextPages(_LIST), Waited(client, login)
         while True:
-            page = await waited.answer(_OPERATION, partial(page_of, client, asked))
+            page = await waited.answer(_LIST, partial(page_of, client, asked))
             for key in page.keys:
                 yield key
             if page.following is None:
@@ -69,7 +81,7 @@ async def keys_under(login: Login, bucket: str, prefix: str, endpoint_url: str |
 
 async def page_of(client: Any, asked: dict[str, Any]) -> Page:
     """
-    Call ListObjectsV2 once, with what is *asked* in its own words.
+    Call ListObjectsV2 once with *asked*, its parameters.
 
     Raises:
         NotFoundError: There is no such bucket.
@@ -79,26 +91,26 @@ async def page_of(client: Any, asked: dict[str, Any]) -> Page:
         answer: dict[str, Any] = await client.list_objects_v2(**{"MaxKeys": _PAGE, **asked})
     except Exception as raw:
         if _code(raw) == "NoSuchBucket":
-            raise NotFoundError("there is no such bucket", operation=_OPERATION, code="NoSuchBucket") from raw
-        raise classify(raw, _OPERATION) from raw
+            raise NotFoundError("there is no such bucket", operation=_LIST, code="NoSuchBucket") from raw
+        raise classify(raw, _LIST) from raw
     if "KeyCount" not in answer and "Name" not in answer:
-        raise unparsable(_OPERATION, "KeyCount")  # else an empty body would say that there is nothing
+        raise unparsable(_LIST, "KeyCount")  # else an empty body would mean no keys
     return Page(
-        keys=tuple(needed(table(item), "Key", _OPERATION) for item in answer.get("Contents") or ()),
+        keys=tuple(required_text(table(item), "Key", _LIST) for item in answer.get("Contents") or ()),
         following=_following(answer),
         region=_region_in(answer),
     )
 
 
 def _region_in(answer: Any) -> str | None:
-    """Return the region that an answer, or a refusal, says its bucket is in."""
+    """Return the bucket's region from an answer or an error, or None."""
     headers = table(table(table(answer).get("ResponseMetadata")).get("HTTPHeaders"))
     region = headers.get("x-amz-bucket-region")
     return region if isinstance(region, str) and region.isascii() and region.isprintable() else None
 
 
 def refused_in(error: CallError) -> str | None:
-    """Return the region that a refusal says its bucket is in."""
+    """Return the bucket's region from *error*, or None."""
     cause = error.__cause__
     return _region_in(cause.response) if isinstance(cause, boto.ClientError) else None
 
@@ -108,7 +120,7 @@ def _following(answer: dict[str, Any]) -> str | None:
         return None
     token = str(answer.get("NextContinuationToken") or "")
     if not token:
-        raise unparsable(_OPERATION, "NextContinuationToken")
+        raise unparsable(_LIST, "NextContinuationToken")
     return token
 
 
@@ -116,27 +128,11 @@ def _code(error: Exception) -> str:
     return str(error.response.get("Error", {}).get("Code")) if isinstance(error, boto.ClientError) else ""
 
 
-T = TypeVar("T")
-_HEAD: Final = "HeadObject"
-_LIST: Final = "ListObjectsV2"
-#: Calls per second to begin with, once S3 has refused one; it takes thousands for each prefix.
-_SUPPOSED: Final = 200.0
-#: Seconds of silence that are waited for: somebody sits before it.
-_PATIENCE: Final = 10.0
-#: What a HEAD is refused with for good; without a body it does not say why.
-_REFUSALS: Final = frozenset({301, 307, 400, 403})
-_BUSY: Final = 503
-#: Refusals of one call as too busy that are taken for its rate; more of them are an outage.
-_BUSY_AT_MOST: Final = 8
-#: Classes of which an object has to be brought back before anybody can read it.
-_ARCHIVED: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
-
-
 class Refusal(enum.Enum):
-    """Answers to a HEAD that say nothing of the object."""
+    """Answers to a HEAD that say nothing about the object."""
 
     NOT_FOUND = enum.auto()
-    OTHER = enum.auto()  #: no permission, no login, another region: there is no body to say which
+    OTHER = enum.auto()  #: no permission, no login, another region: no body says which
 
 
 class ObjectCalls:
@@ -157,7 +153,7 @@ class ObjectCalls:
 
     @property
     def endpoint(self) -> str:
-        """Where calls go."""
+        """The URL that calls go to."""
         return str(self._client.meta.endpoint_url)
 
     async def head(self, place: InputPlace) -> Sight | Refusal:
@@ -194,7 +190,7 @@ class ObjectCalls:
         async def attempt() -> T:
             await turns.turn()
             self.sent[operation] += 1
-            with self._waited.said_if_long(operation):
+            with self._waited.logged_if_long(operation):
                 return await one_try(send(), operation, turns=turns, clock=self._clock, longest=self._longest)
 
         return await self._retry.run(attempt, lambda _failure: None)
@@ -205,7 +201,7 @@ async def object_calls(
     login: Login, *, rate: Rate, clock: Clock, rng: random.Random
 ) -> AsyncIterator[ObjectCalls]:
     """
-    Connect to S3; where *rate* is to be found out, each kind of call is made as fast as S3 lets us.
+    Connect to S3; an automatic *rate* means as fast as S3 allows.
 
     Raises:
         UsageError: The profile does not exist.
@@ -217,13 +213,13 @@ async def object_calls(
 
 
 def sight_of(head: Mapping[str, Any]) -> Sight:
-    """Say what an answer to HeadObject means for who wants to read the object."""
+    """Return what an answer to HeadObject means for reading the object."""
     archive, restore = head.get("ArchiveStatus"), str(head.get("Restore"))
     if head.get("StorageClass") not in _ARCHIVED and not archive:
         return Sight.THERE
     if 'ongoing-request="true"' in restore:
         return Sight.RESTORING
-    # A copy of what is archived may be there for a while; INTELLIGENT_TIERING's own has no status any more.
+    # A restored copy is there for a while; one of INTELLIGENT_TIERING has no archive status any more.
     return Sight.THERE if 'ongoing-request="false"' in restore and not archive else Sight.ARCHIVED
 
 

@@ -1,8 +1,7 @@
 """
-Writing to S3 in the middle of a launch: again and again, for as long as what is in the way may pass.
+Writing to S3 during a launch: retried for as long as the failure may be temporary.
 
-What is written are files of run settings, each once, and the sheets that runs have of their own, with one
-client for all.
+Written are files of run settings, each once, and the sheets of single runs, all with one client.
 """
 
 from __future__ import annotations
@@ -36,32 +35,32 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.service.calling.outage import Patience
 
-#: Seconds between two tries, beyond those that the client makes by itself.
+#: Seconds between two tries, beyond the client's own retries, and between two log lines.
 _TRY_EVERY: Final = 5.0
-_SAY_EVERY: Final = 60.0
-#: Failures that may pass by themselves, or once somebody has logged in again.
-_PASSING: Final = (OutcomeUnknownError, ThrottledError, ConflictError, CredentialsError)
+_LOG_EVERY: Final = 60.0
+#: Failures that are temporary, or pass once the user has logged in again.
+_TEMPORARY: Final = (OutcomeUnknownError, ThrottledError, ConflictError, CredentialsError)
 log = structlog.get_logger(__name__)
 _CURE: Final = "fix that, or give --batch-settings another place"
 
 
 class PatientWriting:
-    """Writes of one login, which is renewed where S3 does not take it any more."""
+    """Writes with one login, which is renewed where S3 rejects it."""
 
     def __init__(self, login: Login, patience: Patience, clock: Clock, *, event: str) -> None:
-        """Say whose; *event* is logged once a minute while something is not written yet."""
+        """Write with *login*; *event* is logged once a minute while a write keeps failing."""
         self._login = login
         self._patience = patience
         self._clock = clock
         self._event = event
-        self._said = float("-inf")
+        self._logged_at = float("-inf")
 
     async def until_done(self, write: Callable[[Login], Awaitable[None]]) -> None:
         """
-        Write with the login in force, which *write* is given, and try again while that may help.
+        Call *write* with the login in use, and retry while that may help.
 
         Raises:
-            CallError: It will not help, or patience is at an end.
+            CallError: Retrying cannot help, or took too long.
         """
         since: float | None = None
         while True:
@@ -72,11 +71,11 @@ class PatientWriting:
                 error = classify(raw, "PutObject")
                 now = self._clock.monotonic()
                 since = now if since is None else since
-                if not isinstance(error, _PASSING) or now - since >= self._longest(error):
+                if not isinstance(error, _TEMPORARY) or now - since >= self._longest(error):
                     raise error from raw
             else:
                 return
-            self._say(error, now)
+            self._warn(error, now)
             await self._clock.sleep(_TRY_EVERY)
             if isinstance(error, CredentialsError) and login is self._login:
                 self._login = login.renewed()
@@ -84,21 +83,21 @@ class PatientWriting:
     def _longest(self, error: CallError) -> float:
         return self._patience.credentials if isinstance(error, CredentialsError) else self._patience.outage
 
-    def _say(self, error: CallError, now: float) -> None:
-        if now - self._said >= _SAY_EVERY:
-            self._said = now
+    def _warn(self, error: CallError, now: float) -> None:
+        if now - self._logged_at >= _LOG_EVERY:
+            self._logged_at = now
             log.warning(self._event, code=error.code, message=error.message)
 
 
 class S3SettingsStore(SettingsStore):
-    """Settings files in S3, as one login reaches them."""
+    """Settings files in S3, written with one login."""
 
     def __init__(self, login: Login, patience: Patience, clock: Clock) -> None:
         self._writing = PatientWriting(login, patience, clock, event="settings_not_written_yet")
 
     async def keep(self, uri: str, body: bytes) -> None:
         """Call PutObject, and HeadObject where something is there."""
-        there: int | None = None  #: bytes; of what may not be looked at, the name says what it is
+        there: int | None = None  #: bytes that are there; None where that cannot be seen
 
         async def write(login: Login) -> None:
             nonlocal there
@@ -116,7 +115,7 @@ class S3SettingsStore(SettingsStore):
 
 
 async def _size(login: Login, uri: str) -> int | None:
-    """Return how many bytes are there; None where that may not be asked."""
+    """Return the object's size in bytes; None where it may not be asked."""
     found = await look(login, uri)
     return None if found is None else found.get("ContentLength")
 
@@ -130,7 +129,7 @@ def _unusable(uri: str, reason: str, cure: str) -> ServiceUnusableError:
 
 @asynccontextmanager
 async def sheet_writer(login: Login, patience: Patience, clock: Clock) -> AsyncIterator[SheetWriter]:
-    """Return a writer, which connects when it is first used."""
+    """Yield a writer, which connects on first use."""
     async with AsyncExitStack() as stack:
         yield _S3SheetWriter(PatientWriting(login, patience, clock, event="sheet_not_written_yet"), stack)
 
@@ -144,7 +143,7 @@ class _S3SheetWriter(SheetWriter):
         self._login: Login | None = None  #: the client's
 
     async def write(self, sheet: OwnSheet) -> None:
-        """Write it, and try again while that may help."""
+        """Write a sheet, and retry while that may help."""
 
         async def put(login: Login) -> None:
             bucket, key = split_uri(sheet.uri)

@@ -1,7 +1,7 @@
 """
-One object written to S3, whole, and a look at what is there; files of ours say what they are.
+Writing one whole object to S3, and looking at what is there; our own files are marked as such.
 
-Whatever calls raises UsageError where the profile does not exist, and ServiceUnusableError where there are no
+All calls raise UsageError where the profile does not exist, and ServiceUnusableError where there are no
 credentials.
 """
 
@@ -37,15 +37,15 @@ _HEAD: Final = "HeadObject"
 _GIB: Final = 2**30
 #: What one PutObject may carry.
 _MOST: Final = 5 * _GIB
-#: Bytes a second that a connection has at least, or it is given up.
+#: Bytes per second that a connection must reach.
 _SLOWEST: Final = 128 * 1024
-#: Bytes that are held while they are sent: nearly all results that there are.
+#: Bytes up to which a file is sent from memory: nearly all results.
 _HELD: Final = 16 * 1024 * 1024
-#: Where a HEAD says nothing: nothing there, no permission, another region, and no body that says which.
+#: Statuses of a HEAD that say nothing: no object, no permission, another region, no body with the reason.
 _UNTOLD: Final = frozenset({301, 307, 400, 403, 404})
-#: What is said where something is there, and must not be replaced.
+#: Codes for an object that is there and must not be replaced.
 _IS_THERE: Final = frozenset({"PreconditionFailed", "412"})
-#: Names among an object's own metadata: what it is, and which writing made it.
+#: Keys of an object's metadata: what it is, and which write made it.
 _MARK: Final = "batchrun"
 _WRITING: Final = "batchrun-writing"
 _TYPES: Final = {
@@ -67,9 +67,9 @@ async def put(
     login: Login, uri: str, stream: IO[bytes], size: int, *, asked: Mapping[str, Any], replaces: bool
 ) -> bool:
     """
-    Write *size* bytes as an object, and say with them what is *asked*.
+    Write *size* bytes as an object, with *asked* as further parameters.
 
-    Returns False where something is there, which without *replaces* is left alone.
+    Returns False where an object is there, which without *replaces* is left alone.
 
     Raises:
         ConflictError: Something is just being written there.
@@ -79,14 +79,14 @@ async def put(
         words = f"it has {size / _GIB:.1f} GiB, and one upload takes {_MOST // _GIB}"
         raise RefusedError(words, operation=_PUT, code="EntityTooLarge")
     bucket, key = split_uri(uri)
-    # What is sent from a file waits for a word of the server first, which not every one has.
+    # Sending from a file waits for the server's "100 Continue", which not every server sends.
     body = stream.read() if size <= _HELD else stream
     condition = {} if replaces else {"IfNoneMatch": "*"}
     patience = size / _SLOWEST
     try:
         async with s3_client(login, patience=patience) as client:
             call = client.put_object(Bucket=bucket, Key=key, Body=body, **asked, **condition)
-            with Waited(client, login).said_if_long(_PUT):
+            with Waited(client, login).logged_if_long(_PUT):
                 await in_time(call, _PUT, login.target.call_timeout + patience)
     except (UsageError, ServiceUnusableError):
         raise
@@ -98,12 +98,12 @@ async def put(
 
 
 async def look(login: Login, uri: str) -> Mapping[str, Any] | None:
-    """Return what HeadObject says; None where no object may be looked at. May raise CallError."""
+    """Return the answer to HeadObject; None where no object can be seen. Raises CallError."""
     bucket, key = split_uri(uri)
     try:
         async with s3_client(login) as client:
             call = client.head_object(Bucket=bucket, Key=key)
-            with Waited(client, login).said_if_long(_HEAD):
+            with Waited(client, login).logged_if_long(_HEAD):
                 found: Mapping[str, Any] = await in_time(call, _HEAD, login.target.call_timeout)
     except (UsageError, ServiceUnusableError):
         raise
@@ -124,7 +124,7 @@ def _status(raw: Exception) -> object:
 
 
 class S3Store(ObjectStore):
-    """Places in S3, as one login reaches them."""
+    """Places in S3, reached with one login."""
 
     def __init__(self, login: Login) -> None:
         self._login = login
@@ -150,14 +150,14 @@ class S3Store(ObjectStore):
         return found is not None and found.get(_WRITING) == writing
 
     async def _metadata(self, uri: str) -> Mapping[str, str] | None:
-        """Return an object's own metadata; None where there is none that may be looked at."""
+        """Return an object's metadata; None where no object can be seen."""
         with self._explained():
             found = await look(self._login, uri)
         return None if found is None else found.get("Metadata", {})
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say what a failure means for the place as it was named."""
+        """Turn a failed call into ServiceUnusableError."""
         try:
             yield
         except AccessDeniedError as error:

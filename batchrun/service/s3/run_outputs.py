@@ -1,9 +1,9 @@
 """
-What a run made, as S3 has it: the engine's summary of it, or the keys at the run's place.
+The outputs of a run in S3: the engine's summary of them, or the keys under the run's place.
 
 WDL and CWL runs leave a JSON of their outputs below ``runOutputUri``; the service's guide has two names for
-it. Belongs here: GetObject and ListObjectsV2 for that, bounded, and what their failures mean. Does not: what
-the document says (``model.made``).
+it. Belongs here: GetObject and ListObjectsV2 for that, limited, and their errors. Does not: what the document
+says (``model.made``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from batchrun.service.s3.fetching import copied
 from batchrun.service.s3.object_calls import page_of
 from batchrun.service.session import s3_client
 
-#: Where the summary is, below the run's place: as observed, and as another page of the guide has it.
+#: Where the summary is below the run's place: as observed, and by another page of the guide.
 _SUMMARIES: Final = ("logs/outputs.json", "logs/output.json")
 _LARGEST: Final = 8 * 1024 * 1024
 _MIB: Final = 1024 * 1024
@@ -32,7 +32,7 @@ _LIST: Final = "ListObjectsV2"
 
 
 class RunOutputs:
-    """The places of runs in S3, as one login reaches them. Made by :func:`run_outputs`."""
+    """The places of runs in S3, reached with one login. Made by :func:`run_outputs`."""
 
     def __init__(self, client: Any, login: Login) -> None:
         self._client = client
@@ -41,7 +41,7 @@ class RunOutputs:
 
     async def summary(self, place: str) -> tuple[str, bytes] | None:
         """
-        Return what the engine wrote of its outputs, and where; None where it wrote nothing.
+        Return the place and content of the engine's summary, or None.
 
         Raises:
             ServiceUnusableError: It may not be read, is too large, or S3 cannot be asked.

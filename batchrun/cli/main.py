@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import logging
 import os
 import shlex
@@ -18,7 +19,16 @@ from batchrun.cli import signals
 from batchrun.cli.command import HELP, Option
 from batchrun.cli.exits import MEANINGS, Exit, exit_code
 from batchrun.cli.settings.names import take_file
-from batchrun.cli.speak import complain, explain, hint, let_libraries_log, printable, spell_out, write
+from batchrun.cli.speak import (
+    complain,
+    explain,
+    hint,
+    let_libraries_log,
+    printable,
+    raise_unwritten,
+    spell_out,
+    write,
+)
 from batchrun.errors import BatchrunError, ManifestError, ManifestWarning
 from batchrun.model.texts.words import counted
 from batchrun.version import __version__
@@ -50,6 +60,8 @@ _VERBS: Final = {
 }
 #: Those that have a folder of their own.
 _FOLDERS: Final = {"costs": "costs.verb", "manifest": "making.verb"}
+#: Those that do something besides telling it, which ends as it ends whether or not anybody hears of it.
+_DOING: Final = frozenset({"run", "retry", "cancel", "delete", "serve", "wake", "simulate", "demo"})
 #: What other programs call them, and verbs that stand below another.
 _MEANT: Final = {
     "start": "run", "submit": "run", "launch": "run", "resume": "run", "watch": "run",
@@ -83,6 +95,15 @@ class _Verbs(click.Group):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code.value), text) for code, text in MEANINGS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; one that only tells something has failed where that could not be written."""
+        try:
+            return super().invoke(ctx)
+        except click.exceptions.Exit as end:
+            if end.exit_code == Exit.OK and ctx.invoked_subcommand not in _DOING:
+                raise_unwritten()
+            raise
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -142,7 +163,11 @@ def main() -> NoReturn:
 
 def _outcome() -> int:
     try:
-        return cli.main(prog_name="batchrun", standalone_mode=False) or Exit.OK
+        try:
+            return cli.main(prog_name="batchrun", standalone_mode=False) or Exit.OK
+        except OSError:  # click's own writing, of help
+            raise_unwritten()
+            raise
     except BaseException as error:  # noqa: BLE001 (the last line of defence)
         return _end(_single(error))
 
@@ -163,7 +188,8 @@ def _end(error: BaseException) -> int:
         case click.exceptions.Exit():
             return error.exit_code
         case click.ClickException():
-            error.show()
+            error.show(told := io.StringIO())
+            write(sys.stderr, told.getvalue())
             return Exit.INPUT
         case click.Abort() | KeyboardInterrupt():
             # click has ended the line on which ^C stands already.
@@ -171,8 +197,8 @@ def _end(error: BaseException) -> int:
                 "stopped; nothing is lost" if isinstance(error, click.Abort) else "\nstopped; nothing is lost"
             )
             return Exit.WORK_LEFT
-        case SystemExit(code=int(code)):
-            return code
+        case SystemExit():  # click's, where the reader of help has seen enough
+            return Exit.OK
         case ManifestError():
             explain(str(error))
             complain(f"batchrun: {_counted(error)}; nothing was submitted")

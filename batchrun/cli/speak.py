@@ -24,6 +24,7 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import IO, Any, Final, TextIO
 
+from batchrun.errors import StorageError
 from batchrun.model.texts.foreign import TOLD, shortened
 from batchrun.model.texts.words import spelt_out
 from batchrun.report.json_names import with_old_names
@@ -90,14 +91,28 @@ def _is_utf8(stream: TextIO | None) -> bool:
     return stream is not None and (stream.encoding or "").lower().replace("_", "-") in {"utf-8", "utf8"}
 
 
+#: Why stdout took no more, the disk being full; not where its reader has seen enough, or it was closed.
+_unwritten: list[OSError] = []
+
+
 def write(stream: IO[str] | None, text: str) -> None:
     """Write and flush; a stream that cannot be written swallows this and everything after it."""
     try:
         if stream is not None:
             stream.write(text)
             stream.flush()
-    except (OSError, ValueError):  # the reader is gone, the disk is full, it was closed
+    except (OSError, ValueError) as error:  # the reader is gone, the disk is full, it was closed
+        if stream is sys.stdout and isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            _unwritten.append(error)
         swallow(stream)
+
+
+def raise_unwritten() -> None:
+    """Raise StorageError if something for stdout was lost, for what is asked for nothing else."""
+    write(sys.stdout, "")
+    for error in _unwritten:
+        why = error.strerror or error
+        raise StorageError(f"stdout cannot be written: {why}; free the place, or send it elsewhere")
 
 
 def swallow(stream: IO[str] | None) -> None:

@@ -100,6 +100,15 @@ def test_a_ledger_that_may_not_be_read_is_told(folder: Path):
         ("status nothing >&- 2>&-", 2, ""),
         ("status <&- >&- 2>&-", 0, ""),
         ("nonsense 2>&-", 2, ""),
+        ("nonsense 2>/dev/full", 2, ""),
+        ("status >/dev/full", 5, "stdout cannot be written: No space left"),
+        ("status --json >/dev/full", 5, "stdout cannot be written"),
+        ("config >/dev/full", 5, "stdout cannot be written"),
+        ("help pace >/dev/full", 5, "stdout cannot be written"),
+        ("run --help >/dev/full", 5, "stdout cannot be written"),
+        ("--version >/dev/full", 5, "stdout cannot be written"),
+        ("status nothing >/dev/full", 2, "has no batch"),
+        ("--version >/dev/null; { batchrun --help; echo ended with $? >&2; } | true", 0, "ended with 0"),
     ],
 )
 def test_closed_and_full_streams(folder: Path, command: str, code: int, told: str):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -52,7 +52,7 @@ def configure(*, verbosity: int, as_json: bool, is_drawn: bool = False) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _shorten,
+            _each_text(shortened),
             *_renderers(as_json=as_json, is_drawn=is_drawn),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -65,24 +65,20 @@ def _renderers(*, as_json: bool, is_drawn: bool) -> list[structlog.typing.Proces
     if as_json:
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     if is_drawn:
-        return [_make_printable, _sentence]
-    return [_make_printable, structlog.dev.ConsoleRenderer(colors=False, pad_event_to=24)]
+        return [_each_text(printable), _sentence]
+    return [_each_text(printable), structlog.dev.ConsoleRenderer(colors=False, pad_event_to=24)]
 
 
-def _shorten(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = shortened(value)
-    return event
+def _each_text(change: Callable[[str], str]) -> structlog.typing.Processor:
+    """Return what makes *change* in each text of an event."""
 
+    def changed(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        for key, value in event.items():
+            if isinstance(value, str):
+                event[key] = change(value)
+        return event
 
-def _make_printable(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = printable(value)
-    return event
+    return changed
 
 
 def _sentence(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:

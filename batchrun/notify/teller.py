@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 import structlog
@@ -52,6 +52,10 @@ class Message:
     def as_json(self) -> str:
         """The summary as one line of JSON, in ASCII."""
         return json.dumps(self.summary)
+
+
+#: Puts a notice into words, when it is due.
+Words: TypeAlias = Callable[[Notice], Awaitable[Message]]
 
 
 class Channel(ABC):
@@ -113,13 +117,6 @@ def _seen_by_launches(events: Sequence[tuple[datetime, str]]) -> Iterator[dateti
 
 def _seen(tally: Tally) -> tuple[object, object]:
     return dict(+tally.by_state), dict(+tally.by_status)
-
-
-class Words(Protocol):
-    """Puts a notice into words, when it is due."""
-
-    async def __call__(self, notice: Notice, /) -> Message:
-        """Return the message."""
 
 
 class Teller:

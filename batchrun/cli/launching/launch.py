@@ -11,10 +11,10 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import anyio
 import structlog
 
 from batchrun import points
@@ -240,18 +240,13 @@ async def _followed(job: Job, held: Launch, around: Around, progress: Progress, 
     reporter = _reporter(job, held.batch, progress, clock, may_draw=around.is_alone)
     held.observe(reporter)
     await around.telling.begin(held)
-    async with anyio.create_task_group() as aside:
-        aside.start_soon(reporter.run, lambda: progress.snapshot(held.tally))
-        if around.is_alone and _is_drawn(job.output):
-            aside.start_soon(_learn_quotas, held, progress)
-        aside.start_soon(_learn_there, job, held, progress, clock)
-        aside.start_soon(around.metrics.run, held, progress)
-        aside.start_soon(around.telling.watch, held)
-        with suppress(Exception):  # raised below, where no task group wraps it
-            await held.wait()
-            reporter.has_summary = True
-        aside.cancel_scope.cancel()
-    return await held.wait()
+    return await reporter.follow(
+        held,
+        *([partial(_learn_quotas, held, progress)] if around.is_alone and _is_drawn(job.output) else []),
+        partial(_learn_there, job, held, progress, clock),
+        partial(around.metrics.run, held, progress),
+        partial(around.telling.watch, held),
+    )
 
 
 def _exit(ended: Ended) -> Exit:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,7 +47,7 @@ from batchrun.report.overview import WithService
 from batchrun.report.results import status
 
 if TYPE_CHECKING:
-    from batchrun.api.launch import Ended
+    from batchrun.api.launch import Ended, Launch
     from batchrun.cli.options import Output
     from batchrun.cli.showing.progress import Progress, Snapshot
     from batchrun.clock import Clock
@@ -88,6 +89,18 @@ class Reporter(ABC):
     def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
         """Take note of which tasks failed in a run."""
         self._progress.tasks_found(entry_id, attempt, found)
+
+    async def follow(self, held: Launch, *beside: Callable[[], Coroutine[Any, Any, None]]) -> Ended:
+        """Report until *held* has ended, with what is to go on *beside* it, and return how it did."""
+        async with anyio.create_task_group() as aside:
+            aside.start_soon(self.run, lambda: self._progress.snapshot(held.tally))
+            for one in beside:
+                aside.start_soon(one)
+            with suppress(Exception):  # raised below, where no task group wraps it
+                await held.wait()
+                self.has_summary = True
+            aside.cancel_scope.cancel()
+        return await held.wait()
 
     @abstractmethod
     def step(self, event: Event, entry: Entry) -> None:

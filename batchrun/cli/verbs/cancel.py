@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-
-import anyio
 
 from batchrun.api.objects import ObjectsOnce, OneLogin, StoreWhenNeeded
 from batchrun.api.reading import inputs_of
@@ -173,12 +170,7 @@ async def _conducted(held: Launch, results: Destination, store: ObjectStore, sho
     reporter: Reporter = kind(held.batch, progress, clock)
     held.observe(reporter)
     with heard(Stopping([held])):
-        async with anyio.create_task_group() as aside:
-            aside.start_soon(reporter.run, lambda: progress.snapshot(held.tally))
-            with suppress(Exception):  # raised below, where no task group wraps it
-                await held.wait()
-            aside.cancel_scope.cancel()
-        await held.wait()
+        await reporter.follow(held)
         if not (shown.as_json or shown.quiet):
             say(f"{held.batch}: {counts(progress.snapshot(held.tally))}")
         await write_results(held, results, store)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from batchrun.model.lanes import Lane
     from batchrun.simulator import Served, Settings, SimulatedLane, StoredBucket
 
-    class Behaviour(Protocol):
-        """What says how a lane behaves, by its name and those of all."""
-
-        def __call__(self, lane: str = "", lanes: Collection[str] = ()) -> Settings: ...  # noqa: D102
+    #: What says how a lane behaves, by its name and those of all.
+    Behaviour = Callable[[str, Collection[str]], Settings]
 
 
 T = TypeVar("T")
@@ -183,7 +181,7 @@ def _tell(served: Served, options: Options, lanes: Sequence[Lane]) -> None:
     say(f"  then as ever: a manifest with these lanes, or any with --lanes {options.lanes}")
 
 
-def _settings(options: Options, lane: str = "", lanes: Collection[str] = ()) -> Settings:
+def _settings(options: Options, lane: str, lanes: Collection[str]) -> Settings:
     """Return how *lane* behaves, one of several or the only one."""
     from batchrun.simulator import (  # noqa: PLC0415
         Settings,
@@ -248,7 +246,7 @@ def simulated(lanes: Sequence[Lane], behaviour: Behaviour, account: str) -> Sequ
     from batchrun.simulator import Role, SimulatedLane  # noqa: PLC0415 (loads aiohttp)
 
     if not lanes:
-        return [SimulatedLane(name="", settings=behaviour())]
+        return [SimulatedLane(name="", settings=behaviour("", ()))]
     names = [lane.name for lane in lanes]
     roles = tuple(
         Role(arn=lane.role, external_id=lane.external_id) for lane in lanes if lane.role is not None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -142,14 +142,19 @@ class Slow:
     ran: timedelta
 
 
+def counted(rows: Iterable[ShownRow]) -> Mapping[RowStanding, int]:
+    """Count the rows that stand so, for every standing."""
+    found = Counter(row.standing for row in rows)
+    return {standing: found[standing] for standing in RowStanding}
+
+
 def summary(rows: Sequence[ShownRow], at: datetime) -> Figures:
     """Count what stands where, and how long things took."""
-    counts = Counter(row.standing for row in rows)
     sent = [len(row.earlier) + (row.standing is not RowStanding.PLANNED) for row in rows]
-    runs = list(_attempts(rows))
+    runs = [attempt for row in rows for attempt in row.attempts]
     return Figures(
         total=len(rows),
-        counts={standing: counts[standing] for standing in RowStanding},
+        counts=counted(rows),
         attempts=sum(sent),
         rows_with_retries=sum(number > 1 for number in sent),
         most_attempts=max(sent, default=0),
@@ -167,7 +172,7 @@ def failures(rows: Iterable[ShownRow], tasks: Iterable[TaskFailures] = ()) -> tu
         list
     )
     for row in rows:
-        for attempt in (*row.earlier, row.current):
+        for attempt in row.attempts:
             if attempt.standing.is_trouble:
                 groups[attempt.standing, attempt.reason].append((row.id, attempt, attempt is row.current))
     whys: defaultdict[tuple[RowStanding, str | None], list[TaskFailures]] = defaultdict(list)
@@ -221,12 +226,6 @@ def _advice(standing: RowStanding, reason: str | None) -> Advice | None:
             return Advice(owner=Owner.YOU, action=action)
         case _:
             return None
-
-
-def _attempts(rows: Iterable[ShownRow]) -> Iterator[ShownAttempt]:
-    for row in rows:
-        yield from row.earlier
-        yield row.current
 
 
 def _median(spans: Iterable[timedelta | None]) -> timedelta | None:

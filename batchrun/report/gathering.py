@@ -138,6 +138,11 @@ class ShownRow:
         """Where the row stands: where its current attempt does."""
         return self.current.standing
 
+    @property
+    def attempts(self) -> tuple[ShownAttempt, ...]:
+        """All of them, in their order."""
+        return (*self.earlier, self.current)
+
 
 def row_of(outcome: Outcome, tasks: Mapping[int, FailedTasks] = _NONE) -> ShownRow:
     """Make the row of what the ledger says, and of its failed *tasks* by attempt."""

@@ -55,7 +55,8 @@ def timeline(rows: Iterable[ShownRow], at: datetime, *, moments: int = MOMENTS) 
     """Count the runs of *rows* at evenly spread moments; active ones last until *at*."""
     changes: defaultdict[datetime, list[_Change]] = defaultdict(list)
     undated, is_going = 0, False
-    for attempt in _runs(rows):
+    runs = (one for row in rows for one in row.attempts if one.uuid is not None)
+    for attempt in runs:
         if not _is_dated(attempt):
             undated += 1
             continue
@@ -68,11 +69,6 @@ def timeline(rows: Iterable[ShownRow], at: datetime, *, moments: int = MOMENTS) 
     last = max(last, at if is_going else first + _SHORTEST)
     times = [first + (last - first) * step / (moments - 1) for step in range(moments)]
     return Timeline(moments=tuple(_counted(changes, times)), undated=undated)
-
-
-def _runs(rows: Iterable[ShownRow]) -> Iterator[ShownAttempt]:
-    for row in rows:
-        yield from (attempt for attempt in (*row.earlier, row.current) if attempt.uuid is not None)
 
 
 def _is_dated(attempt: ShownAttempt) -> bool:
@@ -160,7 +156,7 @@ def packed(report: Report, timeline: Timeline, base: datetime | None = None) -> 
 
 def first_created(rows: Iterable[ShownRow]) -> datetime | None:
     """Return when the first run of *rows* was created, those of earlier attempts too."""
-    attempts = (attempt for row in rows for attempt in (*row.earlier, row.current))
+    attempts = (attempt for row in rows for attempt in row.attempts)
     return min((one.created for one in attempts if one.created is not None), default=None)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -85,8 +85,7 @@ class Following:
     @property
     def counts(self) -> Mapping[RowStanding, int]:
         """How many rows stand where."""
-        found = Counter(row.standing for row in self.rows)
-        return {standing: found[standing] for standing in RowStanding}
+        return figures.counted(self.rows)
 
     @property
     def lanes(self) -> Sequence[LaneCounts]:

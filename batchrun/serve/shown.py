@@ -106,7 +106,7 @@ def sums_facts(following: Following) -> dict[str, Json]:
     """Return what takes long to add up."""
     sums = _sums(following)
     return {
-        "parts": _parts(sums),
+        "parts": parts_of(following),
         "timeline": moments_of(sums.timeline, following.batch.created_at),
         "lanes": _offered(lane.name for lane in sums.now.lanes),
         "reasons": _offered(one.reason for one in sums.failures),
@@ -119,12 +119,9 @@ def _offered(names: Iterable[str | None]) -> list[Json]:
     return different[:_OFFERED]
 
 
-def parts_of(following: Following) -> Mapping[str, Json]:
-    """Return the parts that a page begins with."""
-    return _parts(_sums(following))
-
-
-def _parts(sums: Sums) -> dict[str, Json]:
+def parts_of(following: Following) -> dict[str, Json]:
+    """Return the parts of a page that take long to add up."""
+    sums = _sums(following)
     return {
         "facts": part("live_facts", sums.summary, sums.now),
         "lanes": part("lanes", sums.now.lanes) if sums.now.lanes else "",

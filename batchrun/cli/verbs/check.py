@@ -78,6 +78,12 @@ class Options:
         """Whether no row may go by StartRun."""
         return self.together.kind is Engine.BATCH
 
+    @property
+    def limits(self) -> Limits:
+        """What the way of a row depends on."""
+        kind, rows = self.together.kind, self.together.batch_rows
+        return Limits(engine=kind, batch_rows=rows, tag=self.manifest.tags)
+
 
 @verb(Options, epilog="Read on: 'batchrun help manifest', 'batchrun help engines', 'batchrun help iam'.")
 def check(options: Options) -> None:
@@ -113,21 +119,11 @@ def check(options: Options) -> None:
         online=options.online,
     ) as manifests:
         refuse_beside_lanes(manifests, options.service)
-        engines = [_engine(manifest, options) for manifest in manifests]
+        batch_settings = options.together.batch_settings
+        engines = [PlannedEngine.of(manifest, options.limits, batch_settings) for manifest in manifests]
         for manifest, engine in zip(manifests, engines, strict=True):
             answers = None if places is None else _asked(manifest, places, login, options)
             _end(manifest, answers, engine, options.output)
-
-
-def _engine(manifest: Manifest, options: Options) -> PlannedEngine | None:
-    """Say which way rows would go; None where each goes by StartRun."""
-    from batchrun.api.engines import sized  # noqa: PLC0415
-
-    together = options.together
-    if together.kind is Engine.STARTRUN:
-        return None
-    limits = Limits(engine=together.kind, batch_rows=together.batch_rows, tag=options.manifest.tags)
-    return PlannedEngine.of(manifest.specs(), sized(limits, manifest, together.batch_settings))
 
 
 def _end(manifest: Manifest, answers: Answers | None, engine: PlannedEngine | None, output: Output) -> None:

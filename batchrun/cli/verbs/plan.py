@@ -49,7 +49,7 @@ from batchrun.model.submissions.grouping import Engine
 from batchrun.model.texts.words import counted, seconds, some
 from batchrun.ports.stored import Batch, Sync
 from batchrun.report.bill import AlikeRows
-from batchrun.report.overview import WithService, with_service
+from batchrun.report.overview import with_service
 
 if TYPE_CHECKING:
     from batchrun.api.opening import Opening
@@ -169,7 +169,7 @@ async def _compare(manifest: Manifest, login: OneLogin, options: Options) -> Com
             to_come=await _to_come(manifest, None, (), options),
             to_look_for=sync.new,
             lanes=await _lanes(manifest, (), login, options),
-            engine=_engine(manifest, (), options, WithService()),
+            engine=PlannedEngine.of(manifest, options.limits, options.together.batch_settings),
         )
     async with open_ledger(options.ledger) as ledger:
         stored, now = ledger.batch(manifest.batch), SystemClock().utcnow()
@@ -185,7 +185,13 @@ async def _compare(manifest: Manifest, login: OneLogin, options: Options) -> Com
             stop=await mistaken(ledger, batch, counts, manifest),
             to_look_for=sync.new + await stored.unproven(since=since, at=now),
             lanes=await _lanes(manifest, sent, login, options),
-            engine=_engine(manifest, sent, options, await with_service(stored, counts.by_state)),
+            engine=PlannedEngine.of(
+                manifest,
+                options.limits,
+                options.together.batch_settings,
+                sent=sent,
+                there=await with_service(stored, counts.by_state),
+            ),
         )
 
 
@@ -214,18 +220,6 @@ async def _lanes(
         return None
     quotas = await _quotas_of(manifest.lanes, login) if options.online else {}
     return PlannedLanes.of(manifest, sent, options.rate.most, quotas)
-
-
-def _engine(
-    manifest: Manifest, sent: Collection[str], options: Options, there: WithService
-) -> PlannedEngine | None:
-    from batchrun.api.engines import sized  # noqa: PLC0415
-
-    if options.together.kind is Engine.STARTRUN:
-        return None
-    limits = sized(options.limits, manifest, options.together.batch_settings)
-    left = (spec for spec in manifest.specs() if spec.id not in sent)
-    return replace(PlannedEngine.of(left, limits), there=there)
 
 
 async def _to_come(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -21,7 +21,6 @@ from batchrun.model.entries.states import State
 from batchrun.model.lanes import Lane, lanes_of, least_seconds
 from batchrun.model.paces.quotas import USUAL, Quotas, storage_types
 from batchrun.model.paces.rates import FIXED_RATES, USUAL_RATES, Rate
-from batchrun.model.spec import Spec
 from batchrun.model.submissions.grouping import Engine, Ways, ways
 from batchrun.model.texts.words import counted, seconds, some
 from batchrun.ports.stored import Counts, Sync
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 _TOLD: Final = 10
 #: States of rows that are to be submitted.
 WAITING: Final = (State.PLANNED, State.BACKOFF)
+_NOTHING_THERE: Final = WithService()
 #: Calls of StartRunBatch per second.
 _PER_SECOND: Final = FIXED_RATES["StartRunBatch"].most
 
@@ -204,12 +204,26 @@ class PlannedEngine:
 
     engine: Engine
     ways: Ways
-    there: WithService = field(default_factory=WithService)  #: rows that the service has, or may have
+    there: WithService = _NOTHING_THERE  #: rows that the service has, or may have
 
     @classmethod
-    def of(cls, specs: Iterable[Spec], limits: Limits) -> Self:
-        """Plan for rows that were not sent yet."""
-        return cls(engine=limits.engine, ways=ways(specs, limits.engine, limits.wave))
+    def of(
+        cls,
+        manifest: Manifest,
+        limits: Limits,
+        batch_settings: str | None,
+        *,
+        sent: Collection[str] = (),
+        there: WithService = _NOTHING_THERE,
+    ) -> Self | None:
+        """Plan for the rows that were not *sent* yet; None where each goes by StartRun."""
+        from batchrun.api.engines import sized  # noqa: PLC0415 (loads botocore)
+
+        if limits.engine is Engine.STARTRUN:
+            return None
+        own = sized(limits, manifest, batch_settings)
+        left = (spec for spec in manifest.specs() if spec.id not in sent)
+        return cls(engine=own.engine, ways=ways(left, own.engine, own.wave), there=there)
 
     @property
     def stop(self) -> str | None:

@@ -1,7 +1,7 @@
 """
 A CSV manifest: a table whose columns are named after fields.
 
-Belongs here: what is wrong with a header as a whole, and rows made of cells. Does not: what one name means
+Belongs here: checking a header as a whole, and making rows of cells. Does not: what one name means
 (``columns``), how the file is written (``tables``).
 """
 
@@ -28,9 +28,9 @@ def records(
     table: Table, model: RequestModel, problems: Problems, unasked: Unasked, looking: Looking
 ) -> Iterator[Record]:
     """
-    Return each row; those that cannot be read become problems.
+    Return each row; rows that cannot be read become problems.
 
-    *unasked* knows what to say of a table that should have been a sheet.
+    *unasked* makes the error for a table that should have been given as a sheet.
 
     Raises:
         ManifestError: There is no column id, or reading cannot go on.
@@ -66,7 +66,7 @@ def _columns(table: Table, model: RequestModel, problems: Problems) -> list[Colu
 
 
 def _used(columns: Sequence[Column | None]) -> Iterator[Used]:
-    """Return the columns of which the texts are looked at."""
+    """Return the columns whose cells are checked for warnings."""
     for index, item in enumerate(columns):
         is_json = item is not None and item.convert is decoded
         if item is None or not (item.convert is None or is_json):
@@ -90,12 +90,12 @@ def _other_delimiter(table: Table) -> str | None:
     return next((mark for mark in ",\t;|" if mark != table.delimiter and mark in table.header[0]), None)
 
 
-#: What divides the names of a table for people to read.
+#: Delimiters, as messages name them.
 _SPACES: Final = "  "
 
 
 def _is_undivided(table: Table) -> bool:
-    """Report whether the header is one name that has delimiters in it, another one or within quotes."""
+    """Report whether the header is one name with delimiters in it: another delimiter, or quoted ones."""
     if table.delimiter is None or len(table.header) != 1:
         return False
     name = table.header[0].strip()
@@ -126,8 +126,8 @@ def _without_twins(columns: list[Column | None], place: Place, problems: Problem
     for index, item in enumerate(columns):
         if item is None:
             continue
-        # A table as a whole, and entries of it in other columns, would overwrite each other.
-        # Keys are never empty: an empty one stands for "some entry of the table".
+        # A column for a whole table and columns for entries of it would overwrite each other.
+        # Keys are never empty, so an empty one stands for "some entry of the table".
         rivals = [(item.field, item.key), (item.field, None if item.key else "")]
         clash = next((seen[rival] for rival in rivals if rival in seen), None)
         if clash is not None:

@@ -3,8 +3,8 @@ Names that carry a field, a key and a type: the headers of CSV, and ``--set``.
 
     workflowId    parameters.reference    parameters.threads:int    tags.project    parameters:json
 
-Belongs here: reading such a name, and converting the text that stands under it. Does not: rows.
-What follows ``parameters.`` is one key, dots included, as workflows know their parameters by top-level names.
+Belongs here: reading such a name, and converting the cells below it. Does not: rows.
+What follows ``parameters.`` is one key, dots included: workflows have top-level parameters only.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TYPES: Final[dict[str, Convert]] = {
     "bool": strict_bool,
     "json": decoded,
 }
-#: Says that text is meant, which it is without it too.
+#: Marks text explicitly; text is the default.
 TEXT: Final = "text"
 _WANTED: Final[tuple[tuple[Convert, tuple[str, str]], ...]] = (
     (strict_integer, ("a whole number", "write digits alone, such as 8")),
@@ -38,28 +38,28 @@ _WANTED: Final[tuple[tuple[Convert, tuple[str, str]], ...]] = (
     ),
     (strict_bool, ("true or false", "write true or false")),
 )
-#: The type of a field that can have but one.
+#: The type of a field that can have only one type.
 OF_KIND: Final = {FieldKind.INTEGER: "int", FieldKind.NUMBER: "float", FieldKind.BOOLEAN: "bool"}
 _PARAMETERS: Final = "parameters"
 _TABLES: Final = frozenset({FieldKind.TABLE, FieldKind.TEXTS})
 
 
 class ColumnError(UnfitError):
-    """A name, or the text under it, that cannot be used."""
+    """A name, or the text below it, that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """Where a text goes, and as what."""
+    """The field that a text goes to, and its type."""
 
     header: str
     field: str  #: a StartRun field, or ``id``
-    key: str | None = None  #: within the field, where it is a table
-    convert: Convert | None = None  #: None for text as it is
-    is_typed: bool = True  #: whether it says what it is, or may be but one thing
+    key: str | None = None  #: within the field, if that is a table
+    convert: Convert | None = None  #: None: the text is used as it is
+    is_typed: bool = True  #: whether a type is given, or only one is possible
 
     def value(self, text: str) -> Json:
-        """Return what *text* stands for. Raises ColumnError where it is not of this column's type."""
+        """Return *text* as this column's type. Raises ColumnError if it is not of that type."""
         if self.convert is None:
             return text
         try:
@@ -85,7 +85,7 @@ def column(header: str, model: RequestModel) -> Column:
     Read a name.
 
     Raises:
-        ColumnError: It is no ``id``, no StartRun field, or has a type that does not go with it.
+        ColumnError: It is neither ``id`` nor a StartRun field, or the type does not fit the field.
     """
     if header == "id":
         return Column(header=header, field="id")
@@ -119,7 +119,7 @@ def _whole(header: str, name: str, kind: FieldKind, suffix: str | None) -> Colum
 def _entry(header: str, name: str, kind: FieldKind, rest: str) -> Column:
     key, colon, suffix = rest.rpartition(":")
     if kind is FieldKind.TEXTS:
-        # Tag keys may hold colons; only what would be taken for a type is refused.
+        # Tag keys may contain colons; only what looks like a type is refused.
         if colon and suffix in TYPES:
             raise ColumnError(f"{name} are text", f"name the column {name}.{printable(key)}")
         key, colon = rest, ""

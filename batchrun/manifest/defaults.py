@@ -1,8 +1,8 @@
 """
-What rows need not say: files and options that say it, and checking once what would be wrong in every row.
+What all rows share, from files and options, checked once instead of in every row.
 
-Belongs here: ``--defaults`` and ``--parameters-from``, what each takes; ``defaults:`` and ``--set`` once they
-are read; merging. Does not: reading documents, rows.
+Belongs here: what ``--defaults`` and ``--parameters-from`` take; ``defaults:`` and ``--set`` once they are
+read; merging. Does not: reading documents, rows.
 """
 
 from __future__ import annotations
@@ -63,14 +63,13 @@ def table(
     Args:
         path: Where it is.
         what: What messages call its content, such as ``defaults are``.
-        cure: What they say it should be.
-        problems: Takes what is wrong within a value.
-        form: How it is written; by its name where that is None, and as YAML, which JSON is too, where the
-            name does not say.
+        cure: What messages say it should be.
+        problems: Collects what is wrong within a value.
+        form: The format. None: by the file's extension; without a known one, YAML, which includes JSON.
         beyond: What can be read besides files.
 
     Raises:
-        ManifestError: It is no table, or has more than a request could carry.
+        ManifestError: It is not a table, or is larger than any request may be.
     """
     place = Place(source=name_of(path), line=1)
     parts: dict[str, Part] = {}
@@ -110,7 +109,7 @@ def _refuse_large(copy: BinaryIO, name: str) -> None:
 
 
 _PARAMETERS: Final = "parameters"
-#: Keys of a manifest that people put among the defaults.
+#: Keys of a manifest that users put among the defaults by mistake.
 _NO_FIELDS: Final = (RETRY, "lanes")
 
 
@@ -119,7 +118,7 @@ def defaults_in(path: str, beyond: Beyond, model: RequestModel, problems: Proble
     Return the StartRun fields of a file of defaults.
 
     Raises:
-        ManifestError: It is none, or has parameters without a word of it.
+        ManifestError: It is not one, or has parameters at its top level.
     """
     found = table(path, "defaults are", "write a table of StartRun fields", problems, beyond=beyond)
     for name in (name for name in _NO_FIELDS if name in found.fields):
@@ -136,7 +135,7 @@ def parameters_in(path: str, beyond: Beyond, model: RequestModel, problems: Prob
     Return a file of a workflow's parameters as the field ``parameters``.
 
     Raises:
-        ManifestError: It is none, or is a whole request.
+        ManifestError: It is not one, or is a whole request.
     """
     found = table(path, "parameters are", "write a table of names and values", problems, beyond=beyond)
     is_request = document_kind(found.fields, model) is DocumentKind.REQUEST
@@ -148,7 +147,7 @@ def parameters_in(path: str, beyond: Beyond, model: RequestModel, problems: Prob
 
 
 def _is_of_a_workflow(names: list[str], model: RequestModel) -> bool:
-    """Report whether names are parameters beyond doubt: several, or one as WDL has them, and no slips."""
+    """Report whether names are surely parameters: several, or one in WDL's form, and no misspelt field."""
     is_sure = len(names) > 1 or "." in names[0]
     is_unlike = document_kind(names, model) is DocumentKind.PARAMETERS
     return is_sure and is_unlike and not is_slip(names, ("id", *model.fields))
@@ -160,15 +159,15 @@ def _given_with(option: str, path: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
-    """Fields for every row, as far as they are sound."""
+    """Fields for every row, without those that have problems."""
 
     fields: dict[str, Json]
-    broken: frozenset[str]  #: given but wrong, and said so: their absence is not another problem
-    final: Mapping[str, SameForAll] = field(default_factory=dict)  #: those with nothing to be filled in
+    broken: frozenset[str]  #: given, but wrong and reported: their absence is not another problem
+    final: Mapping[str, SameForAll] = field(default_factory=dict)  #: those without placeholders
 
 
 class SameForAll(NamedTuple):
-    """A field that is the same in every row that does not give it: checked once for all of them."""
+    """A default that is the same for all rows, and so checked once."""
 
     value: Json  #: as it is sent
     text: str  #: canonical
@@ -182,7 +181,7 @@ def combined(
     *,
     has_lanes: bool = False,
 ) -> Defaults:
-    """Check each layer, weakest first, and lay them over each other; *has_lanes*: ``{lane}`` is a name."""
+    """Check each layer, weakest first, and merge them; with *has_lanes*, ``{lane}`` is a placeholder."""
     fields: dict[str, Json] = {}
     broken: set[str] = set()
     for record in records:
@@ -195,7 +194,7 @@ def combined(
 
 
 def laid_over(under: Defaults, over: Defaults, model: RequestModel) -> Defaults:
-    """Lay a lane's own fields over what is said for all rows."""
+    """Merge a lane's own fields over the defaults of all rows."""
     fields = merged(under.fields, over.fields)
     kept = {name: one for name, one in under.final.items() if name not in over.fields}
     own = {name: one for name in over.fields if (one := _final(name, fields[name], model))}
@@ -221,7 +220,7 @@ def _is_sound(name: str, context: _Context, model: RequestModel) -> bool:
 
 
 class _Context:
-    """Checks what can be known before there is a row: text with placeholders is left for later."""
+    """Checks what can be checked without a row; text with placeholders is left for later."""
 
     def __init__(
         self, record: Record, environment: Environment, problems: Problems, *, has_lanes: bool
@@ -233,7 +232,7 @@ class _Context:
         self.failed = False
 
     def fill(self, text: str, path: Path) -> str | None:
-        """Refuse names that no row can fill; texts without any are final."""
+        """Refuse placeholders that no row can fill; return a text without any as final."""
         names = names_in(text)
         try:
             for name in names:
@@ -243,13 +242,13 @@ class _Context:
         return None if names else unescaped(text)
 
     def report(self, path: Path, message: str, cure: str) -> None:
-        """Take a problem down."""
+        """Record a problem."""
         self.failed = True
         self.problems.add(self.record.place_of(path), message, cure, field=dotted(path))
 
 
 class _Unfilled:
-    """Finds out whether there is anything in a field that rows would fill in, or that is wrong."""
+    """Finds out whether a field has placeholders or problems."""
 
     def __init__(self) -> None:
         self.is_final = True
@@ -260,7 +259,7 @@ class _Unfilled:
         return unescaped(text)
 
     def report(self, path: Path, message: str, cure: str) -> None:  # noqa: ARG002 (a context's)
-        """Leave it to the rows, which know where it stands."""
+        """Ignore it: the rows report it, with its place."""
         self.is_final = False
 
 

@@ -1,12 +1,12 @@
 """
 Rows as CSV or TSV.
 
-Belongs here: choosing the columns and their types, so that reading gives back the same values, and quoting.
+Belongs here: choosing columns and types so that reading returns the same values, and quoting.
 Does not: reading (``tables``, ``cells``), what a header means (``columns``).
 
-What a cell cannot hold as it is goes into a ``:json`` column: nothing at all, an empty text, a text among
-numbers. Where a table as a whole cannot be spread over columns (an empty table, names that no header can
-have), it is one column of JSON.
+Values that a plain cell cannot express go into a ``:json`` column: null, an empty text, a text among
+numbers. A table that cannot be spread over columns (an empty one, names that no header can have) is one
+column of JSON.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from batchrun.model.spec import Json
 _TEXT: Final = TEXT
 _DOUBTFUL: Final = "doubtful"  #: text that looks like something else
 _TABLES: Final = frozenset({FieldKind.TABLE, FieldKind.TEXTS})
-#: Entries of one table that get columns of their own; more of them are easier to read as JSON.
+#: Most entries of one table that get columns of their own; more are easier to read as JSON.
 _MOST_ENTRIES: Final = 300
-#: Characters of one header.
+#: Most characters of one header.
 _LONGEST_HEADER: Final = 500
 _PROBLEMS: Final = 50
-#: What no CSV holds, since readers refuse it: control characters without a meaning in text.
+#: Control characters that CSV readers refuse.
 _CONTROL: Final = frozenset({*map(chr, range(32)), "\x7f"} - set("\t\n\r"))
 
 
@@ -47,7 +47,7 @@ class _Column:
     as_json: bool
 
     def cell(self, row: WrittenRow) -> str:
-        """Return the row's cell; empty where it has no such value."""
+        """Return the row's cell; empty if the row has no such value."""
         value = row.fields.get(self.field)
         if self.key is not None:
             table = value if isinstance(value, dict) else {}
@@ -66,14 +66,14 @@ class _Column:
 
 @dataclass(slots=True)
 class _Seen:
-    """What the rows have of one field."""
+    """What was seen of one field over all rows."""
 
     is_whole: bool = False  #: it cannot be spread over columns
     types: dict[str | None, set[str]] = field(default_factory=dict)  #: by entry; None for the field itself
 
 
 def write(rows: WrittenRows, out: IO[str], delimiter: str, *, source: str) -> None:
-    """Write the header and the rows. Raises ManifestError where a row has what no cell can hold."""
+    """Write the header and the rows. Raises ManifestError if a row has a value that no cell can hold."""
     columns = _columns(rows(), source)
     out.write(line_of(["id", *(column.header for column in columns)], delimiter))
     for row in rows():
@@ -81,12 +81,12 @@ def write(rows: WrittenRows, out: IO[str], delimiter: str, *, source: str) -> No
 
 
 def line_of(cells: Sequence[str], delimiter: str) -> str:
-    """Return a line of cells: the same text for the same cells, whatever Python writes it."""
+    """Return a line of cells, the same with every version of Python."""
     return delimiter.join(_quoted(cell, delimiter) for cell in cells) + "\n"
 
 
 def _quoted(cell: str, delimiter: str) -> str:
-    # By hand, for the csv module's idea of which line ends need quotes depends on Python's version.
+    # Not the csv module: which line ends it quotes depends on Python's version.
     if cell != cell.strip() or any(mark in cell for mark in (delimiter, '"', "\n", "\r")):
         return '"' + cell.replace('"', '""') + '"'
     return cell
@@ -103,7 +103,7 @@ def _columns(rows: Iterable[WrittenRow], source: str) -> list[_Column]:
 
 
 def _survey(row: WrittenRow, seen: dict[str, _Seen], source: str) -> Iterator[Problem]:
-    """Take down which types the row's values have; give what cannot be said."""
+    """Note the types of the row's values; return a problem for each value that cannot be written."""
     for name, value in row.fields.items():
         facts = seen.setdefault(name, _Seen())
         kind = _kind(name)
@@ -139,12 +139,12 @@ def _survey_table(value: Json, facts: _Seen, kind: FieldKind) -> None:
 
 
 def is_heading(key: str) -> bool:
-    """Report whether an entry of that name may have a column of its own."""
+    """Report whether an entry of this name can have a column of its own."""
     return bool(key) and key.isprintable() and len(key) <= _LONGEST_HEADER
 
 
 def _is_plain_text(key: str, value: Json) -> bool:
-    # The text after a tag's last colon would be taken for a type.
+    # Text after a tag's last colon would be read as a type.
     return _type(value) in {_TEXT, _DOUBTFUL} and not (":" in key and key.rpartition(":")[2] in TYPES)
 
 
@@ -174,6 +174,6 @@ def _entry(name: str, key: str, types: set[str], kind: FieldKind) -> _Column:
     is_text, is_plain = types <= {_TEXT, _DOUBTFUL}, types != {_DOUBTFUL}
     (type_,) = {_TEXT} if is_text else types if len(types) == 1 else {"json"}
     if type_ == _TEXT and kind is FieldKind.TABLE and ":" in key:
-        type_ = "json"  # so that the name's own colon is not taken for a type's
+        type_ = "json"  # so that the name's own colon is not read as a type's
     suffix = "" if type_ == _TEXT and (is_plain or kind is not FieldKind.TABLE) else f":{type_}"
     return _Column(header=f"{name}.{key}{suffix}", field=name, key=key, as_json=type_ == "json")

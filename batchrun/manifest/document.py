@@ -4,8 +4,8 @@ YAML and JSON manifests: what their parts mean.
 Belongs here: the shapes of a document (a table with ``runs``, a list of rows, AWS's StartRunBatch request).
 Does not: syntax (``yaml_document``, ``json_document``).
 
-A document is read twice, since ``defaults`` and ``lanes`` may come after ``runs``: once for what all rows
-need, which ends as soon as that is known, and once for the rows.
+A document is read twice, since ``defaults`` and ``lanes`` may come after ``runs``: first for what all rows
+need, only as far as necessary, then for the rows.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _BATCH: Final = frozenset({"batch", "batchName"})
 _DEFAULTS: Final = frozenset({"defaults", "defaultRunSetting"})
 _HEAD: Final = _BATCH | _DEFAULTS | {LANES}
 _PIECE: Final = 1024 * 1024
-#: What a document has in which there may be the key ``lanes``: the word, an escape, or another encoding.
+#: A document that may have the key ``lanes`` has one of these: the word, an escape, or another encoding.
 _MARKS: Final = (LANES.encode(), b"\\", b"\0")
 _KEYS: Final = ("batch", "defaults", LANES, "runs", RETRY, *KEYS)
 #: The last two are what ``aws omics start-run-batch --batch-run-settings`` takes, in a file of its own.
 _NATIVE_KEYS: Final = frozenset(
     {"batchName", "defaultRunSetting", "batchRunSettings", "inlineSettings", "s3UriSettings"}
 )
-#: What a table has at the top that is a manifest, ours or AWS's.
+#: Keys at the top of a manifest, ours or AWS's.
 MANIFEST_KEYS: Final = frozenset({*_KEYS, *_NATIVE_KEYS})
 
 
@@ -53,7 +53,7 @@ class Head:
     batch_place: Place | None
     defaults: Record | None
     lanes: Part | None = None
-    rules: Sequence[Part] = ()  #: of ``retry``, as far as they are tables: they may lead to lanes
+    rules: Sequence[Part] = ()  #: of ``retry``, those that are tables: they may lead to lanes
 
 
 NO_HEAD: Final = Head(batch=None, batch_place=None, defaults=None)
@@ -71,14 +71,14 @@ class Document:
         self._model = model
         self._problems = problems
         self._is_native = False
-        self._is_manifest = False  #: it has a name that manifests have
-        self._unknown: list[tuple[str, Place]] = []  #: names that none has, before the first that one has
-        self._has_file = False  #: one of these has a file
+        self._is_manifest = False  #: it has a key of a manifest
+        self._unknown: list[tuple[str, Place]] = []  #: unknown keys before the first known one
+        self._has_file = False  #: one of these has a file as its value
         self._retry = RetryReader(problems)
 
     @property
     def retry(self) -> RetryPolicy:
-        """What the document says of retries; whole when its rows were gone through."""
+        """The document's retry policy; complete once all rows were read."""
         return self._retry.policy
 
     def head(self) -> Head:
@@ -107,7 +107,7 @@ class Document:
         )
 
     def rows(self, files: LineFiles) -> Iterator[Record]:
-        """Return each row; parts that are none become problems. *files* reads what the document names."""
+        """Return each row; parts that are not rows become problems. *files* reads what the document names."""
         parts = self._parts()
         first = next(parts, None)
         if first is not None and first.is_element and not first.key:
@@ -134,7 +134,7 @@ class Document:
                 yield record
 
     def _manifest(self, parts: Iterator[Part], files: LineFiles) -> Iterator[Record]:
-        """Return the rows of a document that is a table, with what is said of all of them."""
+        """Return the rows of a document that is a table, and read its other keys."""
         sheet = SheetKeys(self._problems)
         has_rows = False
         for part in parts:
@@ -159,7 +159,7 @@ class Document:
             else:
                 self._check(part)
         self._report_unknown()
-        # Only now: what is said of the sheet may stand behind its name.
+        # Only now: other keys of the sheet may come after its name.
         yield from files.sheet(sheet, has_rows=has_rows)
 
     def _parts(self, *, skip_rows: bool = False) -> Iterator[Part]:
@@ -185,7 +185,7 @@ class Document:
                 return
 
     def _may_have_lanes(self) -> bool:
-        """Report whether there may be lanes: without that word, most need not be read to the end."""
+        """Report whether there may be lanes; most documents without that word need not be read to the end."""
         if self._source.lanes is not None:
             return True
         self._stream.seek(0)
@@ -221,7 +221,7 @@ class Document:
         return translated(record, self._model.fields, self._problems) if is_native(record) else record
 
     def _check(self, part: Part) -> None:
-        """Report a part that is neither a row nor known from the head."""
+        """Report a part that is neither a row nor read with the head."""
         match part.key:
             case () if part.value != []:
                 self._report(
@@ -240,7 +240,7 @@ class Document:
                 cure = "tag the runs instead: runTags in defaultRunSetting"
                 self._report(part, "tags of a StartRunBatch resource have no place here", cure)
             case ("requestId",) if self._is_native:
-                pass  # It names a StartRunBatch call that will not be made.
+                pass  # It belongs to a StartRunBatch call that is not made.
             case (name, *_) if name in {RETRY, LANES}:
                 cure = f"give --{name}, or write the manifest with defaults and runs"
                 self._report(part, "AWS's settings have no place for it", cure)
@@ -251,7 +251,7 @@ class Document:
                     self._report_unknown()
 
     def _report_unknown(self) -> None:
-        """Report names that no manifest has: as one problem where the whole document has no others."""
+        """Report unknown keys: as one problem if the document has no known ones."""
         names = [name for name, _ in self._unknown]
         found = None
         if not self._is_manifest and len(names) <= limits.COLUMNS:

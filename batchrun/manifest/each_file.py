@@ -1,8 +1,8 @@
 """
 Several files, each of which is one run: ``--each-file 'inputs/*.json'``.
 
-Belongs here: which files a pattern means, the id that each file's name makes, and what a file is: the
-parameters of a run, or a whole StartRun request. Does not: reading a file (``defaults``).
+Belongs here: which files a pattern matches, the id of each by its name, and what a file is: the parameters
+of a run, or a whole StartRun request. Does not: reading a file (``defaults``).
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def natural(text: str) -> list[tuple[int, str]]:
     return [(len(part.lstrip("0")), part) if part.isdigit() else (0, part) for part in parts]
 
 
-#: Where the id stands in a pattern, if not in the whole of a file's name.
+#: The id in a pattern, if it is not the whole name of the file.
 _ID: Final = "{id}"
-#: What files of inputs are called before their extension, by habit.
+#: Customary endings of input files, before the extension.
 _HABITS: Final = (".inputs", ".params")
 _PARAMETERS: Final = "parameters"
 _OF_MANIFESTS: Final = ("runs", "defaults", "defaultRunSetting", "batchRunSettings", "inlineSettings")
@@ -49,7 +49,7 @@ _OPTION: Final = Place(source="--each-file")
 
 @dataclass(frozen=True)
 class EachFile:
-    """The files that a pattern means, as rows."""
+    """The files that a pattern matches, as rows."""
 
     source: Source
     beyond: Beyond
@@ -58,12 +58,12 @@ class EachFile:
     retry: RetryPolicy = RetryPolicy()  # noqa: RUF009 (it is frozen)
 
     def head(self) -> Head:
-        """Return nothing: whatever the files say, each says of its own run."""
+        """Return an empty head: each file speaks of its own run only."""
         return NO_HEAD
 
     def rows(self, files: LineFiles) -> Iterator[Record]:
         """
-        Return the run of each file, in the natural order of their paths; what cannot be one becomes problems.
+        Return the run of each file, in the natural order of paths; files that are not runs become problems.
 
         Raises:
             ManifestError: There is no such file.
@@ -102,7 +102,7 @@ class EachFile:
                 return None
 
     def _of_request(self, found: Record, entry_id: str) -> Record:
-        # Its requestId names a call that will not be made.
+        # Its requestId belongs to a call that is not made.
         fields = {name: value for name, value in found.fields.items() if name != REQUEST_ID}
         if fields.get("id", entry_id) != entry_id:
             message = f"the id of a run that has a file is the file's name: {shown(entry_id)}"
@@ -117,42 +117,40 @@ class EachFile:
 
 
 def _is_manifest(fields: Mapping[str, Json]) -> bool:
-    """Report whether a table has names of a manifest alone, and rows or what they share among them."""
+    """Report whether a table has only keys of a manifest, and rows or defaults among them."""
     return fields.keys() <= MANIFEST_KEYS and any(_is_of_tables(fields.get(name)) for name in _OF_MANIFESTS)
 
 
 def _is_of_tables(value: Json) -> bool:
-    """Report whether a value is a table, or a list of nothing else: accessions under ``runs`` are no rows."""
+    """Report whether a value is a table or a list of tables: accessions under ``runs`` are not rows."""
     return isinstance(value, dict) or (
         isinstance(value, list) and all(isinstance(one, dict) for one in value)
     )
 
 
 def _with_id(pattern: str) -> str:
-    """Write a pattern with the id in place of what may be any name, the last of them."""
+    """Return the pattern with the id in place of its last wildcard."""
     parts = pattern.split("/")
     at = next((index for index in reversed(range(len(parts))) if parts[index] == "*"), None)
     return "samples/{id}/inputs.json" if at is None else "/".join([*parts[:at], _ID, *parts[at + 1 :]])
 
 
 def batch_of(pattern: str) -> str:
-    """Return what a batch of these files is called: as one file is, else as the folder of its wildcards."""
+    """Return the batch's name: that of a single file, else of the folder before the first wildcard."""
     if not _is_wild(pattern):
         return _id_of(pattern)
     parts = Path(pattern).parts
     first = next(at for at, part in enumerate(parts) if _is_wild(part))
-    return Path(
-        os.path.realpath(Path(*parts[:first]))
-    ).name  # Path.resolve raises where links lead in a circle
+    return Path(os.path.realpath(Path(*parts[:first]))).name  # Path.resolve raises for links in a circle
 
 
 def _is_wild(pattern: str) -> bool:
-    # A Path raises where it may not look, or where no file could have the name.
+    # Path raises without permission to look, and for impossible names.
     return _ID in pattern or (glob.has_magic(pattern) and not os.path.isfile(pattern))  # noqa: PTH113
 
 
 def _is_meant(path: str) -> bool:
-    """Report whether a pattern has found a file; where that cannot be found out, opening it says why."""
+    """Report whether a match is a file; if that cannot be seen, opening it will say why."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 (there may be a hundred thousand)
     except OSError:
@@ -183,7 +181,7 @@ def _by_id(pattern: str) -> Mapping[str, list[str]]:
 
 
 def _id_of(path: str) -> str:
-    """Return a file's name without its extension, and without what such files are called by habit."""
+    """Return a file's name without its extension and its customary ending."""
     stem = Path(unpacked_name(path)).stem
     short = next((stem[: -len(habit)] for habit in _HABITS if stem.lower().endswith(habit)), stem)
     return short or stem
@@ -191,10 +189,10 @@ def _id_of(path: str) -> str:
 
 def _id_by(pattern: str) -> Callable[[str], str]:
     """
-    Return what takes the id out of a path, by the place that it has in the pattern.
+    Return a function that takes the id out of a path, by its place in the pattern.
 
     Raises:
-        ManifestError: That is not certain.
+        ManifestError: The place is ambiguous.
     """
     parts = Path(pattern).parts
     at = next(index for index, part in enumerate(parts) if _ID in part)

@@ -31,13 +31,13 @@ from batchrun.ports.objects import Objects
 #: Keys that name another file.
 _NAMING: Final = frozenset({("runs",), ("sheet",)})
 _DOCUMENTS: Final = frozenset({Format.YAML, Format.JSON})
-#: What ``batchrun run`` and ``batchrun results`` call their own files.
+#: Names that ``batchrun run`` and ``batchrun results`` give to files of their own.
 _RESULTS: Final = ".results"
 
 
 def manifests_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]:
     """
-    Return the paths of the manifests that lie in *folder*, by name.
+    Return the paths of the manifests in *folder*, by name.
 
     They are the files with a manifest's extension, but for hidden ones, results, *besides* (files of
     defaults, the ledger), those that another of them names as its rows, and :func:`shared_in`.
@@ -72,9 +72,9 @@ def _of_one_run_each(folder: str, runs: Sequence[Path]) -> ManifestError:
 
 def shared_in(folder: str, *, besides: Collection[str] = ()) -> Mapping[str, str]:
     """
-    Return the paths of files that lie there for all rows, with the option that takes each.
+    Return the paths of files in it that are for all rows, with the option that takes each.
 
-    They are documents with nothing but StartRun fields (``--defaults``), or but ``lanes`` (``--lanes``).
+    They are documents with only StartRun fields (``--defaults``) or only ``lanes`` (``--lanes``).
 
     Raises:
         ManifestError: The folder cannot be read.
@@ -94,7 +94,7 @@ def _files(folder: str, besides: Collection[str]) -> Sequence[Path]:
 
 
 def _real(path: str | Path) -> str:
-    return os.path.realpath(path)  # Path.resolve raises where links lead in a circle
+    return os.path.realpath(path)  # Path.resolve raises for links in a circle
 
 
 def _may_be_manifest(path: Path) -> bool:
@@ -105,15 +105,15 @@ def _may_be_manifest(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """What a look into a file shows."""
+    """What the keys of a file show."""
 
     rows: Path | None = None  #: the file that it names as its rows
-    option: str | None = None  #: the one that takes it, where it is for all rows, and no manifest
-    is_run: bool = False  #: whether it has what is of one run: a request, or parameters of a workflow
+    option: str | None = None  #: the option that takes it, if it is for all rows and not a manifest
+    is_run: bool = False  #: whether it is one run: a request, or parameters of a workflow
 
 
 def _look_into(path: Path) -> _Seen:
-    """Look into a document; what is wrong in it is reported when it is loaded."""
+    """Read a document's keys; problems are reported when it is loaded."""
     form = format_to_read(str(path))
     if form not in _DOCUMENTS:
         return _Seen()
@@ -137,7 +137,7 @@ def _look_into(path: Path) -> _Seen:
 
 
 def _option(names: set[str]) -> str | None:
-    """Return the option that takes a document of these names; None for what may be a manifest."""
+    """Return the option that takes a document with these keys; None if it may be a manifest."""
     if names == {LANES}:
         return "--lanes"
     return "--defaults" if names and names <= start_run().fields.keys() else None
@@ -151,7 +151,7 @@ def loaded_together(
     Load several manifests, or none of them.
 
     Raises:
-        ManifestError: Any has problems, or two have one batch's name; it has the problems of all.
+        ManifestError: Any has problems, or two have the same batch name; it has the problems of all.
     """
     problems: list[Problem] = []
     warnings: list[ManifestWarning] = []

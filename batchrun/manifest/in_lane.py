@@ -1,4 +1,4 @@
-"""The rows of a manifest as one of its lanes gets them, and what is wrong with them there."""
+"""The rows of a manifest as sent to one of its lanes, and their problems there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class InLane:
-    """A manifest's rows that may go to a lane, also those that only a retry rule can lead there."""
+    """The rows that may be sent to a lane, also those that only a retry rule leads there."""
 
     def __init__(self, manifest: Manifest, lane: str) -> None:
         self._manifest = manifest
@@ -25,7 +25,7 @@ class InLane:
         self.has_own_sheets = manifest.has_own_sheets
 
     def specs(self) -> Iterator[Spec]:
-        """Return each, with what it asks for in the lane; may be called again."""
+        """Return each with its request in this lane; may be called again."""
         for spec in self._manifest.specs():
             request = request_in(spec.content, self.lane)
             if request is not None:
@@ -33,25 +33,25 @@ class InLane:
 
     @cached_property
     def count(self) -> int:
-        """How many there are."""
+        """The number of these rows."""
         return sum(1 for _ in self.specs())
 
     def own_sheet(self, entry_id: str) -> OwnSheet | None:
-        """Return the sheet that is to be written before a row's run is started."""
+        """Return the sheet to write before the row's run is started."""
         return self._manifest.own_sheet(entry_id)
 
 
 class FoundInLane:
-    """Takes down what is wrong with rows in one lane, with its name."""
+    """Collects problems of rows in one lane, and adds its name."""
 
     def __init__(self, problems: Problems, lane: str) -> None:
         self._problems = problems
         self._lane = lane
-        self.total = problems.total  #: of all lanes
+        self.total = problems.total  #: in all lanes
 
     def add(
         self, place: Place, message: str, cure: str, *, row: str | None = None, field: str | None = None
     ) -> None:
-        """Take one down."""
+        """Record a problem."""
         self._problems.add(place, f"in lane {self._lane}: {message}", cure, row=row, field=field)
         self.total = self._problems.total

@@ -1,8 +1,8 @@
 """
-The places that rows want their runs to read, beyond what a manifest says of itself.
+The places in S3 that rows want their runs to read.
 
-Places are recognised in text, found in a row, and kept, each once, with what was seen of it; what could not
-be found becomes problems. Looking is not done here (``service.s3.input_lookup``).
+Places are recognised in text, collected over all rows, and kept, each once, with what was seen of it;
+missing ones become problems. Looking them up is not done here (``service.s3.input_lookup``).
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from batchrun.manifest.in_lane import InLane
 
 
-#: What a place is to us.
+#: What is done about a place.
 Sort: TypeAlias = PlaceKind | Skip
 _S3: Final = "s3://"
-#: What stands between two places in one text; what follows must begin with a scheme, since S3's keys may
-#: have any of these characters themselves.
+#: Separators of two places in one text; a scheme must follow, since keys in S3 may have these characters
+#: too.
 _BETWEEN: Final = re.compile(r"(?<![\s,;|])[\s,;|]++(?=[A-Za-z][A-Za-z0-9+.-]{1,20}://)")
-#: White space, characters without width, and quotes, straight and curly.
+#: White space, zero-width characters, and quotes, straight and curly.
 AROUND: Final = " \t\r\n\u00a0\u200b\u200c\u200d\u2060\ufeff\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _UNFILLED: Final = re.compile(r"\$[({]|\{[^{},/]*\}|<[^<>/]+>")
 _WILD: Final = frozenset("*?[{")
-#: Each sort of place but those in S3, by how it begins; the first that fits counts.
+#: Sorts of places outside S3, by their beginning; the first that fits counts.
 _SORTS: Final = (
     (re.compile(r"omics://"), Skip.OMICS),
     (re.compile(r"s3:", re.IGNORECASE), Skip.MISSPELT),
@@ -52,11 +52,11 @@ _SORTS: Final = (
 
 
 def places_in(text: str) -> Iterator[tuple[str, Sort]]:
-    """Return each place that *text* names, and what it is to us; nothing for text that names none."""
+    """Return each place that *text* names, with what is done about it."""
     pieces = [piece for piece in _BETWEEN.split(text) if piece]
     if len(pieces) > 1 and _sort(pieces[0]) is not None:
         yield from ((piece, sort) for piece in pieces if (sort := _sort(piece)) is not None)
-    elif len(pieces) > 1:  # a command line, a sentence: who knows where a place ends there
+    elif len(pieces) > 1:  # a command line or a sentence: where a place ends is not clear
         if _S3 in text:
             yield text, Skip.WITHIN_TEXT
     elif (sort := _sort(text)) is not None:
@@ -89,7 +89,7 @@ def _sort_in_s3(uri: str) -> Sort:
 #: The fields of StartRun that name what a run reads.
 _FIELDS: Final = ("parameters", "parametersUri")
 _PAYS: Final = "requesterPaysEnabled"
-#: How parameters are called that say where a workflow is to write.
+#: Names of parameters that say where a workflow writes.
 _OUTPUT: Final = re.compile(
     r"(?:.*[._-])?(?:out(?:put)?s?[_-]?(?:dir|directory|path|uri|prefix|folder)?|publish[_-]?dir)",
     re.IGNORECASE | re.DOTALL,
@@ -103,19 +103,19 @@ class Mention:
 
     text: str
     sort: Sort
-    field: str  #: the way to it: ``parameters.reads[0]``
+    field: str  #: its path: ``parameters.reads[0]``
     pays: bool = False
 
     @property
     def place(self) -> InputPlace | None:
-        """What to look for; None where it is skipped."""
+        """The place to look up; None if it is skipped."""
         if isinstance(self.sort, Skip):
             return None
         return InputPlace(kind=self.sort, uri=self.text, pays=self.pays)
 
 
 def mentions(spec: Spec, own_sheet: str | None = None) -> Iterator[Mention]:
-    """Return each place that a row names, as often as it does; *own_sheet* is where its own sheet will be."""
+    """Return each mention of a place in a row; *own_sheet* is where its own sheet will be."""
     request: dict[str, Json] = json.loads(spec.request)
     pays = request.get(_PAYS) is True
     for name in _FIELDS:
@@ -125,7 +125,7 @@ def mentions(spec: Spec, own_sheet: str | None = None) -> Iterator[Mention]:
 
 
 def _skip(text: str, path: Path, own_sheet: str | None) -> Skip | None:
-    """Return why a place in S3 is not looked for, as far as the row knows."""
+    """Return why a place in S3 is skipped, or None."""
     if text == own_sheet:
         return Skip.OWN_SHEET
     name = str(path[1]) if len(path) > 1 else ""
@@ -147,11 +147,11 @@ def _within(value: Json, path: Path, *, is_parsed: bool = False) -> Iterator[tup
             for index, part in enumerate(value):
                 yield from _within(part, (*path, index), is_parsed=is_parsed)
         case _:
-            pass  # a number names no place
+            pass  # a number is not a place
 
 
 def _parsed(text: str) -> Json:
-    """Return the list or table that a text is, where it is one and may name places; else None."""
+    """Return a text parsed as a list or table of JSON that may name places; else None."""
     if not text.lstrip().startswith(_JSON_BEGINS) or "://" not in text:
         return None
     try:
@@ -161,7 +161,7 @@ def _parsed(text: str) -> Json:
     return read
 
 
-#: KiB that SQLite keeps in memory.
+#: SQLite's cache, in KiB.
 _CACHE: Final = 16 * 1024
 _AT_ONCE: Final = 500
 _SCHEMA: Final = """
@@ -179,20 +179,20 @@ _KINDS: Final = frozenset(kind.value for kind in PlaceKind)
 
 
 class InputSurvey:
-    """Places, as they are found and seen."""
+    """All places, and what was seen of each."""
 
     def __init__(self) -> None:
-        self._file = apsw.Connection("")  # SQLite's own temporary file: gone with the connection
+        self._file = apsw.Connection("")  # a temporary file of SQLite's, deleted with the connection
         for setting in (f"cache_size=-{_CACHE}", "journal_mode=OFF", "synchronous=OFF"):
             self._file.execute(f"PRAGMA {setting}")
         self._file.execute(_SCHEMA)
 
     def add(self, found: Iterable[Mention]) -> None:
         """
-        Take places down that were not named before.
+        Add places that were not named before.
 
         Raises:
-            ManifestError: The disk does not take them.
+            ManifestError: They cannot be written to disk.
         """
         rows = ((one.text, one.sort.value, one.pays) for one in found)
         with _explained():
@@ -215,23 +215,23 @@ class InputSurvey:
                     yield InputPlace(kind=PlaceKind(sort), uri=str(text), pays=bool(pays))
 
     def saw(self, place: InputPlace, sight: Sight) -> None:
-        """Take down what was seen. Raises ManifestError where the disk does not take it."""
+        """Record what was seen of a place. Raises ManifestError if it cannot be written to disk."""
         with _explained():
             self._file.execute(_SAW, (sight.value, place.uri, place.pays, place.kind.value))
 
     def sight(self, place: InputPlace) -> Sight | None:
-        """Return what was seen of a place; None where it was not looked at."""
+        """Return what was seen of a place; None if it was not looked up."""
         found = self._file.execute(_OF, (place.uri, place.pays, place.kind.value)).get
         return None if found is None else Sight(found)
 
     @property
     def seen(self) -> dict[Sight, int]:
-        """How many places look how."""
+        """The number of places by what was seen."""
         return {Sight(sight): int(count) for sight, count in self._file.execute(_SEEN)}
 
     @property
     def skipped(self) -> dict[Skip, int]:
-        """How many texts were skipped, and why."""
+        """The number of texts that were skipped, by reason."""
         return Counter({Skip(sort): count for sort, count in self._sorts() if sort not in _KINDS})
 
     def example(self, skip: Skip) -> str:
@@ -239,7 +239,7 @@ class InputSurvey:
         return str(self._file.execute(_EXAMPLE, (skip.value,)).get)
 
     def close(self) -> None:
-        """Let go of the file; nothing is left behind."""
+        """Close the file, which deletes it."""
         self._file.close()
 
     def _sorts(self) -> list[tuple[str, int]]:
@@ -248,7 +248,7 @@ class InputSurvey:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Say of a disk that takes no more what is said of all temporary files."""
+    """Raise the error of all temporary files if SQLite cannot write."""
     try:
         yield
     except (apsw.FullError, apsw.IOError, apsw.CantOpenError) as error:
@@ -256,7 +256,7 @@ def _explained() -> Iterator[None]:
         raise not_written(OSError(number, str(error))) from error
 
 
-#: What cannot be read as it is: what to say of it, and the cure.
+#: Message and cure for what a run could not read.
 TROUBLES: Final = {
     Sight.MISSING: ("is not there", "check the bucket and the key, letter by letter"),
     Sight.EMPTY: ("has nothing under it", "check the folder's name, or put the files there"),
@@ -271,7 +271,7 @@ TROUBLES: Final = {
 
 
 def found_in(manifest: Manifest | InLane) -> Iterator[tuple[Spec, Mention]]:
-    """Return each place that the rows name, with its row; a row that names one twice gives it twice."""
+    """Return each mention of a place, with its row."""
     for spec in manifest.specs():
         sheet = manifest.own_sheet(spec.id) if manifest.has_own_sheets else None
         for one in mentions(spec, None if sheet is None else sheet.uri):
@@ -281,7 +281,7 @@ def found_in(manifest: Manifest | InLane) -> Iterator[tuple[Spec, Mention]]:
 def check_inputs(
     manifest: Manifest | InLane, survey: InputSurvey, places: RowPlaces, problems: Found
 ) -> None:
-    """Take down each place that a run could not read, with all the rows that name it."""
+    """Record each place that a run could not read, with the rows that name it."""
     if survey.seen.keys().isdisjoint(TROUBLES):
         return
     for spec, one in found_in(manifest):

@@ -1,8 +1,8 @@
 """
-Documents, lists and lines of JSON, read element by element: memory grows with the largest, not with the file.
+Documents, lists and lines of JSON, read element by element: memory grows with the largest element only.
 
-Belongs here: the outer brackets, which we walk ourselves; the values are ``strict_json``'s. Does not: what
-the parts mean (``document``).
+Belongs here: the outer brackets; values are read by ``strict_json``. Does not: what the parts mean
+(``document``).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def parts(stream: BinaryIO, source: str, *, layout: Layout = MANIFEST) -> Iterat
     Return the document's parts in their order.
 
     Raises:
-        ManifestError: It is not JSON, or not the JSON we take.
+        ManifestError: It is not JSON, or JSON that is not accepted.
     """
     cursor = _Cursor(TextStream(stream, source), source)
     if not cursor.peek():
@@ -111,7 +111,7 @@ def _name(cursor: _Cursor, seen: dict[str, Place]) -> str:
 
 
 class _Cursor:
-    """A place in a document of which only a window is held."""
+    """A position in a document of which only a window is in memory."""
 
     def __init__(self, stream: TextStream, source: str) -> None:
         self._stream = stream
@@ -119,13 +119,13 @@ class _Cursor:
         self._text = ""
         self._at = 0
         self._ended = False
-        # Lines are counted up to here; the line begins at an index that may lie before the window.
+        # Lines are counted up to here; the line may begin before the window.
         self._counted = 0
         self._line = 1
         self._line_start = 0
 
     def peek(self) -> str:
-        """Pass over white space and give the next character; empty at the end."""
+        """Skip white space and return the next character; empty at the end."""
         while True:
             while self._at < len(self._text) and self._text[self._at] in _BLANK:
                 self._at += 1
@@ -137,15 +137,15 @@ class _Cursor:
             self._more()
 
     def is_at_remark(self) -> bool:
-        """Report whether a remark begins at the character that was peeked at."""
+        """Report whether a comment begins at the next character."""
         return is_remark(self._text, self._at)
 
     def skip(self) -> None:
-        """Pass over the character that was peeked at."""
+        """Skip the next character."""
         self._at += 1
 
     def next_or_end(self, end: str) -> bool:
-        """Pass over a comma, or the closing bracket; report whether it was the bracket."""
+        """Skip a comma or the closing bracket; report whether it was the bracket."""
         found = self.peek()
         if found not in {",", end} or not found:
             what = "the document ends too early" if not found else f"unexpected {shown(found)}"
@@ -170,7 +170,7 @@ class _Cursor:
         Read the value that begins here.
 
         Raises:
-            JsonContentError: It is not what we take; the cursor still stands before it.
+            JsonContentError: It is not accepted; the cursor stays before it.
         """
         self._stream.element_done()
         while True:
@@ -180,7 +180,7 @@ class _Cursor:
                 self._more_or_wrong(error)
                 continue
             except JsonContentError:
-                # What is refused may be within a value that the next piece continues.
+                # The refused part may be within a value that goes on in the next piece.
                 if self._is_whole():
                     raise
                 self._more()
@@ -205,11 +205,11 @@ class _Cursor:
         return True
 
     def place(self) -> Place:
-        """Return where the cursor stands."""
+        """Return the cursor's place."""
         return self._place_at(self._at)
 
     def wrong(self, message: str, cure: str) -> ManifestError:
-        """Build the error for something wrong at the cursor."""
+        """Return the error for a problem at the cursor."""
         return unreadable(self.place(), message, cure)
 
     def _place_at(self, index: int) -> Place:
@@ -220,7 +220,7 @@ class _Cursor:
         return Place(source=self._source, line=self._line, column=index - self._line_start + 1)
 
     def _more_or_wrong(self, error: JsonSyntaxError) -> None:
-        """Read on, for the value may only have been cut; at the end it is wrong for good."""
+        """Read more, since the value may only be cut; at the end of the file raise *error* with its place."""
         if not self._ended:
             index = self._at
             try:
@@ -234,7 +234,7 @@ class _Cursor:
 
     def _more(self) -> None:
         self.place()
-        # Twice as much each time, so that a long value is not decoded over and over.
+        # Twice as much each time, so that a long value is not decoded again and again.
         piece = self._stream.read(max(65536, len(self._text) - self._at))
         self._ended = not piece
         self._text = self._text[self._at :] + piece
@@ -244,10 +244,10 @@ class _Cursor:
 
 def of_list(stream: BinaryIO, source: str, problems: Problems) -> Iterator[Record]:
     """
-    Return the row of each element that is one.
+    Return a row for each element; other elements become problems.
 
     Raises:
-        ManifestError: It is no list, or reading cannot go on.
+        ManifestError: It is not a list, or cannot be read further.
     """
     for part in parts(stream, source, layout=LIST):
         if not part.is_element:

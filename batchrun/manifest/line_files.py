@@ -1,10 +1,10 @@
 """
-Files of which each record stands on lines of its own: manifests in CSV, TSV and JSON Lines, and sheets.
+Files with one record to a line: manifests in CSV, TSV and JSON Lines, and sheets.
 
-Belongs here: choosing the reader, and which files a manifest may name: in its own folder, or below it; or
-any place in S3. A manifest may come from somebody else, and its errors quote what was read. What may be read
-in S3 is for S3 to say, which knows who asks. Does not: the formats (``tables``, ``json_document``), what
-columns mean (``cells``, ``sheets``).
+Belongs here: choosing the reader, and which files a manifest may name: files in or below its own folder,
+since a manifest may come from somebody else and its errors quote what was read; and any place in S3, which
+decides by itself who may read. Does not: the formats (``tables``, ``json_document``), what columns mean
+(``cells``, ``sheets``).
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ _UPWARDS: Final = frozenset({"", ".."})
 
 def file_beside(manifest: str, name: str, place: Place, field: str) -> tuple[str, str]:
     """
-    Return the path or URI that *name* means in a manifest, and what messages call it.
+    Return the path or URI that *name* stands for in a manifest, and what messages call it.
 
-    The manifest is given by its path, its URI, or ``-``, which lies in the working directory; it names the
-    file at *place*, under the key *field*.
+    The manifest is given by its path, its URI, or ``-``, which counts as in the working directory; it names
+    the file at *place*, under the key *field*.
 
     Raises:
-        ManifestError: It may not name this one.
+        ManifestError: It may not name this file.
     """
     if is_in_s3(name):
         if wrong := wrong_place(name):
@@ -63,7 +63,7 @@ def file_beside(manifest: str, name: str, place: Place, field: str) -> tuple[str
 
 
 def _in_s3(manifest: str, name: str, place: Place, field: str) -> str:
-    """Find a file beside a manifest that lies in S3; none on this machine is."""
+    """Return the URI of a file that a manifest in S3 names; it may not name local files."""
     parts = [part for part in name.split("/") if part != "."]
     if not _UPWARDS.isdisjoint(parts):
         raise _outside(name, place, field, "write it in full: s3://BUCKET/KEY")
@@ -90,12 +90,12 @@ def _outside(name: str, place: Place, field: str, cure: str) -> ManifestError:
 
 
 def is_line_format(form: Format) -> bool:
-    """Report whether a format has one record to a line, more or less."""
+    """Report whether a format has one record to a line."""
     return form is Format.JSONL or reading.is_table(form)
 
 
 class LineFiles:
-    """Reads such files for one load."""
+    """Reads these files for one load."""
 
     def __init__(
         self,
@@ -107,18 +107,18 @@ class LineFiles:
         beyond: Beyond = FILES_ALONE,
     ) -> None:
         self._source = source
-        self.model = model  #: what a row may say
+        self.model = model  #: the fields of a row
         self._sheets = sheets
         self._problems = problems
         self._looking = looking
         self._beyond = beyond
         self._has_sheet = False
-        self.beside_it: list[str] = []  #: paths of the files that the manifest names, once they were read
+        self.beside_it: list[str] = []  #: paths of the files that the manifest names and that were read
 
     def records(
         self, stream: BinaryIO, name: str, form: Format, *, is_beside: bool = False
     ) -> Iterator[Record]:
-        """Return the rows of a file in one of these formats; of a sheet, where options say that it is one."""
+        """Return the rows of a file in one of these formats; the runs of a sheet if options make it one."""
         if self._source.sheet:
             wanted = laid_over(NOTHING, self._source.sheet, self._problems)
             yield from self._of_sheet(stream, name, form, self._source.asked, wanted)
@@ -132,7 +132,7 @@ class LineFiles:
                 yield from cells.records(table, self.model, self._problems, unasked, self._looking)
 
     def listed(self, records: Iterator[Record], *, is_beside: bool = False) -> Iterator[Record]:
-        """Return the rows that a list of JSON has, in lines or in brackets."""
+        """Return the rows of JSON Lines, or of a list of JSON."""
         unasked = Unasked(source=self._source, is_beside=is_beside)
         return rows(records, unasked, self.model, self._problems)
 
@@ -146,7 +146,7 @@ class LineFiles:
         Return the rows of the file that the manifest names as its runs.
 
         Raises:
-            ManifestError: It may not name it, or the file cannot be read.
+            ManifestError: It may not name this file, or the file cannot be read.
         """
         path, shown_name = self._beside(name, place, "runs")
         form = _form(name, place, "runs")
@@ -155,10 +155,10 @@ class LineFiles:
 
     def sheet(self, keys: SheetKeys, *, has_rows: bool) -> Iterator[Record]:
         """
-        Return the runs of the sheet that the manifest names, if it does; as for :meth:`beside`, or ``-``.
+        Return the runs of the sheet that the manifest names, if any: a file as for :meth:`beside`, or ``-``.
 
         Raises:
-            ManifestError: It names another file, or the file cannot be read.
+            ManifestError: It may not name this file, or the file cannot be read.
         """
         named = keys.sheet
         wanted = laid_over(keys.wanted(), self._source.sheet, self._problems)
@@ -189,10 +189,10 @@ class LineFiles:
 
     def refuse_options(self) -> None:
         """
-        Refuse options that are for a sheet where there was none.
+        Refuse options for a sheet if there was no sheet.
 
         Raises:
-            ManifestError: There are such options.
+            ManifestError: There are.
         """
         if self._source.sheet and not self._has_sheet:
             place = Place(source=name_of(self._source.path))

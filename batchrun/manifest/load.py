@@ -42,19 +42,19 @@ from batchrun.ports.objects import Objects, OwnSheet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Checked specs, kept in a temporary file: what changes in the source from now on changes nothing."""
+    """Checked specs, kept in a temporary file; later changes of the source have no effect."""
 
     batch: str
-    lanes: tuple[Lane, ...] = ()  #: that there are; none where it does not speak of lanes
-    taken: frozenset[str] = frozenset()  #: those that some row may go to, or be led to by a retry rule
-    lane_texts: LaneTexts | None = None  #: what these rows are given, as it was written; None likewise
-    retry: RetryPolicy  #: what the manifest says of retries; the usual one where it says nothing
-    read: tuple[str, ...]  #: the paths and URIs of what it was read from, defaults and rows included
+    lanes: tuple[Lane, ...] = ()  #: all of the manifest's; empty if it has none
+    taken: frozenset[str] = frozenset()  #: those that some row may be sent to, now or by a retry rule
+    lane_texts: LaneTexts | None = None  #: what lanes give to rows, as written; None without lanes
+    retry: RetryPolicy  #: the manifest's retry policy; the default one if it has none
+    read: tuple[str, ...]  #: paths and URIs of all files that were read, with those of defaults and rows
     place: str | None = None  #: the absolute path of its own file, or its URI; None for ``-`` and a pipe
-    is_named_by_place: bool = False  #: the batch's name is the file's: none was given
-    goes_together: bool = False  #: StartRunBatch can start each row, as far as anybody looked
-    warnings: tuple[ManifestWarning, ...] = ()  #: what is no error, and yet hardly meant, in its order
-    warning_count: int = 0  #: of all of them; where there are very many, some are shown
+    is_named_by_place: bool = False  #: the batch is named after the file: no name was given
+    goes_together: bool = False  #: each row was found fit for StartRunBatch
+    warnings: tuple[ManifestWarning, ...] = ()  #: likely mistakes that are no errors, in order
+    warning_count: int = 0  #: of all; of very many only some are in ``warnings``
     _spool: Spool
     _own_sheets: OwnSheets
 
@@ -65,24 +65,24 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """The same for manifests that ask for the same, however they are written."""
+        """A digest of all ids and requests, however they were written."""
         return self._spool.digest
 
     def specs(self) -> Specs:
-        """Return every spec in the manifest's order; may be called, and gone through, again and again."""
+        """Return every spec in the manifest's order; may be called and iterated again."""
         return Specs(self._spool.specs)
 
     @property
     def has_own_sheets(self) -> bool:
-        """Whether sheets are to be written before runs are started: ``sheet_out``."""
+        """Whether sheets are written before runs are started: ``sheet_out``."""
         return bool(self._own_sheets)
 
     def own_sheet(self, entry_id: str) -> OwnSheet | None:
-        """Return the sheet that is to be written before a row's run is started; None where it has none."""
+        """Return the sheet to write before the row's run is started; None if it has none."""
         return self._own_sheets.of(entry_id)
 
     def close(self) -> None:
-        """Let go of the temporary files."""
+        """Close the temporary files, which deletes them."""
         self._spool.close()
         self._own_sheets.close()
 
@@ -104,20 +104,20 @@ def load(
     """
     Read, expand and check a manifest.
 
-    The input is read once, as a stream: memory grows with the largest row, and by the ids, which are kept
+    The input is read once, as a stream: memory grows with the largest row, and with the ids, which are kept
     to find duplicates.
 
     Args:
         source: What to read, and how.
-        stdin: Stands in for standard input where the path is ``-``.
-        objects: Has what lies in S3; without it nothing is read from there.
-        places: Takes down where each row stands, for later checks to name.
-        today: By which versions of engines are retired; by default what the clock says.
+        stdin: What is read for the path ``-``, in place of standard input.
+        objects: Reads from S3; without it nothing is read from there.
+        places: Collects the place of each row, for messages of later checks.
+        today: The date by which versions of engines are retired; by default today.
 
     Raises:
-        ManifestError: Anything is wrong; it has every problem, up to a limit.
-        UsageError: Something lies in S3, and the AWS configuration cannot be used.
-        ServiceUnusableError: Something lies in S3, and may not be read, or S3 cannot be asked.
+        ManifestError: There are problems; it has all of them, up to a limit.
+        UsageError: Something is in S3, and the AWS configuration cannot be used.
+        ServiceUnusableError: Something is in S3 and may not be read, or S3 does not answer.
     """
     problems, looking = Problems(), Looking(today or SystemClock().utcnow().date())
     with contextlib.ExitStack() as stack:
@@ -144,10 +144,10 @@ def load(
 
 def refuse_alone(manifest: Manifest) -> None:
     """
-    See that StartRunBatch can start each row of a manifest that was loaded without a look at that.
+    Check that StartRunBatch can start each row of a manifest that was loaded without this check.
 
     Raises:
-        ManifestError: It has every row that it cannot, up to a limit; without lines, which are not kept.
+        ManifestError: There are rows that it cannot start; it has all of them, up to a limit, without lines.
     """
     problems, place = Problems(), Place(source=manifest.place or manifest.batch)
     for spec in () if manifest.goes_together else manifest.specs():
@@ -157,10 +157,10 @@ def refuse_alone(manifest: Manifest) -> None:
 
 def lanes_of(source: Source, *, objects: Objects | None = None) -> tuple[Lane, ...]:
     """
-    Return the lanes of a manifest, whose rows are left alone; none where it does not speak of lanes.
+    Return the lanes of a manifest without checking its rows; none if it has none.
 
     Raises:
-        ManifestError: Anything before the rows, or in the lanes, is wrong.
+        ManifestError: There are problems before the rows, or in the lanes.
     """
     problems, beyond = Problems(), Beyond(objects=objects)
     with _input(source, beyond, problems) as given:
@@ -179,22 +179,22 @@ def _raise_any(problems: Problems, warnings: Warnings, *, is_strict: bool) -> No
 
 
 class _Input(Protocol):
-    """What has the rows, in whatever form."""
+    """Where rows come from, in any format."""
 
     @property
     def retry(self) -> RetryPolicy:
-        """What it says of retries, once its rows were gone through."""
+        """The retry policy; complete once all rows were read."""
 
     def head(self) -> Head:
         """Return what all rows need."""
 
     def rows(self, files: LineFiles) -> Iterator[Record]:
-        """Return each row; *files* reads what has a row on each line."""
+        """Return each row; *files* reads formats with a row to a line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lines:
-    """A file in one of the formats that have nothing but rows."""
+    """A file in a format that has only rows."""
 
     stream: BinaryIO
     name: str
@@ -210,7 +210,7 @@ class _Lines:
 
 @contextlib.contextmanager
 def _input(source: Source, beyond: Beyond, problems: Problems) -> Iterator[_Input]:
-    """Open what the source names."""
+    """Open the source."""
     if source.is_each_file:
         yield EachFile(source, beyond, start_run(own_tags=source.tags), problems)
         return
@@ -220,13 +220,13 @@ def _input(source: Source, beyond: Beyond, problems: Problems) -> Iterator[_Inpu
             yield _Lines(stream=stream, name=source.shown, form=form)
             return
         with contextlib.closing(kept(stream, source.shown)) as copy:
-            # Only now: loading the model takes longer than finding out that there is no such file.
+            # Only now: loading the model takes longer than finding out that the file does not exist.
             yield Document(copy, source, form, start_run(own_tags=source.tags), problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Loading:
-    """One load: what is read, who learns what of it, and where everything goes that is kept."""
+    """One load of a manifest."""
 
     source: Source
     beyond: Beyond
@@ -237,7 +237,7 @@ class _Loading:
     own_sheets: OwnSheets
 
     def manifest(self) -> Manifest:
-        """Read everything, and keep it as long as nothing is wrong."""
+        """Read everything, and return it if there are no problems."""
         _refuse_stdin_twice(self.source)
         with _input(self.source, self.beyond, self.problems) as given:
             head = given.head()
@@ -245,7 +245,7 @@ class _Loading:
             expander, files = self._expander(head, common), self._files(common)
             self._expand(given.rows(files), expander)
             self.own_sheets.seal()
-            # Only now: the block may stand after the rows.
+            # Only now: the block may come after the rows.
             check_against(given.retry, expander.by_uri, self.problems)
             own = () if self.source.is_each_file else (self.source.path,)
             read = (*own, *self.source.shared_files, *files.beside_it)
@@ -265,7 +265,7 @@ class _Loading:
             )
 
     def _expander(self, head: Head, common: Shared) -> Expander | Offering:
-        """Return what makes checked rows of what is read."""
+        """Return what turns records into checked rows."""
         expander = Expander(
             batch=common.usable_batch,
             model=common.model,
@@ -278,7 +278,7 @@ class _Loading:
         return Offering(expander, common.lanes, head.rules, self.looking)
 
     def _files(self, common: Shared) -> line_files.LineFiles:
-        """Return what reads files that have a row on each line."""
+        """Return the reader of files with a row to a line."""
         sheets = Sheets(
             batch=common.usable_batch,
             model=common.model,

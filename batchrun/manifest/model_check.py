@@ -29,12 +29,12 @@ from batchrun.service_model import input_of
 _JAVA_CLASS = re.compile(r"\[((?:\\p\{[A-Z][a-z]?\}|\|\||\\[tnr])+)\][+*]")
 _CATEGORY = re.compile(r"\\p\{([A-Z][a-z]?)\}")
 _ESCAPES = {r"\t": "\t", r"\n": "\n", r"\r": "\r"}
-#: The categories that all printable ASCII is made of.
+#: The Unicode categories of printable ASCII.
 _PRINTABLE = frozenset("LNPSZ")
 
 
 def matcher(pattern: str) -> Callable[[str], bool] | None:
-    """Return the test that a whole text matches; None for a pattern that only the service understands."""
+    """Return a test for the pattern over a whole text; None if only the service understands the pattern."""
     if java := _JAVA_CLASS.fullmatch(pattern):
         return _by_category(java[1])
     try:
@@ -67,7 +67,7 @@ _LANE_CURE: Final = (
     "where an account and region is meant, say which there are: lanes: in the manifest, or --lanes FILE; a "
     "workflow's own names go under parameters"
 )
-#: Fields of StartRun that the botocore that aiobotocore asks for may not know, by the first one that does.
+#: Fields of StartRun that aiobotocore's botocore may not know, with the first botocore that does.
 NEWER: Final = {
     "outputUriPrefixMode": "1.44.0",
     "parametersUri": "1.44.8",
@@ -76,29 +76,29 @@ NEWER: Final = {
 
 
 class Context(Protocol):
-    """What a check needs of the row it works on."""
+    """What a check needs from the row it works on."""
 
     def fill(self, text: str, path: Path) -> str | None:
-        """Fill in the placeholders; None where that failed, or where the text cannot be known yet."""
+        """Return the text with its placeholders filled in; None if that failed or is not possible yet."""
 
     def report(self, path: Path, message: str, cure: str) -> None:
-        """Take a problem down."""
+        """Record a problem."""
 
 
-#: Turns a value as read into one to send, reporting what is wrong with it.
+#: Returns a value as it is sent, and reports what is wrong with it.
 Check: TypeAlias = "Callable[[Json, Path, Context], Json]"
 
 
 class FieldKind(enum.Enum):
-    """What a field holds, as far as a column's header has to know."""
+    """The kind of value in a field, as far as a column's header depends on it."""
 
     TEXT = "text"
     INTEGER = "int"
     NUMBER = "float"
     BOOLEAN = "bool"
-    TABLE = "table"  #: the user's own names, with values of any type
-    TEXTS = "texts"  #: the user's own names, with text
-    OTHER = "json"  #: anything else: a cell has to hold it as JSON
+    TABLE = "table"  #: a table of the user's own keys, with values of any type
+    TEXTS = "texts"  #: a table of the user's own keys, with text
+    OTHER = "json"  #: anything else: in a cell it is JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +111,13 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestModel:
-    """The members of a request, and which of them must be there."""
+    """The members of a request, and which are required."""
 
     fields: Mapping[str, Field]
     required: tuple[str, ...]
 
     def unknown(self, name: str, *, guess: bool = True) -> tuple[str, str]:
-        """Say what is wrong with a field that is none, and the cure; guessing what was meant takes time."""
+        """Return message and cure for an unknown field; a *guess* at what was meant takes time."""
         if name == REQUEST_ID:
             return "batchrun makes the requestId itself", "remove it: the same row always gets the same one"
         if name in NEWER:
@@ -134,12 +134,12 @@ class RequestModel:
 
 
 def start_run_shape() -> Any:
-    """Read StartRun's input from the model that is installed."""
+    """Return StartRun's input shape from the installed model."""
     return input_of("StartRun")
 
 
 def compiled(shape: Any) -> RequestModel:
-    """Compile the structure that an operation takes, without ``requestId``, which is ours to make."""
+    """Compile the input of an operation, without ``requestId``, which batchrun makes."""
     return RequestModel(
         fields={name: _field(member) for name, member in shape.members.items() if name != REQUEST_ID},
         required=tuple(name for name in shape.required_members if name != REQUEST_ID),
@@ -308,7 +308,7 @@ def _map(shape: Any) -> Check:
         result: dict[str, Json] = {}
         for key, part in value.items():
             inner = (*path, key)
-            # Keys are names, in which nothing is filled in: a brace must not reach the placeholders.
+            # Nothing is filled in within keys: a brace in one is not a placeholder.
             key_check(key.replace("{", "("), inner, context)
             result[key] = value_check(part, inner, context)
         return result
@@ -327,7 +327,7 @@ def _document(value: Json, path: Path, context: Context) -> Json:
     if type(value) is str:
         return context.fill(value, path) if "{" in value else value
     if isinstance(value, dict):
-        # Most of it is plain text, which stays as it is: a path to each would take longer than looking at it.
+        # Most values are plain text: building a path for each would take longer than the check itself.
         return {
             key: part if type(part) is str and "{" not in part else _document(part, (*path, key), context)
             for key, part in value.items()

@@ -1,10 +1,10 @@
 """
-AWS's own batch settings, as StartRunBatch takes them: read in our words, and written in theirs.
+AWS's own batch settings, as StartRunBatch takes them: reading and writing them.
 
-Belongs here: which field goes where, and what such a batch cannot say. What only ``defaultRunSetting`` can
-hold must be the same in every row. Parameters and tags stay in the rows: how the service merges them is
-described in too few words. Nothing is escaped, for AWS fills nothing in; so a text that batchrun would fill
-in cannot be said to both.
+Belongs here: which field goes where, and what such a batch cannot express. Fields that only
+``defaultRunSetting`` has must be the same in every row. Parameters and tags stay in the rows: how the service
+merges them is not described well enough. Nothing is escaped, since AWS fills nothing in; so a text with a
+placeholder of batchrun's cannot mean the same to both.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _OWNER: Final = "outputBucketOwnerId"
 
 
 def translated(record: Record, known: Collection[str], problems: Problems) -> Record:
-    """Return a run setting, or the default one, as a row or as defaults."""
+    """Return a run setting as a row, or the default setting as defaults."""
     fields = dict(record.fields)
     if _OWNER in fields and _OWNER not in known:
         place = record.place_of((_OWNER,))
@@ -51,13 +51,13 @@ def is_native(record: Record) -> bool:
 
 _THEIRS: Final = {"tags": "runTags"}
 _BATCH_NAME: Final = 64
-#: What one request takes; more rows go to S3 as a file of their own.
+#: Most rows in one request; more go to S3 in a file.
 MOST_INLINE: Final = 100
 
 
 @dataclass(slots=True)
 class _Survey:
-    """What all rows have in common, and what stands against it."""
+    """What all rows have in common, and why they cannot be one batch."""
 
     source: str
     common: dict[str, Json] = field(default_factory=dict)
@@ -113,7 +113,7 @@ def _said(value: Json) -> str:
 
 @functools.cache
 def _members() -> tuple[frozenset[str], frozenset[str]]:
-    """Return the fields, in StartRun's words, of a row and of the defaults, as botocore has them."""
+    """Return the fields of a run setting and of the default setting, by StartRun's names, from botocore."""
     ours = {native: name for name, native in _THEIRS.items()}
     rows, defaults = (
         frozenset(ours.get(name, name) for name in members_of(shape))
@@ -124,10 +124,10 @@ def _members() -> tuple[frozenset[str], frozenset[str]]:
 
 def survey(rows: WrittenRows, *, source: str) -> dict[str, Json]:
     """
-    Find what the default setting has to say.
+    Return the default setting for the rows.
 
     Raises:
-        ManifestError: The rows cannot be one batch; it has every reason.
+        ManifestError: The rows cannot be one batch; it has all reasons.
     """
     found = _Survey(source)
     for row in rows():
@@ -138,10 +138,10 @@ def survey(rows: WrittenRows, *, source: str) -> dict[str, Json]:
 
 def write(rows: WrittenRows, out: IO[str], *, batch: str, common: Mapping[str, Json], source: str) -> None:
     """
-    Write one StartRunBatch request, without its requestId; *common* is of :func:`survey`.
+    Write one StartRunBatch request, without a requestId; *common* comes from :func:`survey`.
 
     Raises:
-        ManifestError: The batch's name, or the number of rows, is more than a request takes.
+        ManifestError: The batch's name is too long, or there are too many rows for a request.
     """
     _check_request(rows, batch, source)
     head: dict[str, Json] = {"batchName": batch, "defaultRunSetting": dict(common)}
@@ -167,7 +167,7 @@ def _check_request(rows: WrittenRows, batch: str, source: str) -> None:
 
 
 def write_settings(rows: WrittenRows, out: IO[str], *, common: Mapping[str, Json]) -> None:
-    """Write the rows as an array of settings: what StartRunBatch takes from S3."""
+    """Write the rows as an array of settings, which StartRunBatch reads from S3."""
     mark = "["
     for row in rows():
         fields = {_THEIRS.get(name, name): value for name, value in row.fields.items() if name not in common}

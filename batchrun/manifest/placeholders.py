@@ -1,22 +1,22 @@
 """
 ``{id}``, ``{batch}``, ``{parameters.NAME}`` and ``{env.NAME}`` within text values.
 
-What a sheet's columns put into texts was put there before (``sheets``). The rules, all of them:
+Columns of a sheet were filled in before (``sheets``). All rules:
 
 - A brace pair around a name (letters, digits, ``_``, with dots between) is a placeholder; after
   ``parameters.`` comes one key of ``parameters``, dots and hyphens included.
 - Braces around anything else are text: ``*_{1,2}.fastq.gz``, ``{}`` and ``{"a":{"b":1}}`` stay as they are.
 - ``{{`` is a brace: ``{{name}`` gives ``{name}``, and so does ``{{name}}``, as elsewhere. Any other ``}}``
   is text.
-- Filled once: what is put in is not looked at again. A parameter that holds a placeholder itself cannot be
-  put into another text.
+- Filled in once: braces in a value that was filled in are text. A parameter with a placeholder cannot be
+  filled into another text.
 - Keys of tables, and ``id``, are not filled.
-- ``{env.NAME}`` is a variable of the environment, where it is allowed by name, and never what is a
-  credential's: a manifest may come from anybody, and what it asks for is sent, kept and shown.
-- ``{sheet}`` is the place of the row's own sheet, where ``sheet_out`` says that there is one.
-- ``{lane}`` is the lane that the row is sent to, where there are lanes.
+- ``{env.NAME}`` is an environment variable that was allowed by name, and never a credential: a manifest may
+  come from anybody, and its values are sent, kept and shown.
+- ``{sheet}`` is the place of the row's own sheet, if there is ``sheet_out``.
+- ``{lane}`` is the lane that the row is sent to, if there are lanes.
 
-No formats, no attributes, no indexing: there is nothing in here that a hostile manifest could reach.
+No formats, no attributes, no indexing: a hostile manifest reaches nothing through these.
 """
 
 from __future__ import annotations
@@ -51,25 +51,25 @@ def names_in(text: str) -> list[str]:
 
 
 def unescaped(text: str) -> str:
-    """Return a text that has no placeholders as it goes out."""
+    """Return a text without placeholders as it is sent."""
     return _TOKEN.sub(lambda match: "{" if match[1] is None else f"{{{match[1]}}}", text)
 
 
 def escaped(text: str) -> str:
-    """Return a text that is filled in to *text*, whatever braces that has: the inverse of `unescaped`."""
+    """Return a text that becomes *text* when it is filled in: the inverse of :func:`unescaped`."""
     if "{" not in text:
         return text
     return _TO_ESCAPE.sub(lambda match: "{{" if match[1] is None else f"{{{{{match[1]}}}}}", text)
 
 
 def escaped_before_placeholder(text: str) -> str:
-    """Do as :func:`escaped` does where a placeholder follows, which a brace at the end must not join."""
+    """Return :func:`escaped` text for use before a placeholder, which a brace at the end must not join."""
     return escaped(text + "{")[:-1] if "{" in text else text
 
 
 def not_allowed(name: str) -> str:
     """
-    Refuse a variable of the environment.
+    Refuse an environment variable.
 
     Raises:
         PlaceholderError: Always.
@@ -81,11 +81,11 @@ def not_allowed(name: str) -> str:
 
 def check_name(name: str, env: Callable[[str], str] = not_allowed, *, has_lanes: bool = False) -> None:
     """
-    Refuse a name that no row can fill; *env* returns the value of a variable of the environment.
+    Refuse a placeholder that no row can fill; *env* returns the value of an environment variable.
 
     Raises:
         PlaceholderError: It is none of ``id``, ``batch``, ``sheet``, ``parameters.NAME``, ``env.NAME``, nor
-            ``lane`` where there are lanes.
+            ``lane`` with *has_lanes*.
     """
     if name.startswith(ENV):
         env(name.removeprefix(ENV))
@@ -99,7 +99,7 @@ def check_name(name: str, env: Callable[[str], str] = not_allowed, *, has_lanes:
 
 
 class Values:
-    """What one row puts in place of its placeholders."""
+    """The values of one row's placeholders."""
 
     def __init__(
         self,
@@ -121,16 +121,16 @@ class Values:
         Return *text* with its placeholders filled in.
 
         Raises:
-            PlaceholderError: A name is unknown, or its value is empty, or no text.
+            PlaceholderError: A name is unknown, or its value is empty or not text.
         """
         return _TOKEN.sub(self._replacement, text)
 
     def fill_but_batch(self, text: str) -> str | None:
         """
-        Return *text*, which could be filled in, with ``{batch}`` left as it is; None where nothing differs.
+        Return *text*, which can be filled in, with ``{batch}`` left as it is; None if that changes nothing.
 
-        ``{sheet}`` is the name of the sheet's file alone, which tells what is in it: its folder may be called
-        after the batch.
+        ``{sheet}`` becomes the sheet's file name alone, which has the digest of its content: the folder may
+        have the batch's name.
         """
         if _BATCH not in text and _SHEET not in text:
             return None
@@ -182,21 +182,21 @@ def _constant(text: str, name: str) -> str:
 
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: Names of what must be kept secret, those of the AWS chain among them.
+#: Names of variables with secrets, those of the AWS chain among them.
 _SECRET: Final = re.compile(
     r".*(?:SECRET|PASSW(?:OR)?D|PASSPHRASE|CREDENTIAL|AUTHORIZATION|COOKIE).*"
     r"|.*TOKENS?(?:_.*)?|.*(?:ACCESS|PRIVATE|API)_?KEY.*|.*KEYS?|.*PASS|(?:.*_)?(?:AUTH|PAT)|.+_PWD",
     re.IGNORECASE,
 )
-#: A name and a password before a host.
+#: A user and password before a host.
 _LOGIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/@\s]*:[^/@\s]+@")
-#: Variables whose values are secret under other names too.
+#: Variables whose values are secret under any name.
 _HELD: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 _CURE: Final = "let the workflow take it from AWS Secrets Manager, by the role that its runs have"
 
 
 class Environment:
-    """The variables that may be filled in."""
+    """The environment variables that may be filled in."""
 
     def __init__(self, allowed: Sequence[str], variables: Mapping[str, str], problems: Problems) -> None:
         self._allowed = frozenset(allowed)
@@ -206,7 +206,7 @@ class Environment:
 
     def value(self, name: str) -> str:
         """
-        Return what is filled in for a name.
+        Return a variable's value.
 
         Raises:
             PlaceholderError: It is not allowed, is not set, or holds a credential.

@@ -1,7 +1,7 @@
 """
-What was read, what is wrong with it, and where: places, quoting of hostile text, the collection of problems.
+Records, problems and their places: what readers return, how problems are collected, and how text is quoted.
 
-Belongs here: records and pieces as every format gives them; how a problem is built, shown and counted. Does
+Belongs here: records and parts as every format returns them; how a problem is built, shown and counted. Does
 not: what counts as a problem.
 """
 
@@ -25,21 +25,21 @@ from batchrun.model.spec import Json
 from batchrun.model.texts.foreign import unsigned
 from batchrun.model.texts.words import spelt_out
 
-#: The way to a value within a request: field names, and positions within lists.
+#: The path to a value in a request: field names, and positions in lists.
 Path: TypeAlias = "tuple[str | int, ...]"
 _SHOWN = 60
-#: What makes problems the same: source, message, field, cure. The last two are their kind.
+#: Problems with these alike are the same: source, message, field, cure. The last two are their kind.
 _Key: TypeAlias = "tuple[str, str, str | None, str]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where something stands."""
+    """A place in a file or option."""
 
     source: str  #: the file as given, ``<stdin>``, or the option that carried the text
     line: int | None = None
     column: int | None = None
-    lines: tuple[int, ...] = ()  #: all of them, where several lines make one row
+    lines: tuple[int, ...] = ()  #: all of them, if several lines make one row
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,15 +47,17 @@ class Record:
     """
     A table read from somewhere (a row, or defaults), not yet checked.
 
-    It is not frozen, though nothing changes it: to make a frozen one takes three times as long, in every row.
+    It is never changed, and yet not frozen: to make a frozen one takes three times as long.
     """
 
     fields: dict[str, Json]
     place: Place
-    places: Mapping[Path, tuple[int, int]]  #: line and column by path, where the format knows them
-    if_twin: str | None = None  #: the cure where another row has its id, if the source knows a better one
-    is_of_cells: bool = False  #: whether it was made of a table's cells, which were looked at for warnings
-    sheet: str | None = None  #: where the row's own sheet will be written: what ``{sheet}`` stands for
+    places: Mapping[Path, tuple[int, int]]  #: line and column by path, if the format knows them
+    if_twin: str | None = (
+        None  #: the cure if another row has the same id, where the source knows a better one
+    )
+    is_of_cells: bool = False  #: whether it is from a table, whose cells were checked for warnings
+    sheet: str | None = None  #: where the row's own sheet will be written: the value of ``{sheet}``
 
     def place_of(self, path: Path) -> Place:
         """Return the nearest known place of *path*."""
@@ -66,7 +68,7 @@ class Record:
 
 
 class UnfitError(ValueError):
-    """A text that cannot be used: what is wrong with it, and the cure."""
+    """A text that cannot be used, with message and cure."""
 
     def __init__(self, message: str, cure: str) -> None:
         self.message = message
@@ -76,18 +78,18 @@ class UnfitError(ValueError):
 
 @dataclass(slots=True)
 class _Same:
-    """What is wrong in the same words, in one row or in many."""
+    """A problem with the same words in one row or many."""
 
-    told: dict[int, Problem] = field(default_factory=dict)  #: by their number in the order of all
+    told: dict[int, Problem] = field(default_factory=dict)  #: by number in the order of all problems
     count: int = 0
-    lines: list[int] = field(default_factory=list)  #: of those after the first, as far as they are kept
+    lines: list[int] = field(default_factory=list)  #: of those after the first, up to a limit
 
 
 class Problems:
     """
     Problems in the order they were found: all counted, some kept.
 
-    What is wrong in the same words in more than a few rows is one problem, with a count.
+    Problems with the same words in more than a few rows become one with a count.
     """
 
     def __init__(self) -> None:
@@ -99,32 +101,32 @@ class Problems:
     def add(
         self, place: Place, message: str, cure: str, *, row: str | None = None, field: str | None = None
     ) -> None:
-        """Take one problem down."""
+        """Record a problem."""
         build = functools.partial(problem_at, place, message, cure, row=row, field=field)
         self._take((place.source, message, field, cure), place.line, build)
 
     def absorb(self, error: ManifestError) -> None:
-        """Take over the problems of an error that ended the reading."""
+        """Add the problems of an error that ended reading."""
         self.extend(error.problems)
 
     def extend(self, found: Iterable[Problem]) -> None:
-        """Take over problems that a reader found."""
+        """Add problems that a reader found."""
         for problem in found:
             key = (problem.source, problem.message, problem.field, problem.cure)
             self._take(key, problem.line, functools.partial(replace, problem))
 
     @property
     def may_guess(self) -> bool:
-        """Whether it will be shown what was meant: to guess takes time."""
+        """Whether a guess at what was meant would still be shown; guessing takes time."""
         return self.total < limits.PROBLEMS
 
     def raise_any(self) -> None:
-        """Raise what was found, if anything. Raises ManifestError where there are problems."""
+        """Raise ManifestError if there are problems."""
         if self.total:
             raise ManifestError(self.told(), self.total)
 
     def told(self) -> list[Problem]:
-        """Return those that are kept, in their order."""
+        """Return the problems to show, in their order."""
         found = [(number, one, same) for same in self._same.values() for number, one in same.told.items()]
         return [_counted(one, same) for _, one, same in sorted(found, key=operator.itemgetter(0))]
 
@@ -151,7 +153,7 @@ class Problems:
             same.told = dict(itertools.islice(same.told.items(), 1))
 
     def _has_room(self, kind: tuple[str | None, str]) -> bool:
-        # Invariant: there are no more kinds than problems that are kept, however many the input makes.
+        # Invariant: there are no more kinds than kept problems, whatever the input.
         return self._kinds.total() < limits.PROBLEMS and self._kinds[kind] < limits.PROBLEMS_OF_A_KIND
 
 
@@ -163,7 +165,7 @@ def _counted(problem: Problem, same: _Same) -> Problem:
 def problem_at(
     place: Place, message: str, cure: str, *, row: str | None = None, field: str | None = None
 ) -> Problem:
-    """Build a problem whose every part is safe to print."""
+    """Return a problem whose every part is safe to print."""
     return Problem(
         source=printable(place.source, limit=None),
         message=message,
@@ -177,19 +179,19 @@ def problem_at(
 
 
 def unreadable(place: Place, message: str, cure: str, *, field: str | None = None) -> ManifestError:
-    """Build the error for input that cannot be read any further."""
+    """Return the error for input that cannot be read further."""
     return ManifestError([problem_at(place, message, cure, field=field)])
 
 
 def printable(text: str, limit: int | None = _SHOWN) -> str:
-    """Return *text* cut short, without signatures, with everything that could drive a terminal escaped."""
+    """Return *text* shortened, without signatures, and with control characters escaped."""
     text = unsigned(text)
     cut = text if limit is None or len(text) <= limit else text[:limit] + "..."
     return spelt_out(cut)
 
 
 def shown(value: Json) -> str:
-    """Return a value from the manifest as a message may quote it."""
+    """Return a value from the manifest as messages quote it."""
     if isinstance(value, str):
         text = unsigned(value)
         return repr(str(text[:_SHOWN])) + ("..." if len(text) > _SHOWN else "")
@@ -202,26 +204,26 @@ def shown(value: Json) -> str:
 
 
 def dotted(path: Path) -> str:
-    """Return a path as people write it: ``parameters.reads[0]``."""
+    """Return a path as users write it: ``parameters.reads[0]``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that *word* was most likely meant to be."""
+    """Return the known word that is most like *word*, or None."""
     by_lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word[:_SHOWN].lower(), by_lower, n=1, cutoff=0.7)
     return by_lower[close[0]] if close else None
 
 
 def instead(word: str, known: Iterable[str], otherwise: str) -> str:
-    """Return the cure for an unknown word: the nearest known one, or *otherwise*."""
+    """Return the cure for an unknown word: the most similar known one, or *otherwise*."""
     close = nearest(word, known)
     return otherwise if close is None else f"did you mean {close}?"
 
 
 def not_written(error: OSError) -> ManifestError:
-    """Build the error for a temporary file that could not be written."""
+    """Return the error for a temporary file that cannot be written."""
     reason = os.strerror(error.errno) if error.errno else "unknown error"
     return unreadable(
         Place(source="temporary file"),
@@ -232,7 +234,7 @@ def not_written(error: OSError) -> ManifestError:
 
 @contextlib.contextmanager
 def written_for_a_while() -> Iterator[None]:
-    """Write to a temporary file. Raises ManifestError where the disk does not take it."""
+    """Wrap writes to a temporary file. Raises ManifestError if it cannot be written."""
     try:
         yield
     except OSError as error:
@@ -241,13 +243,13 @@ def written_for_a_while() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What of a document is read in pieces."""
+    """Which parts of a document are read in pieces."""
 
-    #: Tables that are opened, so that a list within them is read element by element: it may be long, or each
-    #: element wants a place of its own.
+    #: Tables whose members are read one by one, since a list in them may be long, or each element needs a
+    #: place of its own.
     opened: frozenset[tuple[str, ...]]
     streamed: frozenset[tuple[str, ...]]  #: lists that are read element by element
-    rows: frozenset[tuple[str, ...]] = frozenset()  #: those of them whose elements are rows
+    rows: frozenset[tuple[str, ...]] = frozenset()  #: the streamed lists whose elements are rows
 
 
 _ROWS: Final = frozenset({(), ("runs",), ("inlineSettings",), ("batchRunSettings", "inlineSettings")})
@@ -256,22 +258,22 @@ MANIFEST: Final = Layout(
     streamed=_ROWS | {("retry",), ("retry", "rules")},
     rows=_ROWS,
 )
-#: One table: whatever its names are, each value is a whole.
+#: One table, each value read whole.
 TABLE: Final = Layout(opened=frozenset({()}), streamed=frozenset())
-#: One list of such.
+#: A list of such tables.
 LIST: Final = Layout(opened=frozenset(), streamed=frozenset({()}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One element of a streamed list, or one whole value of an opened table."""
+    """One element of a streamed list, or one value of an opened table."""
 
-    key: tuple[str, ...]  #: the way to the value, or to the list that has the element; () at the top
+    key: tuple[str, ...]  #: the path to the value, or to the element's list; () at the top
     value: Json
     place: Place
-    places: Mapping[Path, tuple[int, int]] = field(default_factory=dict)  #: of what is inside the value
+    places: Mapping[Path, tuple[int, int]] = field(default_factory=dict)  #: of fields within the value
     is_element: bool = False
-    wrong: tuple[Problem, ...] = ()  #: what is wrong within the value, which is not to be used then
+    wrong: tuple[Problem, ...] = ()  #: problems within the value; if there are any it must not be used
 
     def record(self, fields: dict[str, Json]) -> Record:
         """Return *fields*, its value, as a record."""

@@ -8,11 +8,11 @@ A manifest's ``retry:``: which failed runs are retried automatically, and what t
           times: 2
           change: {storageType: STATIC, storageCapacity: 4800}
 
-A list stands for its rules alone, and ``false`` for no retry at all. Within ``change`` nothing is filled in:
-it is laid over a request whose placeholders are filled already. A null there leaves a field out. Where there
-are lanes, ``lane`` in it says which of them the next attempt goes to.
+A list is short for its rules alone, and ``false`` means no retries. Placeholders in ``change`` are not filled
+in: it is merged over a request that has none any more. A null there leaves a field out. With lanes, ``lane``
+in it says where the next attempt goes.
 
-Belongs here: the block's own keys, both ways: read, and to be written. Does not: what a policy leads to
+Belongs here: reading and writing the block's own keys. Does not: what a policy leads to
 (``model.entries.retrying``), and what a field of StartRun may hold (``model_check``, ``rules``).
 """
 
@@ -35,14 +35,14 @@ from batchrun.model.texts import durations
 RETRY: Final = "retry"
 _KEYS: Final = ("wait", "rules")
 _RULE_KEYS: Final = ("reason", "message", "times", "wait", "change")
-#: What makes a run its row's, or keeps its outputs apart from those of others.
+#: Fields that tie a run to its row, or keep its outputs apart from those of others.
 _FIXED: Final = frozenset({"id", "name", "workflowId", "runId", "outputUri", "outputUriPrefixMode"})
 _REQUIRED: Final = frozenset({"roleArn", LANE})
 _SHAPE: Final = "write a table with wait and rules, a list of rules, or false for no retry at all"
 
 
 class RetryReader:
-    """Takes the parts of the block as they are read; :attr:`policy` is whole when all were."""
+    """Reads the block part by part; :attr:`policy` is complete after the last."""
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
@@ -52,12 +52,12 @@ class RetryReader:
 
     @property
     def policy(self) -> RetryPolicy:
-        """What was read, with the default rules after its own."""
+        """The policy, with the default rules after its own."""
         rules = () if self._is_off else (*self._rules, *DEFAULT_RULES)
         return RetryPolicy(rules=rules, wait=self._wait)
 
     def take(self, part: Part, model: RequestModel) -> None:
-        """Take one part; what is wrong with it becomes problems. *model* says what a row may say."""
+        """Read one part; what is wrong with it becomes problems. *model* has the fields of a row."""
         is_list_of_rules = part.key in {(RETRY,), (RETRY, "rules")}
         match part.key:
             case _ if is_list_of_rules and part.is_element:
@@ -92,7 +92,7 @@ class RetryReader:
 
 
 class _Table:
-    """A rule, or what else has keys, on its way to being values."""
+    """A rule, or another table of the block, while it is read."""
 
     def __init__(self, record: Record, problems: Problems) -> None:
         self._record = record
@@ -100,7 +100,7 @@ class _Table:
         self._has_failed = False
 
     def rule(self, model: RequestModel) -> RetryRule | None:
-        """Return the rule; None where it has problems, which are taken down."""
+        """Return the rule; None if it has problems, which are recorded."""
         fields = self._record.fields
         for name in (name for name in fields if name not in _RULE_KEYS):
             self.report((name,), "there is no such key", _key_cure(name, _RULE_KEYS, self._problems))
@@ -114,7 +114,7 @@ class _Table:
         return RetryRule(reason=reason, times=times, message=message, wait=wait, change=change)
 
     def wait(self) -> float | None:
-        """Return the seconds of ``wait``."""
+        """Return ``wait`` in seconds."""
         value = self._record.fields["wait"]
         cure = "write for instance 90s, 10m or 1h30m, at most 30d"
         try:
@@ -189,7 +189,7 @@ class _Table:
         return None
 
     def fill(self, text: str, path: Path) -> str | None:
-        """Fill nothing in."""
+        """Return the text as it is."""
         if names := names_in(text):
             message = f"{{{printable(names[0])}}} is not filled in here"
             self.report(path, message, "write the text itself; for a brace as text write {{")
@@ -197,13 +197,13 @@ class _Table:
         return unescaped(text)
 
     def report(self, path: Path, message: str, cure: str) -> None:
-        """Take a problem down."""
+        """Record a problem."""
         self._has_failed = True
         self._problems.add(self._record.place_of(path), message, cure, field=f"{RETRY}.{dotted(path)}")
 
 
 def check_against(policy: RetryPolicy, by_uri: Record | None, problems: Problems) -> None:
-    """Report rules that change parameters where a row has its own in a file: nothing is laid over those."""
+    """Report rules that change parameters if some row has them in a file, which nothing is merged over."""
     if by_uri is None or not any("parameters" in rule.changed_fields for rule in policy.rules):
         return
     message = f"{RETRY}.change has parameters, which cannot be laid over those in the file"
@@ -212,7 +212,7 @@ def check_against(policy: RetryPolicy, by_uri: Record | None, problems: Problems
 
 
 def written(policy: RetryPolicy) -> Json:
-    """Return the block that is read as *policy*; None for one that no block is read as just as well."""
+    """Return the block that reads as *policy*; None if no block is needed."""
     if policy == RetryPolicy():
         return None
     if not policy.rules:

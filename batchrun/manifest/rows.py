@@ -1,8 +1,8 @@
 """
 A row becomes a spec: defaults laid under it, placeholders filled, everything checked.
 
-Belongs here: what concerns one row, its names too, and what rows must not have in common. Does not: reading
-rows, and the single checks (``model_check``, ``rules``).
+Belongs here: checking one row and its names, and what must differ between rows. Does not: reading rows, and
+checks of single fields (``model_check``, ``rules``).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from batchrun.model.spec import (
 
 
 def wrong_name(name: str) -> tuple[str, str] | None:
-    """Say what is wrong with an id or a batch's name, and the cure; None for a good one."""
+    """Return message and cure for a bad id or batch name; None for a good one."""
     if not name:
         return "it is empty", "give a name"
     if len(name) > limits.NAME:
@@ -46,7 +46,7 @@ def wrong_name(name: str) -> tuple[str, str] | None:
 
 
 def wrong_batch(name: str) -> tuple[str, str] | None:
-    """Say what is wrong with a batch's name: it also names the results file."""
+    """Return message and cure for a bad batch name, which names the results file too; None for a good one."""
     if wrong := wrong_name(name):
         return wrong
     if "/" in name or "\\" in name:
@@ -60,13 +60,13 @@ def wrong_batch(name: str) -> tuple[str, str] | None:
 
 _PARAMETERS: Final = ("parameters", "parametersUri")
 _TO_RUN: Final = frozenset({"workflowId", "runId"})
-#: What a parameter has in the template of a workflow (ParameterTemplate of the service model).
+#: Keys of a parameter in a workflow's template (ParameterTemplate of the service model).
 _DESCRIBED: Final = frozenset({"description", "optional"})
 _TEMPLATE: Final = (
     "this is a workflow's parameter template, which has no values",
     "write a value for each name: batchrun manifest init --workflow ID makes a file to fill in",
 )
-#: What a placeholder stands for while a row's own id is not usable.
+#: The value of ``{id}`` while the row's own id is bad.
 _NO_ID: Final = "?"
 _OF_A_SHEET: Final = (
     "if these lines are one run, group by a column (--group-by, group_by); else put into the id what tells "
@@ -79,26 +79,26 @@ _OF_A_MANIFEST: Final = (
 
 
 class Checked(NamedTuple):
-    """A row that passed."""
+    """A row that passed all checks."""
 
     id: str
     request: bytes  #: canonical, in UTF-8
-    work: bytes  #: :func:`work_of` it, before ``{batch}`` was filled in
-    offers: bytes | None = None  #: what it asks for in each lane it may take, where there are lanes
+    work: bytes  #: :func:`work_of` the request, before ``{batch}`` was filled in
+    offers: bytes | None = None  #: its request in each lane it may take, if there are lanes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a row need not say, and what it must; in one lane, where there are lanes."""
+    """The defaults of rows, and the fields that each must give; of one lane, if there are lanes."""
 
     defaults: Defaults
-    required: Sequence[str]  #: fields that each row has to give
-    lacks_work: bool  #: whether each has to say what to run
+    required: Sequence[str]  #: fields that each row must give
+    lacks_work: bool  #: whether each row must say what to run
     lane: str | None = None
 
     @classmethod
     def of(cls, defaults: Defaults, model: RequestModel, lane: str | None = None) -> Self:
-        """Find out what these defaults leave to the rows."""
+        """Return what these defaults leave to the rows."""
         given = defaults.fields.keys() | defaults.broken
         return cls(
             defaults=defaults,
@@ -109,21 +109,21 @@ class Terms:
 
 
 class Found(Protocol):
-    """Takes down what is wrong with a row: :class:`Problems`, or what sorts them first."""
+    """Collects problems: :class:`Problems`, or something that sorts them first."""
 
     total: int
 
     def add(
         self, place: Place, message: str, cure: str, *, row: str | None = None, field: str | None = None
     ) -> None:
-        """Take one problem down."""
+        """Record a problem."""
 
 
 class Expander:
     """
     Expands the rows of one batch.
 
-    It remembers every id with its line (about 150 bytes a row): that is what finding duplicates costs.
+    It remembers every id with its line, about 150 bytes a row, to find duplicates.
     """
 
     def __init__(
@@ -143,22 +143,22 @@ class Expander:
         self._ids: dict[str, int | None] = {}
         self._overwritten: dict[str, str] = {}
         self.by_uri: Record | None = None  #: the first row that has its parameters in a file
-        self.taken: Collection[str] = ()  #: lanes that some row may go to, where there are any
+        self.taken: Collection[str] = ()  #: lanes that some row may go to; empty without lanes
 
     def expand(self, record: Record) -> Checked | None:
-        """Return the checked row; None where it has problems, which are taken down."""
+        """Return the checked row; None if it has problems, which are recorded."""
         row = self.begun(record)
         return self.checked(row, self.terms)
 
     def begun(self, record: Record) -> Row:
-        """Return a row whose id was checked; it may be used for one lane."""
+        """Return a row with its id checked, for use in one lane."""
         entry_id = as_text(record.fields.get("id"))
         row = Row(record, entry_id, self.problems)
         self._check_id(entry_id, row)
         return row
 
     def checked(self, row: Row, terms: Terms) -> Checked | None:
-        """Return what the row asks for on these terms; None where it has problems, which are taken down."""
+        """Return the row's request on these terms; None if it has problems, which are recorded."""
         fields = merged(terms.defaults.fields, row.record.fields)
         fields.pop("id", None)
         if terms.lane is not None:
@@ -173,7 +173,7 @@ class Expander:
         return _encoded(row.id, request, row)
 
     def values(self, row: Row, fields: Mapping[str, Json], lane: str | None) -> Values:
-        """Return what the row puts in place of its placeholders."""
+        """Return the values of the row's placeholders."""
         parameters = fields.get("parameters")
         known = parameters if isinstance(parameters, dict) else {}
         return Values(
@@ -213,7 +213,7 @@ class Expander:
         return request
 
     def _check_parameters(self, request: dict[str, Json], row: Row) -> None:
-        """Refuse parameters without values, and two ways to give them: neither goes over the other."""
+        """Refuse parameters without values, or given in both ways at once: neither overrides the other."""
         if _is_template(request.get("parameters")):
             row.report(("parameters",), *_TEMPLATE)
         if "parametersUri" not in request:
@@ -226,7 +226,7 @@ class Expander:
             row.report(("parametersUri",), message, "leave one of the two out, or put all into the file")
 
     def _check_output(self, request: dict[str, Json], row: Row) -> None:
-        """Refuse outputs that would overwrite another row's; by default each run has its own folder."""
+        """Refuse output places that overwrite another row's; by default each run has a folder of its own."""
         if request.get("outputUriPrefixMode") != "NONE_WITH_OVERWRITE":
             return
         output = str(request.get("outputUri")).rstrip("/")
@@ -237,7 +237,7 @@ class Expander:
 
 
 def _is_template(parameters: Json) -> bool:
-    """Report whether parameters are the template that CreateWorkflow takes, or GetWorkflow gives."""
+    """Report whether parameters are the template that CreateWorkflow takes or GetWorkflow returns."""
     return (
         isinstance(parameters, dict)
         and bool(parameters)
@@ -251,7 +251,7 @@ def _is_template(parameters: Json) -> bool:
 
 
 def _seen_as(entry_id: str) -> str:
-    """Return what people see of an id: an umlaut in one character, where macOS writes two."""
+    """Return an id as it looks: an umlaut as one character, where macOS writes two."""
     return entry_id if entry_id.isascii() else unicodedata.normalize("NFC", entry_id)
 
 
@@ -264,7 +264,7 @@ def _check_presence(fields: dict[str, Json], row: Row, terms: Terms) -> None:
 
 
 def _lacking(missing: Sequence[str]) -> tuple[str, str]:
-    """Say what neither the row nor defaults have, and the cure."""
+    """Return message and cure for fields that neither the row nor defaults have."""
     first, *others = missing
     message = "there is nothing to run" if first == "workflowId" else "it is missing"
     also = f", and so {'is' if len(others) == 1 else 'are'} {' and '.join(others)}" if others else ""
@@ -277,7 +277,7 @@ def _lacking(missing: Sequence[str]) -> tuple[str, str]:
 
 
 class Row:
-    """The row under work, as the checks see it."""
+    """A row while it is checked."""
 
     __slots__ = (
         "_problems", "batchless", "failed", "id", "placeholders_excused", "record", "texts", "values",
@@ -289,17 +289,19 @@ class Row:
         self.values: Values
         self.placeholders_excused = False
         self.failed = False
-        self.texts: dict[str, str] = {}  #: canonical, of fields that were checked for all rows
-        self.batchless: dict[str, str] = {}  #: texts of the work, by what they became with the batch's name
+        self.texts: dict[str, str] = {}  #: canonical texts of fields that were checked for all rows
+        self.batchless: dict[
+            str, str
+        ] = {}  #: texts of the work without the batch's name, by their texts with it
         self._problems = problems
 
     @property
     def may_guess(self) -> bool:
-        """Whether there is time to find out what was meant."""
+        """Whether a guess at what was meant would still be shown."""
         return self._problems.total < limits.PROBLEMS
 
     def fill(self, text: str, path: Path) -> str | None:
-        """Fill the placeholders in."""
+        """Return the text with its placeholders filled in; None if that failed, which is recorded."""
         try:
             filled = self.values.fill(text)
             if path[0] not in NOT_WORK and (batchless := self.values.fill_but_batch(text)) is not None:
@@ -313,7 +315,7 @@ class Row:
         return filled
 
     def report(self, path: Path, message: str, cure: str) -> None:
-        """Take a problem down."""
+        """Record a problem."""
         self.failed = True
         place: Place = self.record.place_of(path)
         self._problems.add(place, message, cure, row=self.id, field=dotted(path))
@@ -340,13 +342,13 @@ def _encoded(entry_id: str | None, request: dict[str, Json], row: Row) -> Checke
     if row.batchless:
         texts |= {name: canonical(_batchless(value, row.batchless)) for name, value in request.items()}
     if not asked_parameters(request):
-        # Rows without parameters differ in nothing but their ids, and are meant to be different all the same.
+        # Rows without parameters differ only in their ids, and are still meant to be different.
         texts["id"] = canonical(entry_id)
     return Checked(id=entry_id, request=encoded, work=work_of(texts))
 
 
 def _batchless(value: Json, texts: Mapping[str, str]) -> Json:
-    """Return *value* with its texts as they are without the batch's name."""
+    """Return *value* with its texts in their form without the batch's name."""
     if isinstance(value, str):
         return texts.get(value, value)
     if isinstance(value, dict):
@@ -355,7 +357,7 @@ def _batchless(value: Json, texts: Mapping[str, str]) -> Json:
 
 
 def _surrogate(value: Json, path: Path) -> Path | None:
-    """Find the text, or the key, that UTF-8 cannot carry."""
+    """Return the path of a text or key that UTF-8 cannot encode, or None."""
     if isinstance(value, str):
         return path if any("\ud800" <= character <= "\udfff" for character in value) else None
     if isinstance(value, dict):

@@ -1,8 +1,8 @@
 """
-What the service asks for that botocore's model of StartRun does not say: S3 outputs, tags, sizes.
+Rules of the service that botocore's model of StartRun does not have: S3 outputs, tags, sizes.
 
-Belongs here: rules that are certain, from AWS's documentation. Does not: what may or may not be refused, such
-as storage sizes; the service is the judge of those.
+Belongs here: rules that are certain, from AWS's documentation. Does not: rules that the service may or may
+not apply, such as storage sizes.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _OWN_PREFIX: Final = "batchrun:"
 
 @functools.cache
 def start_run(*, own_tags: bool = True) -> RequestModel:
-    """Return StartRun as the installed botocore knows it, with our rules; *own_tags* keeps room for ours."""
+    """Return StartRun's model with these rules; *own_tags* reserves room for batchrun's tags."""
     return with_rules(compiled(start_run_shape()), own_tags=own_tags)
 
 
 def with_rules(model: RequestModel, *, own_tags: bool) -> RequestModel:
-    """Add our rules to the checks of the model."""
+    """Add these rules to the checks of the model."""
     rules: dict[str, _Rule] = {
         "outputUri": _output_uri,
         "tags": functools.partial(_tags, own_tags=own_tags),
@@ -49,7 +49,7 @@ def _with_rule(field: Field, rule: _Rule) -> Field:
 
     def both(value: Json, path: Path, context: Context) -> Json:
         result = check(value, path, context)
-        # Nothing comes back where the check has already said what is wrong.
+        # The check returns None if it has reported a problem.
         if result:
             rule(result, path, context)
         return result
@@ -77,7 +77,7 @@ def _tags(value: Json, path: Path, context: Context, *, own_tags: bool) -> None:
 
 
 def check_size(parameters: Json, context: Context, path: Path = ("parameters",)) -> None:
-    """Report parameters that are larger than StartRun takes."""
+    """Report parameters that are too large for StartRun."""
     if not isinstance(parameters, dict):
         return
     size = len(canonical(parameters).encode(errors="replace"))
@@ -87,7 +87,7 @@ def check_size(parameters: Json, context: Context, path: Path = ("parameters",))
 
 
 def check_together(entry_id: str, content: str, place: Place, problems: Problems) -> None:
-    """Report a row, of this content (:mod:`lanes`), that StartRunBatch cannot start."""
+    """Report a row with this content (:mod:`lanes`) if StartRunBatch cannot start it."""
     if (why := why_alone(entry_id, content)) is not None:
         cure = "give --engine auto, which sends it by StartRun"
         problems.add(place, f"StartRunBatch cannot start this row: {why}", cure, row=entry_id)

@@ -1,8 +1,8 @@
 """
-What a scalar means where it stands: text as written, or a value of YAML 1.2's core schema.
+The meaning of a scalar by the field that it is in: text as written, or a value of YAML 1.2's core schema.
 
-Belongs here: scalars whose type the source does not fix, and how they are read. Does not: where which is
-wanted (``model_check``), and the formats' own syntax.
+Belongs here: reading scalars whose type the source does not fix. Does not: which type a field has
+(``model_check``), and the formats' own syntax.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ class Plain(str):
     """
     The source's own text of an unquoted scalar (a YAML plain scalar, a JSON number).
 
-    It stays text until the field it stands in says what it is: so ``0123456`` is a fine id, and no
-    reader had a chance to make an octal number of it.
+    It stays text until its field decides the type: so ``0123456`` is a fine id, which no reader has turned
+    into an octal number.
     """
 
     __slots__ = ()
 
 
 class NumberSizeError(ValueError):
-    """A number that JSON cannot carry as it is: infinite, not a number, too long, or with too many digits."""
+    """A number that JSON cannot express: infinite, NaN, too large, or with too many digits."""
 
 
 NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
@@ -37,7 +37,7 @@ _WORDS: Final[dict[str, Json]] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-# A leading zero keeps a number text: it is an identifier, or a date, more often than a count.
+# A number with a leading zero stays text: it is an identifier or a date more often than a count.
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _OTHER_BASE = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 _REAL = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -52,7 +52,7 @@ def resolved(text: str) -> Json:
     Return the value of a plain scalar under YAML 1.2's core schema.
 
     Raises:
-        NumberSizeError: It is a number, and JSON cannot carry it.
+        NumberSizeError: It is a number that JSON cannot express.
     """
     if text in _WORDS:
         return _WORDS[text]
@@ -77,7 +77,7 @@ def _integer(text: str, base: int) -> int:
     return int(text, base)
 
 
-#: What a double keeps of any number that is not tiny.
+#: Digits that a double keeps of any number that is not tiny.
 _DIGITS: Final = 15
 _OFF: Final = Decimal(10) ** -_DIGITS
 
@@ -91,7 +91,7 @@ def _real(text: str) -> float:
 
 
 def _is_kept(text: str, value: float) -> bool:
-    """Report whether a double is the number: a whole one exactly, any other but for its last digits."""
+    """Report whether a double is close to the number: exact for an integer, else up to the last digits."""
     try:
         number = Decimal(text)
     except InvalidOperation:  # the exponent has some nineteen digits
@@ -103,7 +103,7 @@ def _is_kept(text: str, value: float) -> bool:
 
 
 def typed(value: Json) -> Json:
-    """Return what a scalar stands for; the text itself where it stands for nothing that JSON can carry."""
+    """Return a scalar's value; its text if JSON cannot express the value."""
     try:
         return resolved(value) if isinstance(value, Plain) else value
     except NumberSizeError:
@@ -111,7 +111,7 @@ def typed(value: Json) -> Json:
 
 
 def as_text(value: Json) -> str | None:
-    """Return a scalar as the source's own text; None where it is null, a list or a table."""
+    """Return a scalar as the source's own text; None for null, a list or a table."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Plain):
@@ -122,21 +122,21 @@ def as_text(value: Json) -> str | None:
 
 
 def strict_integer(text: str) -> int:
-    """Read a cell that was declared to be an integer. Raises ValueError where it is none."""
+    """Return a cell as an integer. Raises ValueError if it is not one."""
     if not _STRICT_INTEGER.fullmatch(text):
         raise ValueError(text)
     return _integer(text, 10)
 
 
 def strict_float(text: str) -> float:
-    """Read a cell that was declared to be a number. Raises ValueError where it is none, or infinite."""
+    """Return a cell as a number. Raises ValueError if it is not one, or infinite."""
     if not _STRICT_REAL.fullmatch(text):
         raise ValueError(text)
     return _real(text)
 
 
 def strict_bool(text: str) -> bool:
-    """Read a cell that was declared to be true or false. Raises ValueError where it is neither."""
+    """Return a cell as true or false. Raises ValueError if it is neither."""
     try:
         return {"true": True, "false": False}[text.lower()]
     except KeyError as error:

@@ -27,28 +27,28 @@ class Shared:
     """What all rows share."""
 
     batch: str
-    model: RequestModel  #: what a row may say
+    model: RequestModel  #: the fields of a row
     environment: Environment
     defaults: Defaults
-    lanes: LaneTable | None  #: None where the manifest does not speak of any
+    lanes: LaneTable | None  #: None if the manifest has no lanes
 
     @property
     def lane_texts(self) -> LaneTexts | None:
-        """What rows are given where there are lanes, as it was written; None without."""
+        """What lanes give to rows, as it was written; None without lanes."""
         return None if self.lanes is None else texts_of(self.lanes, self.defaults.fields, self.model)
 
     @property
     def usable_batch(self) -> str:
-        """The batch's name for the rows: a bad one was reported, and is not reported again in each."""
+        """The batch's name for use in rows; a stand-in for a bad one, which is reported only once."""
         return "batch" if wrong_batch(self.batch) else self.batch
 
 
 def shared(source: Source, head: Head, beyond: Beyond, problems: Problems, looking: Looking) -> Shared:
     """
-    Read what all rows share; what is wrong becomes problems.
+    Return what all rows share; what is wrong with it becomes problems.
 
     Raises:
-        ManifestError: A file of it cannot be read.
+        ManifestError: A file of defaults, parameters or lanes cannot be read.
     """
     model = start_run(own_tags=source.tags)
     lanes = lanes_given(head.lanes, source.lanes, beyond, model, problems)
@@ -63,7 +63,7 @@ def shared(source: Source, head: Head, beyond: Beyond, problems: Problems, looki
 def _layers(
     source: Source, head: Head, beyond: Beyond, model: RequestModel, problems: Problems, looking: Looking
 ) -> list[Record]:
-    """Read what is said for all rows, the weakest first."""
+    """Return the layers of defaults for all rows, the weakest first."""
     files = [defaults_in(path, beyond, model, problems) for path in source.defaults]
     own = [] if head.defaults is None else [head.defaults]
     parameters = [parameters_in(path, beyond, model, problems) for path in source.parameters_from]

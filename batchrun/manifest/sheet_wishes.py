@@ -1,7 +1,7 @@
 """
-What is wanted of a sheet's rows: as values, as a document's keys say it, and as options do.
+What a sheet's rows become: the values, the document keys and the options that say it.
 
-Belongs here: those wishes, and reading them. Does not: what they mean for a row (``sheets``).
+Belongs here: reading these. Does not: applying them to rows (``sheets``).
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from batchrun.manifest.strict_json import JsonError, decoded
 from batchrun.manifest.table import TableOptions, delimiter, encoding, header
 from batchrun.model.spec import Json, merged
 
-#: Names that mean the same in every row's texts, and that a sheet's columns may have too.
+#: batchrun's own names in texts, which columns of a sheet may have too.
 OURS: Final = frozenset({"id", "batch", "sheet", "lane"})
-#: For ``columns_as_parameters``: each column that nothing else names.
+#: For ``columns_as_parameters``: every column that nothing else names.
 ALL: Final = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """A text that was given, and where."""
+    """A text that the user gave, and where."""
 
     text: str
     place: Place
@@ -32,17 +32,17 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a sheet's rows are to become."""
+    """What a sheet's rows become."""
 
-    each: Record  #: what a run is made of; its texts may name columns
-    places: Mapping[Path, Place] = field(default_factory=dict)  #: of what options put into it
-    id: Wish | None = None  #: a column or a text that names columns, instead of the id in ``each``
-    group_by: tuple[Wish, ...] = ()  #: columns: rows that have the same in them make one run
+    each: Record  #: the template of a run; its texts may name columns
+    places: Mapping[Path, Place] = field(default_factory=dict)  #: of what options put into ``each``
+    id: Wish | None = None  #: a column, or a text that names columns; overrides the id in ``each``
+    group_by: tuple[Wish, ...] = ()  #: columns: rows with the same cells in them make one run
     as_parameters: tuple[Wish, ...] = ()  #: columns, or :data:`ALL`
-    sheet_out: Wish | None = None  #: where each run's rows are written as a sheet of its own
+    sheet_out: Wish | None = None  #: where each run's own sheet is written
 
     def place_of(self, path: Path) -> Place:
-        """Return the place of a part of :attr:`each`, or of the id that goes before the one in there."""
+        """Return the place of a part of :attr:`each`, or of the id that overrides the one in it."""
         if self.id is not None and path == ("id",):
             return self.id.place
         own = (
@@ -53,7 +53,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetOptions:
-    """What options, or a program, say of a sheet; any of it makes a file one."""
+    """What options, or a program, say of a sheet; any of these makes a file a sheet."""
 
     id: str | None = None
     group_by: tuple[str, ...] = ()
@@ -66,15 +66,15 @@ class SheetOptions:
         return self != SheetOptions()
 
 
-#: What follows a name whose text is JSON.
+#: Follows a name whose text is JSON.
 JSON: Final = ":json"
 _PARAMETERS: Final = "parameters"
-#: What is wanted of a sheet of which nothing is said.
+#: The default.
 NOTHING: Final = Wanted(each=Record(fields={}, place=Place(source="each"), places={}))
 
 
 def laid_over(wanted: Wanted, options: SheetOptions, problems: Problems) -> Wanted:
-    """Let options win over the manifest; what is wrong with them becomes problems."""
+    """Apply options over what the manifest says; what is wrong with them becomes problems."""
     given = list(_parameters(options, problems))
     parameters: dict[str, Json] = {name: value for name, value, _ in given}
     own: dict[str, Json] = {_PARAMETERS: parameters} if given else {}
@@ -100,7 +100,7 @@ def _wishes(source: str, texts: tuple[str, ...]) -> tuple[Wish, ...]:
 
 
 def _parameters(options: SheetOptions, problems: Problems) -> Iterator[tuple[str, Json, Place]]:
-    """Read each NAME=TEXT and NAME:json=JSON."""
+    """Return each NAME=TEXT and NAME:json=JSON."""
     for option in options.parameters:
         head, equals, text = option.partition("=")
         place = Place(source=f"--parameter {printable(head)}")
@@ -124,19 +124,19 @@ KEYS: Final = (SHEET, *_WANTED, *_READING)
 
 
 class SheetKeys:
-    """Takes the parts of those keys as they are read."""
+    """Reads the keys of a sheet, part by part."""
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
         self._parts: dict[str, Part] = {}
 
     def take(self, part: Part) -> None:
-        """Take one part."""
+        """Read one part."""
         self._parts[part.key[0]] = part
 
     @property
     def sheet(self) -> Wish | None:
-        """The sheet's path; None where there is none, which is a problem of the keys that are for one."""
+        """The sheet's path; None if there is none, so that other keys for a sheet are problems."""
         if SHEET in self._parts:
             return self._text(SHEET)
         for name in self._parts:
@@ -144,11 +144,11 @@ class SheetKeys:
         return None
 
     def wanted(self) -> Wanted:
-        """Return what is wanted of the sheet."""
+        """Return what the sheet's rows become."""
         return Wanted(each=self._each(), group_by=self._group_by(), sheet_out=self._text("sheet_out"))
 
     def asked(self, options: TableOptions) -> TableOptions:
-        """Return what is said of how to read the sheet; options win."""
+        """Return how to read the sheet; options win."""
         worksheet = self._text("worksheet")
         return TableOptions(
             delimiter=options.delimiter or self._read("delimiter", delimiter),

@@ -1,5 +1,5 @@
 """
-What to read and how, and the way to its bytes.
+What to read and how, and opening it.
 
 Belongs here: formats, opening files. Does not: what is in them (``text_input``), and parsing.
 """
@@ -25,7 +25,7 @@ from batchrun.model.texts.places import is_in_s3, wrong_place
 from batchrun.ports.objects import Objects
 
 STDIN: Final = "-"
-#: Names of what a process has open, whatever that is.
+#: Paths of files that a process has open already.
 _STREAMS: Final = ("/dev/stdin", "/dev/fd/", "/proc/")
 _GZIP: Final = ".gz"
 _WORKBOOKS: Final = (".xlsx", ".xlsm")
@@ -36,7 +36,7 @@ _NO_FILE, _CHECK = "there is no such file", "check the path"
 
 
 class Format(enum.Enum):
-    """How a manifest is written."""
+    """The format of a manifest."""
 
     YAML = "yaml"
     JSON = "json"
@@ -59,7 +59,7 @@ _BY_EXTENSION: Final = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """
-    A manifest to read, and what goes with it.
+    A manifest to read, with all that belongs to it.
 
     Precedence, weakest first: ``defaults`` files in their order, the manifest's own ``defaults:``,
     ``parameters_from`` files in theirs, ``sets``, what the lane sets, the row. Tables merge at each step;
@@ -67,21 +67,21 @@ class Source:
     """
 
     path: str  #: a path, ``s3://BUCKET/KEY``, or ``-`` for stdin
-    is_each_file: bool = False  #: whether it is a pattern for the paths of files, of which each is a run
-    verb: str = "check"  #: what was typed after ``batchrun``, for messages that say what to type next
-    name: str | None = None  #: what messages call it, where that is not its path
+    is_each_file: bool = False  #: whether the path is a pattern of files, each of them a run
+    verb: str = "check"  #: the verb that was typed, for messages with the next command
+    name: str | None = None  #: what messages call it, if not its path
     format: Format | None = None  #: from the extension when None
     batch: str | None = None  #: the batch's name, instead of the manifest's own
     defaults: tuple[str, ...] = ()  #: YAML or JSON files with a table of StartRun fields
     parameters_from: tuple[str, ...] = ()  #: YAML or JSON files with a table of a workflow's parameters
     sets: tuple[str, ...] = ()  #: ``workflowId=1234567``, ``parameters.threads:int=8``
     lanes: str | None = None  #: a YAML or JSON file with a table of lanes
-    env: tuple[str, ...] = ()  #: variables of the environment that ``{env.NAME}`` may stand for
+    env: tuple[str, ...] = ()  #: environment variables that ``{env.NAME}`` may use
     strict: bool = False  #: whether a warning is an error
-    tags: bool = True  #: whether batchrun's own tags will be added, and need room
-    goes_together: bool = False  #: whether each row has to be one that StartRunBatch can start
-    asked: TableOptions = _NOTHING_ASKED  #: how to read it, where it is a table
-    sheet: SheetOptions = _NO_SHEET  #: what its rows are to become, where it is a sheet
+    tags: bool = True  #: whether batchrun's own tags are added, and need room
+    goes_together: bool = False  #: whether StartRunBatch must be able to start each row
+    asked: TableOptions = _NOTHING_ASKED  #: how to read it, if it is a table
+    sheet: SheetOptions = _NO_SHEET  #: what its rows become, if it is a sheet
 
     @property
     def shown(self) -> str:
@@ -90,16 +90,16 @@ class Source:
 
     @property
     def shared_files(self) -> tuple[str, ...]:
-        """The files that say something for all rows."""
+        """The files with something for all rows."""
         return (*self.defaults, *self.parameters_from, *([] if self.lanes is None else [self.lanes]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beyond:
-    """What can be read besides files: what one load is given, and hands on to all that open something."""
+    """What can be read besides files, for everything in one load that opens something."""
 
-    stdin: BinaryIO | None = None  #: stands in for standard input
-    objects: Objects | None = None  #: files in S3; None where nothing is read from there
+    stdin: BinaryIO | None = None  #: read in place of standard input
+    objects: Objects | None = None  #: reads files in S3; None: nothing is read from there
 
 
 FILES_ALONE: Final = Beyond()
@@ -111,12 +111,12 @@ def name_of(path: str) -> str:
 
 
 def endings_of(form: Format) -> tuple[str, ...]:
-    """Return the extensions that mean the format, the usual one first."""
+    """Return the format's extensions, the usual one first."""
     return tuple(ending for ending, known in _BY_EXTENSION.items() if known is form)
 
 
 def place_of(path: str) -> str | None:
-    """Return the file's absolute path, or its URI; None for standard input, a pipe, and what is read once."""
+    """Return the file's absolute path, or its URI; None for standard input, a pipe and the like."""
     if path == STDIN:
         return None
     if is_in_s3(path):
@@ -127,26 +127,26 @@ def place_of(path: str) -> str | None:
 
 
 def is_known(path: str) -> bool:
-    """Report whether the file's extension is one that manifests have."""
+    """Report whether the file's extension is a manifest's."""
     return Path(path).suffix.lower() in _BY_EXTENSION
 
 
 def unpacked_name(path: str) -> str:
-    """Return the name that a file has once it is unpacked: without ``.gz``."""
+    """Return a file's name without ``.gz``."""
     return path[: -len(_GZIP)] if path.lower().endswith(_GZIP) else path
 
 
 def format_to_read(path: str, given: Format | None = None) -> Format:
     """
-    Return the format that was given, or that the file's extension says, before ``.gz`` too.
+    Return the given format, or the one of the file's extension, which may be before ``.gz``.
 
     Raises:
-        ManifestError: Neither says it, or it is no place in S3 where it should be one.
+        ManifestError: There is neither, or the path is a bad ``s3://`` URI.
     """
     _check_place(path)
     name = unpacked_name(path)
     if given is None and name.lower().endswith(_WORKBOOKS):
-        return Format.CSV  # any table: its first bytes show that it is a workbook
+        return Format.CSV  # stands for any table: a workbook is recognised by its first bytes
     if given is not None or is_known(name):
         return format_of(name, given)
     if not (path == STDIN or is_in_s3(path) or os.path.lexists(path)):
@@ -156,10 +156,10 @@ def format_to_read(path: str, given: Format | None = None) -> Format:
 
 def format_of(path: str, given: Format | None = None) -> Format:
     """
-    Return the format that was given, or that the file's extension says.
+    Return the given format, or the one of the file's extension.
 
     Raises:
-        ManifestError: Neither says it.
+        ManifestError: There is neither.
     """
     if given is not None:
         return given
@@ -180,12 +180,12 @@ def format_of(path: str, given: Format | None = None) -> Format:
 @contextlib.contextmanager
 def opened(path: str, beyond: Beyond = FILES_ALONE) -> Iterator[BinaryIO]:
     """
-    Open a manifest, an object in S3 or standard input for reading; what is in gzip is unpacked.
+    Open a manifest, an object in S3 or standard input for reading; gzip is unpacked.
 
     Raises:
         ManifestError: It cannot be opened, or reading it failed.
-        UsageError: It lies in S3, and the AWS configuration cannot be used.
-        ServiceUnusableError: It may not be read there, or S3 cannot be asked.
+        UsageError: It is in S3, and the AWS configuration cannot be used.
+        ServiceUnusableError: It may not be read there, or S3 does not answer.
     """
     with contextlib.ExitStack() as stack:
         if path == STDIN:

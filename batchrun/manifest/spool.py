@@ -1,8 +1,8 @@
 """
-Checked specs on disk, in a file without a name, so that memory does not grow with the manifest.
+Checked specs in a temporary file without a name, so that memory does not grow with the manifest.
 
-Belongs here: such files, the format of this one, and where each row stands, in a few bytes. Does not:
-checking, the places of single fields, which are not worth their memory.
+Belongs here: such files, the format of this one, and the place of each row in a few bytes. Does not:
+checking, and the places of single fields, which would need too much memory.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from batchrun.model.spec import Spec
 
 
 class RowPlaces:
-    """Places by the rows' position; good only where the manifest had no problems: none was left out."""
+    """Places by the rows' position; valid only for a manifest without problems, where no row is left out."""
 
     def __init__(self) -> None:
-        self._lines = array("Q")  #: the first of each row; 0 where the format has none
-        self._others: dict[int, tuple[int, ...]] = {}  #: by position, where several lines make a row
+        self._lines = array("Q")  #: the first of each row; 0 if the format has no lines
+        self._others: dict[int, tuple[int, ...]] = {}  #: by position, for rows of several lines
         self._starts: list[int] = []  #: positions at which a source begins
         self._sources: list[str] = []
 
     def noted(self, records: Iterator[Record]) -> Iterator[Record]:
-        """Take down the place of each record on its way."""
+        """Return the records, noting the place of each."""
         for record in records:
             if not self._sources or self._sources[-1] != record.place.source:
                 self._starts.append(len(self._lines))
@@ -52,22 +52,22 @@ _PIECE: Final = 256 * 1024
 
 
 class NamelessFile:
-    """Bytes in a temporary file without a name, written piece by piece; in memory as long as they are few."""
+    """Bytes in a temporary file without a name, written piece by piece; few bytes stay in memory."""
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - see close
-        self._pending = bytearray()  #: what is not written yet: a call for each part would cost more than it
-        self._size = 0  #: of all, in bytes
+        self._pending = bytearray()  #: not written yet, to save calls
+        self._size = 0  #: of everything, in bytes
 
     def _put(self, part: bytes) -> None:
-        """Take some more. Raises ManifestError where the disk does not take it."""
+        """Add some bytes. Raises ManifestError if they cannot be written."""
         self._pending += part
         self._size += len(part)
         if len(self._pending) >= _PIECE:
             self.seal()
 
     def seal(self) -> None:
-        """Write what is not written yet. Raises ManifestError where the disk does not take it."""
+        """Write everything that is pending. Raises ManifestError if it cannot be written."""
         with written_for_a_while():
             self._file.seek(0, os.SEEK_END)
             self._file.write(self._pending)
@@ -79,7 +79,7 @@ class NamelessFile:
         return self._file.read(end - start)
 
     def close(self) -> None:
-        """Let go of the file; nothing is left behind."""
+        """Close the file, which deletes it."""
         self._file.close()
 
 
@@ -87,8 +87,8 @@ class Spool(NamelessFile):
     """
     Specs in the order they were added.
 
-    A spec is three lines: its id, which has no control characters, its content, in which JSON escapes them,
-    and its work, in hex; empty where it is not known. Where the content is offers, its request is a fourth.
+    A spec is three lines: its id, which has no control characters; its content, in which JSON escapes them;
+    its work in hex, empty if unknown. If the content is offers, the request is a fourth line.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class Spool(NamelessFile):
         self.count = 0
 
     def add(self, entry_id: str, request: bytes, work: bytes = b"", offers: bytes | None = None) -> None:
-        """Take one more. Raises ManifestError where the disk does not take it."""
+        """Add a spec. Raises ManifestError if it cannot be written."""
         spec = b"%b\n%b\n" % (entry_id.encode(), offers or request)
         self._hash.update(spec)
         end = b"%b\n" % request if offers else b""

@@ -1,7 +1,7 @@
 """
-JSON without the liberties of Python's reader: no duplicate keys, no NaN, no nesting without end.
+Stricter JSON than Python's reader: no duplicate keys, no NaN, bounded nesting.
 
-Belongs here: decoding one JSON value from text, and how deep any value is. Does not: documents, rows.
+Belongs here: decoding one JSON value from text, and the depth of values. Does not: documents, rows.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ def _children(value: Json) -> list[Json]:
 
 
 class JsonError(UnfitError):
-    """Text that is not the JSON we take."""
+    """Text that is not JSON, or JSON that is not accepted."""
 
     def __init__(self, message: str, cure: str, position: int | None = None) -> None:
         super().__init__(message, cure)
-        self.position = position  #: index in the text; None where the reader did not say
+        self.position = position  #: index in the text, if known
 
 
 class JsonSyntaxError(JsonError):
-    """Not JSON at all, or not yet: it may be the beginning of something longer."""
+    """Not JSON, or only the beginning of a longer value."""
 
 
 class JsonContentError(JsonError):
-    """JSON to most readers, but not to us; it is known where it ends."""
+    """JSON that is not accepted, though its end is known."""
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -72,7 +72,7 @@ def decoded(text: str) -> Json:
     Return the one value that *text* holds; numbers keep their own text.
 
     Raises:
-        JsonError: It is not JSON, or not the JSON we take.
+        JsonError: It is not JSON, or JSON that is not accepted.
     """
     start = len(text) - len(text.lstrip(" \t\r\n"))
     value, end = decoded_at(text, start)
@@ -87,7 +87,7 @@ def decoded_at(text: str, start: int) -> tuple[Json, int]:
     Return the value that begins at *start*, and where it ends.
 
     Raises:
-        JsonError: It is not JSON, or not the JSON we take.
+        JsonError: It is not JSON, or JSON that is not accepted.
     """
     value: Json
     try:
@@ -102,14 +102,14 @@ def decoded_at(text: str, start: int) -> tuple[Json, int]:
 
 
 def decoded_leniently(text: str, start: int) -> tuple[Json, int]:
-    """Return a value that :func:`decoded_at` refused for its content, to continue reading behind it."""
+    """Return a value that :func:`decoded_at` refused for its content, to continue reading after it."""
     value: Json
     value, end = _LENIENT.raw_decode(text, start)
     return value, end
 
 
 def encoded(value: Json) -> str:
-    """Return the JSON of what :func:`decoded` gave; numbers have their own text again."""
+    """Return the JSON of a :func:`decoded` value; numbers keep their own text."""
     if isinstance(value, Plain):
         return str(value)
     if isinstance(value, dict):
@@ -119,13 +119,13 @@ def encoded(value: Json) -> str:
     return json.dumps(value)
 
 
-#: How people begin remarks in JSON; a path (``/data/x``) and a spreadsheet's ``#N/A`` are none.
+#: How comments in JSON begin; a path (``/data/x``) and a spreadsheet's ``#N/A`` are not comments.
 _REMARK: Final = re.compile(r"[,\s]*(?://|/\*|#\s)")
 NO_REMARKS: Final = ("JSON has no remarks", "take it out, or write YAML, where # begins one")
 
 
 def is_remark(text: str, at: int) -> bool:
-    """Report whether a remark begins there, or behind a comma and white space there."""
+    """Report whether a comment begins there, or after a comma and white space there."""
     return _REMARK.match(text, at) is not None
 
 
@@ -133,7 +133,7 @@ def _explained(error: json.JSONDecodeError) -> JsonError:
     before = error.doc[: error.pos].rstrip()
     after = error.doc[error.pos :].lstrip(", \t\r\n")[:1]
     if after in {"]", "}"} and (before.endswith(",") or error.doc[error.pos] == ","):
-        # Python 3.13 points at the comma, earlier ones behind it.
+        # Python 3.13 reports the comma's index, earlier versions the next.
         comma = len(before) - 1 if before.endswith(",") else error.pos
         return JsonSyntaxError("there is a comma before the end", "remove that comma", comma)
     if is_remark(error.doc, error.pos):

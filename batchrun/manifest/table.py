@@ -1,8 +1,8 @@
 """
-What a table is to its readers, and what its user may say of how to read it.
+What a table is to the code that reads its rows, and how the user may say to read it.
 
-Belongs here: that contract, and the options' own words. Does not: any kind of file (``tables``), what
-columns mean.
+Belongs here: that contract, and the values of the options. Does not: any kind of file (``tables``), the
+meaning of columns.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from batchrun.manifest.problems import Place
 
 
 class Value(str):
-    """The JSON of a cell that is no text at its source, such as a number of JSON Lines."""
+    """The JSON of a cell that is not text at its source, such as a number in JSON Lines."""
 
     __slots__ = ()
 
 
 class TableRow(NamedTuple):
-    """One row: as many cells as the header has names."""
+    """One row, with as many cells as the header has names."""
 
-    line: int  #: the line on which it starts, or the spreadsheet's row
-    cells: list[str]  #: empty text where there is nothing
+    line: int  #: the line on which it starts, or the row in the spreadsheet
+    cells: list[str]  #: empty text for an empty cell
 
 
 def has_text(cells: list[str]) -> bool:
@@ -36,12 +36,12 @@ def has_text(cells: list[str]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableOptions:
-    """What the user said of a table; None where it is to be found out."""
+    """How the user says to read a table; None: it is detected."""
 
     delimiter: str | None = None  #: one character
-    encoding: str | None = None  #: by a name that Python knows
+    encoding: str | None = None  #: a name that Python knows
     worksheet: str | None = None  #: by its name
-    header: tuple[str, ...] | None = None  #: the columns' names, for a table without a line of them
+    header: tuple[str, ...] | None = None  #: the columns' names, for a table without a header line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +49,16 @@ class Table:
     """
     A table that is read once, as a stream.
 
-    Rows that cannot be read, such as ragged ones, are not among :attr:`rows`: the reader has taken
-    down what is wrong. To iterate raises ManifestError where reading cannot go on. Rows without any text are
-    left out.
+    Rows that cannot be read, such as ragged ones, are not in :attr:`rows`: the reader records their
+    problems. Iterating raises ManifestError if reading cannot go on. Rows without any text are left out.
     """
 
     source: str  #: what messages call it
     line: int  #: where the header stands
-    header: tuple[str, ...]  #: as written: there may be empty names, and twins
+    header: tuple[str, ...]  #: as written: names may be empty, or equal
     rows: Iterator[TableRow]
-    delimiter: str | None = None  #: what stands between cells, where text does
-    section: str | None = None  #: which of a SampleSheet's, where it is one
+    delimiter: str | None = None  #: between cells, in a text file
+    section: str | None = None  #: the section of a SampleSheet
     has_values: bool = False  #: whether cells may be a :class:`Value`
 
     def place(self, line: int) -> Place:
@@ -68,13 +67,13 @@ class Table:
 
 
 _NAMED: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
-#: What Python calls encodings although no file is written in them.
+#: Names that Python accepts as encodings though no file is in them.
 _NO_FILES: Final = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 _NEVER: Final = frozenset('"\r\n\0')
 
 
 def delimiter(text: str) -> str:
-    """Read a delimiter: one character, or its name. Raises ValueError where it is neither."""
+    """Return a delimiter, given as one character or by name. Raises ValueError if it is neither."""
     mark = _NAMED.get(text, text)
     if len(mark) != 1 or mark in _NEVER:
         raise ValueError("write one character, or tab, comma, semicolon, space or pipe")
@@ -83,14 +82,14 @@ def delimiter(text: str) -> str:
 
 def encoding(text: str) -> str:
     """
-    Read an encoding's name, as Python knows it.
+    Return an encoding's name as Python knows it.
 
     Raises:
-        ValueError: It is none in which text is written.
+        ValueError: It is not an encoding of text.
     """
     try:
         name = codecs.lookup(text).name
-        "".encode(name)  # what is no encoding of text, such as zlib, fails
+        "".encode(name)  # fails for codecs that are not for text, such as zlib
     except (LookupError, ValueError) as error:
         raise ValueError(_ENCODING_CURE) from error
     if name in _NO_FILES:
@@ -103,10 +102,10 @@ _ENCODING_CURE: Final = "write an encoding's name, such as utf-8, utf-16, latin-
 
 def header(text: str) -> tuple[str, ...]:
     """
-    Read columns' names with commas between them; one that has a comma stands in quotes.
+    Return column names given with commas between them; a name with a comma is in quotes.
 
     Raises:
-        ValueError: It is no line of CSV.
+        ValueError: It is not a line of CSV.
     """
     try:
         (names,) = csv.reader([text], strict=True)

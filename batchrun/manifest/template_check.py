@@ -1,8 +1,8 @@
 """
-Rows held against what the service says of their workflows.
+Rows checked against what the service says of their workflows.
 
-Belongs here: what is wrong with a row once its workflow is known: status, missing and unknown parameters, the
-role's form. Pure. Does not: asking for workflows (``service``), what can be checked without them (``rules``).
+Belongs here: problems of a row once its workflow is known: status, missing and unknown parameters, the form
+of the role. Pure. Does not: asking for workflows (``service``), checks without them (``rules``).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def check_rows(
     problems: Found,
 ) -> None:
     """
-    Hold each spec against its workflow, as the service described it.
+    Check each spec against its workflow, as the service described it.
 
-    That is None where there is no such workflow; those that could not be asked for are left out.
+    A workflow is None if it does not exist; those that could not be asked for are left out.
     """
     for spec in specs:
         request: dict[str, Json] = json.loads(spec.request)
@@ -68,7 +68,7 @@ _ABSENT_CURE: Final = (
 
 def _parameter_findings(request: dict[str, Json], workflow: Workflow) -> Iterator[_Finding]:
     if workflow.template is None or "parametersUri" in request:
-        return  # it is not known which there may be, or which are in the file
+        return  # which parameters there may be, or are in the file, is not known
     parameters = request.get("parameters")
     given: Collection[str] = parameters if isinstance(parameters, dict) else ()
     required, known = _wanted(workflow, workflow.template, _profiles(request))
@@ -94,10 +94,10 @@ def _profiles(request: Mapping[str, Json]) -> list[str]:
 
 def _wanted(workflow: Workflow, template: Template, profiles: list[str]) -> tuple[Template, Template]:
     """
-    Return what must be given, and what may.
+    Return the parameters that must be given, and those that may.
 
-    A profile may give what the workflow requires, and says so in a template of its own. Where it has none,
-    what it gives is not known, so that nothing can be missed.
+    A profile may give required parameters, as its own template says. Without a template it is not known which
+    ones, so none is missing.
     """
     if not profiles:
         return template, template

@@ -1,8 +1,8 @@
 """
-Bytes on their way to text: unpacked from gzip, made UTF-8, decoded strictly, within limits.
+Bytes become text: unpacked from gzip, converted to UTF-8, decoded strictly, within limits.
 
-Belongs here: that, piece by piece or line by line, and refusing what its first bytes show to be no text. Does
-not: what the user says of an encoding (``table``), files' names (``source``), anything about a format.
+Belongs here: these steps, piece by piece or line by line, and refusing files whose first bytes are not text.
+Does not: the encoding option (``table``), names of files (``source``), anything about a format.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ PIECE: Final = 64 * 1024
 
 
 def pieces_of(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield what is left of *stream*."""
+    """Yield the rest of *stream* in pieces."""
     while piece := stream.read(PIECE):
         yield piece
 
 
 def as_stream(pieces: Iterator[bytes]) -> BinaryIO:
-    """Return *pieces* as a stream: to read from it raises what they raise."""
+    """Return *pieces* as a stream; reading raises what they raise."""
     return io.BufferedReader(_Pieces(pieces), PIECE)
 
 
@@ -58,9 +58,9 @@ _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 def by_mark(stream: BinaryIO, source: str) -> BinaryIO:
     """
-    Return *stream* in UTF-8, where it begins with the mark of UTF-16; else as it is.
+    Return *stream* in UTF-8 if it begins with UTF-16's byte order mark; else as it is.
 
-    To read from it raises ManifestError where a byte is not of UTF-16.
+    Reading raises ManifestError for bytes that are not UTF-16.
     """
     head = stream.read(2)
     whole = as_stream(itertools.chain((head,), pieces_of(stream)))
@@ -71,7 +71,7 @@ def recoded(stream: BinaryIO, encoding: str, source: str) -> BinaryIO:
     """
     Return *stream* in UTF-8.
 
-    To read from it raises ManifestError where a byte is not of *encoding*.
+    Reading raises ManifestError for bytes that are not in *encoding*.
     """
     return as_stream(_recoded(stream, encoding, source))
 
@@ -89,7 +89,7 @@ def _recoded(stream: BinaryIO, encoding: str, source: str) -> Iterator[bytes]:
             cure = "give another --encoding, or save the file in UTF-8"
             raise unreadable(Place(source=source), message, cure) from error
         offset += len(raw)
-        # Half of a surrogate pair, which UTF-16 may hold, is reported where it is read.
+        # A lone surrogate, which UTF-16 may hold, is reported by the reader.
         yield text.encode(errors="surrogatepass")
 
 
@@ -99,9 +99,9 @@ _GZIP: Final = 16 + zlib.MAX_WBITS  # what zlib calls it
 
 def unpacked(stream: BinaryIO, source: str) -> BinaryIO:
     """
-    Return *stream* unpacked where it is gzip, whatever its name; else as it is.
+    Return *stream* unpacked if it is gzip, whatever its name; else as it is.
 
-    To read from it raises ManifestError where it is damaged, breaks off, or grows beyond all measure.
+    Reading raises ManifestError if it is damaged, truncated, or expands too much.
     """
     head = stream.read(len(_MARK))
     whole = itertools.chain((head,), pieces_of(stream))
@@ -109,9 +109,9 @@ def unpacked(stream: BinaryIO, source: str) -> BinaryIO:
 
 
 def _members(packed: Iterator[bytes], place: Place) -> Iterator[bytes]:
-    """Yield what is in each member: bgzip, and appending to a file, makes several."""
+    """Yield the content of each member: bgzip makes several, and so does appending to a file."""
     taken = given = 0
-    window: list[bytes] = []  #: what may grow beyond measure is refused before anybody works on it
+    window: list[bytes] = []  #: measured before it is passed on
     unpacker = zlib.decompressobj(_GZIP)
     for raw in packed:
         rest = raw
@@ -132,7 +132,7 @@ def _members(packed: Iterator[bytes], place: Place) -> Iterator[bytes]:
 
 
 def _next(unpacker: zlib._Decompress, rest: bytes, place: Place) -> tuple[bytes, bytes]:
-    """Return the next piece, and what is not used yet; zeros behind a member are padding."""
+    """Return the next piece, and the unused input; zeros after a member are padding."""
     try:
         piece = unpacker.decompress(rest, PIECE)
     except zlib.error as error:
@@ -151,18 +151,18 @@ _TEXT_PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 8 * 1024 * 1024
 IN_UTF8: Final = "save the file in UTF-8"
 _IN_ANOTHER: Final = f"{IN_UTF8}, or say what it is in, such as --encoding cp1252"
-#: Characters of UTF-16 without its mark that are looked at.
+#: Characters that are examined to recognise UTF-16 without a byte order mark.
 _LOOK: Final = 32
-#: Control characters that no manifest holds as they are; JSON and YAML can still escape them.
+#: Control characters that are refused in manifests; JSON and YAML can escape them.
 _CONTROL: Final = bytes(set(range(32)) - {9, 10, 13}) + b"\x7f"
 
 
 def lines(stream: BinaryIO, source: str, *, cure: str = _IN_ANOTHER) -> Iterator[str]:
     """
-    Return each line with its end, decoded; *cure* is for what is in another encoding.
+    Return each line with its end, decoded; *cure* is for files in another encoding.
 
     Raises:
-        ManifestError: A line is too long, or is not text.
+        ManifestError: A line is too long, or not text.
     """
     offset = 0
     number = 0
@@ -184,11 +184,11 @@ def lines(stream: BinaryIO, source: str, *, cure: str = _IN_ANOTHER) -> Iterator
 
 
 class TooLongError(ManifestError):
-    """A line, an element or a document that is longer than any that makes sense."""
+    """A line, an element or a document beyond its limit."""
 
 
 def too_long(place: Place, what: str, limit: int = limits.RECORD) -> TooLongError:
-    """Build the error for it."""
+    """Return the error for a text beyond its limit."""
     size = limit // (1024 * 1024)
     cure = "check that this is the right file: a StartRun request cannot carry that much"
     return TooLongError([problem_at(place, f"a {what} of more than {size} MiB", cure)])
@@ -216,10 +216,10 @@ def _not_utf8(
 
 def kept(stream: BinaryIO, source: str) -> BinaryIO:
     """
-    Copy a document, so that it can be read twice and cannot change in between.
+    Copy a document to a temporary file, so that it can be read twice and does not change in between.
 
     Raises:
-        ManifestError: It is binary, or endless.
+        ManifestError: It is binary, or too large.
     """
     with contextlib.ExitStack() as stack:
         copy = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
@@ -240,16 +240,16 @@ def _copy(stream: BinaryIO, copy: IO[bytes], source: str) -> None:
         with written_for_a_while():
             copy.write(piece)
         if b"\0" in piece:
-            break  # Whoever reads the copy meets the NUL and names its line; /dev/zero ends here.
+            break  # The reader of the copy reports the NUL with its line; /dev/zero ends here.
     copy.seek(0)
 
 
 class TextStream:
     """
-    A document as text, in pieces, for a parser that pulls.
+    A document as text, for a parser that reads pieces of it.
 
-    The parser's consumer calls :meth:`element_done` after each element; what is read between two of those
-    calls is limited.
+    The parser's user calls :meth:`element_done` after each element; the text between two of these calls is
+    limited.
     """
 
     def __init__(self, stream: BinaryIO, source: str) -> None:
@@ -262,7 +262,7 @@ class TextStream:
         self._at_start = True
 
     def element_done(self) -> None:
-        """Start the count of characters afresh."""
+        """Restart the count of characters."""
         self._since_element = 0
 
     def read(self, size: int = _TEXT_PIECE) -> str:
@@ -270,7 +270,7 @@ class TextStream:
         Return the next piece; empty at the end.
 
         Raises:
-            ManifestError: It is not text, or an element is too long.
+            ManifestError: The document is not text, or an element is too long.
         """
         raw = self._stream.read(size)
         text = self._decoded(raw)
@@ -317,10 +317,10 @@ _PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head)[
 
 def _refuse_binary(head: bytes, source: str) -> None:
     """
-    Say what a file is, when its first bytes show that it is no text.
+    Refuse a file whose first bytes show that it is not text.
 
     Raises:
-        ManifestError: They do.
+        ManifestError: It says what the file is.
     """
     if _PAGE.match(head):
         cure = "fetch the file itself; the page may say what was in the way, such as a login"

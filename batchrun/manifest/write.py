@@ -1,14 +1,14 @@
 """
-Rows as a manifest, in any of the formats.
+Rows written as a manifest, in any format.
 
     fields = shared_fields(rows)
     write(rows, file, Format.YAML, batch="cohort", defaults=fields)
 
-Belongs here: what each format's document consists of. Does not: single values (``yaml_text``,
+Belongs here: the parts of each format's document. Does not: single values (``yaml_text``,
 ``delimited_text``), AWS's settings (``native``), opening and replacing files (``cli``).
 
-Rows are read twice or more and never held, so memory does not grow with them. What is written loads as
-the very same specs; a format that cannot say something refuses it.
+Rows are iterated twice or more and never kept, so memory does not grow with them. What is written loads as
+the same specs; what a format cannot express is an error.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.model.spec import Json
 
 __all__ = ["DOCUMENTS", "WrittenRow", "WrittenRows", "row_of", "shared_fields", "write", "write_defaults"]
-#: Formats that have a place for the batch's name and for defaults.
+#: Formats that hold the batch's name and defaults.
 DOCUMENTS: Final = frozenset({Format.YAML, Format.JSON})
 _FIRST: Final = ("lane", "workflowId", "workflowType", "roleArn", "outputUri", "name", "parameters", "tags")
-#: What stands between cells.
+#: Delimiters of cells.
 DELIMITERS: Final = {Format.CSV: ",", Format.TSV: "\t"}
 
 
@@ -59,16 +59,16 @@ def write(
     Args:
         rows: The rows.
         out: Where to; open with ``newline=""`` and in UTF-8.
-        form: How.
+        form: The format.
         batch: The batch's name, which only YAML and JSON can hold.
-        defaults: What need not be said in each row, from :func:`shared_fields`: a document holds it, for
-            other formats it is on the caller to keep it, with :func:`write_defaults`.
-        lanes: The table of lanes, which only YAML and JSON can hold, and what goes with it in the defaults.
-        retry: What is said of retries, which only YAML and JSON can hold.
+        defaults: What all rows share, from :func:`shared_fields`. A document holds it; for other formats the
+            caller writes it with :func:`write_defaults`.
+        lanes: The table of lanes, which only YAML and JSON can hold, and what belongs to it in the defaults.
+        retry: The retry policy, which only YAML and JSON can hold.
         source: What messages call the rows.
 
     Raises:
-        ManifestError: The format cannot say what a row has.
+        ManifestError: The format cannot express a row.
     """
     shared = defaults or {}
     head = _head(batch, _shared(shared, lanes), lanes, retry) if form in DOCUMENTS else {}
@@ -95,7 +95,7 @@ def _shared(defaults: Mapping[str, Json], lanes: WrittenLanes) -> dict[str, Json
 def write_defaults(
     defaults: Mapping[str, Json], out: IO[str], form: Format, *, lanes: WrittenLanes = NO_LANES
 ) -> None:
-    """Write what ``--defaults`` takes, as for :func:`write`; YAML or JSON."""
+    """Write a file for ``--defaults``, in YAML or JSON; arguments as for :func:`write`."""
     fields = _shared(defaults, lanes)
     if form is Format.JSON:
         out.write(json_text(fields, indent=2) + "\n")
@@ -120,7 +120,7 @@ def _table(row: WrittenRow) -> dict[str, Json]:
 
 
 def _ordered(fields: dict[str, Json]) -> dict[str, Json]:
-    """Put first what people look for first."""
+    """Return the fields in the usual order."""
     return {**{name: fields[name] for name in _FIRST if name in fields}, **fields}
 
 

@@ -1,8 +1,8 @@
 """
-Rows on their way out: what the writers of all formats agree on.
+Rows to be written: what the writers of all formats share.
 
-Belongs here: a row to write, what all rows have in common, and text that reading takes back as it was. Does
-not: any format (``write``, ``delimited_text``, ``yaml_text``, ``native``).
+Belongs here: a row to write, what all rows have in common, and text that is read back as it was. Does not:
+any format (``write``, ``delimited_text``, ``yaml_text``, ``native``).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from batchrun.manifest.placeholders import escaped
 from batchrun.manifest.problems import Place, problem_at
 from batchrun.model.spec import Json, Spec, default_name
 
-#: Tables whose entries merge with those of the defaults, so that each entry may be shared by itself.
+#: Tables that merge with those of the defaults, so that each entry can be shared by itself.
 _MERGED: Final = ("parameters", "tags", "engineSettings")
 _Shared = dict[tuple[str, str | None], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenRow:
-    """One row to write: texts mean what they say, and braces in them are no placeholders."""
+    """One row to write; braces in its texts are not placeholders."""
 
     id: str
     fields: Mapping[str, Json]  #: StartRun fields
@@ -32,19 +32,19 @@ class WrittenRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenLanes:
-    """What a manifest has besides rows where there are lanes."""
+    """What a manifest with lanes has besides rows."""
 
-    table: Mapping[str, Json]  #: of lanes; empty where another file has them
-    texts: Mapping[str, Json]  #: fields that stand among the defaults with their placeholders
+    table: Mapping[str, Json]  #: of lanes; empty if another file has them
+    texts: Mapping[str, Json]  #: fields that are written into the defaults with their placeholders
 
 
 NO_LANES: Final = WrittenLanes(table={}, texts={})
-#: Gives the rows, from the first; called more than once, since some formats must know all before they begin.
+#: Returns the rows, from the first; called more than once, since some formats must know all of them first.
 WrittenRows: TypeAlias = Callable[[], Iterable[WrittenRow]]
 
 
 def row_of(spec: Spec, batch: str | None) -> WrittenRow:
-    """Return a spec as a row; a name that follows from *batch*, which will be the manifest's, is left out."""
+    """Return a spec as a row; a name that follows from *batch*, the manifest's, is left out."""
     fields: dict[str, Json] = json.loads(spec.request)
     if batch is not None and fields.get("name") == default_name(batch, spec.id):
         del fields["name"]
@@ -52,7 +52,7 @@ def row_of(spec: Spec, batch: str | None) -> WrittenRow:
 
 
 def shared_fields(rows: WrittenRows) -> dict[str, Json]:
-    """Return what every row has alike; nothing where there is only one."""
+    """Return the fields that all rows share; none if there is only one row."""
     shared: _Shared | None = None
     count = 0
     for count, row in enumerate(rows(), start=1):  # noqa: B007 (it is needed after the loop)
@@ -66,7 +66,7 @@ def shared_fields(rows: WrittenRows) -> dict[str, Json]:
 
 
 def without(fields: Mapping[str, Json], shared: Mapping[str, Json]) -> dict[str, Json]:
-    """Return what a row still has to say where *shared* is said for all."""
+    """Return a row's fields without those that are in *shared*."""
     rest: dict[str, Json] = {}
     for name, value in fields.items():
         common = shared.get(name)
@@ -80,7 +80,7 @@ def without(fields: Mapping[str, Json], shared: Mapping[str, Json]) -> dict[str,
 
 
 def _flat(fields: Mapping[str, Json]) -> _Shared:
-    """Return each value as text, for 1, 1.0 and true are equal to Python."""
+    """Return each value as text, since 1, 1.0 and true are equal in Python."""
     flat: _Shared = {}
     for name, value in fields.items():
         if name in _MERGED and isinstance(value, dict) and value:
@@ -101,7 +101,7 @@ def _nested(shared: _Shared) -> dict[str, Json]:
 
 
 def as_written(value: Json) -> Json:
-    """Return a value whose texts, once their placeholders are filled in, are those of *value*."""
+    """Return *value* escaped, so that filling in placeholders gives *value* again."""
     if isinstance(value, str):
         return escaped(value)
     if isinstance(value, dict):
@@ -110,10 +110,10 @@ def as_written(value: Json) -> Json:
 
 
 def json_text(value: Json, *, indent: int | None = None) -> str:
-    """Return JSON that every reader of ours takes: a DEL, which Python leaves as it is, is escaped too."""
+    """Return JSON that batchrun reads in any format: DEL, which Python leaves as it is, is escaped too."""
     return json.dumps(value, ensure_ascii=False, indent=indent).replace("\x7f", "\\u007f")
 
 
 def unsayable(source: str, row: WrittenRow, field: str, message: str, cure: str) -> Problem:
-    """Build the problem for what a format cannot say."""
+    """Return the problem for what a format cannot express."""
     return problem_at(Place(source=source), message, cure, row=row.id, field=field)

@@ -1,8 +1,8 @@
 """
-A YAML document, read event by event: nothing is constructed that we did not ask for.
+A YAML document, read event by event, so that no object is built but plain ones.
 
 Belongs here: building plain lists, tables and text from the parser's events, with the places of fields, and
-refusing what only YAML can do to a reader: tags that build objects, alias bombs, merge keys, second
+refusing what is dangerous or ambiguous in YAML: tags that build objects, alias bombs, merge keys, second
 documents. Does not: what a plain scalar means (``scalars``), and what the parts mean (``document``).
 """
 
@@ -38,7 +38,7 @@ _CORE: Final = "tag:yaml.org,2002:"
 _TEXT_TAGS: Final = frozenset({"!", _CORE + "str"})
 _PLAIN_TAGS: Final = frozenset(_CORE + name for name in ("int", "float", "bool", "null"))
 _TABLE_TAGS: Final = frozenset({"!", _CORE + "seq", _CORE + "map"})
-#: Fields of a row, and of tables within it, have places of their own; deeper ones are not worth their memory.
+#: Depth to which fields have places of their own; deeper ones would need too much memory.
 _PLACED_DEPTH: Final = 2
 _TOO_DEEP: Final = (f"nested more than {limits.DEPTH} deep", "make the value flatter")
 _CURE: Final = (
@@ -50,10 +50,10 @@ def parts(
     stream: BinaryIO, source: str, *, skip_rows: bool = False, layout: Layout = MANIFEST
 ) -> Iterator[Part]:
     """
-    Return the document's parts in their order, those that are rows only where they are wanted.
+    Return the document's parts in their order, without rows if *skip_rows*.
 
     Raises:
-        ManifestError: It is not YAML, or not the YAML we take.
+        ManifestError: It is not YAML, or YAML that is not accepted.
     """
     with contextlib.closing(_Reader(TextStream(stream, source), source, skip_rows=skip_rows)) as reader:
         yield from _document_parts(reader, source, layout)
@@ -82,7 +82,7 @@ def _explained(error: yaml.YAMLError, source: str) -> ManifestError:
     else:
         place = Place(source=source)
         reason = printable(str(error).splitlines()[0])
-    if "nesting depth" in reason:  # PyYAML from 6.0.4 on stops at a depth of its own, beyond ours
+    if "nesting depth" in reason:  # PyYAML from 6.0.4 on has a limit of its own, beyond this one
         return unreadable(place, *_TOO_DEEP)
     return unreadable(place, f"this is not YAML: {reason}", _CURE)
 
@@ -122,7 +122,7 @@ class _Reader:
 
     def __init__(self, text: TextStream, source: str, *, skip_rows: bool) -> None:
         self.skip_rows = skip_rows
-        # Only the parser of a loader is used: its constructors never see anything.
+        # Only the loader's parser is used, never its constructors.
         self._loader: Any = (yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)(text)
         self._source = source
         self._text = text
@@ -133,18 +133,18 @@ class _Reader:
         self._wrong: list[Problem] = []
 
     def close(self) -> None:
-        """Let go of the parser."""
+        """Release the parser."""
         self._loader.dispose()
 
     def take(self) -> Any:
-        """Return the next event. Raises ManifestError where there is none that YAML knows."""
+        """Return the next event. Raises ManifestError if the text is not YAML."""
         try:
             return self._loader.get_event()
         except yaml.YAMLError as error:
             raise _explained(error, self._source) from error
 
     def place(self, event: Any) -> Place:
-        """Return where an event begins."""
+        """Return the place where an event begins."""
         return _place(self._source, event.start_mark)
 
     def part(self, event: Any, key: tuple[str, ...], *, is_element: bool) -> Part:
@@ -161,7 +161,7 @@ class _Reader:
         return Part(key=key, value=value, place=place, places=places, is_element=is_element, wrong=wrong)
 
     def skip(self, event: Any) -> None:
-        """Pass over the node that *event* begins; only what has an anchor is read."""
+        """Skip the node that *event* begins; only parts with an anchor are read."""
         self._weight = 0
         depth = 0
         while True:
@@ -170,7 +170,7 @@ class _Reader:
             elif isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > limits.DEPTH:
-                    # Not only a courtesy: libyaml takes quadratic time for depth.
+                    # libyaml takes quadratic time for depth.
                     raise self._too_deep(event)
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
@@ -180,7 +180,7 @@ class _Reader:
             event = self.take()
 
     def members(self) -> Iterator[tuple[str, Any]]:
-        """Return each key of the table that was just begun, with the event that begins its value."""
+        """Return each key of the table that has just begun, with the event that begins its value."""
         seen: dict[str, Any] = {}
         while not isinstance(event := self.take(), yaml.MappingEndEvent):
             name = self._key(event)
@@ -192,7 +192,7 @@ class _Reader:
             yield name, self.take()
 
     def check_tag(self, event: Any) -> None:
-        """Refuse a list or table that is to become something else."""
+        """Refuse a list or table with a tag that would make another object of it."""
         if event.tag is not None and event.tag not in _TABLE_TAGS:
             self._complain_of_tag(event)
 

@@ -1,8 +1,8 @@
 """
-Values as YAML that means the same to every reader.
+Values written as YAML that means the same to every reader.
 
-YAML's own emitters are not used: they quote what YAML 1.1 would take for something else, and pass over what
-only YAML 1.2, which manifests are read by, does: ``0o17`` and ``1e5``.
+PyYAML's emitters are not used: they quote text that YAML 1.1 would read as another type, but not text that
+only YAML 1.2 would, by which manifests are read: ``0o17`` and ``1e5``.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from batchrun.model.spec import Json
 
-#: Text that no version of YAML takes for anything else, the words apart.
+#: Text that every version of YAML reads as text, apart from some words.
 _PLAIN: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9_./@+-]|:(?!$))*")
 _WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
-#: Characters after which YAML wants a key to be announced.
+#: Longest key that YAML takes without a ``?`` before it, in characters.
 _LONGEST_KEY: Final = 1000
 _WIDTH: Final = 100
-#: Tables within each other that get lines of their own: a field's entries, no more.
+#: Depth of tables that get a line for each entry: fields and their entries.
 _SPREAD: Final = 2
 
 
 def text(value: str) -> str:
-    """Return a text, in quotes where it needs them."""
+    """Return a text, quoted if necessary."""
     is_plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
     return value if is_plain else quoted(value)
 
 
 def quoted(value: str) -> str:
-    """Return a text in double quotes, everything that cannot be printed escaped."""
+    """Return a text in double quotes, with unprintable characters escaped."""
     return "".join(
         character if character.isprintable() else _escape(character)
         for character in json.dumps(value, ensure_ascii=False)
@@ -86,7 +86,7 @@ def _entry(key: str, value: Json, indent: int) -> Iterator[str]:
 
 
 def element(value: Json, indent: int) -> Iterator[str]:
-    """Return the lines of a list's element; a table gets a line for each of its entries."""
+    """Return the lines of a list's element; a table has a line for each entry."""
     space = " " * indent
     if isinstance(value, dict) and value:
         first, *others = table(value, indent + 2)

@@ -1,8 +1,8 @@
 """
-One lane as it is written, key by key.
+One lane of the table, key by key.
 
-Belongs here: what each key of a lane may hold, both ways: read, and to be written. Does not: the table they
-stand in (``table``), whether such credentials exist (``service``).
+Belongs here: reading and writing each key of a lane. Does not: the table of lanes (``table``), whether the
+credentials exist (``service``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from batchrun.model.texts.places import SUCH_AS as A_PLACE
 from batchrun.model.texts.places import settings_place
 from batchrun.model.texts.queue_names import SUCH_AS, QueueName, queue_in
 
-#: Where in the lane the StartRun fields stand that its rows take.
+#: The key of the StartRun fields that the lane gives to its rows.
 SET: Final = "set"
 NAME: Final = re.compile(r"\w[\w.-]{0,63}")
 _REGION: Final = re.compile(r"(?=.{1,63}\Z)[a-z][a-z0-9]*(?:-[a-z0-9]+)+")
@@ -114,7 +114,7 @@ def _settings_place(text: str) -> str:
         raise UnfitError(f"is not a folder in S3: {error}", f"write {A_PLACE}") from error
 
 
-#: What each key holds; of other machines an endpoint or a queue only in a file for ``--lanes``.
+#: How each key is read. An endpoint or queue on another machine is only allowed in a file for ``--lanes``.
 _READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "region": _region,
     "profile": _profile,
@@ -137,14 +137,14 @@ class LaneReader:
     """Reads one lane; what is wrong with it becomes problems."""
 
     def __init__(self, name: str, record: Record, problems: Problems, *, is_shared: bool) -> None:
-        """Read the lane of that *name*; *is_shared*: not of a manifest, which may come from anybody."""
+        """Read the lane called *name*; *is_shared*: from a file for ``--lanes``, which the user trusts."""
         self._name = name
         self._record = record
         self._problems = problems
         self._readers = _SHARED_READERS if is_shared else _READERS
 
     def lane(self) -> Lane:
-        """Return the lane, without what is wrong in it."""
+        """Return the lane without the keys that have problems."""
         found: dict[str, Any] = {key: self._read(key, read) for key, read in self._readers.items()}
         lane = Lane(name=self._name, **found)
         self._check_together(lane)
@@ -174,19 +174,19 @@ class LaneReader:
             self.report("role", message, "correct one of the two")
 
     def report(self, key: str, message: str, cure: str) -> None:
-        """Take a problem down."""
+        """Record a problem."""
         field = f"lanes.{self._name}.{key}"
         self._problems.add(self._record.place_of((key,)), message, cure, field=field)
 
 
 def _without_login(text: str) -> str:
-    """Leave out what stands before an @: where an address has a login, there is a password in it."""
+    """Return an address without what is before an @, which may be a password."""
     scheme, mark, rest = text.partition("://")
     return f"{scheme}{mark}...@{rest.rpartition('@')[2]}" if mark and "@" in rest else text
 
 
 def written(lane: Lane) -> dict[str, Json]:
-    """Return the keys that are read as *lane*, but for what its rows take."""
+    """Return the keys that read as *lane*, without the fields for its rows."""
     return {key: _said(value) for key in _READERS if (value := getattr(lane, key)) is not None}
 
 
@@ -197,7 +197,7 @@ def _said(value: Rate | QueueName | int | str) -> Json:
 
 
 def wrong_name(name: str) -> tuple[str, str] | None:
-    """Say what is wrong with a lane's name, and the cure; None for a good one."""
+    """Return message and cure for a bad lane name; None for a good one."""
     if NAME.fullmatch(name):
         return None
     cure = "use at most 64 letters, digits, '_', '.' and '-', such as east"

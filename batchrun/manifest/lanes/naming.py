@@ -1,8 +1,8 @@
 """
 A row's ``lane``: a name, a list of names, or names with bars between them (``east|west``).
 
-It is a field of rows, of defaults and of a rule's change where there are lanes, and a name like any other
-where there are none.
+With lanes it is a field of rows, of defaults and of a rule's ``change``; without lanes it is a name like any
+other.
 """
 
 from __future__ import annotations
@@ -18,25 +18,24 @@ from batchrun.manifest.scalars import as_text
 from batchrun.model.entries.retrying import LANE
 from batchrun.model.spec import Json
 
-#: Stands between the names of lanes within one text.
+#: Separates the names of lanes in one text.
 BETWEEN: Final = "|"
 _NAME: Final = re.compile(r"[\w.-]*")
-#: Characters of the lanes' names that a message lists.
+#: Most characters of lane names in a message.
 _LISTED: Final = 300
 
 
 def with_lanes(model: RequestModel, names: Sequence[str]) -> RequestModel:
     """
-    Return what a row may say where there are lanes of these *names*.
+    Return the model of a row with ``lane``, for lanes of these *names*.
 
-    Where they are not known there are none: then any name will do, since the table's problems are not the
-    rows'.
+    Without names, because the table has problems, any name is accepted: they are not the rows' problems.
     """
     return dataclasses.replace(model, fields={**model.fields, LANE: _field(names)})
 
 
 def without_lanes(model: RequestModel) -> RequestModel:
-    """Return what a lane may give to its rows: all but other lanes."""
+    """Return the model of what a lane gives to its rows: a row without ``lane``."""
     fields = {name: field for name, field in model.fields.items() if name != LANE}
     return dataclasses.replace(model, fields=fields)
 
@@ -81,6 +80,6 @@ def _split(text: str) -> Iterator[str]:
 
 
 def names_in(value: Json) -> Sequence[str]:
-    """Return the names in a value that is not checked yet; what is none is left out."""
+    """Return the names in an unchecked value; anything else in it is ignored."""
     texts = (as_text(item) for item in (value if isinstance(value, list) else [value]))
     return [name for text in texts if text for name in _split(text)]

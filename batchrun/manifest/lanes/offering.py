@@ -1,8 +1,8 @@
 """
-A row's offers: what it asks for in each lane that it may take, all of them checked.
+A row's offers: its checked request in each lane that it may take.
 
-Belongs here: which lanes a row may take, and in which of them something is wrong. Does not: one
-request (``rows``), how ``lane`` is written (``naming``).
+Belongs here: which lanes a row may take, and in which of them it has problems. Does not: one request
+(``rows``), how ``lane`` is written (``naming``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from batchrun.model.entries.retrying import LANE
 from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.spec import merged
 
-#: Characters of the lanes' names that a message lists.
+#: Most characters of lane names in a message.
 _LISTED: Final = 120
 
 
@@ -33,15 +33,15 @@ class Offering:
 
     def __init__(self, expander: Expander, table: LaneTable, rules: Sequence[Part], looking: Looking) -> None:
         """
-        Begin; what each lane of *table* gives to its rows is checked, once.
+        Check what each lane of *table* gives to its rows, once.
 
-        *rules* are of retries, which may lead to some of them; *looking* looks at the rows' roles.
+        *rules* are retry rules, which may lead to other lanes; *looking* checks the rows' roles.
         """
         self._expander = expander
         self._terms = _terms_by_lane(table, expander)
         self._led_to = led_to(rules, table.names)
         self._roles = looking.roles(table.lanes)
-        self.taken: set[str] = set()  #: lanes that some row may go to, or be led to by a retry rule
+        self.taken: set[str] = set()  #: lanes that some row may be sent to, now or by a retry rule
 
     @property
     def by_uri(self) -> Record | None:
@@ -49,7 +49,7 @@ class Offering:
         return self._expander.by_uri
 
     def expand(self, record: Record) -> Checked | None:
-        """Return the checked row; None where it has problems in any lane, which are taken down."""
+        """Return the checked row; None if it has problems in any lane, which are recorded."""
         begun = self._expander.begun(record)
         names = self._chosen(begun)
         closed = [name for name in self._led_to if name not in names]
@@ -67,9 +67,7 @@ class Offering:
                 Offer(lane=name, request=checked.request.decode(), is_open=name in names)
                 for name, checked in sound.items()
             ]
-        ).encode(
-            errors="replace"
-        )  # half of a surrogate pair in a lane's name was reported, and reading continues
+        ).encode(errors="replace")  # a lone surrogate in a lane's name was reported, and reading continues
         if len(offers) > limits.OFFERS:
             message = f"what it asks for in {len(sound)} lanes has {len(offers)} bytes"
             begun.report((LANE,), message, f"name fewer lanes: at most {limits.OFFERS} bytes can be kept")
@@ -77,7 +75,7 @@ class Offering:
         return sound[names[0]]._replace(offers=offers)
 
     def _chosen(self, row: Row) -> Sequence[str]:
-        """Return the lanes that the row may take, the preferred one first; by default the first of all."""
+        """Return the lanes that the row may take, preferred ones first; by default the table's first lane."""
         first = [next(iter(self._terms))]
         fields = merged({**self._expander.terms.defaults.fields}, row.record.fields)
         if LANE not in fields:
@@ -99,7 +97,7 @@ class Offering:
 
 
 def _terms_by_lane(table: LaneTable, expander: Expander) -> Mapping[str, Terms]:
-    """Lay what each lane gives to its rows over what is said for all."""
+    """Merge what each lane gives to its rows over the defaults of all rows."""
     model = without_lanes(expander.model)
     own = {
         name: combined([record], model, expander.environment, expander.problems, has_lanes=True)
@@ -113,12 +111,12 @@ def _terms_by_lane(table: LaneTable, expander: Expander) -> Mapping[str, Terms]:
 
 
 class _InLanes:
-    """What is wrong with a row, by lane: what is wrong in all of them is reported once, and without them."""
+    """A row's problems by lane; one that it has in all of them is reported once, without a lane."""
 
     def __init__(
         self, record: Record, lanes: Sequence[str], closed: Sequence[str], problems: Problems
     ) -> None:
-        self.lane = ""  #: the one under work
+        self.lane = ""  #: the one that is being checked
         self.total = problems.total
         self._record = record
         self._lanes = lanes
@@ -135,20 +133,20 @@ class _InLanes:
         row: str | None = None,  # noqa: ARG002 (as Problems has it; the row is the same in all lanes)
         field: str | None = None,
     ) -> None:
-        """Take down what is wrong in the lane under work."""
+        """Record a problem in the lane that is being checked."""
         lanes = self._found.setdefault((place, message, cure, field), [])
         if self.lane not in lanes:
             lanes.append(self.lane)
             self.total += 1
 
     def tell(self, row: str | None) -> None:
-        """Hand everything on."""
+        """Report all problems."""
         for (place, message, cure, field), lanes in self._found.items():
             said = message if self._is_everywhere(lanes, field) else f"{self._where(lanes)}: {message}"
             self._problems.add(place, said, cure, row=row, field=field)
 
     def _is_everywhere(self, lanes: Sequence[str], field: str | None) -> bool:
-        """Report whether the lanes have nothing to do with it, as far as is known."""
+        """Report whether a problem has nothing to do with lanes, as far as is known."""
         is_own = re.split(r"[.\[]", field or "", maxsplit=1)[0] in self._record.fields
         return len(lanes) == len(self._lanes) and (is_own or len(lanes) > 1)
 

@@ -1,14 +1,14 @@
 """
-A table of lanes, as ``lanes:`` of a manifest or a file for ``--lanes`` has it.
+A table of lanes, in ``lanes:`` of a manifest or a file for ``--lanes``.
 
     lanes:
       east: {region: us-east-1, profile: lab, account: "111111111111"}
       west: {region: us-west-2, role: arn:aws:iam::222222222222:role/launcher, set: {workflowId: "7654321"}}
 
-A manifest that has a table of lanes is not read with another one beside it: it would not be clear which
-account a lane is of. One whose ``lanes:`` is a list of names takes these of ``--lanes``, in its own order.
+A manifest with a table of lanes is refused together with ``--lanes``: which account a lane means would not be
+clear. A manifest whose ``lanes:`` is a list of names takes these lanes of ``--lanes``, in its own order.
 
-Belongs here: the table as a whole, finding it in a file, and which one holds. Does not: one lane's keys
+Belongs here: the table as a whole, finding it in a file, and which table is used. Does not: one lane's keys
 (``lane``).
 """
 
@@ -31,7 +31,7 @@ from batchrun.model.spec import Json
 from batchrun.ports.objects import Objects
 
 LANES: Final = "lanes"
-#: What only a manifest has.
+#: Keys that only a manifest has.
 _ROWS: Final = "runs"
 _SHAPE: Final = "write a table of lanes, such as east: {region: us-east-1}"
 _OPTION = "--lanes"
@@ -39,34 +39,34 @@ _OPTION = "--lanes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneTable:
-    """The lanes that rows may take, in their order: a row that does not say takes the first."""
+    """The lanes that rows may take, in order; a row without ``lane`` takes the first."""
 
     lanes: tuple[Lane, ...] = ()
     sets: Mapping[str, Record] = field(default_factory=dict)  #: StartRun fields by lane, not yet checked
-    source: str | None = None  #: the file that has them, where it is not the manifest's own
+    source: str | None = None  #: the file they are from, if not the manifest
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Their names; none where they are not known, which was reported."""
+        """Their names; none if the table had problems, which were reported."""
         return tuple(lane.name for lane in self.lanes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneTexts:
-    """What rows are given where there are lanes, as it stands before anything is filled in."""
+    """What rows with lanes are given, before placeholders are filled in."""
 
-    shared: Mapping[str, Json]  #: whatever the lane
-    sets: Mapping[str, Mapping[str, Json]]  #: by lane, over that
-    source: str | None  #: the file that has the lanes, where they are not the manifest's own
+    shared: Mapping[str, Json]  #: the same for all lanes
+    sets: Mapping[str, Mapping[str, Json]]  #: by lane, merged over that
+    source: str | None  #: the file that the lanes are from, if not the manifest
 
 
 def lanes_in(
     record: Record, model: RequestModel, problems: Problems, *, source: str | None = None
 ) -> LaneTable:
     """
-    Read a table of lanes, by name; what is wrong becomes problems, and a lane is left with what is not.
+    Return the lanes of a table, without their keys that have problems.
 
-    *source* is the file that the user gave for it; None for a manifest, which may come from anybody.
+    *source* is the file that the user gave with ``--lanes``; None for a manifest, which may be anybody's.
     """
     names = list(record.fields)[: limits.LANES]
     if not names:
@@ -88,7 +88,7 @@ def lanes_in(
 
 
 def _table_of(record: Record, path: tuple[str, ...], field: str, problems: Problems) -> Record:
-    """Return a table within a record as one; an empty one where it is none, which becomes a problem."""
+    """Return a table within a record as a record; an empty one, and a problem, if it is not a table."""
     value, place = record.fields[path[-1]], record.place_of(path)
     if not isinstance(value, dict):
         problems.add(place, f"{shown(value)} is not a table", "write names and values", field=field)
@@ -114,12 +114,12 @@ def lanes_of_file(
     path: str, beyond: Beyond, model: RequestModel, problems: Problems, *, beside_rows: bool = False
 ) -> LaneTable:
     """
-    Return the lanes of a file: of its key ``lanes``, or of the whole of it.
+    Return the lanes of a file: of its key ``lanes``, or of all of it.
 
-    With *beside_rows* it may be a manifest, and whatever else is in it is left alone: nothing is called.
+    With *beside_rows* it may be a manifest, whose other keys are ignored.
 
     Raises:
-        ManifestError: It cannot be read, or is no table.
+        ManifestError: It cannot be read, or is not a table.
     """
     found = table(path, "lanes are", _SHAPE, problems, beyond=beyond)
     if LANES not in found.fields:
@@ -138,10 +138,10 @@ def lanes_of_file(
 
 def lanes_to_use(path: str, objects: Objects | None = None, *, beside_rows: bool = False) -> tuple[Lane, ...]:
     """
-    Return the lanes of a file for ``--lanes``; with *beside_rows* also of a manifest that has its own.
+    Return the lanes of a file for ``--lanes``; with *beside_rows* also those of a manifest.
 
     Raises:
-        ManifestError: It has none, or anything in them is wrong; it has every problem, up to a limit.
+        ManifestError: It has none, or they have problems; it has all of them, up to a limit.
     """
     problems = Problems()
     found = lanes_of_file(path, Beyond(objects=objects), start_run(), problems, beside_rows=beside_rows)
@@ -153,18 +153,18 @@ def lanes_given(
     part: Part | None, path: str | None, beyond: Beyond, model: RequestModel, problems: Problems
 ) -> LaneTable | None:
     """
-    Return the lanes that rows may take; None where there are none.
+    Return the lanes that rows may take; None without lanes.
 
     *part* is the manifest's own ``lanes:``, *path* the file of ``--lanes``.
 
     Raises:
-        ManifestError: The file cannot be read, or is no table.
+        ManifestError: The file cannot be read, or is not a table.
     """
     shared = None if path is None else lanes_of_file(path, beyond, model, problems)
     if part is None:
         return shared
     if part.wrong:
-        return LaneTable()  # what is wrong in it is reported as of all parts
+        return LaneTable()  # its problems are reported with those of all parts
     if isinstance(part.value, list):
         return _chosen(part, shared, problems)
     if shared is not None:

@@ -1,8 +1,8 @@
 """
-Rows with lanes on their way out, so that they are read as the same again.
+Writing rows with lanes so that they read as the same again.
 
-A row keeps what it asks for in all of its lanes alike, and their names. What differs from lane to lane came
-from the lanes' own fields, or from the defaults: both are written as they stood.
+A row has the fields that are the same in all of its lanes, and the lanes' names. What differs between lanes
+came from the lanes' own fields or from the defaults, both of which are written as they were.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ABSENT: Final = object()
 
 
 def laned_row(spec: Spec, batch: str | None) -> WrittenRow:
-    """Return a spec as :func:`row_of` does, with what it asks for in all of its lanes alike."""
+    """Return a spec as :func:`row_of` does, with the fields that are the same in all of its lanes."""
     row = row_of(spec, batch)
     if spec.offers is None:
         return row
@@ -38,7 +38,7 @@ def laned_row(spec: Spec, batch: str | None) -> WrittenRow:
 
 
 def _alike(tables: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
-    """Return what stands in all of the tables."""
+    """Return what all of the tables have in common."""
     first, *others = tables
     result: dict[str, Json] = {}
     for name, value in first.items():
@@ -52,12 +52,12 @@ def _alike(tables: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
 
 
 def _text(value: object) -> str | None:
-    """Return a value as text, for 1, 1.0 and true are equal to Python."""
+    """Return a value as text, since 1, 1.0 and true are equal in Python."""
     return None if value is _ABSENT else json.dumps(value, sort_keys=True)
 
 
 def _differing(specs: Iterable[Spec]) -> frozenset[str]:
-    """Return the fields in which some row asks for something else in another lane."""
+    """Return the fields in which some row's requests differ between lanes."""
     found: set[str] = set()
     for spec in specs:
         first, *others = [json.loads(offer.request) for offer in offers_of(spec.content)] or [{}]
@@ -67,7 +67,7 @@ def _differing(specs: Iterable[Spec]) -> frozenset[str]:
 
 
 def texts_of(table: LaneTable, shared: Mapping[str, Json], model: RequestModel) -> LaneTexts:
-    """Return what rows are given, of its types, before anything is filled in; all of it is sound."""
+    """Return what rows are given, typed, before placeholders are filled in; all of it was checked."""
     sets = {name: _as_it_stands(record.fields, model) for name, record in table.sets.items()}
     return LaneTexts(shared=_as_it_stands(shared, model), sets=sets, source=table.source)
 
@@ -78,18 +78,18 @@ def _as_it_stands(fields: Mapping[str, Json], model: RequestModel) -> dict[str, 
 
 
 class _Unfilled:
-    """Leaves texts as they are; they were checked before."""
+    """Leaves texts as they are; they were checked already."""
 
     def fill(self, text: str, path: Path) -> str:  # noqa: ARG002 (a context's)
-        """Return the text."""
+        """Return the text as it is."""
         return text
 
     def report(self, path: Path, message: str, cure: str) -> None:
-        """Pass over what a text only is before it is filled in."""
+        """Ignore it: only unfilled text has this problem."""
 
 
 def written_lanes(lanes: Sequence[Lane], texts: LaneTexts, specs: Iterable[Spec]) -> WrittenLanes:
-    """Return the table that is read as these lanes, if no other file has it, and what goes with it."""
+    """Return the table that reads as these lanes, unless another file has it, and what belongs to it."""
     names = _differing(specs)
     table = {
         lane.name: written_lane(lane) | ({SET: {**texts.sets[lane.name]}} if lane.name in texts.sets else {})

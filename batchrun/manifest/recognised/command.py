@@ -1,5 +1,5 @@
 """
-The command that reads a source once more, with options added, for a shell to take as it stands in a message.
+The command that reads a source again with more options, to be pasted from a message into a shell.
 
 Belongs here: its words, and quoting them. Does not: which options are added (``sheet``, ``documents``).
 """
@@ -13,13 +13,13 @@ from batchrun.manifest.source import Source
 
 
 def again(source: Source, options: Iterable[str]) -> str:
-    """Write the command that reads the source once more, with options added."""
+    """Return the command that reads the source again, with options added."""
     path = ["--each-file", source.path] if source.is_each_file else [source.path]
     return " ".join(map(_quoted, ["batchrun", *source.verb.split(), *path, *_given(source), *options]))
 
 
 def _quoted(word: str) -> str:
-    """Write a word for a shell to take; what cannot be seen is escaped, as bash and zsh read it."""
+    """Return a word quoted for bash and zsh, with invisible characters escaped."""
     if word.isprintable():
         return shlex.quote(word)
     return f"$'{''.join(map(_escaped, word))}'"
@@ -32,7 +32,7 @@ def _escaped(character: str) -> str:
 
 
 def _given(source: Source) -> list[str]:
-    """Return the options that it was read with."""
+    """Return the options that the source was read with."""
     given = [text for path in source.defaults for text in ("--defaults", path)]
     given += [text for path in source.parameters_from for text in ("--parameters-from", path)]
     given += [text for text in source.sets for text in ("--set", text)]

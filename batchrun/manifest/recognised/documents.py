@@ -1,7 +1,7 @@
 """
-Documents and lists of JSON that are no manifests, and what they look like instead.
+Documents and lists of JSON that are not manifests, and what they look like instead.
 
-Belongs here: what is said of them. Does not: finding out whose they are (``kinds``), tables (``sheet``).
+Belongs here: the messages about them. Does not: recognising them (``kinds``), tables (``sheet``).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import STDIN, Source
 from batchrun.manifest.tables.reading import table_of
 
-#: What is of one run, and hardly ever of all.
+#: Fields of one run, hardly ever of all runs.
 _OF_ONE_RUN: Final = frozenset({"name", "parameters", "requestId"})
 _NO_MANIFEST: Final = "this is not a manifest but"
-#: Names that only answers of the service have, and whose they are.
+#: Names that only answers of the service have, with the operation.
 _ANSWERS: Final = (
     (frozenset({"arn", "status", "creationTime"}), "GetRun"),
     (frozenset({"items"}), "ListRuns"),
@@ -32,7 +32,7 @@ _ANSWERS: Final = (
 
 
 def is_of_one_run(names: Collection[str], model: RequestModel) -> bool:
-    """Report whether a document of these names, none of which is a manifest's, is of one run."""
+    """Report whether a document with these names, none of them a manifest's, is one run."""
     if all(is_field(name, model) for name in names):
         return not _OF_ONE_RUN.isdisjoint(names)
     is_sure = len(names) > 1 or any("." in name for name in names)
@@ -43,10 +43,10 @@ def words(
     source: Source, names: Sequence[str], keys: Collection[str], model: RequestModel, *, has_file: bool
 ) -> tuple[str, str] | None:
     """
-    Say what a document without any of a manifest's keys is, and the cure; None where its names do not show.
+    Return what a document without any key of a manifest is, and the cure; None if its names do not show it.
 
-    *source* says where it is, and what it was read with; *names* are its own at the top, *keys* a manifest's;
-    *has_file*: the value of one of them is a file.
+    *source* is the document and the options that it was read with; *names* are its own at the top, *keys*
+    those of a manifest; *has_file*: one of its values is a file.
     """
     known = {name for name in names if is_field(name, model)}
     of = next((operation for marks, operation in _ANSWERS if marks.issubset(names)), None)
@@ -70,7 +70,7 @@ def words(
 
 
 def _are_slips(names: Sequence[str], keys: Collection[str]) -> bool:
-    """Report whether half of the first names look like keys: a workflow may have one such as ``lane``."""
+    """Report whether half of the first names look like misspelt keys; one alone may be a workflow's."""
     first = names[:GUESSES]
     return bool(first) and 2 * sum(is_slip((name,), keys) for name in first) >= len(first)
 
@@ -82,13 +82,13 @@ def _parameters(source: Source) -> tuple[str, str]:
 
 
 def _beside(source: Source, option: str) -> str:
-    """Write the command for all rows of a manifest to which the file is given with an option."""
+    """Return the command that reads a manifest with the file given by an option."""
     rows = replace(source, path="MANIFEST", format=None, batch=None)
     return printable(again(rows, [option, source.path]), None)
 
 
 def _its_run(source: Source) -> str:
-    """Write the command that takes the file as one run."""
+    """Return the command that takes the file as one run."""
     return printable(again(replace(source, is_each_file=True), ()), None)
 
 
@@ -99,10 +99,10 @@ def rows(
     records: Iterator[Record], unasked: Unasked, model: RequestModel, problems: Problems
 ) -> Iterator[Record]:
     """
-    Return each row, with the id that it has or is given by its name; parameters alone become problems.
+    Return each row, with its id or its name as id; rows of parameters only become problems.
 
     Raises:
-        ManifestError: The first has parameters alone, and so it is a sheet.
+        ManifestError: The first row has only parameters, so the file is a sheet.
     """
     first = next(records, None)
     if first is None:

@@ -1,7 +1,7 @@
 """
-What kind of table a header is of, and what kind of document a set of names.
+The kind of a table by its header, and the kind of a document by its names.
 
-Belongs here: whose tables have which columns, whether columns are a manifest's, and whether names are fields
+Belongs here: known tables and their columns, whether columns are a manifest's, and whether names are fields
 or parameters. Does not: cells.
 """
 
@@ -38,9 +38,9 @@ _FILE: Final = re.compile(
     rf"[A-Za-z][A-Za-z0-9+.-]*://.*|/.*|.*{_ENDING}",
     re.DOTALL | re.IGNORECASE,
 )
-#: Fields that hardly any workflow has parameters of the names of.
+#: Fields whose names hardly any workflow has as parameters.
 _TELLING: Final = frozenset({"workflowId", "runId", "roleArn", "outputUri", "parameters"})
-#: Those of them that no sequencer or archive has columns of the names of.
+#: Those whose names no sequencer or archive has as columns.
 _OF_RUNS: Final = frozenset({"workflowId", "roleArn", "outputUri"})
 _DATA: Final = re.compile(rf"\S.*{_ENDING}", re.IGNORECASE)
 _READS: Final = tuple(
@@ -49,23 +49,23 @@ _READS: Final = tuple(
     for packed in ("", ".gz", ".bz2", ".zst")
     for ending in (kind + packed, (kind + packed).upper())
 )
-#: Those of them that are known in any spelling, such as WorkflowId or role_arn, where several are.
+#: Those recognised in any spelling, such as WorkflowId or role_arn, if several are there.
 _MISWRITTEN: Final = frozenset({"workflowid", "rolearn", "outputuri"})
 _SLIPS: Final = 2
-#: Unknown names that are held against the fields: to guess what was meant takes time.
+#: Unknown names for which a similar field is looked for; guessing takes time.
 GUESSES: Final = 20
 
 
 class DocumentKind(enum.Enum):
-    """What the names of a table are."""
+    """What the names of a document are."""
 
-    REQUEST = "request"  #: fields of StartRun, unmistakable ones among them
-    PARAMETERS = "parameters"  #: a workflow's own: no field among them
-    EITHER = "either"  #: names that may be fields, and none that is unmistakable
+    REQUEST = "request"  #: fields of StartRun, some of them unmistakable
+    PARAMETERS = "parameters"  #: names of a workflow's own, none of them a field
+    EITHER = "either"  #: names that may be fields, none of them unmistakable
 
 
 def document_kind(names: Collection[str], model: RequestModel) -> DocumentKind:
-    """Say what a table is, by the names of its columns."""
+    """Return the kind of a document, by its names."""
     fields = {name for name in names if is_field(name, model)}
     if not fields:
         is_slip_of = len(_MISWRITTEN.intersection(map(_letters, names))) >= _SLIPS
@@ -78,30 +78,30 @@ def _letters(name: str) -> str:
 
 
 def is_field(name: str, model: RequestModel) -> bool:
-    """Report whether StartRun has a field of that name, the one that batchrun fills in itself included."""
+    """Report whether StartRun has a field of that name, including requestId."""
     return name in model.fields or name == REQUEST_ID
 
 
 def is_slip(names: Iterable[str], known: Iterable[str]) -> bool:
-    """Report whether one of the first names looks like a known one that was meant."""
+    """Report whether one of the first names looks like a misspelt known one."""
     of = list(known)
     return any(nearest(name, of) is not None for name in itertools.islice(names, GUESSES))
 
 
 def kind_of(header: Sequence[str]) -> str | None:
-    """Say whose table it looks like, with its article; None for what could be anybody's."""
+    """Return what sort of table it looks like, with an article; None if unknown."""
     if header[0].startswith(_TERRA):
         return "a Terra data table"
     return next((what for names, what in _BY_COLUMNS if names.issubset(header)), None)
 
 
 def is_file(text: str) -> bool:
-    """Report whether a cell names a file: a URI, a path, or a name with an extension that such data has."""
+    """Report whether a cell names a file: a URI, a path, or a name with an extension of sequencing data."""
     return _FILE.fullmatch(text) is not None
 
 
 def is_data(text: str) -> bool:
-    """Report whether a text has an extension that such data has."""
+    """Report whether a text has an extension of sequencing data."""
     return _DATA.fullmatch(text) is not None
 
 
@@ -112,10 +112,10 @@ def is_reads(text: str) -> bool:
 
 def is_foreign(header: Sequence[str], model: RequestModel) -> bool:
     """
-    Report whether most columns but ``id`` are no fields, and do not look like a slip either.
+    Report whether most columns other than ``id`` are neither fields nor misspelt ones.
 
-    ``lane`` says nothing: it may be ours, or a sequencer's. Beside an ``id``, what a run cannot do without
-    says all: it would become a parameter, and the rows ask for what is given for all of them.
+    ``lane`` does not count: it may be batchrun's or a sequencer's. Beside an ``id``, a column that every run
+    needs decides alone: in a sheet it would become a parameter, while the rows lack the field.
     """
     if "id" in header and not _OF_RUNS.isdisjoint(header) and kind_of(header) != RESULTS:
         return False

@@ -1,7 +1,7 @@
 """
-A compiled template, node by node, and the row of one run while it is filled with lines.
+A compiled template, node by node, and one run while it is filled with rows.
 
-Belongs here: what each node makes of a row's cells. Does not: making nodes (``template``), reading lines.
+Belongs here: what each node makes of a row's cells. Does not: making nodes (``template``), reading rows.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from batchrun.manifest.table import Value
 from batchrun.manifest.written_rows import as_written
 from batchrun.model.spec import Json
 
-#: Characters that an element costs beside its text, so that a list has an end too where its texts are short.
+#: Characters counted for an element beside its text, to bound lists of short texts too.
 _ELEMENT: Final = 16
 
 
 @dataclass(slots=True)
 class Elements:
-    """What the rows have put into one list, and which of its items had something to put there."""
+    """The elements of one list so far, and which of its items had a value."""
 
     values: list[Json] = field(default_factory=list)
-    given: dict[int, int] = field(default_factory=dict)  #: by item, the first line that had it
-    missing: dict[int, int] = field(default_factory=dict)  #: by item, the first line that had it not
+    given: dict[int, int] = field(default_factory=dict)  #: by item, the first line with a value
+    missing: dict[int, int] = field(default_factory=dict)  #: by item, the first line without one
 
 
 class Filling:
-    """One run, row by row."""
+    """One run while it is filled, row by row."""
 
     def __init__(self, source: str, lists: int, problems: Problems) -> None:
-        self.row: str | None = None  #: the run's id, once it is known
+        self.row: str | None = None  #: the run's id, once known
         self.lines: list[int] = []
         self.lists = [Elements() for _ in range(lists)]
-        self.differing: set[int] = set()  #: columns of which it was reported that the rows disagree
+        self.differing: set[int] = set()  #: columns whose differing cells were reported
         self.is_full = False
         self._source = source
         self._room = limits.FILLED
@@ -49,11 +49,11 @@ class Filling:
 
     @property
     def place(self) -> Place:
-        """All of the lines so far."""
+        """All lines so far."""
         return Place(source=self._source, line=self.lines[0], lines=tuple(self.lines))
 
     def take(self, characters: int) -> None:
-        """Take up room for so many characters, or for an element where there are none."""
+        """Count characters against the limit; an element without any counts too."""
         self._room -= characters or _ELEMENT
         if self._room < 0 and not self.is_full:
             self.is_full = True
@@ -64,17 +64,17 @@ class Filling:
             self._problems.add(self.place, message, cure, row=self.row)
 
     def report(self, path: Path, message: str, cure: str) -> None:
-        """Take down what is wrong with the row that came last."""
+        """Record a problem of the last row."""
         place = Place(source=self._source, line=self.lines[-1])
         self._problems.add(place, message, cure, row=self.row, field=dotted(path))
 
     def report_all(self, path: Path, message: str, cure: str) -> None:
-        """Take down what is wrong with the rows together."""
+        """Record a problem of all rows together."""
         self._problems.add(self.place, message, cure, row=self.row, field=dotted(path) or None)
 
 
 class Absent(enum.Enum):
-    """What stands where a cell is empty."""
+    """The value of an empty cell."""
 
     ABSENT = "absent"
 
@@ -89,15 +89,15 @@ class Node(Protocol):
 
     @property
     def columns(self) -> frozenset[int]:
-        """The columns that it names."""
+        """The columns that the node names."""
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:
-        """Return its value for a row; absent where nothing is left of it."""
+        """Return its value for a row; absent if that is empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A value that names no column; what our own names stand for is filled in later."""
+    """A value that names no column; batchrun's own placeholders are filled in later."""
 
     value: Json
 
@@ -113,21 +113,21 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Pure:
-    """A text that is nothing but a column: it may have a type, and is left out where the cell is empty."""
+    """A text that is only a column: it may have a type, and an empty cell leaves it out."""
 
     index: int
     path: Path
-    convert: Column | None  #: None for text
-    is_as_it_is: bool = False  #: whether what is no text at its source stays what it is
-    is_untyped: bool = False  #: whether nothing says of which type it is
+    convert: Column | None  #: None: text
+    is_as_it_is: bool = False  #: whether a value that is not text at its source keeps its type
+    is_untyped: bool = False  #: whether no type was given
 
     @property
     def columns(self) -> frozenset[int]:
-        """The one."""
+        """Its column."""
         return frozenset({self.index})
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:
-        """Return the cell's text, or what it stands for."""
+        """Return the cell's text, or its typed value."""
         text = cells[self.index]
         if not text:
             return ABSENT
@@ -149,23 +149,23 @@ class Pure:
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """A text with columns and more in it."""
+    """A text that has columns and other text."""
 
     parts: Sequence[Part]
     path: Path
 
     @property
     def columns(self) -> frozenset[int]:
-        """Those within it."""
+        """Those in the text."""
         return frozenset(part.index for part in self.parts if isinstance(part, Cell))
 
     @property
     def names(self) -> Sequence[str]:
-        """Our names within it."""
+        """The names of batchrun's own in the text."""
         return [part.name for part in self.parts if isinstance(part, Own)]
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:
-        """Return the text, with placeholders for what is filled in later."""
+        """Return the text, with placeholders for batchrun's own names."""
         done: list[str] = []
         run = ""
         for part in self.parts:
@@ -177,7 +177,7 @@ class Mixed:
         return "".join([*done, escaped(run)])
 
     def text(self, cells: Cells, filling: Filling, own: Mapping[str, str]) -> str:
-        """Return the text as it is meant, with *own* for our names."""
+        """Return the final text, with the values *own* for batchrun's own names."""
         return "".join(
             own[part.name] if isinstance(part, Own) else self._said(part, cells, filling)
             for part in self.parts
@@ -198,13 +198,13 @@ class Mixed:
 
 @dataclass(frozen=True, slots=True)
 class TableNode:
-    """Names and what stands under them."""
+    """A table of nodes."""
 
     members: Mapping[str, Node]
     columns: frozenset[int]
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:
-        """Return the table without what is absent; absent where that leaves nothing."""
+        """Return the table without absent values; absent if none is left."""
         table: dict[str, Json] = {}
         for name, node in self.members.items():
             value = node.filled(cells, filling)
@@ -215,31 +215,31 @@ class TableNode:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A list within a list that repeats: it belongs to one row."""
+    """A list within a repeated list: it belongs to one row."""
 
     items: Sequence[Node]
     columns: frozenset[int]
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:
-        """Return the list without what is absent; absent where that leaves nothing."""
+        """Return the list without absent values; absent if none is left."""
         values = [value for node in self.items if (value := node.filled(cells, filling)) is not ABSENT]
         return values if values or not self.items else ABSENT
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """An outermost list: those of its items that name a column stand once for each row, together."""
+    """An outermost list: its items that name a column are repeated for each row, together."""
 
     number: int  #: among the lists of the template
     before: Sequence[Node]
     items: Sequence[Node]
     after: Sequence[Node]
-    names: Sequence[str]  #: for each item, a column that it names
+    names: Sequence[str]  #: of each item, a column that it names
     path: Path
     columns: frozenset[int]
 
     def add(self, cells: Cells, line: int, filling: Filling) -> None:
-        """Put a row's elements into the list."""
+        """Add a row's elements to the list."""
         found = filling.lists[self.number]
         for index, node in enumerate(self.items):
             value = node.filled(cells, filling)
@@ -251,7 +251,7 @@ class Repeated:
                 found.values.append(value)
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:
-        """Return the whole list; absent where no row had anything for it."""
+        """Return the whole list; absent if no row had a value for it."""
         found = filling.lists[self.number]
         for index in found.given.keys() & found.missing.keys():
             message = _uneven(self.names[index], found.given[index], found.missing[index])

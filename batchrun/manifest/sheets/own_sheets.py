@@ -1,8 +1,8 @@
 """
-Sheets that runs have of their own: ``sheet_out``.
+Sheets for single runs: ``sheet_out``.
 
-A run's rows become a sheet with the same header, which is written to S3 before the run is started, so that a
-workflow may read it. Its key has a digest of its content: another content is another request.
+A run's rows become a sheet with the same header, which is written to S3 before the run is started, for a
+workflow that reads it. Its key has a digest of its content, so that other content makes another request.
 
 Belongs here: content and place, kept in a temporary file for as long as the manifest is. Does not: writing to
 S3 (``service``), when that is done (``engine``).
@@ -30,11 +30,11 @@ _TABS: Final = (".tsv", ".tab", ".txt")
 
 
 class OwnSheets(NamelessFile):
-    """The sheets of a manifest's runs, by the runs' ids; the last one may still be growing."""
+    """The sheets of a manifest's runs, by id; the last one may be unfinished."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._bounds = array("Q")  #: of each sheet: where it begins, where its place does, where that ends
+        self._bounds = array("Q")  #: of each sheet: offsets of its content, its URI, and its end
         self._numbers: dict[str, int] = {}
         self._digest = hashlib.sha256()
 
@@ -43,36 +43,36 @@ class OwnSheets(NamelessFile):
 
     @property
     def growing(self) -> int:
-        """The size of the sheet that was begun last, in bytes."""
+        """The size of the unfinished sheet, in bytes."""
         return self._size - self._bounds[-1]
 
     def begin(self) -> None:
-        """Begin another sheet, in place of one that was not finished."""
+        """Begin a sheet, discarding an unfinished one."""
         del self._bounds[len(self._numbers) * 3 :]
         self._bounds.append(self._size)
         self._digest = hashlib.sha256()
 
     def add(self, cells: Sequence[str], delimiter: str) -> None:
-        """Add a line to it. Raises ManifestError where the disk does not take it."""
+        """Add a line to it. Raises ManifestError if it cannot be written."""
         text = line_of(cells, delimiter).encode(errors="replace")
         self._digest.update(text)
         self._put(text)
 
     def place(self, uri: str) -> str:
-        """Return the place of the sheet that has grown: *uri*, with its digest before the extension."""
+        """Return the place of the unfinished sheet: *uri* with its digest before the extension."""
         extension = _EXTENSION.search(uri)
         end = extension.start() if extension else len(uri)
         return f"{uri[:end]}-{self._digest.hexdigest()[:_DIGEST]}{uri[end:]}"
 
     def finish(self, entry_id: str, uri: str) -> None:
-        """Keep the sheet that has grown for a run. Raises ManifestError where the disk does not take it."""
+        """Finish the sheet as a run's. Raises ManifestError if it cannot be written."""
         self._bounds.append(self._size)
         self._put(uri.encode())
         self._bounds.append(self._size)
         self._numbers.setdefault(entry_id, len(self._numbers))
 
     def of(self, entry_id: str) -> OwnSheet | None:
-        """Return a run's sheet; None where it has none."""
+        """Return a run's sheet, or None."""
         number = self._numbers.get(entry_id)
         if number is None:
             return None
@@ -81,7 +81,7 @@ class OwnSheets(NamelessFile):
 
 
 def delimiter_for(name: Sequence[Part], table: Table) -> str:
-    """Return what separates a sheet's cells, by the end of its name; else the source's own separator."""
+    """Return the delimiter for a sheet, by its extension; else the source's own."""
     end = name[-1] if name and isinstance(name[-1], str) else ""
     if end.endswith(".csv"):
         return ","
@@ -89,7 +89,7 @@ def delimiter_for(name: Sequence[Part], table: Table) -> str:
 
 
 def wrong_sheet_place(uri: str) -> tuple[str, str] | None:
-    """Say what is wrong with the place of a sheet, and the cure; None for one that has room for a digest."""
+    """Return message and cure for a bad place of a sheet; None for one that has room for a digest."""
     if wrong := wrong_place(uri) or wrong_place(f"{uri}-{'0' * _DIGEST}"):
         return f"{shown(uri)}: {wrong[0]}", wrong[1]
     return None

@@ -1,8 +1,8 @@
 """
-A sheet's rows become records, as any manifest has them: grouped by what makes one run, and filled in.
+A sheet's rows become records: grouped by run, and filled into the template.
 
-Belongs here: the order of things, from a table and what is wanted of it to records, and bringing a group's
-rows together. Does not: what a template is (``template``, ``nodes``).
+Belongs here: the steps from a table to records, and grouping rows. Does not: what a template is
+(``template``, ``nodes``).
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from batchrun.manifest.warned.scan import TableTexts
 
 def grouped(table: Table, by: Sequence[int], problems: Problems) -> Iterator[Iterable[TableRow]]:
     """
-    Return the rows of each run, to be gone through before the next is asked for.
+    Return the rows of each run, to be iterated before the next run is asked for.
 
-    *by* are the columns that tell runs apart; none where each row is a run.
+    *by* are the columns that tell runs apart; none if each row is a run.
 
     Raises:
-        ManifestError: Reading, or the temporary file, cannot go on.
+        ManifestError: The table cannot be read further, or the temporary file cannot be written.
     """
     if not by:
         for row in table.rows:
@@ -52,7 +52,7 @@ def grouped(table: Table, by: Sequence[int], problems: Problems) -> Iterator[Ite
 
 
 def _numbered(table: Table, by: Sequence[int], rows: _Rows, problems: Problems) -> Iterator[int]:
-    """Return the number of each row's group while the rows are put away."""
+    """Store the rows, and return the number of each row's group."""
     known: dict[str | tuple[str, ...], int] = {}
     for row in table.rows:
         key = row.cells[by[0]] if len(by) == 1 else tuple(row.cells[index] for index in by)
@@ -71,7 +71,7 @@ def _numbered(table: Table, by: Sequence[int], rows: _Rows, problems: Problems) 
 
 
 def _members(numbers: array[int]) -> Iterator[Sequence[int]]:
-    """Return the positions of each group's rows, by a counting sort: a list for each group costs more."""
+    """Return the positions of each group's rows, by a counting sort, which needs less memory than lists."""
     starts = array("I", [0]) * (max(numbers, default=-1) + 2)
     for number in numbers:
         starts[number + 1] += 1
@@ -87,7 +87,7 @@ def _members(numbers: array[int]) -> Iterator[Sequence[int]]:
 
 
 class _Rows(NamelessFile):
-    """Rows in a file without a name, to be had by their positions."""
+    """Rows in a temporary file, by position."""
 
     def __init__(self, table: Table) -> None:
         super().__init__()
@@ -97,10 +97,10 @@ class _Rows(NamelessFile):
 
     def add(self, row: TableRow) -> None:
         """
-        Put one more row away.
+        Store a row.
 
         Raises:
-            ManifestError: The disk does not take it, or there is no end of them.
+            ManifestError: It cannot be written, or there are too many.
         """
         cells = [_written(cell) for cell in row.cells] if self._has_values else row.cells
         self._put(json.dumps((row.line, cells)).encode())
@@ -113,7 +113,7 @@ class _Rows(NamelessFile):
             )
 
     def at(self, positions: Sequence[int]) -> Iterator[TableRow]:
-        """Return the rows at these positions, which ascend."""
+        """Return the rows at these ascending positions."""
         for position in positions:
             line, cells = json.loads(self._between(self._offsets[position], self._offsets[position + 1]))
             yield TableRow(line, [_read(cell) for cell in cells] if self._has_values else cells)
@@ -140,10 +140,10 @@ class Sheets:
 
     def records(self, table: Table, wanted: Wanted) -> Iterator[Record]:
         """
-        Return a record for each run; what is wrong in the sheet, or in the wishes, becomes problems.
+        Return a record for each run; what is wrong in the sheet or the options becomes problems.
 
         Raises:
-            ManifestError: Reading cannot go on.
+            ManifestError: The sheet cannot be read further.
         """
         columns, header = Columns(table.header), table.place(table.line)
         template = compiled(wanted, columns, self.model, header, self.problems)
@@ -160,7 +160,7 @@ class Sheets:
                 yield record
 
     def _own(self, template: Template, wanted: Wanted) -> dict[str, str] | None:
-        """Return what our names stand for in the places of sheets; None where that is not to be had."""
+        """Return the values of batchrun's own names in places of sheets; None if they have problems."""
         names = [] if template.sheet_out is None else template.sheet_out.names
         try:
             own = {
@@ -174,7 +174,7 @@ class Sheets:
 
 
 class _Maker:
-    """Makes one record after the other."""
+    """Makes the records of one sheet."""
 
     def __init__(
         self,
@@ -196,7 +196,7 @@ class _Maker:
         self._delimiter = "," if out is None else delimiter_for(out.parts, table)
 
     def record(self, rows: Iterable[TableRow]) -> Record | None:
-        """Make the record of one run; None where it has no id, or no end."""
+        """Return the record of one run; None if it has no id, or is too large."""
         filling = Filling(self._table.source, len(self._template.lists), self._problems)
         first: Sequence[str] = ()
         for line, cells in rows:
@@ -273,4 +273,4 @@ class _Maker:
 
 
 def _nothing(cells: Sequence[str]) -> None:
-    """Agree with every row."""
+    """Check nothing."""

@@ -1,7 +1,7 @@
 """
-A template, compiled once for a sheet: which columns it names, and what becomes of each field.
+Compiling a sheet's template, once: the columns that it names, and the node of each field.
 
-Belongs here: that, field by field, and what is wrong with a template. Does not: filling it (``nodes``).
+Belongs here: that, field by field, and problems of a template. Does not: filling it (``nodes``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PARAMETERS: Final = "parameters"
 
 
 class Fields:
-    """Makes nodes, and takes down what is wrong with them."""
+    """Makes nodes, and records their problems."""
 
     def __init__(
         self, columns: Columns, model: RequestModel, group: frozenset[int], wanted: Wanted, problems: Problems
@@ -38,7 +38,7 @@ class Fields:
         self._problems = problems
 
     def table(self) -> TableNode:
-        """Make the table of the run's fields."""
+        """Return the table of the run's fields."""
         members: dict[str, Node] = {}
         for name, value in self._wanted.each.fields.items():
             if name == "id":
@@ -50,10 +50,10 @@ class Fields:
         return _table(members)
 
     def with_columns(self, fields: TableNode, taken: frozenset[int]) -> TableNode:
-        """Add the columns that become parameters as they are; for all of them, but those that are *taken*."""
+        """Add columns that become parameters as they are; "all" means those that are not *taken*."""
         given = fields.members.get(_PARAMETERS, _table({}))
         if not isinstance(given, TableNode):
-            return fields  # the check of the rows says what is wrong with it
+            return fields  # the check of rows reports it
         members = dict(given.members)
         for wish in self._chosen(taken | fields.columns):
             index = self._index(wish)
@@ -97,7 +97,7 @@ class Fields:
 
     def _text(self, text: str, path: Path, *, is_listed: bool) -> Node:
         try:
-            # A lane is made of columns, as the id is: it has no name of ours in it.
+            # A lane is made of columns, as the id is: batchrun's own names are not allowed in it.
             parts = parsed(text, self._columns, Use.ID if path[0] == LANE else Use.EACH)
         except PlaceholderError as error:
             self._report(path, error.message, error.cure)
@@ -117,7 +117,7 @@ class Fields:
         return Pure(cell.index, path, column, is_untyped=type_ is None)
 
     def _outermost(self, items: Sequence[Node], path: Path) -> Node:
-        """Make a list that repeats, unless all of its items are the same for the whole run."""
+        """Return a repeated list, or a plain one if all of its items are the same for the whole run."""
         named = _named(items)
         own = [node for node in items if node.columns - self._group]
         if not own:
@@ -150,20 +150,20 @@ def _named(nodes: Iterable[Node]) -> frozenset[int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """What each run of a sheet is made of."""
+    """The compiled template of a sheet's runs."""
 
     id: Mixed
     fields: TableNode
     lists: Sequence[Repeated]
-    group: tuple[int, ...]  #: columns that tell runs apart; none where each row is a run
-    agreed: tuple[int, ...]  #: other columns in which all rows of a run must be the same
+    group: tuple[int, ...]  #: columns that tell runs apart; none if each row is a run
+    agreed: tuple[int, ...]  #: other columns that must be the same in all rows of a run
     sheet_out: Mixed | None
 
 
 def compiled(
     wanted: Wanted, columns: Columns, model: RequestModel, header: Place, problems: Problems
 ) -> Template | None:
-    """Make a template; None where anything is wrong, which is taken down."""
+    """Return the template; None if it has problems, which are recorded."""
     before = problems.total
     group = _group(wanted.group_by, columns, problems)
     entry_id = _id(wanted, columns, header, problems)
@@ -226,7 +226,7 @@ def _id_parts(wanted: Wanted, columns: Columns) -> Sequence[Part]:
 
 
 def _joined(names: Sequence[str], columns: Columns) -> Sequence[Part]:
-    """Make an id of what is grouped by, where nothing else is said."""
+    """Return the default id: the columns that rows are grouped by."""
     cells = [Cell(name=name, index=columns.index(name)) for name in names]
     return [part for cell in cells for part in ("-", cell)][1:]
 

@@ -1,8 +1,7 @@
 """
-The header's names, and texts that name columns.
+Names of columns, and texts that name columns.
 
-Belongs here: which column a name means, and what a text becomes with a row's cells in it. Does not: anything
-but text (``nodes``).
+Belongs here: which column a name means, and the parts of a text. Does not: other values (``nodes``).
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from batchrun.manifest.placeholders import PlaceholderError
 from batchrun.manifest.problems import nearest, printable, shown
 from batchrun.manifest.sheet_wishes import OURS
 
-#: Names that are held against those that nothing has: to guess what was meant takes time.
+#: Names that are compared with an unknown one; guessing takes time.
 _GUESSES: Final = 50_000
-#: Characters of the columns' names that a message lists.
+#: Most characters of column names in a message.
 _LISTED: Final = 300
 
 
 class Columns:
-    """A header, whose names need not be single: only those that are used must be."""
+    """A header. Names may be equal, as long as they are not used."""
 
     def __init__(self, header: Sequence[str]) -> None:
         self.header = tuple(header)
@@ -41,11 +40,11 @@ class Columns:
         return bool(name) and name in self._indexes
 
     def named(self) -> Iterator[tuple[str, int]]:
-        """Return each column that has a name, with its index."""
+        """Return each named column with its index."""
         return ((name, index) for index, name in enumerate(self.header) if name.strip())
 
     def index(self, name: str) -> int:
-        """Find a column. Raises PlaceholderError where there is none of that name, or more than one."""
+        """Return a column's index. Raises PlaceholderError if no column has that name, or several have."""
         if name not in self:
             raise self.unknown(name)
         if name in self._twins:
@@ -54,7 +53,7 @@ class Columns:
         return self._indexes[name]
 
     def unknown(self, name: str) -> PlaceholderError:
-        """Build the error for a name that no column has."""
+        """Return the error for a name that no column has."""
         self._guesses -= 1
         near = nearest(name, self._indexes) if self._guesses >= 0 else None
         guess = "" if near is None else f"did you mean {shown(near)}? "
@@ -75,7 +74,7 @@ _OURS: Final = "batchrun."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """The cell of a column."""
+    """The part of a text that is a column's cell."""
 
     name: str
     index: int
@@ -84,7 +83,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Own:
-    """One of our names."""
+    """The part of a text that is one of batchrun's own names."""
 
     name: str
 
@@ -93,11 +92,11 @@ Part = str | Cell | Own
 
 
 class Use(enum.Enum):
-    """What a text is for, which says which of our names it may have."""
+    """What a text is for, which decides which of batchrun's own names it may have."""
 
-    EACH = enum.auto()  #: a part of a request: all of them
-    ID = enum.auto()  #: the id: none, it is made of columns
-    PLACE = enum.auto()  #: ``sheet_out``: id and batch, which go before columns of these names, and env
+    EACH = enum.auto()  #: a part of a request: all
+    ID = enum.auto()  #: the id: none, only columns
+    PLACE = enum.auto()  #: ``sheet_out``: id and batch, which take precedence over columns, and env
 
 
 _PLACED: Final = frozenset({"id", "batch"})
@@ -105,10 +104,10 @@ _PLACED: Final = frozenset({"id", "batch"})
 
 def parsed(text: str, columns: Columns, use: Use) -> Sequence[Part]:
     """
-    Read a text: what it is made of, in its order; texts as they go out, braces and all.
+    Return the parts of a text in order; plain text is escaped already.
 
     Raises:
-        PlaceholderError: It has a name that nothing has, or that two things have.
+        PlaceholderError: It has an unknown or ambiguous name.
     """
     parts: list[Part] = []
     for part in _parts(text, columns, use):
@@ -158,7 +157,7 @@ def _named(name: str, columns: Columns, use: Use) -> Part:
 
 
 def _column(name: str, columns: Columns) -> Cell | None:
-    """Find the column, and the type, that a name means; a whole header goes before anything else."""
+    """Return the column and type that a name means; a column called just so takes precedence."""
     names = dict.fromkeys((name, name.removeprefix(_COLUMN)))
     for whole in names:
         if whole in columns:

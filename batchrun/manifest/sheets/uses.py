@@ -1,8 +1,8 @@
 """
-What becomes of a sheet's columns, as its template says, and what is wanted of its rows.
+What becomes of a sheet's columns, for warnings.
 
-Belongs here: which columns are used, for what, how each would be given a type; and that ``--parameter
-NAME=TEXT`` gives text, whatever it looks like. Does not: cells (``warned.scan``).
+Belongs here: which columns are used, for what, and how each could be given a type; text of ``--parameter
+NAME=TEXT`` that looks like another type. Does not: cells (``warned.scan``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PARAMETERS: Final = "parameters"
 
 
 def uses(template: Template, header: Sequence[str]) -> list[Used]:
-    """Return each column that something names; all of them where the sheet's own rows are written."""
+    """Return each column that is used; all of them if sheets of rows are written."""
     named = [Used(index=index, name=header[index], is_id=True) for index in _ids(template)]
     for field, node in template.fields.members.items():
         named += _of(node, header, is_parameter=field == _PARAMETERS)
@@ -71,7 +71,7 @@ def _parts(node: Node) -> Iterable[Node]:
 
 
 def _pure(node: Pure, header: Sequence[str], *, is_parameter: bool) -> Used | None:
-    """Return what becomes of a column that is a value by itself; None where it is no text."""
+    """Return the use of a column that is a value by itself; None if the value is not text."""
     name = header[node.index]
     is_json = node.convert is not None and node.convert.convert is decoded
     if node.convert is not None and not is_json:
@@ -95,7 +95,7 @@ def _cure(name: str, type_: str, also: str, *, is_as_it_is: bool) -> str:
 
 
 def _both(one: Used, other: Used) -> Used:
-    """Put together what becomes of a column that is named twice."""
+    """Return the combined use of a column that is named twice."""
     return Used(
         index=one.index,
         name=one.name,
@@ -107,12 +107,12 @@ def _both(one: Used, other: Used) -> Used:
     )
 
 
-#: Characters of a text that a cure has.
+#: Most characters of a text in a cure.
 _SHOWN: Final = 60
 
 
 def look_at(wanted: Wanted, header: Sequence[str], looking: Looking) -> None:
-    """Look at what all runs of a sheet are given."""
+    """Check for warnings what all runs of a sheet are given."""
     looking.shared(wanted.each)
     parameters = wanted.each.fields.get("parameters")
     for path, place in wanted.places.items():
@@ -127,7 +127,7 @@ def look_at(wanted: Wanted, header: Sequence[str], looking: Looking) -> None:
 
 
 def _meant(name: str, text: str, header: Sequence[str]) -> Doubt | None:
-    """Doubt a text that is a column's name, bare or as other programs mark what they fill in."""
+    """Return a doubt about a text that is a column's name, bare or marked as other programs do."""
     column = text.strip("${}<>")
     if column not in header or text == f"{{{column}}}":
         return None

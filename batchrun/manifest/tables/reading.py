@@ -1,7 +1,7 @@
 """
-Any kind of file as a table: which reader it takes, and JSON as one.
+Any kind of file as a table: choosing the reader, and JSON as a table.
 
-Belongs here: the choice, encodings, and rows that are JSON objects. Does not: how any other file is read
+Belongs here: the choice, encodings, and rows that are JSON objects. Does not: reading other files
 (``delimited``, ``workbook``).
 """
 
@@ -30,10 +30,10 @@ def of_json(
     stream: BinaryIO, source: str, form: Format, asked: TableOptions, problems: Problems
 ) -> Iterator[Table]:
     """
-    Find the names of all rows, in the order in which they come, and return the table while it is read.
+    Collect the names of all rows, in their order, and yield the table.
 
     Raises:
-        ManifestError: There are none, or reading cannot go on.
+        ManifestError: There are no rows, or it cannot be read further.
     """
     records = _READERS[form]
     with contextlib.closing(kept(stream, source)) as copy:
@@ -44,7 +44,7 @@ def of_json(
 
 
 def table_of(records: Sequence[Record]) -> Table:
-    """Return some records, of which there are any, as a table."""
+    """Return records, at least one, as a table."""
     header = tuple(dict.fromkeys(name for record in records for name in record.fields))
     place = records[0].place
     rows = _rows(iter(records), header)
@@ -87,7 +87,7 @@ def is_table(form: Format) -> bool:
 
 
 def in_utf8(stream: BinaryIO, source: str, asked: TableOptions) -> BinaryIO:
-    """Return what is in another encoding in UTF-8, where the user said so."""
+    """Return the stream in UTF-8, converted from the encoding that the user gave."""
     return stream if asked.encoding is None else recoded(stream, asked.encoding, source)
 
 
@@ -96,12 +96,12 @@ def table(
     stream: BinaryIO, source: str, form: Format, asked: TableOptions, problems: Problems
 ) -> Iterator[Table]:
     """
-    Read the header of a table, and return the table for as long as its rows are read.
+    Read the header of a table, and yield the table, whose rows are read within the context.
 
-    *form* is one of which :func:`is_table` is true, JSON Lines, or JSON, which is a list then.
+    *form* is one for which :func:`is_table` is true, JSON Lines, or JSON with a list.
 
     Raises:
-        ManifestError: There is no header, or reading cannot go on.
+        ManifestError: There is no header, or it cannot be read further.
     """
     head = stream.read(len(workbook.MARK))
     stream = as_stream(itertools.chain((head,), pieces_of(stream)))

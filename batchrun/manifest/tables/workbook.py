@@ -1,7 +1,7 @@
 """
 Excel workbooks (XLSX) as tables.
 
-Belongs here: the process that reads one (``workbook_rows``), and what becomes of its rows. Does not: cells.
+Belongs here: running the process that reads one (``workbook_rows``), and its rows. Does not: cells.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from batchrun.manifest.table import Table, TableOptions, TableRow, has_text
 from batchrun.manifest.tables.delimited import shaped
 from batchrun.manifest.text_input import pieces_of
 
-#: With what every zip archive begins.
+#: The first bytes of every zip archive.
 MARK: Final = b"PK\x03\x04"
 _LIBRARY: Final = "python_calamine"
 _PROGRAM: Final = Path(__file__).with_name("workbook_rows.py")
-_NAME: Final = 255  #: no worksheet's name is as long
+_NAME: Final = 255  #: longer than any worksheet's name
 _IN_CSV: Final = "save the sheet as CSV"
 
 
 @contextlib.contextmanager
 def table(stream: BinaryIO, source: str, asked: TableOptions, problems: Problems) -> Iterator[Table]:
     """
-    Read the header of a worksheet, and return the table for as long as its rows are read.
+    Read the header of a worksheet, and yield the table, whose rows are read within the context.
 
     Raises:
-        ManifestError: It is no workbook, it is not clear which worksheet is meant, or reading cannot go on.
+        ManifestError: It is not a workbook, which worksheet is ambiguous, or it cannot be read further.
     """
     place = Place(source=source)
     if importlib.util.find_spec(_LIBRARY) is None:
@@ -70,7 +70,7 @@ def _started(copy: IO[bytes], asked: TableOptions) -> Iterator[subprocess.Popen[
         "unpacked": limits.WORKBOOK_UNPACKED,
         "area": limits.WORKBOOK_AREA,
     }
-    # -P: what lies in the working directory is not imported.
+    # -P: nothing is imported from the working directory.
     command = [sys.executable, "-P", str(_PROGRAM), json.dumps(bounds)]
     process = subprocess.Popen(  # noqa: S603 - our own program
         command,
@@ -105,5 +105,5 @@ def _lines(pipe: IO[bytes], place: Place) -> Iterator[bytes]:
     while line := pipe.readline(limits.RECORD + 1):
         if len(line) > limits.RECORD:
             raise unreadable(place, f"a row of more than {limits.RECORD} characters", _IN_CSV)
-        if line.endswith(b"\n"):  # else the process ended within it
+        if line.endswith(b"\n"):  # else the process ended within the line
             yield line

@@ -1,8 +1,8 @@
 """
 The program that prints a worksheet: each row a JSON list of texts, or an object that says what is wrong.
 
-It runs as a process of its own, with bounds: two cells far apart are enough to make the library ask for half
-a terabyte, and what it does not get ends the process. It imports nothing of batchrun, and is no module of it.
+It is a process of its own, with limits: two cells far apart make the library ask for half a terabyte, and a
+refusal ends the process. It imports nothing from batchrun, and is not a module of it.
 
 Standard input is the workbook, a regular file; the argument is JSON: worksheet, memory and unpacked (bytes),
 seconds, area (cells).
@@ -45,16 +45,16 @@ _ON_HIDDEN: Final = (
 
 
 class _WrongError(Exception):
-    """The workbook cannot be used: what is wrong, and the cure."""
+    """The workbook cannot be used; has message and cure."""
 
 
 def main() -> None:
     """Print the rows."""
     asked = json.loads(sys.argv[1])
     for kind, bound in ((resource.RLIMIT_DATA, "memory"), (resource.RLIMIT_CPU, "seconds")):
-        with contextlib.suppress(ValueError, OSError):  # another bound is in force
+        with contextlib.suppress(ValueError, OSError):  # another limit is in force
             resource.setrlimit(kind, (asked[bound], asked[bound]))
-    # Of the clock, too: the library may wait for ever where it does not get what it asks for.
+    # A limit of time, too: the library may wait for ever for memory that it does not get.
     signal.alarm(2 * asked["seconds"])
     try:
         for row in _rows(sys.stdin.buffer, asked):
@@ -85,7 +85,7 @@ def _rows(file: BinaryIO, asked: dict[str, Any]) -> Iterator[list[str]]:
         scan = _Scan(asked["area"], styles.widths)
         _parse(archive, _path_of(archive, name), scan.start, scan.text, scan.end)
     sheet = book.get_sheet_by_name(name)
-    signal.alarm(0)  # from here on it is the reader who takes the time
+    signal.alarm(0)  # from here on the time is the reader's
     left = sheet.start[1] if sheet.start else 0
     padded = iter(zip(*[iter(scan.padded)] * 3, strict=True))
     row, column, width = next(padded, _NOWHERE)
@@ -101,7 +101,7 @@ def _rows(file: BinaryIO, asked: dict[str, Any]) -> Iterator[list[str]]:
 
 
 def _refuse_unclear(number: int, texts: list[str], left: int, scan: _Scan) -> None:
-    """Refuse a row of which a person sees more, or less, than its cells hold. Raises _WrongError."""
+    """Refuse a row that a person sees otherwise than its cells are. Raises _WrongError."""
     for at, reference in scan.merged.get(number, {}).items():
         if 0 <= at - left < len(texts) and texts[at - left]:
             more = [area for areas in scan.merged.values() for area in areas.values() if area != reference]
@@ -120,7 +120,7 @@ def _refuse_unclear(number: int, texts: list[str], left: int, scan: _Scan) -> No
 
 
 def _ranges(numbers: list[int]) -> str:
-    """Write ascending numbers in few words: 3, 5-9."""
+    """Return ascending numbers as ranges: 3, 5-9."""
     found: list[list[int]] = []
     for number in numbers:
         if found and found[-1][1] == number - 1:
@@ -149,7 +149,7 @@ def _chosen(book: CalamineWorkbook, wanted: str | None) -> str:
 
 
 def _path_of(archive: zipfile.ZipFile, name: str) -> str:
-    """Return the path of a worksheet's part."""
+    """Return the path of a worksheet in the archive."""
     found: list[str] = []
 
     def sheet(tag: str, given: dict[str, str]) -> None:
@@ -190,7 +190,7 @@ def _refuse_entity(*_: object) -> None:
 
 
 class _Styles:
-    """Which styles show a number with zeros before it, as 0042: those of formats such as 0000."""
+    """Styles that show a number with leading zeros, as 0042: those with formats such as 0000."""
 
     def __init__(self) -> None:
         self.widths: dict[str, int] = {}  #: digits, by the style's number
@@ -214,13 +214,15 @@ class _Styles:
 
 
 class _Scan:
-    """What the library does not say of cells: how far they lie apart, which are errors, how they look."""
+    """What the library does not report of cells: the used area, errors, and how they look."""
 
     def __init__(self, area: int, widths: Mapping[str, int]) -> None:
         self.errors: dict[int, dict[int, str]] = {}
-        self.merged: dict[int, dict[int, str]] = {}  #: over several rows: by the first cell's row and column
-        self.hidden: set[int] = set()  #: rows that have something
-        self.padded = array("L")  #: row, column and digits of each number that may have zeros before it
+        self.merged: dict[
+            int, dict[int, str]
+        ] = {}  #: areas over several rows, by the first cell's row and column
+        self.hidden: set[int] = set()  #: hidden rows with content
+        self.padded = array("L")  #: row, column and digits of each number that may show leading zeros
         self._widths = widths
         self._area = area
         self._bounds = (0, 0)
@@ -290,13 +292,13 @@ def _number(letters: str) -> int:
 
 
 def _padded(text: str, width: int) -> str:
-    """Write the zeros before a whole number; they do not count its sign."""
+    """Return a whole number with leading zeros, its sign not counted."""
     digits = text.removeprefix("-")
     return text[: -len(digits)] + digits.zfill(width) if digits.isdecimal() else text
 
 
 def _text(value: object) -> str:
-    """Write a cell's value as a person reads it."""
+    """Return a cell's value as a person sees it."""
     match value:
         case bool():
             return "true" if value else "false"

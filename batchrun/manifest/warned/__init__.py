@@ -1,8 +1,8 @@
 """
-What is no error in a manifest, and yet hardly meant: a path on somebody's laptop, ``16`` that is text.
+Likely mistakes in a manifest that are not errors: a path on somebody's laptop, ``16`` as text.
 
-How a value flows: ``looking`` has each text with its place, before anything is filled in; ``scan`` goes
-through them, and holds single ones against ``texts`` and ``engine``, whole columns against ``untyped``, and a
-row and its neighbours against what is ``known`` of mates and files. What they doubt goes to ``found``, which
-has each cause once. Nothing in here changes a request or stops anything.
+How a value flows: ``looking`` receives each text with its place, before placeholders are filled in; ``scan``
+checks single texts by ``texts`` and ``engine``, whole columns by ``untyped``, and a row and its neighbours by
+what is ``known`` of mates and files. Their doubts go to ``found``, which keeps each cause once. Nothing in
+here changes a request or stops anything.
 """

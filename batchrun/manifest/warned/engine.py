@@ -21,16 +21,16 @@ from batchrun.ports.workflows import Workflow, WorkflowKey
 
 FIELD: Final = "engineSettings.engineVersion"
 _NEXTFLOW: Final = "NEXTFLOW"
-#: Each version by the day on which it is retired.
+#: The day on which each version is retired.
 RETIRED: Final = {"22.04": date(2026, 11, 30), "23.10": date(2027, 11, 30)}
-#: What runs where nothing is asked for.
+#: The version that runs if none is asked for.
 USUAL: Final = "23.10"
 #: How long before that day there is a warning.
 _NOTICE: Final = timedelta(days=90)
 
 
 def retired(version: str, today: date) -> Doubt | None:
-    """Doubt a version of Nextflow that is retired, or will be soon."""
+    """Return a doubt about a version of Nextflow that is retired, or will be soon."""
     number = ".".join(version.strip().removeprefix("v").split(".")[:2])
     day = RETIRED.get(number)
     if day is None or today < day - _NOTICE:
@@ -48,7 +48,7 @@ def held_against(
     specs: Iterable[Spec], workflows: Mapping[WorkflowKey, Workflow | None], places: RowPlaces, today: date
 ) -> Warnings:
     """
-    Warn of what rows say of the engine, and of what they leave unsaid, as far as their workflows are known.
+    Return warnings of the engine versions that rows ask for, or get by default, if their workflows are known.
 
     Versions are retired as of *today*.
     """
@@ -72,6 +72,6 @@ def _of(engine: str, version: Json, today: date) -> Doubt | None:
         says = f"is ignored: the workflow's engine is {printable(engine)}"
         return None if version is None else Doubt(kind=WarningKind.ENGINE_VERSION, says=says, cure=cure)
     if version is not None or (usual := retired(USUAL, today)) is None:
-        return None  # what is asked for was reported without asking
+        return None  # a version that is asked for was reported offline already
     says = f"is not given: the workflow takes {USUAL}, which {usual.says}"
     return Doubt(kind=WarningKind.ENGINE_VERSION, says=says, cure=usual.cure)

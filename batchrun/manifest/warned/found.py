@@ -1,8 +1,8 @@
 """
-Doubts, the columns they are of, and warnings in the order in which they were met.
+Doubts, the columns that they are about, and warnings in the order of the manifest.
 
 A cause that many rows share is reported once, with a count. Belongs here: what a rule says of a value,
-counting, and what is shown in the end. Does not: what is doubtful (``texts``, ``known``, ``untyped``).
+counting, and choosing what is shown. Does not: the rules (``texts``, ``known``, ``untyped``).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from batchrun.model.texts.foreign import unsigned
 class WarningKind(enum.Enum):
     """Kinds of warnings: their values are what ``--json`` calls them."""
 
-    WHITE_SPACE = "white_space"  #: at an end
+    WHITE_SPACE = "white_space"  #: at the beginning or end
     INVISIBLE = "invisible_character"
     QUOTES = "quotes"
     LOOK_ALIKE = "look_alike_character"
-    NOT_S3 = "not_s3"  #: written like a URI, and HealthOmics will not take it for one in S3
+    NOT_S3 = "not_s3"  #: looks like a URI in S3, but HealthOmics will not take it as one
     LOCAL_PATH = "local_path"
     SPREADSHEET_ERROR = "spreadsheet_error"
     NOT_AVAILABLE = "not_available"
@@ -36,34 +36,34 @@ class WarningKind(enum.Enum):
     SAME_FILE = "same_file"  #: twice in one row
     SHARED_FILE = "shared_file"  #: in two rows
     MATE_MISSING = "mate_missing"
-    BARE_ID = "bare_id"  #: a row has nothing else, as a total or a remark below a table
-    PLACEHOLDER = "placeholder"  #: a column's name in an option, or a type of WDL, where a value is meant
-    REMARK = "remark"  #: of a table or a JSON of inputs, taken for a row or a parameter
+    BARE_ID = "bare_id"  #: a row with only an id, such as a total or a remark below a table
+    PLACEHOLDER = "placeholder"  #: a column's name in an option, or a WDL type, in place of a value
+    REMARK = "remark"  #: a comment of a table or of a JSON of inputs, read as a row or a parameter
     ENGINE_VERSION = "engine_version"
     OTHER_ACCOUNT = "other_account"  #: a role that the row's lane cannot pass on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """What is doubtful about a value, which is the sentence's subject."""
+    """A doubt about a value, which is the subject of the sentence."""
 
     kind: WarningKind
     says: str  #: such as "is a local path"
     cure: str
-    at: int = 0  #: where in the text, so that a long one is shown around there
-    cause: str | None = None  #: what makes two of them the same, where it is not what they say
-    holds: Callable[[], bool] | None = None  #: whether it is one, once all rows are known; None for always
-    is_one: bool = False  #: whether one place mends it for all rows: it is told once, however few they are
+    at: int = 0  #: the index in the text around which a long text is shown
+    cause: str | None = None  #: doubts with the same cause are one; by default their words are the cause
+    holds: Callable[[], bool] | None = None  #: called after all rows: whether it holds; None: always
+    is_one: bool = False  #: whether one correction mends all rows, so that it is shown once even for few
 
 
 @dataclass(slots=True)
 class Company:
-    """The values of a column, and of its mate's: what others hold."""
+    """What was seen in a column and in its mate's, by which other values are judged."""
 
-    s3: bool = False  #: a URI in S3, also where it is miswritten
-    files: bool = False  #: that, or whatever else is written like a URI or a path
+    s3: bool = False  #: a URI in S3, also a misspelt one
+    files: bool = False  #: that, or anything else that looks like a URI or a path
     unmarked: bool = False  #: a text that does not begin with ``#``
-    fractions: bool = False  #: a number such as 1.5, beside which 1.0 is one too
+    fractions: bool = False  #: a number such as 1.5, beside which 1.0 is plausible
 
     def has_s3(self) -> bool:
         """Report whether any of them is in S3."""
@@ -74,11 +74,11 @@ class Company:
         return self.files
 
     def has_unmarked(self) -> bool:
-        """Report whether any of them is no remark."""
+        """Report whether any of them does not begin with ``#``."""
         return self.unmarked
 
     def has_no_fractions(self) -> bool:
-        """Report whether none of them is a fraction, so that 1.0 is hardly one."""
+        """Report whether none of them is a fraction, which makes 1.0 doubtful."""
         return not self.fractions
 
 
@@ -86,11 +86,11 @@ class Company:
 class WatchedColumn:
     """A column of a table, or a field of a document."""
 
-    name: str  #: as messages have it
-    number: int | None = None  #: of a table's column, the first being 1
-    is_parameter: bool = False  #: whether it goes to the workflow
-    is_id: bool = False  #: whether the id is made of it
-    is_shared: bool = False  #: whether rows may share reads under its name
+    name: str  #: as shown in messages
+    number: int | None = None  #: of a table's column, counted from 1
+    is_parameter: bool = False  #: whether it is a parameter of the workflow
+    is_id: bool = False  #: whether the id is made from it
+    is_shared: bool = False  #: whether rows may share reads in it, by its name
     company: Company = field(default_factory=Company)
 
 
@@ -100,7 +100,7 @@ _CUT: Final = "..."
 
 
 def visible(text: str, at: int = 0) -> str:
-    """Return *text* in quotes, cut around *at*, each character that cannot be seen as ``<U+00A0>``."""
+    """Return *text* quoted, cut around index *at*, with invisible characters as ``<U+00A0>``."""
     text = unsigned(text)
     longest = _BEFORE + _AFTER
     first = 0 if len(text) <= longest else max(0, min(at - _BEFORE, len(text) - longest))
@@ -111,7 +111,7 @@ def visible(text: str, at: int = 0) -> str:
 
 
 def named(character: str) -> str:
-    """Return what a message calls a character: ``U+00A0``."""
+    """Return a character's name in messages: ``U+00A0``."""
     return f"U+{ord(character):04X}"
 
 
@@ -128,7 +128,7 @@ class Warnings:
     """The warnings about a manifest."""
 
     told: tuple[ManifestWarning, ...] = ()  #: in the order of the manifest
-    total: int = 0  #: all of them; more than are shown where there are very many
+    total: int = 0  #: the number of all; of very many only some are shown
 
 
 @dataclass(slots=True)
@@ -137,15 +137,15 @@ class _Same:
 
     holds: Callable[[], bool] | None
     source: str  #: of the first
-    #: With their number in the order of all.
+    #: With their number in the order of all warnings.
     told: list[tuple[int, ManifestWarning]] = field(default_factory=list)
     count: int = 0
-    #: Of those after the first in its source, as far as they are kept.
+    #: Of those after the first in its source, up to a limit.
     lines: list[int] = field(default_factory=list)
 
 
 class Collected:
-    """Takes warnings down."""
+    """Collects doubts, and makes warnings of them."""
 
     def __init__(self) -> None:
         self._same: dict[_Cause, _Same] = {}
@@ -164,9 +164,9 @@ class Collected:
         also: Sequence[int] = (),
     ) -> None:
         """
-        Take down a doubt about a column's value, *text*, or about one that is missing, in a row or in none.
+        Record a doubt about a column's value *text*, or about a missing one (None), in a row or in none.
 
-        With *count* it stands for so many; *also* are the lines of those after the first.
+        It stands for *count* of them; *also* are the lines of those after the first.
         """
         cause = (id(column), doubt.kind, doubt.cause or doubt.says)
         same = self._same.get(cause)
@@ -184,7 +184,7 @@ class Collected:
             same.told.append((self._met, _warning(doubt, column, place, text, row)))
 
     def warnings(self) -> Warnings:
-        """Return those that hold, once all rows were seen."""
+        """Return the warnings, after all rows were seen."""
         found: list[tuple[int, ManifestWarning]] = []
         total = self._untold
         for same in self._same.values():

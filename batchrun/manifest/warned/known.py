@@ -1,10 +1,10 @@
 """
-What is known of one manifest while its texts pass: columns, mates of paired reads, files so far, types.
+What is known of one manifest while it is read: columns, mates of paired reads, files so far, types.
 
-Two columns are mates by their names: ``reads_1``, ``reads_2``; ``R1.fq``, ``R2.fq``. What is remembered of a
-file is 64 bits of a hash, and its row: some 100 bytes. Sound: references, and what columns of normals,
-controls and the like share; what defaults give to all rows. Does not belong here: rules for single texts
-(``texts``), how texts come here (``looking``).
+Two columns are mates by their names: ``reads_1``, ``reads_2``; ``R1.fq``, ``R2.fq``. Of each file 64 bits of
+a hash and its row are kept, some 100 bytes. Rows may share references, files in columns of normals, controls
+and the like, and files in defaults. Does not belong here: rules for single texts (``texts``), feeding texts
+(``looking``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from batchrun.manifest.warned.untyped import Cure, Types
 from batchrun.model.spec import Json
 from batchrun.model.texts.words import counted
 
-#: Names of what rows may share.
+#: Names of columns whose files rows may share.
 _SHARED: Final = re.compile(
     r"normal|control|ctrl|germline|reference|(?<![a-z])refs?(?![a-z])|index|panel|(?<![a-z])pon(?![a-z])"
     r"|background|blank|adapter|barcode|whitelist|spike|shared|common|host|contaminant|decoy|phix",
@@ -40,20 +40,20 @@ class Files:
     """The reads that rows have named so far."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, int] = {}  #: by hash, the number of the row that named it first
-        self._lines = array("Q")  #: by number; 0 where it has none
+        self._rows: dict[int, int] = {}  #: by hash, the number of the first row with the file
+        self._lines = array("Q")  #: of each row, by number; 0 if it has none
 
     def begin(self, lines: Sequence[int]) -> int:
-        """Begin more rows, which stand on these lines, or 0; give the number of the first."""
+        """Begin rows on these lines (0 for none), and return the number of the first."""
         number = len(self._lines)
         self._lines.extend(lines)
         return number
 
     def take_all(self, texts: Sequence[str], number: int) -> bool:
         """
-        Take the reads of as many rows, from *number* on, if all of them are new.
+        Add one file for each row from *number* on, and return True, if all of the files are new.
 
-        Nothing is taken where they are not, or where there is no more room: then each has a word of its own.
+        Otherwise, or without room, nothing is added: the caller then calls :meth:`first` for each.
         """
         keys = list(map(hash, texts))
         is_new = len(set(keys)) == len(keys) and self._rows.keys().isdisjoint(keys)
@@ -63,7 +63,7 @@ class Files:
         return True
 
     def first(self, text: str, number: int) -> int | None:
-        """Return the number of the row that named them before row *number*, or in it; None for none."""
+        """Return the number of the row that named the file before, up to row *number*; None if none did."""
         key = hash(text)
         found = self._rows.get(key)
         if found is None and len(self._rows) < limits.FILES:
@@ -71,14 +71,14 @@ class Files:
         return found
 
     def shared_with(self, number: int) -> Doubt:
-        """Doubt reads that row *number* has too."""
+        """Return a doubt about reads that row *number* has too."""
         line = self._lines[number]
         where = f"is in line {line} too" if line else "is in an earlier row, too"
         return Doubt(kind=WarningKind.SHARED_FILE, says=where, cure=_CURE, cause="shared")
 
 
 def is_shared(name: str) -> bool:
-    """Report whether rows may share what stands under a name."""
+    """Report whether rows may share files in a column of this name."""
     return _SHARED.search(name) is not None
 
 
@@ -86,13 +86,13 @@ def is_shared(name: str) -> bool:
 _SIDE: Final = re.compile(r"(?<![0-9])[12](?![0-9])|forward|fwd|reverse|rev", re.IGNORECASE)
 _OTHERS: Final = {"1": "2", "2": "1", "forward": "reverse", "reverse": "forward", "fwd": "rev", "rev": "fwd"}
 _FIRSTS: Final = frozenset({"1", "forward", "fwd"})
-#: What columns of reads have in their names.
+#: Parts of the names of columns with reads.
 _READS: Final = re.compile(r"read|fastq|fq|mate|(?<![a-z])r[12](?![a-z0-9])", re.IGNORECASE)
 _MISSING_CURE: Final = "fill it in; ignore this for single-end reads"
 
 
 class Sides(NamedTuple):
-    """What two mates are called."""
+    """The names of two mates."""
 
     first: str
     second: str
@@ -100,7 +100,7 @@ class Sides(NamedTuple):
 
 @functools.lru_cache(maxsize=4096)
 def mates_of(name: str) -> Sides | None:
-    """Return what both mates are called where *name* is one of them; None where it is none."""
+    """Return the names of both mates if *name* is one of them, else None."""
     marks = list(_SIDE.finditer(name))
     if not marks or not _READS.search(name):
         return None
@@ -112,7 +112,7 @@ def mates_of(name: str) -> Sides | None:
 
 
 def mates_among(names: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Return the positions of names that are mates, the first mate first."""
+    """Return the positions of each two names that are mates, the first mate first."""
     positions = {name: index for index, name in enumerate(names)}
     for name, index in positions.items():
         found = mates_of(name)
@@ -129,14 +129,14 @@ class Pair:
 
     @property
     def is_met(self) -> bool:
-        """Whether some row has both."""
+        """Whether some row has both mates."""
         return self._both > 0
 
     def doubts(self, first: Json, second: Json) -> Iterator[tuple[Doubt, WatchedColumn, str | None]]:
         """
-        Doubt what one row has for both, a text or a list, or nothing; with the column and the value.
+        Return doubts about one row's values for both, texts, lists or None, with the column and the value.
 
-        What else there may be, such as tables, is skipped.
+        Other values, such as tables, are skipped.
         """
         files = _files(first), _files(second)
         if files[0] is None or files[1] is None:
@@ -160,13 +160,13 @@ class Pair:
             has, other = counted(len(second), "file"), counted(len(first), "file")
             says = f"has {has}, and {self._columns[0].name} has {other}"
             yield Doubt(kind=WarningKind.MATE_MISSING, says=says, cure=_MISSING_CURE), self._columns[1], None
-        # Reads are found wherever they stand twice.
+        # Reads are compared over all columns elsewhere.
         elif first[0] == second[0] and is_file(first[0]) and not is_reads(first[0]):
             yield same_file(self._columns[0].name), self._columns[1], second[0]
 
 
 def _files(value: Json) -> Sequence[str] | None:
-    """Return the texts of a value, leaving out blank ones; None where there is something else."""
+    """Return the texts of a value, without blank ones; None if there is anything else."""
     values = value if isinstance(value, list) else [value]
     texts = [text for text in values if isinstance(text, str)]
     if len(texts) < len(values) and value is not None:
@@ -175,7 +175,7 @@ def _files(value: Json) -> Sequence[str] | None:
 
 
 def same_file(other: str | None) -> Doubt:
-    """Doubt a file that stands in *other*, of the same row, too; None for the same list."""
+    """Return a doubt about a file that column *other* of the same row has too; None: the same list."""
     says = "is listed twice" if other is None else f"is the file of {other} too"
     return Doubt(kind=WarningKind.SAME_FILE, says=says, cure="give each its own file")
 
@@ -184,7 +184,7 @@ _PARAMETERS: Final = "parameters"
 
 
 class Known:
-    """What is known of one manifest; it grows as texts are looked at."""
+    """What is known of one manifest so far."""
 
     def __init__(self, today: date) -> None:
         self._today = today
@@ -196,13 +196,13 @@ class Known:
         self.files = Files()
 
     def close(self) -> None:
-        """Warn of what shows only once all texts were seen."""
+        """Record doubts that show only after all texts were seen."""
         for types in self._types:
             types.tell(self.found)
         self._types.clear()
 
     def column(self, name: str, *, is_parameter: bool | None = None) -> WatchedColumn | None:
-        """Find the column of a document's field; None where there are too many, and it is no parameter."""
+        """Return the column of a document's field; None if there are too many and it is not a parameter."""
         found = self._columns.get(name)
         if found is not None:
             return found
@@ -221,7 +221,7 @@ class Known:
         return self._columns.setdefault(name, found)
 
     def company(self, name: str) -> Company:
-        """Return what is known of the values of a name, which its mate shares."""
+        """Return what was seen in the columns of a name and its mate's."""
         sides = mates_of(name)
         return self._companies.setdefault(name if sides is None else sides.first, Company())
 
@@ -234,10 +234,10 @@ class Known:
         return found
 
     def types(self, column: WatchedColumn, source: str, cure: Cure) -> Types:
-        """Begin to take down which types a column's texts look like; *cure* says how to give it one."""
+        """Return an observer of the types that a column's texts look like; *cure* says how to give one."""
         self._types.append(Types(column, source, cure))
         return self._types[-1]
 
     def doubts(self, text: str, column: WatchedColumn, *, is_cell: bool) -> Iterator[Doubt]:
-        """Hold a text that is not empty against the rules for single ones."""
+        """Return doubts about a text, which is not empty, by the rules for single texts."""
         return doubts(text, column, self._today, is_cell=is_cell)

@@ -1,9 +1,9 @@
 """
 Looking at one manifest: texts come in, warnings come out.
 
-Roles are held against the account of the lane that a row goes to: the caller of StartRun passes ``roleArn``
-on, and a role can be passed within its own account alone (IAM user guide, iam:PassRole). It is a warning,
-since the account of a lane may be written wrong as well.
+A role is compared with the account of the lane that its row goes to: StartRun passes ``roleArn`` on, and a
+role can only be passed within its own account (IAM user guide, iam:PassRole). It is a warning, since the
+lane's account may be the wrong one.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _ACCOUNT: Final = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):", re.ASCII)
 
 
 class LaneRoles:
-    """Holds the role that each row is run with against its lanes' accounts."""
+    """Compares the role of each row with the accounts of its lanes."""
 
     def __init__(self, lanes: Sequence[Lane], found: Collected) -> None:
-        """Take the lanes, as far as they say an account or a role to assume, which is of one."""
+        """Take the lanes; those with neither an account nor a role to assume are not checked."""
         self._accounts = {lane.name: lane.account or _account(lane.role) for lane in lanes}
         self._found = found
         self._column = WatchedColumn(name=FIELD)
         self._known: dict[tuple[str, str], Doubt | None] = {}
 
     def look(self, lane: str, role: str, record: Record, row: str) -> None:
-        """Look at the role of one row in one lane."""
+        """Check the role of one row in one lane."""
         key = lane, role
         if key not in self._known:
             self._known[key] = self._doubt(lane, role)
@@ -61,26 +61,26 @@ def _account(role: str | None) -> str | None:
 
 
 class Looking:
-    """Looks at one manifest; texts are looked at as they stand, before anything is filled in."""
+    """Checks one manifest for likely mistakes, before placeholders are filled in."""
 
     def __init__(self, today: date) -> None:
         self._known = Known(today)
         self._tables: list[TableTexts] = []
 
     def warnings(self) -> Warnings:
-        """Return what was found, once all rows were seen."""
+        """Return the warnings, after all rows were seen."""
         for rows in self._tables:
             rows.flush()
         self._known.close()
         return self._known.found.warnings()
 
     def table(self, table: Table, uses: Sequence[Used]) -> TableTexts:
-        """Prepare to look at the rows of a table, as far as its columns are used."""
+        """Return a checker of a table's rows, for the columns that are used."""
         self._tables.append(TableTexts(self._known, table, uses))
         return self._tables[-1]
 
     def noted(self, records: Iterator[Record]) -> Iterator[Record]:
-        """Look at each row that stands in a document on its way; cells of tables were looked at before."""
+        """Return the records, checking each that is from a document; cells of tables were checked before."""
         for record in records:
             if not record.is_of_cells:
                 number = self._known.files.begin((record.place.line or 0,))
@@ -88,20 +88,20 @@ class Looking:
             yield record
 
     def shared(self, record: Record) -> None:
-        """Look at what is said for all rows: defaults, and what a sheet's rows become."""
+        """Check what all rows share: defaults, and the template of a sheet."""
         DocumentTexts(self._known, record, None, number=None).look()
 
     def roles(self, lanes: Sequence[Lane]) -> LaneRoles:
-        """Prepare to look at the roles that rows are run with, in each lane."""
+        """Return a checker of the rows' roles, in each lane."""
         return LaneRoles(lanes, self._known.found)
 
     def option(self, name: str, text: str, place: Place, cure: Cure) -> None:
-        """Look at a parameter that an option gives without a type."""
+        """Check a parameter that an option gives without a type."""
         column = WatchedColumn(name=name, is_parameter=True)
         types = self._known.types(column, place.source, cure)
         if not types.is_number(text, None, None) and text and (doubt := types.written(text)):
             self._known.found.add(doubt, column, place, text=text, row=None)
 
     def told(self, doubt: Doubt, name: str, text: str, place: Place) -> None:
-        """Take down a doubt about a parameter that an option gives."""
+        """Record a doubt about a parameter that an option gives."""
         self._known.found.add(doubt, WatchedColumn(name=name, is_parameter=True), place, text=text, row=None)

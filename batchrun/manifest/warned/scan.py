@@ -146,7 +146,7 @@ class Used:
     is_parameter: bool = False
     is_id: bool = False
     is_json: bool = False  #: whether its cells are JSON, in which texts stand
-    is_typed: bool = False  #: whether what is no text at its source stays what it is
+    is_typed: bool = False  #: whether a value that is not text at its source keeps its type
     cure: Cure | None = None  #: says how to give it a type; None where it needs none
 
 

@@ -1,8 +1,8 @@
 """
-Numbers, ``true``, JSON and lists of URIs that go out as text, since nothing says that they are no text.
+Numbers, ``true``, JSON and lists of URIs that are sent as text because no type was given.
 
-A column is text where any of its cells is: ``16`` is a sample's name beside ``A12``. Belongs here: what type
-a column's cells look like. Sound: ``0042``, ``a;b``.
+A column is text if any of its cells is: ``16`` is a sample's name beside ``A12``. Belongs here: the type that
+a column's cells look like. Not doubted: ``0042``, ``a;b``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from batchrun.manifest.strict_json import JsonError, decoded
 from batchrun.manifest.warned.found import Collected, Doubt, WarningKind, WatchedColumn
 from batchrun.manifest.warned.texts import is_absent
 
-#: Says how to give a type, and what to do besides, if anything.
+#: Returns how to give a type, and what else to do.
 Cure: TypeAlias = Callable[[str, str], str]
 
 _NUMBER: Final = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
@@ -38,7 +38,7 @@ _WORDS: Final = {"int": "a number", "float": "a number", "bool": "true or false"
 
 
 class Types:
-    """What the cells of one column look like."""
+    """The types that the cells of one column look like."""
 
     def __init__(self, column: WatchedColumn, source: str, cure: Cure) -> None:
         self.column = column
@@ -47,10 +47,10 @@ class Types:
         self._counts = {"int": 0, "float": 0, "bool": 0}
         self.is_text = False
         self._first: tuple[str, int | None, str | None] | None = None  #: the cell, its line, its row's id
-        self._also: list[int] = []  #: the lines of the others, as far as they are kept
+        self._also: list[int] = []  #: lines of further cells, up to a limit
 
     def is_number(self, text: str, line: int | None, row: str | None) -> bool:
-        """Take a cell down; report whether it is a number, or true or false."""
+        """Note a cell; report whether it is a number, or true or false."""
         type_ = None if len(text) > _LONGEST else _type(text)
         if type_ is None:
             self.is_text = self.is_text or not is_absent(text)
@@ -63,7 +63,7 @@ class Types:
         return True
 
     def written(self, text: str) -> Doubt | None:
-        """Doubt a list, or a table, that is written into a cell."""
+        """Return a doubt about a list or table that is written into a cell."""
         what = _written(text)
         if what is None:
             return None
@@ -73,7 +73,7 @@ class Types:
         )
 
     def tell(self, found: Collected) -> None:
-        """Warn of the column where all of its cells are of one type, once all rows were seen."""
+        """Record a doubt if all cells are of one type, after all rows were seen."""
         present = [name for name, count in self._counts.items() if count]
         is_mixed = "bool" in present and len(present) > 1
         if self.is_text or self._first is None or is_mixed:
@@ -88,7 +88,7 @@ class Types:
 
 
 def looks_typed(text: str) -> bool:
-    """Report whether a text that is not empty would be doubted where no type is given."""
+    """Report whether a text, which is not empty, is doubtful without a type."""
     return (_type(text) or _written(text)) is not None
 
 
@@ -101,7 +101,7 @@ def _type(text: str) -> str | None:
 
 
 def _written(text: str) -> str | None:
-    """Say what kind of list or table a text is; None for none."""
+    """Return the kind of list or table that a text is, or None."""
     if (text[0], text[-1]) in {("[", "]"), ("{", "}")}:
         try:
             if isinstance(decoded(text), list | dict):

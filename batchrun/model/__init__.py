@@ -1,1 +1,1 @@
-"""The decisions: pure and synchronous. No await, clock, I/O, logging or randomness in here."""
+"""Decisions: pure and synchronous. No await, clock, I/O, logging or randomness in here."""

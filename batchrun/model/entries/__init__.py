@@ -1,1 +1,1 @@
-"""The life of a row: its entry, the events that befall it, and the one table of states."""
+"""The life of a row: its entry, the events that change it, and the one table of states."""

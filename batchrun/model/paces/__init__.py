@@ -1,1 +1,1 @@
-"""How fast calls may follow each other, and what was learned of the limit."""
+"""Rate limiting: how fast calls may follow each other, and what was learned of the service's limits."""

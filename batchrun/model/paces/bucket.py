@@ -1,4 +1,4 @@
-"""What the times of calls tell of the token bucket that counts them: its burst, and its limit."""
+"""Estimates the service's token bucket, its burst and its limit, from the times of calls."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-#: The share of another time between two calls that makes one sooner, however long answers take.
+#: A time between two calls that is at most this share of another is clearly shorter, despite varying
+#: latencies.
 _SOONER: Final = 0.65
-#: Seconds by which the times of others' calls may be wrong.
+#: Seconds by which the times of other launchers' calls may be wrong.
 _ELSEWHERE: Final = 0.03
-#: Measured limits in a row that a few calls prove wrong, until the burst is guessed anew, and up to how many
-#: calls: it is found too small where the bucket was not full at the beginning.
+#: Measured limits in a row, proved wrong by a few calls, after which the burst is doubled, and up to how many
+#: calls: it was found too small if the bucket was not full at the beginning.
 _HASTY: Final = 2
 LARGEST_GUESS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rush:
-    """Calls that passed one upon the other until a full bucket was empty."""
+    """Calls that passed in quick succession until a full bucket was empty."""
 
     calls: int
     seconds: float
 
 
 def rush(times: Sequence[float], refused: float, longest_gap: float) -> Rush:
-    """Return the last calls before one that was *refused*, with no gap among them that is longer."""
+    """Return the calls just before one *refused* then, with no gap longer than *longest_gap*."""
     calls, begun = 0, refused
     for time in reversed(times):
         if begun - time > longest_gap:
@@ -38,9 +39,9 @@ def rush(times: Sequence[float], refused: float, longest_gap: float) -> Rush:
 
 def opening(times: Sequence[float], refused: float, longest_gap: float) -> Rush:
     """
-    Return the calls that emptied a full bucket, of all since the first.
+    Return the calls that emptied a full bucket, out of all calls since the first.
 
-    Where they passed one by one, and the first that came much sooner was refused, nothing was stored: one.
+    If they passed one by one, and the first that came much sooner was refused, the burst is one.
     """
     gaps = [later - time for time, later in pairwise([*times, refused])]
     is_sudden = len(gaps) > 1 and gaps[-1] < _SOONER * min(gaps[:-1])
@@ -53,28 +54,28 @@ def shown(before: float, sent: float) -> float:
 
 
 class Burst:
-    """How many calls a full bucket lets pass, and how soon calls followed each other. Times are loop time."""
+    """How many calls a full bucket lets pass, and the spacing of recent calls. Times are loop time."""
 
     def __init__(self, calls: int = 0, seconds: float = 0.0) -> None:
-        self.calls = calls  #: 0 where nobody knows
-        self.seconds = seconds  #: that it took to use it
-        self.hasty = 0  #: limits in a row that were measured, and that a few calls proved wrong
-        self.fastest = 0.0  #: calls per second, as two that passed show it; of late
-        self.passed_at = -math.inf  #: when the last call was sent that passed
+        self.calls = calls  #: 0: unknown
+        self.seconds = seconds  #: in which they passed
+        self.hasty = 0  #: limits measured in a row that a few calls proved wrong
+        self.fastest = 0.0  #: the highest recent rate, by the spacing of two calls that passed
+        self.passed_at = -math.inf  #: when the last call that passed was sent
         self._error = 0.0  #: seconds by which that may be wrong
 
     @property
     def is_one(self) -> bool:
-        """Whether nothing is stored."""
+        """Whether the bucket stores nothing."""
         return self.calls == 1
 
     @property
     def full(self) -> Rush | None:
-        """The calls that emptied a full bucket; None where nobody knows."""
+        """The calls that emptied a full bucket; None if unknown."""
         return Rush(calls=self.calls, seconds=self.seconds) if self.calls else None
 
     def passed(self, sent: float) -> float:
-        """Learn that a call passed, and return the rate that it shows where nothing is stored."""
+        """Note that a call passed, and return the rate that its spacing shows in a bucket of one."""
         rate = shown(self.passed_at - self._error, sent) if sent > self.passed_at else 0.0
         self.fastest = max(self.fastest, rate)
         self._error = self._error if sent < self.passed_at else 0.0
@@ -82,19 +83,20 @@ class Burst:
         return rate
 
     def passed_elsewhere(self, sent: float) -> None:
-        """Learn that somebody else's call passed, by times that went through a ledger."""
+        """Note that another launcher's call passed, with a time from the ledger."""
         self.passed_at = max(self.passed_at, sent)
         self._error = _ELSEWHERE
 
     def too_fast(self, sent: float) -> float:
-        """Return the rate that a refusal shows not to be allowed where nothing is stored."""
+        """Return the rate that a refusal shows to be too high in a bucket of one."""
         return shown(self.passed_at + self._error, sent)
 
     def refused(self, sent: float, *, is_hasty: bool) -> None:
         """
-        Take the burst for larger where it was found too small, as the bucket was not full at the beginning.
+        Double the burst if it was found too small, since the bucket was not full at the beginning.
 
-        Calls passed much sooner one after the other than this one, or limits end at once again and again.
+        It was if calls have passed at a much closer spacing than this one, or measured limits repeatedly fail
+        at once.
         """
         if self.is_one:
             is_small = self.too_fast(sent) < _SOONER * self.fastest
@@ -110,17 +112,17 @@ def measured(
     times: Sequence[float], refused: float, *, passed: int, since: float, full: Rush | None
 ) -> float:
     """
-    Return the calls per second that explain a refusal.
+    Return the limit, in calls per second, that explains a refusal.
 
-    Either the bucket was drained since it was last empty, or it had filled up in between and was drained from
-    some later moment on, of which its burst is known. The latter matters where the burst is small.
+    Either the bucket was never full since it was last empty, or it filled up in between, and was drained from
+    some later moment on; this matters if the burst is small.
 
     Args:
-        times: When the last calls that passed were sent, in their order, none after the refused one.
-        refused: When that was sent.
+        times: When the last calls that passed were sent, in order, none after the refused one.
+        refused: When that one was sent.
         passed: Calls since the bucket was last empty.
-        since: When that was.
-        full: What a full bucket let pass; None where that is unknown.
+        since: When it was last empty.
+        full: The calls that a full bucket let pass; None if unknown.
     """
     limit = (passed + 0.5) / (refused - since)
     if full is None:

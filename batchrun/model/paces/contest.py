@@ -1,18 +1,18 @@
 """
-Keeping up with others who take of the same limit.
+Contests: keeping up with others who use the same limit.
 
-Alone, a call that is refused came too soon, and a lower rate ends that. Others who ask on and on, such as a
-script with the SDK's own retries, have calls refused at any rate, and who asks less than they do gets next to
-nothing, though most of the limit may be used by nobody. That is concluded where the rate has come down to a
-small part of what it was and calls are refused still, at half a rate at which calls passed since, or most of
-them. From then on a call that passes wins as much as several that are refused lose, so that the rate settles
-where a good part passes, or at what it was before.
+Without others, a refused call came too soon, and a lower rate ends the refusals. Others that call without a
+pause, such as a script with the SDK's own retries, cause refusals at any rate, and whoever calls less than
+they do gets next to nothing. A contest is concluded when the rate has fallen to a small part of what it was,
+and calls are still refused: at half a rate at which calls have passed since, or most of them. From then on a
+call that passes raises the rate by as much as several refusals lower it, so that the rate settles where a
+good part passes, or at what it was before.
 
-Every now and then a few calls ask a little less than what passes. Where these all pass, nobody else is there,
-and the limit is a lower one.
+From time to time a few calls are made at a little less than the rate that passes. If these all pass, nobody
+else is there, and the limit itself has become lower.
 
-Belongs here: the verdict, and the rate under it. Does not: the rate without it (``pace``), refusals of a
-few calls (``noise``).
+Belongs here: the verdict, and the rate under it. Does not: the rate otherwise (``pace``), refusals whatever
+the rate (``noise``).
 """
 
 from __future__ import annotations
@@ -21,97 +21,96 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
-#: The share of a limit that is known, and of one that is supposed, below which the question arises.
+#: The share of a known limit, and of a supposed one, below which a contest is possible.
 _SMALL: Final = 1 / 8
 _SMALL_OF_SUPPOSED: Final = 1 / 16
-#: Refusals that make a case: at this share of a rate at which a call passed, or where no larger share of
-#: calls passes; and how many may pass of late all the same.
+#: Refusals that it takes: at this share of a rate at which a call passed, or while no larger share of calls
+#: passes; and the share of recent calls that may pass at most.
 _CASE: Final = 3
 _LOWER: Final = 1 / 2
 _FEW: Final = 1 / 2
 _MOST: Final = 4 / 5
-#: Under the verdict: what a call that passes adds, as a share of the rate of before, and what one that is
-#: refused leaves.
+#: In a contest: what a call that passes adds, as a share of the former rate, and the factor of a refused one.
 _WON: Final = 1 / 10
 _LEFT: Final = 4 / 5
-#: Calls per second that are asked for all the same.
+#: The lowest rate in a contest, in calls per second.
 _LEAST: Final = 1.0
-#: Calls that pass one after the other after which nothing speaks for others any more; refusals that end it.
+#: Calls passed in a row that end a contest, and refusals in a row that do.
 _CALM: Final = 32
 _HOPELESS: Final = 64
-#: Calls until it is asked whether others are there, twice as many each time up to the most; by how many it is
-#: asked, and for which share of what passes.
+#: Calls between two tests whether others are there, doubling up to the most; calls of a test, and their rate
+#: as a share of what passes.
 _BETWEEN: Final = 32
 _MOST_BETWEEN: Final = 1024
 _ASKED: Final = 16
 _BELOW: Final = 4 / 5
-#: Turns between two calls at most, where it was another rate by which the later had its turn.
+#: Turns between two calls that count at most; a longer time is a pause.
 _LONGEST: Final = 2
-#: How well the share of calls that pass, and the rates of an earlier contest, are remembered.
+#: The decay of the share of calls that pass, and of the rates of an earlier contest.
 _KEPT: Final = 9 / 10
 
 
 class Ending(enum.Enum):
-    """What the end of a contest shows."""
+    """How a contest ended."""
 
-    CALM = "calm"  #: what was asked before passes again
-    ALONE = "alone"  #: nobody else is there: the limit is a lower one
+    CALM = "calm"  #: the former rate passes again
+    ALONE = "alone"  #: nobody else is there: the limit is lower
     HOPELESS = "hopeless"  #: nothing passes
 
 
 @dataclass(slots=True, kw_only=True)
 class Contest:
-    """What speaks for others, and how to keep up with them. Rates are in calls per second."""
+    """The evidence for others, and the rate while there are some. Rates are in calls per second."""
 
     is_on: bool = False
-    top: float = 0.0  #: what was asked before; never exceeded
-    low: float = 0.0  #: the rate below which the question arises
+    top: float = 0.0  #: the former rate; never exceeded
+    low: float = 0.0  #: the rate below which a contest is possible
     has_fallen: bool = False  #: whether calls were refused, and did not all pass since
-    passed_at: float = 0.0  #: the highest rate at which a call passed since they were
-    case: int = 0  #: refusals that speak for others
-    in_a_row: int = 0  #: calls that passed; below 0, that were refused
-    share: float = 1.0  #: of calls that pass, of late
+    passed_at: float = 0.0  #: the highest rate at which a call has passed since then
+    case: int = 0  #: refusals that count as evidence
+    in_a_row: int = 0  #: calls that passed in a row; negative: that were refused
+    share: float = 1.0  #: of recent calls that passed
     rate: float = 0.0  #: while it is on
-    calls: int = 0  #: since it was last asked whether others are there
-    won: int = 0  #: of them, those that passed
-    seconds: float = 0.0  #: that they took, each at least as long as its rate has it
-    last: float | None = None  #: when the one before was sent, in loop time
-    told: float = 0.0  #: when a refusal was last heard of, from which on the next turn is counted
-    between: int = _BETWEEN  #: after which it is asked next
-    asking: int = 0  #: calls to go of those that ask it
+    calls: int = 0  #: since the last test whether others are there
+    won: int = 0  #: of these, those that passed
+    seconds: float = 0.0  #: that these took, each at least its turn
+    last: float | None = None  #: when the previous call was sent, in loop time
+    told: float = 0.0  #: when the last refusal was received, from which the next turn counts
+    between: int = _BETWEEN  #: calls until the next test
+    asking: int = 0  #: calls left of the present test
 
     @property
     def asked(self) -> float:
-        """The rate under the verdict."""
+        """The rate in a contest."""
         return self.sure if self.asking else self.rate
 
     @property
     def sure(self) -> float:
-        """A little less than what passes."""
+        """The rate of a test: a little less than what passes."""
         return self.won / self.seconds * _BELOW
 
     @property
     def share_of_before(self) -> float:
-        """How much passes, as a share of what was asked before."""
+        """The rate that passes, as a share of the former rate."""
         return self.rate * self.share / self.top
 
-    # -- without a verdict
+    # -- without a contest
 
     def suspects(self, sent: float, rate: float, *, known: float, supposed: float) -> bool:
         """
-        Learn that a call was refused, and conclude whether others are there.
+        Note a refusal, and report whether it begins a contest.
 
         Args:
-            sent: When that was sent.
+            sent: When the call was sent.
             rate: The rate then.
-            known: The limit, as it was told or measured; 0 where nobody knows.
-            supposed: What it is taken for then.
+            known: The limit, as given or measured; 0: unknown.
+            supposed: The limit to suppose if it is unknown.
         """
         self._refused()
         if not self.has_fallen:
             self.has_fallen, self.share = True, 1.0
             low = known * _SMALL or supposed * _SMALL_OF_SUPPOSED
-            # What was measured beside others is little.
+            # A limit measured beside others is too low, so former rates decay slowly.
             self.top, self.low = max(known or supposed, self.top * _KEPT), max(low, self.low * _KEPT)
         elif rate < self.low and self.passed_at:
             self.case += rate <= self.passed_at * _LOWER or self.share < _FEW
@@ -122,9 +121,9 @@ class Contest:
 
     def passed(self, sent: float, rate: float, *, pressed: bool) -> Ending | None:
         """
-        Learn that a call passed, and return what ends with it.
+        Note that a call passed, and return how the contest ended, if it did.
 
-        One that did not have to wait for its turn, and so is not *pressed*, says nothing of a higher rate.
+        A call that is not *pressed* (did not have to wait for its turn) says nothing of a higher rate.
         """
         self.in_a_row = max(self.in_a_row, 0) + 1
         self.share = self.share * _KEPT + 1 - _KEPT
@@ -136,7 +135,7 @@ class Contest:
             self.passed_at = max(self.passed_at, rate)
         return None
 
-    # -- under the verdict
+    # -- in a contest
 
     def _won(self, sent: float, *, pressed: bool) -> Ending | None:
         if not pressed:
@@ -151,7 +150,7 @@ class Contest:
         return self._end(Ending.CALM) if self.in_a_row >= _CALM and is_enough else None
 
     def lost(self, sent: float, now: float) -> Ending | None:
-        """Learn at *now* that a call was refused, and return what ends with it."""
+        """Note at *now* that a call was refused, and return how the contest ended, if it did."""
         self._refused()
         if self.asking:
             self._begin_to_count(sent, min(2 * self.between, _MOST_BETWEEN))
@@ -171,8 +170,8 @@ class Contest:
         self.seconds = 0.0
 
     def _count(self, sent: float, *, won: bool) -> None:
-        # The next turn comes after a refusal, whose answer may take longer than a turn. What is longer is a
-        # pause, and says nothing of the limit: there was nothing to send.
+        # After a refusal the next turn counts from its answer, which may take longer than a turn. A longer
+        # time was a pause without anything to send, and says nothing of the limit.
         turn, last = 1 / self.rate, sent if self.last is None else self.last
         self.seconds += max(turn, min(sent, max(self.told, last) + _LONGEST * turn) - last)
         self.last = sent

@@ -1,4 +1,4 @@
-"""What was learned of a limit, and a pace as one launcher leaves it to the next, as JSON text."""
+"""What a launch keeps of a limit, and what one launcher hands over to another, as JSON text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 from batchrun.model.paces.contest import Contest
 from batchrun.model.paces.noise import NoiseFacts
 
-#: The last calls of which the times are handed on.
+#: Calls whose times are handed on.
 TIMES: Final = 64
 
 
@@ -26,19 +26,19 @@ class Phase(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """What outlives a launch; only of what was refused at least once, so never of the opening."""
+    """What a launch keeps for the next one; only after a refusal, so never of the opening."""
 
     phase: Phase
     base: float  #: calls per second: where the search began, or the measured limit
     cut: float  #: HOLDING: share of the limit by which the rate began below it
     span: int  #: HOLDING: calls until the rate is back at the limit
     passed: int  #: calls since the last refusal that count as growth
-    burst: int  #: calls that passed one upon the other before the first refusal
+    burst: int  #: calls that a full bucket lets pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandedOn:
-    """All that is known of a limit. Times are in seconds before the moment at which it is handed on."""
+    """All that is known of a limit. Times are seconds before the moment of handing on."""
 
     phase: str
     base: float
@@ -56,13 +56,13 @@ class HandedOn:
     times: tuple[float, ...]
     noise: NoiseFacts
     contest: Contest
-    search: tuple[float, float, float | None]  #: the rate that is tried, that passed, and that was refused
+    search: tuple[float, float, float | None]  #: ``Search.facts``
     fastest: float
     last_passed: float | None
-    in_air: tuple[float, ...] = ()  #: turns of calls without an answer yet; they are taken to pass
-    under_way: tuple[float, ...] = ()  #: turns of calls, anybody's, that the ledger may know nothing of yet
+    in_air: tuple[float, ...] = ()  #: turns of unanswered calls, which are assumed to pass
+    under_way: tuple[float, ...] = ()  #: turns of any launcher's calls that the ledger may not know yet
     last: float | None = None  #: the last turn
-    rests: float | None = None  #: until then there are no calls; below 0
+    rests: float | None = None  #: negative: no calls until then
 
     def text(self) -> str:
         """Return it as JSON text."""
@@ -70,7 +70,7 @@ class HandedOn:
 
 
 def handed_on(text: str) -> HandedOn | None:
-    """Return what *text* says; None where another version of batchrun wrote it."""
+    """Parse *text*; None if another version of batchrun wrote it."""
     try:
         facts = json.loads(text)
         spans = {name: tuple(facts[name]) for name in ("times", "in_air", "under_way", "search")}
@@ -82,7 +82,7 @@ def handed_on(text: str) -> HandedOn | None:
 
 
 def ago(time: float | None, now: float) -> float | None:
-    """Return how long before *now* that was; None where it never was."""
+    """Return how long before *now* that was; None if never."""
     return None if time is None or math.isinf(time) else round(now - time, 6)
 
 

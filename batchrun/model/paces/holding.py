@@ -1,11 +1,10 @@
 """
-The rate while a limit is held: a little below it at first, just there for long, and then a little more.
+The rate while a measured limit is held: at first a little below it, then long near it, then a little above.
 
-By a cubic curve, as in RFC 9438: tokens that were saved below are spent above, and the next refusal comes
-when all of them are. A bucket of one saves none. There a refusal costs its turn, and as the way to the
-service takes now longer and now less, calls that leave just in time arrive too soon now and then. So the
-curve lingers half a cut lower, and as the cut is the larger the sooner it was refused, it settles where
-refusals are rare.
+It follows a cubic curve, as in RFC 9438: tokens saved below the limit are spent above it, and the next
+refusal comes when they are used up. A bucket of one saves none: there a refusal costs a turn, and since
+latencies vary, calls sent just in time sometimes arrive too soon. So its curve is half a cut lower; the
+sooner the last refusal came, the larger is the cut, so that it settles where refusals are rare.
 """
 
 from __future__ import annotations
@@ -13,31 +12,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-#: The cut, and the calls until the rate is back at the limit, from the calls that measured it.
+#: Bounds of the cut, and of the calls until the rate is back at the limit, as a multiple of the calls that
+#: measured it.
 _SMALLEST_CUT: Final = 0.01
 _LARGEST_CUT: Final = 0.5
 _SPANS: Final = 5
 SHORTEST_SPAN: Final = 16
 LONGEST_SPAN: Final = 240
-#: Seconds until then at most, or a raised limit would be long unseen where calls are rare; but not fewer
-#: calls than this, or the refusals would be a good part of them.
+#: Most seconds until then, or a raised limit would go unnoticed for long where calls are rare; but at least
+#: this many calls, or refusals would be a large share of them.
 _LONGEST_HOLD: Final = 45.0
 LEAST_HOLD: Final = 60
-#: Beyond the curve: seconds in which the rate doubles, and the fewest calls in which it does.
+#: Beyond the curve: seconds in which the rate doubles, and the fewest calls for that.
 _DOUBLING: Final = 2.0
 _FEWEST_TO_DOUBLE: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """How the rate goes on from a refusal."""
+    """The rate after a refusal, by calls since then."""
 
-    base: float  #: calls per second at which it lingers
-    cut: float = 0.0  #: the share by which it begins below that
-    span: int = LONGEST_SPAN  #: calls until it is there
+    base: float  #: calls per second at which it is flat
+    cut: float = 0.0  #: share of *base* by which it begins below that
+    span: int = LONGEST_SPAN  #: calls until it reaches *base*
 
     def rate(self, calls: int) -> float:
-        """Return the rate after so many calls that had to wait for their turn."""
+        """Return the rate after so many *pressed* calls."""
         beyond = calls - 2 * self.span
         if beyond <= 0:
             return self.base * (1 + self.cut * (calls / self.span - 1) ** 3)
@@ -46,7 +46,7 @@ class Curve:
 
 
 def curve(limit: float, calls: int, *, stores_nothing: bool) -> Curve:
-    """Return the curve below *limit*, which so many calls measured."""
+    """Return the curve for a *limit* measured by so many *calls*."""
     cut = min(max(1 / (calls + 1), _SMALLEST_CUT), _LARGEST_CUT)
     longest = min(LONGEST_SPAN, max(LEAST_HOLD, int(_LONGEST_HOLD * limit)))
     span = max(SHORTEST_SPAN, min(_SPANS * calls, longest))

@@ -1,10 +1,10 @@
 """
-Telling a limit from noise: refusals that come whatever the rate.
+Noise: refusals that do not depend on the rate.
 
-At a limit, a lower rate ends the refusals, or makes them rarer the closer it comes. Where they keep coming
-early, and no rarer, while the rate falls to half, and most calls pass all the while, the rate is not their
-cause, and lowering it further would only bring the pace to a halt. The verdict can be wrong. It is dropped as
-soon as many more calls are refused than were when it was reached, and then it takes more to reach it again.
+At a limit a lower rate ends the refusals, or makes them rarer. If they keep coming early, and no rarer, while
+the rate falls to about half and most calls pass, the rate is not their cause, and lowering it further would
+only stop the launch. This verdict can be wrong: it is dropped as soon as many more calls are refused than
+when it was reached, and then takes more evidence to be reached again.
 
 Belongs here: the verdict. Does not: the rate (``pace``).
 """
@@ -15,14 +15,15 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-#: The share of the rate, before it fell, at which the question is asked.
+#: The share of the former rate at which a verdict is possible.
 _FALLEN: Final = 0.6
-#: Early refusals that make a case; twice as many after a verdict that was wrong.
+#: Early refusals that it takes (twice as many after a wrong verdict), and calls that pass per refusal.
 _EARLY_REFUSALS: Final = 3
 _PASSED_PER_REFUSAL: Final = 2.5
-#: Times the usual number of calls between two refusals that show that they become rarer.
+#: Refusals become rarer if so many times the average number of calls passed before the last one.
 _RARER: Final = 1.5
-#: The last calls, of which so many times the share of before, and a few more, are too many for noise.
+#: The latest calls; more refusals among them than so many times the verdict's share, and some more, refute
+#: it.
 _RECENT: Final = 16
 _TIMES_THE_SHARE: Final = 2
 _AND_MORE: Final = 2
@@ -88,7 +89,7 @@ class Noise:
 
     def refused(self, rate: float, *, since: int, is_early: bool) -> bool:
         """
-        Count a refusal, and tell whether it makes the case.
+        Count a refusal, and report whether it makes the case.
 
         Args:
             rate: Calls per second at which it came.
@@ -106,19 +107,19 @@ class Noise:
         return rate <= _FALLEN * self._fell_from and is_no_rarer and is_mostly_passing
 
     def begin(self) -> float:
-        """Conclude that it is noise, and return the rate from which it was lowered in vain."""
+        """Conclude that it is noise, and return the rate before it was lowered in vain."""
         rate, share = self._fell_from or 0.0, self._refused / (self._passed + self._refused)
         self.settle()
         self.is_on, self._share, self._was_wrong = True, share, False
         return rate
 
     def is_refuted(self) -> bool:
-        """Count a refusal under the verdict, and tell whether there are too many for noise."""
+        """Count a refusal under the verdict, and report whether there are too many for noise."""
         self._recent.append(True)
         return sum(self._recent) > _RECENT * _TIMES_THE_SHARE * self._share + _AND_MORE
 
     def calm(self) -> None:
-        """Learn that for long no call was refused: suspicion begins anew."""
+        """Note that no call was refused for long: the suspicion is dropped."""
         if not self.is_on:
             self.settle()
 

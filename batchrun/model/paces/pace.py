@@ -1,38 +1,40 @@
 """
-How fast one operation may be called, learned from what the service says.
+The rate at which one operation is called, learned from the service's throttles.
 
-Theory of operation. The service counts calls in a token bucket: so many tokens a second, and a store of them
-(its *burst*) that is full when there was no call for a while. Neither number is known. A refusal tells one
-thing for certain: the bucket was empty at that moment. Between two such moments exactly as many calls pass as
-tokens came in, so their number over the time between them *is* the limit, the more precisely the longer it
-took. From this follow three phases:
+Theory of operation. The service counts calls in a token bucket: it refills at some rate (the *limit*), and
+stores up to some number of tokens (the *burst*). Neither number is known. A refusal (a throttled call) shows
+that the bucket was empty at that moment. Between two refusals exactly as many calls pass as tokens came in,
+so their number divided by the time *is* the limit, the more precisely the longer it took. Hence three phases:
 
-- OPENING: nothing is known. Calls leave as fast as they are answered, few in the air at once and more with
-  each success, so that the burst is used, once, and little is in the air when it ends. Who asks for no pace
-  begins with any number in the air, and with the first refusal is paced as all are: to knock again and again
-  would get no call more through.
-- SEARCHING (:mod:`search`): the bucket was empty a moment ago. Each success adds to the rate, until the next
-  refusal; far below what was measured it adds much: others may have let go. While nothing passes at all, a
-  call every few seconds finds that out.
-- HOLDING (:mod:`holding`): the limit was measured. The rate begins a little below it, lingers just there, and
-  after a while asks for a little more, so that the next refusal comes when all that was saved is spent. Where
-  it does not come when it is due, the limit was raised, and the rate grows with each success.
+- OPENING: nothing is known. Calls are sent as fast as they are answered, few in the air at first and more
+with each
+  success, so that the burst is used up, and few calls are in the air when it ends. With the rate
+  ``unlimited`` any number is in the air, until the first refusal; after that it is paced too, since more
+  calls would not get more through.
+- SEARCHING (:mod:`search`): the bucket was empty a moment ago. Each success raises the rate, until the next
+refusal; far
+  below an earlier measurement by much, since others may have stopped calling. While nothing passes, a call
+  every few seconds tries again.
+- HOLDING (:mod:`holding`): the limit was measured. The rate begins a little below it, stays near it, and then
+rises a
+  little above, so that the next refusal comes when the saved tokens are spent. If none comes when it is due,
+  the limit was raised, and the rate grows with each success.
 
-A bucket of one is told by its opening, which the second call ends. It saves nothing, so turns that are missed
-are lost, and there is nothing to count: what the time between two calls shows is compared instead, and a call
-that was refused leaves again one turn after the last one that passed, not after the refusal.
+A bucket with a burst of one is recognised in OPENING, by a refusal of the second call. It stores nothing, so
+that missed turns are lost, and counting calls shows nothing: the time between two calls is used instead, and
+a refused call is sent again one turn after the last one that passed, not after the refusal.
 
-A refusal cuts the rate by one part in as many as calls passed since the last: a half where none did (additive
-increase, multiplicative decrease), a hundredth where the limit is well known. Calls that left before a cut
-are answered under the old rate, so their refusals are not news. Growth is counted in calls that had to wait
-for their turn, never in time: what passes while turns are left over says nothing of a higher rate (as in
-RFC 7661).
+A refusal lowers the rate by one part in as many as calls passed since the last: by half if none did (additive
+increase, multiplicative decrease), by a hundredth if the limit is well known. Refusals of calls that were
+sent before a cut count no more: they were sent at the old rate. Growth is counted in calls that had to wait
+for their turn (*pressed*), never in
+time: calls that pass while turns are unused say nothing of a higher rate (as in RFC 7661).
 
-*Noise* is refusals that do not depend on the rate (:mod:`noise`). Where it is concluded, the rate goes back
-up, and single refusals count no more. In a *contest* (:mod:`contest`) others take of the limit, and a lower
-rate only leaves them more.
+*Noise* (:mod:`noise`) is refusals that do not depend on the rate: the rate goes back up, and single refusals
+are ignored. In a *contest* (:mod:`contest`) others use the same limit, and a lower rate would only leave them
+more.
 
-Belongs here: this arithmetic; times come in as arguments. Does not: waiting (``service.calling.pacing``).
+Belongs here: this arithmetic; times are arguments. Does not: waiting (``service.calling.pacing``).
 """
 
 from __future__ import annotations
@@ -51,26 +53,27 @@ from batchrun.model.paces.noise import Noise
 from batchrun.model.paces.rates import AUTO, SLOWEST, USUAL_RATE, Rate
 from batchrun.model.paces.search import KNOCKS, Search
 
-#: Seconds of lateness that may be caught up on where the burst is not known, so that a busy loop does not
-#: lose pace. Not a burst: at 5 calls per second it is a tenth of a turn.
+#: Seconds of delay to catch up on if the burst is unknown, so that a busy loop does not lose turns: at 5
+#: calls per second a tenth of a turn, so not a burst.
 _CATCH_UP: Final = 0.02
 #: OPENING: successes for each further call in the air.
 _OPENING_STEP: Final = 16
-#: How fast the memory of a limit fades until then, and the share of it below which the pace is starved.
+#: The factor by which a remembered limit fades with a refusal, and the share of it below which a pace is
+#: starved.
 _FADING: Final = 0.9
 _STARVED: Final = 1 / 8
-#: Calls since the last refusal that make their number a measurement.
+#: Fewest calls between two refusals that measure the limit.
 _MEASURED: Final = 4
-#: Calls that a limit is worth that the user, the service or an earlier launch told us.
+#: Calls that a limit counts for which the user, the service or an earlier launch gave.
 _CREDIT: Final = 16
-#: Calls that a limit of a bucket of one is worth once there is nothing left to try.
+#: Calls that the limit of a bucket of one counts for once the search is over.
 _NARROW: Final = 80
-#: Calls whose times are remembered to measure by.
+#: Calls whose times are kept for measuring.
 _MEMORY: Final = 512
 
 
 class Pace:
-    """The rate of one operation, as it is learned. Times are loop time."""
+    """The learned rate of one operation. Times are loop time."""
 
     def __init__(
         self,
@@ -84,10 +87,10 @@ class Pace:
         Begin, or continue from what an earlier launch learned.
 
         Args:
-            rate: What was asked for.
-            supposed: Calls per second to begin with once the burst is used.
-            quota: The limit, where the service told it.
-            learned: What an earlier launch knew.
+            rate: What the user asked for.
+            supposed: Calls per second to begin with after the burst.
+            quota: The limit, if Service Quotas told it.
+            learned: What an earlier launch learned.
         """
         self._most = rate.most
         self._is_paced = rate.is_paced
@@ -96,12 +99,12 @@ class Pace:
         self._phase = Phase.OPENING if math.isinf(rate.most) else Phase.HOLDING
         self._curve = Curve(base=rate.most if math.isfinite(rate.most) else quota or supposed)
         self._search = Search(rate=self._curve.base)
-        self._passed = 0  #: since the last refusal
-        self._pressed = 0  #: of them, those that had to wait for their turn
-        self._limit = 0.0  #: calls per second, as measured last; 0 is never
+        self._passed = 0  #: calls since the last refusal
+        self._pressed = 0  #: of these, calls that had to wait for their turn
+        self._limit = 0.0  #: calls per second, as last measured; 0: never
         self._burst = Burst()
         self._empty_at: float | None = None  #: when the service's bucket was last known to be empty
-        self._cut_at = -math.inf  #: calls that left before are no news
+        self._cut_at = -math.inf  #: refusals of calls sent before this are ignored
         self._times: deque[float] = deque(maxlen=_MEMORY)
         self._noise, self._contest = Noise(), Contest()
         self._credit = 0 if math.isinf(rate.most) else _CREDIT
@@ -123,17 +126,17 @@ class Pace:
 
     @property
     def has_learned(self) -> bool:
-        """Whether the service ever refused a call, so that there is something to continue from."""
+        """Whether the service ever refused a call, so that something was learned."""
         return self._has_learned
 
     @property
     def is_kept(self) -> bool:
-        """Whether calls are paced: where no pace was asked for, from the first refusal on."""
+        """Whether calls are paced; with ``unlimited`` only after the first refusal."""
         return self._is_paced or self._phase is not Phase.OPENING
 
     @property
     def learned(self) -> Learned:
-        """What is worth keeping for the next launch: a pace that is starved now may not be then."""
+        """What to keep for the next launch, which may not be starved even if this one is."""
         base = self._search.rate if self._phase is Phase.SEARCHING else self._curve.base
         limit = max(self._limit, self._contest.top * self._contest.is_on)
         phase = Phase.SEARCHING if self._contest.is_on else self._phase
@@ -154,25 +157,25 @@ class Pace:
 
     @property
     def is_starved(self) -> bool:
-        """Whether next to nothing passes of what did before: the quota was lowered, or others use it."""
+        """Whether much less passes than before: the quota was lowered, or others use it."""
         if self._contest.is_on:
             return self._contest.share_of_before < _STARVED
         return self._phase is Phase.SEARCHING and self.rate < self._limit * _STARVED
 
     @property
     def known_rate(self) -> float:
-        """Calls per second that can be counted on; infinite where none is kept to yet."""
+        """Calls per second to expect; infinite while unpaced."""
         return self._curve.base if self._phase is Phase.OPENING and self._is_paced else self.rate
 
     @property
     def window(self) -> float:
-        """How many calls may be in the air."""
+        """How many calls may be in the air at once."""
         is_cautious = self._phase is Phase.OPENING and self._is_paced
         return 1 + self._pressed // _OPENING_STEP if is_cautious else math.inf
 
     @property
     def lateness(self) -> float:
-        """Seconds of delay that may be caught up on: the service saved their tokens, unless it saves none."""
+        """Seconds of delay to catch up on: the service stored the tokens, unless its burst is one."""
         saved = self._burst.calls if math.isinf(self._most) else 0
         return 0.0 if saved == 1 else max(_CATCH_UP, saved / 2 / self.rate)
 
@@ -187,10 +190,10 @@ class Pace:
             case Phase.HOLDING:  # pragma: no branch (there is no other)
                 return self._curve.rate(self._pressed)
 
-    # -- what others learned, and what they are told
+    # -- handing over between launchers
 
     def hand_on(self, now: float) -> HandedOn:
-        """Return what is known at *now*, but for what only its turns know."""
+        """Return what is known at *now*, for the next launcher; the caller adds its turns."""
         return HandedOn(
             phase=self._phase.value,
             base=self._curve.base,
@@ -214,7 +217,7 @@ class Pace:
         )
 
     def take_over(self, known: HandedOn, then: float) -> None:
-        """Go on from what another knew at *then*; what the user asked for holds all the same."""
+        """Continue from what another launcher knew at *then*; the user's bound still applies."""
         self._phase, self._limit, self._credit = Phase(known.phase), known.limit, known.credit
         self._curve = Curve(base=known.base, cut=known.cut, span=known.span)
         self._search = Search.of(*known.search)
@@ -228,7 +231,7 @@ class Pace:
         self._noise.take_over(known.noise)
         self._contest = replace(known.contest)
         self._has_learned = self._has_learned or self._phase is not Phase.OPENING
-        for age in known.in_air:  # nothing of how soon they may follow each other, until they are answered
+        for age in known.in_air:  # unanswered: their spacing shows nothing yet
             self._burst.passed_elsewhere(then - age)
             self._count(then - age, 0.0, pressed=True)
 
@@ -236,16 +239,16 @@ class Pace:
 
     def passed(self, sent: float, *, pressed: bool = True) -> None:
         """
-        Learn that a call, sent at *sent*, got past the limit, whatever it was answered.
+        Note that a call, sent at *sent*, was not throttled, whatever the answer.
 
-        It is *pressed* where more calls would be made if the rate were higher.
+        It is *pressed* if more calls would have been made at a higher rate.
         """
         shown = self._burst.passed(sent)
         self.keep_up(sent, pressed=pressed)
         self._count(sent, shown, pressed=pressed)
 
     def keep_up(self, sent: float, *, pressed: bool = True) -> None:
-        """Learn that a call got past others; of whatever else it shows, others may know already."""
+        """Note for the contest alone that a call passed: the rest may have been handed over already."""
         if sent > self._cut_at:
             self._leave(self._contest.passed(sent, self.rate, pressed=pressed))
 
@@ -259,13 +262,13 @@ class Pace:
         self._pressed += pressed
         self._noise.passed()
         if self._phase is Phase.HOLDING and self._pressed >= max(self._curve.span, LEAST_HOLD):
-            self._noise.calm()  # as it should be at a limit
+            self._noise.calm()  # refusals are as rare as at a real limit
 
     def refused(self, sent: float, now: float, *, was_counted: bool = False) -> float:
         """
-        Learn at *now* that a call, sent at *sent*, was throttled; it may have been taken to pass.
+        Note at *now* that a call, sent at *sent*, was throttled; *was_counted*: it was taken to have passed.
 
-        Return from when on the next turn is counted, where no later call is in the air.
+        Return the time from which the next turn counts, if no later call is in the air.
         """
         if sent <= self._cut_at:
             return now
@@ -279,7 +282,7 @@ class Pace:
         self._burst.refused(sent, is_hasty=self._phase is Phase.HOLDING and self._calls_since < _MEASURED)
         rate = self.rate
         earlier = [time for time in self._times if time <= sent]
-        later = [time for time in self._times if time > sent]  # they say nothing of the time before
+        later = [time for time in self._times if time > sent]  # these show nothing of the time before
         self._passed = max(0, self._passed - was_counted - len(later))
         was_opening = self._phase is Phase.OPENING
         if was_opening:
@@ -308,11 +311,11 @@ class Pace:
 
     @property
     def _known(self) -> float:
-        """The limit, as it was told or measured; 0 where nobody knows."""
+        """The limit, as given or measured; 0: unknown."""
         return self._quota or self._limit or (self._curve.base if self._phase is Phase.HOLDING else 0.0)
 
     def _leave(self, ending: Ending | None) -> None:
-        """Go on without others, where a contest ended."""
+        """Choose the rate after the end of a contest, if it ended."""
         if ending is not None:
             self._passed = self._pressed = 0
         if ending is Ending.CALM:
@@ -325,7 +328,7 @@ class Pace:
 
     @property
     def _calls_since(self) -> int:
-        """Calls since the last refusal; a limit that we were told counts for some."""
+        """Calls since the last refusal, plus those that a given limit counts for."""
         return self._passed + self._credit
 
     @property
@@ -343,13 +346,13 @@ class Pace:
             self._seek(Search.opened(full.calls, full.seconds, likely=self._supposed))
 
     def _remembered(self, rate: float) -> float:
-        """Return what is still believed of the limit, after a refusal at *rate* that did not measure it."""
-        if self._passed:  # what stops again where some calls pass is a limit
+        """Return the limit to remember after a refusal at *rate* that did not measure it."""
+        if self._passed:  # a refusal after some calls passed is a limit's
             return min(self._limit, rate) or (rate if rate < self._supposed / 2 else 0.0)
-        return self._limit * (_FADING if rate > KNOCKS else 1)  # somebody may be in the way
+        return self._limit * (_FADING if rate > KNOCKS else 1)  # others may be using it
 
     def _go_up(self, shown: float) -> None:
-        """Try more, after a call that passed at the rate that is *shown*, or hold what passed."""
+        """Raise the rate after a call that passed and whose spacing has *shown* a rate, or hold it."""
         is_starved = not self._limit and self._search.rate < self._supposed / 16
         known = (self._supposed if is_starved else self._limit) / 2
         if self._burst.is_one:
@@ -359,7 +362,7 @@ class Pace:
             self._search = self._search.up_stored(shown, known=known, likely=self._supposed, burst=burst)
 
     def _go_down(self, earlier: Sequence[float], sent: float, rate: float) -> None:
-        """Try less, after a refusal at *rate*, or hold what was measured."""
+        """Lower the rate after a refusal at *rate*, or hold what was measured."""
         if self._phase is Phase.SEARCHING and self._burst.is_one and self._search.passed:
             self._seek(self._search.down(self._burst.too_fast(sent)))
         elif self._calls_since < _MEASURED:
@@ -371,12 +374,12 @@ class Pace:
 
     def _fall(self, rate: float) -> None:
         """Search below a *rate* at which few calls passed, or none."""
-        is_far = rate < (self._limit or self._supposed) / 4  # others may let go again
+        is_far = rate < (self._limit or self._supposed) / 4  # others may stop calling
         fallen = Search.fallen(rate, passed=self._passed, stores_nothing=self._burst.is_one)
         self._seek(replace(fallen, refused=math.inf) if is_far else fallen)
 
     def _seek(self, search: Search) -> None:
-        """Go on searching, unless a bucket of one leaves nothing to try."""
+        """Continue with *search*, or hold if it is over in a bucket of one."""
         if self._burst.is_one and search.is_over:
             self._hold(search.passed, search.passed, _NARROW)
         else:
@@ -384,13 +387,13 @@ class Pace:
             self._search = replace(search, rate=max(search.rate, SLOWEST))
 
     def _hold(self, limit: float, rate: float, calls: int) -> None:
-        """Hold a *limit* that so many calls measured, the last of them at *rate*."""
+        """Hold a *limit* measured by so many *calls*, the last of them at *rate*."""
         self._phase = Phase.HOLDING
         self._limit = max(limit, rate / 2, SLOWEST)
         self._curve = curve(self._limit, calls, stores_nothing=self._burst.is_one)
 
     def _measured(self, earlier: Sequence[float], sent: float, rate: float) -> float:
-        """Return the limit that explains the refusal of a call; *rate* where there is no telling."""
+        """Return the limit that explains a refusal; *rate* if that cannot be told."""
         if self._empty_at is None:
             return rate
         if self._burst.is_one:

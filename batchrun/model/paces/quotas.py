@@ -1,5 +1,5 @@
 """
-How many runs an account may have: its quotas in Service Quotas, and which of them bear on which rows.
+An account's quotas for runs, in Service Quotas, and which of them apply to which rows.
 
 Facts from UG/service-quotas; all of them can be raised.
 """
@@ -20,19 +20,19 @@ STATIC: Final = "STATIC"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quotas:
-    """An account's quotas in one region, each None where it is not known."""
+    """An account's quotas in one region, each None if unknown."""
 
     start_runs_per_second: float | None = None
-    kept_runs: int | None = None  #: active or not; at the limit new ones are refused (UG/run-retention)
-    dynamic_runs: int | None = None  #: that are active at once, with DYNAMIC storage
-    static_runs: int | None = None  #: the same with STATIC storage
+    kept_runs: int | None = None  #: active or ended; at the limit new ones are refused (UG/run-retention)
+    dynamic_runs: int | None = None  #: active at once, with DYNAMIC storage
+    static_runs: int | None = None  #: active at once, with STATIC storage
     gpus: int | None = None  #: in use at once, by the tasks of all runs
 
     def active_runs(self, storage_types: Collection[str | None]) -> Mapping[str, int]:
         """
-        Return how many runs may be active at once, by the kinds of storage that such rows may have.
+        Return how many runs may be active at once, by the storage types that the rows may get.
 
-        Both kinds for a row that names none: which one it gets, the service's documents tell in two ways.
+        Both for a row without a type: the service's documents contradict each other on which one it gets.
         """
         known = {DYNAMIC: self.dynamic_runs, STATIC: self.static_runs}
         is_any = not storage_types or not known.keys() >= set(storage_types)
@@ -44,14 +44,14 @@ class Quotas:
 
 
 def storage_types(specs: Iterable[Spec]) -> set[str | None]:
-    """Return the kinds of storage that the rows ask for; None is that of those which ask for none."""
+    """Return the storage types that the rows ask for; None for rows that ask for none."""
     return {json.loads(spec.request).get("storageType") for spec in specs}
 
 
 #: How many runs may be active at once in an account that never asked for more.
 USUAL: Final = Quotas(dynamic_runs=50, static_runs=10)
 
-#: The codes by which Service Quotas knows them, by the names of their fields.
+#: Their codes in Service Quotas.
 CODES: Final = {
     "start_runs_per_second": "L-24A3B174",
     "kept_runs": "L-C9679DBC",

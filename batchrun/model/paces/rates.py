@@ -1,4 +1,4 @@
-"""Rates that are asked for, and as people write them: ``auto``, ``unlimited``, or calls per second."""
+"""The rates that users ask for: ``auto``, ``unlimited``, or calls per second."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-#: Calls per second that are supposed where nothing is known (healthomics.md, 1.1 and 1.2).
+#: Calls per second to suppose while nothing is known (healthomics.md, 1.1 and 1.2).
 USUAL_RATES: Final = {"StartRun": 5.0}
 USUAL_RATE: Final = 10.0
-#: No pace is ever slower, so that it can find out that things got better: one call in 30 s.
+#: The lowest rate of any pace, one call in 30 s, so that an improvement is noticed.
 SLOWEST: Final = 1 / 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """What the user asked for: a bound, or to find out."""
+    """The rate that the user asked for."""
 
-    most: float = math.inf  #: calls per second that are never exceeded
-    is_paced: bool = True  #: False: as fast as answers come, up to the first refusal
+    most: float = math.inf  #: calls per second, never exceeded
+    is_paced: bool = True  #: False: as fast as answers come, until the first refusal
 
     @property
     def is_auto(self) -> bool:
-        """Whether the limit is for us to find."""
+        """Whether the limit is to be learned."""
         return self.is_paced and math.isinf(self.most)
 
 
 AUTO: Final = Rate()
 UNLIMITED: Final = Rate(is_paced=False)
-#: Bounds that are the same whatever was asked for: one such call starts up to 100,000 runs.
+#: Rates that the user cannot change: one such call starts up to 100,000 runs.
 FIXED_RATES: Final = {"StartRunBatch": Rate(most=1.0)}
 
 _NAMED: Final = {"auto": AUTO, "unlimited": UNLIMITED}
@@ -39,7 +39,7 @@ def parsed(text: str) -> Rate:
     Return the rate that *text* stands for.
 
     Raises:
-        ValueError: It is none, or slower than any pace is.
+        ValueError: It is no rate, or lower than :data:`SLOWEST`.
     """
     text = text.strip().lower()
     if text in _NAMED:

@@ -1,1 +1,1 @@
-"""What a launch does next: the planner, its stimuli and actions, and all that it weighs."""
+"""What a launch does next: the planner, its stimuli and actions, and its parts."""

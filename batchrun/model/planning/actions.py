@@ -1,8 +1,8 @@
 """
-What the planner may ask the engine to do: instructions, in the imperative.
+Actions, the planner's outputs: instructions to the engine, in the imperative.
 
-Each is carried out by one coroutine, which answers with one stimulus (:mod:`stimuli`); what is done at once
-(:class:`HoldBack`) or only recorded (:class:`Note`) answers nothing.
+Each is carried out by one coroutine, which answers with one stimulus (:mod:`stimuli`), except for
+:class:`HoldBack` and :class:`Note`, which have no outcome.
 
 Belongs here: the instructions. Does not: when each is due (``planner`` and its parts), carrying them out
 (``engine``).
@@ -32,32 +32,33 @@ class Submit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """Send the same bytes again: while the entry's proof holds, the service remembers the requestId."""
+    """Send the same bytes again, while the entry's proof is valid: the service remembers the requestId."""
 
     entry: Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settle:
-    """Look for the run before sending again: the service may have forgotten the requestId."""
+    """Look for the run before sending again, since the service may have forgotten the requestId."""
 
     entry: Entry
-    is_proof: bool  #: whether not finding the run means that no call of ours made one
-    may_send: bool  #: whether the attempt may be sent again where no run is found
-    #: Whether it is over where the service then refuses its requestId still, and no run is found after that.
+    is_proof: bool  #: whether finding no run means that no call of ours started one
+    may_send: bool  #: whether the attempt may be sent again if no run is found
+    #: Whether to record the attempt as refused if the service then still answers with a conflict, and no run
+    #: is found.
     may_refuse: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """Ask how the run is."""
+    """Ask for the run's status (GetRun)."""
 
     entry: Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """Ask how the run is, and ask the service to cancel it unless it has ended."""
+    """Ask for the run's status, and cancel it unless it has ended."""
 
     entry: Entry
 
@@ -67,7 +68,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitTogether:
-    """Prove what is not proven, wait for a turn, record the submission with every intent in it, send."""
+    """Prove what is not proven, wait for a turn, record the submission and all its intents, send."""
 
     entries: Sequence[Entry]  #: of one shape (:mod:`grouping`)
     lane: str | None = None  #: where to
@@ -75,38 +76,38 @@ class SubmitTogether:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Follow:
-    """Ask what became of a submission's rows; find it first where it is not known whether it is there."""
+    """Ask what became of a submission's rows; find the submission first if its outcome is unknown."""
 
     request_id: str  #: the submission's
-    ids: frozenset[str]  #: of its rows, those that are not settled
-    is_proof: bool  #: whether what is not there now never will be
-    cancels: bool = False  #: all that is left of it is to be cancelled
+    ids: frozenset[str]  #: its unsettled rows
+    is_proof: bool  #: whether a row without a run now will never have one
+    cancels: bool = False  #: whether all its unsettled rows are to be cancelled
     lane: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """List the runs that are going, to learn which of ours are not."""
+    """List active runs, to learn which of ours have left the listing."""
 
     begun: float  #: loop time; runs accepted later may be missing
-    seconds: float  #: after which it is given up: to look at each run would have been cheaper
-    run_ids: Collection[str]  #: those to report; others' runs are in the listing too
-    run_group: str | None = None  #: the one that all of our runs are in, where there is one
-    run_batches: Sequence[str] = ()  #: those of the service that are to be listed alone; else all runs are
+    seconds: float  #: time limit, after which a look at each run would have been cheaper
+    run_ids: Collection[str]  #: those to report; the listing has others' runs too
+    run_group: str | None = None  #: the run group of all our runs, if there is only one
+    run_batches: Sequence[str] = ()  #: the run batches to list; empty: all runs
     lane: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """Look for runs that other ledgers may have started of what is to be sent."""
+    """List all runs, to find those that other ledgers have started for rows that are to be sent."""
 
     begun: float  #: loop time
-    is_waited_for: bool = False  #: entries wait for it that could not be looked for one by one
+    is_waited_for: bool = False  #: whether entries wait that could not be looked for by name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclude:
-    """Take over the runs that a survey found for these entries; all others are proven to have none."""
+    """Adopt the runs that a survey found for these entries; all others are proven to have none."""
 
     survey: Survey
     entry_ids: Collection[str]
@@ -117,35 +118,35 @@ class Conclude:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadChoices:
-    """Read for which lanes there is something to send."""
+    """Read which kinds of rows are to be sent: for which lanes, of which shape."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadDue:
-    """Read entries that are to be sent, and when the next one becomes due."""
+    """Read entries to send, and when the next one becomes due."""
 
-    at: datetime  #: what is due by then
+    at: datetime  #: read what is due by then
     limit: int
-    besides: Collection[str]  #: entries that the planner has already
-    horizon: datetime  #: what is due later than this was set by a clock that was ahead: it is due too
-    lanes: tuple[str, ...] | None = None  #: those alone that may take exactly these; None: all
-    shape: str | None = None  #: those alone that have it (:mod:`grouping`); None: all
+    besides: Collection[str]  #: entries to skip: the planner has them
+    horizon: datetime  #: a due time later than this was set by a wrong clock, and counts as due
+    lanes: tuple[str, ...] | None = None  #: only those that may take exactly these; None: all
+    shape: str | None = None  #: only those of this shape (:mod:`grouping`); None: all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadInFlight:
-    """Read entries in a state that holds a slot, in pages."""
+    """Read a page of the entries in a state that holds a slot."""
 
     state: State
-    after: int  #: position of the last one of the page before
+    after: int  #: position of the last entry of the previous page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadCancellations:
-    """Read what people asked to be cancelled, in pages."""
+    """Read a page of the cancellations that users asked for."""
 
-    after: int  #: position of the last one of the page before
-    sending: Collection[str]  #: entries that were being sent when it was asked
+    after: int  #: position of the last entry of the previous page
+    sending: Collection[str]  #: entries that are being sent at this time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +158,7 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Record what a sweep showed; that it showed runs of the batch says that the service knows it."""
+    """Record what a sweep showed, also that it showed runs of the batch at all."""
 
     news: Sequence[tuple[Entry, Progressed]]
     lane: str | None = None
@@ -168,16 +169,16 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldBack:
-    """Let go of what was never sent and still waits for its turn in one lane."""
+    """Release the entries that wait for their turn in one lane, unsent."""
 
     lane: str | None = None
-    quota_message: str | None = None  #: what the service said, where a full quota is the reason
+    quota_message: str | None = None  #: the service's message, if the reason is a full quota
     seconds: float = 0.0  #: until the next try, likewise
 
 
-#: What is done for one entry.
+#: For one entry.
 EntryAction: TypeAlias = Submit | Replay | Settle | Look | Cancel
-#: What is sent to the service to have a run.
+#: To start or find the run of an entry.
 Sending: TypeAlias = Submit | Replay | Settle
 Action: TypeAlias = (
     EntryAction

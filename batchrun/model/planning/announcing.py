@@ -1,13 +1,12 @@
 """
-What messages say of runs, and how far they can be relied on.
+Messages about runs (EventBridge), and whether they can be relied on.
 
-EventBridge's word that a run has changed says where to look; ``GetRun`` stays the authority. It is delivered
-at best effort, and what brings it may be gone without anybody knowing. So messages are relied on, and looks
-and sweeps come less often, only as long as ends are announced: an end that a look has found, and that nobody
-has announced by some time after it, takes that back, and the next one that was announced brings it again.
+A message says where to look; ``GetRun`` stays the authority. Delivery is best effort, and may stop unnoticed.
+While messages are relied on, looks and sweeps are rarer. An end that a look found, and that was not announced
+within a grace period, ends that; the next end that was announced restores it.
 
-Belongs here: reading a message, and that judgement. Does not: which run is looked at when (``watch``), what
-brings messages (``service``), when a message is done with (``engine.lanes.waker``).
+Belongs here: parsing a message, and that judgement. Does not: which run to look at (``watch``), receiving
+messages (``service``), deleting them (``engine.lanes.waker``).
 """
 
 from __future__ import annotations
@@ -20,31 +19,31 @@ from typing import Final
 from batchrun.model.entries.states import GOING_STATUSES
 from batchrun.model.spec import Json
 
-#: Times that looks and sweeps are rarer while messages are relied on.
+#: The factor by which looks and sweeps are rarer while messages are relied on.
 RARER: Final = 15.0
-#: Seconds that a message may come after the end that it announces was seen.
+#: Seconds by which a message may come later than the look that saw the run's end.
 _GRACE: Final = 30.0
-#: Characters of a message: one of EventBridge's has at most 256 KB.
+#: Most characters of a message: EventBridge allows 256 KB.
 _LARGEST: Final = 256 * 1024
 _ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _SOURCE: Final = "aws.omics"
-#: The source of messages by which a queue is tried.
+#: The source of our own test messages.
 OURS: Final = "batchrun"
 _KIND: Final = "Run Status Change"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
-    """A run that is said to have ended."""
+    """A run that a message says has ended."""
 
-    run: str  #: its uuid; its id where the message has none
+    run: str  #: its uuid, or its id if the message has none
 
 
 def read_announcement(body: str) -> Announcement | None:
     """
-    Read what a message says; None for whatever is none of a run's end.
+    Parse a message; None if it does not announce a run's end.
 
-    Of a message that came by way of SNS, the one within it counts. Fields that are not needed may be missing.
+    A message by way of SNS is unwrapped. Fields that are not needed may be missing.
     """
     event = _event(body)
     detail = event.get("detail")
@@ -58,7 +57,7 @@ def read_announcement(body: str) -> Announcement | None:
 
 
 def is_of_service(body: str) -> bool:
-    """Report whether a message is an event of HealthOmics, or ours that tries the queue."""
+    """Report whether a message is an event of HealthOmics, or our own test message."""
     return _event(body).get("source") in {_SOURCE, OURS}
 
 
@@ -85,42 +84,42 @@ class Announcements:
 
     def __init__(self) -> None:
         self.is_relied_on = False
-        self._told: set[str] = set()  #: uuids whose announced end was not seen yet
-        self._late: dict[str, float] = {}  #: ends not announced yet, by uuid: when they were seen
+        self._announced: set[str] = set()  #: uuids whose announced end was not seen yet
+        self._late: dict[str, float] = {}  #: ends seen but not announced yet: uuid to loop time
 
     @property
     def rarer(self) -> float:
-        """Times that looks and sweeps are rarer."""
+        """The factor by which looks and sweeps are rarer."""
         return RARER if self.is_relied_on else 1.0
 
     def told(self, uuid: str) -> None:
-        """Learn that a run is said to have ended, whether that was seen already or not."""
+        """Note that a message says that a run has ended, seen already or not."""
         if self._late.pop(uuid, None) is None:
-            self._told.add(uuid)
+            self._announced.add(uuid)
         else:
             self.is_relied_on = True
 
     def is_told(self, uuid: str) -> bool:
-        """Report whether a run is said to have ended, and was not looked at since."""
-        return uuid in self._told
+        """Report whether a run's end was announced, and the run not looked at since."""
+        return uuid in self._announced
 
     def looked(self, uuid: str, *, now: float, has_ended: bool) -> None:
-        """Learn what a look has shown."""
-        was_told = uuid in self._told
-        self._told.discard(uuid)
-        if has_ended and was_told:
+        """Note what a look has shown."""
+        was_announced = uuid in self._announced
+        self._announced.discard(uuid)
+        if has_ended and was_announced:
             self.is_relied_on = True
         elif has_ended and self.is_relied_on:
             self._late[uuid] = now
 
     def is_lost(self, now: float) -> bool:
-        """Report whether messages are not relied on any more as of *now*, and were until now."""
+        """Stop relying on messages if one is overdue at *now*; report whether that is a change."""
         if not self._late or next(iter(self._late.values())) + _GRACE > now:
             return False
         return self.lose()
 
     def lose(self) -> bool:
-        """Rely on them no more; report whether they were relied on."""
+        """Stop relying on messages; report whether that is a change."""
         self._late.clear()
         was, self.is_relied_on = self.is_relied_on, False
         return was

@@ -1,20 +1,19 @@
 """
-What one lane submits together, and the submissions whose rows are not settled yet.
+Sending in one lane, by StartRunBatch: waves of rows, and the submissions whose rows are not settled yet.
 
-Theory of operation. Rows of one shape (:mod:`grouping`) wait in a queue of their own; once a *wave* of them
-is ready, proven, and has slots, it goes as one submission, one at a time. From then on the submission is
-*open*: it is followed until each of its rows has a run, was refused, or is proven not to be submitted any
-more. How long that proof takes counts from when a call may have been sent last, or from when the service was
-done.
+Theory of operation. Rows of one shape (:mod:`grouping`) are in one queue. Once a *wave* of them is ready,
+proven, and has slots, it is sent as one *submission*, one at a time. The submission is then *open*: the
+service is asked about it (:class:`Follow`) until each row has a run, was refused, or is proven never to get
+one. That proof takes ``listing_lag`` from the moment when a call may have been sent last, or when the service
+was done.
 
-Rows that several lanes may take are shared out. The lane with the fewest runs on their way takes most: each
-takes so many that all of them come to be as even as their room allows. What a lane took counts with it from
-then on, so it does not take another half of what was left for a lane that is busy with its call. Rows that
-are hardly worth a call of each lane go to as few lanes as make a call of each worth it. A lane that cannot
-take anything just now has no part: its rows go to the others.
+Rows that several lanes may take are shared out so that the lanes' numbers of active runs become as even as
+their room allows. Rows that a lane took count there, so it leaves the rest to a lane that is still busy with
+its call. Few rows go to as few lanes as make each call worthwhile. A lane that can take nothing now gets no
+share.
 
-Belongs here: when a wave goes, and when a submission is asked about. Does not: rows that go alone
-(``sending``), runs (``watch``), what the service's answers mean (``engine.run_batches.follower``).
+Belongs here: when a wave is sent, and when to ask about a submission. Does not: StartRun (``sending``), runs
+(``watch``), what the service's answers mean (``engine.run_batches.follower``).
 """
 
 from __future__ import annotations
@@ -38,15 +37,15 @@ from batchrun.model.planning.verdicts import Silences
 from batchrun.model.submissions.grouping import INLINE
 from batchrun.model.submissions.submission import OpenSubmission, Stage, Standing, stage
 
-#: The part of the slots that may be free while one more submission is not worth it.
+#: One part in so many of the slots must be free to make another submission worthwhile.
 _WAVES: Final = 10
 
 
 def even_parts(rows: int, loads: Sequence[int], rooms: Sequence[float]) -> list[int]:
     """
-    Share out *rows*, so that what each has comes to be as even as may be; fewer where there is no room.
+    Share out *rows* so that all loads become as even as possible; fewer where there is no room.
 
-    *loads* is what each has already, not empty; *rooms* how many more each may have, maybe without end.
+    *loads*, not empty, is what each has already; *rooms* how many more each may take, maybe infinite.
     """
 
     def parts(level: int) -> list[int]:
@@ -67,21 +66,21 @@ class Sharing:
     """The lanes of one launch that share rows."""
 
     def __init__(self, limits: Limits, slots: Slots) -> None:
-        """Begin without a lane; *slots* are the batch's."""
+        """Begin without lanes; *slots* are the batch's."""
         self._limits = limits
         self._slots = slots
         self._lanes: dict[str | None, Sending] = {}
 
     def join(self, lane: str | None, sending: Sending) -> None:
-        """Share with one more lane."""
+        """Add a lane."""
         self._lanes[lane] = sending
 
     def worth_a_call(self, lane: str | None) -> float:
-        """Say how many rows a lane takes with one call, at least, while there are more."""
+        """Return the fewest rows that a lane takes with one call, while there are more."""
         return max(1, min(INLINE, self._limits.wave, self._lanes[lane].slots.most / _WAVES))
 
     def part(self, lane: str | None, queue: Queue, now: float) -> int:
-        """Return how many of the rows that are ready in *queue* are the lane's, if it has room."""
+        """Return the lane's share of the rows that are ready in *queue*."""
         ready = len(queue.ready)
         if len(queue.lanes) <= 1:
             return ready
@@ -98,16 +97,16 @@ class Sharing:
         return sending.may_begin(now) and sending.slots.room >= min(rows, self.worth_a_call(lane))
 
 
-#: Seconds until a submission is asked about first; longer by half with each time that shows nothing new.
+#: Seconds until a submission is first asked about; the wait grows by half with each answer without news.
 _SOON: Final = 5.0
 _SLOWER: Final = 1.5
 _LONGEST: Final = 60.0
-#: Rows of a page of ListRunsInBatch, and the part of that operation's rate that following may take.
+#: Rows of a page of ListRunsInBatch, and the share of that operation's rate that following may take.
 _PAGE: Final = 100
 _SPARED: Final = 0.1
-#: Seconds for which few rows wait for others that become due.
+#: Seconds for which a few rows wait for others that become due.
 _GATHER: Final = 15.0
-#: What is asked so often is asked as rarely as may be: more would be too large a number.
+#: Tries after which the wait grows no more, so that the power stays a small number.
 _MOST_TRIES: Final = 16
 
 
@@ -118,15 +117,15 @@ class _Open:
     request_id: str
     ids: set[str]
     stage: Stage
-    since: float  #: loop time from which a proof counts
+    since: float  #: loop time from which the lag of a proof counts
     due: float
-    tries: int = 0  #: in a row, that showed nothing new
+    tries: int = 0  #: answers in a row without news
     is_in_air: bool = False
-    is_late: bool = False  #: there was no usable answer for longer than this launch has patience
+    is_late: bool = False  #: without a usable answer for longer than ``longest_silence``
 
 
 class Batching:
-    """What one lane sends together, and what came of it."""
+    """Sending in one lane by StartRunBatch, and following its submissions."""
 
     def __init__(
         self,
@@ -139,7 +138,7 @@ class Batching:
         cancelling: Cancelling,
     ) -> None:
         self._limits = limits
-        self._is_pass = limits.mode in {Mode.ONCE, Mode.DETACH}  #: asks once about what was there before it
+        self._is_pass = limits.mode in {Mode.ONCE, Mode.DETACH}  #: asks once about each earlier submission
         self._lane = lane
         self._queues = queues
         self._proving = proving
@@ -148,8 +147,8 @@ class Batching:
         self._cancelling = cancelling
         self._in_air: SubmitTogether | None = None
         self._open: dict[str, _Open] = {}
-        self._of: dict[str, str] = {}  #: entry's id: its submission
-        self._passed: set[str] = set()  #: submissions that this launch asks no more about
+        self._of: dict[str, str] = {}  #: entry's id to its submission
+        self._passed: set[str] = set()  #: submissions that this launch asks about no more
         self._silences = Silences(limits.longest_silence)
         self._soon = min(_SOON, limits.watch.longest)
         self._list_rate = 1.0
@@ -170,7 +169,7 @@ class Batching:
         self._file(submission.request_id, one.ids, reached, since=now, due=now)
 
     def submitted(self, outcome: SubmittedTogether, now: float) -> None:
-        """File what was sent, and what was not."""
+        """Take the outcome of a wave."""
         if self._in_air is not outcome.action:
             raise InvariantError("rows were sent together, and nobody asked for it")
         self._in_air = None
@@ -196,16 +195,16 @@ class Batching:
         )
 
     def _pass_over(self, request_id: str) -> None:
-        """Ask no more about a submission in this launch."""
+        """Stop asking about a submission in this launch."""
         self._open.pop(request_id, None)
         self._passed.add(request_id)
 
     def _is_wanted(self, ids: Collection[str]) -> bool:
-        """Report whether somebody waits for what becomes of these rows."""
+        """Report whether this launch needs the outcome of these rows."""
         return self._limits.mode is not Mode.CANCEL or any(one in self._cancelling for one in ids)
 
     def followed(self, outcome: Followed, now: float) -> None:
-        """Learn what became of a submission's rows."""
+        """Take the answer about a submission's rows."""
         one = self._open[outcome.action.request_id]
         one.is_in_air = False
         self._settle(one, outcome.settled)
@@ -220,15 +219,15 @@ class Batching:
             self._pass_over(one.request_id)
             return
         if not self._is_wanted(one.ids):
-            del self._open[one.request_id]  # others may be asked to be cancelled later
+            del self._open[one.request_id]  # but other rows may be cancelled later
             return
         one.tries = 0 if outcome.settled else min(one.tries + 1, _MOST_TRIES)
         one.due = now + self._wait(one, now)
         if self._cancels(one) and not outcome.action.cancels:
-            one.due = now  # it was asked for while this was in the air
+            one.due = now  # the cancellation came while this was in the air
 
     def _note_answer(self, one: _Open, outcome: Followed, now: float) -> None:
-        """Take note of whether the service said what it does with a submission."""
+        """Note whether the service said how a submission stands."""
         has_all_said = one.stage is Stage.DONE and outcome.action.is_proof
         is_heard = outcome.is_answered and one.stage is not Stage.UNKNOWN and not has_all_said
         if outcome.settled or is_heard:
@@ -238,7 +237,7 @@ class Batching:
             one.is_late = self._silences.has_lasted(one.request_id, now)
 
     def _note_start(self, one: _Open, outcome: Followed, now: float, *, was_unknown: bool) -> None:
-        """Take note of whether the service said what came of starting it."""
+        """Note whether the outcome of StartRunBatch became known."""
         if outcome.was_sent and outcome.run_batch is not None:
             self._sending.accepted()
         elif was_unknown and (outcome.settled or one.stage is not Stage.UNKNOWN):
@@ -269,13 +268,13 @@ class Batching:
             self._of.pop(entry.id, None)
 
     def rate_learned(self, rate: float) -> None:
-        """Learn how many calls per second of a listing can be counted on."""
+        """Note how many listing calls per second to expect."""
         self._list_rate = rate
 
     # -- what is due
 
     def plan(self, moment: Moment) -> Iterator[SubmitTogether | Follow]:
-        """Go through what is to be sent together or asked about now; each is in the air until it was."""
+        """Yield the wave to send and the submissions to ask about now; each is then in the air."""
         self._planned_at = moment.now
         if (submit := self._next_wave(moment)) is not None:
             self._in_air = submit
@@ -309,38 +308,38 @@ class Batching:
                 sent = count
             else:
                 is_held_up = len(queue.lanes) == 1 and self._proving.is_late(moment.now)
-                sent = min(count, INLINE) if is_held_up else 0  # by name, which takes a call for each
+                sent = min(count, INLINE) if is_held_up else 0  # looked for by name, a call for each
             if sent:
                 wave = tuple(queue.ready.popleft() for _ in range(sent))
                 return SubmitTogether(entries=wave, lane=self._lane)
         return None
 
     def _count(self, queue: Queue, moment: Moment) -> int:
-        """Say how many rows of *queue* go now: none while more are about to come, or to have room."""
+        """Return how many rows of *queue* to send now: none while more are coming, or more room is."""
         room = self._sending.slots.room
         count = int(min(room, self._limits.wave, self._sharing.part(self._lane, queue, moment.now)))
         is_all = count < room or count == len(queue.ready)
         is_over = is_all and not self._gathers(queue, moment)
-        # Else each run that ends would cost a call.
+        # Otherwise each run that ends would cause a call.
         is_worth_it = count >= self._sharing.worth_a_call(self._lane)
         return count if is_over or is_worth_it or self._limits.mode is not Mode.WATCH else 0
 
     def _gathers(self, queue: Queue, moment: Moment) -> bool:
-        """Report whether more rows are about to come, such as retried ones, each of which costs calls."""
+        """Report whether to wait for more rows, such as retried ones, which would each cost calls."""
         if queue.ready_since is None or not queue.ready:
             queue.ready_since = moment.now
         has_time = moment.now < queue.ready_since + _GATHER
         return self._queues.are_more_coming(queue, moment.at, within=_GATHER if has_time else 0.0)
 
     def hasten(self, entry_ids: Collection[str]) -> None:
-        """Ask at once about the submissions of these entries, where they have one."""
+        """Ask at once about the submissions of these entries, if any."""
         for request_id in {self._of[entry_id] for entry_id in entry_ids if entry_id in self._of}:
             if (one := self._open.get(request_id)) is not None:
                 one.due = float("-inf")
 
     @property
     def wake_at(self) -> float | None:
-        """When something becomes due by time alone, in loop time; None if nothing does."""
+        """When something becomes due without a stimulus, in loop time; None if nothing does."""
         dues = [one.due for one in self._open.values() if not one.is_in_air]
         resumes_at = self._sending.resumes_at
         if self._in_air is None and self._has_ready and resumes_at > self._planned_at:
@@ -361,7 +360,7 @@ class Batching:
 
     @property
     def ids(self) -> list[str]:
-        """Ids of the entries that are being sent, or wait for their submission."""
+        """Ids of the entries that are being sent, or in an open submission."""
         return [*self.in_air, *self._of]
 
     @property

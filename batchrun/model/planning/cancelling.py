@@ -1,9 +1,8 @@
 """
-Which runs are to be cancelled, and when the service is asked.
+Cancellations: which runs to cancel, and when to ask the service.
 
-Cancelling is a wish of people, kept in the ledger beside the entries, and the holder of the batch carries it
-out: what was not sent is withdrawn, what has a run is cancelled at the service and then watched to its end
-like any other.
+Users' cancellations are kept in the ledger, and the holder of the batch carries them out: unsent entries are
+withdrawn; runs are cancelled at the service, and then watched to their end like any other.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from typing import Final
 
 from batchrun.model.entries.entry import Entry
 
-#: Seconds after which a run that has not ended is cancelled once more.
+#: Seconds after which CancelRun is repeated for a run that has not ended.
 _AGAIN: Final = 60.0
-#: What is said of an entry that was cancelled before it had a run.
+#: The message of an entry that was cancelled before it had a run.
 WITHDRAWN: Final = "cancelled on request before it was started"
 
 
@@ -30,14 +29,14 @@ class Scope(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancellation:
-    """An entry that somebody asked to be cancelled."""
+    """A user's request to cancel an entry."""
 
     entry: Entry
     scope: Scope
 
 
 class Cancelling:
-    """The entries whose runs are to be cancelled, whether or not they have one yet."""
+    """The entries whose runs are to be cancelled, now or once they exist."""
 
     def __init__(self) -> None:
         self._due: dict[str, float] = {}  #: loop time of the next call, by entry
@@ -46,7 +45,7 @@ class Cancelling:
         return entry_id in self._due
 
     def want(self, entry_ids: Iterable[str]) -> None:
-        """Have these entries' runs cancelled."""
+        """Cancel these entries' runs."""
         for entry_id in entry_ids:
             self._due.setdefault(entry_id, float("-inf"))
 
@@ -55,9 +54,9 @@ class Cancelling:
         return self._due.get(entry_id, float("inf")) <= now
 
     def asked(self, entry_id: str, now: float) -> None:
-        """Learn that the service was asked, or that it was tried."""
+        """Note that the service was asked."""
         self._due[entry_id] = now + _AGAIN
 
     def over(self, entry_id: str) -> None:
-        """Learn that the entry has nothing left to cancel."""
+        """Note that the entry has nothing left to cancel."""
         self._due.pop(entry_id, None)

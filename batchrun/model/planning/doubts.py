@@ -1,14 +1,13 @@
 """
-Attempts of one lane whose outcome is unknown: how each is asked for, when, and for how long.
+Attempts of one lane whose outcome is unknown: how to settle each, when, and for how long to wait.
 
-It is sent again while the service remembers its requestId, and looked for where that does not help. What
-nobody could tell for as long as a launch has patience is *late*: it is asked for on, but rarely, and nothing
-waits for it. A requestId that the service has refused by a conflict for as long is asked for once more, and
-its attempt is refused where it still is, and no listing shows a run: no call that it could be in conflict
-with is in the air that long.
+An attempt is sent again while the service remembers its requestId; if that does not help, its run is looked
+for. One that stays unknown for longer than ``longest_silence`` is *late*: it is retried rarely, and the
+launch does not wait for it. If the service has answered with conflicts for that long, it is tried once more,
+and recorded as refused if there is still a conflict and no listing shows a run: no call that it could
+conflict with stays in the air that long.
 
-Belongs here: that. Does not: what is sent for the first time (``sending``), what an answer means
-(``verdicts``).
+Does not belong here: what is sent for the first time (``sending``), what an answer means (``verdicts``).
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.stimuli import Acted, Moment
 from batchrun.model.planning.verdicts import CONFLICT, SETTLED_BY_LOOKING, Silences
 
-#: Times that an outcome stays unknown before the run is looked for: its answer may never be readable.
+#: Repeated calls with an unknown outcome before the run is looked for: the answer may never be readable.
 _REPEATS: Final = 3
 
 
 @dataclass(slots=True)
 class _Doubt:
-    """How the outcome of an attempt was asked for."""
+    """An attempt of unknown outcome."""
 
     entry: Entry
     since: float  #: loop time at which it may have been sent last
     tries: int = 0
-    is_inherited: bool = False  #: an earlier launch sent it: when, only its clock knew
+    is_inherited: bool = False  #: whether an earlier launch sent it, at an unknown time
     is_late: bool = False
-    conflicts_since: float | None = None  #: since when every answer was a conflict
+    conflicts_since: float | None = None  #: loop time since which every answer was a conflict
 
 
 def may_have_sent(action: SendingAction) -> bool:
@@ -46,7 +45,7 @@ def may_have_sent(action: SendingAction) -> bool:
 
 
 class Doubts:
-    """What is in doubt in one lane; each attempt waits here, or is being asked for."""
+    """The attempts of unknown outcome in one lane; each waits here, or is being settled."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -56,12 +55,12 @@ class Doubts:
         self._doubts: dict[str, _Doubt] = {}
 
     def inherit(self, entry: Entry, now: float) -> None:
-        """Take an entry that an earlier launch sent: when, is not known, at worst just now."""
+        """Take an entry that an earlier launch sent, at an unknown time; at worst just now."""
         self._silences.has_lasted(entry.id, now)
         self._put(_Doubt(entry, since=now, is_inherited=True), now)
 
     def next_due(self, moment: Moment) -> Replay | Settle | None:
-        """Return what is to be done now about one of them, if anything."""
+        """Return the action that is due for one of them, if any."""
         if not self._heap or self._heap[0][0] > moment.now:
             return None
         doubt, trust = self._doubts[heapq.heappop(self._heap)[2]], self._limits.trust
@@ -77,12 +76,12 @@ class Doubts:
         return Settle(entry=entry, is_proof=is_proof, may_send=may_send, may_refuse=may_refuse)
 
     def over(self, entry_id: str) -> None:
-        """Learn that an attempt is in doubt no more, or of no interest to this launch."""
+        """Drop an attempt whose outcome is known, or of no interest to this launch."""
         self._doubts.pop(entry_id, None)
         self._silences.answered(entry_id)
 
     def again(self, acted: Acted, action: SendingAction, now: float) -> None:
-        """Keep an attempt that was sent or asked for, and is in doubt still."""
+        """Keep an attempt that was sent or settled, and whose outcome is still unknown."""
         entry = acted.entry
         doubt = self._doubts.get(entry.id)
         if doubt is None or entry.state is not action.entry.state:
@@ -101,7 +100,7 @@ class Doubts:
         self._put(doubt, now + wait)
 
     def _wait(self, doubt: _Doubt, now: float, *, may_be_refused: bool) -> float:
-        """Return the seconds until it is asked for next, and see whether it is late."""
+        """Return the seconds until the next try, and note whether it is late."""
         has_lasted = self._silences.has_lasted(doubt.entry.id, now)
         doubt.is_late = has_lasted and not may_be_refused
         if doubt.is_late:
@@ -116,12 +115,12 @@ class Doubts:
 
     @property
     def first_due(self) -> float | None:
-        """When one of them is to be asked for next, in loop time."""
+        """When the next one is due, in loop time."""
         return self._heap[0][0] if self._heap else None
 
     @property
     def are_waited_for(self) -> bool:
-        """Whether one of them is not late."""
+        """Whether any of them is not late."""
         return any(not doubt.is_late for doubt in self._doubts.values())
 
     @property

@@ -1,10 +1,8 @@
 """
-The lanes of a launch: what is in flight in each, and in all of them together.
+The lanes of a launch, and what is in flight in each. A batch without lanes has one lane without a name.
 
-A batch without lanes has one, without a name. A lane that stops takes its own entries with it.
-
-Belongs here: finding an entry's lane, filing an entry where it goes next in it, and lanes that cannot be
-used. Does not: sending (``sending``), watching (``watch``), what belongs to the batch as a whole
+Belongs here: finding an entry's lane, passing an entry to the lane's next part, and lanes that cannot be
+used. Does not: sending (``sending``, ``batching``), watching (``watch``), what concerns the whole batch
 (``planner``).
 """
 
@@ -77,7 +75,7 @@ class LanePlan:
     # -- filing
 
     def acted(self, acted: Acted, now: float) -> Sequence[HoldBack]:
-        """File the entry of an action that is over."""
+        """Take the entry of an action that is over."""
         action, entry = acted.action, acted.entry
         if isinstance(action, Look | Cancel):
             self._looked(acted, action, now)
@@ -89,19 +87,19 @@ class LanePlan:
         return self.sending.quota_full(entry, now) if is_quota_full(acted) else []
 
     def accepted(self, entry: Entry, now: float) -> None:
-        """Watch the run of an entry that has one now, where this launch does."""
+        """Watch the run of an entry that was just started, unless the mode does not watch."""
         if self._limits.mode not in {Mode.ONCE, Mode.DETACH}:
             self._watch_run(entry, since=now)
 
     def settled(self, entry: Entry, now: float) -> None:
-        """Watch the run of an entry whose submission was asked about; in a pass it is looked at at once."""
+        """Watch the run of a row whose submission was followed; with ``--once`` it is looked at at once."""
         if self._limits.mode is Mode.ONCE:
             self._watch_run(entry, since=now, due=now)
         elif self._limits.mode is not Mode.CANCEL or entry.id in self._cancelling:
             self.accepted(entry, now)
 
     def put_off(self, entries: Sequence[Entry], now: float) -> Sequence[HoldBack]:
-        """Learn whether a submission was put off for a quota that is full."""
+        """Pause if a submission was deferred because of a full quota."""
         full = next((one for one in entries if one.state is State.BACKOFF and one.code == QUOTA_FULL), None)
         return [] if full is None else self.sending.quota_full(full, now)
 
@@ -116,10 +114,10 @@ class LanePlan:
         if isinstance(action, Cancel) or failed:
             self.watch.quicken(entry.id, now)  # an old run's next look may be an hour away
         elif self._cancelling.is_due(entry.id, now):
-            self.watch.hasten(entry.id)  # it was asked for while this look was in the air
+            self.watch.hasten(entry.id)  # the cancellation came while this look was in the air
 
     def file(self, entry: Entry, moment: Moment) -> None:
-        """File an entry in flight that was read from the ledger."""
+        """Take an entry in flight that was read from the ledger."""
         self.sending.slots.take(entry.id)
         match entry.state:
             case State.SUBMITTING:
@@ -137,7 +135,7 @@ class LanePlan:
             self.watch.hasten(entry.id)
 
     def rates_learned(self, rates: RatesLearned) -> None:
-        """Learn how many calls per second can be counted on."""
+        """Note how many calls per second to expect."""
         self.watch.rates_learned(rates)
         self.sending.rate_learned(rates.start)
         self.batching.rate_learned(rates.list)
@@ -145,7 +143,7 @@ class LanePlan:
     # -- what is due
 
     def looks(self, now: float) -> Iterator[Look | Cancel | Sweep]:
-        """Go through what is to be looked at now; what is to be cancelled too is cancelled."""
+        """Yield the looks and sweeps that are due; a look at a run to be cancelled becomes a Cancel."""
         for look in self.watch.plan(now=now, room=self._limits.concurrency):
             if isinstance(look, Look) and self._cancelling.is_due(look.entry.id, now):
                 yield Cancel(entry=look.entry)
@@ -154,7 +152,7 @@ class LanePlan:
 
     @property
     def wake_at(self) -> float | None:
-        """When something becomes due by time alone, in loop time; None if nothing does."""
+        """When something becomes due without a stimulus, in loop time; None if nothing does."""
         dues = (
             self.watch.wake_at(self._limits.concurrency),
             self.sending.wake_at,
@@ -166,7 +164,7 @@ class LanePlan:
 
     @property
     def in_air(self) -> int:
-        """Calls for entries under way, and sweeps that have something left to show."""
+        """Calls for entries under way, and sweeps whose result is still needed."""
         return self.sending.in_air_count + self.batching.in_air_count + self.watch.in_air
 
     @property
@@ -176,7 +174,7 @@ class LanePlan:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way, or to be settled, waited for, or could be sent."""
+        """Whether nothing is under way, waited for, or could be sent."""
         if self.is_stopped:
             return self.in_air == 0
         return not self.watch.is_waited_for and self.sending.is_idle and self.batching.is_idle
@@ -187,14 +185,14 @@ class LanePlan:
         return [*self.sending.ids, *self.batching.ids, *self.watch.ids]
 
     def validate(self) -> None:
-        """Raise InvariantError where the lane contradicts itself."""
+        """Raise InvariantError where the state is inconsistent."""
         self.sending.validate()
         if unslotted := [one for one in self.ids if one not in self.sending.slots]:
             raise InvariantError(f"in flight without a slot: {sorted(unslotted)}")
 
 
 class LanePlans:
-    """Each lane of a launch; one that the launch was not given is as one that stopped."""
+    """All lanes of a launch; one that the launch was not given counts as stopped."""
 
     def __init__(
         self,
@@ -207,7 +205,7 @@ class LanePlans:
         slots: Slots,
         cancelling: Cancelling,
     ) -> None:
-        """Begin with *lanes*; *home* is that of entries which were sent before the batch had lanes."""
+        """Begin with *lanes*; *home* is the lane of entries that were sent before the batch had lanes."""
         self._limits = limits
         self._home = home
         self._queues = queues
@@ -233,7 +231,7 @@ class LanePlans:
         return self.of(or_home(entry.lane, self._home))
 
     def of_submission(self, submission: Submission) -> LanePlan:
-        """Return the lane that it was, or is to be, sent to."""
+        """Return the lane that the submission was, or is to be, sent to."""
         return self.of(or_home(submission.lane, self._home))
 
     # -- what happens in one of them
@@ -241,7 +239,7 @@ class LanePlans:
     def take(  # noqa: C901 (one line for each)
         self, stimulus: LaneStimulus, moment: Moment
     ) -> Sequence[Note | HoldBack]:
-        """Take in what happened in a lane; return what is to be done now."""
+        """Take in what happened in a lane; return the actions that are due at once."""
         match stimulus:
             case Swept(sweep=sweep):
                 watch = self.of(sweep.lane).watch
@@ -271,7 +269,7 @@ class LanePlans:
         return []
 
     def _silent(self, lane: LanePlan) -> Sequence[HoldBack]:
-        """Send nothing more to a lane that cannot be used; what waits there may go to the others."""
+        """Stop sending to a lane that cannot be used; entries waiting there may go to other lanes."""
         lane.sending.pause()
         self._queues.lane_silent(lane.name, is_over=lane.is_stopped)
         return [HoldBack(lane=lane.name)]
@@ -280,35 +278,35 @@ class LanePlans:
 
     @property
     def live(self) -> list[LanePlan]:
-        """Those that did not stop."""
+        """The lanes that have not stopped."""
         return [lane for lane in self if not lane.is_stopped]
 
     @property
     def has_stopped(self) -> bool:
-        """Whether one of them cannot be used any more."""
+        """Whether any lane has stopped."""
         return any(lane.is_stopped for lane in self)
 
-    def let_go(self) -> Sequence[HoldBack]:
-        """Have what still waits for its turn come back at once."""
+    def release(self) -> Sequence[HoldBack]:
+        """Release all entries that wait for their turn, unsent."""
         return [HoldBack(lane=lane.name) for lane in self.live]
 
     def hasten(self, ids: Collection[str]) -> None:
-        """Look at the runs of these entries at once, wherever they are watched or come to be."""
+        """Look at the runs of these entries at once, in whichever lane they are."""
         for lane in self:
             lane.batching.hasten(ids)
             for entry_id in ids:
                 lane.watch.hasten(entry_id)
 
     def looks(self, now: float) -> list[Look | Cancel | Sweep]:
-        """Return what is to be looked at now."""
+        """Return the looks and sweeps that are due."""
         return [*chain.from_iterable(lane.looks(now) for lane in self.live)]
 
     def together(self, moment: Moment) -> list[SubmitTogether | Follow]:
-        """Return what is to be sent together now, and which submissions are to be asked about."""
+        """Return the submissions to send now, and those to ask about."""
         return [*chain.from_iterable(lane.batching.plan(moment) for lane in self.live)]
 
     def sending(self, moment: Moment) -> list[SendingAction]:
-        """Return what is to be sent now, each by the lane that would start it soonest."""
+        """Return what is to be sent or settled now, each entry by the lane that would start it soonest."""
         actions: list[SendingAction] = []
         plans = [(lane.sending, lane.sending.plan(moment)) for lane in self.live]
         while plans:
@@ -320,7 +318,7 @@ class LanePlans:
 
     @property
     def in_air(self) -> int:
-        """Calls for entries under way, and sweeps that have something left to show."""
+        """Calls for entries under way, and sweeps whose result is still needed."""
         return sum(lane.in_air for lane in self)
 
     @property
@@ -330,5 +328,5 @@ class LanePlans:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way, to be settled, watched, or could be sent."""
+        """Whether all lanes are idle."""
         return all(lane.is_idle for lane in self)

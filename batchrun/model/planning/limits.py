@@ -1,8 +1,7 @@
 """
-What a launch may do, and how: the options that decisions depend on.
+The options of a launch that the planner's decisions depend on.
 
-Belongs here: values that the planner reads. Does not: how calls are made (``service``), where options come
-from (``cli``).
+Does not belong here: how calls are made (``service``), where options come from (``cli``).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from batchrun.model.planning.proofs import Trust
 from batchrun.model.planning.sweeps import Way
 from batchrun.model.submissions.grouping import INLINE, Engine
 
-#: Seconds that a proof holds at most where rows go by StartRunBatch: no requestId of a run stands behind it.
+#: Seconds that a proof is valid at most with StartRunBatch, where no requestId of the run protects the row.
 _UNREMEMBERED: Final = 900.0
 
 
@@ -49,7 +48,7 @@ class StopAfter:
 
     @property
     def is_set(self) -> bool:
-        """Whether there are so many at all."""
+        """Whether there is a limit."""
         return self.count is not None or self.percent is not None
 
     def is_reached(self, failed: int, total: int) -> bool:
@@ -61,33 +60,33 @@ class StopAfter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneLimits:
-    """What bounds one lane beside the others."""
+    """The caps of one lane."""
 
     name: str | None = None  #: None: the one of a batch without lanes
-    max_active: int | None = None  #: runs of the batch in it that have not ended; None is no cap
-    account_max_active: int | None = None  #: the same of all batches of the ledger in its account and region
+    max_active: int | None = None  #: active runs of the batch in it; None is no cap
+    account_max_active: int | None = None  #: the same for all batches of the ledger in its account and region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The bounds within which the planner plans."""
+    """The limits and options of a launch."""
 
     mode: Mode = Mode.WATCH
     concurrency: int = 32  #: calls of one kind in the air, in each lane
-    max_active: int | None = None  #: runs of this batch that have not ended; None is no cap
-    #: The same of all batches of the ledger, in each account and region.
+    max_active: int | None = None  #: active runs of this batch; None is no cap
+    #: The same for all batches of the ledger, in each account and region.
     account_max_active: int | None = None
     stop_after: StopAfter = field(default_factory=StopAfter)
     tag: bool = True  #: whether new runs carry our tags
-    changed: Changed = Changed.REFUSE  #: what to do where the service has a row's run with other content
-    trusts_ledger: bool = False  #: send without looking whether another ledger has started the row already
+    changed: Changed = Changed.REFUSE  #: for a row whose run the service has with other content
+    trusts_ledger: bool = False  #: send without looking for runs that other ledgers started
     replay_window: float = 3600.0  #: seconds for which the service is trusted to remember a requestId
     listing_lag: float = 60.0  #: seconds by which ListRuns may lag behind StartRun, and GetRun behind itself
-    #: Seconds without a usable answer after which a launch does not wait any longer for one that it needs.
+    #: Seconds without a usable answer after which a launch stops waiting for it.
     patience: float = 900.0
     engine: Engine = Engine.STARTRUN
-    batch_rows: int | None = None  #: rows of one StartRunBatch at most; None: as many as it carries itself
-    #: Seconds for which the service is trusted to remember the requestId of a StartRunBatch: undocumented.
+    batch_rows: int | None = None  #: most rows of one StartRunBatch; None: as many as fit into the call
+    #: Seconds for which the service is trusted to remember the requestId of a StartRunBatch; undocumented.
     batch_replay_window: float = 0.0
     way: Way = Way.AUTO  #: how runs are watched
     watch: WatchPolicy = field(default_factory=WatchPolicy)
@@ -96,22 +95,22 @@ class Limits:
 
     @property
     def longest_silence(self) -> float:
-        """Seconds of that patience: what a listing shows late has come to be shown by then."""
+        """The patience in seconds, long enough for a lagging listing to catch up."""
         return max(self.patience, 2 * self.listing_lag)
 
     @property
     def longest_wait(self) -> timedelta:
-        """The longest that an attempt waits; a time further away was set by a clock that was ahead."""
+        """The longest that an attempt waits; a due time further away was set by a wrong clock."""
         return timedelta(seconds=max(self.retry.longest_wait, self.defer.longest_wait))
 
     @property
     def trust(self) -> Trust:
-        """How long a look and the service's memory keep a row from being run twice."""
+        """What is assumed of the service's memory and listing, for proofs."""
         most = math.inf if self.engine is Engine.STARTRUN else _UNREMEMBERED
         return Trust(replay_window=self.replay_window, listing_lag=self.listing_lag, most=most)
 
     @property
     def wave(self) -> int:
-        """How many rows are sent together at most."""
+        """Most rows that are sent together."""
         rows = self.batch_rows or INLINE
         return rows if self.max_active is None else min(rows, self.max_active)

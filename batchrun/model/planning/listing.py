@@ -1,10 +1,10 @@
 """
-What a listing says of a run that we know: a hint, and never an end.
+What an item of ListRuns says of a run that we know: a hint, never its end.
 
-A listing lags, leaves out, and knows a run by an id that another may bear by now. So it can confirm that a
-run goes on and how far it has come, and whatever it says beyond that is a reason to ask for the run itself.
+A listing lags, leaves runs out, and identifies a run by an id that may be reused. So it can confirm that a
+run is active and its status; anything else it says is a reason to look at the run (GetRun).
 
-Belongs here: this judgement of one run. Does not: which runs to ask for, and when (``watch``).
+Belongs here: judging one run. Does not: which runs to look at, and when (``watch``).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Progressed
 from batchrun.model.entries.states import GOING_STATUSES, Outlook, outlook
 
-#: How far the service's clock and ours may be apart where a run is recognised by its age.
+#: How far the service's clock and ours may differ when a run is recognised by its age.
 _CLOCK_SLACK: Final = timedelta(minutes=10)
-#: The same time of creation may be rounded in one answer and not in another.
+#: One answer may round a creation time, and another not.
 _ROUNDING: Final = timedelta(seconds=1)
-#: The code of a listing whose pages have no end: all of it shows nothing, and a part of it may.
+#: The code of a listing whose pages never end.
 ENDLESS: Final = "EndlessListing"
 _RANKS: Final = {status: rank for rank, status in enumerate(GOING_STATUSES)}
 
@@ -35,15 +35,15 @@ class Listed:
     name: str = ""
     creation_time: datetime | None = None
     start_time: datetime | None = None
-    batch_id: str | None = None  #: the run batch of the service that it is in, where it is in one
+    batch_id: str | None = None  #: the run batch of the service that it is in, if any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sought:
-    """A run that is looked for in listings."""
+    """A run to look for in listings."""
 
     run: Run
-    name: str | None  #: that it was started with
+    name: str | None  #: the name it was started with
     intended_at: datetime | None = None
     accepted_at: datetime | None = None
 
@@ -55,7 +55,7 @@ def sought(entry: Entry, run: Run, name: str | None) -> Sought:
 
 def shows_going(entry: Entry, name: str | None, listed: Listed) -> bool:
     """
-    Report whether *listed*, of the run's id, is the entry's own run, not another of its id, and not ended.
+    Report whether *listed*, an item with the run's id, is the entry's own run and active.
 
     The entry is ACTIVE, and its run was started with *name*.
     """
@@ -66,10 +66,10 @@ def shows_going(entry: Entry, name: str | None, listed: Listed) -> bool:
 
 def shows(one: Sought, listed: Listed, found: Run | None = None) -> bool | None:
     """
-    Report whether *listed* is the run that is sought, and is there, ended or not; None where that is unknown.
+    Report whether *listed* is the run that is sought, active or ended; None if that cannot be told.
 
-    Our own times alone decide nothing: a clock that was wrong must not make it another's. *found* is the run
-    that GetRun shows under the same id, which may be another one.
+    Our own times alone decide nothing, since our clock may have been wrong. *found* is the run that GetRun
+    returns for the same id, which may be another run.
     """
     is_other_id = listed.id != one.run.id or outlook(listed.status) is Outlook.REMOVED
     if is_other_id or not _is_named(one, listed):
@@ -80,7 +80,7 @@ def shows(one: Sought, listed: Listed, found: Run | None = None) -> bool | None:
 
 
 def _is_maybe_later(one: Sought, found: Run, listed: Listed) -> bool:
-    """Report whether *listed* may be *found*, a run that got the run id after the one that is sought."""
+    """Report whether *listed* may be *found*, a run that got the same id after the one that is sought."""
     if one.accepted_at is None or found.creation_time is None or found.uuid == one.run.uuid:
         return False
     return found.creation_time > one.accepted_at and _is_as_old(found, listed)
@@ -91,7 +91,7 @@ def _is_named(one: Sought, listed: Listed) -> bool:
 
 
 def _is_same(one: Sought, listed: Listed) -> bool:
-    """Report whether a run is as good as surely ours: if not, it is looked at."""
+    """Report whether a run is almost certainly ours; if not, it is looked at."""
     created = listed.creation_time
     if not _is_named(one, listed):
         return False
@@ -104,7 +104,7 @@ def _is_same(one: Sought, listed: Listed) -> bool:
 
 
 def is_same_run(known: Run, listed: Listed) -> bool:
-    """Report whether *listed* is surely the run *known*, and not another that was given its id."""
+    """Report whether *listed* is certainly the run *known*, not another with the same id."""
     return known.id == listed.id and _is_as_old(known, listed)
 
 
@@ -115,15 +115,15 @@ def _is_as_old(run: Run, listed: Listed) -> bool:
 
 
 def after_listing(entry: Entry, listed: Listed, at: datetime) -> Progressed | None:
-    """Say what a listing shows of the entry's own run; None where it shows nothing new, or an older state."""
+    """Return the event of a listing of the entry's own run; None if it shows nothing new."""
     run = entry.run
     if run is None or listed.status not in _RANKS:
         return None
     is_news = _RANKS[listed.status] > _RANKS.get(run.status, len(_RANKS))
-    return Progressed(at=at, run=_brought_up(run, listed)) if is_news else None
+    return Progressed(at=at, run=_updated(run, listed)) if is_news else None
 
 
-def _brought_up(run: Run, listed: Listed) -> Run:
+def _updated(run: Run, listed: Listed) -> Run:
     return replace(
         run,
         status=listed.status,

@@ -1,21 +1,22 @@
 """
-The planner: which action is due, within the limits. It holds what is in flight and decides; the engine acts.
+The planner decides which actions are due, within the limits; the engine carries them out.
 
-Theory of operation. There is one door, :meth:`Planner.handle`: stimuli go in, actions come out, and nothing
-else changes the planner. The engine carries each action out in a task of its own, and that task answers with
-one stimulus; so a race is a list of stimuli in a test. An entry is in one place at a time: *ready* to be sent
-(:mod:`queues`), or in the lane that it was sent to, *unsettled* or *in the air* (:mod:`sending`) or *watched*
-(:mod:`watch`). Ended entries are not held, so memory grows with the runs in flight.
+Theory of operation. :meth:`Planner.handle` is the only way in: it takes *stimuli* (what happened) and returns
+*actions* (what to do now). The engine runs each action in a task of its own, which answers with one stimulus;
+so a race can be tested as a list of stimuli. An open entry is in one place at a time:
 
-What belongs to the batch as a whole is here, once: what is to be cancelled, proofs, queues. What happens in
-one of its lanes is passed on to them (:mod:`lane_plans`).
+- in a queue (:mod:`queues`), *ready* to be sent;
+- in a lane, *in the air* (in a call) or *unsettled* (its outcome is unknown: :mod:`sending`);
+- in a lane, a row of an open submission (:mod:`batching`);
+- in a lane, *watched*, while its run is active (:mod:`watch`).
 
-What is open is read from the ledger as it is needed (:mod:`reading`). While it is read what people asked to
-be cancelled, or what is in flight, nothing else is planned: else an entry could be sent that a page has shown
-as not sent.
+Ended entries are dropped, so memory grows with the runs in flight. The planner keeps what concerns the whole
+batch (queues, proofs, cancellations), :class:`LanePlan` what concerns one lane. Open entries are read from
+the ledger as needed (:mod:`reading`). While cancellations or entries in flight are being read nothing else is
+planned, or an entry could be sent that the page just read shows as unsent.
 
 Belongs here: which part takes which stimulus, and the order of the parts. Does not: what an outcome means
-(``verdicts``), where an event leads (``entries.transitions``), and doing anything.
+(``verdicts``), which state an event leads to (``entries.transitions``).
 """
 
 from __future__ import annotations
@@ -46,13 +47,13 @@ from batchrun.model.planning.stimuli import (
     LedgerChanged,
     Moment,
     Stimulus,
+    StimulusLog,
     SubmissionResumed,
     SubmissionStopped,
     SubmittedTogether,
     SurveyConcluded,
     Surveyed,
     SurveyFailed,
-    Told,
     Withdrew,
 )
 
@@ -60,7 +61,7 @@ _ONE_LANE: Final = (LaneLimits(),)
 
 
 class Planner:
-    """What is in flight, and what is due."""
+    """What is in flight in one launch, and what is due."""
 
     def __init__(
         self, limits: Limits, lanes: Sequence[LaneLimits] = _ONE_LANE, *, home: str | None = None
@@ -68,8 +69,8 @@ class Planner:
         """
         Begin with nothing in flight.
 
-        *lanes* are those that it may use, one without a name where the batch has none; *home* is that of
-        entries which were sent before the batch had lanes.
+        *lanes* are those that it may use, a single one without a name where the batch has none; *home* is the
+        lane of entries that were sent before the batch had lanes.
         """
         self._limits = limits
         self._proving = Proving(limits)
@@ -87,41 +88,43 @@ class Planner:
         )
         self._cancellations = CancellationReads()
         self._in_flight = InFlightReads()
-        self._conclusions: list[Conclude] = []  #: of a survey that is over, to be drawn
+        self._conclusions: list[Conclude] = []  #: of a finished survey, still to be returned
         self._is_concluding = False
         self._is_holding_back = limits.mode is Mode.CANCEL
         self._is_draining = False
         self._moment: Moment | None = None
-        self._told = Told()
+        self._log = StimulusLog()
 
     def handle(self, *stimuli: Stimulus, moment: Moment) -> list[Action]:
         """
-        Take in what happened, in this order, and return what is to be done now.
+        Take in what happened, in this order, and return the actions that are due.
 
-        Each action is in the air until a stimulus says what came of it. The engine begins them in the order
-        in which they are returned, so that what a sweep showed is recorded before what is seen later.
+        An action is in the air until a stimulus reports its outcome. The engine starts them in the order
+        returned, so that what a sweep showed is recorded before what is seen later.
 
         Raises:
-            InvariantError: A defect; the message lists the stimuli before.
+            InvariantError: A defect; the message lists the latest stimuli.
         """
         self._moment = moment
         actions: list[Action] = []
         for stimulus in stimuli:
-            self._told.add(stimulus, moment.now)
+            self._log.add(stimulus, moment.now)
             try:
                 actions += self._take(stimulus, moment)
             except InvariantError as error:
-                story = self._told.story(stimulus)
+                story = self._log.story(stimulus)
                 raise InvariantError(f"{error}; the planner was told: {story}") from error
         if self._is_draining:
-            return [action for action in actions if isinstance(action, Note)]  # it was seen: it is kept
+            return [
+                action for action in actions if isinstance(action, Note)
+            ]  # what was seen is still recorded
         return [*actions, *self._plan(moment)]
 
     # -- how it stands
 
     @property
     def wake_at(self) -> float | None:
-        """When something becomes due by time alone, in loop time; None if nothing does."""
+        """When something becomes due without a stimulus, in loop time; None if nothing does."""
         if self._is_draining or self._moment is None or self._is_reading_first:
             return None
         dues = [
@@ -133,17 +136,17 @@ class Planner:
 
     @property
     def in_air(self) -> int:
-        """Calls for entries under way, and sweeps that have something left to show."""
+        """Calls for entries under way, and sweeps whose result is still needed."""
         return self._lanes.in_air
 
     @property
     def slots(self) -> int:
-        """Runs that are, or may come to be, active."""
+        """How many runs are, or may become, active."""
         return len(self._slots)
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is under way, and nothing will come that the mode waits for."""
+        """Whether nothing is under way, and nothing is to come that the mode waits for."""
         if self._is_draining:
             return self.in_air == 0
         if self._is_reading_first or self._queues.is_reading:
@@ -156,11 +159,11 @@ class Planner:
             return False
         if self._limits.mode is not Mode.WATCH or self._is_holding_back:
             return True
-        is_stuck = self._queues.have_ready  # it waits for slots that nothing here will free
+        is_stuck = self._queues.have_ready  # waiting for slots that no run of this launch will free
         return is_stuck or (self._queues.is_over and not self._queues.is_waiting)
 
     def validate(self) -> None:
-        """Raise InvariantError where the planner contradicts itself; for tests, after each step."""
+        """Raise InvariantError where the state is inconsistent; for tests, after each step."""
         for lane in self._lanes:
             lane.validate()
         ids = [*self._queues.ids, *(one for lane in self._lanes for one in lane.ids)]
@@ -190,7 +193,7 @@ class Planner:
                 self._survey_failed(stimulus, moment)
             case ChoicesRead():
                 for name in chain.from_iterable(choice.lanes for choice in stimulus.choices):
-                    self._lanes.of(name)  # so that one which the launch was not given is known as such
+                    self._lanes.of(name)  # registers lanes that the launch was not given
                 self._queues.choices_read(stimulus.choices)
             case DueRead():
                 self._queues.read(stimulus)
@@ -229,7 +232,7 @@ class Planner:
         return holds
 
     def _submitted_together(self, outcome: SubmittedTogether, moment: Moment) -> Sequence[Action]:
-        """File what was sent together, and have what was let go of be sent another time."""
+        """Take what was sent together, and queue what was released unsent."""
         lane = self._lanes.of(outcome.action.lane)
         lane.batching.submitted(outcome, moment.now)
         before = {entry.id: entry for entry in outcome.action.entries}
@@ -237,7 +240,7 @@ class Planner:
             for entry_id in before:
                 lane.sending.slots.free(entry_id)
             self._queues.look_again()
-        let_go: list[Entry] = []
+        released: list[Entry] = []
         for entry in outcome.entries:
             self._cancellations.back(entry.id)
             if entry is not before[entry.id]:
@@ -247,13 +250,13 @@ class Planner:
             if entry.id in outcome.unproven:
                 self._proving.could_not_look(entry.id)
             else:
-                let_go.append(entry)
+                released.append(entry)
         if not self._is_holding_back:
-            self._queues.put_back(*let_go)
+            self._queues.put_back(*released)
         return lane.put_off(outcome.entries, moment.now)
 
     def _settled(self, entry: Entry, lane: LanePlan, moment: Moment) -> None:
-        """File an entry as it is after its submission was made, or asked about."""
+        """Take an entry after its submission was made, or followed."""
         if entry.state not in HOLDS_SLOT:
             lane.sending.slots.free(entry.id)
             self._cancelling.over(entry.id)
@@ -264,11 +267,11 @@ class Planner:
             self._cancellations.again()
 
     def _surveyed(self, surveyed: Surveyed, moment: Moment) -> None:
-        """Keep what has a run aside until it is taken over; nothing of it is sent that is not already."""
+        """Set aside the entries whose name a run has, until these runs are adopted or ruled out."""
         survey = surveyed.survey
         if surveyed.are_few:
             self._proving.concluded(survey, moment.now, are_few=True)
-            self._load_anew()
+            self._reload()
             return
         ids = frozenset(surveyed.named) - self._lanes.in_air_ids
         self._proving.set_aside(ids)
@@ -278,21 +281,21 @@ class Planner:
 
     def _concluded(self, concluded: SurveyConcluded, moment: Moment) -> None:
         for entry in concluded.adopted:
-            if entry.state is State.PLANNED:  # it had failed: its next attempt may go another way
+            if entry.state is State.PLANNED:  # its run had failed, and a retry rule has begun another attempt
                 self._queues.comes(entry)
             elif self._limits.mode is Mode.WATCH and entry.state is State.ACTIVE:
                 self._file(entry, moment)
         self._is_concluding = False
         self._proving.concluded(concluded.survey, moment.now, is_partial=concluded.is_partial)
-        self._load_anew()
+        self._reload()
 
     def _survey_failed(self, failed: SurveyFailed, moment: Moment) -> None:
         self._is_concluding = False
         self._proving.failed(failed.survey, moment.now, has_stopped=self._lanes.has_stopped)
-        self._load_anew()
+        self._reload()
 
-    def _load_anew(self) -> None:
-        """Read what is to be sent once more, with its proofs."""
+    def _reload(self) -> None:
+        """Read what is to be sent again, with its new proofs."""
         self._queues.clear()
         self._queues.changed()
 
@@ -310,7 +313,7 @@ class Planner:
             self._lanes.of_entry(entry).file(entry, moment)
 
     def _cancel(self, outcome: CancellationsRead) -> Sequence[Action]:
-        """Have runs cancelled, now or as soon as they are there; withdraw what was not sent."""
+        """Cancel runs, now or as soon as they exist; withdraw what was not sent."""
         ids = [one.entry.id for one in outcome.page if one.entry.state in HOLDS_SLOT]
         self._cancelling.want(ids)
         self._lanes.hasten(ids)
@@ -322,23 +325,22 @@ class Planner:
             if self._limits.mode is Mode.CANCEL:
                 self._in_flight.again()  # more may have been asked for meanwhile
             if self._cancellations.is_awaiting:
-                actions += self._lanes.let_go()  # what still waits for its turn comes back at once
+                actions += self._lanes.release()
         return actions
 
     def _ledger_changed(self, changed: LedgerChanged) -> None:
         if changed.has_new_active and self._limits.mode is Mode.WATCH:
-            self._in_flight.again()  # somebody gave entries their runs back that were taken for removed
+            self._in_flight.again()  # a user gave entries back runs that were taken for removed
         self._queues.look_again()
         self._cancellations.again()
 
     def _hold_back(self) -> Sequence[HoldBack]:
-        """Send nothing more; what was sent is settled as ever."""
+        """Send nothing more; what was sent is still settled."""
         self._is_holding_back = True
         for lane in self._lanes:
             lane.sending.hold_back()
-        self._queues.clear()
-        self._queues.changed()
-        return self._lanes.let_go()
+        self._reload()
+        return self._lanes.release()
 
     def _go_on(self) -> None:
         self._is_holding_back = False
@@ -346,7 +348,7 @@ class Planner:
             lane.sending.go_on()
         self._queues.look_again()
 
-    # -- what the planner asks for
+    # -- actions
 
     def _plan(self, moment: Moment) -> list[Action]:
         if self._cancellations.is_due:
@@ -361,27 +363,25 @@ class Planner:
 
     def _concluding(self) -> list[Conclude]:
         """
-        Return the conclusion to draw now, if any.
+        Return the conclusions of surveys to draw now, if any.
 
-        Taking runs over and withdrawing entries exclude each other: else what was read as not sent could be
-        withdrawn although its run was taken over meanwhile.
+        Runs are not adopted while entries are withdrawn, or an entry that was read as unsent could be
+        withdrawn although its run was adopted meanwhile.
         """
         due, self._conclusions = self._conclusions, []
         self._is_concluding = self._is_concluding or bool(due)
         return due
 
-    # -- where things are
-
     @property
     def _is_reading_first(self) -> bool:
-        """Whether something is to be read, or is being read, before anything is planned."""
+        """Whether cancellations or entries in flight must be read before anything is planned."""
         return self._cancellations.is_due or self._in_flight.is_due
 
     @property
     def _room(self) -> int:
-        """How many entries that are to be sent each queue may hold."""
+        """How many entries each queue may hold."""
         return 0 if self._is_holding_back else self._limits.concurrency
 
     def _held(self) -> frozenset[str]:
-        """Return the ids of entries that are to be sent, and are not to be read again."""
+        """Return the ids of unsent entries that must not be read again."""
         return self._lanes.in_air_ids | self._proving.aside

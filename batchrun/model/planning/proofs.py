@@ -1,11 +1,11 @@
 """
-How long it is known that no run of an attempt was started elsewhere.
+Proofs that no run of an attempt was started elsewhere, and how long they are valid.
 
-A *proof* is a look at the service, by name or over a whole listing, that showed no run of the attempt; its
-time is when the look began. What another ledger, or a lost call of ours, started later than that, or too
-shortly before it to be listed, the service still remembers by its requestId, for ``replay_window``: sent
-again, it is answered with the run that is there. So the look and the memory leave no gap for
-``replay_window`` less ``listing_lag`` after the look, and within that time an attempt may be sent, and again.
+A *proof* is a look at the service, by name or by listing all runs, that showed no run of the attempt; its
+time is the beginning of the look. A run that another ledger, or a lost call of ours, started after that, or
+too shortly before it to be listed, is remembered by the service under its requestId for ``replay_window``:
+sending the attempt again returns that run. So for ``replay_window`` less ``listing_lag`` after the look there
+is no gap, and the attempt may be sent, also repeatedly.
 
 Times here are the clock's *latest* (:mod:`batchrun.clock`).
 """
@@ -21,20 +21,20 @@ from typing import Final
 from batchrun.model.entries.entry import Entry
 
 _A_MOMENT: Final = timedelta(seconds=1)
-#: The part of its life after which a proof is renewed.
+#: The share of its life after which a proof is renewed.
 _FRESH: Final = 0.9
 
 
 @dataclass(slots=True)
 class TakenOver:
-    """How many rows had a run at the service already that another ledger started."""
+    """How many rows already had a run that another ledger had started."""
 
     rows: int = 0
-    first: datetime | None = None  #: when the oldest of these runs was created
+    first: datetime | None = None  #: creation time of the oldest of these runs
     last: datetime | None = None
 
     def add(self, created: datetime | None) -> None:
-        """Count a row, with the creation time of its run."""
+        """Count a row whose run was *created* then."""
         self.rows += 1
         if created is not None:
             self.first = created if self.first is None else min(self.first, created)
@@ -43,39 +43,39 @@ class TakenOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """What is believed of the service's memory and of its listing."""
+    """What is assumed of the service's memory and its listing."""
 
     replay_window: float  #: seconds for which the service is trusted to remember a requestId
     listing_lag: float  #: seconds by which ListRuns may lag behind StartRun
-    most: float = math.inf  #: seconds that a proof holds, whatever the service remembers
+    most: float = math.inf  #: seconds that a proof is valid at most
 
     @property
     def is_seamless(self) -> bool:
-        """Whether what is too young to be listed is remembered; else a look proves little."""
+        """Whether runs too new to be listed are remembered; else a look proves little."""
         return self.replay_window > self.listing_lag
 
     @property
     def life(self) -> timedelta:
-        """How long a proof holds."""
+        """How long a proof is valid."""
         return _life(self.replay_window, self.listing_lag, self.most)
 
     @property
     def freshness(self) -> timedelta:
-        """After how long a proof is renewed: while it holds still, so that nothing waits for the next."""
+        """After how long a proof is renewed: while it is still valid, so that nothing waits for the next."""
         return self.life * _FRESH
 
     def send_until(self, entry: Entry, at: datetime) -> datetime:
         """
         Return until when the entry, just proven or replayed, may be sent.
 
-        Where proofs end as soon as they are made, that is a moment after *at*: nothing better can be had.
+        If proofs have no life at all, that is a moment after *at*: nothing better is possible.
         """
         if entry.proven_at is None:
             return at
         return entry.proven_at + self.life if self.life else at + _A_MOMENT
 
     def holds(self, entry: Entry, at: datetime) -> bool:
-        """Report whether the entry's attempt may be sent at *at*; a proof from the future is none."""
+        """Report whether the entry has a valid proof at *at*; one from the future is not."""
         proven_at = entry.proven_at
         return proven_at is not None and proven_at <= at < proven_at + self.life
 

@@ -1,11 +1,11 @@
 """
-When to look for runs that other ledgers may have started, among what is to be sent.
+When to look for runs that other ledgers may have started for the entries to send.
 
-A survey proves all at once. Where it takes long, a few entries at a time are looked for by name meanwhile, so
-that sending begins at once; where few are to be sent, they are looked for by name alone. What could not be
-looked for, or has a run that is in doubt, waits aside for the next survey.
+A *survey*, one pass of ListRuns, proves all entries at once. While it is under way a few entries at a time
+are looked for by name, so that sending can begin; if only few are to be sent, all are looked for by name.
+Entries that could not be looked for, or may have a run, are set *aside* until the next survey.
 
-Belongs here: that. Does not: how long a proof holds (``proofs``), looking (``engine.proof.prover``).
+Does not belong here: how long a proof is valid (``proofs``), looking (``engine.proof.prover``).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from batchrun.model.entries.entry import Entry
 from batchrun.model.planning.actions import Survey
 from batchrun.model.planning.limits import Limits, Mode
 
-#: Entries looked for by name at a time in the same lanes, while a survey is to prove the rest.
+#: Entries looked for by name at the same time in the same lanes, while a survey is to prove the rest.
 _AT_ONCE: Final = 4
-#: Seconds that a survey has to itself: mostly it is over by then, and no look by name was needed.
+#: Seconds from a survey's start without looks by name: mostly it is over by then.
 _HEAD_START: Final = 1.0
-#: Seconds after which a survey holds up no rows that go together: another lane may never end it.
+#: Seconds after which rows sent together do not wait for a survey any more: another lane may never finish it.
 _LATE: Final = 30.0
-#: Seconds after a survey that did not see everything; doubles with each.
+#: Seconds of waiting after a failed survey; doubles with each.
 _AGAIN: Final = 5.0
 _LONGEST: Final = 300.0
 
@@ -36,20 +36,20 @@ class Proving:
         self._trust = limits.trust
         self._trusts_ledger = limits.trusts_ledger
         self._is_once = limits.mode is not Mode.WATCH
-        self._is_worth_it = self._trust.is_seamless  #: whether a survey's proofs hold until they are used
-        self._is_over = False  #: no survey is made any more in this pass
-        self._are_few = False  #: a survey found so few to look for that it was left to looks by name
+        self._is_worth_it = self._trust.is_seamless  #: whether a survey's proofs last until they are used
+        self._is_over = False  #: whether this launch makes no more surveys
+        self._are_few = False  #: whether so few are to be sent that looks by name replace the survey
         self._is_wanted = False
-        self._begun: float | None = None  #: loop time, of the survey under way
-        self._look_at: float | None = None  #: when looks by name may begin beside it
+        self._begun: float | None = None  #: loop time at which the survey under way began
+        self._look_at: float | None = None  #: loop time from which looks by name are allowed beside it
         self._due = float("-inf")
         self._failed = 0
-        self._looking: dict[str, tuple[str, ...]] = {}  #: entries looked for by name, and in which lanes
+        self._looking: dict[str, tuple[str, ...]] = {}  #: entries being looked for by name, and their lanes
         self.aside: set[str] = set()  #: entries that wait for a survey
 
     def may_send(self, entry: Entry, now: float, at: datetime) -> bool:
         """
-        Report whether the entry's turn may come now: it is proven, or may be looked for by name first.
+        Report whether the entry may be sent now: it is proven, or may be looked for by name first.
 
         *now* is loop time, *at* the clock's latest time.
         """
@@ -67,9 +67,9 @@ class Proving:
 
     def _may_look(self, entry: Entry, now: float) -> bool:
         """
-        Report whether one more entry may be looked for by name, beside the survey or in its place.
+        Report whether one more entry may be looked for by name, beside the survey or instead of it.
 
-        A lane that is slow to answer takes the places of no entries that are looked for elsewhere.
+        Counted by lanes, so that a slow lane does not block entries of others.
         """
         places = entry.may_be_in
         has_room = sum(lanes == places for lanes in self._looking.values()) < _AT_ONCE
@@ -83,7 +83,7 @@ class Proving:
 
     def may_send_together(self, entries: Sequence[Entry], at: datetime) -> bool:
         """
-        Report whether entries may be sent by one call: all are proven, or the few others looked for by name.
+        Report whether entries may be sent in one call: all are proven, except a few to look for by name.
 
         *at* is the clock's latest time.
         """
@@ -98,20 +98,20 @@ class Proving:
         return False
 
     def is_late(self, now: float) -> bool:
-        """Report whether the survey under way takes so long that other lanes' rows are looked for by name."""
+        """Report whether the survey under way takes too long to wait for it."""
         return self._begun is not None and now >= self._begun + _LATE
 
     def looked(self, entry_id: str) -> None:
-        """Learn that the entry is not being looked for any more."""
+        """Note that the entry is not being looked for any more."""
         self._looking.pop(entry_id, None)
 
     def could_not_look(self, entry_id: str) -> None:
-        """Keep an entry aside that could not be looked for, or whose run is in doubt."""
+        """Set an entry aside that could not be looked for, or may have a run."""
         self.aside.add(entry_id)
         self._is_wanted = not self._is_over
 
     def set_aside(self, entry_ids: Collection[str]) -> None:
-        """Keep entries aside until the survey is over."""
+        """Set entries aside until the survey is over."""
         self.aside |= set(entry_ids)
 
     def plan(self, now: float) -> list[Survey]:
@@ -129,10 +129,10 @@ class Proving:
         self, survey: Survey, now: float, *, are_few: bool = False, is_partial: bool = False
     ) -> None:
         """
-        Learn that the survey is over.
+        Note that the survey is over.
 
-        *are_few*: it was left to looks by name; *is_partial*: another one is to follow, as after a failure,
-        but in a launch that is one pass.
+        *are_few*: looks by name replace it; *is_partial*: another one is to follow, as after a failure,
+        except in a launch of one pass.
         """
         self._over(survey, now)
         self._are_few = are_few
@@ -146,9 +146,9 @@ class Proving:
 
     def failed(self, survey: Survey, now: float, *, has_stopped: bool = False) -> None:
         """
-        Learn that the survey did not see everything; in a launch that is one pass there is no other.
+        Note that the survey failed; in a launch of one pass there is no other.
 
-        *has_stopped*: a lane did, so no survey may ever see what waits aside.
+        *has_stopped*: a lane has stopped, so that no survey may ever prove the entries set aside.
         """
         self._over(survey, now)
         if has_stopped:
@@ -168,7 +168,7 @@ class Proving:
 
     @property
     def wake_at(self) -> float | None:
-        """When a survey is due, or looks by name may begin, in loop time; None where neither is awaited."""
+        """When a survey is due or looks by name may begin, in loop time; None if neither is."""
         return self._due if self._is_wanted and self._begun is None else self._look_at
 
     @property

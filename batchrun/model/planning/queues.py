@@ -1,11 +1,12 @@
 """
-What is to be sent, queued by the lanes that it may take, a little ahead of what is sent.
+Queues of the entries to send, read from the ledger a little ahead.
 
-Rows that may take the same lanes wait in one queue, in manifest order; without lanes there is one queue. A
-lane takes first what has fewest other lanes to go to, so that rows which may go anywhere fill what is left.
+Entries that may take the same lanes are in one queue, in manifest order; without lanes there is one queue. A
+lane takes from queues with fewest other lanes first, so that entries which may go anywhere fill the remaining
+room.
 
-A row that may take a lane which cannot be asked just now is sent only with a proof that holds: it might have
-a run there. Without one it is *left* until that lane can be asked again.
+An entry that may take a lane which cannot be asked now might have a run there. Without a valid proof it is
+*left* until that lane can be asked again.
 
 Belongs here: the queues, and when each is worth a query. Does not: whether a lane has room (``sending``).
 """
@@ -25,25 +26,25 @@ from batchrun.model.planning.reading import DueReads
 from batchrun.model.planning.stimuli import DueRead, Moment
 from batchrun.model.submissions.grouping import Choice, Engine, goes_together, shape_of
 
-#: Rows of a queue that are left before the whole queue is.
+#: Left entries of a queue, from which on no more of it is read.
 _MOST_LEFT: Final = 1000
 
 
 class Queue:
-    """Entries that may take the same lanes and, where they may go together, have the same shape."""
+    """Entries that may take the same lanes and, where they may be sent together, have the same shape."""
 
     def __init__(self, lanes: tuple[str, ...], shape: str | None, longest_wait: timedelta) -> None:
         self.lanes = lanes  #: as ``Entry.may_take``
-        self.shape = shape  #: :mod:`grouping`; None where it does not matter
-        self.is_together = False  #: whether they are sent together
+        self.shape = shape  #: :mod:`grouping`; None if it does not matter
+        self.is_together = False  #: whether they are sent by StartRunBatch
         self.ready: deque[Entry] = deque()
-        self.ready_since: float | None = None  #: loop time since which few wait for others to go with them
+        self.ready_since: float | None = None  #: loop time since which entries wait for more to fill a call
         self.reads = DueReads(longest_wait)
-        self.left: set[str] = set()  #: ids of those that are not proven, and cannot be just now
+        self.left: set[str] = set()  #: ids of entries that cannot be proven now
 
     @property
     def is_left(self) -> bool:
-        """Whether so many are left that no more are read."""
+        """Whether so many entries are left that no more are read."""
         return len(self.left) >= _MOST_LEFT
 
 
@@ -59,9 +60,9 @@ class Queues:
         self._queues: dict[tuple[tuple[str, ...], str | None], Queue] = {}
         self._by_lane: dict[str | None, list[Queue]] = {}
         self._unusable: set[str | None] = set()  #: lanes that take nothing more
-        self._silent: set[str | None] = set()  #: lanes that cannot be asked just now, those among them
+        self._silent: set[str | None] = set()  #: lanes that cannot be asked now, the unusable ones included
         self._is_reading_choices = False
-        self._read_meanwhile: set[Queue] = set()  #: while the shapes of their entries are not all kept
+        self._read_meanwhile: set[Queue] = set()  #: read before the shapes of all entries were stored
         self._has_choices = has_lanes or self._has_shapes
         self._are_choices_known = not self._has_choices
         if not self._has_choices:
@@ -80,10 +81,10 @@ class Queues:
     def _takers(self, queue: Queue) -> Sequence[str | None]:
         return or_home_alone(queue.lanes, self._home)
 
-    # -- what comes
+    # -- what was read
 
     def choices_read(self, choices: Iterable[Choice]) -> None:
-        """Learn what there is to send, for which lanes."""
+        """Make a queue for each kind of rows to send."""
         self._is_reading_choices = False
         for choice in choices:
             queue = self._of(choice.lanes, choice.shape)
@@ -98,7 +99,7 @@ class Queues:
         queue.ready.extend(queue.reads.read(outcome))
 
     def put_back(self, *entries: Entry) -> None:
-        """Take entries again, in their order, that were let go of before they were sent."""
+        """Take back entries that were released unsent, in their order."""
         for entry in reversed(entries):
             self._queue_of(entry).ready.appendleft(entry)
 
@@ -106,9 +107,9 @@ class Queues:
         return self._of(entry.may_take, shape_of(entry.id, entry.asked) if self._has_shapes else None)
 
     def comes(self, entry: Entry) -> None:
-        """Learn that an entry is to be sent once more; it is read from the ledger when it is due."""
+        """Note that an entry is to be sent again; it is read from the ledger when it is due."""
         if self._has_shapes:
-            self._are_choices_known = False  # its shape may be another now, and is not kept yet
+            self._are_choices_known = False  # its shape may have changed, and is not stored yet
         reads = self._queue_of(entry).reads
         if entry.due is None:
             reads.look_again()
@@ -116,31 +117,31 @@ class Queues:
             reads.comes(entry.due)
 
     def changed(self) -> None:
-        """Ask anew, and do not use what is being read: an entry of it may have been decided meanwhile."""
+        """Read again, and discard what is being read: it may be out of date."""
         for queue in self._queues.values():
             queue.reads.changed()
 
     def look_again(self) -> None:
-        """Ask the ledger anew: something else may be due by now."""
+        """Read again: something else may be due by now."""
         self._are_choices_known = not self._has_choices
         for queue in self._queues.values():
             queue.reads.look_again()
 
     def withdraw(self, entry_ids: Collection[str]) -> None:
-        """Forget these entries where they are ready to be sent."""
+        """Drop these entries from the queues."""
         if entry_ids:
             for queue in self._queues.values():
                 queue.ready = deque(entry for entry in queue.ready if entry.id not in entry_ids)
 
     def clear(self) -> None:
-        """Forget all that is ready to be sent: it is to be read again, with its proofs."""
+        """Drop all entries: they are to be read again, with their proofs."""
         for queue in self._queues.values():
             queue.ready.clear()
 
     # -- lanes that cannot be used
 
     def lane_silent(self, lane: str | None, *, is_over: bool = False) -> None:
-        """Learn that a lane cannot be asked; *is_over*: not in this launch."""
+        """Note that a lane cannot be asked; *is_over*: not in this launch any more."""
         self._silent.add(lane)
         if is_over:
             self._unusable.add(lane)
@@ -149,7 +150,7 @@ class Queues:
                 queue.ready.clear()
 
     def lane_back(self, lane: str | None) -> None:
-        """Learn that it can be asked again: what was left may be proven."""
+        """Note that a lane can be asked again, so that entries that were left can be proven."""
         self._silent.discard(lane)
         for queue in self._by_lane.get(lane, ()):
             queue.left.clear()
@@ -160,9 +161,9 @@ class Queues:
 
     def leave_unprovable(self, queue: Queue, count: int, latest: datetime) -> bool:
         """
-        Leave, of the first *count* of a queue, what might have a run in a lane that cannot be asked.
+        Leave those of the first *count* entries that might have a run in a lane that cannot be asked.
 
-        *latest* is the clock's latest time. Report whether there was any: others are the first then.
+        Report whether there were any, so that others are first now. *latest* is the clock's latest time.
         """
         if not self._silent or self._limits.trusts_ledger:
             return False
@@ -176,16 +177,16 @@ class Queues:
         are_askable = self._silent.isdisjoint(or_home_alone(entry.may_be_in, self._home))
         return are_askable or self._limits.trust.holds(entry, latest)
 
-    # -- what goes
+    # -- what is sent, and what is to be read
 
     def of_lane(self, lane: str | None, *, is_together: bool) -> Sequence[Queue]:
-        """Return the queues that a lane may take from, sent together or not, what has no other lane first."""
+        """Return the queues that a lane may take from, sent together or not; fewest other lanes first."""
         return [queue for queue in self._by_lane.get(lane, ()) if queue.is_together is is_together]
 
     def plan(
         self, room: int, held: Callable[[], Collection[str]], at: datetime
     ) -> list[ReadChoices | ReadDue]:
-        """Return what is worth reading: *room* for so many entries in each queue, none that are *held*."""
+        """Return what is worth reading, for *room* entries in each queue, without those that are *held*."""
         if not room:
             return []
         if not self._are_choices_known and not self._is_reading_choices:
@@ -210,12 +211,12 @@ class Queues:
         )
 
     def _is_worth_reading(self, queue: Queue, room: int) -> bool:
-        """Report whether so many entries are missing that it is worth a query."""
+        """Report whether enough entries are missing to be worth a query."""
         missing = self._room(queue, room) - len(queue.ready)
         return missing >= max(1, self._room(queue, self._limits.concurrency) // 2)
 
     def are_more_coming(self, queue: Queue, at: datetime, *, within: float) -> bool:
-        """Report whether more entries of a queue that go together are read *within* so many seconds."""
+        """Report whether more entries of a queue will be read, or become due *within* so many seconds."""
         if queue.reads.is_reading or not self._is_worth_reading(queue, self._limits.wave):
             return queue.reads.is_reading
         return queue.reads.is_due(at) or queue.reads.are_due_within(within, at)
@@ -224,7 +225,7 @@ class Queues:
         return self._limits.wave if room and queue.is_together else room
 
     def _usable(self) -> Iterator[Queue]:
-        """Go through the queues that some lane takes from still."""
+        """Yield the queues that some usable lane may take from."""
         for queue in self._queues.values():
             if not queue.is_left and any(self._is_usable(lane) for lane in self._takers(queue)):
                 yield queue
@@ -238,7 +239,7 @@ class Queues:
 
     @property
     def have_ready(self) -> bool:
-        """Whether entries are ready for a lane that can be used, now or later."""
+        """Whether entries are ready for a lane that is, or may become, usable."""
         return any(queue.ready for queue in self._usable())
 
     @property
@@ -248,17 +249,17 @@ class Queues:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to be read for a lane that can be used, now or later."""
+        """Whether nothing is left to read for a lane that is, or may become, usable."""
         return self._are_choices_known and all(queue.reads.is_over for queue in self._usable())
 
     @property
     def is_waiting(self) -> bool:
-        """Whether something is left until a lane can be asked that may come back."""
+        """Whether entries are left because of a lane that may come back."""
         is_awaited = self._silent - self._unusable
         return bool(is_awaited) and any(queue.left for queue in self._queues.values())
 
     def wake_at(self, moment: Moment, room: int) -> float | None:
-        """Return when to read again, in loop time; None where time alone makes nothing due."""
+        """Return when to read again without a stimulus, in loop time, or None."""
         dues = (
             queue.reads.wake_at(moment) for queue in self._usable() if self._is_worth_reading(queue, room)
         )

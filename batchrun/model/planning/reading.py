@@ -1,8 +1,8 @@
 """
-What of the ledger the planner reads next: what is to be cancelled, what is in flight, and what is to be sent.
+What the planner reads from the ledger next: cancellations, entries in flight, and entries to send.
 
-Belongs here: when the ledger is worth a query, and when the next entry becomes due. Does not: what is sent
-first, and what waits (``sending``); the queries (``ledger``).
+Belongs here: when to read, and when the next entry becomes due. Does not: what is sent first (``sending``),
+the queries (``ledger``).
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ _IN_FLIGHT: Final = (State.SUBMITTING, State.ACTIVE)
 
 
 class InFlightReads:
-    """The entries that hold a slot, read once at the beginning and again when there may be others."""
+    """Reads the entries that hold a slot: at the beginning, and again when there may be others."""
 
     def __init__(self) -> None:
-        self._states = list(_IN_FLIGHT)  #: still to be read, the present one first
+        self._states = list(_IN_FLIGHT)  #: still to be read, the current one first
         self._after = -1
         self._is_reading = False
         self._is_due_again = False
 
     @property
     def is_due(self) -> bool:
-        """Whether something is to be read, or is being read."""
+        """Whether anything is to be read, or is being read."""
         return bool(self._states)
 
     def again(self) -> None:
-        """Read all anew, after what is being read now."""
+        """Read all again, after what is being read now."""
         if self._is_reading:
             self._is_due_again = True
         else:
@@ -49,7 +49,7 @@ class InFlightReads:
         return [ReadInFlight(state=self._states[0], after=self._after)]
 
     def read(self, outcome: InFlightRead) -> None:
-        """Learn what was read: the page that follows it is next."""
+        """Take a page: the one that follows is next."""
         self._is_reading = False
         if outcome.entries:
             self._after = outcome.entries[-1].position
@@ -61,36 +61,36 @@ class InFlightReads:
 
 
 class DueReads:
-    """The entries that are to be sent, as far as there is room for them."""
+    """Reads the entries to send, as far as there is room for them."""
 
     def __init__(self, longest_wait: timedelta) -> None:
         self._longest_wait = longest_wait
         self._next: datetime | None = None  #: when the ledger may next have something to send
-        self._is_known = False
-        self._is_stale = False  #: what is being read now may be wrong by the time that it is here
+        self._is_known = False  #: whether nothing but *next* is left to read
+        self._is_stale = False  #: whether what is being read now is out of date
         self.is_reading = False
 
     def look_again(self) -> None:
-        """Ask the ledger anew: something else may be due by now."""
+        """Read again: something else may be due by now."""
         self._is_known = False
 
     def changed(self) -> None:
-        """Ask anew, and do not use what is being read: an entry of it may have been decided meanwhile."""
+        """Read again, and discard what is being read: it may be out of date."""
         self._is_known = False
         self._is_stale = self.is_reading
 
     def comes(self, due: datetime) -> None:
-        """Learn that an entry becomes due then."""
+        """Note that an entry becomes due then."""
         self._next = due if self._next is None else min(self._next, due)
 
     def is_due(self, at: datetime) -> bool:
-        """Report whether the ledger may have something to send at *at* in wall time, and is to be asked."""
+        """Report whether to read: the ledger may have something to send at *at* in wall time."""
         if self.is_reading:
             return False
         return not self._is_known or (self._next is not None and self._has_come(self._next, at))
 
     def are_due_within(self, seconds: float, at: datetime) -> bool:
-        """Report whether another entry becomes due so soon after *at* in wall time."""
+        """Report whether another entry becomes due within *seconds* after *at* in wall time."""
         return self._next is not None and self._next <= at + timedelta(seconds=seconds)
 
     def plan(
@@ -108,7 +108,7 @@ class DueReads:
         return ReadDue(at=at, limit=room, besides=held, horizon=horizon, lanes=lanes, shape=shape)
 
     def read(self, outcome: DueRead) -> Sequence[Entry]:
-        """Learn what was read, and return the entries that may be used."""
+        """Take what was read, and return the entries that are not out of date."""
         self.is_reading = False
         if self._is_stale:
             self._is_stale = False
@@ -121,45 +121,46 @@ class DueReads:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to be read, now or later."""
+        """Whether nothing is left to read, now or later."""
         return self._is_known and self._next is None and not self.is_reading
 
     def wake_at(self, moment: Moment) -> float | None:
-        """Return when to read again, in loop time; None where time alone makes nothing due."""
+        """Return when to read again without a stimulus, in loop time, or None."""
         if self.is_reading or self._next is None:
             return None
         return moment.now + (self._next - moment.at).total_seconds()
 
     def _has_come(self, due: datetime, at: datetime) -> bool:
-        """Report whether *due* has come, or was set by a clock that was ahead: nothing waits so long."""
+        """Report whether *due* has come, or was set by a wrong clock: nothing waits so long."""
         return due <= at or due > at + self._longest_wait
 
 
 class CancellationReads:
     """
-    What people asked to be cancelled, page by page: what was not sent is withdrawn before the next is read.
+    Reads users' cancellations page by page; a page's unsent entries are withdrawn before the next page.
 
-    Nothing is sent meanwhile, so what was not being sent when it began is not when a page is here.
+    Nothing new is sent meanwhile, so entries that were not being sent when reading began are not later
+    either.
     """
 
     def __init__(self) -> None:
         self._is_due = True
         self._after = -1
-        self._is_reading = False  #: a page, or withdrawing what was on it
+        self._is_reading = False  #: a page is being read, or its entries withdrawn
         self._sending: Collection[str] = ()  #: entries that were being sent when reading began
-        self._awaited: set[str] = set()  #: entries on their way to the service that are to be withdrawn
+        self._awaited: set[str] = set()  #: entries being sent that are to be withdrawn
 
     @property
     def is_due(self) -> bool:
-        """Whether somebody may have asked for something that is not taken up yet."""
+        """Whether there may be cancellations that were not carried out yet."""
         return self._is_due or self._is_reading
 
     def again(self) -> None:
-        """Read anew: somebody may have asked for something, or an entry waits that is to be cancelled."""
+        """Read again: there may be new cancellations, or entries that can be withdrawn now."""
         self._is_due = True
 
     def back(self, entry_id: str) -> None:
-        """Learn that an entry is not being sent any more; what is being read may still show it as such."""
+        """Note that an entry is not being sent any more, although a page being read may say so."""
         if entry_id in self._awaited or (self._is_reading and entry_id in self._sending):
             self._is_due = True
 
@@ -173,7 +174,7 @@ class CancellationReads:
         return [self._page(sending)]
 
     def read(self, outcome: CancellationsRead) -> list[Withdraw | ReadCancellations]:
-        """Learn what was read, and return what to do about it."""
+        """Take a page, and return what to do about it."""
         if not outcome.page:
             self._is_reading = False
             return []
@@ -185,12 +186,12 @@ class CancellationReads:
         return [Withdraw(entries=free)] if free else [self._page(sending)]
 
     def withdrew(self, sending: Collection[str]) -> ReadCancellations:
-        """Learn that what was on the page is withdrawn, and return the next."""
+        """Note that the page's entries are withdrawn, and return the read of the next page."""
         return self._page(sending)
 
     @property
     def is_awaiting(self) -> bool:
-        """Whether something is on its way to the service that is better let go of."""
+        """Whether entries are being sent that should be released and withdrawn."""
         return bool(self._awaited)
 
     def _page(self, sending: Collection[str]) -> ReadCancellations:

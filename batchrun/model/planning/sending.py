@@ -1,15 +1,14 @@
 """
-What one lane sends, and what was sent and is to be settled: in which order, within slots and pauses.
+Sending in one lane, by StartRun: which entry is next, and which unknown outcome is to be settled.
 
-An entry is in one place at a time: *ready* (:mod:`queues`, to be sent by any lane that it may take),
-*unsettled* (sent, outcome unknown: :mod:`doubts`), or *in the air* (being sent or settled). Slots come first:
-an entry is sent only if the caps on active runs, the lane's and the batch's, have room for it, whatever the
-outcome. A quota that is full pauses what is to be sent; then one goes as a probe, and the others follow once
-one is accepted. What other lanes may take too is taken only shortly before its turn, so that it goes where
-a turn comes first.
+An entry is *ready* (:mod:`queues`), *in the air* (being sent or settled), or *unsettled* (sent, outcome
+unknown: :mod:`doubts`). It is sent only if the caps on active runs of lane, account and batch have room for
+it, whatever the outcome. A full quota pauses sending; then one entry is sent as a probe, and the others
+follow once one is accepted. Entries that other lanes may take too are taken only shortly before their turn,
+so that the lane with the next turn gets them.
 
-Belongs here: that. Does not: whether a run of the entry is there already (``proving``), how runs are watched
-(``watch``), what an outcome means (``verdicts``).
+Does not belong here: whether a run of the entry exists already (``proving``), watching runs (``watch``), what
+an outcome means (``verdicts``).
 """
 
 from __future__ import annotations
@@ -30,19 +29,19 @@ from batchrun.model.planning.queues import Queue, Queues
 from batchrun.model.planning.stimuli import Acted, Moment
 from batchrun.model.planning.verdicts import HELD, QUOTA_FULL, SYSTEMIC, Silences
 
-#: Seconds before its turn at which a lane takes what another lane might take too.
+#: Seconds before its turn at which a lane takes an entry that another lane might take too.
 _AHEAD: Final = 0.25
 
 
 class Slots:
-    """Runs that are, or may come to be, active: a lane's count in its batch's too."""
+    """The runs that are, or may become, active, under a cap; counted in the slots *above* as well."""
 
     def __init__(self, most: int | None, above: Slots | None = None) -> None:
-        """Allow *most*, where that is said, and what *above* allows."""
+        """Allow *most* (None: any number), and no more than *above* does."""
         self._most = math.inf if most is None else most
         self._above = above
         self._ids: set[str] = set()
-        self.others = 0  #: runs of others, that count too
+        self.others = 0  #: active runs of other batches, which count too
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -57,23 +56,23 @@ class Slots:
 
     @property
     def room(self) -> float:
-        """How many more may become active; may be infinite."""
+        """How many more may become active, maybe infinite."""
         return max(0, self._own if self._above is None else min(self._own, self._above.room))
 
     @property
     def most(self) -> float:
-        """How many may be active at once; may be infinite."""
+        """How many may be active at once, maybe infinite."""
         own = self._most - self.others
         return own if self._above is None else min(own, self._above.most)
 
     @property
     def beyond(self) -> float:
-        """How many more may become active than are allowed, by what was learned of others since."""
+        """By how many the cap is exceeded, since others' runs were counted later."""
         return max(0, -self._own)
 
     @property
     def has_own_room(self) -> bool:
-        """Whether one more might become active if there were no others."""
+        """Whether there would be room without others' runs."""
         return self._own + self.others >= 1 and (self._above is None or self._above.has_own_room)
 
     @property
@@ -87,47 +86,47 @@ class Slots:
             self._above.take(entry_id)
 
     def free(self, entry_id: str) -> None:
-        """Count it no more."""
+        """Stop counting it."""
         self._ids.discard(entry_id)
         if self._above is not None:
             self._above.free(entry_id)
 
 
 class Sending:
-    """What one lane sends."""
+    """Sending in one lane."""
 
     def __init__(
         self, limits: Limits, lane: LaneLimits, queues: Queues, proving: Proving, slots: Slots
     ) -> None:
-        """Send what *queues* have for *lane*; *slots* are the batch's."""
+        """Send to *lane* from *queues*; *slots* are the batch's."""
         self._limits = limits
         self._lane = lane.name
         self._queues = queues
         self._proving = proving
         self._doubts = Doubts(limits)
         self._in_air: dict[str, SendingAction] = {}
-        self._waiting: set[str] = set()  #: of these, what waits before its intent: it may still go elsewhere
+        self._waiting: set[str] = set()  #: of these, without a recorded intent: they may still go elsewhere
         self._account = Slots(lane.account_max_active, slots)
         self.slots = Slots(lane.max_active, self._account)
-        self._rate = math.inf  #: StartRun calls per second that can be counted on
+        self._rate = math.inf  #: StartRun calls per second to expect
         self._is_holding_back = limits.mode is Mode.CANCEL
         self._is_paused = False
         self._is_probing = False
         self._paused_until = float("-inf")
         self._planned_at = float("-inf")  #: loop time
-        self._pauses = 0  #: for a full quota, since a submission was last accepted
+        self._pauses = 0  #: for a full quota, in a row, since a submission was last accepted
         self._silences = Silences(limits.longest_silence)
-        self._unheard: set[str] = set()  #: entries sent since a start was last understood, or some of them
-        self.is_unheard = False  #: whether no start was, for longer than this launch has patience
+        self._unheard: set[str] = set()  #: entries of unknown outcome, sent since an outcome was last known
+        self.is_unheard = False  #: whether all outcomes have been unknown for longer than ``longest_silence``
 
     # -- filing
 
     def add_unsettled(self, entry: Entry, now: float) -> None:
-        """Take an entry that an earlier launch sent: when, is not known, at worst just now."""
+        """Take an entry that an earlier launch sent, at an unknown time; at worst just now."""
         self._doubts.inherit(entry, now)
 
     def acted(self, acted: Acted, now: float) -> None:
-        """File the entry as it is after it was sent or settled; what has a run is for others to watch."""
+        """Take an entry back that was sent or settled; its run, if any, is for ``watch``."""
         entry, action = acted.entry, self._in_air.pop(acted.entry.id, None)
         if action is None:
             raise InvariantError(f"entry '{entry.id}' was sent, and nobody asked for it")
@@ -136,9 +135,9 @@ class Sending:
         self._waiting.discard(entry.id)
         self._note_answer(entry, action, now)
         if isinstance(action, Submit) and entry is action.entry and not self._is_holding_back:
-            if not was_waiting:  # its intent is on disk, and the lane cannot be used: nobody else may send it
+            if not was_waiting:  # its intent is recorded for a lane that cannot be used: no other may send it
                 return
-            if acted.is_answered or self._is_paused:  # let go of before it was sent
+            if acted.is_answered or self._is_paused:  # released unsent
                 self._queues.put_back(entry)
             else:
                 self._proving.could_not_look(entry.id)
@@ -157,23 +156,23 @@ class Sending:
             self.unheard([entry.id], now)
 
     def intent_recorded(self, entry_id: str) -> None:
-        """Learn that an entry waits no more: its call is about to leave."""
+        """Note that an entry's intent is recorded: its call is about to leave."""
         self._waiting.discard(entry_id)
 
     def rate_learned(self, rate: float) -> None:
-        """Learn how many StartRun calls per second can be counted on."""
+        """Note how many StartRun calls per second to expect."""
         self._rate = rate
 
     def others_counted(self, active: int) -> list[HoldBack]:
-        """Learn how many runs of others the account has; what finds no place any more is let go of."""
+        """Note how many runs of others the account has, and release entries that have no slot any more."""
         self._account.others = active
-        spare = 1 if self._limits.mode is Mode.WATCH else 0  # it waits for a place
+        spare = 1 if self._limits.mode is Mode.WATCH else 0  # one may wait for a slot
         return [HoldBack(lane=self._lane)] if self._account.beyond > spare and self._waiting else []
 
     # -- pauses
 
     def quota_full(self, entry: Entry, now: float) -> list[HoldBack]:
-        """Stop spending calls on a quota that is full: probe with one, ever more rarely."""
+        """Pause for a full quota; after that, one entry at a time is sent as a probe, with growing pauses."""
         if self._is_probing and now < self._paused_until:
             return []
         wait = self._put_off(entry.batch, now)
@@ -186,16 +185,17 @@ class Sending:
         return wait
 
     def accepted(self) -> None:
-        """Learn that a submission was accepted: the quota has room."""
+        """Note that a submission was accepted: the quota has room."""
         self.heard()
         self._is_probing, self._pauses = False, 0
 
     def unheard(self, entry_ids: Iterable[str], now: float) -> None:
         """
-        Learn that these were sent, and that nobody knows what came of it.
+        Note that these were sent, with unknown outcome.
 
-        Where that is so of several, and of all for longer than there is patience, the service cannot be
-        used: one at a time is tried, ever more rarely, and nothing waits for it.
+        If several entries, and all for longer than ``longest_silence``, had unknown outcomes, the service
+        counts as
+        unusable: one entry at a time is tried, with growing pauses, and the launch does not wait for it.
         """
         self._unheard.update(entry_ids)
         has_lasted = self._silences.has_lasted(self._lane, now) and len(self._unheard) >= SYSTEMIC
@@ -204,7 +204,7 @@ class Sending:
             self._put_off("", now)
 
     def heard(self) -> None:
-        """Learn that the service said of a start what came of it."""
+        """Note that an outcome became known."""
         self._unheard.clear()
         self._silences.answered(self._lane)
         if self.is_unheard:
@@ -212,21 +212,21 @@ class Sending:
             self._pauses, self._paused_until = 0, float("-inf")
 
     def hold_back(self) -> None:
-        """Send nothing more; what was sent is settled as ever."""
+        """Send nothing new; what was sent is still settled."""
         self._is_holding_back = True
 
     def go_on(self) -> None:
-        """Send again, after it was held back."""
+        """Send again, after :meth:`hold_back`."""
         self._is_holding_back = False
 
     def pause(self, *, is_paused: bool = True) -> None:
-        """Send nothing that was not sent before, for as long as the lane cannot be used."""
+        """Send nothing new while the lane cannot be used."""
         self._is_paused = is_paused
 
     # -- what is due
 
     def plan(self, moment: Moment) -> Iterator[SendingAction]:
-        """Go through what is to be sent or settled now; each is in the air until it was acted on."""
+        """Yield what is to be sent or settled now; each is in the air until :meth:`acted`."""
         self._planned_at = moment.now
         if self.is_unheard and moment.now < self._paused_until:
             return
@@ -259,32 +259,32 @@ class Sending:
 
     @property
     def _may_wait_for_a_place(self) -> bool:
-        """Whether one row is to be there when a run of others has ended, or they would take each place."""
+        """Whether one entry should wait for a run of others to end; else they would take every free slot."""
         return not self._waiting and self._limits.mode is Mode.WATCH and self.slots.has_own_room
 
     def may_begin(self, now: float) -> bool:
-        """Report whether something may be sent that was not sent before."""
+        """Report whether anything new may be sent."""
         if self._is_paused or now < self._paused_until:
             return False
         return not (self._is_probing and any(isinstance(action, Submit) for action in self._in_air.values()))
 
     def _is_turn_near(self, queue: Queue) -> bool:
-        """Report whether the lane takes one more row of *queue*: what others may take it takes late."""
+        """Report whether the lane takes one more entry of *queue*: a shared one only just before its turn."""
         return len(queue.lanes) <= 1 or len(self._waiting) < max(1.0, self._rate * _AHEAD)
 
     @property
     def turn_in(self) -> float:
-        """Seconds until one more row would have its turn, about."""
+        """Seconds, about, until one more entry would have its turn."""
         return (len(self._waiting) + 1) / self._rate if self._rate else math.inf
 
     @property
     def wake_at(self) -> float | None:
-        """When something becomes due by time alone, in loop time; None if nothing does."""
+        """When something becomes due without a stimulus, in loop time; None if nothing does."""
         dues = [self._doubts.first_due if len(self._in_air) < self._most_in_air else None]
         if self.is_unheard and dues[0] is not None:
             dues = [max(dues[0], self._paused_until)]
         if self._has_ready and self.slots.have_room and self._pauses_still and not self._in_air:
-            # Once that is over, something else is in the way, and says so when it is not any more.
+            # After the pause only a stimulus can remove what else prevents sending.
             dues.append(self._paused_until)
         return min((due for due in dues if due is not None), default=None)
 
@@ -307,29 +307,29 @@ class Sending:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is in the air, waited for because it is unsettled, or could be sent."""
+        """Whether nothing is in the air, waited for as unsettled, or could be sent."""
         is_waiting = self._doubts.are_waited_for and not self.is_unheard
         return not (self._in_air or (self._has_ready and self.may_come_to_send) or is_waiting)
 
     @property
     def may_come_to_send(self) -> bool:
-        """Whether there is room, or comes to be while this launch lasts, once runs of others have ended."""
+        """Whether there is room for a run, or may be during this launch, once runs of others have ended."""
         have_room = self.slots.have_room or (self._limits.mode is Mode.WATCH and self.slots.has_own_room)
         return have_room and not self.is_put_off and not self.is_unheard
 
     @property
     def resumes_at(self) -> float:
-        """When something may be sent again, in loop time, as far as a full quota is in the way."""
+        """When the pause ends, in loop time."""
         return self._paused_until
 
     @property
     def is_put_off(self) -> bool:
-        """Whether what is to be sent waits for a quota, longer than this launch does."""
+        """Whether sending waits for a full quota, and this launch does not."""
         return (self._is_probing or self._pauses_still) and self._limits.mode is not Mode.WATCH
 
     @property
     def _pauses_still(self) -> bool:
-        """Whether a pause is not over, also where a call that was sent before it was accepted since."""
+        """Whether a pause lasts, even if a call sent before it has been accepted since."""
         return self._paused_until > self._planned_at
 
     @property
@@ -337,13 +337,13 @@ class Sending:
         return any(queue.ready for queue in self._queues.of_lane(self._lane, is_together=False))
 
     def validate(self) -> None:
-        """Raise InvariantError where an entry waits in two places."""
+        """Raise InvariantError where an entry waits without being in the air."""
         if not self._waiting <= self._in_air.keys():
             raise InvariantError(f"waits, and is not in the air: {self._waiting - self._in_air.keys()}")
 
 
 def is_quota_full(acted: Acted) -> bool:
-    """Report whether the service just put the entry off because its quota is full, here at least."""
+    """Report whether the service has just deferred the entry because a quota of the lane is full."""
     entry = acted.entry
     is_put_off = entry.state is State.BACKOFF or (
         entry.state is State.PLANNED and entry is not acted.action.entry

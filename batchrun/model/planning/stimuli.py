@@ -1,9 +1,8 @@
 """
-What the planner takes in: what came of an action, and what happened elsewhere. Facts, in the past tense.
+Stimuli, the planner's inputs: outcomes of actions, and what happened elsewhere; facts, in the past tense.
 
-Belongs here: the stimuli, the moment that they come with, and the story of the last ones. Does not: what
-follows from them (``planner`` and its parts); what happens to an entry, which is an event
-(``entries.events``).
+Belongs here: the stimuli, and the log of the latest ones. Does not: what follows from them (``planner`` and
+its parts), what happens to an entry, which is an event (``entries.events``).
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     _Gist: TypeAlias = tuple[str | None, type, State | None]
 
 
-# -- what came of an action
+# -- outcomes of actions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,47 +46,47 @@ class Acted:
 
     action: EntryAction
     entry: Entry  #: as it is now, durable
-    is_answered: bool = True  #: False: there was no usable answer, and it is to be tried again later
-    was_seen: bool = False  #: all the same a look told how its run is, which could not be cancelled
+    is_answered: bool = True  #: False: there was no usable answer; retry later
+    was_seen: bool = False  #: of a failed Cancel: GetRun was answered, CancelRun was not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmittedTogether:
-    """Entries were sent together, or let go of before."""
+    """Entries were sent together, or released unsent."""
 
     action: SubmitTogether
-    entries: Sequence[Entry] = ()  #: as they are now, durable; what was not sent is as it was
-    request_id: str | None = None  #: of the submission that has those which are SUBMITTING
-    unproven: Collection[str] = ()  #: entries that could not be looked for, or have a run that is in doubt
-    is_known: bool = False  #: whether the service is known to have it
-    is_lost: bool = False  #: its lane cannot be used: what was sent, only the ledger knows
+    entries: Sequence[Entry] = ()  #: as they are now, durable; those not sent are unchanged
+    request_id: str | None = None  #: of the submission that has the SUBMITTING ones
+    unproven: Collection[str] = ()  #: entries that could not be looked for, or may have a run
+    is_known: bool = False  #: whether the service is known to have the submission
+    is_lost: bool = False  #: the lane cannot be used; only the ledger knows what was sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
-    """It was asked what became of a submission."""
+    """The service was asked about a submission."""
 
     action: Follow
-    stage: Stage | None = None  #: None where that is as it was
-    settled: Sequence[Entry] = ()  #: those of its rows that are not SUBMITTING any more
-    run_batch: str | None = None  #: the service's that has them, where it is known
-    was_sent: bool = False  #: it was sent once more
-    is_answered: bool = True  #: False: there was no usable answer, and it is to be tried again later
-    is_held: bool = False  #: nothing can be asked in this launch
+    stage: Stage | None = None  #: None: unchanged
+    settled: Sequence[Entry] = ()  #: rows that are not SUBMITTING any more
+    run_batch: str | None = None  #: id of the service's batch, if known
+    was_sent: bool = False  #: the submission was sent again
+    is_answered: bool = True  #: False: there was no usable answer; retry later
+    is_held: bool = False  #: it cannot be settled in this launch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """A sweep is over, and complete."""
+    """A sweep is complete."""
 
     sweep: Sweep
-    listed: Mapping[str, Listed]  #: those of the runs that are in it, by id
+    listed: Mapping[str, Listed]  #: the runs found, by id
     calls: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepFailed:
-    """A sweep came to nothing."""
+    """A sweep failed."""
 
     sweep: Sweep
     is_denied: bool = False
@@ -95,11 +94,11 @@ class SweepFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surveyed:
-    """A survey has seen everything, or was left to looks by name, since so few are to be sent."""
+    """A survey is complete, or was left out since so few rows are to be sent."""
 
     survey: Survey
-    named: Collection[str] = ()  #: entries whose name a run bears
-    are_few: bool = False
+    named: Collection[str] = ()  #: entries whose name a run has
+    are_few: bool = False  #: left out: looking for each by name is cheaper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,45 +106,45 @@ class SurveyConcluded:
     """What a survey found is recorded."""
 
     survey: Survey
-    adopted: Sequence[Entry]  #: entries whose runs were taken over, as they are now
-    is_partial: bool = False  #: lanes could not be reached: what may be there is not proven
+    adopted: Sequence[Entry]  #: entries whose runs were adopted, as they are now
+    is_partial: bool = False  #: some lanes could not be reached; rows that may be there are not proven
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SurveyFailed:
-    """A survey did not see everything, and is to be made again."""
+    """A survey failed, and is to be repeated."""
 
     survey: Survey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoicesRead:
-    """What there is to send was read, by the lanes that it may take and its shape."""
+    """The kinds of rows to send were read: the lanes that they may take, and their shape."""
 
     choices: Collection[Choice]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueRead:
-    """Entries that are to be sent were read."""
+    """Entries to send were read."""
 
     read: ReadDue
     entries: Sequence[Entry]
-    next_due: datetime | None = None  #: where there were fewer than asked for: when another becomes due
+    next_due: datetime | None = None  #: if there were fewer than asked for: when the next becomes due
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InFlightRead:
-    """A page of entries in flight was read; nothing was recorded between the reading and this."""
+    """A page of entries in flight was read, and nothing was recorded since."""
 
     read: ReadInFlight
     entries: Sequence[Entry]
-    submissions: Sequence[OpenSubmission] = ()  #: with the first page of SUBMITTING: those that are not over
+    submissions: Sequence[OpenSubmission] = ()  #: with the first page of SUBMITTING: all open ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancellationsRead:
-    """A page of what is to be cancelled was read."""
+    """A page of cancellations was read."""
 
     read: ReadCancellations
     page: Sequence[Cancellation]
@@ -163,23 +162,23 @@ class Withdrew:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerChanged:
-    """Somebody else has written to the batch."""
+    """Another process has written to the batch."""
 
-    has_new_active: bool = False  #: runs are going on that the planner does not have
+    has_new_active: bool = False  #: there are ACTIVE entries that the planner does not have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunsAnnounced:
-    """Messages say that these runs have ended; or nothing brings messages any more."""
+    """Messages say that these runs have ended; or messages cannot be received any more."""
 
     uuids: Collection[str] = ()
     is_alive: bool = True  #: False: there will be no messages for a while
-    lanes: Collection[str | None] | None = None  #: whose messages these are; None: of whichever
+    lanes: Collection[str | None] | None = None  #: of which lanes; None: of any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatesLearned:
-    """How many calls per second can be counted on in a lane."""
+    """The calls per second that a lane can expect to make."""
 
     get: float
     list: float
@@ -189,7 +188,7 @@ class RatesLearned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OthersCounted:
-    """So many runs of other batches are active in the account of a lane, whose number is bounded."""
+    """How many runs of other batches are active in a lane's account, where there is a cap for all."""
 
     active: int
     lane: str | None = None
@@ -197,7 +196,7 @@ class OthersCounted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentRecorded:
-    """The entry waits no more: its call to this lane is about to leave."""
+    """The entry's intent is recorded: its call to this lane is about to leave."""
 
     entry_id: str
     lane: str
@@ -205,28 +204,28 @@ class IntentRecorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanePaused:
-    """A lane cannot be used for a while: its service is silent, or its login has ended."""
+    """A lane cannot be used for now: the service does not answer, or the login has expired."""
 
     lane: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneResumed:
-    """It can be used again."""
+    """A paused lane can be used again."""
 
     lane: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneStopped:
-    """It cannot be used any more in this launch."""
+    """A lane cannot be used any more in this launch."""
 
     lane: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionStopped:
-    """Nothing more is to be sent; what was sent is settled and watched as ever."""
+    """Nothing more is to be sent; what was sent is still settled and watched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,10 +235,10 @@ class SubmissionResumed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drained:
-    """Nothing more is to be done; what is in the air is still awaited."""
+    """The launch is stopping: no new actions, but those in the air are awaited."""
 
 
-#: What happens in one lane, or concerns each.
+#: What happens in one lane, or in each.
 LaneStimulus: TypeAlias = (
     Swept
     | SweepFailed
@@ -276,22 +275,22 @@ Stimulus: TypeAlias = (
 _KEPT: Final = 200
 
 
-class Told:
-    """The last stimuli."""
+class StimulusLog:
+    """The latest stimuli, for the message of an InvariantError."""
 
     def __init__(self) -> None:
-        self._told: deque[tuple[float, _Gist]] = deque(maxlen=_KEPT)
+        self._log: deque[tuple[float, _Gist]] = deque(maxlen=_KEPT)
 
     def add(self, stimulus: Stimulus, now: float) -> None:
-        """Keep one, which came at *now* in loop time."""
-        if not isinstance(stimulus, RatesLearned):  # as often as calls are answered, and of no entry
-            self._told.append((now, _gist(stimulus)))
+        """Keep a stimulus, which came at *now* in loop time."""
+        if not isinstance(stimulus, RatesLearned):  # too frequent, and about no entry
+            self._log.append((now, _gist(stimulus)))
 
     def story(self, stimulus: Stimulus) -> str:
-        """Return those about the stimulus's entry, and those about none in particular."""
+        """Return the stimuli about the same entry, and those about no entry."""
         subject = _gist(stimulus)[0]
         return ", ".join(
-            f"{_word(gist)} at {now:.1f} s" for now, gist in self._told if gist[0] in {subject, None}
+            f"{_word(gist)} at {now:.1f} s" for now, gist in self._log if gist[0] in {subject, None}
         )
 
 
@@ -308,8 +307,8 @@ def _word(gist: _Gist) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What the clocks show at once."""
+    """One moment by all clocks."""
 
     now: float  #: loop time, in seconds
     at: datetime  #: wall time
-    latest: datetime  #: the latest that it can be: by it, what was proven ends
+    latest: datetime  #: the latest that wall time can be; proofs expire by this one

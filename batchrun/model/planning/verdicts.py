@@ -1,17 +1,14 @@
 """
-What an answer, or the lack of one, means for an entry: outcomes in, one event out.
+Verdicts: turns the outcome of a call into the event that it means for an entry.
 
-A denial may concern one entry, or a launch that has no permission at all.
+One answer never makes a run count as gone: an answer that says so (a 404, another run under its id, the
+status DELETED) may be a lag or an error of the service. The first such answer is recorded (:class:`Missed`),
+and the entry stays ACTIVE; an answer that shows the run clears it. A later one, at least ``listing_lag``
+after it, is believed if no listing shows the run; where listing is denied or tells nothing, it takes three
+such answers. Even then the run may reappear, and the entry is ACTIVE again unless another attempt has begun.
 
-A run is never gone by one answer. One by which it is (a 404, another run under its id, the status DELETED)
-may come from a service that lags or errs. So the first is kept, and its entry stays ACTIVE; one that shows
-the run takes that back. A later one, at least a listing's lag after the one before, is believed where no
-listing shows the run. Who may not list, or learns nothing by it, has three such answers instead. What was
-believed may be wrong all the same: a run that is there after all has its entry again, unless another attempt
-has begun.
-
-Belongs here: the judgement of a single outcome. Does not: what to do next (``planner``), what a listing says
-of a run (``listing``), and which error an exception is (``service.classify``).
+Belongs here: judging a single outcome. Does not: what to do next (``planner``), what a listing says of a run
+(``listing``), which error an exception is (``service.classify``).
 """
 
 from __future__ import annotations
@@ -60,16 +57,16 @@ DELETED_UNTOLD: Final = "RunDeletedUntold"
 QUOTA_FULL: Final = "ServiceQuotaExceededException"
 DENIED: Final = frozenset({UNLISTED, UNLISTED_BATCH})
 HELD: Final = DENIED | {AMBIGUOUS, DELETED_UNTOLD}
-#: Likewise, of a run that is there, and whose uuid nobody tells.
+#: Our own code for a run that exists, but whose uuid GetRun does not return.
 NAMELESS: Final = "RunWithoutUuid"
-#: The code of a requestId that the service has, and does not start a run for: now, or any more.
+#: The service's code for a requestId that it knows, but does not start a run for.
 CONFLICT: Final = "ConflictException"
-#: Codes of an unknown outcome that sending again cannot settle.
+#: Codes of unknown outcomes that sending again cannot settle.
 SETTLED_BY_LOOKING: Final = HELD | {CONFLICT}
 
-#: How far the service's clock and ours may be apart when a run's age is what identifies it.
+#: How far the service's clock and ours may differ when a run is identified by its age.
 _CLOCK_SLACK: Final = timedelta(minutes=10)
-#: Denials in a row, of as many entries, that mean the launch itself lacks a permission.
+#: Denials in a row, of as many entries, that mean that the launch itself lacks a permission.
 SYSTEMIC: Final = 3
 
 
@@ -77,11 +74,11 @@ def after_failure(
     entry: Entry, error: CallError, at: datetime, limits: Limits, *, is_systemic: bool = False
 ) -> Event:
     """
-    Say what a StartRun that failed for good means for *entry*, which is SUBMITTING.
+    Return the event of a StartRun that failed after all retries, for *entry*, which is SUBMITTING.
 
-    An answer that only turns this call away (a throttle, a full quota, a denial, a refusal) says nothing
-    of an earlier one: where some try may have taken effect, the outcome stays unknown.
-    A denial that is *systemic*, by :mod:`denials`, is the launch's fault and never held against the entry.
+    An answer that only rejects this call (a throttle, a full quota, a denial, a refusal) says nothing of
+    earlier tries: if one of them may have taken effect (``error.is_doubtful``), the outcome is unknown. A
+    *systemic* denial (:class:`Denials`) is the launch's fault, and never counts against the entry.
     """
     match error:
         case _ if error.is_doubtful:
@@ -102,9 +99,9 @@ def after_failure(
 
 def after_last_word(error: CallError, at: datetime) -> Refused | None:
     """
-    Say that a requestId, refused by conflicts for long and of no run that can be found, is refused for good.
+    Return the refusal of a requestId that was answered by conflicts for too long and has no run to be found.
 
-    None where *error* says something else.
+    None if *error* is not a conflict.
     """
     if error.is_doubtful or not isinstance(error, ConflictError):
         return None
@@ -128,9 +125,9 @@ def _deferred(error: CallError, at: datetime, wait: float) -> Deferred:
 
 def after_look(entry: Entry, run: Run, at: datetime) -> Seen | None:
     """
-    Say what a GetRun of the entry's run shows; None where it shows nothing new.
+    Return the event of a GetRun of the entry's run; None if it shows nothing new.
 
-    What an answer lacks, and an earlier one had, stays known.
+    Fields that an earlier answer had, and this one lacks, are kept.
     """
     known = entry.run or run
     run = replace(
@@ -148,13 +145,13 @@ def after_look(entry: Entry, run: Run, at: datetime) -> Seen | None:
 
 
 def after_missing(error: NotFoundError, at: datetime) -> Missed:
-    """Say what a GetRun answered by 404 means: the run is gone, by this answer."""
+    """Return the event of a GetRun that was answered with a 404."""
     return Missed(at=at, message=f"the service does not know the run ({error.code})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult:
-    """What looking for an entry's run came to: the run, or several that could be it, or neither."""
+    """The result of looking for an entry's run: the run, or several candidates, or nothing."""
 
     run: Run | None = None
     rivals: tuple[str, ...] = ()  #: ids of runs that cannot be told apart
@@ -162,10 +159,10 @@ class SearchResult:
 
 def search(entry: Entry, candidates: Iterable[Sighting]) -> SearchResult:
     """
-    Find the run of the entry's current attempt, of unknown outcome, among runs of its name that no other has.
+    Find the run of the entry's current attempt among *candidates*: runs of its name that no other entry has.
 
-    Tagged: by the requestId, which no other run bears. Untagged: by what was asked for and the time of its
-    creation, never by a guess: several that fit are rivals.
+    Tagged runs are recognised by their requestId, which is unique; untagged ones by what was asked for and
+    their creation time. Several that fit are rivals: it never guesses.
     """
     if entry.tagged:
         fits = [one.run for one in candidates if one.tags.get(TAG_REQUEST_ID) == entry.request_id]
@@ -178,7 +175,7 @@ def search(entry: Entry, candidates: Iterable[Sighting]) -> SearchResult:
 
 
 def _is_as_wanted(sighting: Sighting, wanted: Mapping[str, Json]) -> bool:
-    """Report whether a run was asked for just this; what a copy of a run does not say, that run says."""
+    """Report whether a run was asked for exactly this; a request with ``runId`` leaves fields to that run."""
     asked = {
         "outputUri": sighting.output_uri,
         "workflowId": sighting.workflow_id,
@@ -196,7 +193,7 @@ def _is_recent(entry: Entry, run: Run) -> bool:
 
 
 def held_for_rivals(rivals: Sequence[str], at: datetime) -> Doubted:
-    """Say that only a person can tell which of several runs is the entry's."""
+    """Return the event for several runs of which only a person can tell which is the entry's."""
     return Doubted(
         at=at,
         code=AMBIGUOUS,
@@ -206,7 +203,7 @@ def held_for_rivals(rivals: Sequence[str], at: datetime) -> Doubted:
 
 
 def held_for_permission(error: CallError, at: datetime) -> Doubted:
-    """Say that the run may be there but may not be looked for."""
+    """Return the event for a run that may exist, while ListRuns is denied."""
     return Doubted(
         at=at,
         code=UNLISTED,
@@ -216,7 +213,7 @@ def held_for_permission(error: CallError, at: datetime) -> Doubted:
 
 
 def held_with_its_batch(error: CallError, at: datetime) -> Doubted:
-    """Say that the run batch that the row went with may be there but may not be looked for."""
+    """Return the event for a row whose run batch may exist, while looking for it is denied."""
     return Doubted(
         at=at,
         code=UNLISTED_BATCH,
@@ -226,7 +223,7 @@ def held_with_its_batch(error: CallError, at: datetime) -> Doubted:
 
 
 def held_for_its_deleted_run(run_id: str, batch_id: str | None, at: datetime) -> Doubted:
-    """Say that the row had a run, which is gone, and that nobody ever told its uuid."""
+    """Return the event for a row whose run was deleted before its uuid was known."""
     return Doubted(
         at=at,
         code=DELETED_UNTOLD,
@@ -237,25 +234,25 @@ def held_for_its_deleted_run(run_id: str, batch_id: str | None, at: datetime) ->
 
 
 def nameless(run_id: str, at: datetime) -> Doubted:
-    """Say that the row has a run, and that nobody tells its uuid."""
+    """Return the event for a run whose uuid GetRun does not return."""
     message = f"run {run_id} is the row's, and GetRun does not tell its uuid"
     return Doubted(at=at, code=NAMELESS, message=message)
 
 
 class Silences:
-    """Questions that a launch needs answers to, and since when each has had none that can be used."""
+    """How long questions to the service (about a run, a lane, ...) have gone without a usable answer."""
 
     def __init__(self, patience: float) -> None:
-        """Bear each for *patience* seconds; what was not asked for twice as long is asked anew."""
+        """Allow *patience* seconds; a question not asked for twice as long starts over."""
         self._patience = patience
         self._spans: dict[Hashable, tuple[float, float]] = {}  #: first and last failure, in loop time
 
     def answered(self, question: Hashable) -> None:
-        """Learn that there was a usable answer."""
+        """Note a usable answer."""
         self._spans.pop(question, None)
 
     def has_lasted(self, question: Hashable, now: float) -> bool:
-        """Learn that there was none at *now*, in loop time; report whether that is not borne any longer."""
+        """Note a failure at *now*, in loop time; report whether failures have lasted longer than allowed."""
         first, last = self._spans.get(question, (now, now))
         first = now if now - last > 2 * self._patience else first
         self._spans[question] = first, now
@@ -278,34 +275,33 @@ class Denials:
 
     def denied(self, entry_id: str) -> bool:
         """
-        Note a denial; True when the launch should stop.
+        Note a denial; return True if the launch should stop.
 
-        That is so when several entries in a row were denied, or when nothing was ever allowed and the few
-        entries there are were denied as often.
+        It should if several entries in a row were denied, or if nothing was ever allowed and the few entries
+        that there are were denied as often.
         """
         self._entries.add(entry_id)
         self._in_a_row += 1
         return len(self._entries) >= SYSTEMIC or (not self._has_passed and self._in_a_row >= SYSTEMIC)
 
 
-#: Answers that are believed without a listing.
+#: Answers that make a run count as gone without a listing.
 ANSWERS: Final = 3
 
 
 class Weight(enum.Enum):
-    """What an answer by which a run is gone is good for."""
+    """How much an answer counts by which a run is gone."""
 
-    FIRST = "first"  #: it is kept
-    EARLY = "early"  #: nothing: it comes too soon after one that was kept
-    ENOUGH = "enough"  #: it decides, with what a listing shows
+    FIRST = "first"  #: it is recorded
+    EARLY = "early"  #: it is ignored, as too soon after the recorded one
+    ENOUGH = "enough"  #: it decides, together with a listing
 
 
 def weigh(entry: Entry, missed: Missed, *, known_for: float | None, lag: float) -> Weight:
     """
-    Say what an answer about an ACTIVE entry is good for, where two that count lie *lag* seconds apart.
+    Return how much an answer about an ACTIVE entry counts; two that count are at least *lag* seconds apart.
 
-    *known_for* are the seconds since the one before was kept, by a monotonic clock; None where that
-    was not in this process.
+    *known_for*: seconds since the last one was recorded, by a monotonic clock; None if by another process.
     """
     if entry.missed_at is None or entry.missed_at > missed.at:
         return Weight.FIRST
@@ -315,10 +311,10 @@ def weigh(entry: Entry, missed: Missed, *, known_for: float | None, lag: float) 
 
 def decided(missed: Missed, *, kept: int, is_listed: bool | None) -> Missed | Removed | None:
     """
-    Say what an answer that is enough leads to, after *kept* like it; None where it is contradicted.
+    Return the event of an answer that is enough, after *kept* earlier ones; None if a listing contradicts it.
 
-    *is_listed*: whether a listing, begun after it, shows the run; None where listing is denied, or that
-    cannot be told.
+    *is_listed*: whether a listing that began after it shows the run; None if listing is denied or cannot
+    tell.
     """
     if is_listed:
         return None
@@ -328,22 +324,22 @@ def decided(missed: Missed, *, kept: int, is_listed: bool | None) -> Missed | Re
 
 
 def is_same(run: Run, found: Run) -> bool:
-    """Report whether *found*, under the id of *run*, is that run; without a uuid it contradicts none."""
+    """Report whether *found*, under the id of *run*, is that run; one without a uuid counts as the same."""
     return found.uuid in {run.uuid, ""}
 
 
 def is_there(run: Run, found: Run) -> bool:
-    """Report whether *found*, under the id of *run*, is that run, and was not removed."""
+    """Report whether *found*, under the id of *run*, is that run, and not removed."""
     return is_same(run, found) and outlook(found.status) is not Outlook.REMOVED
 
 
 def after_reappearing(run: Run, at: datetime) -> tuple[Event, ...]:
-    """Return what to record of a DELETED entry whose *run* was just seen: that it is there, and its end."""
+    """Return the events of a DELETED entry whose *run* was seen: that it exists, and its end if any."""
     event = seen(run, at)
     return (Reappeared(at=at, run=run), *([] if isinstance(event, Progressed) else [event]))
 
 
-#: Our own codes, for rows that the service says nothing of.
+#: Our own codes, for rows of a batch for which the service gives none.
 NOT_STARTED: Final = "NotStartedByBatch"
 FAILED_WITH_ITS_BATCH: Final = "BatchFailed"
 CANCELLED_WITH_ITS_BATCH: Final = "BatchCancelled"
@@ -352,16 +348,17 @@ _ENDED_BY_PEOPLE: Final = frozenset({"CANCELLED", "RUNS_DELETING", "RUNS_DELETE_
 
 
 def is_certain(error: CallError) -> bool:
-    """Report whether a row of a batch that failed with this error has no run for sure."""
+    """Report whether a row of a batch that failed with this error certainly has no run."""
     return not isinstance(error, OutcomeUnknownError)
 
 
 def after_rejection(entry: Entry, error: CallError, at: datetime, limits: Limits) -> Event:
     """
-    Say what it means that a batch could not start a row, by the error that StartRun would have given.
+    Return the event of a row that a batch could not start, by the error that StartRun would have given.
 
-    The same, but for two: of an unknown outcome it is known here that there is no run, and what the service
-    was too busy for, for as long as it tries itself, waits.
+    As :func:`after_failure`, except that unknown outcomes and throttles, which the service has retried
+    itself, are
+    deferred: here it is known that there is no run.
     """
     event = after_failure(entry, error, at, limits)
     if isinstance(event, Deferred | Refused) and not isinstance(error, ThrottledError):
@@ -374,11 +371,11 @@ def after_batch(
     entry: Entry, status: str, why: str, at: datetime, limits: Limits, *, is_fruitless: bool
 ) -> Deferred | Refused:
     """
-    Say what it means that a batch of this status is done, and has neither a run nor an error for a row.
+    Return the event of a row that has neither a run nor an error in a batch that is done, with this status.
 
-    The row is SUBMITTING, and proven to have no run. It may be sent anew. A batch that fails again and again
-    without a single run (*is_fruitless*) is its rows' fault; one that people ended took its rows with it.
-    Rows wait equally long, so that they go together again. *why* is for people.
+    The row is SUBMITTING, and proven to have no run, so it is sent again; but if batches fail repeatedly
+    without a single run (*is_fruitless*), it is refused. All rows wait equally long, so that they go together
+    again. *why* is for users.
     """
     code = CANCELLED_WITH_ITS_BATCH if status in _ENDED_BY_PEOPLE else NOT_STARTED
     code = FAILED_WITH_ITS_BATCH if status == "FAILED" and is_fruitless else code

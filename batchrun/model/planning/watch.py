@@ -1,22 +1,22 @@
 """
-Watching runs, priced in calls: whom to look at now, one by one or by listing them all.
+Watching the runs of one lane: which to look at now, by GetRun or by a sweep (listing all active runs).
 
-Theory of operation. Every watched run has a time at which it is due for a look. Where listing is the cheaper
-way, sweeps over the active states come between: a run that a sweep has shown is *covered*, and when it comes
-due it is put off without a call. What leaves the listing was, most likely, seen to end, and is due at once;
-so is an id that is another run's by now. A run that no sweep has shown yet stays due by its own pace. So the
-two ways do not exclude each other, a listing that lags, misses or fails costs calls and never a wrong state,
-and changing the way needs no handing over. A run that an answer called gone is looked at once more after the
-lag, whatever sweeps show.
+Theory of operation. Every run has a time at which it is due for a look. While sweeps are cheaper they are
+made in between: a run that a sweep has shown is *covered*, and when it becomes due it is postponed without a
+call. A run that leaves the listing has probably ended, and is due at once; so is one whose id belongs to
+another run now. A run that no sweep has shown yet keeps its own due times. So both ways work side by side: a
+listing that lags, misses runs or fails costs calls, but never leads to a wrong state, and the way can change
+at any time. A run that an answer called gone is looked at again after the listing's lag, whatever sweeps
+show.
 
-A run of which nothing was told for as long as a launch has patience is *late*: it is looked at on, and
-nothing waits for it.
+A run without a usable answer for longer than ``longest_silence`` is *late*: it is still looked at, but the
+launch does not wait for it.
 
-A run that a message says has ended (:mod:`announcing`) is due at once. While messages are relied on, waits
-and sweeps are longer by a factor; when they are not any more, all have their own times again.
+A run that a message announces as ended (:mod:`announcing`) is due at once. While messages are relied on,
+looks and sweeps are rarer by a factor; when they are not any more, all runs get their own due times back.
 
 Belongs here: which look or sweep is due. Does not: which way is cheaper (``sweeps``), what an answer means
-(``verdicts``, ``listing``), sending (``planner``), and doing anything.
+(``verdicts``, ``listing``).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from batchrun.model.planning.stimuli import RatesLearned, RunsAnnounced, SweepFa
 from batchrun.model.planning.sweeps import InRunBatches, Sweeps, Way
 from batchrun.model.planning.verdicts import Silences
 
-#: Seconds beyond the lag after which a run that an answer called gone is looked at once more.
+#: Seconds beyond the lag after which a run that an answer called gone is looked at again.
 _AFTER_LAG: Final = 1.0
 
 
@@ -52,23 +52,23 @@ class _Watched:
     since: float  #: loop time at which the run was accepted
     name: str | None
     run_group: str | None
-    quick_since: float = float("-inf")  #: loop time from which its pace counts, where that is later
-    ticket: int = 0  #: of its present place in the queue; those with other tickets are given up
+    quick_since: float = float("-inf")  #: loop time from which its age counts, if later than *since*
+    ticket: int = 0  #: of its valid place in the queue; places with other tickets are stale
     tries: int = 0
     failures: int = 0  #: in a row
     asked_at: float = 0.0  #: loop time of the last answer to a call about this run alone
     listed_at: float | None = None  #: when the last sweep that showed it began
     is_in_air: bool = False
-    is_wanted: bool = False  #: somebody waits for a look at this run
+    is_wanted: bool = False  #: a look at this run is needed, whatever listings show
 
     @property
     def is_alone(self) -> bool:
-        """Whether listings do not replace its looks."""
+        """Whether sweeps cannot replace its looks."""
         return self.is_wanted or self.entry.missed_at is not None
 
 
 class Watch:
-    """The runs that are going."""
+    """The active runs of one lane."""
 
     def __init__(
         self,
@@ -86,12 +86,12 @@ class Watch:
         self._listing_lag = listing_lag
         self._is_once = is_once  #: each run is looked at, or listed, once
         self._silences = Silences(patience)
-        self._late: set[str] = set()  #: ids of entries of whose runs nothing was told for long
+        self._late: set[str] = set()  #: ids of entries whose runs are late
         self._watched: dict[str, _Watched] = {}
         self._run_ids: Counter[str] = Counter()
         self._by_uuid: dict[str, str] = {}  #: ids of entries
         self._announcements = Announcements()
-        self._announced_in_air: set[str] = set()  #: ids of entries whose look may have been too early
+        self._announced_in_air: set[str] = set()  #: ids of entries whose end was announced during a look
         self._groups: Counter[str | None] = Counter()
         self._run_batches = InRunBatches()
         self._queue: list[tuple[float, int, str]] = []
@@ -105,9 +105,9 @@ class Watch:
 
     def add(self, entry: Entry, *, since: float, due: float | None = None) -> None:
         """
-        Watch *entry*, which is ACTIVE, and whose run was accepted at *since* in loop time.
+        Watch the run of *entry*, which is ACTIVE; it was accepted at *since* in loop time.
 
-        It is looked at first when *due*; by the run's age where that is not given.
+        The first look is at *due*, or by the run's age.
         """
         if entry.run is None:
             raise InvariantError(f"entry '{entry.id}' is {entry.state.value} and has no run to watch")
@@ -122,13 +122,13 @@ class Watch:
         self._put(one, since + self._wait(one, since) if due is None else due)
 
     def in_run_batch(self, entries: Iterable[Entry], batch_id: str) -> None:
-        """Learn which run batch of the service the runs of these entries are in, where they are watched."""
+        """Note the run batch of these entries' runs, if they are watched."""
         for entry in entries:
             if entry.id in self._watched:
                 self._run_batches.learn(entry.id, batch_id)
 
     def hasten(self, entry_id: str) -> None:
-        """Look at this entry's run at once, where it is watched, and from now on whatever listings show."""
+        """Look at this entry's run at once, and from now on by GetRun only, if it is watched."""
         one = self._watched.get(entry_id)
         if one is None:
             return
@@ -137,14 +137,14 @@ class Watch:
             self._put(one, float("-inf"))
 
     def quicken(self, entry_id: str, now: float) -> None:
-        """Look at this entry's run as often as at one that has just begun, where it is watched."""
+        """Look at this entry's run as often as at a new one, if it is watched."""
         one = self._watched.get(entry_id)
         if one is not None:
             one.quick_since = now
             self._put(one, now + self._wait(one, now))
 
     def announced(self, announced: RunsAnnounced, *, now: float) -> None:
-        """Look at runs that are said to have ended, those among them that are watched here."""
+        """Look at once at the watched runs that messages announce as ended."""
         if not announced.is_alive:
             self._rely_no_more(now, is_lost=self._announcements.lose())
         for uuid in announced.uuids:
@@ -164,7 +164,7 @@ class Watch:
                 self._restore_dues(now)
 
     def rates_learned(self, rates: RatesLearned) -> None:
-        """Learn how many calls per second can be counted on."""
+        """Note how many calls per second to expect."""
         self._sweeps.rates_learned(rates)
 
     def plan(self, *, now: float, room: int) -> list[Look | Sweep]:
@@ -187,7 +187,7 @@ class Watch:
     def looked(
         self, entry: Entry, *, now: float, failed: bool, is_going: bool, was_seen: bool = False
     ) -> None:
-        """Take back what was looked at; it is watched on where it *is going*, sooner if that did not fail."""
+        """Take a run back after a look; it is watched further if it *is going*, later if the look failed."""
         one = self._watched.get(entry.id)
         if one is None or not one.is_in_air:
             raise InvariantError(f"entry '{entry.id}' was looked at, and nobody asked for it")
@@ -214,10 +214,10 @@ class Watch:
 
     def swept(self, swept: Swept, *, now: float, at: datetime) -> list[tuple[Entry, Progressed]]:
         """
-        Take in what a complete sweep showed, at *now* in loop time and *at* in wall time.
+        Take the result of a complete sweep, at *now* in loop time and *at* in wall time.
 
         Returns:
-            What it says of each entry that came further, with the entry as it was.
+            Each entry, as it was, whose run has progressed, with the event.
         """
         sweep, age = swept.sweep, now - self._youngest
         self._sweeps.over(swept, now, len(self), age=age, rarer=self._announcements.rarer)
@@ -243,13 +243,13 @@ class Watch:
         return news
 
     def sweep_failed(self, failed: SweepFailed, *, now: float) -> None:
-        """Take back a sweep that came to nothing: look at each run until listing may work again."""
+        """Take a failed sweep: look at each run until listing may work again."""
         self._sweeps.failed(failed, now)
         self._choose(now)
 
     @property
     def is_waited_for(self) -> bool:
-        """Whether one of them is not late, or something is under way."""
+        """Whether some run is not late, or something is under way."""
         return bool(self.in_air) or len(self._late) < len(self._watched)
 
     @property
@@ -259,11 +259,11 @@ class Watch:
 
     @property
     def in_air(self) -> int:
-        """Looks under way, and sweeps that have something left to show."""
+        """Looks under way, and a sweep whose result is still needed."""
         return self._in_air + (self._sweeps.is_under_way and bool(self._watched))
 
     def wake_at(self, room: int) -> float | None:
-        """Say when something becomes due, in loop time; None if nothing does by time alone."""
+        """Return when something becomes due without a stimulus, in loop time, or None."""
         dues = []
         if self._watched and (due := self._sweeps.wake_at) is not None:
             dues.append(due)
@@ -286,7 +286,7 @@ class Watch:
         )
 
     def _is_swept(self, one: _Watched, sweep: Sweep) -> bool:
-        """Report whether the run is among what was to be listed; it may have come later."""
+        """Report whether the sweep was to list the run, which may be newer than the sweep."""
         return not sweep.run_batches or self._run_batches.of(one.entry.id) in sweep.run_batches
 
     def _choose(self, now: float) -> None:
@@ -294,7 +294,7 @@ class Watch:
             self._restore_dues(now)
 
     def _restore_dues(self, now: float) -> None:
-        """Give each run the time again that it would have had: while it was covered it was put off."""
+        """Give each run its own due time back, after it was postponed while covered."""
         for one in self._watched.values():
             if not one.is_in_air:
                 due = one.asked_at + self._wait(one, now)
@@ -312,7 +312,7 @@ class Watch:
         return one.is_alone or self._announcements.is_told(_uuid(one.entry))
 
     def _miss(self, one: _Watched, now: float, *, is_stranger: bool) -> None:
-        """Look at once at what should have been listed, once; what is too young for that keeps its pace."""
+        """Look at once, but only once, at a run that should have been listed; a new one waits."""
         was_listed = one.listed_at is not None
         one.listed_at = None
         is_suspect = is_stranger or self._is_once or now - one.since >= self._listing_lag
@@ -339,7 +339,7 @@ class Watch:
         heapq.heappush(self._queue, (due, one.ticket, one.entry.id))
 
     def _first(self) -> tuple[float, int, str] | None:
-        """Return the head of the queue, after throwing away places that were given up."""
+        """Return the head of the queue, after dropping stale places."""
         while self._queue:
             one = self._watched.get(self._queue[0][2])
             if one is not None and one.ticket == self._queue[0][1] and not one.is_in_air:
@@ -364,7 +364,7 @@ class Watch:
         self._by_uuid.pop(_uuid(one.entry), None)
         self._groups[one.run_group] -= 1
         self._run_batches.forget(one.entry.id)
-        self._run_ids[one.run_id] -= 1  # another of ours may bear it too
+        self._run_ids[one.run_id] -= 1  # another run of ours may have the same id
         if not self._run_ids[one.run_id]:
             del self._run_ids[one.run_id]
 

@@ -1,8 +1,8 @@
 """
-The contracts of one batch that needs no lease: to read, and to ask things of its holder.
+The contract of a batch without a lease: reading it, and leaving requests for its holder.
 
-``ports.ledger`` says what holds for every method. Belongs here: the contracts. Does not: any storage, the
-values that cross (``stored``), what its holder may write (``held``).
+What ``ports.ledger`` guarantees holds for each method. Belongs here: the contract. Does not: any storage, its
+values (``stored``), what only the holder may write (``held``).
 """
 
 from __future__ import annotations
@@ -42,40 +42,40 @@ _PAGE: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenResults:
-    """A file of results as it was written."""
+    """A file of results that was written."""
 
     place: str  #: its absolute path
-    form: str  #: by which batchrun, and how
-    digest: bytes  #: of all that is in it: 32 bytes
-    event: int  #: the batch's newest that is in it
+    form: str  #: the version of batchrun and the options
+    digest: bytes  #: of its content: 32 bytes
+    event: int  #: the batch's newest event that is in it
 
 
 class StoredBatch(ABC):
     """
-    A batch as it is stored: to read, and to ask things of its holder. No method needs a lease.
+    A stored batch: reading it, and leaving requests for its holder. No method needs a lease.
 
-    Answers come from what is recorded, at once; writing is not held up meanwhile. Of a batch that the
-    ledger does not have everything is empty.
+    Answers come at once from what is recorded, and do not block writers. A batch that the ledger does not
+    have reads as empty.
     """
 
     name: str
 
     @abstractmethod
     async def holder(self, *, at: datetime) -> Lease | None:
-        """Return the lease that holds the batch at *at*; None where it can be held."""
+        """Return the lease that is in force at *at*, or None."""
 
     @abstractmethod
     async def why_closed(self) -> str | None:
-        """Say where the batch is to be worked on instead: it is closed here. None where it is not."""
+        """Return where a batch that is closed here is worked on instead; None for an open one."""
 
     @abstractmethod
     async def lanes(self) -> Sequence[LanePlace]:
-        """Return the batch's lanes in the order in which they were first kept; none where it has none."""
+        """Return the batch's lanes in the order in which they were first stored."""
 
     @abstractmethod
     async def compare(self, specs: Iterable[Spec], *, home: str | None = None) -> Sync:
         """
-        Say how the manifest differs from the batch, which need not exist. Writes nothing.
+        Return how the manifest differs from the batch, which need not exist; nothing is written.
 
         *home* is as for :meth:`HeldBatch.sync`.
         """
@@ -105,7 +105,7 @@ class StoredBatch(ABC):
         """
 
     async def pages_in(self, *states: State) -> AsyncIterator[Sequence[Entry]]:
-        """Go through the entries in *states*, state by state, as :meth:`in_state` has them, by pages."""
+        """Yield pages of the entries in *states*, state by state, each as :meth:`in_state` returns it."""
         for state in states:
             after = -1
             while page := await self.in_state(state, limit=_PAGE, after=after):
@@ -123,21 +123,21 @@ class StoredBatch(ABC):
     @abstractmethod
     def outcomes(self) -> AsyncIterator[Outcome]:
         """
-        Go through the batch for its results: manifest order, then entries that left it but were sent.
+        Yield the batch's outcomes: in manifest order, then entries that left the manifest but were sent.
 
-        Reads one consistent state, in pages; memory does not grow with the batch.
+        Reads one consistent snapshot, in pages; memory does not grow with the batch.
 
         Raises:
-            SnapshotLostError: That state cannot be read to its end; it is to be begun again, with another.
+            SnapshotLostError: The snapshot cannot be read to its end; begin again with a new one.
         """
 
     @abstractmethod
     async def changed(self, *, after: int, upto: int) -> Sequence[Outcome]:
         """
-        Return the outcomes, as they are now, that events numbered above *after* and up to *upto* are of.
+        Return the current outcomes of entries with events numbered above *after* and up to *upto*.
 
-        The numbers are those of :meth:`Ledger.newest_event`. What a manifest changes without an event
-        (rows that are new) is not among them. Takes as long as there are events between the two.
+        The numbers are those of :meth:`Ledger.newest_event`. Changes without an event (new rows of a
+        manifest) are not among them. Takes time in proportion to the events between the two.
         """
 
     @abstractmethod
@@ -145,25 +145,26 @@ class StoredBatch(ABC):
         """
         Return the entry's events as (at, attempt, kind, detail), oldest first.
 
-        *attempt* is the one that the event led to. *detail* is JSON text: the event's fields, with a request
-        told by its digest, and with the requestId where the attempt was intended.
+        *attempt* is the one that the event led to. *detail* is JSON text: the event's fields, a request as
+        its digest, and the requestId where the attempt was intended.
         """
 
     @abstractmethod
     async def glance(self, *, since: datetime, at: datetime, limit: int) -> Glance:
-        """Return what stands out: *limit* entries of each kind, events since then, what is due after *at*."""
+        """Return *limit* notable entries of each kind, events *since* then, and what is due after *at*."""
 
     @abstractmethod
     async def latest_runs(
         self, which: Latest, *, limit: int, lane: str | None = None, is_home: bool = False
     ) -> Sequence[Run]:
         """
-        Return up to *limit* runs; those that were deleted on request not at all.
+        Return up to *limit* runs, without those that were deleted on request.
 
-        Where *lane* is given, those of its attempts alone, and with *is_home* those of attempts without one.
+        Where *lane* is given, only those of its attempts, and with *is_home* also those of attempts without
+        one.
 
-        Of the entries' current attempts the one accepted last comes first, and those taken for gone last. Of
-        those that were seen to end those that are COMPLETED come first, and of these the one sent last.
+        Runs of current attempts are ordered by their acceptance, the last first, those taken for gone at the
+        end. Of runs that were seen to end, COMPLETED ones come first, and of these the one sent last.
         """
 
     @abstractmethod
@@ -171,20 +172,20 @@ class StoredBatch(ABC):
         """
         Return ids of entries.
 
-        - RUN: those that had a run of this uuid, short id or ARN, in any attempt, in order. Of a short id
-          there may be several: the service gives it again once its run was deleted.
+        - RUN: those that had a run of this uuid, short id or ARN, in any attempt, in order. A short id may
+          have several: the service reuses it once its run was deleted.
         - BEGINNING: up to *limit* that begin with *text*, in order, by code point.
-        - LIKENESS: some that *text*, which is none, may have been meant to be, in no order: a few each of its
-          neighbours in the order of ids, of ids that contain it in whatever case, and of those that differ
-          from it in one character.
+        - LIKENESS: some that *text*, which is no id, may be a misspelling of, in no order: a few each of its
+          neighbours in the order of ids, of ids that contain it in either case, and of those that differ from
+          it in one character.
         """
 
     @abstractmethod
     async def ended_runs(self, *, limit: int, after: tuple[int, int] = (-1, 0)) -> Sequence[EndedRun]:
         """
-        Return up to *limit* runs that have ended by (position, attempt), above *after*.
+        Return up to *limit* runs that have ended, by (position, attempt), above *after*.
 
-        Those of earlier attempts and those that were removed before their end was seen are among them.
+        Runs of earlier attempts, and runs that were removed before their end was seen, are included.
         """
 
     @abstractmethod
@@ -192,8 +193,8 @@ class StoredBatch(ABC):
         """
         Return the entries that ended without success by state and reason, the most frequent first.
 
-        Each group counts all of its entries, has the first *limit* of them by position, and says why tasks of
-        their runs failed; of very many such reasons (50) those of most rows.
+        Each group counts all of its entries, and has the first *limit* of them by position and the reasons
+        why tasks of their runs failed, at most 50, those with most rows.
         """
 
     @abstractmethod
@@ -203,7 +204,7 @@ class StoredBatch(ABC):
     @abstractmethod
     async def cancellations(self, *, limit: int, after: int = -1) -> Sequence[Cancellation]:
         """
-        Return up to *limit* entries for which something is left to do, by position, above *after*.
+        Return up to *limit* entries that are still to be cancelled, by position, above *after*.
 
         These are PLANNED and BACKOFF entries, and with the scope RUN also SUBMITTING and ACTIVE ones.
         """
@@ -215,13 +216,13 @@ class StoredBatch(ABC):
         """
         Return the submissions that are not OVER, oldest first, each with the rows that wait for it.
 
-        A row waits for the submission by which it was intended last; one that was intended by itself since
-        waits for none. A submission for which no row waits is among them: it is to be closed.
+        A row waits for the last submission by which it was intended, unless it was intended by itself since.
+        A submission without waiting rows is included: it is to be closed.
         """
 
     @abstractmethod
     async def count_waiting(self) -> Sequence[Waiting]:
-        """Count the rows of :meth:`open_submissions`, by the standing of these; without those of no rows."""
+        """Count the waiting rows of :meth:`open_submissions` by standing, where there are any."""
 
     @abstractmethod
     async def submission(self, request_id: str) -> Submission | None:
@@ -229,19 +230,19 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def last_submission(self, entry_id: str, attempt: int) -> Submission | None:
-        """Return the submission by which the attempt went last; None where it went by itself, or not yet."""
+        """Return the last submission that sent the attempt; None where it was sent by itself, or not yet."""
 
     @abstractmethod
     async def has_wanted_runs(self, request_id: str) -> bool:
-        """Report whether an attempt that went by it has a run, not ended, which is not to be cancelled."""
+        """Report whether an attempt that it sent has a run that has not ended and is not to be cancelled."""
 
     @abstractmethod
     async def submission_count(self) -> int:
-        """Count the batch's submissions, those that are OVER too."""
+        """Count the batch's submissions, those that are OVER included."""
 
     @abstractmethod
     async def entries(self, ids: Collection[str]) -> Mapping[str, Entry]:
-        """Return many entries at once, by position; ids that the batch does not have are left out."""
+        """Return many entries by id, in order of position; unknown ids are left out."""
 
     # -- which results were written where
 
@@ -252,16 +253,16 @@ class StoredBatch(ABC):
     @abstractmethod
     async def written_results(self, place: str) -> WrittenResults | None:
         """
-        Return what was written to *place* last; None where a manifest has changed it since.
+        Return what was last written to *place*; None where a manifest has changed the batch since.
 
         Where ``event`` is :meth:`newest_told`, the same results would be written again.
         """
 
     @abstractmethod
     async def keep_written(self, written: WrittenResults) -> None:
-        """Remember results; ``event`` is what :meth:`newest_told` was before they were read."""
+        """Store what was written; ``event`` is :meth:`newest_told` from before the results were read."""
 
-    # -- what people ask of it, beside its holder
+    # -- requests to its holder
 
     @abstractmethod
     async def retry(
@@ -270,12 +271,11 @@ class StoredBatch(ABC):
         """
         Start a new attempt of each of *ids* that has ended without success, in one transaction.
 
-        It asks for what the last one asked for; with *duplicates*, for a copy of the last one's run, in the
-        same lane, and what has no run, or one that was removed, is skipped. After a copy it is the
+        It has the content of the last one; with *duplicates* it is a copy of the last one's run, in the same
+        lane, and entries without a run, or with one that was removed, are skipped. After a copy it has the
         manifest's content again.
 
-        The holder of the batch works on what has not ended. Ids that are unknown, go on or
-        have succeeded are skipped.
+        Ids that are unknown, have not ended or have succeeded are skipped.
 
         Returns:
             The ids that got a new attempt.
@@ -284,13 +284,13 @@ class StoredBatch(ABC):
     @abstractmethod
     async def give_back(self, runs: Collection[Run], *, at: datetime) -> Sequence[str]:
         """
-        Return entries that are DELETED back to *runs*, just seen at the service, in one transaction.
+        Give DELETED entries back their *runs*, just seen at the service, in one transaction.
 
-        What has ended is left alone, and the holder of the batch watches what has not.
-        Runs that are not an entry's current attempt, or whose entry is not DELETED, are skipped.
+        The holder of the batch watches those that have not ended. Runs that are not an entry's current
+        attempt, or whose entry is not DELETED, are skipped.
 
         Returns:
-            The ids of the entries whose runs are there after all.
+            The ids of the entries that got their runs back.
         """
 
     @abstractmethod
@@ -298,9 +298,9 @@ class StoredBatch(ABC):
         """
         Ask for entries that have not ended to be cancelled: *ids*, or all of them.
 
-        Rows that left the manifest before they were sent are skipped: they are not sent anyway. What was
-        asked for goes further with a wider scope, never back; a new attempt that people ask for
-        (:meth:`retry`, RESUBMIT) takes it back.
+        Rows that left the manifest before they were sent are skipped: they are not sent anyway. A wider scope
+        extends an earlier request, a narrower one does not reduce it; a new attempt that the user asks for
+        (:meth:`retry`, RESUBMIT) withdraws it.
 
         Returns:
             How many entries are to be cancelled that were not before.
@@ -309,13 +309,12 @@ class StoredBatch(ABC):
     @abstractmethod
     async def tell(self, notice: Notice, *, at: datetime) -> bool:
         """
-        Note that *notice* is sent for the batch, and say whether it was not noted before.
+        Record that *notice* is sent for the batch; report whether it was not recorded before.
 
-        It is one of :data:`~batchrun.model.notices.NOTED`.
-
-        Of several launches that ask at once, one gets True.
+        It is one of :data:`~batchrun.model.notices.NOTED`. Of several launches that ask at once, one gets
+        True.
         """
 
     @abstractmethod
     async def forget(self, *, but: Collection[Notice]) -> None:
-        """Take the notes of all notices *but* these back, so that they may be sent again."""
+        """Forget that notices, all *but* these, were sent, so that they may be sent again."""

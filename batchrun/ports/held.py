@@ -1,8 +1,8 @@
 """
-The contract of a batch that is held: what its launcher alone may write.
+The contract of a held batch: what only its launcher may write.
 
-``ports.ledger`` says what holds for every method. Belongs here: that contract. Does not: reading and
-asking without a lease (``batch``), any storage.
+What ``ports.ledger`` guarantees holds for each method. Belongs here: that contract. Does not: reading and
+requests without a lease (``batch``), any storage.
 """
 
 from __future__ import annotations
@@ -28,29 +28,28 @@ if TYPE_CHECKING:
 
 class HeldBatch(StoredBatch):
     """
-    A batch that this launcher alone may write to, until it is released or taken over.
+    A batch that only this launcher may write to, until it is released or taken over.
 
-    *Fenced*: each method that writes raises :class:`~batchrun.errors.LeaseLostError` and writes nothing when
-    the batch has been claimed by another since, or was released. An expired lease still writes until another
-    takes it over.
+    *Fenced*: each method that writes raises :class:`~batchrun.errors.LeaseLostError` and writes nothing once
+    another launcher has claimed the batch, or it was released. An expired lease still writes until then.
     """
 
     lease: Lease  #: as it was last renewed
 
     @abstractmethod
     async def renew(self, *, ttl: timedelta, at: datetime) -> Lease:
-        """Hold on to the batch until *at* + *ttl*. Raises LeaseLostError."""
+        """Extend the lease until *at* + *ttl*. Raises LeaseLostError."""
 
     @abstractmethod
     async def release(self) -> None:
-        """Release the batch. Does nothing when the lease was lost or released already."""
+        """Release the batch; does nothing where the lease was lost or released already."""
 
     @abstractmethod
     def hurry(self, seconds: float) -> None:
         """
-        Wait no longer than so many seconds from now for a ledger's database that is away.
+        From now on wait at most *seconds* for a database that is unreachable.
 
-        What cannot be written then raises LedgerError; this holds for all that uses the ledger from here.
+        What cannot be written then raises LedgerError. It applies to everything that uses this ledger.
         """
 
     @abstractmethod
@@ -68,16 +67,13 @@ class HeldBatch(StoredBatch):
 
         New rows become PLANNED entries; known rows take the manifest's position; entries that the manifest
         does not name are marked as gone, and come back when it names them again. A row is *changed* when its
-        content differs from ``Entry.content``. A changed row that was neither sent nor
-        cancelled takes the new content (a ``Revised`` event) whatever *changed* says; otherwise KEEP leaves
-        it, marked by ``Entry.is_changed`` for as long as it differs, and RESUBMIT applies ``Revised``.
-        *place*, where there is one, becomes the batch's.
+        content differs from ``Entry.content``. A changed row that was neither sent nor cancelled takes the
+        new content (a ``Revised`` event) whatever *changed* says; otherwise KEEP leaves it, marked by
+        ``Entry.is_changed`` while it differs, and RESUBMIT applies ``Revised``. *place*, if given, is stored.
 
-        A row that was sent is in one lane: for as long as it asks for the same there, it is not changed by
-        other lanes that are offered, and takes its content over without an event, for attempts to come.
-        *home* is the lane of rows that were sent before the manifest had lanes.
-
-        *specs* is gone through as ``ports.ledger`` says.
+        A row that was sent is in one lane: while it asks for the same there, other lanes on offer do not
+        count as a change, and its new content applies to later attempts, without an event. *home* is the lane
+        of rows that were sent before the manifest had lanes. *specs* is iterated as ``ports.ledger`` says.
 
         Raises:
             ChangedRowsError: *changed* is REFUSE and rows that were sent have changed; nothing is written.
@@ -88,9 +84,9 @@ class HeldBatch(StoredBatch):
         self, specs: Iterable[Spec], *, at: datetime, place: str | None = None
     ) -> Sync | None:
         """
-        Take the manifest in as :meth:`sync` does, where none of its rows is new or changed.
+        Take the manifest in as :meth:`sync` does, unless a row is new or changed: then write nothing.
 
-        Else return None, and write nothing: a launch that may have nothing to do compares its rows once.
+        Returns None then. So a launch that may have nothing to do compares its rows only once.
         """
 
     @abstractmethod
@@ -100,8 +96,8 @@ class HeldBatch(StoredBatch):
 
         Steps of one entry apply in order. An entry's attempt is kept when a later one begins. The position
         and ``is_changed`` stay as the manifest last set them, whatever the step's entry says; a run that was
-        found with other content (``OTHER_CONTENT``) marks its attempt too. Where the account of a lane is not
-        known, or that of the batch, the first run there, or in no lane, that names one says it.
+        found with other content (``OTHER_CONTENT``) marks its attempt too. An unknown account of a lane, or
+        of the batch, becomes that of the first run in the lane, or in none.
 
         Raises:
             InvariantError: The batch has no such entry, its attempt is not the stored one or the next, or the
@@ -111,33 +107,31 @@ class HeldBatch(StoredBatch):
     @abstractmethod
     async def keep_lane(self, name: str, *, region: str, account: str | None, at: datetime) -> LanePlace:
         """
-        Return the lane, made now if the batch does not have it. Safe to repeat; the first region stays.
+        Return the lane, created if the batch does not have it. Safe to repeat; the first region stays.
 
-        Where *account* is given, the lane's becomes that, for as long as no run of it can be anywhere.
+        *account*, if given, becomes the lane's while it cannot have a run yet.
         """
 
     @abstractmethod
     async def bind_proofs(self, origin: Origin) -> None:
         """
-        Forget the batch's proofs unless they were stamped by the clock that has this *origin*.
+        Forget proofs, and send times of open submissions, unless the clock of *origin* stamped them.
 
-        And when submissions that are not OVER were sent.
-
-        Called before proofs are read or written, and again when the clock's origin has moved: how old a proof
-        is, only the clock that stamped it can say.
+        Called before proofs are read or written, and again when the clock's origin has moved: only the clock
+        that stamped a proof can tell its age.
         """
 
     @abstractmethod
     async def forget_proofs(self) -> None:
-        """Forget all of the batch's proofs: something may have started runs since, unseen."""
+        """Forget all of the batch's proofs: runs may have been started since, unseen."""
 
     @abstractmethod
     async def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:
         """
-        Mark those entries as being looked for, and return what to look for in each lane that one may take.
+        Mark the entries that :meth:`unproven` counts, and return what to look for, by lane.
 
-        Under None stands what has no lane. What becomes an entry to be sent later, or asks for another name
-        or for more lanes meanwhile, is not marked.
+        The key None is for entries without lanes. Entries that are added later, or change their name or lanes
+        meanwhile, are not marked.
         """
 
     @abstractmethod
@@ -150,19 +144,19 @@ class HeldBatch(StoredBatch):
         unreached: Collection[str | None] = (),
     ) -> None:
         """
-        Keep *at*, when the survey began, as the proof of the entries that are marked still.
+        Store *at* as the proof of the entries that are still marked.
 
         Args:
-            at: The clock's latest time when the look began.
-            calls: Calls that the whole listing took, by lane; without those where it was not gone through.
-            besides: Entries whose runs were seen, and not taken over: they get no proof.
-            unreached: Lanes that were not looked at to the end: what may be sent there gets no proof.
+            at: The clock's latest time when the survey began.
+            calls: Calls that a complete listing took, by lane.
+            besides: Entries whose runs were seen but not adopted: they get no proof.
+            unreached: Lanes that were not seen completely: entries that may be sent there get no proof.
         """
 
     @abstractmethod
     async def keep_tasks(self, found: Mapping[int, FailedTasks], *, at: datetime) -> None:
         """
-        Keep what was found, by the failed run's number; what is kept already stays. Raises LeaseLostError.
+        Store failed tasks by their run's number; stored ones stay. Raises LeaseLostError.
 
         Numbers that are not the batch's are ignored.
         """
@@ -181,13 +175,12 @@ class HeldBatch(StoredBatch):
         """
         Return up to *limit* entries that may be sent now, in manifest order: PLANNED, and BACKOFF if due.
 
-        A PLANNED entry without a time is always due, and so is what is due later than *horizon*: nothing
-        waits so long, so a clock that was ahead has set that time.
+        A PLANNED entry without a time is always due, and so is one due later than *horizon*: no wait is that
+        long, so a clock that was ahead set the time.
 
-        Leaves out what the manifest does not name any more, what is to be cancelled, and the ids in *skip*.
-        Where *lanes* are given, one of :meth:`choices`, only entries that may take just these are returned.
-        Where a *shape* is given, only those for which that is kept, and which may take just the *lanes*; none
-        where these are left out.
+        Leaves out entries that the manifest no longer names, those to be cancelled, and the ids in *skip*.
+        With *lanes*, one of :meth:`choices`, only entries that may take exactly these are returned. With a
+        *shape*, only those that have it and may take exactly *lanes*; without *lanes* none.
         """
 
     @abstractmethod
@@ -195,50 +188,49 @@ class HeldBatch(StoredBatch):
         self, *, after: datetime, lanes: tuple[str, ...] | None = None, shape: str | None = None
     ) -> datetime | None:
         """
-        Say when the next PLANNED or BACKOFF entry becomes due, later than *after*; None where there is none.
+        Return when the next PLANNED or BACKOFF entry becomes due, later than *after*, or None.
 
-        Leaves out what the manifest does not name any more, and what *lanes* and *shape* leave out, as
-        :meth:`due` does.
+        Leaves out entries that the manifest no longer names; *lanes* and *shape* are as for :meth:`due`.
         """
 
     @abstractmethod
     async def choices(self) -> Sequence[tuple[str, ...]]:
-        """Return each ``Entry.may_take`` of PLANNED and BACKOFF entries that the manifest names."""
+        """Return the distinct ``Entry.may_take`` of PLANNED and BACKOFF entries that the manifest names."""
 
     @abstractmethod
     async def unasked(self, *, limit: int, after: int = -1) -> Sequence[FailedRun]:
-        """Return up to *limit* failed runs numbered above *after* whose tasks were not kept, by number."""
+        """Return up to *limit* failed runs numbered above *after* whose tasks are not stored, by number."""
 
     @abstractmethod
     async def was_changed(self) -> bool:
-        """Report whether somebody else has written to the ledger since this was last asked for *batch*."""
+        """Report whether others have written to the ledger since the last call for this batch."""
 
     # -- its submissions
 
     @abstractmethod
     async def intend_together(self, submission: Submission, steps: Sequence[Transition]) -> None:
         """
-        Keep a new submission and its rows, and record the steps, each an ``Intended``, in one transaction.
+        Store a new submission and its rows, and record the steps, each an ``Intended``, in one transaction.
 
         Raises:
-            InvariantError: It is not the steps' submission (batch, lane, number of rows), there was one of
-                its requestId or name already, or a step cannot be recorded.
+            InvariantError: It does not match the steps (batch, lane, number of rows), there is one with its
+                requestId or name already, or a step cannot be recorded.
         """
 
     @abstractmethod
     async def keep_submission(self, submission: Submission) -> None:
         """
-        Keep where the submission stands, and what the service said of it; its request no more once OVER.
+        Store the submission's standing and the service's answers; once OVER, its request is dropped.
 
         Raises:
-            InvariantError: The batch has no such submission, it was OVER or TAKEN before and would go back,
-                or it would be OVER while a row waits for it.
+            InvariantError: The batch has no such submission, its standing would go back, or it would be OVER
+                while a row waits for it.
         """
 
     @abstractmethod
     async def unshaped(self, *, limit: int, after: int = -1) -> Sequence[Entry]:
         """
-        Return up to *limit* entries for which no shape is kept, with a position above *after*, by position.
+        Return up to *limit* entries without a stored shape, with a position above *after*, by position.
 
         These are PLANNED and BACKOFF entries that the manifest names.
         """
@@ -246,16 +238,15 @@ class HeldBatch(StoredBatch):
     @abstractmethod
     async def keep_shapes(self, shapes: Mapping[str, str]) -> None:
         """
-        Keep what tells which rows may share a submission, by id; short, a digest rather than a request.
+        Store shapes by id, short digests: rows with equal shapes may share a submission.
 
-        It is forgotten where an entry's request, offers, lane or attempt become others. Ids that the batch
-        does not have are ignored.
+        A shape is forgotten when an entry's request, offers, lane or attempt change. Unknown ids are ignored.
         """
 
     @abstractmethod
     async def shaped_choices(self) -> Sequence[Choice]:
         """
-        Count what is to be sent by lanes and shape, in the order of these: PLANNED and BACKOFF entries.
+        Count PLANNED and BACKOFF entries by lanes and shape, in the order of these.
 
-        Leaves out what the manifest does not name any more, what is to be cancelled, and what has no shape.
+        Leaves out entries that the manifest no longer names, are to be cancelled, or have no shape.
         """

@@ -1,9 +1,9 @@
 """
-Files in S3: those that are read, those that are written, and the places that runs are to read.
+Files in S3: those to read, those to write, and the places that runs are to read.
 
-Reading a manifest is synchronous, and finds out on the way which files it needs; calling S3 is not. So
-a reader is given what has a copy made on this machine, and reads that like any file. An output is
-written whole, once it is known, by those who can wait for it.
+Reading a manifest is synchronous, and finds the files it needs on the way; calling S3 is asynchronous. So a
+reader gets an object that makes local copies, and reads these like any file. An output is written whole, once
+it is complete.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Objects(ABC):
         Open a copy of an object of at most *most* bytes; it is fetched once, however often it is read.
 
         Raises:
-            ManifestError: It is not there, or cannot be what is wanted.
+            ManifestError: It is not there, or cannot be a manifest's file.
             UsageError: The AWS configuration cannot be used.
             ServiceUnusableError: It may not be read, or S3 cannot be asked; says what to do.
             OSError: The copy cannot be written.
@@ -43,14 +43,14 @@ class ObjectStore(ABC):
 
     @abstractmethod
     async def mark(self, uri: str) -> str | None:
-        """Return what the object was marked as, "" where it is not; None where none is there to be seen."""
+        """Return the object's mark, "" for none; None where no object can be seen."""
 
     @abstractmethod
     async def put(self, uri: str, file: Path, *, mark: str, replaces: bool) -> bool:
         """
-        Write *file* as an object, whole, marked as what it is.
+        Write *file* as a whole object with *mark*.
 
-        Without *replaces*, where something is there, nothing is written, and the answer is False.
+        Returns False, without writing, where an object is there and *replaces* is not set.
         """
 
 
@@ -60,10 +60,10 @@ class SettingsStore(ABC):
     @abstractmethod
     async def keep(self, uri: str, body: bytes) -> None:
         """
-        Write a file, whole, to ``s3://BUCKET/KEY`` with a digest in it; it is there when this returns.
+        Write a whole file to *uri*, ``s3://BUCKET/KEY`` with a digest in it; it is there on return.
 
-        To repeat it, or to give it up, does no harm. What is there already, as long as *body*, is left alone:
-        a batch fails when its file changes.
+        Safe to repeat or cancel. An object of the same length is left alone: a batch fails when its file
+        changes.
 
         Raises:
             UsageError: The AWS configuration cannot be used.
@@ -75,17 +75,17 @@ class SettingsStore(ABC):
 class OwnSheet:
     """A sheet for one run."""
 
-    uri: str  #: where it is to be: ``s3://BUCKET/KEY``, with a digest of the content
+    uri: str  #: its place: ``s3://BUCKET/KEY``, with a digest of the content
     content: bytes
 
 
 class SheetWriter(ABC):
-    """Writes sheets to where workflows read them."""
+    """Writes sheets to the places where workflows read them."""
 
     @abstractmethod
     async def write(self, sheet: OwnSheet) -> None:
         """
-        Write a sheet; it is there when this returns. To repeat it, or to give it up on the way, does no harm.
+        Write a sheet; it is there on return. Safe to repeat or cancel.
 
         Raises:
             ServiceUnusableError: It cannot be written; says why, and what to do.
@@ -93,7 +93,7 @@ class SheetWriter(ABC):
 
 
 class PlaceKind(enum.Enum):
-    """What is to be looked for in S3. Values are stored text."""
+    """What to look for in S3. Values are stored text."""
 
     OBJECT = "object"
     PREFIX = "prefix"  #: ends with a slash: anything under it
@@ -111,32 +111,32 @@ class Skip(enum.Enum):
     MISSPELT = "misspelt"  #: ``S3://``, ``s3:/``, quotes or white space around it
     PLACEHOLDER = "placeholder"  #: ``${...}``: the workflow's to fill in
     WITHIN_TEXT = "within_text"  #: ``s3://`` in the middle of something else
-    OUTPUT = "output"  #: a parameter that is named like an output: nothing has to be there yet
+    OUTPUT = "output"  #: a parameter named like an output: nothing has to be there yet
     OWN_SHEET = "own_sheet"  #: batchrun itself writes it before the run
 
 
 class Sight(enum.Enum):
-    """What was seen of a place. Values are stored text, and shown with --json."""
+    """What was seen at a place. Values are stored text, and shown with --json."""
 
     THERE = "there"
     MISSING = "missing"  #: no such object
     EMPTY = "empty"  #: nothing under the prefix
     UNMATCHED = "unmatched"  #: nothing that the pattern matches
     NO_BUCKET = "no_bucket"
-    ARCHIVED = "archived"  #: there, but not to be read before it is restored
-    RESTORING = "restoring"  #: the same, and on its way back
+    ARCHIVED = "archived"  #: there, but unreadable until it is restored
+    RESTORING = "restoring"  #: archived, and being restored
     DENIED = "denied"  #: there, but not for the caller to read
-    HIDDEN = "hidden"  #: maybe not there: without permission the two look alike
-    TOO_MANY = "too_many"  #: so many objects that not all were held against the pattern
+    HIDDEN = "hidden"  #: perhaps not there: without permission the two look alike
+    TOO_MANY = "too_many"  #: too many objects to compare all with the pattern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputPlace:
-    """Something to look for."""
+    """A place to look for."""
 
     kind: PlaceKind
     uri: str  #: ``s3://BUCKET/KEY``
-    pays: bool = False  #: whether the caller pays where the bucket asks for that: ``requesterPaysEnabled``
+    pays: bool = False  #: whether the caller agrees to pay: ``requesterPaysEnabled``
 
     @property
     def bucket(self) -> str:
@@ -145,16 +145,16 @@ class InputPlace:
 
     @property
     def key(self) -> str:
-        """What follows the bucket's name and a slash; empty for all of a bucket."""
+        """The key; empty for a whole bucket."""
         return self.uri.removeprefix("s3://").partition("/")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """What a bucket says of itself."""
+    """What is known of a bucket."""
 
     name: str
     exists: bool = True
-    #: Whether the caller may; without that, what is not there looks like what is denied.
+    #: Whether the caller may list it; else a missing object looks like a denied one.
     may_list: bool = False
-    region: str | None = None  #: None where it does not say
+    region: str | None = None  #: None where unknown

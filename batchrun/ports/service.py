@@ -1,7 +1,7 @@
 """
-HealthOmics as the engine needs it.
+The contracts of HealthOmics, run batches and wake-up queues, as the engine needs them.
 
-Belongs here: the contract and the values that cross it. Does not: HTTP, botocore, retries (``service``).
+Belongs here: the contracts and their values. Does not: HTTP, botocore, retries (``service``).
 """
 
 from __future__ import annotations
@@ -30,49 +30,49 @@ if TYPE_CHECKING:
 
 
 class SharedPaces(ABC):
-    """The paces of all launchers of one ledger; every method may raise LedgerError."""
+    """The paces shared by all launchers of one ledger; every method may raise LedgerError."""
 
-    #: Whether all together may have so many active runs: then turns are taken alone too.
+    #: Whether their active runs are limited together: then even a single launcher takes stretches.
     is_capped: bool = False
 
     @abstractmethod
     async def are_shared(self, commons: Commons) -> bool:
-        """Report whether anybody else works in the account and region now."""
+        """Report whether another launcher works in the account and region now."""
 
     @abstractmethod
     async def room(self, commons: Commons) -> float:
-        """Return how many more runs may be started there now; infinite without a bound."""
+        """Return how many more runs may be started there now; infinite without a limit."""
 
     @abstractmethod
     async def take(self, commons: Commons, seconds: float) -> Stretch:
-        """Take the next *seconds* that are not taken yet."""
+        """Reserve the next free *seconds*."""
 
     @abstractmethod
     async def leave(self, commons: Commons, state: str, stretch: Stretch) -> None:
-        """Leave the pace to the next launch, and what is left of the stretch."""
+        """Hand on the pace and the rest of the stretch."""
 
     @abstractmethod
     async def left(self, commons: Commons) -> LeftPace | None:
-        """Return the pace as it was left last."""
+        """Return the pace that was handed on last, or None."""
 
 
 class LaneTrouble(Enum):
     """Why nothing is sent to a lane now; the value is shown to people."""
 
-    #: It has as many active runs as its account may; one call now and then shows when not.
+    #: Its account has as many active runs as it may; an occasional call shows when that ends.
     FULL = "quota full"
     WAITS = "waits"  #: for its service or its login
-    STOPPED = "stopped"  #: this launch uses it no more
+    STOPPED = "stopped"  #: this launch no longer uses it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Troubles:
-    """Calls that went wrong so far, whatever became of them later, and what is in the way now."""
+    """Calls that failed so far, even if retried with success, and what holds up sending now."""
 
     throttled: int = 0
     unanswered: int = 0  #: no usable answer: silence, 5xx, garbage
-    others: int = 0  #: active runs of other batches, in accounts that are full by what was allowed
-    lanes: Mapping[str, LaneTrouble] = field(default_factory=dict)  #: those to which nothing is sent now
+    others: int = 0  #: active runs of other batches in accounts that have as many as were allowed
+    lanes: Mapping[str, LaneTrouble] = field(default_factory=dict)  #: lanes to which nothing is sent now
 
     def __add__(self, other: Troubles) -> Troubles:
         return Troubles(
@@ -85,7 +85,7 @@ class Troubles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallCounts:
-    """Requests of one operation so far, repeated ones too, and those of them that went wrong."""
+    """Requests of one operation so far, retries included, and those that failed."""
 
     sent: int = 0
     throttled: int = 0
@@ -101,15 +101,16 @@ class CallCounts:
 
 class RunBatches(ABC):
     """
-    The calls, paced and retried as those of :class:`HealthOmics`.
+    Run batches of HealthOmics: many runs that the service starts by itself after one call.
 
-    They have its guard, its hurry and its troubles, and may raise what its methods do. A listing raises
-    rather than leave out what it cannot read, and may lag: what was made in the last minute may be missing.
+    Paced, retried and guarded like the calls of :class:`HealthOmics`, with its hurry, troubles and errors. A
+    listing raises rather than leave out what it cannot read, and may lack what was created in the last
+    minute.
     """
 
     @abstractmethod
     async def start_turn(self) -> float:
-        """Wait until StartRunBatch may be called once, and return the loop time at which, a moment early."""
+        """Wait until a moment before StartRunBatch may be called once; return that loop time."""
 
     @abstractmethod
     async def start(
@@ -127,12 +128,11 @@ class RunBatches(ABC):
         An error says by ``is_doubtful`` whether some try may have taken effect.
 
         Args:
-            request: With its requestId, every row in it or the place of the file that has them.
+            request: With its requestId, and its rows or the place of the file that has them.
             turn: From :meth:`start_turn`.
-            trusted_until: The clock's latest time from which on nothing is sent: its rows are then to be
-                proven anew.
+            trusted_until: The clock's latest time from which nothing is sent: the rows need new proofs then.
             remembered_until: The same, once an outcome is unknown: until then the service is trusted to
-                remember the requestId. None: for no moment, so that an unknown outcome is never repeated.
+                remember the requestId. None: an unknown outcome is never retried.
             is_repeat: The outcome of an earlier call is unknown already.
         """
 
@@ -143,22 +143,22 @@ class RunBatches(ABC):
     @abstractmethod
     def rows(self, batch_id: str) -> AsyncGenerator[Sequence[BatchRow]]:
         """
-        List the rows of a batch, a page at a time, or raise.
+        Yield the rows of a batch, a page at a time, or raise.
 
-        A row may come more than once, or not at all as long as it was not submitted.
+        A row may come more than once, and not at all until it was submitted.
         """
 
     @abstractmethod
     def named(self, name: str) -> AsyncGenerator[Sequence[BatchListed]]:
-        """List every batch that bears exactly *name*, or has none in the listing, a page at a time."""
+        """Yield every batch with exactly this *name*, or listed without one, a page at a time."""
 
     @abstractmethod
     def unfinished(self) -> AsyncGenerator[Sequence[BatchListed]]:
         """
-        List every batch that may still start runs, or is being stopped, a page at a time, or raise.
+        Yield every batch that may still start runs, or is being stopped, a page at a time, or raise.
 
-        State by state in the order of a batch's life, so that one which moves on meanwhile is not passed
-        over. A batch may come more than once.
+        State by state in the order of a batch's life, so that one that moves on meanwhile is not missed. A
+        batch may come more than once.
         """
 
     @abstractmethod
@@ -166,7 +166,7 @@ class RunBatches(ABC):
         """
         Call CancelRunBatch, after waiting for a turn; it is answered before the runs have ended.
 
-        An unknown outcome is not repeated: look whose the id is first.
+        An unknown outcome is not retried: check first whose the id is.
         """
 
     @abstractmethod
@@ -176,30 +176,30 @@ class RunBatches(ABC):
 
 class HealthOmics(ABC):
     """
-    The calls, paced and retried.
+    HealthOmics, with calls paced and retried.
 
-    Every method may raise any :class:`~batchrun.errors.CallError`; what failed in passing was retried before,
-    for as long as the implementation's retry policy says, or until :meth:`hurry`. A call that is cancelled
-    may have taken effect.
+    Every method may raise any :class:`~batchrun.errors.CallError`; temporary failures were retried before,
+    for as long as the implementation's retry policy says, or until :meth:`hurry`. A cancelled call may have
+    taken effect.
     """
 
     @abstractmethod
     def guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
-        """Await *check* right before each request leaves; what it raises ends the call. None ends it."""
+        """Await *check* right before each request is sent; what it raises ends the call. None: no check."""
 
     @abstractmethod
     def on_wait(self, listener: Callable[[str | None], None]) -> None:
-        """Call *listener*, at once, with why calls wait for service or login, and None when they pass."""
+        """Call *listener* with why calls wait for service or login, and with None when they pass again."""
 
     @property
     @abstractmethod
     def place(self) -> tuple[str, str | None]:
-        """The region and the account that is called; None where that is not known."""
+        """The region and the account that is called; None where unknown."""
 
     @property
     @abstractmethod
     def account(self) -> str:
-        """What the rate limits belong to: the endpoint, which names the region, and whose account it is."""
+        """What the rate limits belong to: the endpoint, which has the region, and the account's login."""
 
     @property
     @abstractmethod
@@ -209,38 +209,38 @@ class HealthOmics(ABC):
     @property
     @abstractmethod
     def logins(self) -> int:
-        """How many logins were in use so far: what an earlier one was shown says nothing of the next."""
+        """How many logins were in use so far; what one was shown says nothing about the next."""
 
     @abstractmethod
     async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
         """
-        Go on at the pace that an earlier launch learned, by operation; before the first call.
+        Continue at the paces that an earlier launch learned, by operation; before the first call.
 
-        Where there is none of StartRun's and *will_start* says so, the service may be asked for the limit.
+        Without one for StartRun, and with *will_start*, the service may be asked for the limit.
         """
 
     @abstractmethod
     def share(self, paces: SharedPaces) -> None:
-        """Share the pace of what is called most with other launchers, for as long as there are any."""
+        """Share StartRun's pace with other launchers while there are any."""
 
     @abstractmethod
     async def quotas(self) -> Quotas:
-        """Ask for the account's quotas; what may not be read, or not soon, is None. Raises nothing."""
+        """Return the account's quotas; those that cannot be read in time are None. Raises nothing."""
 
     @abstractmethod
     def learned(self) -> Mapping[str, Learned]:
-        """Return what was learned of the pace of each operation that was called."""
+        """Return what was learned of each operation's pace."""
 
     @abstractmethod
     def known_rate(self, operation: str) -> float:
-        """Say how many calls of *operation* per second can be counted on; may be infinite."""
+        """Return how many calls of *operation* per second can be relied on; may be infinite."""
 
     @abstractmethod
     async def start_turn(self) -> float:
         """
-        Wait until StartRun may be called once, and return the loop time at which.
+        Wait until a moment before StartRun may be called once; return that loop time.
 
-        Comes a moment early, so that the intent is on disk by then and calls leave evenly.
+        The moment is for writing the intent to disk, so that calls leave evenly.
         """
 
     @abstractmethod
@@ -253,10 +253,10 @@ class HealthOmics(ABC):
         An error says by ``is_doubtful`` whether some try may have taken effect.
 
         Args:
-            request: As :func:`batchrun.model.entries.entry.start_run_request` gives it, requestId included.
+            request: From :func:`batchrun.model.entries.entry.start_run_request`, requestId included.
             turn: From :meth:`start_turn`.
             trusted_until: The clock's latest time until which the service is trusted to remember the
-                requestId: once an outcome is unknown, nothing is sent later than that.
+                requestId: once an outcome is unknown, nothing is sent after it.
             is_repeat: The outcome of an earlier call is unknown already.
         """
 
@@ -269,41 +269,41 @@ class HealthOmics(ABC):
         """
         Call CancelRun, after waiting for a turn; it is answered before the run has ended.
 
-        An unknown outcome is not repeated, here and in :meth:`delete_run`: look whose the id is first.
+        An unknown outcome is not retried, here and in :meth:`delete_run`: check first whose the id is.
         """
 
     @abstractmethod
     async def delete_run(self, run_id: str) -> None:
-        """Call DeleteRun, after waiting for a turn: the run's record goes, its outputs and logs stay."""
+        """Call DeleteRun, after waiting for a turn: the run's record is deleted, outputs and logs stay."""
 
     @property
     @abstractmethod
     def run_batches(self) -> RunBatches:
-        """The calls for many runs at once, which this one's guard, pace and hurry hold for."""
+        """The operations on run batches, with the same guard, pace and hurry."""
 
     @abstractmethod
     def going_runs(
         self, run_group: str | None = None, batch_id: str | None = None
     ) -> AsyncGenerator[Sequence[Listed]]:
         """
-        List every run that has not ended, of one group, one run batch, or all, a page at a time, or raise.
+        Yield every run that has not ended, of one group, one run batch, or all, a page at a time, or raise.
 
-        State by state in the order of a run's life, so that one which moves on meanwhile is not missed.
-        A run may come more than once; one that began in the last minute may not come at all.
+        State by state in the order of a run's life, so that one that moves on meanwhile is not missed. A run
+        may come more than once; one that began in the last minute may be missing.
         """
 
     @abstractmethod
     def listed_runs(self, name: str | None) -> AsyncGenerator[Sequence[Listed]]:
         """
-        List every run that bears exactly *name*, or every run, ended or not, a page at a time, or raise.
+        Yield every run with exactly this *name*, or every run, ended or not, a page at a time, or raise.
 
-        A run may come more than once; one that began in the last minute may not come at all.
+        A run may come more than once; one that began in the last minute may be missing.
         """
 
     @abstractmethod
     async def failed_tasks(self, run: Run, *, limit: int) -> FailedTasks:
         """
-        Call ListRunTasks for those of *run* that failed, and GetRunTask for up to *limit* of them.
+        Call ListRunTasks for the failed tasks of *run*, and GetRunTask for up to *limit* of them.
 
         Each operation waits for turns of its own. Tasks of another run that has its id now are left out.
         """
@@ -311,24 +311,24 @@ class HealthOmics(ABC):
     @abstractmethod
     async def usage(self, run: Run) -> Usage:
         """
-        Call GetRun and ListRunTasks, all pages, for what *run*, which has ended, used.
+        Call GetRun and ListRunTasks, all pages, for the usage of *run*, which has ended.
 
-        Each operation waits for turns of its own. NotFoundError also where another run has its id now.
+        Each operation waits for turns of its own. Raises NotFoundError also where another run has its id now.
         """
 
     @property
     @abstractmethod
     def troubles(self) -> Troubles:
-        """What went wrong so far."""
+        """Calls that failed so far."""
 
     @property
     @abstractmethod
     def calls(self) -> Mapping[str, CallCounts]:
-        """What was sent so far, by operation."""
+        """Requests so far, by operation."""
 
     @abstractmethod
     def hurry(self) -> None:
-        """From now on give up at the first failure instead of waiting to retry. For draining."""
+        """From now on fail at the first error instead of retrying. For draining."""
 
 
 class Submitter(Protocol):
@@ -336,43 +336,42 @@ class Submitter(Protocol):
 
     async def submit(self, action: Sending) -> Acted:
         """
-        Send, send again or settle an attempt, and record what came of it.
+        Send, resend or settle an attempt, and record the outcome.
 
-        The intent is durable before anything leaves, and nothing leaves after its proof has ended. What was
-        let go of before it was sent comes back as it was.
+        The intent is durable before anything is sent, and nothing is sent after its proof has expired. A row
+        whose wait was cancelled before it was sent comes back unchanged.
 
         Raises:
             ServiceUnusableError: The launch as a whole lacks a permission, credentials or a service.
-            LeaseLostError, LedgerError: Nothing more may or can be recorded.
+            LeaseLostError, LedgerError: Nothing can be recorded any more.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WakeMessage:
-    """A message that was received, and comes again unless it is deleted."""
+    """A message that was received, and will come again unless it is deleted."""
 
     body: str
-    receipt: str  #: what it is deleted by
+    receipt: str  #: for deleting it
     age: float  #: seconds since it was sent
 
 
 class WakeQueue(ABC):
     """
-    A queue of messages, each of which comes again some time after it was received, until it is deleted.
+    A queue whose messages come again some time after they were received, until they are deleted.
 
-    Its calls raise CallError where the queue cannot be asked, and ServiceUnusableError where there is no
-    login.
+    Its calls raise CallError where the queue cannot be used, and ServiceUnusableError without a login.
     """
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """What logs call it."""
+        """The queue's name in logs."""
 
     @abstractmethod
     async def receive(self) -> Sequence[WakeMessage]:
-        """Return some messages, as soon as there are any; none after some seconds without."""
+        """Return messages as soon as there are any, or none after some seconds."""
 
     @abstractmethod
     async def delete(self, receipts: Sequence[str]) -> None:
-        """Delete messages; what fails comes again, and does no harm."""
+        """Delete messages; one that is not deleted comes again, which does no harm."""

@@ -1,7 +1,7 @@
 """
-The values that cross between a ledger and its users.
+The values that a ledger takes and returns.
 
-Belongs here: these values. Does not: what can be asked and written (``ledger``, ``batch``).
+Belongs here: these values. Does not: the methods (``ledger``, ``batch``, ``held``).
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from batchrun.model.tasks import FailedTasks
 
 
-#: What a lease lasts at most. One that ends later was written by a clock that was ahead.
+#: The longest lease. One that ends later was written by a clock that was ahead.
 LONGEST_LEASE: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to write to a batch, until it runs out or another launcher takes it over."""
+    """The right to write to a batch, until it expires or another launcher takes it over."""
 
     batch: str
-    holder: str  #: who holds it, for people: ``host:pid``
+    holder: str  #: who holds it: ``host:pid``
     fence: int  #: grows by one with each claim; a write with an older fence is refused
     expires_at: datetime
 
@@ -41,19 +41,19 @@ class Batch:
     """One launch of a manifest."""
 
     name: str  #: unique in its ledger
-    region: str  #: where its runs live; run ids mean nothing elsewhere
+    region: str  #: of its runs; run ids mean nothing elsewhere
     created_at: datetime
-    account: str | None = None  #: whose its runs are, 12 digits; None where it is not known
-    place: str | None = None  #: absolute path of the manifest last taken in; None where it is not known
+    account: str | None = None  #: of its runs, 12 digits; None where unknown
+    place: str | None = None  #: absolute path of the manifest last taken in; None where unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanePlace:
-    """Where the runs of one lane of a batch live."""
+    """The region and account of one lane of a batch."""
 
     name: str
     region: str
-    account: str | None = None  #: 12 digits; None where it is not known
+    account: str | None = None  #: 12 digits; None where unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,28 +66,28 @@ class Transition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sync:
-    """How a manifest differs from what its batch holds. Ids are samples of at most 20, counts are exact."""
+    """How a manifest differs from its batch. Ids are samples of at most 20, counts are exact."""
 
     rows: int = 0
     new: int = 0
     unchanged: int = 0
     changed: int = 0
     changed_ids: tuple[str, ...] = ()
-    gone: int = 0  #: entries that the manifest does not name any more; they stay in the ledger
+    gone: int = 0  #: entries that the manifest no longer names; they stay in the ledger
     gone_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """
-    How many entries stand where.
+    A batch's entries, counted.
 
-    Rows that left the manifest do not count while they are PLANNED or BACKOFF: they will not be sent.
+    PLANNED and BACKOFF entries that left the manifest do not count: they will not be sent.
 
-    ``by_status`` splits ACTIVE by the run's own status, so that queued can be told from running. ``changed``
-    counts all rows whose runs have other content than the manifest has now. ``by_lane`` counts a row in its
-    lane, or in the only one it may take; under the empty name what may still choose, and what was sent before
-    the manifest had lanes. It is empty in a batch without lanes.
+    ``by_status`` splits ACTIVE by the run's own status, such as queued or running. ``changed`` counts rows
+    whose runs have other content than the manifest has now. ``by_lane`` counts a row in its lane, or in the
+    only one it may take; under the empty name, rows that may take several, and rows sent before the manifest
+    had lanes. It is empty in a batch without lanes.
     """
 
     by_state: Mapping[State, int] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Counts:
     by_lane: Mapping[str, Mapping[State, int]] = field(default_factory=dict)
 
     def open_in(self, lane: str) -> tuple[int, int]:
-        """Return how many entries with work left are in *lane*, or go nowhere else, and how many others."""
+        """Return how many open entries are in *lane*, or may take only it, and how many others there are."""
         own = sum(self.by_lane.get(lane, {}).get(state, 0) for state in OPEN)
         return own, self.open - own
 
@@ -107,7 +107,7 @@ class Counts:
 
     @property
     def open(self) -> int:
-        """Entries with work left."""
+        """Entries that have not ended."""
         return sum(self.by_state.get(state, 0) for state in OPEN)
 
     @property
@@ -118,7 +118,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastAttempt:
-    """An attempt as the results show it."""
+    """An earlier attempt, as the results show it."""
 
     attempt: int
     request_id: str
@@ -132,36 +132,36 @@ class PastAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """An entry and every earlier attempt of it: what a results row is made from."""
+    """An entry and its earlier attempts: what a results row is made from."""
 
     entry: Entry
     earlier: tuple[PastAttempt, ...] = ()
-    tasks: Mapping[int, FailedTasks] = field(default_factory=dict)  #: by attempt; where they were asked for
+    tasks: Mapping[int, FailedTasks] = field(default_factory=dict)  #: by attempt, where they were asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glance:
-    """What stands out in a batch at one moment."""
+    """What is notable in a batch at one moment."""
 
-    #: ACTIVE entries, the longest known run first. Of very many (5,000) those that stand first are looked at.
+    #: ACTIVE entries, the longest known run first, among the first 5,000 by position.
     oldest: tuple[Entry, ...] = ()
-    #: Entries that ended without success, the one that ended last first; likewise, of those that stand last.
+    #: Entries that ended without success, the latest end first, among the last 5,000.
     failures: tuple[Entry, ...] = ()
-    #: (at, kind), in the order in which they were recorded, of the ledger's newest (5,000).
+    #: (at, kind) in the order of recording, among the ledger's newest 5,000.
     events: tuple[tuple[datetime, str], ...] = ()
     next_due: datetime | None = None  #: when the next waiting entry becomes due
 
 
 class Latest(enum.Enum):
-    """Of which runs the latest are asked for."""
+    """Which runs to return the latest of."""
 
     ACTIVE = "active"  #: of ACTIVE entries
     CURRENT = "current"  #: of the current attempts of all entries
-    ENDED = "ended"  #: seen to end, of earlier attempts too
+    ENDED = "ended"  #: of all attempts that were seen to end
 
 
 class By(enum.Enum):
-    """How ids are found."""
+    """How to find ids."""
 
     RUN = "run"
     BEGINNING = "beginning"
@@ -170,12 +170,12 @@ class By(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFailures:
-    """Entries that stand FAILED, whose runs failed for one reason and tasks of them for another."""
+    """FAILED entries with the same failure reason of the run and of a task."""
 
     run_reason: str | None  #: the run's ``failureReason``
     reason: str | None  #: the tasks'
     rows: int  #: entries with such a task
-    names: int  #: how many different names these tasks have
+    names: int  #: distinct names of these tasks
     name: str | None  #: one of them
 
 
@@ -184,10 +184,10 @@ class Failures:
     """Entries that ended without success in the same way."""
 
     state: State
-    reason: str | None  #: the run's ``failureReason``; where there is no run, the code of the last answer
+    reason: str | None  #: the run's ``failureReason``, or without a run the code of the last answer
     count: int
     entries: tuple[Entry, ...]  #: the first of them
-    #: Why tasks failed in their runs, most rows first, as far as is kept.
+    #: Why tasks of their runs failed, as far as stored, most rows first.
     tasks: tuple[TaskFailures, ...] = ()
 
 
@@ -206,49 +206,49 @@ class Commons:
     """What the launchers of one ledger share: the pace of one operation in one account and region."""
 
     region: str
-    account: str | None  #: None where it is not known
+    account: str | None  #: None where unknown
     operation: str  #: the API's name, such as ``StartRun``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """A time in which one launcher alone makes an operation's calls. Times are in seconds from now."""
+    """A time in which only one launcher makes an operation's calls, in seconds from now."""
 
     begins_in: float
     ends_in: float
-    after: int  #: the end of the one before, as the ledger writes it
+    after: int  #: the end of the stretch before, as the ledger writes it
     until: int  #: its end, as the ledger writes it
 
 
 @dataclass(frozen=True, slots=True)
 class LeftPace:
-    """The pace, as the last launcher that had a stretch left it."""
+    """The pace that the launcher with the last stretch handed on."""
 
     state: str  #: JSON text
     ago: float  #: seconds since
-    until: int  #: the end of that stretch
+    until: int  #: the end of its stretch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedRun:
-    """A run that has ended, of any attempt, and what is known of its usage."""
+    """A run of any attempt that has ended, and its usage where known."""
 
     position: int  #: of its entry
     entry_id: str
     attempt: int
     run: Run
     lane: str | None = None  #: None in a batch without lanes
-    name: str | None = None  #: that it was started with
-    usage: Usage | None = None  #: None where it is not kept
-    is_gone: bool = False  #: the service does not have the run any more: without usage it never will be known
-    is_there: bool = True  #: its end was seen, and it was not deleted on request
+    name: str | None = None  #: the name that it was started with
+    usage: Usage | None = None  #: None where not stored
+    is_gone: bool = False  #: the service no longer has it: a missing usage stays unknown
+    is_there: bool = True  #: whether its end was seen and it was not deleted on request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRun:
-    """A run that failed, whose tasks were not asked for yet."""
+    """A failed run whose tasks were not asked for yet."""
 
-    number: int  #: grows in the order in which the ends were recorded
+    number: int  #: increases in the order in which the ends were recorded
     id: str  #: the entry's
     attempt: int
     run: Run
@@ -260,4 +260,4 @@ class Unproven:
     """What a survey is to look for in one lane."""
 
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: ids of the entries, by run name
-    last_calls: int | None = None  #: of ListRuns that the last whole listing for this batch took
+    last_calls: int | None = None  #: ListRuns calls of the last complete listing for this batch

@@ -1,4 +1,4 @@
-"""Workflows as manifests need to know them: which one, whether it can run, what it wants to be given."""
+"""Workflows as manifests need them: which one, whether it can run, and its parameter template."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowKey:
-    """What it takes to ask for a workflow."""
+    """What identifies a workflow."""
 
     id: str
     type: str = "PRIVATE"
@@ -21,7 +21,7 @@ class WorkflowKey:
 
     @classmethod
     def of(cls, request: Mapping[str, Json]) -> WorkflowKey | None:
-        """Return which workflow a request is for; None where it repeats a run, which knows its own."""
+        """Return the workflow of a request; None for a copy of a run, which has its own."""
         if "workflowId" not in request:
             return None
         owner, version = request.get("workflowOwnerId"), request.get("workflowVersionName")
@@ -46,18 +46,18 @@ class TemplateParameter:
     optional: bool = False
 
 
-#: Entries by name; no other top-level names may be given.
+#: Entries by name; other top-level names are not allowed.
 Template: TypeAlias = Mapping[str, TemplateParameter]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
-    """What the service says about a workflow, or one version of it."""
+    """A workflow, or one version of it, as the service describes it."""
 
     key: WorkflowKey
     status: str
     status_message: str | None = None
     name: str | None = None
     engine: str | None = None
-    template: Template | None = None  #: None where there is none: then anything may be given
-    profiles: Mapping[str, Template] = field(default_factory=dict)  #: what a Nextflow profile wants instead
+    template: Template | None = None  #: None where there is none: then anything is allowed
+    profiles: Mapping[str, Template] = field(default_factory=dict)  #: of Nextflow profiles, instead

@@ -8,7 +8,7 @@ stored (``ledger``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -26,7 +26,7 @@ from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import lanes_of
 from batchrun.model.submissions.submission import OpenSubmission, Submission
 from batchrun.ports.held import HeldBatch
-from batchrun.ports.stored import Counts, PastAttempt, Transition
+from batchrun.ports.stored import Counts, Transition
 
 #: Called once an event is durable: with the entry before it, the event, and the entry after.
 Recorded = Callable[[Entry, Event, Entry], None]
@@ -151,14 +151,6 @@ class Recorder:
         if commit.failure is not None:
             raise commit.failure
 
-    async def taken(self, uuids: Collection[str], *, lane: str | None) -> Collection[str]:
-        """Return those of *uuids*, seen in *lane*, that are runs of the batch's entries already."""
-        return await self._held.known_runs(uuids, lane=lane)
-
-    async def earlier(self, entry: Entry) -> Sequence[PastAttempt]:
-        """Return the attempts before the entry's current one."""
-        return await self._held.earlier(entry.id)
-
     async def run(self) -> None:
         """Commit for ever, one commit at a time; to be cancelled once all is recorded."""
         while True:
@@ -204,8 +196,9 @@ class Recorder:
 class Outcomes:
     """Records outcomes of attempts, each with the events that follow from it."""
 
-    def __init__(self, retry: RetryPolicy, recorder: Recorder) -> None:
+    def __init__(self, retry: RetryPolicy, held: HeldBatch, recorder: Recorder) -> None:
         self._retry = retry
+        self._held = held
         self._recorder = recorder
 
     async def record(self, entry: Entry, event: Event) -> Entry:
@@ -230,7 +223,7 @@ class Outcomes:
         """Return the event that retries *failed*, a FAILED entry, or none."""
         if failed.run is None or self._retry.rule_for(failed.run) is None:
             return []
-        earlier = await self._recorder.earlier(failed)
+        earlier = await self._held.earlier(failed.id)
         runs = [attempt.run for attempt in earlier]
         tried = [attempt.lane for attempt in earlier if attempt.lane is not None]
         retried = self._retry.after_failure(failed, runs, at, tried=tried)

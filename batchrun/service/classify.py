@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from botocore import exceptions as boto
 
@@ -31,10 +31,8 @@ from batchrun.errors import (
     ThrottledError,
     UsageError,
 )
+from batchrun.model.submissions.submission import BatchRow
 from batchrun.model.texts.foreign import masked, shortened, storable
-
-if TYPE_CHECKING:
-    from batchrun.model.submissions.submission import BatchRow
 
 #: The error shapes of botocore's omics model, and AWS's common error codes.
 BY_CODE: Final[dict[str, type[CallError]]] = {

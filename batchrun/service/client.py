@@ -113,10 +113,6 @@ class AwsHealthOmics(HealthOmics):
         return AwsHealthOmics(self._calls.apart(waits=waits))
 
     @property
-    def _client(self) -> OmicsClient:
-        return self._calls.client
-
-    @property
     def login(self) -> Login:
         """The login in use, for clients of other services."""
         return self._calls.login
@@ -158,7 +154,7 @@ class AwsHealthOmics(HealthOmics):
     @property
     def region(self) -> str:
         """The region that the client calls."""
-        return str(self._client.meta.region_name)
+        return str(self._calls.client.meta.region_name)
 
     @property
     def troubles(self) -> Troubles:
@@ -225,8 +221,8 @@ class AwsHealthOmics(HealthOmics):
         parameters: Any = dict(request)
 
         async def send() -> Run:
-            check_known(self._client, "StartRun", request)
-            return await self._identified(await self._client.start_run(**parameters))
+            check_known(self._calls.client, "StartRun", request)
+            return await self._identified(await self._calls.client.start_run(**parameters))
 
         start = Start(
             self._calls,

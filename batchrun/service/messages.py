@@ -10,17 +10,15 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from batchrun.model.texts.queue_names import QueueName
 from batchrun.ports.service import WakeMessage, WakeQueue
 from batchrun.service.calling.one_try import classified, in_time
 from batchrun.service.login import Login
 from batchrun.service.session import queue_client, topics_client
+from batchrun.service.target import Target
 from batchrun.service.wire import table
-
-if TYPE_CHECKING:
-    from batchrun.model.texts.queue_names import QueueName
-    from batchrun.service.target import Target
 
 #: Seconds that one call waits, messages that it returns, and seconds until they come again.
 _LONGEST_POLL: Final = 20

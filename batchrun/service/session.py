@@ -3,7 +3,8 @@ Every client of AWS is made here: configuration, credentials and errors are the 
 
 A new kind of client is one more function over :func:`_client`, with a :class:`Login`, the service's name as
 botocore knows it, the endpoint and the timeouts. A launch passes the login that it holds
-(``outage.CredentialsWatch``), so that nobody logs in twice.
+(``outage.CredentialsWatch``), so that nobody logs in twice. Opening any client raises UsageError where the
+profile does not exist or a region is needed and not set, and ServiceUnusableError without credentials.
 
 Belongs here: making clients. Does not: credentials (``login``), calling (``client``), judging errors
 (``classify``).
@@ -45,21 +46,13 @@ _PRICING_REGION: Final = "us-east-1"
 
 
 def omics_client(login: Login) -> AbstractAsyncContextManager[OmicsClient]:
-    """
-    Make a client of HealthOmics.
-
-    Raises:
-        UsageError: The profile does not exist, or no region is set.
-        ServiceUnusableError: There are no credentials.
-    """
+    """Make a client of HealthOmics."""
     target = login.target
-    config = AioConfig(
-        # Both are set: AWS_RETRY_MODE in the environment could else add a second, hidden pace.
-        retries={"total_max_attempts": 1, "mode": "standard"},
-        connect_timeout=target.connect_timeout,
-        read_timeout=target.read_timeout,
+    config = _config(
+        attempts=1,
+        connect=target.connect_timeout,
+        read=target.read_timeout,
         max_pool_connections=target.connections,
-        user_agent=_user_agent(),
         # Each row was checked against the same model, and more strictly, when the manifest was read.
         parameter_validation=False,
     )
@@ -83,18 +76,13 @@ def s3_client(
 
     *patience* adds seconds to the time for an answer, where much is sent; *beside* is the endpoint of the
     HealthOmics whose files they are, as for ``logs_client``.
-
-    Raises:
-        UsageError: The profile does not exist.
-        ServiceUnusableError: There are no credentials.
     """
     target = login.target
-    config = AioConfig(
-        retries={"total_max_attempts": attempts, "mode": "standard"},
-        connect_timeout=target.connect_timeout,
-        read_timeout=target.read_timeout + patience,
+    config = _config(
+        attempts=attempts,
+        connect=target.connect_timeout,
+        read=target.read_timeout + patience,
         max_pool_connections=target.connections,
-        user_agent=_user_agent(),
     )
     # http://bucket.localhost does not resolve.
     local = AioConfig(s3={"addressing_style": "path"})
@@ -109,18 +97,9 @@ def logs_client(login: Login, *, region: str, beside: str) -> AbstractAsyncConte
     Make a client of the CloudWatch Logs that the HealthOmics at *beside* writes to.
 
     One on this machine serves its logs itself, unless environment or profile name another endpoint.
-
-    Raises:
-        UsageError: The profile does not exist.
-        ServiceUnusableError: There are no credentials.
     """
     target = login.target
-    config = AioConfig(
-        retries={"total_max_attempts": 5, "mode": "standard"},
-        connect_timeout=target.connect_timeout,
-        read_timeout=target.read_timeout,
-        user_agent=_user_agent(),
-    )
+    config = _config(attempts=5, connect=target.connect_timeout, read=target.read_timeout)
     endpoint_url = _local_too(login, beside, "cloudwatch_logs")
     return _client(login, "logs", region=region, endpoint_url=endpoint_url, config=config)
 
@@ -128,14 +107,8 @@ def logs_client(login: Login, *, region: str, beside: str) -> AbstractAsyncConte
 def queue_client(
     login: Login, *, region: str | None, endpoint_url: str | None, poll: float
 ) -> AbstractAsyncContextManager[Any]:
-    """
-    Make a client of SQS whose calls wait *poll* seconds for a message, and are made once.
-
-    Raises:
-        UsageError: The profile does not exist, or no region is set.
-        ServiceUnusableError: There are no credentials.
-    """
-    config = _aside(attempts=1, connect=5, read=poll + 10)
+    """Make a client of SQS whose calls wait *poll* seconds for a message, and are made once."""
+    config = _config(attempts=1, connect=5, read=poll + 10)
     return _client(login, "sqs", region=region or login.region, endpoint_url=endpoint_url, config=config)
 
 
@@ -171,64 +144,40 @@ def _profile(login: Login) -> dict[str, Any]:
 
 
 def quotas_client(login: Login, *, patience: float) -> AbstractAsyncContextManager[Any]:
-    """
-    Make a client of Service Quotas that asks once and waits *patience* seconds.
-
-    Raises:
-        UsageError: The profile does not exist, or no region is set.
-        ServiceUnusableError: There are no credentials.
-    """
+    """Make a client of Service Quotas that asks once and waits *patience* seconds."""
     return _client(
         login,
         "service-quotas",
         region=login.region,
-        config=_aside(attempts=1, connect=patience, read=patience),
+        config=_config(attempts=1, connect=patience, read=patience),
     )
 
 
 def identity_client(
     login: Login, *, endpoint_url: str | None, patience: float
 ) -> AbstractAsyncContextManager[Any]:
-    """
-    Make a client of STS that asks once and waits *patience* seconds.
-
-    Raises:
-        UsageError: The profile does not exist, or no region is set.
-        ServiceUnusableError: There are no credentials.
-    """
-    config = _aside(attempts=1, connect=patience, read=patience)
+    """Make a client of STS that asks once and waits *patience* seconds."""
+    config = _config(attempts=1, connect=patience, read=patience)
     return _client(login, "sts", region=login.region, endpoint_url=endpoint_url, config=config)
 
 
 def prices_client(login: Login) -> AbstractAsyncContextManager[Any]:
-    """
-    Make a client of the Pricing API.
-
-    Raises:
-        UsageError: The profile does not exist.
-        ServiceUnusableError: There are no credentials.
-    """
-    return _client(login, "pricing", region=_PRICING_REGION, config=_aside(attempts=4, connect=10, read=20))
+    """Make a client of the Pricing API."""
+    return _client(login, "pricing", region=_PRICING_REGION, config=_config(attempts=4, connect=10, read=20))
 
 
 def topics_client(login: Login, *, region: str) -> AbstractAsyncContextManager[Any]:
-    """
-    Make a client of SNS in the *region* of a topic.
-
-    Raises:
-        UsageError: The profile does not exist.
-        ServiceUnusableError: There are no credentials.
-    """
-    return _client(login, "sns", region=region, config=_aside(attempts=3, connect=5, read=10))
+    """Make a client of SNS in the *region* of a topic."""
+    return _client(login, "sns", region=region, config=_config(attempts=3, connect=5, read=10))
 
 
-def _aside(*, attempts: int, connect: float, read: float) -> AioConfig:
-    """Return the configuration of a client that is used now and then."""
+def _config(*, attempts: int, connect: float, read: float, **more: Any) -> AioConfig:
+    """Return the configuration of a client that makes up to *attempts* tries, with timeouts in seconds."""
+    # The mode is set too: AWS_RETRY_MODE in the environment could else add a second, hidden pace.
+    retries: Any = {"total_max_attempts": attempts, "mode": "standard"}
+    user_agent = _user_agent()
     return AioConfig(
-        retries={"total_max_attempts": attempts, "mode": "standard"},
-        connect_timeout=connect,
-        read_timeout=read,
-        user_agent=_user_agent(),
+        retries=retries, connect_timeout=connect, read_timeout=read, user_agent=user_agent, **more
     )
 
 

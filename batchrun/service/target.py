@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from batchrun.model.lanes import Lane
+from batchrun.model.lanes import Lane
 
 #: Seconds that a login helper may take to sign the first call: it may ask the user.
 _SIGNING: Final = 150.0

@@ -42,7 +42,7 @@ def failing(*reasons: str, match: str = "*") -> Settings:
 async def asked(it: Bench, id: str = "row-0000") -> list[Any]:
     """Return what the service has of each of the row's runs, in the order in which they were made."""
     ids = [run.id for run in it.simulator.state().runs if run.tags.get("batchrun:id", id) == id]
-    return [await it.service._client.get_run(id=one) for one in ids]
+    return [await it.service._calls.client.get_run(id=one) for one in ids]
 
 
 async def test_a_rule_changes_the_next_attempt_and_the_one_after_goes_on_from_there(tmp_path):
@@ -138,7 +138,7 @@ async def test_a_run_that_was_removed_or_whose_id_went_to_another_is_not_copied(
         await it.launch(rows(1))
         await retried(it, "row-0000", duplicates=True)
         first = it.simulator.state().runs[0]
-        await it.service._client.delete_run(id=first.id)
+        await it.service._calls.client.delete_run(id=first.id)
         await it.launch(rows(1 + others)[1:])
         assert [run.id for run in it.simulator.state().runs] == [first.id] * (1 + others)
         await it.launch(rows(1))
@@ -157,7 +157,7 @@ async def test_whoever_goes_on_with_a_copy_looks_again_whose_the_id_is(tmp_path,
         await it.launch(rows(1), deadline=2.0)
         it.simulator.faults.replace([])
         first = it.simulator.state().runs[0]
-        await it.service._client.delete_run(id=first.id)
+        await it.service._calls.client.delete_run(id=first.id)
         async with reconnected(it):
             await it.launch(rows(2)[1:])
             assert it.simulator.state().runs[1].id == first.id

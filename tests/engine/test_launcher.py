@@ -236,7 +236,7 @@ async def test_a_run_that_somebody_deletes_ends_as_deleted_and_keeps_what_was_kn
         run = entries["row-0000"].run
         assert run is not None
         await anyio.sleep(300)
-        await it.service._client.delete_run(id=run.id)
+        await it.service._calls.client.delete_run(id=run.id)
         await it.launch(rows(2))
         entry = (await it.entries())["row-0000"]
         assert entry.state is State.DELETED
@@ -250,7 +250,7 @@ async def test_a_run_id_that_was_given_to_another_run_is_not_believed(tmp_path):
         run = (await it.entries())["row-0000"].run
         assert run is not None
         await anyio.sleep(300)
-        await it.service._client.delete_run(id=run.id)
+        await it.service._calls.client.delete_run(id=run.id)
         await it.service.start_turn()
         from tests.world import start  # noqa: PLC0415
 

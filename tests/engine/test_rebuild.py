@@ -266,7 +266,7 @@ async def test_an_attempt_whose_run_was_deleted_is_told_as_lost(tmp_path):
         first = (await it.entries())["row-0000"].run
         assert first is not None
         await it.launch(rows(1, priority=5), changed=Changed.RESUBMIT)
-        await it.service._client.delete_run(id=first.id)
+        await it.service._calls.client.delete_run(id=first.id)
         async with lost(it, tmp_path):
             await rebuild(it, rows(1, priority=5))
             (((_, uuid, code), (number, last, _)),) = await attempts(it)

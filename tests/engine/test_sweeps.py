@@ -175,14 +175,14 @@ async def test_draining_lets_go_of_a_sweep(tmp_path):
 
 async def _cancel_and_delete(it: Bench, run_id: str) -> None:
     async with reconnected(it):
-        await it.service._client.cancel_run(id=run_id)
+        await it.service._calls.client.cancel_run(id=run_id)
         await anyio.sleep(30)
-        await it.service._client.delete_run(id=run_id)
+        await it.service._calls.client.delete_run(id=run_id)
 
 
 async def _started_by_another(it: Bench) -> str:
     async with reconnected(it):
-        answer = await it.service._client.start_run(
+        answer = await it.service._calls.client.start_run(
             workflowId="7654321",
             roleArn="arn:aws:iam::123456789012:role/omics",
             outputUri="s3://other/x/",
@@ -196,7 +196,7 @@ async def crowd(it: Bench, batches: int) -> None:
     """Have somebody else start a hundred runs in each of so many run batches, and wait until they run."""
     for number in range(batches):
         asked = request(rows=100, requestId=f"other-{number}", batchName="other")
-        await it.service._client.start_run_batch(**asked)
+        await it.service._calls.client.start_run_batch(**asked)
     await anyio.sleep(300)
 
 

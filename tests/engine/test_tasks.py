@@ -211,7 +211,7 @@ async def test_tasks_of_another_run_that_has_the_id_now_are_not_taken_for_ours(t
             "outputUri": "s3://elsewhere/",
             "requestId": "another",
         }
-        answer = await it.service._client.start_run(**request)
+        answer = await it.service._calls.client.start_run(**request)
         assert answer["id"] == ours
         await anyio.sleep(1_000)
         it.simulator.faults.replace(())
@@ -291,4 +291,4 @@ async def test_a_batch_that_was_taken_over_keeps_nothing_more(tmp_path):
 
 
 async def _delete(it: Bench, run_id: str) -> None:
-    await it.service._client.delete_run(id=run_id)
+    await it.service._calls.client.delete_run(id=run_id)

@@ -253,7 +253,7 @@ async def test_untagged_runs_are_taken_over_where_they_are_what_the_row_asks_for
 
 async def test_runs_of_the_same_names_that_others_own_are_no_business_of_ours(tmp_path):
     async with bench(tmp_path, forgetful()) as it:
-        client, role = it.service._client, "arn:aws:iam::123456789012:role/omics"
+        client, role = it.service._calls.client, "arn:aws:iam::123456789012:role/omics"
         for number in range(3):
             await client.start_run(
                 roleArn=role,

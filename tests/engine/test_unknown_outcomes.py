@@ -107,7 +107,7 @@ async def test_what_cannot_be_told_apart_is_held_and_never_guessed(tmp_path):
         role = "arn:aws:iam::123456789012:role/omics"
         it.simulator.faults.replace(())
         for number in range(2):
-            await it.service._client.start_run(roleArn=role, requestId=f"their-{number}", **theirs)  # type: ignore[arg-type]
+            await it.service._calls.client.start_run(roleArn=role, requestId=f"their-{number}", **theirs)  # type: ignore[arg-type]
         it.simulator.script(*parse_faults("StartRun:drop_after=1x"))
         await it.launch(rows(1), tag=False, replay_window=0.001, trusts_ledger=True)
         entry = (await it.entries())["row-0000"]
@@ -210,13 +210,13 @@ async def test_a_request_that_is_refused_for_good_is_refused_although_an_answer_
 
 async def test_runs_that_are_listed_without_a_name_are_looked_at_too(tmp_path, monkeypatch):
     async with bench(tmp_path, forgetful("StartRun:drop_after=0.5"), rate=20) as it:
-        listed = it.service._client.list_runs
+        listed = it.service._calls.client.list_runs
 
         async def nameless(**parameters):
             page = await listed(**parameters)
             return {**page, "items": [{**item, "name": None} for item in page["items"]]}
 
-        monkeypatch.setattr(it.service._client, "list_runs", nameless)
+        monkeypatch.setattr(it.service._calls.client, "list_runs", nameless)
         await it.launch(rows(10), replay_window=0.5)
         await it.assert_agreement()
 

@@ -334,12 +334,12 @@ async def test_an_outage_is_borne_for_minutes_once_the_service_has_worked():
 
 async def test_an_answer_without_a_uuid_is_completed_by_a_look(monkeypatch):
     async with connected() as (service, simulator):
-        call = service._client.start_run
+        call = service._calls.client.start_run
 
         async def without_uuid(**parameters):
             return {name: value for name, value in (await call(**parameters)).items() if name != "uuid"}
 
-        monkeypatch.setattr(service._client, "start_run", without_uuid)
+        monkeypatch.setattr(service._calls.client, "start_run", without_uuid)
         run = await start(service)
         (record,) = simulator.state().runs
         assert (run.id, run.uuid) == (record.id, record.uuid)

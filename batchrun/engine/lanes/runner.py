@@ -91,7 +91,7 @@ class Runner:
             for link in parts.links
         ]
         self._planner = Planner(parts.limits, lanes, home=parts.home)
-        outcomes = Outcomes(parts.limits.retry, recorder)
+        outcomes = Outcomes(parts.limits.retry, parts.held, recorder)
         self._prover = Prover(parts, recorder=recorder, outcomes=outcomes, give_up=self._give_up)
         common = Common(
             parts=parts, recorder=recorder, outcomes=outcomes, prover=self._prover, observer=observer

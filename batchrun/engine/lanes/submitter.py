@@ -109,7 +109,7 @@ class StartRunSubmitter(InLane, Submitter):
         """
         if not is_duplicate(entry):
             return None
-        earlier = await self._recorder.earlier(entry)
+        earlier = await self._held.earlier(entry.id)
         source = source_of(entry, [attempt.run for attempt in earlier])
         if source is None:
             return unknown(entry, self._clock.utcnow())

@@ -212,7 +212,7 @@ class Prover:
             async with aclosing(listed_by_name(service, name)) as runs:
                 seen = [await look_at(service, run) async for run in runs]
             sightings = [sighting for sighting in seen if sighting is not None]
-        taken = await self._recorder.taken([sighting.run.uuid for sighting in sightings], lane=lane)
+        taken = await self._held.known_runs([sighting.run.uuid for sighting in sightings], lane=lane)
         found = [sighting for sighting in sightings if sighting.run.uuid not in taken]
         self._notice(found, lane)
         return found
@@ -274,7 +274,7 @@ class Prover:
             with link.waits.of(Wait.SURVEY):
                 if await self.is_in_doubt(link.name):
                     return False
-                survey = LaneSurvey(link, self._held, self._recorder, sighted)
+                survey = LaneSurvey(link, self._held, sighted)
                 self._notice(await survey.look(unproven), link.name)
                 self._silences.answered(link.name)
                 return not await self.is_in_doubt(link.name)

@@ -16,7 +16,6 @@ from typing import Final
 
 from batchrun.engine.parts import LaneLink
 from batchrun.engine.proof.absence import listed_by_name, look_at
-from batchrun.engine.recorder import Recorder
 from batchrun.errors import NotFoundError, OutcomeUnknownError
 from batchrun.model.entries.entry import Entry, Sighting
 from batchrun.model.entries.recovery import Evidence
@@ -48,11 +47,10 @@ class Sighted:
 class LaneSurvey:
     """The part of a survey that is made in one lane."""
 
-    def __init__(self, link: LaneLink, held: HeldBatch, recorder: Recorder, sighted: Sighted) -> None:
+    def __init__(self, link: LaneLink, held: HeldBatch, sighted: Sighted) -> None:
         self._lane = link.name
         self._service = link.service
         self._held = held
-        self._recorder = recorder
         self._sighted = sighted
         self._found: list[Sighting] = []  #: runs that no entry has
         self._not_found: NotFoundError | None = None  #: about a run that is listed and yet not there
@@ -77,7 +75,7 @@ class LaneSurvey:
         except NotFoundError as error:  # raised at the end, so that the other looks count
             self._not_found = error
             return
-        if sighting is None or await self._recorder.taken([sighting.run.uuid], lane=self._lane):
+        if sighting is None or await self._held.known_runs([sighting.run.uuid], lane=self._lane):
             return
         self._sighted.evidence.add(sighting, self._lane)
         self._found.append(sighting)
@@ -147,5 +145,5 @@ class LaneSurvey:
         """Report whether a listed run is surely one of the entry's earlier attempts: ids are reused."""
         if entry.attempt == 1:
             return False
-        earlier = [attempt.run for attempt in await self._recorder.earlier(entry)]
+        earlier = [attempt.run for attempt in await self._held.earlier(entry.id)]
         return any(known is not None and is_same_run(known, run) for known in earlier)

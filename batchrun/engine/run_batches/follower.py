@@ -258,7 +258,7 @@ class Follower(InLane):
             async for page in pages:
                 rows = {row.setting_id: row for row in page if row.setting_id in case.left}
                 uuids = [row.run.uuid for row in rows.values() if row.run is not None]
-                wrong = {*told_twice(page), *await self._recorder.taken(uuids, lane=self._lane), ""}
+                wrong = {*told_twice(page), *await self._held.known_runs(uuids, lane=self._lane), ""}
                 events = [
                     (entry, await self._event(case, entry, rows[entry.id], wrong))
                     for entry in (await self._held.entries(rows)).values()

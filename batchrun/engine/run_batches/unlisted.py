@@ -35,7 +35,7 @@ class Unlisted(InLane):
         async with aclosing(self._named(names)) as runs:
             async for listed in runs:
                 sighting = await look_at(self._service, listed)
-                if sighting is None or await self._recorder.taken([sighting.run.uuid], lane=self._lane):
+                if sighting is None or await self._held.known_runs([sighting.run.uuid], lane=self._lane):
                     continue
                 sightings.setdefault(listed.name or sighting.name or "", []).append(sighting)
         return [*self._found(names, sightings)]

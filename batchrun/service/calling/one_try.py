@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import anyio
 import structlog
@@ -18,11 +18,9 @@ import structlog
 from batchrun.clock import Clock
 from batchrun.errors import BatchrunError, OutcomeUnknownError
 from batchrun.model.texts.foreign import masked
+from batchrun.service.calling.pacing import Turns
 from batchrun.service.classify import classify
-
-if TYPE_CHECKING:
-    from batchrun.service.calling.pacing import Turns
-    from batchrun.service.login import Login
+from batchrun.service.login import Login
 
 T = TypeVar("T")
 #: Seconds of silence after which the user is told what is waited for.

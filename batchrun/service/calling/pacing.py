@@ -10,21 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 import structlog
 
+from batchrun.clock import Clock
 from batchrun.errors import CallError, OutcomeUnknownError, ThrottledError
 from batchrun.model.paces.handing_on import Learned
 from batchrun.model.paces.pace import Pace
 from batchrun.model.paces.rates import FIXED_RATES, USUAL_RATE, USUAL_RATES, Rate
+from batchrun.ports.service import SharedPaces
 from batchrun.ports.stored import Commons
 from batchrun.service.calling.shared_turns import SharedTurns, TurnTimes
-
-if TYPE_CHECKING:
-    from batchrun.clock import Clock
-    from batchrun.ports.service import SharedPaces
 
 #: Operations paced through the ledger: the others have wide limits, and their calls follow the starts.
 _SHARED: Final = frozenset({"StartRun"})

@@ -16,15 +16,13 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from batchrun.clock import Clock
 from batchrun.model.paces.handing_on import ago, all_ago, handed_on
-
-if TYPE_CHECKING:
-    from batchrun.clock import Clock
-    from batchrun.model.paces.pace import Pace
-    from batchrun.ports.service import SharedPaces
-    from batchrun.ports.stored import Commons, LeftPace, Stretch
+from batchrun.model.paces.pace import Pace
+from batchrun.ports.service import SharedPaces
+from batchrun.ports.stored import Commons, LeftPace, Stretch
 
 #: Seconds between two looks for others while there are some, and while there are none.
 _SHARED: Final = 1.0

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import Any, Final
 
 import anyio
 import structlog
 from aiobotocore.credentials import AioCredentials
 
 from batchrun.errors import ServiceUnusableError, UsageError
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 #: Seconds before they expire at which new ones are looked for, as in botocore.
 _EARLY: Final = 900

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import MutableMapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import anyio
 from botocore.exceptions import BotoCoreError
@@ -22,9 +22,7 @@ from batchrun.model.texts.foreign import is_loopback
 from batchrun.service.login.credentials import Credentials, Whose, configured_region
 from batchrun.service.login.terminal import Limits
 from batchrun.service.login.words import cure, explained, unusable
-
-if TYPE_CHECKING:
-    from batchrun.service.target import Target
+from batchrun.service.target import Target
 
 _USUAL: Final = Limits()
 #: Regions of AWS, and of what stands in for it.

@@ -8,14 +8,16 @@ what (``input_lookup``).
 from __future__ import annotations
 
 import enum
+import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from botocore import exceptions as boto
 
+from batchrun.clock import Clock
 from batchrun.errors import CallError, NotFoundError, ThrottledError
 from batchrun.model.paces.pace import Pace
 from batchrun.model.paces.rates import UNLIMITED, Rate
@@ -28,11 +30,6 @@ from batchrun.service.classify import classify, unparsable
 from batchrun.service.login import Login
 from batchrun.service.session import s3_client
 from batchrun.service.wire import required_text, table
-
-if TYPE_CHECKING:
-    import random
-
-    from batchrun.clock import Clock
 
 T = TypeVar("T")
 _HEAD: Final = "HeadObject"

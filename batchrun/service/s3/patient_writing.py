@@ -9,11 +9,12 @@ from __future__ import annotations
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import anyio
 import structlog
 
+from batchrun.clock import Clock
 from batchrun.errors import (
     AccessDeniedError,
     CallError,
@@ -26,14 +27,11 @@ from batchrun.errors import (
 from batchrun.model.texts.places import split_uri
 from batchrun.ports.objects import OwnSheet, SettingsStore, SheetWriter
 from batchrun.service.calling.one_try import in_time
+from batchrun.service.calling.outage import Patience
 from batchrun.service.classify import classify
 from batchrun.service.login import Login
 from batchrun.service.s3.putting import look, put
 from batchrun.service.session import s3_client
-
-if TYPE_CHECKING:
-    from batchrun.clock import Clock
-    from batchrun.service.calling.outage import Patience
 
 #: Seconds between two tries, beyond the client's own retries, and between two log lines.
 _TRY_EVERY: Final = 5.0

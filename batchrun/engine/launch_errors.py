@@ -57,11 +57,11 @@ def outcome_unknown(doubts: Sequence[Entry], submissions: Sequence[OpenSubmissio
     """
     first = doubts[0]
     start, why = "StartRun", f"{first.code}: {first.message}"
-    for one in submissions:
-        if first.id in one.ids:
-            batch = one.submission.batch_id or f"'{one.submission.name}'"
+    for sent in submissions:
+        if first.id in sent.ids:
+            batch = sent.submission.batch_id or f"'{sent.submission.name}'"
             start = f"StartRunBatch {batch}"
-            why = why if first.code else f"{one.submission.code}: {one.submission.message}"
+            why = why if first.code else f"{sent.submission.code}: {sent.submission.message}"
     cure = "run the same command again once the service answers"
     if first.code == CONFLICT:
         cure += "; where it refuses the requestId of a run that was deleted, give the row another id"

@@ -53,7 +53,7 @@ class SqsQueue(WakeQueue):
         answer = table(await self._called(call, "ReceiveMessage", seconds + _PATIENCE))
         found = answer.get("Messages")
         messages = found[:_MOST] if isinstance(found, list) else []
-        return [one for item in messages if (one := self._read(table(item))) is not None]
+        return [message for item in messages if (message := self._read(table(item))) is not None]
 
     def _read(self, item: dict[str, Any]) -> WakeMessage | None:
         body, receipt = item.get("Body"), item.get("ReceiptHandle")
@@ -67,7 +67,7 @@ class SqsQueue(WakeQueue):
         """Call DeleteMessageBatch."""
         for begin in range(0, len(receipts), _MOST):
             page = receipts[begin : begin + _MOST]
-            entries = [{"Id": str(number), "ReceiptHandle": one} for number, one in enumerate(page)]
+            entries = [{"Id": str(number), "ReceiptHandle": receipt} for number, receipt in enumerate(page)]
             call = self._client.delete_message_batch(QueueUrl=self._queue.url, Entries=entries)
             await self._called(call, "DeleteMessageBatch", _PATIENCE)
 

@@ -78,12 +78,12 @@ def read(products: Iterable[object], region: str) -> Quoted:
                 found[name].add(price)
     odd |= {name: "it has several prices" for name, prices in found.items() if len(prices) > 1}
     plain = {name: next(iter(prices)) for name, prices in found.items() if name not in odd}
-    currencies = sorted({currency for currency, _ in plain.values()}, key=lambda one: (one != "USD", one))
+    currencies = sorted({currency for currency, _ in plain.values()}, key=lambda name: (name != "USD", name))
     if not currencies:
         raise ServiceUnusableError(f"the Pricing API has no prices of AmazonOmics in {region}; {_ELSE}")
     currency = currencies[0]
-    odd |= {name: f"it is in {one}" for name, (one, _) in plain.items() if one != currency}
-    priced = {name: price for name, (one, price) in plain.items() if one == currency}
+    odd |= {name: f"it is in {known}" for name, (known, _) in plain.items() if known != currency}
+    priced = {name: price for name, (known, price) in plain.items() if known == currency}
     return Quoted(
         prices=Prices(
             currency=currency,
@@ -110,7 +110,7 @@ async def _products(client: Any, region: str, waited: Waited) -> list[object]:
         if token is None:
             break
         asked["NextToken"] = token
-    return [_decoded(one) for one in found]
+    return [_decoded(product) for product in found]
 
 
 def _decoded(product: object) -> object:

@@ -111,7 +111,7 @@ class RunLogs:
         except Exception as raw:
             raise classify(raw, _OPERATION) from raw
         return LogPage(
-            lines=tuple(_line(table(one)) for one in items(answer, _OPERATION, "events")),
+            lines=tuple(_line(table(event)) for event in items(answer, _OPERATION, "events")),
             following=next_token(answer, _OPERATION, "nextForwardToken"),
         )
 

@@ -126,9 +126,9 @@ def table(value: object) -> dict[str, Any]:
 def texts(value: object) -> dict[str, str]:
     """Return the non-empty text values of a dict, such as tags."""
     return {
-        storable(name): unsigned(storable(one))
-        for name, one in table(value).items()
-        if one and isinstance(one, str)
+        storable(name): unsigned(storable(text_value))
+        for name, text_value in table(value).items()
+        if text_value and isinstance(text_value, str)
     }
 
 

@@ -151,7 +151,7 @@ class Sweeper:
         if not sweep.run_batches:
             found, calls = await self._listed(sweep)
             return Swept(sweep=sweep, listed=found, calls=calls)
-        self._shown = {one: shown for one, shown in self._shown.items() if one in sweep.run_batches}
+        self._shown = {id_: shown for id_, shown in self._shown.items() if id_ in sweep.run_batches}
         found, calls = {}, 0
         for batch_id in sweep.run_batches:
             listed, asked = await self._listed_of(batch_id, sweep)

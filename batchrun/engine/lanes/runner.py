@@ -116,7 +116,7 @@ class Runner:
     @property
     def in_the_way(self) -> int:
         """Runs of other batches in accounts that have as many as were allowed."""
-        return sum(one.in_the_way for one in self._others)
+        return sum(others.in_the_way for others in self._others)
 
     @property
     def held_up(self) -> Mapping[str, LaneTrouble]:
@@ -133,8 +133,8 @@ class Runner:
     async def begin(self, *, will_start: bool) -> None:
         """Take up proofs and paces of earlier launches, and count others' runs; before :meth:`run`."""
         await self._prover.begin()
-        for one in self._others:
-            await one.count()
+        for others in self._others:
+            await others.count()
 
         async def recall(lane: LaneRunner) -> None:
             try:
@@ -147,9 +147,9 @@ class Runner:
     @property
     def keepers(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """What has to run beside :meth:`run`."""
-        wakers = (keep for one in self._wakers for keep in (one.run, one.tidy))
+        wakers = (keep for waker in self._wakers for keep in (waker.run, waker.tidy))
         lanes = (lane.paces.run for lane in self._lanes.values())
-        return [self.tasks.run, *lanes, *(one.run for one in self._others), *wakers]
+        return [self.tasks.run, *lanes, *(others.run for others in self._others), *wakers]
 
     async def tidy(self) -> None:
         """Delete messages that are no longer needed, at the end."""

@@ -106,7 +106,7 @@ async def look_at(service: HealthOmics, run: Listed) -> Sighting | None:
         raise NotFoundError(told, operation=error.operation, code=error.code) from error
 
 
-async def is_listed(service: HealthOmics, one: Sought, found: Run | None) -> bool | None:
+async def is_listed(service: HealthOmics, subject: Sought, found: Run | None) -> bool | None:
     """
     Report whether a listing shows a run; None where listing is denied, or may show another run.
 
@@ -117,14 +117,14 @@ async def is_listed(service: HealthOmics, one: Sought, found: Run | None) -> boo
     """
     is_clear = True
     try:
-        async with aclosing(service.listed_runs(one.name)) as pages:
+        async with aclosing(service.listed_runs(subject.name)) as pages:
             async for page in pages:
-                shown = [shows(one, item, found) for item in page]
+                shown = [shows(subject, item, found) for item in page]
                 is_clear = is_clear and None not in shown
                 if True in shown:
-                    log.debug("run_listed_but_not_found", run=one.run.id)
+                    log.debug("run_listed_but_not_found", run=subject.run.id)
                     return True
     except AccessDeniedError as error:
-        log.debug("listing_denied", run=one.run.id, message=error.message)
+        log.debug("listing_denied", run=subject.run.id, message=error.message)
         return None
     return False if is_clear else None

@@ -117,7 +117,8 @@ class OtherSubmissions:
         try:
             async with aclosing(self._batches.unfinished()) as pages:
                 async for page in pages:
-                    found.update((one.id, one.status) for one in page if one.name.startswith(beginning))
+                    ours = [batch for batch in page if batch.name.startswith(beginning)]
+                    found.update((batch.id, batch.status) for batch in ours)
         except AccessDeniedError as error:
             if self._is_needed:
                 raise

@@ -307,7 +307,7 @@ class Prover:
         return SurveyConcluded(survey=action.survey, adopted=adopted, is_partial=bool(sighted.unreached))
 
     async def _conclude(self, survey: Sighted, ids: Collection[str]) -> list[Entry]:
-        judgements = [(entry, one) async for entry, one in self._judgements(survey, ids)]
+        judgements = [(entry, judgement) async for entry, judgement in self._judgements(survey, ids)]
         is_other_batch = await self._is_other_batch(judgements)
         resubmits = self._limits.changed is Changed.RESUBMIT and not is_other_batch
         adopted: list[Entry] = []
@@ -320,7 +320,7 @@ class Prover:
 
         await in_groups(adopt, judgements)
         undecided = {Match.AMBIGUOUS} if resubmits else {Match.AMBIGUOUS, Match.CHANGED}
-        if rest := [(entry.id, one) for entry, one in judgements if one.match in undecided]:
+        if rest := [(entry.id, judgement) for entry, judgement in judgements if judgement.match in undecided]:
             raise other_content(self._held.name, rest, is_other_batch=is_other_batch)
         others = [entry_id for entry_id in survey.entries if entry_id not in ids]  # they are being sent
         await self._held.end_survey(

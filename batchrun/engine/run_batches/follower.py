@@ -144,8 +144,8 @@ class Follower(InLane):
     async def _listed(self, submission: Submission) -> BatchSeen | None:
         async with aclosing(self._batches.named(submission.name)) as pages:
             async for page in pages:
-                for one in page:
-                    seen = await self._batches.get(one.id)
+                for listed in page:
+                    seen = await self._batches.get(listed.id)
                     if seen.tags.get(TAG_REQUEST_ID) == submission.request_id:
                         return seen
         return None

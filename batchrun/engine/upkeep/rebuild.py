@@ -143,7 +143,7 @@ class Rebuilder:
         for lane, service in self._reach.services.items():
             await self._sweep(lane, service, evidence, frozenset(names))
         log.info("runs_looked_at", batch=self._batch, count=self._looked_at)
-        judgements = {id_: one async for id_, one in self._judge(evidence, rebuilt) if one.attempts}
+        judgements = {id_: found async for id_, found in self._judge(evidence, rebuilt) if found.attempts}
         undecided = rebuilt.matches[Match.CHANGED] if self._search.changed is Changed.REFUSE else 0
         if not (undecided or rebuilt.matches[Match.AMBIGUOUS]):
             await self._write(judgements)

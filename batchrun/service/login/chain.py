@@ -89,9 +89,9 @@ def providers(
     base = create_credential_resolver(session, region_name=region)
     builder = _Profiles(session, helper, region, roles, source)
     profile = builder.providers(profile_name=origin.profile, disable_env_vars=origin.is_named)
-    taken = {one.METHOD for one in profile} | {"env", "assume-role"}
-    others = [one for one in base.providers if one.METHOD not in taken]
-    machine = [one for one in others if one.METHOD in _MACHINE]
+    taken = {provider.METHOD for provider in profile} | {"env", "assume-role"}
+    others = [provider for provider in base.providers if provider.METHOD not in taken]
+    machine = [provider for provider in others if provider.METHOD in _MACHINE]
     role = AioAssumeRoleProvider(
         load_config=lambda: session.full_config,
         client_creator=lambda service, **how: session.create_client(

@@ -59,11 +59,11 @@ class Logins:
 
     def forget(self, used: Credentials) -> None:
         """Forget *used* and what it is based on, so that they are found anew; others' newer ones stay."""
-        one: Credentials | None = used
-        while one is not None:
-            if self._known.get(one.whose) is one:
-                del self._known[one.whose]
-            one = one.source
+        found: Credentials | None = used
+        while found is not None:
+            if self._known.get(found.whose) is found:
+                del self._known[found.whose]
+            found = found.source
         if used.roles is self.roles:
             self.roles = {}
 

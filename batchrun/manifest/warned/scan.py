@@ -8,6 +8,7 @@ documents numbers and the like are what they look like, and so is text.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
 import re
@@ -115,7 +116,7 @@ class DocumentTexts:
         return self._known.column(name, is_parameter=self._is_parameter)
 
 
-_URI: Final = r"s3://[a-z0-9][A-Za-z0-9._-]*+(?:/[!#-&(-9;-z|~]*+)?+"
+_URI: Final = r"s3://(?!your[-_]|amzn-s3-demo-)[a-z0-9][A-Za-z0-9._-]*+(?:/[!#-&(-9;-z|~]*+)?+"
 _WORD: Final = r"[A-Za-z_][A-Za-z0-9_-]*+"
 #: Cells on lines of their own, in which there is nothing to doubt; some may be empty.
 _URIS: Final = re.compile(rf"(?:{_URI})?+(?:\n(?:{_URI})?+)*+")
@@ -123,8 +124,14 @@ _WORDS: Final = re.compile(rf"(?:{_WORD})?+(?:\n(?:{_WORD})?+)*+")
 #: Words that are not what they look like.
 _NO_WORDS: Final = frozenset({*ABSENT, "true", "false"})
 _DATES: Final = re.compile(rf"^(?:{MONTH})-", re.IGNORECASE | re.MULTILINE)
-_BARE: Final = "is all that this row has, and becomes a run"
-_BARE_CURE: Final = "remove the row where it is none, such as a total or a remark"
+#: By how much a row has beside its id: nothing, or numbers alone.
+_BARE: Final = (
+    "is all that this row has, and becomes a run",
+    "has numbers alone beside it, where others have more, and becomes a run",
+)
+_BARE_CURE: Final = "fill the row in, or remove it where it is none, such as a total or a remark"
+#: What numbers are written with, and where there is none.
+_OF_NUMBERS: Final = "0123456789.,+-% "
 #: Rows that are looked at together: one may have a mebibyte.
 _BATCH: Final = 32
 
@@ -197,7 +204,7 @@ class TableTexts:
         ids = [used.index for used in uses if used.is_id]
         self._id = columns[ids[0]] if ids else None
         self._others = [index for index in range(len(table.header)) if index not in ids]
-        self._filled = self._bare = 0  #: rows that have more than an id, and those that have not
+        self._having = [0, 0, 0]  #: rows that have nothing but an id, or numbers, or more
         self._may_share = any(watched.column.is_shared for watched in self._texts)
         self._header()
 
@@ -280,17 +287,23 @@ class TableTexts:
         return doubt is not None
 
     def _look_for_bare(self, batch: Sequence[_Row], own: WatchedColumn) -> None:
-        """Doubt rows that have an id alone, such as a total below the table."""
+        """Doubt rows that have less than most others, such as a total below the table."""
         for row in batch:
-            if row.cells[self._others[0]] or any(map(row.cells.__getitem__, self._others)):
-                self._filled += 1
-                continue
-            self._bare += 1
-            doubt = Doubt(kind=WarningKind.BARE_ID, says=_BARE, cure=_BARE_CURE, holds=self._are_odd)
-            self._doubt(doubt, own, row, row.id)
+            has = self._has(row.cells)
+            self._having[has] += 1
+            if has < len(_BARE):
+                holds = functools.partial(self._are_odd, has)
+                doubt = Doubt(kind=WarningKind.BARE_ID, says=_BARE[has], cure=_BARE_CURE, holds=holds)
+                self._doubt(doubt, own, row, row.id)
 
-    def _are_odd(self) -> bool:
-        return self._bare < self._filled
+    def _has(self, cells: Sequence[str]) -> int:
+        others = map(cells.__getitem__, self._others)
+        if any(map(str.strip, others, itertools.repeat(_OF_NUMBERS))):
+            return 2
+        return int(any(map(cells.__getitem__, self._others)))
+
+    def _are_odd(self, has: int) -> bool:
+        return sum(self._having[: has + 1]) < sum(self._having[has + 1 :])
 
     def _look_into(self, row: _Row, used: Used, number: int) -> None:
         value = _decoded(row.cells[used.index])

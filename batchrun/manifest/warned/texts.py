@@ -136,6 +136,8 @@ _VERSION: Final = re.compile(r"[1-9][0-9]*\.[0-9]*[1-9]0+")
 _TYPE: Final = re.compile(
     r"(?:File|String|Int|Float|Boolean|Object|(?:Array|Map|Pair)\[.+\]\+?)\??(?: \(optional.*\))?", re.DOTALL
 )
+#: How manuals write what is to be written; a single word may name a column.
+_TO_FILL_IN: Final = re.compile(r"<\w+[^\w<>][^<>]*>")
 #: What CWL calls the type of a file that is a value.
 _CLASS: Final = ".class"
 _LONGEST: Final = 32
@@ -198,11 +200,12 @@ def of_plain(text: str) -> Doubt | None:
     return Doubt(kind=WarningKind.UNTYPED, says=says, cure=cure)
 
 
-def type_of_wdl(text: str, name: str) -> Doubt | None:
-    """Doubt what ``womtool inputs`` writes where a value goes; *name* is the parameter's."""
-    if not _TYPE.fullmatch(text) or name.endswith(_CLASS):
+def unfilled(text: str, name: str) -> Doubt | None:
+    """Doubt what ``womtool inputs``, or a manual, has where a value goes; *name* is the parameter's."""
+    is_type = _TYPE.fullmatch(text) and not name.endswith(_CLASS)
+    if not is_type and not _TO_FILL_IN.fullmatch(text):
         return None
-    says = "is a type of WDL, and no value"
+    says = f"is {'a type of WDL' if is_type else 'to be filled in'}, and no value"
     cure = "write the value, or leave it out where it is optional"
     return Doubt(kind=WarningKind.PLACEHOLDER, says=says, cure=cure)
 
@@ -257,7 +260,9 @@ def made_a_date(text: str) -> Doubt | None:
 
 _SOUND: Final = re.compile(r"(?:s3|omics)://[^/]")
 #: What a template, or a shell, leaves open in the name of a bucket; ``{NAME}`` is filled in, also by columns.
-_OPEN: Final = re.compile(r"s3://((?:[^/{}<>$]|\{[^{}]*\})*+[{}<>$][^/]*)")
+_OPEN: Final = re.compile(
+    r"s3://((?:[^/{}<>$]|\{[^{}]*\})*+[{}<>$][^/]*|(?:[A-Z][A-Z_-]*|(?:your[-_]|amzn-s3-demo-)[^/]*)(?=/|\Z))"
+)
 #: What was meant to begin with s3://.
 _MISWRITTEN: Final = re.compile(r"s3(?:[:;][/\\]*|[/\\]{2,})(?=[^/\\\s])", re.IGNORECASE)
 _ARN: Final = re.compile(r"arn:aws[a-z-]*:s3:::(.+)")
@@ -358,7 +363,7 @@ def _of_meaning(text: str, column: WatchedColumn, today: date) -> Iterator[Doubt
         yield error
     elif column.is_parameter:
         yield from of_place(text, column.company)
-        if found := absent(text, column.company) or type_of_wdl(text, column.name):
+        if found := absent(text, column.company) or unfilled(text, column.name):
             yield found
     if column.is_id:
         found = (

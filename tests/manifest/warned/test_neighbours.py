@@ -171,6 +171,15 @@ def test_rows_that_have_an_id_alone_are_told_where_most_have_more(warnings_of: W
     assert warnings_of("id\nS1\nS2\n") == ()
 
 
+def test_rows_that_have_numbers_alone_are_told_where_most_have_more(warnings_of: WarningsOf):
+    text = "id,parameters.n:int,parameters.bam\nS1,100,s3://lab/1.bam\nS2,200,s3://lab/2.bam\nSumme,%s,\n"
+    for total in ("300", "1.300,5", "-"):
+        (warning,) = warnings_of(text.replace(":int", ":text") % total)
+        assert (warning.kind, warning.line, warning.row) == ("bare_id", 4, "Summe")
+        assert warning.message.startswith("'Summe' has numbers alone beside it, where others have more")
+    assert warnings_of("id,parameters.n:int,parameters.k\nS1,1,a\nS2,2,\n") == ()
+
+
 def test_many_rows_that_have_an_id_alone_are_told_once(warnings_of: WarningsOf):
     text = "id,parameters.r\n" + "".join(f"S{at},x{at}\nT{at},\n" for at in range(9)) + "S9,x\n"
     (warning,) = warnings_of(text)

@@ -23,6 +23,9 @@ from batchrun.manifest.warned.looking import Looking
 from batchrun.manifest.warned.scan import Used
 from batchrun.model.spec import Json
 
+#: Rows that are kept, so that what others with their id differ in can be told.
+_KEPT: Final = 1000
+
 
 def records(
     table: Table, model: RequestModel, problems: Problems, unasked: Unasked, looking: Looking
@@ -41,9 +44,11 @@ def records(
     look = looking.table(table, list(_used(columns)))
     at = table.header.index("id")
     if_twin: str | None = None
-    for number, (line, cells) in enumerate(table.rows):
-        if number == 0:
-            if_twin = unasked.cure_for_twins(table, cells)
+    known: dict[str, list[str]] = {}
+    for line, cells in table.rows:
+        first = known.setdefault(cells[at], cells) if len(known) < _KEPT else known.get(cells[at], cells)
+        if first is not cells:
+            if_twin = if_twin or unasked.cure_for_twins(table, first, cells)
         place = table.place(line)
         fields = _fields(cells, columns, place, problems)
         look.row(line, cells, cells[at])

@@ -114,6 +114,12 @@ SHEETS = {
         "the first line names no columns, but ids; this is not a manifest but a sheet of 1 column; ids",
         {name: {"sample": name} for name in ("SRR9984183", "SRR13191702", "ERR1160846")},
     ),
+    "ids alone, without a name": (
+        "S1\nS2\n",
+        ".csv",
+        "the first line names no columns, but ids",
+        {"S1": {"sample": "S1"}, "S2": {"sample": "S2"}},
+    ),
     "accessions and counts, without names": (
         "SRR9984183,5\nSRR13191702,16\n",
         ".csv",
@@ -210,14 +216,15 @@ def test_the_command_has_what_the_source_has(tmp_path):
 
 
 def test_lanes_in_a_manifest_are_never_to_be_told_apart_by_ids(problems_of, tmp_path):
-    text = "id,parameters.reads,parameters.n:int\nS1,s3://lab/1.fq.gz,8\nS1,s3://lab/2.fq.gz,8\n"
+    rows = "S1,s3://lab/1.fq.gz,8,L1\nS1,s3://lab/2.fq.gz,8,L2\n"
+    text = f"id,parameters.reads,parameters.n:int,parameters.unit\n{rows}"
     (problem,) = problems_of(text, ".csv")
     assert (problem.line, problem.row) == (3, "S1")
     assert "if these are sequencing lanes of one run" in problem.cure
     with followed(str(tmp_path / "m.csv"), options_in(problem.cure)) as manifest:
         (spec,) = manifest.specs()
     reads = ["s3://lab/1.fq.gz", "s3://lab/2.fq.gz"]
-    assert json.loads(spec.request)["parameters"] == {"reads": reads, "n": 8}
+    assert json.loads(spec.request)["parameters"] == {"reads": reads, "n": 8, "unit": ["L1", "L2"]}
 
 
 @pytest.mark.parametrize(
@@ -242,7 +249,7 @@ def test_a_column_with_gaps_is_no_id(problems_of):
     ("text", "said", "line"),
     [
         (
-            "FCID,Lane,SampleID\nC1,1,S1\nC1,2,S1\nC1,1,S2\n#_IEMVERSION_3_TruSeq LT,,\n",
+            "FCID,Lane,SampleID\nC1,1,S1\nC1,2,S1\nC1,1,S2\nIEMVERSION_3_TruSeq LT,,\n",
             "'SampleID' (repeated, differing in 'Lane', but empty on line 5)",
             5,
         ),

@@ -37,7 +37,7 @@ _NAMES: Final = tuple(
 )
 _OTHER: Final = len(_NAMES)
 _PERSONS: Final = re.compile(rf"(?:{_PERSON})(?:[ _-]?(?:id|name))?", re.IGNORECASE)
-#: Fewer number columns, such as lane1.
+#: Fewer number columns, such as lane1, where there are several.
 _ACCESSION_DIGITS: Final = 3
 
 
@@ -154,21 +154,22 @@ def as_it_is(header: Sequence[str], one: Identity) -> list[str]:
     return ["--parameter", f"{name}={{{_column(name)}}}"] if _is_usable(header, one.index) else []
 
 
-def grouped_manifest(header: Sequence[str], cells: Sequence[str]) -> list[str] | None:
+def grouped_manifest(header: Sequence[str], first: Sequence[str], cells: Sequence[str]) -> list[str] | None:
     """
-    Return the options by which rows of a CSV manifest that have the same id are one run; files become lists.
+    Return the options by which rows of a CSV manifest are one run, such as two that have the same id.
 
-    None where options cannot say it: there are other columns than ``id`` and ``parameters.NAME``.
+    Files, and what differs, become lists. None where options cannot say it: there are other columns than
+    ``id`` and ``parameters.NAME``.
     """
     options = ["--group-by", "id"]
-    others = [(name, cell) for name, cell in zip(header, cells, strict=True) if name != "id"]
-    for name, cell in others:
+    others = [column for column in zip(header, first, cells, strict=True) if column[0] != "id"]
+    for name, cell, other in others:
         parameter, colon, kind = name.removeprefix(_PARAMETERS).partition(":")
         if not name.startswith(_PARAMETERS) or set(name) & set("{}="):
             return None
         text = f"{{{name}{colon}{kind}}}"
-        own = f"{parameter}:json={json.dumps([text], ensure_ascii=False)}" if is_file(cell) else None
-        options += ["--parameter", own or f"{parameter}={text}"]
+        own = f"{parameter}:json={json.dumps([text], ensure_ascii=False)}"
+        options += ["--parameter", own if is_file(cell) or cell != other else f"{parameter}={text}"]
     return options if len(others) <= _NAMED else None
 
 
@@ -243,9 +244,9 @@ class Unasked:
             cure = f"name it with 'sheet:' instead of 'runs:'; {cure}"
         return unreadable(place, message, cure, field="id")
 
-    def cure_for_twins(self, table: Table, cells: Sequence[str]) -> str | None:
-        """Say what to do about rows of a CSV manifest that have the same id; None for nothing of its own."""
-        options = None if self.is_beside else grouped_manifest(table.header, cells)
+    def cure_for_twins(self, table: Table, first: Sequence[str], cells: Sequence[str]) -> str | None:
+        """Say what to do about rows of a CSV manifest that have the same id, as two of them do."""
+        options = None if self.is_beside else grouped_manifest(table.header, first, cells)
         if options is None or not any(map(is_file, cells)):
             return None
         typed = printable(again(self.source, options), None)
@@ -333,13 +334,14 @@ def _has_ids(header: Sequence[str], rows: Sequence[TableRow]) -> bool:
     if not rows or kind_of(header) or any(one.fullmatch(name) for name in header for one in _NAMES):
         return False
     forms = [_form(name) for name in header]
-    return any(map(_is_accession, header)) and all(
+    digits = _ACCESSION_DIGITS if len(header) > 1 else 1
+    return any(_is_accession(name, digits) for name in header) and all(
         _form(cell) == form for row in rows for cell, form in zip(row.cells, forms, strict=True)
     )
 
 
-def _is_accession(name: str) -> bool:
-    return any(map(str.isalpha, name)) and sum(map(str.isdecimal, name)) >= _ACCESSION_DIGITS
+def _is_accession(name: str, digits: int) -> bool:
+    return any(map(str.isalpha, name)) and sum(map(str.isdecimal, name)) >= digits
 
 
 def _form(name: str) -> str:

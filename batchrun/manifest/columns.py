@@ -92,7 +92,8 @@ def column(header: str, model: RequestModel) -> Column:
     name, dot, rest = header.partition(".")
     name, colon, suffix = (name, "", "") if dot else name.partition(":")
     if not header.strip():
-        raise ColumnError("a column has no name", "name it, or remove it")
+        cure = "name it, or remove it; without rows' names: index=False in pandas, row.names = FALSE in R"
+        raise ColumnError("a column has no name", cure)
     if name not in model.fields:
         raise ColumnError(*model.unknown(name))
     kind = model.fields[name].kind

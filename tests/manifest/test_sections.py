@@ -59,6 +59,8 @@ def test_the_section_of_samples_is_read_by_itself_in_either_version(load_text):
     [
         VERSION_1.replace("\n", "\r\n").encode(),
         VERSION_1.replace(",", ";").encode(),
+        VERSION_1.replace("\n\n", "\n||\n").replace("]\n", "]||\n").replace(",", "|").encode(),
+        ("sep=;\n" + VERSION_1.replace(",", ";")).encode(),
         ("\ufeff" + VERSION_1).encode("utf-16"),
         ("\ufeff" + VERSION_1).encode(),
     ],
@@ -114,7 +116,8 @@ def test_the_command_keeps_the_section_that_was_asked_for(problems_of):
 
 
 @pytest.mark.parametrize(
-    "line", ["[Data]", "[Data],,,\n", '"[Data]"\r\n', "[Data];;", "[Data]\t\t", "[ Data ]"]
+    "line",
+    ["[Data]", "[Data],,,\n", '"[Data]"\r\n', "[Data];;", "[Data]\t\t", "[ Data ]", "[Data]|", "[Data],,,x"],
 )
 def test_lines_that_begin_a_section(line: str):
     assert section_name(line) == "Data"

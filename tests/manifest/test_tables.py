@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pathlib
+import subprocess
 
 import pytest
 
@@ -220,9 +221,57 @@ def test_the_end_that_dos_writes_is_not_taken_for_utf_16(problems_of: ProblemsOf
     assert (problem.line, problem.cure) == (3, "save the file as plain text in UTF-8")
 
 
-def test_a_remark_among_the_rows_is_told_as_one(problems_of: ProblemsOf):
-    (problem,) = problems_of("id,parameters.r\n# sequenced later\nA,x\n", ".csv")
-    assert (problem.line, problem.message) == (2, "this is a remark (#), and no row")
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("id,parameters.r\n# sequenced later\nA,x\n", [2]),
+        ("id,parameters.r\nA,x\n#B,y\n# a remark, with, commas\nC,z\n#D,w\n", [3, 4, 6]),
+        ("#sample,parameters.r,id\n#A,x,1\n#B,x,2\nC,y,3\n", [2, 3]),
+    ],
+)
+def test_rows_that_were_taken_out_are_no_runs(problems_of: ProblemsOf, text: str, lines: list[int]):
+    """As ``#`` takes them out for Snakemake and pandas: nothing is sent for a sample that is not wanted."""
+    found = [one for one in problems_of(text, ".csv") if one.message.startswith("this is a remark, or a row")]
+    assert [one.line for one in found] == lines
+    assert found[0].cure == "remove the line; if it is a run, remove the #"
+
+
+def test_ids_that_all_begin_as_remarks_are_ids(load_text: LoadText):
+    assert [spec.id for spec in load_text("id\n#1\n#2\n", ".csv")] == ["#1", "#2"]
+    assert [spec.id for spec in load_text("id\nA\n#N/A\n", ".csv")] == ["A", "#N/A"]  # a warning alone
+
+
+PRINTS = {
+    "psql": " id | parameters.r | parameters.s \n----+---+---\n A  | x |  \n B  | y | z\n(2 rows)\n\n",
+    "mysql": "+---+---+\n| id | parameters.r |\n+---+---+\n| A | x |\n| B | y |\n+---+---+\n1 row in set\n",
+    "Markdown": "| id | parameters.r | parameters.s |\n|:--|:--:|---|\n| A | x | |\n| B | y | z |\n",
+}
+
+
+@pytest.mark.parametrize("case", PRINTS)
+def test_a_table_with_lines_drawn_is_told_with_a_command_that_takes_them_off(
+    problems_of: ProblemsOf, load_text: LoadText, tmp_path: pathlib.Path, case: str
+):
+    (problem,) = problems_of(PRINTS[case], ".csv")
+    assert problem.message.startswith("this is a table for people to read, with lines drawn")
+    command = problem.cure.partition("take them off: ")[2].removesuffix(" > FILE.csv")
+    said = subprocess.run(["sh", "-c", command], capture_output=True, check=True, cwd=tmp_path).stdout
+    assert [json.loads(spec.request)["parameters"]["r"] for spec in load_text(said, ".csv")] == ["x", "y"]
+
+
+def test_a_listing_of_s3_is_to_be_paired(problems_of: ProblemsOf):
+    for text in ("2026-11-08 07:06:05  1234 A_R1.fastq.gz\n", f"{' ' * 27}PRE run7/\n"):
+        (problem,) = problems_of(text, ".csv")
+        assert problem.message.startswith("this is a list of files, as 'aws s3 ls' prints it")
+        assert " --base s3://BUCKET/FOLDER/ --pattern " in problem.cure
+
+
+@pytest.mark.parametrize("mark", ["\t", ",", " "])
+def test_rows_that_r_has_named_are_one_problem(problems_of: ProblemsOf, mark: str):
+    rows = ['"id","parameters.r"', '"1","A","x"', '"2","B","y"']
+    (problem,) = problems_of("\n".join(rows).replace(",", mark), ".csv")
+    assert (problem.line, problem.message) == (1, "all rows have 3 cells, and there are 2 names")
+    assert "row.names = FALSE" in problem.cure
 
 
 def test_ids_that_look_the_same_are_the_same(problems_of: ProblemsOf):

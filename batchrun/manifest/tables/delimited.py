@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import itertools
 import re
+import shlex
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import BinaryIO, Final
@@ -23,6 +24,8 @@ from batchrun.model.texts.words import counted
 
 _KNOWN: Final = "\t,;|"  #: the least likely within a cell first
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
+#: A header as R writes it by default.
+_SPACED: Final = re.compile(r'\ufeff?"[^"]*"(?: "[^"]*")+\s*')
 #: Rows below a title within which a header is looked for.
 _TITLES: Final = 20
 #: What columns are called, fields among them; titles begin large, or have several words.
@@ -35,7 +38,10 @@ _OF_IDS: Final = re.compile(
 _DIVIDED: Final = 3
 #: What names of files have, and those of columns hardly.
 _OF_FILES: Final = frozenset("./\\:")
-#: Lines of remarks before a header that are reported as such.
+_REMARK: Final = "#"
+#: What a spreadsheet has in place of a value, in whichever language.
+_OF_FORMULAS: Final = re.compile(r"#(?:N/A|NV|#+|\S*[!?])")
+#: Lines of remarks before a header, or before a row, that are reported as such.
 _MOST_REMARKS: Final = 200
 #: The line that Excel takes, and some write, before the header.
 _TOLD: Final = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
@@ -66,6 +72,8 @@ def found_in(line: str, usual: str, width: int | None) -> str:
     *usual* is that of the file's format, where others are as good; *width* how many cells there are, where
     that is known: only a row that has as many says anything.
     """
+    if _SPACED.fullmatch(line):
+        return " "
     bare = _QUOTED.sub("", line)
     counts = {mark: bare.count(mark) for mark in _KNOWN if mark in bare}
     if width is not None:
@@ -73,7 +81,8 @@ def found_in(line: str, usual: str, width: int | None) -> str:
     return max(counts, key=lambda mark: (counts[mark], mark == usual), default=usual)
 
 
-_NAME: Final = re.compile(r'\ufeff?"?\[([^\[\]",;\t]+)\]"?[\s",;]*')
+#: A cell that is not beside it may hold the name of a column.
+_NAME: Final = re.compile(r'\ufeff?"?\[([^\[\]",;|\t]+)\]"?\s*(?:[,;|\t][\s"]*(?:[,;|\t].*)?)?', re.DOTALL)
 #: Those that have a row for each sample, in either version.
 _SAMPLES: Final = frozenset({"data", "bclconvert_data"})
 #: Names that are shown.
@@ -132,9 +141,14 @@ def table(stream: BinaryIO, source: str, usual: str, asked: TableOptions, proble
         ManifestError: There is no header, or reading cannot go on.
     """
     meter = _Meter(lines(stream, source), source)
+    told = told_by(meter.ahead())
+    if told is not None:
+        next(meter)  # it is no row
     section = meter.enter(asked.worksheet)
-    _refuse_remarks(meter.remarks(), source, usual)
-    mark = _delimiter(meter, usual, asked)
+    _refuse_remarks(meter.first(_MOST_REMARKS, _REMARK), source, usual)
+    width = len(asked.header) if asked.header else None
+    mark = asked.delimiter or told or found_in(meter.ahead(), usual, width)
+    _refuse_prints(meter, source)
     found = shaped(_rows(meter, source, mark), source, asked, problems, mark)
     return replace(found, section=section)
 
@@ -158,6 +172,37 @@ def _refuse_remarks(first: list[str], source: str, usual: str) -> None:
         raise unreadable(Place(source=source, line=1), message, cure)
 
 
+#: What ``aws s3 ls`` prints, and what divides the lines of a table for people.
+_LISTED: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +[\d.]+ |  +PRE ")
+_RULER: Final = re.compile(r"[\s|+:=-]*---[\s|+:=-]*")
+_FRAMELESS: Final = (
+    r"sed -E '/^[-+|:= ]*$/d; /^\(?[0-9]+ rows?( in set.*)?\)?$/d; "
+    r"s/^ *\|(.*)\| *$/\1/; s/^ *//; s/ *$//; s/ *\| */|/g'"
+)
+
+
+def _refuse_prints(meter: _Meter, source: str) -> None:
+    """
+    Say so where a terminal's text was pasted: a listing of S3, or a table as psql, mysql or Markdown have it.
+
+    Raises:
+        ManifestError: It was.
+    """
+    first = meter.first(3)
+    path = shlex.quote(source)
+    if first and _LISTED.match(first[0]):
+        how = "--base s3://BUCKET/FOLDER/ --pattern '{id}_R{read}.fastq.gz' --parameter 'reads_{read}'"
+        cure = f"pair them into rows: batchrun manifest from-s3 {path} -o runs.csv {how}"
+        message = "this is a list of files, as 'aws s3 ls' prints it, and no manifest"
+        raise unreadable(Place(source=source, line=meter.line + 1), message, cure)
+    if any(map(_RULER.fullmatch, first)):
+        message = "this is a table for people to read, with lines drawn between its rows, and no CSV"
+        cure = (
+            f"have CSV written (psql --csv, mysql --batch), or take them off: {_FRAMELESS} {path} > FILE.csv"
+        )
+        raise unreadable(Place(source=source, line=meter.line + 1), message, cure)
+
+
 def shaped(
     rows: Iterator[TableRow],
     source: str,
@@ -178,10 +223,11 @@ def shaped(
         is_found = delimiter is not None and asked.delimiter is None
         marks = {*_KNOWN} - {delimiter} if is_found else ()
         rows = _refuse_title(rows, line, source, marks, may_be_name=_is_name(header[0]))
+    place = Place(source=source, line=line)
+    rows = _refuse_nameless(rows, len(header), place)
     if len(header) > limits.COLUMNS:
-        place = Place(source=source, line=line)
         raise unreadable(place, f"there are {len(header)} columns", f"use at most {limits.COLUMNS}")
-    even = _even(rows, list(header), source, problems)
+    even = _even(_without_remarks(rows, source, problems), list(header), source, problems)
     return Table(source=source, line=line, header=header, rows=even, delimiter=delimiter)
 
 
@@ -212,6 +258,45 @@ def _refuse_title(
     return itertools.chain(ahead, rows)
 
 
+def _refuse_nameless(rows: Iterator[TableRow], names: int, header: Place) -> Iterator[TableRow]:
+    """
+    Return the rows, where not all have one cell more than there are names.
+
+    Raises:
+        ManifestError: They have: R writes the names of rows without a name for their column.
+    """
+    ahead = list(itertools.islice(rows, _TITLES))
+    if len(ahead) > 1 and all(len(row.cells) == names + 1 and row.cells[-1].strip() for row in ahead):
+        message = f"all rows have {names + 1} cells, and there are {counted(names, 'name')}"
+        cure = (
+            "name every column, the first too where R wrote names of rows there; "
+            "write.table(..., row.names = FALSE) leaves them out"
+        )
+        raise unreadable(header, message, cure)
+    return itertools.chain(ahead, rows)
+
+
+def _without_remarks(rows: Iterator[TableRow], source: str, problems: Problems) -> Iterator[TableRow]:
+    """Return the rows but those that begin with ``#``, unless all do: a row that was taken out is no run."""
+    ahead: list[TableRow] = []
+    for row in rows:
+        ahead.append(row)
+        if not _is_remark(row) or len(ahead) > _MOST_REMARKS:
+            break
+    may_be_remarks = any(not _is_remark(row) for row in ahead[-1:])
+    for row in itertools.chain(ahead, rows):
+        if may_be_remarks and _is_remark(row):
+            message = f"this is a remark, or a row that was taken out, and no row: {shown(row.cells[0])}"
+            cure = "remove the line; if it is a run, remove the #"
+            problems.add(Place(source=source, line=row.line), message, cure)
+        else:
+            yield row
+
+
+def _is_remark(row: TableRow) -> bool:
+    return row.cells[0].startswith(_REMARK) and not _OF_FORMULAS.fullmatch(row.cells[0])
+
+
 def _is_name(text: str) -> bool:
     bare = text.strip()
     return (_COLUMN.fullmatch(bare) or _OF_IDS.fullmatch(bare)) is not None
@@ -232,15 +317,6 @@ def _parts(row: TableRow, marks: Collection[str]) -> list[str]:
     mark = max(marks, key=texts[0].count, default=None)
     parts = texts if mark is None else texts[0].split(mark)
     return parts if len(texts) == 1 and len(parts) >= _DIVIDED else texts
-
-
-def _delimiter(meter: _Meter, usual: str, asked: TableOptions) -> str:
-    first = meter.ahead()
-    told = told_by(first)
-    if told is not None:
-        next(meter)  # it is no row
-    width = len(asked.header) if asked.header else None
-    return asked.delimiter or told or found_in(first, usual, width)
 
 
 def _header(rows: Iterator[TableRow], source: str) -> tuple[int, tuple[str, ...]]:
@@ -266,9 +342,6 @@ def _even(rows: Iterator[TableRow], header: list[str], source: str, problems: Pr
 
 
 def _report_ragged(cells: list[str], wanted: int, place: Place, problems: Problems) -> None:
-    if cells[0].startswith("#") and len(cells) < wanted:
-        problems.add(place, "this is a remark (#), and no row", "take it out")
-        return
     extra = next(filter(str.strip, cells[wanted:]), None)
     last = "" if extra is None else f" ({shown(extra)} is the first too many)"
     message = f"{counted(len(cells), 'cell')} under a header of {wanted}{last}"
@@ -317,12 +390,12 @@ class _Meter:
         self._lines = itertools.chain(taken, self._lines)
         return "".join(taken)
 
-    def remarks(self) -> list[str]:
-        """Return the lines that begin with ``#``, and the first that does not, without taking any of it."""
+    def first(self, most: int, while_: str = "") -> list[str]:
+        """Return the first lines that begin so, and the first that does not, without taking any of it."""
         taken: list[str] = []
-        for text in itertools.islice(self._lines, _MOST_REMARKS):
+        for text in itertools.islice(self._lines, most):
             taken.append(text)
-            if not text.startswith("#"):
+            if not text.startswith(while_):
                 break
         self._lines = itertools.chain(taken, self._lines)
         return taken
@@ -339,7 +412,7 @@ class _Meter:
             return None
         sections = Sections(self._lines, self._source, wanted)
         self._lines = sections.lines()
-        self.line = sections.passed
+        self.line += sections.passed
         return sections.name
 
     def begin(self) -> int:

@@ -1,4 +1,4 @@
-"""What a launch needs before it may submit many rows at once."""
+"""Checks before a launch may submit many rows by one call."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from batchrun.model.planning.limits import Limits
     from batchrun.ports.objects import SettingsStore
 
-#: Rows of one StartRunBatch, where a file has them and no option says how many.
+#: Rows of one StartRunBatch if they are in a file and no option gives a number.
 _IN_A_FILE: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsPlace:
-    """Where the settings files of one lane are kept, and by whom."""
+    """Where the settings files of one lane are kept, and the login that writes them."""
 
     store: SettingsStore
     prefix: str  #: ``s3://BUCKET/PREFIX/``
@@ -30,16 +30,16 @@ class SettingsPlace:
 
 def settled(limits: Limits, manifest: Manifest, batch_settings: str | None) -> Limits:
     """
-    See that the rows of a manifest can be submitted as *limits* say, and return the limits to use.
+    Check that the rows of a manifest can be submitted as *limits* say, and return the limits to use.
 
     Args:
-        limits: How hard to go.
-        manifest: What is to run.
-        batch_settings: Where large submissions keep their rows, in lanes that do not say it themselves.
+        limits: The limits that were asked for.
+        manifest: The rows to run.
+        batch_settings: Where large submissions keep their rows, in lanes without a place of their own.
 
     Raises:
-        UsageError: What was asked for cannot be combined.
-        ManifestError: StartRunBatch cannot start some of the rows, and no other call may.
+        UsageError: The options cannot be combined.
+        ManifestError: StartRunBatch cannot start some of the rows, and *limits* allow no other call.
     """
     own = sized(limits, manifest, batch_settings)
     if limits.engine is Engine.BATCH:
@@ -48,7 +48,7 @@ def settled(limits: Limits, manifest: Manifest, batch_settings: str | None) -> L
 
 
 def sized(limits: Limits, manifest: Manifest, batch_settings: str | None) -> Limits:
-    """Do the same as :func:`settled`, whatever the rows are."""
+    """Do the same as :func:`settled`, without checking the rows."""
     if limits.engine is Engine.STARTRUN:
         return limits
     asked, placeless = f"--engine {limits.engine.value}", _without(manifest, batch_settings)
@@ -67,7 +67,7 @@ def sized(limits: Limits, manifest: Manifest, batch_settings: str | None) -> Lim
 
 
 def _without(manifest: Manifest, batch_settings: str | None) -> list[str | None]:
-    """Return the lanes of rows that have no place for large submissions."""
+    """Return the lanes that have no place for the rows of large submissions."""
     if batch_settings is not None:
         return []
     places = places_of(manifest, None)
@@ -80,7 +80,7 @@ def _or_in(lanes: list[str | None]) -> str:
 
 
 def places_of(manifest: Manifest, batch_settings: str | None) -> Mapping[str | None, str]:
-    """Return where the rows of large submissions are kept, by lane. Raises UsageError outside S3."""
+    """Return where the rows of large submissions are kept, by lane. Raises UsageError if not in S3."""
     try:
         shared = None if batch_settings is None else settings_place(batch_settings)
     except ValueError as error:

@@ -1,7 +1,7 @@
 """
-The places that rows want their runs to read, looked at in S3.
+Checking the inputs of rows in S3.
 
-Belongs here: the order of things, and what is worth a warning. Does not: what is wrong with a row
+Belongs here: the steps, and what is worth a warning. Does not: what is wrong with a row
 (``manifest.inputs``), looking (``service.s3.input_lookup``), printing it (``cli.verbs.check``).
 """
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     from batchrun.manifest.in_lane import InLane
 
-#: Buckets that are named, one for all that are alike.
+#: Buckets that are named in a warning.
 _EXAMPLES: Final = 3
-#: Mentions that are taken down at once.
+#: Mentions that are recorded at a time.
 _AT_ONCE: Final = 1000
 _UNSURE: Final = {
     Sight.HIDDEN: "cannot be checked without permission to list the bucket (s3:ListBucket) and to "
@@ -49,12 +49,12 @@ _UNSURE: Final = {
 
 @dataclass(slots=True, kw_only=True)
 class Inputs:
-    """What was seen of the inputs, as far as it came."""
+    """What was found out about the inputs so far."""
 
-    total: int = 0  #: places to look at, each counted once
+    total: int = 0  #: distinct places to look at
     seen: Counter[Sight] = field(default_factory=Counter)
-    skipped: Mapping[Skip, int] = field(default_factory=dict)  #: texts that look like places, by why
-    examples: Mapping[Skip, str] = field(default_factory=dict)  #: one for each, fit to be shown
+    skipped: Mapping[Skip, int] = field(default_factory=dict)  #: texts that look like places, by reason
+    examples: Mapping[Skip, str] = field(default_factory=dict)  #: one for each reason, safe to show
     calls: Mapping[str, int] = field(default_factory=dict)  #: to S3, by operation
     warnings: list[str] = field(default_factory=list)
     broken: ServiceError | None = None  #: why it ended early
@@ -67,26 +67,26 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What it takes to look."""
+    """What is needed to look at inputs."""
 
     login: Login
     rate: Rate  #: of each kind of call
     clock: Clock
     rng: random.Random
-    told: Callable[[Inputs], None]  #: called for each place that was found
+    told: Callable[[Inputs], None]  #: called for each place that was looked at
 
 
 async def look_for_inputs(
     manifest: Manifest | InLane, places: RowPlaces, means: Means, problems: Found
 ) -> Inputs:
     """
-    Look for the inputs of a manifest's rows in S3.
+    Look up the inputs of a manifest's rows in S3.
 
     Args:
-        manifest: Whose.
-        places: Where each row stands.
-        means: What it takes.
-        problems: Takes what no run could read.
+        manifest: The rows.
+        places: The place of each row in the manifest.
+        means: The login, rates and callback to use.
+        problems: Collects inputs that a run could not read.
     """
     with closing(InputSurvey()) as survey:
         _find(manifest, survey)
@@ -129,7 +129,7 @@ def _find(manifest: Manifest | InLane, survey: InputSurvey) -> None:
 
 
 class _Unsure:
-    """Counts what was seen and is not known, with an example for each of some buckets."""
+    """Counts inputs that could not be checked, with an example for some of the buckets."""
 
     def __init__(self) -> None:
         self._counts: Counter[Sight] = Counter()
@@ -152,7 +152,7 @@ class _Unsure:
 
 
 def _elsewhere(buckets: Iterable[Bucket], region: str | None) -> list[str]:
-    """Tell the buckets that are in another region than the runs would be."""
+    """Return a warning that names the buckets outside the runs' region."""
     others = [one for one in buckets if one.region and region and one.region != region]
     if not others:
         return []
@@ -173,5 +173,5 @@ def _unusable(error: ServiceError, inputs: Inputs) -> ServiceError:
 
 
 def _shown(text: str) -> str:
-    """Return a text of the manifest as it may be shown: a signed address is a secret."""
+    """Return a text of the manifest safe to show: a signed address is a secret."""
     return printable(masked(text), 80)

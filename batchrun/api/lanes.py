@@ -1,10 +1,10 @@
 """
-Lanes, held against what is said of them: those of one launch, each connected, and what anybody asks of one.
+The lanes of one launch: connecting to each, and checking its account and region.
 
-A lane whose login is missing, or is of another account, is reported with the reason, and used for nothing;
-the others continue. Belongs here: connecting all lanes of a manifest, and which of them is *home*, the one
-that has the runs from before the batch had lanes; whose a lane is, and what runs there. Does not: connecting
-to one (``opening``), the launch (``engine``), asking whose login it is (``service.calling.caller``).
+A lane whose login is missing or is of another account is reported with the reason and not used; the others
+continue. Belongs here: connecting to all lanes of a manifest, and finding the *home* lane, which has the runs
+from before the batch had lanes; the account of a lane, and what runs there. Does not: connecting to one
+(``opening``), the launch (``engine``), asking for a login's account (``service.calling.caller``).
 """
 
 from __future__ import annotations
@@ -44,42 +44,44 @@ T = TypeVar("T")
 
 #: Lanes that are connected to side by side.
 AT_ONCE: Final = 8
-#: Seconds after which a lane that is not connected yet waits for somebody, and keeps no other from it.
+#: Seconds after which a lane that is still connecting no longer holds up others.
 _PATIENCE: Final = 2.0
-#: Runs that are counted one by one; more are "at least so many".
+#: Most runs that are counted; more are "at least so many".
 _COUNTED: Final = 1000
 
 
 @dataclass(slots=True, kw_only=True)
 class OpenLanes:
-    """The lanes of a launch: one without a name in a batch that has none."""
+    """The lanes of a launch; a batch without lanes has one, named None."""
 
     services: dict[str | None, AwsHealthOmics] = field(default_factory=dict)
-    limits: Mapping[str, LaneLimits] = field(default_factory=dict)  #: active runs at once, by lane
+    limits: Mapping[str, LaneLimits] = field(default_factory=dict)  #: limits of active runs, by lane
     home: str | None = None
     stopped: dict[str, ServiceUnusableError] = field(default_factory=dict)  #: those that cannot be used
-    unwanted: dict[str, ServiceUnusableError] = field(default_factory=dict)  #: the same, without rows
+    unwanted: dict[str, ServiceUnusableError] = field(
+        default_factory=dict
+    )  #: the same, of lanes without rows
 
     @property
     def first(self) -> AwsHealthOmics:
-        """The service that the batch as a whole belongs to. Raises ServiceUnusableError without a lane."""
+        """The service of the first usable lane. Raises ServiceUnusableError if there is none."""
         for service in self.services.values():
             return service
         raise ServiceUnusableError("; ".join(f"lane {name}: {why}" for name, why in self.stopped.items()))
 
     def stop(self, lane: str, why: str) -> None:
-        """Use a lane for nothing."""
+        """Do not use a lane, for a reason."""
         self.services.pop(lane, None)
         self.stopped[lane] = ServiceUnusableError(why)
 
 
 class Places:
     """
-    Places for lanes that are connected to side by side.
+    A limit on lanes that connect at the same time.
 
-    Each has several clients made, which takes all of a processor for a moment: with many more at once,
-    answers that have come are read when nobody waits for them any more. Who takes longer waits for the helper
-    of its login, or for an answer: its place goes to the next.
+    Making a lane's clients takes a whole CPU for a moment; with many at once, answers would be read after
+    their timeouts. A lane that takes longer waits for its login's helper or for an answer, and gives its
+    place to the next.
     """
 
     def __init__(self) -> None:
@@ -87,7 +89,7 @@ class Places:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
-        """Wait for a place, and have it for the block or for as long as it may be had."""
+        """Wait for a place, and hold it for the block, but not longer than the limit."""
         whose = object()
 
         def leave() -> None:
@@ -135,12 +137,12 @@ async def opened(
     unwanted: Collection[str] = (),
 ) -> OpenLanes:
     """
-    Connect to each of *lanes*, some side by side, and ask which account its login is of.
+    Connect to each of *lanes*, several at a time, and ask for the account of each login.
 
     Args:
-        lanes: Which, in their order.
+        lanes: The lanes, in their order.
         connect: Connects to one.
-        unwanted: Those that no row is known to need: nothing is said where they cannot be used.
+        unwanted: Lanes that no row is known to need: no report if they cannot be used.
 
     Raises:
         UsageError: A profile does not exist, or a lane has no region.
@@ -177,7 +179,7 @@ def _limits(lane: Lane) -> LaneLimits:
 
 
 def _expect(lanes: OpenLanes, name: str, account: str | None) -> None:
-    """Take answers of one account alone; a login of another one stops the lane."""
+    """Accept answers of one account only; a login of another account stops the lane."""
     if (why := why_not(lanes.services[name], account)) is not None:
         lanes.stop(name, why)
 
@@ -185,7 +187,7 @@ def _expect(lanes: OpenLanes, name: str, account: str | None) -> None:
 async def find_home(
     lanes: OpenLanes, asked: Sequence[Lane], batch: Batch | None, stored: StoredBatch
 ) -> None:
-    """Say which lane has the runs from before the batch had lanes. Raises UsageError where none does."""
+    """Set the lane that has the runs from before the batch had lanes. Raises UsageError if none has."""
     if batch is None:
         lanes.home = asked[0].name
         return
@@ -211,7 +213,7 @@ async def find_home(
 
 
 async def kept(lanes: OpenLanes, held: HeldBatch, at: datetime) -> None:
-    """Record where each lane is. Raises UsageError where one is in another region than its runs."""
+    """Record where each lane is. Raises UsageError if a lane's runs are in another region."""
     for name, service in list(lanes.services.items()):
         if name is None:
             continue
@@ -221,7 +223,7 @@ async def kept(lanes: OpenLanes, held: HeldBatch, at: datetime) -> None:
 
 def held_against(lanes: OpenLanes, places: Sequence[LanePlace]) -> None:
     """
-    Leave out each lane whose login is of another account than its runs.
+    Stop each lane whose login is of another account than its runs.
 
     Raises:
         UsageError: A lane is in another region.
@@ -247,10 +249,10 @@ async def linked(
     lanes: OpenLanes, held: HeldBatch, places: Mapping[str | None, SettingsPlace]
 ) -> list[LaneLink]:
     """
-    Return the way into each lane, after it has shown that it knows some of its ACTIVE runs.
+    Return the link to each lane whose service knows some of the lane's ACTIVE runs, if it has any.
 
-    *places* are where the rows of large submissions are kept, in lanes that have one. Raises
-    ServiceUnusableError where the only lane, or each of them, knows none.
+    *places* are where the rows of large submissions are kept, for lanes that have a place. Raises
+    ServiceUnusableError if no lane is left.
     """
 
     async def recognise(link: LaneLink) -> None:
@@ -283,9 +285,9 @@ def _link(lanes: OpenLanes, name: str | None, held: HeldBatch, place: SettingsPl
 
 def why_not(service: AwsHealthOmics, account: str | None) -> str | None:
     """
-    Return why a lane of *account* cannot be called with this login, if anything is known against it.
+    Return why a lane of *account* cannot be called with this login, or None.
 
-    From then on no other account's answers count.
+    From then on answers of any other account do not count.
     """
     if account is not None and service.number not in {None, account}:
         return (
@@ -297,7 +299,7 @@ def why_not(service: AwsHealthOmics, account: str | None) -> str | None:
 
 
 async def count_going(service: AwsHealthOmics) -> tuple[Counter[str], bool]:
-    """Count the runs of an account that have not ended, by status, and say whether these are all of them."""
+    """Return the account's runs that have not ended, counted by status, and whether all were counted."""
     statuses: dict[str, str] = {}
     async with aclosing(service.going_runs()) as pages:
         async for page in pages:

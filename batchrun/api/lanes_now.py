@@ -1,8 +1,8 @@
 """
-Lanes as they are now: whose each is, by which credentials, what it allows, and what goes on there.
+The present state of lanes: account, credentials, quotas and active runs of each.
 
-Nothing is submitted and no ledger read. Belongs here: what is asked in which order, and what makes a lane
-unusable. Does not: connecting those of a launch (``lanes``), words for people (``cli``).
+Nothing is submitted and no ledger is read. Belongs here: what is asked in which order, and what makes a lane
+unusable. Does not: connecting the lanes of a launch (``lanes``), words for people (``cli``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from batchrun.service.client import connect
 from batchrun.service.login import Login, Logins
 from batchrun.service.target import Target, target_of
 
-#: Nobody waits for a login, or long for an answer, to see how things stand.
+#: A look does not wait for a login, nor long for an answer.
 _PATIENCE: Final = Patience(first_contact=10.0, outage=10.0, credentials=0.0)
 _NO_LISTING: Final = (
     "no permission to list runs (omics:ListRuns): those that are active were not counted, and a launch needs "
@@ -35,15 +35,15 @@ _NO_LISTING: Final = (
 
 @dataclass(slots=True, kw_only=True)
 class LaneNow:
-    """What was found out about a lane, each None where it is unknown."""
+    """What was found out about a lane; unknown values are None."""
 
     lane: Lane
     region: str | None = None
     account: str | None = None
     endpoint: str | None = None  #: where calls go; it may hold a secret
-    credentials: str | None = None  #: where they are described, in words
-    kind: str | None = None  #: botocore's name of what has them
-    expires: datetime | None = None  #: when they do; None where they do not say
+    credentials: str | None = None  #: where they come from, in words
+    kind: str | None = None  #: botocore's name of their provider
+    expires: datetime | None = None  #: when they expire; None if unknown
     quotas: Quotas = field(default_factory=Quotas)
     runs: dict[str, int] | None = None  #: that have not ended, by status
     is_whole: bool = True  #: whether all of them were counted
@@ -52,7 +52,7 @@ class LaneNow:
 
 
 async def look(lanes: Sequence[Lane], base: Target, read_rate: Rate) -> Sequence[LaneNow]:
-    """Look at each of *lanes*, side by side; an error of one is kept with it and stops no other."""
+    """Look at each of *lanes*, several at a time; an error of one is kept with it and stops no other."""
     found, logins = {lane.name: LaneNow(lane=lane) for lane in lanes}, Logins()
 
     async def one(lane: Lane) -> None:

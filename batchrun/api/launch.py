@@ -1,8 +1,8 @@
 """
-One batch that is held and can be launched: what callers see of the engine.
+One batch that is held and can be launched: the callers' side of the engine.
 
-Belongs here: beginning, following, stopping, and how it ended. Does not: opening what it needs (``session``),
-the launch itself (``engine``).
+Belongs here: starting, following and stopping a launch, and how it ended. Does not: opening what it needs
+(``session``), the launch itself (``engine``).
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
 
-#: Seconds that calls under way may take once the launch was told to stop.
+#: Seconds that calls in flight may take after the launch was told to stop.
 _DRAINING: Final = 15.0
-#: Steps that a reader may be behind: some seconds of the fastest launch there is.
+#: Steps that a reader may fall behind: some seconds of the fastest launch.
 _BEHIND: Final = 10_000
 
 
@@ -69,13 +69,13 @@ class Ended:
 
 
 class Audience:
-    """An engine observer that passes on to any number of others, who may join at any time."""
+    """An engine observer that passes everything on to any number of others, who may join at any time."""
 
     def __init__(self) -> None:
         self._observers: list[Observer] = []
 
     def join(self, observer: Observer) -> None:
-        """Tell *observer* too from now on."""
+        """Pass everything from now on to *observer* too."""
         self._observers.append(observer)
 
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:
@@ -96,10 +96,10 @@ class Audience:
 
 class Launch:
     """
-    One batch, held and taken in. Made by ``launching`` and ``Session.launching``.
+    One batch that is held, with its manifest in the ledger. Made by ``launching`` and ``Session.launching``.
 
-    Nothing is submitted before :meth:`wait` or the first step is awaited, so that ``sync`` can be looked at.
-    Leaving the ``async with`` before it has ended stops it in good order; runs continue at the service.
+    Nothing is submitted before :meth:`wait` or the first step is awaited, so that ``sync`` can be inspected.
+    Leaving the ``async with`` before it has ended stops it cleanly; runs continue at the service.
     """
 
     def __init__(
@@ -112,10 +112,10 @@ class Launch:
         launcher: Launcher | None,
         audience: Audience,
     ) -> None:
-        """Take what ``session`` has opened; no *launcher* where there is nothing to launch."""
+        """Take what ``session`` has opened; *launcher* is None if there is nothing to launch."""
         self.batch = held.name
-        self.sync = sync  #: how the manifest differed from what the ledger had
-        self.ledger = ledger  #: to read; the launch alone writes to its batch
+        self.sync = sync  #: how the manifest differed from the ledger
+        self.ledger = ledger  #: for reading; only the launch writes to its batch
         self._held = held
         self._taken_in = Tally(counts.by_state, counts.by_status, counts.by_lane)
         self._changed = counts.changed
@@ -124,13 +124,13 @@ class Launch:
         self._readers: list[Steps] = []
         self._begun = anyio.Event()
         self._over = anyio.Event()
-        self._stop = Stop.SIGNAL  #: unless it comes to another end
+        self._stop = Stop.SIGNAL  #: unless it ends for another reason
         self._failure: Exception | None = None
         self._is_failure_told = False
 
     @property
     def has_work(self) -> bool:
-        """False where the batch had ended before: nothing is called, and :meth:`wait` answers at once."""
+        """False if the batch had ended before: nothing is called, and :meth:`wait` returns at once."""
         return self._launcher is not None
 
     @property
@@ -142,12 +142,12 @@ class Launch:
     def tally(self) -> Tally:
         """The batch in numbers, live."""
         live = None if self._launcher is None else self._launcher.tally
-        # The launcher's own is empty until it has counted the rows.
+        # The launcher's tally is empty until it has counted the rows.
         return live if live is not None and live.by_state else self._taken_in
 
     @property
     def troubles(self) -> Troubles:
-        """Calls of this launch that went wrong so far."""
+        """Calls of this launch that failed so far."""
         return self._launcher.troubles if self._launcher is not None else Troubles()
 
     @property
@@ -161,7 +161,7 @@ class Launch:
 
     @property
     def calls_by_lane(self) -> Mapping[str | None, Mapping[str, CallCounts]]:
-        """The same by lane; a batch without lanes has one without a name."""
+        """The same by lane; None is the lane of a batch without lanes."""
         return self._launcher.calls_by_lane if self._launcher is not None else {}
 
     @property
@@ -170,11 +170,11 @@ class Launch:
         return self._launcher.taken_over if self._launcher is not None else TakenOver()
 
     async def quotas(self) -> Quotas:
-        """Ask for the account's quotas: a few calls to Service Quotas, each None where it may not be read."""
+        """Return the account's quotas, by a few calls to Service Quotas; unreadable ones are None."""
         return Quotas() if self._launcher is None else await self._launcher.quotas()
 
     async def with_service(self) -> WithService:
-        """Say how many rows the service continues to start by itself, as far as the ledger knows."""
+        """Return how many rows the service continues to start by itself, as far as the ledger knows."""
         return await with_service(self._held, self.tally.by_state)
 
     @property
@@ -183,12 +183,12 @@ class Launch:
         return self._held.lease
 
     def observe(self, observer: Observer) -> None:
-        """Tell *observer* every step as it is recorded, at once and without loss; it must return at once."""
+        """Call *observer* for every step as soon as it is recorded, without loss; it must return at once."""
         self._audience.join(observer)
 
     def steps(self, *, most: int = _BEHIND) -> Steps:
         """
-        Return what happens from now on, for ``async for``; see :class:`Steps` for a reader that is slow.
+        Return the steps from now on, for ``async for``; see :class:`Steps` for slow readers.
 
         Args:
             most: Steps that may wait for the reader.
@@ -226,20 +226,20 @@ class Launch:
 
     def stop(self) -> None:
         """
-        Start nothing more; it ends when calls under way have been answered, in 15 seconds at most.
+        Start nothing more; the launch ends when calls in flight have been answered, in 15 seconds at most.
 
-        A ledger's database that cannot be reached is waited for no longer than that either.
+        It waits no longer than that for a ledger's database that cannot be reached either.
         """
         self._held.hurry(_DRAINING)
         self._drain()
 
     def abandon(self) -> None:
-        """End at once. What was sent and not answered is settled by the next launch."""
+        """End at once; the next launch settles calls that were not answered."""
         if self._launcher is not None:
             self._launcher.abandon()
 
     async def conduct(self) -> None:
-        """Launch once it is begun; the maker of this runs it as a task."""
+        """Launch once somebody waits or reads steps; run as a task by whoever made this."""
         await self._begun.wait()
         try:
             self._stop = await self._launcher.run() if self._launcher is not None else Stop.FINISHED
@@ -253,7 +253,7 @@ class Launch:
                 reader.end(self._failure)
 
     def _as_late(self, error: InputError) -> Exception:
-        """Return an error that does not say that nothing was submitted, where something may have been."""
+        """Return an error that does not claim that nothing was submitted, if something may have been."""
         if not self.calls.get("StartRun", CallCounts()).sent:
             return error
         late = ServiceUnusableError(str(error))
@@ -261,7 +261,7 @@ class Launch:
         return late
 
     async def leave(self) -> None:
-        """Stop if need be, and wait for it; for the maker of this."""
+        """Stop if it still runs, and wait for the end; called by whoever made this."""
         if self._begun.is_set():
             self._drain()
             await self._over.wait()
@@ -271,14 +271,14 @@ class Launch:
             self._launcher.drain()
 
     def raise_untold(self) -> None:
-        """Raise what ended the launch, unless it was raised already."""
+        """Raise the error that ended the launch, unless it was raised already."""
         if self._failure is not None and not self._is_failure_told:
             raise self._failure
 
 
 @asynccontextmanager
 async def under_way(launch: Launch) -> AsyncIterator[None]:
-    """Have *launch* conducted in the background for as long as the block lasts, and end it with it."""
+    """Run *launch* in the background while the block lasts, and end it with the block."""
     failure: Exception | None = None
     async with anyio.create_task_group() as background:
         background.start_soon(launch.conduct)
@@ -295,16 +295,16 @@ async def under_way(launch: Launch) -> AsyncIterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing that happened to one entry; it is in the ledger already."""
+    """One event of one entry; it is in the ledger already."""
 
     event: Event
     before: Entry
-    entry: Entry  #: as it is now
-    missed: int = 0  #: steps skipped right before this one, since the reader was too slow for them
+    entry: Entry  #: its state after the event
+    missed: int = 0  #: steps lost right before this one, because the reader was too slow
 
     @property
     def kind(self) -> str:
-        """What happened, as the ledger's history calls it: ``accepted``, ``progressed``, ``failed``, ..."""
+        """What happened, by its name in the history: ``accepted``, ``progressed``, ``failed``, ..."""
         return kind(self.event)
 
     @property
@@ -315,11 +315,11 @@ class Step:
 
 class Steps:
     """
-    Steps in their order; ends with the launch, by the launch's own error where there is one.
+    Steps in their order; ends with the launch, and raises the launch's error if there is one.
 
-    The engine never waits for a reader, and memory does not grow for one that is slow: who falls behind by
-    more than *most* steps loses the oldest, and the next one says how many they were (``Step.missed``). The
-    ledger has them all.
+    The engine never waits for a reader, and memory does not grow for a slow one: a reader that is more than
+    *most* steps behind loses the oldest, and the next step says how many (``Step.missed``). The ledger has
+    all of them.
     """
 
     def __init__(self, most: int, began: Callable[[], None]) -> None:
@@ -337,13 +337,13 @@ class Steps:
         self._arrived.set()
 
     def look_failed(self, entry: Entry, error: CallError) -> None:
-        """Do nothing: it is no step."""
+        """Do nothing: it is not a step."""
 
     def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
-        """Do nothing: it is no step."""
+        """Do nothing: it is not a step."""
 
     def end(self, failure: Exception | None) -> None:
-        """Let the reader come to an end once it has read what is kept."""
+        """End the iteration after the steps that are still queued."""
         self._is_over, self._failure = True, failure
         self._arrived.set()
 
@@ -352,7 +352,7 @@ class Steps:
 
     async def __anext__(self) -> Step:
         self._began()
-        await anyio.lowlevel.checkpoint()  # else a reader that awaits nothing would keep the engine waiting
+        await anyio.lowlevel.checkpoint()  # else a reader that awaits nothing else would block the engine
         while not self._kept:
             if self._failure is not None:
                 raise self._failure

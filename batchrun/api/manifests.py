@@ -1,4 +1,4 @@
-"""A manifest or a sheet by its path, or by its rows, for programs."""
+"""Loading a manifest or a sheet from a path, or from rows, for programs."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ _IN_MEMORY: Final = 8 * 1024 * 1024
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
     """
-    What the rows of a sheet are to become: the same as ``sheet:`` and its keys in a manifest.
+    How the rows of a sheet become runs: the same as ``sheet:`` and its keys in a manifest.
 
-    Where the source is a manifest that names a sheet, what is given here wins over what stands there.
+    If the source is a manifest that names a sheet, these values override those in the manifest.
     """
 
     id: str | None = None  #: a column, or a text that names columns: ``"{patient}-{sample}"``
-    group_by: str | Sequence[str] = ()  #: columns: rows that have the same in them make one run
+    group_by: str | Sequence[str] = ()  #: columns: rows with the same cells in them make one run
     each: Mapping[str, Any] = field(default_factory=dict)  #: StartRun fields, whose texts may name columns
-    columns_as_parameters: str | Sequence[str] = ()  #: names, or ``"all"`` that nothing else names
-    sheet_out: str | None = None  #: where each run's rows are written: ``"s3://lab/sheets/{id}.csv"``
-    delimiter: str | None = None  #: one character, where it is not that of the format
-    encoding: str | None = None  #: by a name that Python knows, where it is not UTF-8
+    columns_as_parameters: str | Sequence[str] = ()  #: names, or ``"all"`` for those that nothing else names
+    sheet_out: str | None = None  #: where each run's own sheet is written: ``"s3://lab/sheets/{id}.csv"``
+    delimiter: str | None = None  #: one character, if it is not the format's usual one
+    encoding: str | None = None  #: a name that Python knows, if it is not UTF-8
     worksheet: str | None = None  #: of a workbook
-    header: Sequence[str] | None = None  #: the columns' names, for a table without a line of them
+    header: Sequence[str] | None = None  #: the columns' names, for a table without a header line
 
     @property
     def options(self) -> SheetOptions:
-        """What it says of the rows."""
+        """The options that say what rows become."""
         return SheetOptions(
             id=self.id,
             group_by=_names(self.group_by),
@@ -54,7 +54,7 @@ class Sheet:
 
     @property
     def asked(self) -> TableOptions:
-        """What it says of how to read them. Raises ValueError for an unknown encoding or delimiter."""
+        """The options for reading the table. Raises ValueError for an unknown encoding or delimiter."""
         return TableOptions(
             delimiter=None if self.delimiter is None else delimiter(self.delimiter),
             encoding=None if self.encoding is None else encoding(self.encoding),
@@ -69,7 +69,7 @@ def _names(given: str | Sequence[str]) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def as_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[BinaryIO]:
-    """Return rows as JSON Lines, read once. Raises ManifestError for what JSON cannot hold."""
+    """Yield rows as JSON Lines; they are iterated once. Raises ManifestError for values that are not JSON."""
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as lines:
         for number, row in enumerate(rows, start=1):
             try:
@@ -113,24 +113,24 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
         load_manifest([{"id": "NA12878", "parameters": {...}}], batch="cohort")
 
     Args:
-        source: The file, ``s3://BUCKET/KEY``, or ``-`` for standard input; or rows, which are gone through
-            once. With *sheet* they are a sheet's, else a manifest's, as the lines of JSON Lines are.
-        batch: The batch's name, instead of the manifest's own; rows have none.
-        written_as: ``yaml``, ``json``, ``jsonl``, ``csv`` or ``tsv``, where the file's name does not say.
-        sheet: What a sheet's rows are to become; without it only a manifest may say so.
+        source: The file, ``s3://BUCKET/KEY``, or ``-`` for standard input; or rows, which are iterated once.
+            With *sheet* they are a sheet's rows, else a manifest's, as the lines of JSON Lines are.
+        batch: The batch's name, overriding the manifest's own; rows have none.
+        written_as: ``yaml``, ``json``, ``jsonl``, ``csv`` or ``tsv``, if the file's name does not show it.
+        sheet: How a sheet's rows become runs; without it only a manifest may say so.
         defaults: YAML or JSON files, in S3 too, of StartRun fields that every row takes; later ones win.
         parameters_from: Such files of parameters that every row takes; later ones win.
         sets: Fields as text, ``workflowId=1234567``; over all of the above, under the row.
-        lanes: A YAML or JSON file of the lanes that rows may take, where the manifest has none itself.
-        env: Variables of the environment that ``{env.NAME}`` may stand for; never a credential's.
-        strict: Whether what the manifest is warned of (``Manifest.warnings``) is an error.
+        lanes: A YAML or JSON file of the lanes that rows may take, if the manifest has none itself.
+        env: Environment variables that ``{env.NAME}`` may use; never a credential.
+        strict: Whether warnings (``Manifest.warnings``) are errors.
         tags: Whether the runs will be tagged (``Limits.tag``), which needs room for four tags.
-        target: Whose S3 to read from, where anything lies there; its endpoint is that of HealthOmics alone.
+        target: The login for files in S3; its endpoint is used for HealthOmics only.
 
     Raises:
-        ManifestError: Anything is wrong; it has every problem, up to a limit.
-        ServiceUnusableError: It lies in S3, and may not be read, or S3 cannot be asked.
-        ValueError: *written_as* is no format, or *sheet* has no delimiter or encoding where it says one.
+        ManifestError: There are problems; it has all of them, up to a limit.
+        ServiceUnusableError: It is in S3 and may not be read, or S3 does not answer.
+        ValueError: *written_as* is not a format, or the delimiter or encoding in *sheet* is unknown.
     """
     rows = sheet or _NO_SHEET
     shared = Source(

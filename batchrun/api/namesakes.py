@@ -1,9 +1,9 @@
 """
-A manifest beside the ledger: what changed in submitted rows, and whether the batch is the one that is meant.
+A manifest compared with the ledger: changes of submitted rows, and whether the batch is the intended one.
 
-Somebody is asked before a manifest goes into a batch for its file's name alone. Files of two projects may be
-called the same, and one project's rows may come again under another name: what settles it is the work that
-most rows ask for.
+A manifest whose batch is named after its file alone may go into the wrong batch: files of two projects may
+have the same name, and one project's rows may come back in another file. The work that most rows ask for
+decides.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 async def mistaken(ledger: Ledger, batch: Batch | None, counts: Counts, manifest: Manifest) -> str | None:
     """
-    Say why the manifest's batch is probably not the one that was meant, and what to do; None elsewhere.
+    Return why the manifest's batch is probably not the intended one, and what to do; else None.
 
-    Its file name leads to another project's batch, or most rows are in another batch. A name that was given,
-    by ``--batch`` or ``batch:``, is always meant.
+    Either the file's name leads to another project's batch, or most rows are in another batch. A name that
+    was given by ``--batch`` or ``batch:`` is always used.
     """
     if manifest.place is None or not manifest.is_named_by_place:
         return None
@@ -75,7 +75,7 @@ def _chosen(batch: str) -> str:
 async def changes(
     batch: StoredBatch, manifest: Manifest, entry_ids: Collection[str], home: str | None = None
 ) -> dict[str, list[Difference]]:
-    """Say what is different in each of these rows; *home* is as for ``HeldBatch.sync``."""
+    """Return the differences of each of these rows; *home* is as for ``HeldBatch.sync``."""
     wanted = frozenset(entry_ids)
     found: dict[str, list[Difference]] = {}
     if not wanted:
@@ -88,18 +88,18 @@ async def changes(
 
 def is_another(rows: int, known: int) -> bool:
     """
-    Report whether a manifest from another place is another project's, and not the batch of its name.
+    Report whether a manifest from another place belongs to another project than the batch of its name.
 
     Args:
         rows: Rows of the manifest.
-        known: Those of them that the batch has as they are.
+        known: Those that the batch has, unchanged.
     """
     return _is_most(rows - known, rows)
 
 
 def same_elsewhere(rows: int, elsewhere: Mapping[str, int]) -> str | None:
     """
-    Return the batch that a manifest whose own batch is new most likely means; None where it is new indeed.
+    Return the batch that a manifest with a new batch most likely belongs to; None if it is really new.
 
     Args:
         rows: Rows of the manifest.

@@ -1,10 +1,9 @@
 """
-Files in S3 that are read and written like any other, by one login that all share who call anybody.
+Files in S3 that are read and written like local ones, with one shared login.
 
-Belongs here: filling the ports when they are first needed, since a client takes long to import, and nobody is
-to be asked twice for a code; for reading a thread with an event loop of its own for each call, since whoever
-reads may stand in one, and copies for as long as somebody reads. Does not: calling S3 and logging in
-(``service``).
+Belongs here: implementing the ports on first use, since a client takes long to import and nobody should be
+asked twice for an MFA code. Reading runs in a thread with an event loop of its own, since the reader may be
+inside one, and copies live as long as somebody reads them. Does not: calling S3 and logging in (``service``).
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ if TYPE_CHECKING:
 
 
 class OneLogin:
-    """A login that is made when it is first used."""
+    """A login that is made on first use."""
 
     def __init__(
         self, target: Target, *, before: Callable[[], None] | None = None, besides: OneLogin | None = None
     ) -> None:
-        """Take whose it is, what is to be done *before* the first call, and what it shares logins with."""
+        """Take the target, a callback *before* the first call, and a login to share credentials with."""
         self.target = target
         self._before = before
         self._besides = besides
         self._made: Login | None = None
 
     def beside(self, target: Target) -> OneLogin:
-        """Return one for another target, which shares with this one what leads to the same credentials."""
+        """Return a login for another target; the two share credentials if they come from the same source."""
         return self if target == self.target else OneLogin(target, besides=self)
 
     def get(self) -> Login:
@@ -56,10 +55,10 @@ class OneLogin:
 
 
 class StoreWhenNeeded(ObjectStore):
-    """A store that is made when it is first used."""
+    """An object store that is made on first use."""
 
     def __init__(self, login: OneLogin) -> None:
-        """Take whose S3 it is."""
+        """Take the login for S3."""
         self._login = login
         self._made: ObjectStore | None = None
 
@@ -80,10 +79,10 @@ class StoreWhenNeeded(ObjectStore):
 
 
 class ObjectsOnce(Objects):
-    """Fetches each object once, when it is first opened; to be used with ``with``, which drops the copies."""
+    """Fetches each object once, when it is first opened; use it with ``with``, which deletes the copies."""
 
     def __init__(self, login: OneLogin) -> None:
-        """Take whose S3 it is; before an object is opened nothing is called, and no client imported."""
+        """Take the login for S3; before an object is opened nothing is called, and no client imported."""
         self._login = login
         self._found: dict[str, IO[bytes] | ManifestError] = {}
         self._stack = contextlib.ExitStack()
@@ -120,7 +119,7 @@ class ObjectsOnce(Objects):
 
 
 class _Copy(io.RawIOBase):
-    """A file that others read too, each from a position of its own; it stays open when this is closed."""
+    """A reader with a position of its own in a shared file, which stays open when this is closed."""
 
     def __init__(self, file: int) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
 """
-A manifest held against the service: workflows, quotas, inputs, in each of its lanes. Nothing is submitted.
+A manifest checked against the service: workflows, quotas and inputs, in each lane. Nothing is submitted.
 
-A lane that cannot be asked is reported, and the others are asked all the same. Belongs here: what is asked in
-which order, what differs by lane, and what is said where it may not be asked. Does not: what is wrong with a
-row (``manifest``), looking for inputs (``input_check``), the calls (``service``).
+A lane that cannot be asked is reported, and the others are still asked. Belongs here: what is asked in which
+order, what differs by lane, and what is reported without permission to ask. Does not: what is wrong with a
+row (``manifest``), looking up inputs (``input_check``), the calls (``service``).
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ async def examine(
     Ask the service about the manifest, or each of its lanes about what may go there.
 
     Args:
-        manifest: Whose rows.
-        places: Where each row stands.
-        login: To which service; how patiently, where there are lanes.
+        manifest: The rows.
+        places: The place of each row in the manifest.
+        login: The login; with lanes also how patient to be.
         read_rate: Calls per second of each operation.
-        watched: Makes what is called for each input that was found in S3; None where they are not looked for.
+        watched: Makes the callback for each input that was looked at; None: inputs are not looked up.
 
     Raises:
         ServiceError: The service cannot be asked.
@@ -100,22 +100,22 @@ _NO_WARNINGS: Final = Warnings()
 
 @dataclass(slots=True, kw_only=True)
 class Answers:
-    """What came of it."""
+    """The service's answers."""
 
-    workflows: int = 0  #: asked for
-    inputs: Inputs | None = None  #: what was found of them; None where they were not looked for
+    workflows: int = 0  #: number asked for
+    inputs: Inputs | None = None  #: None if they were not looked up
     quotas: Quotas = field(default_factory=Quotas)  #: the account's, as far as they may be read
     at_once: Mapping[str, int] = field(default_factory=dict)  #: runs that may be active, by storage type
-    active: int | None = None  #: runs that have not ended; None where that may not be read
+    active: int | None = None  #: runs that have not ended; None without permission
     warnings: list[str] = field(default_factory=list)
-    engines: Warnings = _NO_WARNINGS  #: of what the rows say of their workflows' engine
+    engines: Warnings = _NO_WARNINGS  #: about the rows' engine versions
     problems: Problems = field(default_factory=Problems)
-    lanes: dict[str, Answers] = field(default_factory=dict)  #: where there are some: of each that was asked
-    broken: BatchrunError | None = None  #: why not all was asked
+    lanes: dict[str, Answers] = field(default_factory=dict)  #: the answers by lane, of each that was asked
+    broken: BatchrunError | None = None  #: why not everything was asked
 
 
 async def ask(service: AwsHealthOmics, rows: Manifest | InLane, answers: Answers) -> Workflows:
-    """Ask for the rows' workflows, and for as much of the account as may be read."""
+    """Ask for the rows' workflows, and for whatever of the account may be read."""
     keys = {key for spec in rows.specs() if (key := WorkflowKey.of(json.loads(spec.request)))}
     found = await _workflows(service, keys, answers)
     await _head_room(service, rows, answers)
@@ -126,14 +126,14 @@ def hold(
     rows: Manifest | InLane, workflows: Workflows, places: RowPlaces, found: Found, today: date
 ) -> Warnings:
     """
-    Compare rows with their workflows, and return what is no error but probably a mistake.
+    Compare rows with their workflows, and return warnings.
 
     Args:
-        rows: Which.
-        workflows: What the service said of them.
-        places: Where each row stands.
-        found: Takes what is wrong.
-        today: By which versions of engines are retired.
+        rows: The rows.
+        workflows: Their workflows, as the service described them.
+        places: The place of each row in the manifest.
+        found: Collects problems.
+        today: The date by which versions of engines are retired.
     """
     check_rows(rows.specs(), workflows, places, found)
     return held_against(rows.specs(), workflows, places, today)
@@ -166,7 +166,7 @@ async def _workflows(
 
 
 async def _head_room(service: AwsHealthOmics, rows: Manifest | InLane, answers: Answers) -> None:
-    """Find out as much as may be read; none of it is worth failing for."""
+    """Read quotas and active runs as far as permitted; failing to is not an error."""
     answers.quotas = await service.quotas()
     answers.at_once = answers.quotas.active_runs(storage_types(rows.specs()))
     kept = answers.quotas.kept_runs
@@ -195,7 +195,7 @@ class _Asked:
 async def ask_lanes(
     opened: Opening, manifest: Manifest, places: RowPlaces, answers: Answers, today: date
 ) -> None:
-    """Ask each lane about the rows that may go there, side by side, and hold them against what it says."""
+    """Ask each lane about the rows that may go there, several at a time, and check them by its answers."""
     wanted = [lane for lane in manifest.lanes if lane.name in manifest.taken]  # the others need no login
     found, failed = await asked(wanted, lambda lane: _ask(opened, lane, InLane(manifest, lane.name)))
     for name, one in found.items():
@@ -229,7 +229,7 @@ def _hold(name: str, found: _Asked, places: RowPlaces, answers: Answers, today: 
 
 
 def _hold_buckets(found: _Asked, places: RowPlaces, problems: Found) -> None:
-    """Take down outputs that go to another region than the runs: HealthOmics would refuse each."""
+    """Record outputs in another region than the runs, which HealthOmics would refuse."""
     for spec in found.rows.specs():
         bucket = found.buckets.get(_bucket_of(spec.request))
         if bucket is None or (bucket.exists and bucket.region in {None, found.region}):
@@ -243,7 +243,7 @@ def _hold_buckets(found: _Asked, places: RowPlaces, problems: Found) -> None:
 
 
 async def _buckets(service: AwsHealthOmics, names: Collection[str]) -> Mapping[str, Bucket]:
-    """Ask for each bucket; not AWS, where the runs are started on a local service."""
+    """Ask for each bucket; for a local HealthOmics, AWS is not asked."""
     found: dict[str, Bucket] = {}
     rng = random.Random()  # noqa: S311 (no secret)
     async with object_calls(service.login, rate=AUTO, clock=SystemClock(), rng=rng) as calls:
@@ -266,7 +266,7 @@ def _bucket_of(request: str) -> str:
 
 
 def _failure(failed: Mapping[str, InputError | ServiceError]) -> UsageError | ServiceUnusableError | None:
-    """Return why lanes were not asked, as one error: of settings where nothing else is wrong."""
+    """Return one error for all lanes that were not asked; a UsageError if only settings are wrong."""
     if not failed:
         return None
     said = "; ".join(f"lane {lane}: {error}" for lane, error in failed.items())
@@ -277,7 +277,7 @@ def _failure(failed: Mapping[str, InputError | ServiceError]) -> UsageError | Se
 async def inputs_in_lanes(
     opened: Opening, manifest: Manifest, places: RowPlaces, answers: Answers, means: Callable[..., Means]
 ) -> None:
-    """Look for the inputs of each lane's rows with its own login; only of lanes that have answered."""
+    """Look up the inputs of each lane's rows with its own login, for lanes that have answered."""
     for lane in manifest.lanes:
         if (own := answers.lanes.get(lane.name)) is None:
             continue

@@ -1,9 +1,9 @@
 """
-One ledger and one way to the service, opened when they are first needed, and whose account a batch is in.
+One ledger and one connection to the service, opened on first use, and checks of a batch's account.
 
-Belongs here: opening and closing both, taking and releasing batches (nobody else does), and how a batch's
-lanes are reached: as --lanes or its manifest say them. Does not: a launch (``session``), a ledger that is
-only read (``reading``).
+Belongs here: opening and closing both, holding and releasing batches (nobody else does), and how a batch's
+lanes are reached, by --lanes or its manifest. Does not: a launch (``session``), a ledger that is only read
+(``reading``).
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ _LAST_THINGS: Final = 60.0
 
 class Opening:
     """
-    A ledger and a connection that all parts of one command share; use it with ``async with``.
+    A ledger and a connection shared by all parts of one command; use it with ``async with``.
 
     Neither is opened before it is needed: a batch that has ended is reported without credentials or network,
-    and a service that cannot be used leaves no ledger behind.
+    and no ledger is created if the service cannot be used.
     """
 
     def __init__(  # noqa: PLR0913 (where and how, each by its name)
@@ -68,18 +68,18 @@ class Opening:
         objects: Objects | None = None,
     ) -> None:
         """
-        Say where and how; nothing is opened yet.
+        Take the settings; nothing is opened yet.
 
         Args:
-            ledger: A SQLite file, made when a batch is first taken in; None where only the service is called.
-            target: Which HealthOmics, as the AWS configuration says unless it says otherwise.
+            ledger: A SQLite file, created for the first batch; None if only the service is called.
+            target: Overrides for the AWS configuration.
             rate: StartRun calls per second.
             read_rate: Calls per second of each other operation.
-            credentials_wait: Seconds to wait for credentials to come back once a call was accepted.
-            clock: The time; the machine's own unless another is given.
-            login: A shared one, whose target counts; one of its own unless it is given.
-            lanes: A file of lanes, for batches that have some; their manifests are read again without it.
-            objects: What is read from S3.
+            credentials_wait: Seconds to wait for working credentials after a call was accepted.
+            clock: By default the machine's own.
+            login: A shared login, whose target is used; by default one of its own.
+            lanes: A file of lanes; without it the manifests of batches with lanes are read again.
+            objects: Reads from S3.
         """
         self._place = None if ledger is None else LedgerPlace(ledger)
         self._rate = rate
@@ -98,24 +98,24 @@ class Opening:
 
     @property
     def patience(self) -> Patience:
-        """How long is waited for the service and for credentials."""
+        """How long to wait for the service and for credentials."""
         from batchrun.service.calling.outage import Patience  # noqa: PLC0415 (as in service)
 
         return Patience(credentials=self._credentials_wait)
 
     @property
     def has_ledger(self) -> bool:
-        """Whether there is a ledger already. Raises LedgerUnusableError where none can be."""
+        """Whether there is a ledger already. Raises LedgerUnusableError if there cannot be one."""
         return self._place is not None and self._place.is_there()
 
     async def found_ledger(self) -> Ledger:
-        """Return the ledger; UsageError where there is none, LedgerUnusableError where it is unusable."""
+        """Return the existing ledger. Raises UsageError without one, LedgerUnusableError for a bad one."""
         if not self.has_ledger:
             raise UsageError(f"no ledger at {self._place}; give --ledger or run a batch first")
         return await self.ledger()
 
     async def ledger(self) -> Ledger:
-        """Return the ledger, opened and made where need be; LedgerUnusableError says what to do."""
+        """Return the ledger, created if necessary. Raises LedgerUnusableError with what to do."""
         async with self._one_at_a_time:
             if self._ledger is None:
                 if self._place is None:
@@ -124,28 +124,28 @@ class Opening:
             return self._ledger
 
     def login(self, lane: Lane | None = None) -> Login:
-        """Return the login of a lane, or of the command; they share what leads to the same credentials."""
+        """Return the login of a lane, or of the command; logins with the same source share credentials."""
         own = self._login.get()
         return own if lane is None else own.beside(target_of(lane, self._target))
 
     async def service(self, *, lane: Lane | None = None, waits: bool = True) -> AwsHealthOmics:
         """
-        Return the service to one more launch, connected where need be.
+        Return the service for a launch, connecting if necessary.
 
         Args:
-            lane: Where it is; as the configuration says unless it says otherwise.
+            lane: The lane; None: as configured.
             waits: Whether the launch waits for credentials that have expired.
 
         Raises:
             UsageError: No region or no such profile.
             ServiceUnusableError: No credentials.
         """
-        # Only now: to import the client takes longer than to report a batch again that has ended.
+        # Only now: importing the client takes longer than reporting a batch that has ended.
         from batchrun.service.client import connect  # noqa: PLC0415
 
         login = self.login(lane)
         target = login.target
-        # Each place by itself: one whose helper takes long keeps no other waiting.
+        # A lock for each lane: one with a slow login helper holds up no other.
         async with self._connecting[target]:
             if target not in self._connections:
                 connecting = connect(
@@ -162,7 +162,7 @@ class Opening:
 
     async def service_of(self, batch: Batch) -> AwsHealthOmics:
         """
-        Return the service that has the runs of *batch*, connected where need be.
+        Return the service that has the runs of *batch*, connecting if necessary.
 
         Raises:
             UsageError: The batch's runs are elsewhere; or no region or no such profile.
@@ -177,7 +177,7 @@ class Opening:
         return service
 
     async def lanes_of(self, batch: Batch) -> Sequence[Lane]:
-        """Return the lanes of a batch, if any; UsageError where neither --lanes nor its manifest has them."""
+        """Return the lanes of a batch. Raises UsageError if neither --lanes nor its manifest has them."""
         stored = (await self.ledger()).batch(batch.name)
         places = {place.name for place in await stored.lanes()}
         if not places:
@@ -191,7 +191,7 @@ class Opening:
         return [lane for lane in asked if lane.name in places]
 
     async def reach_of(self, batch: Batch) -> Reach:
-        """Return the way to the runs of *batch*, in all of its lanes; raises as :meth:`service_of` does."""
+        """Return access to the runs of *batch*, in all of its lanes; raises as :meth:`service_of` does."""
         lanes = await self.lanes_of(batch)
         if not lanes:
             return Reach(services={None: await self.service_of(batch)})
@@ -203,9 +203,9 @@ class Opening:
 
     async def check_account(self, batch: Batch) -> None:
         """
-        Raise UsageError where the batch's runs are known to be elsewhere.
+        Raise UsageError if the batch's runs are known to be in another account or region.
 
-        For verbs that call nothing, or may have another launcher do it. Lanes are checked when they are used.
+        For verbs that may call nothing, or leave calls to a launcher. Lanes are checked when they are used.
         """
         if await (await self.ledger()).batch(batch.name).lanes():
             return
@@ -216,7 +216,7 @@ class Opening:
 
     async def open_batch(self, name: str, service: AwsHealthOmics) -> Batch:
         """
-        Return the batch, made where need be, whose runs *service* has.
+        Return the batch, created if necessary, whose runs *service* has.
 
         Raises:
             UsageError: Its runs are elsewhere.
@@ -231,7 +231,7 @@ class Opening:
 
     @asynccontextmanager
     async def holding(self, batch: str, ttl: timedelta) -> AsyncIterator[HeldBatch]:
-        """Hold a batch that the ledger has. Raises LeaseHeldError where another launcher does."""
+        """Hold a batch that the ledger has. Raises LeaseHeldError if another launcher holds it."""
         holder = f"{socket.gethostname()}:{os.getpid()}"
         ledger = await self.ledger()
         held = await ledger.hold(batch, holder=holder, ttl=ttl, at=self._clock.utcnow())
@@ -259,7 +259,7 @@ async def _ask_account(service: AwsHealthOmics) -> str | None:
 
 
 def check_ours(batch: Batch, service: AwsHealthOmics) -> None:
-    """Raise UsageError where the batch's runs are in another region or account than *service* looks in."""
+    """Raise UsageError if the batch's runs are in another region or account than *service*."""
     if batch.region != service.region:
         raise UsageError(
             f"batch '{batch.name}' has its runs in {batch.region}, but the region is {service.region}; "

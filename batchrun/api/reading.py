@@ -1,10 +1,9 @@
 """
-A ledger to read, for programs.
+Reading a ledger, for programs.
 
-Belongs here: opening it so that nothing is made, changed or held up, finding a batch or a row in it, and
-noticing that its file is another by now. SQLite tells nobody: who has the file open reads on in one that was
-deleted, and of one that was written over what it has in memory. Does not: what it can be asked
-(``ports.ledger``).
+Belongs here: opening it without creating, changing or locking anything, finding a batch or a row in it, and
+noticing that its file was replaced. SQLite does not notice that: a reader keeps reading a deleted file, or
+stale pages of one that was overwritten. Does not: the questions it answers (``ports.ledger``).
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from batchrun.report.outputs import Inputs
 
 #: Rows whose ids are suggested.
 _SUGGESTED: Final = 3
-#: How like what was typed an id must be, from 0 to 1.
+#: How similar an id must be to what was typed, from 0 to 1.
 _CUTOFF: Final = 0.4
 #: Seconds between two looks at the file.
 _EVERY: Final = 2.0
@@ -37,23 +36,23 @@ _EVERY: Final = 2.0
 @asynccontextmanager
 async def open_ledger(path: str | Path) -> AsyncIterator[Ledger]:
     """
-    Open a ledger to read, also beside a launch: ``batches``, ``counts``, ``outcomes``, ``history``.
+    Open a ledger for reading, also beside a launch: ``batches``, ``counts``, ``outcomes``, ``history``.
 
     Raises:
-        LedgerUnusableError: There is no ledger there; says why, and what to do.
+        LedgerUnusableError: There is no usable ledger; it says why, and what to do.
     """
     async with await ledger.open_ledger(path, read_only=True) as opened:
         yield opened
 
 
 async def inputs_of(ledger: Ledger, *, read: tuple[str, ...] = ()) -> Inputs:
-    """Return what no output may replace: the ledger, its batches' manifests, and what else is *read*."""
+    """Return what no output may replace: the ledger, its batches' manifests, and the files in *read*."""
     manifests = tuple(batch.place for batch in await ledger.batches() if batch.place is not None)
     return Inputs(ledger=ledger.path, read=read, manifests=manifests)
 
 
 async def find_batch(ledger: Ledger, name: str | None) -> Batch:
-    """Return the batch of this name, or the only one. Raises UsageError without one."""
+    """Return the batch of this name, or the only one. Raises UsageError if there is none, or several."""
     if name is not None and (found := await ledger.find_batch(name)) is not None:
         return found
     names = [batch.name for batch in await ledger.batches()]
@@ -64,7 +63,7 @@ async def find_batch(ledger: Ledger, name: str | None) -> Batch:
 
 
 async def find_row(ledger: Ledger, entry_id: str, batch: str | None) -> Outcome:
-    """Return the entry of this id, or of the run of this id, in the named batch, or the only one."""
+    """Return the entry with this id, or whose run has it, in the named batch or in any if unambiguous."""
     if batch is not None:
         names = [(await find_batch(ledger, batch)).name]
     else:
@@ -111,9 +110,9 @@ def _nearest(text: str, ids: list[str]) -> list[str]:
 
 async def until_replaced(place: LedgerPlace, ledger: Ledger, clock: Clock) -> None:
     """
-    Wait until there is another ledger at *place* than *ledger*, which was opened there to be read.
+    Wait until the file at *place* is another ledger than *ledger*, which was opened there for reading.
 
-    A file that is gone, or not whole yet, is waited for; a database is never replaced.
+    A missing or incomplete file is waited for; a database is never replaced.
     """
     first = place.stamp()
     if first is None:  # a database
@@ -130,12 +129,12 @@ async def until_replaced(place: LedgerPlace, ledger: Ledger, clock: Clock) -> No
                 if now.file != first.file or not await _are_one(ledger, there):
                     return
         except (LedgerError, LedgerUnusableError):
-            continue  # it is being copied; the next look sees more of it
+            continue  # it is being copied: look again later
         seen = now
 
 
 async def _are_one(ours: Ledger, theirs: Ledger) -> bool:
-    """Report whether what is *there* can be what is open: both change while they are compared."""
+    """Report whether the file can be the ledger that is open; both may change during the comparison."""
     before = await ours.newest_event()
     there, batches = await theirs.newest_event(), await theirs.batches()
     is_within = before <= there <= await ours.newest_event()

@@ -1,9 +1,9 @@
 """
-Another attempt for entries that ended without success, for programs and the command line.
+Requesting another attempt for entries that ended without success, for programs and the command line.
 
-Rows that are DELETED are looked at first: a row whose run still exists has it again. Belongs here: that look,
-which entries may have another attempt, and in what order it is asked for. Does not: asking people (``cli``),
-what becomes of an entry (``ledger``).
+Runs of DELETED rows are looked up first: a run that still exists is given back to its row. Belongs here: that
+look, which entries may have another attempt, and the order of steps. Does not: asking people (``cli``), what
+becomes of an entry (``ledger``).
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _STATES: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class How:
-    """How it is looked for them."""
+    """How to look for the runs of DELETED rows."""
 
-    at_once: int = 32  #: runs that are asked for at once
-    is_dry: bool = False  #: whether nothing is to be written
-    tell: Callable[[int], None] | None = None  #: gets how many they are, before it begins
+    at_once: int = 32  #: concurrent look-ups
+    is_dry: bool = False  #: whether nothing is written
+    tell: Callable[[int], None] | None = None  #: called with their number before it begins
 
 
 _USUALLY: Final = How()
@@ -46,24 +46,26 @@ _USUALLY: Final = How()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstLook:
-    """What looking for the runs of DELETED rows came to."""
+    """What the look for the runs of DELETED rows found."""
 
-    back: Mapping[str, Entry] = field(default_factory=dict)  #: those that are there, as they are by that
-    unknown: Mapping[str, str] = field(default_factory=dict)  #: why that is unknown, by id
+    back: Mapping[str, Entry] = field(default_factory=dict)  #: entries whose runs exist, in their new state
+    unknown: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: by id, why it is unknown whether the run exists
 
     def now(self, entry: Entry) -> Entry | None:
-        """Return *entry* as it is after the look; None where that is unknown."""
+        """Return *entry* as it is after the look; None if that is unknown."""
         return None if entry.id in self.unknown else self.back.get(entry.id, entry)
 
 
 async def first_look(
     opened: Opening, batch: Batch, entries: Sequence[Entry], *, at: datetime, how: How = _USUALLY
 ) -> FirstLook:
-    """Look for the runs of those of *entries* that are DELETED; without any of these nothing is called."""
+    """Look for the runs of those *entries* that are DELETED; without any nothing is called."""
     deleted = [entry for entry in entries if entry.state is State.DELETED]
     if not deleted:
         return FirstLook()
-    # Only now: to import the client takes longer than to look into the ledger.
+    # Only now: importing the client takes longer than reading the ledger.
     from batchrun.engine.reach import look_for  # noqa: PLC0415
 
     if how.tell is not None:
@@ -75,7 +77,7 @@ async def first_look(
 async def give_back(
     ledger: Ledger, batch: Batch, looked: Looked, *, at: datetime, is_dry: bool = False
 ) -> FirstLook:
-    """Give DELETED rows back to those of their runs that are there; where it *is_dry* nothing is written."""
+    """Give existing runs back to their DELETED rows; nothing is written if *is_dry*."""
     back: dict[str, Entry] = {}
     for entry, run in looked.there:
         for event in after_reappearing(run, at):
@@ -87,19 +89,19 @@ async def give_back(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retried:
-    """What came of a retry."""
+    """The result of a retry."""
 
     ids: tuple[str, ...]  #: entries that get another attempt
-    reappeared: tuple[str, ...] = ()  #: whose runs, taken for deleted, are there after all
-    unknown: Mapping[str, str]  #: why it is unknown whether the run is there, by id; these were left alone
+    reappeared: tuple[str, ...] = ()  #: entries whose runs, taken for deleted, still exist
+    unknown: Mapping[str, str]  #: by id, why it is unknown whether the run exists; these were left alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retriable:
-    """Entries that another attempt can be asked for, and what looking for deleted ones came to."""
+    """Entries that can have another attempt, and what the look for deleted runs found."""
 
     entries: Sequence[Entry]
-    left_out: Sequence[Entry]  #: the service has no run of theirs to duplicate
+    left_out: Sequence[Entry]  #: entries without a run that the service could duplicate
     looked: FirstLook
 
 
@@ -118,30 +120,30 @@ async def retry(  # noqa: PLR0913 (what is meant, each by its name)
     """
     Give failed, cancelled, deleted and refused entries another attempt; the next launch starts them.
 
-    A launch that is running starts them within seconds. What succeeded or is active is left alone. The
-    service is only called where entries are DELETED: their runs are looked for first. Elsewhere STS is asked
-    for the account of the credentials, if there are any.
+    A running launch starts them within seconds. Succeeded and active entries are left alone. The service is
+    only called for DELETED entries, whose runs are looked for first. Otherwise STS is asked for the account
+    of the credentials, if there are any.
 
     Args:
         batch: One that the ledger has.
         ledger: A SQLite file.
-        target: Which HealthOmics, as the AWS configuration says unless it says otherwise.
+        target: Overrides for the AWS configuration.
         ids: Only these entries.
-        where: Only those of which the results say so: ``status=FAILED``, ``taskReason=*MEMORY*``.
-        reason: Only those of which the run, or a task of it, failed for a reason like this glob.
-        duplicates: Have the service run the same once more (StartRun by ``runId``).
-        lanes: A file of lanes, for a batch that has some; its manifest is read again without it.
-        clock: The time; the machine's own unless another is given.
+        where: Only entries whose results match: ``status=FAILED``, ``taskReason=*MEMORY*``.
+        reason: Only entries whose run, or a task of it, failed for a reason that matches this glob.
+        duplicates: Have the service repeat the last run (StartRun by ``runId``).
+        lanes: A file of lanes; without it the manifest of a batch with lanes is read again.
+        clock: By default the machine's own.
 
     Raises:
-        UsageError: There is no such batch, entry, column or status; or its runs are in another account.
-        ServiceUnusableError: The service must be asked, and cannot be.
+        UsageError: There is no such batch, entry, column or status; or the runs are in another account.
+        ServiceUnusableError: The service must be called, and cannot be.
         LedgerUnusableError: The ledger cannot be used.
     """
     conditions = (*map(read_condition, where), *([failed_of(reason)] if reason else []))
     choice = Choice(ids=None if ids is None else frozenset(ids), conditions=conditions)
     now = (clock or SystemClock()).utcnow()
-    async with open_ledger(ledger) as read:  # which makes none where none is
+    async with open_ledger(ledger) as read:  # which does not create one
         known = await find_batch(read, batch)
     async with Opening(ledger, target=target, clock=clock, lanes=lanes) as opened:
         found = await retriable(opened, known, choice, at=now, duplicates=duplicates)
@@ -158,7 +160,7 @@ async def retriable(
     duplicates: bool = False,
     how: How = _USUALLY,
 ) -> Retriable:
-    """Find the entries that *choice* means and that can have another attempt; see ``first_look``."""
+    """Return the entries of *choice* that can have another attempt; see ``first_look``."""
     fitting = [one async for one in choice.entries(await opened.ledger(), batch.name, _STATES)]
     looked = await first_look(opened, batch, fitting, at=at, how=how)
     fitting = [now for one in fitting if (now := looked.now(one)) and now.state in _STATES]
@@ -172,7 +174,7 @@ async def retriable(
 async def begin_anew(
     ledger: Ledger, batch: str, entries: Sequence[Entry], *, at: datetime, duplicates: bool
 ) -> Sequence[str]:
-    """Ask for another attempt of each of *entries*, and return the ids of those that get one."""
+    """Request another attempt of each of *entries*, and return the ids of those that get one."""
     why = "asked for, as a duplicate" if duplicates else "asked for"
     ids = [entry.id for entry in entries]
     return await ledger.batch(batch).retry(ids, at=at, why=why, duplicates=duplicates)

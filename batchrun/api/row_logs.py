@@ -1,8 +1,8 @@
 """
-Which log streams tell of a row: its failed tasks', its engine's, its run's; or those of one task.
+The log streams of a row: of its failed tasks, its engine and its run; or of one task.
 
-Belongs here: the row's run, and finding these streams. Does not: reading them (``service.run_logs``), how
-lines are shown (``cli``).
+Belongs here: choosing the row's run, and finding the streams. Does not: reading them (``service.run_logs``),
+how lines are shown (``cli``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from batchrun.service.client import AwsHealthOmics
 if TYPE_CHECKING:
     from batchrun.engine.reach import Reach
 
-#: Failed tasks whose logs are shown unasked.
+#: Failed tasks whose logs are shown by default.
 _MOST: Final = 10
 
 
@@ -41,14 +41,14 @@ class RowRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """A log stream, and whose it is."""
+    """A log stream, and what it is of."""
 
     name: str  #: within the group
     of: str  #: for people: ``task align: OUT_OF_MEMORY_ERROR``
 
 
 def run_of(row: Outcome, asked: str, attempt: int | None) -> RowRun:
-    """Return the run of *attempt*, the one that *asked* names, or the row's last; UsageError without one."""
+    """Return the run of *attempt*, else the one that *asked* names, else the last. Raises UsageError."""
     runs = list(_runs(row))
     if attempt is not None:
         runs = [one for one in runs if one.attempt == attempt]
@@ -90,8 +90,8 @@ async def streams_of(row: RowRun, known: FailedTasks | None, service: AwsHealthO
 
     Args:
         row: The run.
-        known: Its failed tasks, as the ledger has them; without any the service is asked.
-        service: Where to ask; where it cannot be asked, tasks are left out.
+        known: Its failed tasks, as the ledger has them; if None the service is asked.
+        service: The service to ask; if it cannot be asked, tasks are left out.
     """
     run = row.run
     if known is None and run.status == "FAILED" and run.stop_time is not None:
@@ -115,7 +115,7 @@ def _of_task(run: Run, task: FailedTask) -> Stream:
 async def streams_of_task(
     row: RowRun, task: str, known: FailedTasks | None, service: AwsHealthOmics
 ) -> Sequence[Stream]:
-    """Return the streams of the tasks of this name or id, one for each try; UsageError where none is."""
+    """Return the streams of tasks with this name or id, one for each try. Raises UsageError without any."""
     failed = [one for one in (known or FailedTasks()).tasks if task in {one.id, one.name}]
     found = [_of_task(row.run, one) for one in failed]
     listed: Sequence[RunTask] = []
@@ -135,7 +135,7 @@ async def streams_of_task(
 
 
 def access(reach: Reach, lane: str | None) -> AwsHealthOmics:
-    """Return the HealthOmics that has the runs of *lane*; ServiceUnusableError where it cannot be reached."""
+    """Return the service of *lane*. Raises ServiceUnusableError if it cannot be used."""
     service = reach.of(lane)
     if not isinstance(service, AwsHealthOmics):
         raise InvariantError(f"lane {lane} is reached without a login")

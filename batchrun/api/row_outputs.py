@@ -1,7 +1,7 @@
 """
-What the rows of a batch made, asked for side by side and told in the rows' order.
+The outputs of a batch's rows, read concurrently and returned in the rows' order.
 
-Belongs here: going through the rows, each with the login of its lane. Does not: which rows
+Belongs here: reading row by row, each with the login of its lane. Does not: choosing rows
 (``report.chosen``), the calls (``service.s3.run_outputs``), how it is written (``cli.verbs.outputs``).
 """
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from batchrun.engine.reach import Reach
 
 
-#: Rows of a lane, one after the other, for which S3 gave no answer: no more of it are asked for.
+#: Consecutive rows of a lane without an answer from S3, after which the lane is given up.
 _SILENT: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowOutputs:
-    """What one row made, or why that is unknown."""
+    """The outputs of one row, or why they are unknown."""
 
     entry: Entry
     run: Run
@@ -42,17 +42,17 @@ class RowOutputs:
 
 
 class OutputsReader:
-    """Reads what runs made; use it with ``async with``."""
+    """Reads the outputs of runs; use it with ``async with``."""
 
     def __init__(self, reach: Reach, names: Sequence[NamedFiles], *, at_once: int, most: int) -> None:
         """
-        Say how; nothing is called yet.
+        Take the settings; nothing is called yet.
 
         Args:
             reach: The services of the batch.
-            names: How files are named that are found by listing.
-            at_once: Rows that are asked for at once.
-            most: Files that are listed of one run.
+            names: Names for files that are found by listing.
+            at_once: Rows that are read concurrently.
+            most: Most files that are listed of one run.
         """
         self._reach = reach
         self._names = names
@@ -61,10 +61,10 @@ class OutputsReader:
         self._stack = AsyncExitStack()
         self._open: dict[str | None, RunOutputs] = {}
         self._opening = anyio.Lock()
-        self._silent: Counter[str | None] = Counter()  #: rows without an answer since the last, by lane
+        self._silent: Counter[str | None] = Counter()  #: consecutive rows without an answer, by lane
 
     async def rows(self, entries: AsyncIterator[Entry]) -> AsyncGenerator[RowOutputs]:
-        """Yield those of *entries* with a run. Raises ServiceUnusableError if none of the first is read."""
+        """Yield the outputs of *entries* with runs. Raises ServiceUnusableError if all of the first fail."""
         page: list[Entry] = []
         is_first = True
         async for entry in entries:

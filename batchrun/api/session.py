@@ -1,5 +1,5 @@
 """
-Launches that share one ledger and one way to the service, and the order in which each is begun.
+Launches that share one ledger and one connection to the service, and the steps to start each.
 
 Belongs here: from a manifest to a launch. Does not: opening ledger and service (``opening``), the launch
 itself (``launch``).
@@ -37,14 +37,14 @@ from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import LONGEST_LEASE, Sync
 from batchrun.service.target import CONFIGURED, Target
 
-#: Changed rows of which it is said what changed.
+#: Changed rows whose differences are named.
 _EXPLAINED: Final = 5
 _ANY_LIMITS: Final = Limits()
 _NO_PLACES: Final[Mapping[str | None, SettingsPlace]] = MappingProxyType({})
 
 
 class Session(Opening):
-    """A ledger and a connection that several launches share, their pace included."""
+    """A ledger and a connection, with its pace, shared by several launches."""
 
     @asynccontextmanager
     async def launching(
@@ -62,21 +62,21 @@ class Session(Opening):
         Hold a batch and take its manifest in; the launch begins when it is awaited.
 
         Args:
-            manifest: What is to run; the same manifest again continues where it stopped.
-            limits: How far and how hard to go. Where its retry rules end with the usual ones, the manifest's
-                come before these.
+            manifest: The rows to run; the same manifest again continues where it stopped.
+            limits: Limits and modes of the launch. The manifest's retry rules come before the default rules
+                at the end of these.
             changed: What to do about rows whose content changed after they were submitted.
-            deadline: Seconds after which the launch stops in good order.
+            deadline: Seconds after which the launch stops cleanly.
             lease: Seconds for which another host lets a dead launcher hold the batch; 1 or more, and 15
                 minutes at most.
-            wake: Queues, ``sqs:URL``, that say which runs have ended, for a launch that watches to the end;
-                they are asked with the login of the whole command, those that lanes name with theirs.
-            batch_settings: ``s3://BUCKET/PREFIX/`` for the rows of submissions of more than 100, where
-                ``limits.engine`` makes such; in lanes that do not say it themselves.
+            wake: Queues, ``sqs:URL``, that announce ended runs, for a launch that watches to the end; they
+                are read with the command's login, those that lanes name with the lane's.
+            batch_settings: ``s3://BUCKET/PREFIX/`` for the rows of submissions of more than 100, if
+                ``limits.engine`` makes such; for lanes without a place of their own.
 
         Raises:
-            InputError: Rows changed, the engine cannot start them, the file's name leads to a batch that is
-                probably another one, the batch's runs are in another region, or the ledger cannot be used.
+            InputError: Rows changed, the engine cannot start them, the batch that the file's name leads to
+                is probably another one, its runs are in another region, or the ledger cannot be used.
             LeaseHeldError: Another launcher holds the batch.
             ServiceUnusableError: No credentials.
         """
@@ -87,7 +87,9 @@ class Session(Opening):
         async with self.holding(manifest.batch, ttl) as held:
             links: Sequence[LaneLink] = []
             sync = None if lanes is not None else await self._found_known(held, manifest)
-            if sync is None or (await held.counts()).open:  # a row may come back that had left it unsent
+            if (
+                sync is None or (await held.counts()).open
+            ):  # a row that had left the manifest unsent may be back
                 lanes = lanes or await self._opened(manifest, waits=waits)
                 links = await self._linked(lanes, held, places)
             if sync is None:
@@ -102,10 +104,10 @@ class Session(Opening):
 
     async def _opened(self, manifest: Manifest, *, waits: bool, is_whole: bool = False) -> OpenLanes:
         """
-        Connect to where the manifest's runs go, and have the batch made where need be.
+        Connect to the manifest's lanes, and create the batch if necessary.
 
-        Lanes that no row needs are left out, unless *whole*: a table that many manifests share names accounts
-        that not every user has a login for.
+        Lanes that no row needs are left out, unless *is_whole*: a shared table of lanes may name accounts for
+        which the user has no login.
         """
         if not manifest.lanes:
             service = await self.service(waits=waits)
@@ -125,7 +127,7 @@ class Session(Opening):
     async def _open_lanes(
         self, batch: str, all_lanes: Sequence[Lane], needed: Collection[str], *, waits: bool
     ) -> OpenLanes:
-        """Connect to the lanes that some row needs, and to those that may have runs from before the lanes."""
+        """Connect to the lanes that rows need, and to those that may have runs from before the lanes."""
         before = await (await self.ledger()).find_batch(batch) if self.has_ledger else None
         asked = [
             lane
@@ -144,7 +146,7 @@ class Session(Opening):
         return lanes
 
     def _region(self, lane: Lane) -> str | None:
-        """Return a lane's region, as it or its profile says, if either does. Nothing is called."""
+        """Return a lane's region by its own setting or its profile's, or None. Nothing is called."""
         try:
             return self.login(lane).region
         except UsageError:  # there is no such profile
@@ -173,7 +175,7 @@ class Session(Opening):
         }
 
     async def _found_known(self, held: HeldBatch, manifest: Manifest) -> Sync | None:
-        """Take a manifest in that asks for nothing new; None where it does, and the service is needed."""
+        """Take in a manifest without new or changed rows; None if it has some, and needs the service."""
         points.reached(Point.CLAIMED)
         at, place = self._clock.utcnow(), manifest.place
         sync = await held.sync_if_known(manifest.specs(), at=at, place=place)
@@ -196,7 +198,7 @@ class Session(Opening):
 
     @asynccontextmanager
     async def _preparing(self, manifest: Manifest) -> AsyncIterator[Prepare | None]:
-        """Return what writes rows' own sheets, with the logins of their lanes, before runs are started."""
+        """Yield the callback that writes a row's own sheet, with its lane's login, before its run starts."""
         if not manifest.has_own_sheets:
             yield None
             return
@@ -225,9 +227,9 @@ class Session(Opening):
         self, manifest: Manifest, lease: timedelta
     ) -> AsyncIterator[tuple[HeldBatch, Reach]]:
         """
-        Hold a manifest's batch, made where need be, to look for the runs of its rows in every lane.
+        Hold a manifest's batch, created if necessary, to look for the runs of its rows in every lane.
 
-        Raises ServiceUnusableError where a lane cannot be used: its runs would be missing.
+        Raises ServiceUnusableError if a lane cannot be used: its runs would be missing.
         """
         lanes = await self._opened(manifest, waits=True, is_whole=True)
         async with self.holding(manifest.batch, lease) as held:
@@ -241,18 +243,18 @@ class Session(Opening):
         self, batch: str, *, limits: Limits = _ANY_LIMITS, lease: float = 30.0
     ) -> AsyncIterator[Launch]:
         """
-        Hold a batch to cancel what was asked to be cancelled; nothing is submitted, nothing else watched.
+        Hold a batch to carry out requested cancellations; nothing is submitted, and nothing else watched.
 
-        It begins when it is awaited, and ends when what was asked for has ended.
+        It begins when it is awaited, and ends when the cancelled runs have ended.
 
         Args:
             batch: One that the ledger has.
-            limits: How hard to go; the mode does not count.
+            limits: Limits of the launch; the mode is ignored.
             lease: As for :meth:`launching`.
 
         Raises:
             UsageError: The batch's runs are in another region.
-            LeaseHeldError: A launcher holds the batch, and cancels them.
+            LeaseHeldError: A launcher holds the batch, and carries them out itself.
             ServiceUnusableError: No credentials.
         """
         ttl = min(timedelta(seconds=lease), LONGEST_LEASE)
@@ -283,7 +285,7 @@ class Session(Opening):
         prepare: Prepare | None = None,
         wakes: Sequence[WakeLink] = (),
     ) -> Launch:
-        """Make the launch of a batch that is held; without *lanes* there is nothing to launch."""
+        """Return the launch of a held batch; without *lanes* there is nothing to launch."""
         ledger, audience, launcher = await self.ledger(), Audience(), None
         if lanes is not None:
             most = limits.account_max_active
@@ -305,7 +307,7 @@ class Session(Opening):
         )
 
     async def _has_ended(self, manifest: Manifest) -> bool:
-        """Report whether all rows that the ledger has have ended, without an error that has to be raised."""
+        """Report whether all of the batch's rows have ended, with no error to be raised."""
         if not self.has_ledger:
             return False
         ledger = await self.ledger()
@@ -321,17 +323,17 @@ class Session(Opening):
 
 
 def _is_configured(region: str, target: Target) -> bool:
-    """Report whether calls would go to *region*, as far as options, environment and files say where."""
+    """Report whether calls would go to *region* by options, environment and configuration files."""
     if named := target.region or os.environ.get("AWS_REGION"):
         return named == region
-    # Imported late: it takes its time, and most people set the variable.
+    # Imported late: it is slow, and most users set the variable.
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415
     from botocore.session import Session  # noqa: PLC0415
 
     try:
         return Session(profile=target.profile).get_config_variable("region") in {None, region}
     except BotoCoreError:
-        return False  # the client will say what is wrong
+        return False  # the client will report it
 
 
 @asynccontextmanager

@@ -1,8 +1,8 @@
 """
-The queues that wake a launch, each connected by the logins that it is to be asked with.
+The queues that wake a launch, each connected with the logins that may read it.
 
-One that lanes name is asked with their logins, one that the command names with its own; lanes that name the
-same one share it.
+A queue that lanes name is read with their logins, one that the command names with the command's; lanes that
+name the same queue share it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class AskedQueue:
-    """One queue, and who asks it."""
+    """One queue, and whose logins read it."""
 
     queue: QueueName
     lanes: list[Lane] = field(default_factory=list)  #: those that name it, in their order
@@ -34,7 +34,7 @@ class AskedQueue:
 
     @property
     def askers(self) -> Sequence[Lane | None]:
-        """Whose logins may ask it, the one to try first first; None is the command's."""
+        """Whose logins may read it, in the order to try; None is the command's."""
         return [*([None] if self.is_of_command else []), *self.lanes]
 
 
@@ -42,13 +42,13 @@ def queues_of(
     manifest: Manifest, links: Sequence[LaneLink], named: Sequence[str], mode: Mode
 ) -> Sequence[AskedQueue]:
     """
-    Return each queue of a launch once; none where it does not watch to the end.
+    Return each queue of a launch once; none if the launch does not watch to the end.
 
     Args:
-        manifest: It has the lanes.
-        links: The lanes that can be used; none where there is nothing to do.
-        named: ``sqs:URL`` of those that the command names.
-        mode: How far the launch goes.
+        manifest: The manifest with the lanes.
+        links: The lanes that can be used; none if there is nothing to do.
+        named: ``sqs:URL`` of the queues that the command names.
+        mode: The launch's mode.
     """
     if mode is not Mode.WATCH or not links:
         return ()
@@ -68,7 +68,7 @@ def queues_of(
 async def waking(
     queues: Sequence[AskedQueue], login: Callable[[Lane | None], Login], clock: Clock
 ) -> AsyncIterator[Sequence[WakeLink]]:
-    """Connect to queues; nothing is called yet."""
+    """Connect to queues, without calling them yet."""
     if not queues:
         yield ()
         return

@@ -37,18 +37,18 @@ async def write_results(
     Args:
         ledger: An open one: ``open_ledger(...)``, or ``launch.ledger`` during a launch.
         batch: One that the ledger has.
-        path: ``.csv``, ``.json``, ``.jsonl`` or ``.parquet``; a file, or ``s3://BUCKET/KEY``. What holds
-            something else is refused, and so are the ledger and the manifests of its batches, by any name.
+        path: ``.csv``, ``.json``, ``.jsonl`` or ``.parquet``; a file, or ``s3://BUCKET/KEY``. A file with
+            other content is never replaced, nor are the ledger and the manifests of its batches.
         columns: Only these, in this order: ``["id", "status", "tags.family"]``; ``all`` is the usual ones.
-        where: Only rows that are so: ``["status!=COMPLETED", "taskReason=*MEMORY*"]``.
+        where: Only rows that match: ``["status!=COMPLETED", "taskReason=*MEMORY*"]``.
         attempts: Earlier attempts too; in a CSV, a row for each.
         safe_csv: Put an apostrophe before cells that a spreadsheet would take for a formula.
-        target: Whose S3 to write to, where *path* lies there; its endpoint is that of HealthOmics alone.
+        target: The login for a *path* in S3; its endpoint is used for HealthOmics only.
 
     Raises:
         UsageError: There is no such batch, column or status; or the file may not be replaced.
         ResultsError: The file cannot be written; the old one, if any, is unchanged.
-        DeliveryError: S3 does not take it; the old object, if any, is unchanged.
+        DeliveryError: It cannot be written to S3; the old object, if any, is unchanged.
     """
     view = View(
         where=tuple(read_condition(one) for one in where),
@@ -77,7 +77,7 @@ async def put_results(
     view: View,
     is_safe: bool,
 ) -> int:
-    """Replace *output* by results in one of the formats, and return the number of rows."""
+    """Replace *output* with the results in a format, and return the number of rows."""
     async with delivered(output, store) as file:
         return await results.write(file, outcomes, results.ResultsFormat(format_), is_safe=is_safe, view=view)
 
@@ -89,9 +89,9 @@ async def write_report(ledger: Ledger, batch: str, path: str | Path, *, target: 
     Raises:
         UsageError: There is no such batch; or the file may not be replaced.
         ReportError: The file cannot be written; the old one, if any, is unchanged.
-        DeliveryError: S3 does not take it; the old object, if any, is unchanged.
+        DeliveryError: It cannot be written to S3; the old object, if any, is unchanged.
     """
-    # Only now: jinja2 takes as long to import as everything else together.
+    # Only now: importing jinja2 takes as long as everything else together.
     from batchrun.report import html  # noqa: PLC0415
     from batchrun.report.gathering import gathered  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
 """
-Manifests that are written: what their files are, and rows of a batch as a manifest again.
+Written manifests: the kinds of output files, and writing rows of a batch as a manifest again.
 
-Belongs here: which rows, and the way from the ledger to the file. Does not: the formats (``manifest``).
+Belongs here: choosing rows, and the way from the ledger to the file. Does not: the formats (``manifest``).
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _BAD: Final = ENDED - {State.SUCCEEDED}
 
 
 def manifest_kind(form: Format) -> Kind:
-    """Say how the name of a manifest in this format ends; one that is there is only replaced by force."""
+    """Return the kind of a manifest's file in this format; an existing one is only replaced by force."""
     return Kind(what=f"a manifest in {form.value.upper()}", endings=endings_of(form))
 
 
 def defaults_kind(form: Format) -> Kind:
-    """Say the same of a file for --defaults."""
+    """Return the kind of a file for --defaults."""
     return Kind(what=f"defaults in {form.value.upper()}", endings=endings_of(form))
 
 
 def manifest_output(place: str, inputs: Inputs, *, force: bool) -> Destination:
-    """Make the output at *place*, in the format of its name. Raises UsageError where that says none."""
+    """Return the output at *place*, in the format of its name. Raises UsageError if that has none."""
     if not is_known(place):
         names = ", ".join(f".{one.value}" for one in Format)
         raise UsageError(f"--failed-manifest {place}: the name shows no format; end it in one of {names}")
@@ -56,16 +56,16 @@ def manifest_output(place: str, inputs: Inputs, *, force: bool) -> Destination:
 
 async def write_failed(output: OutputFile, outcomes: AsyncIterator[Outcome], view: View) -> int:
     """
-    Replace *output* by a manifest of the rows that *view* chooses, or of those that ended without success.
+    Replace *output* with a manifest of the rows that *view* chooses, by default those without success.
 
-    Each row asks for what the ledger has of it, name and lane included; which lanes there are is not said.
-    The batch is not named: the manifest's own name makes a new one, in which nothing has been sent.
+    Each row asks for what the ledger has of it, with its name and lane; the table of lanes is not written.
+    The batch is not named: the file's name makes a new batch, in which nothing was sent.
 
     Returns:
-        The number of rows; nothing is written without any, since no manifest is empty.
+        The number of rows; without any nothing is written, since a manifest cannot be empty.
 
     Raises:
-        ManifestError: The format cannot say what a row has.
+        ManifestError: The format cannot express a row.
         UsageError: The file may not be replaced.
         ResultsError: The file cannot be written.
     """
@@ -87,7 +87,7 @@ async def _collect(spool: Spool, outcomes: AsyncIterator[Outcome], view: View) -
 
 
 def _in_one_lane(entry: Entry) -> str:
-    """Return what the row asks for in all of its lanes, or in the one it was in last where that differs."""
+    """Return the row's request if it is the same in all lanes, else the one in its last lane."""
     offers = [offer for offer in offers_of(entry.content) if offer.is_open]
     if len({offer.request for offer in offers}) <= 1:
         return offers_text(offers) if offers else entry.content

@@ -90,7 +90,7 @@ class Cost:
 
     @property
     def total(self) -> Decimal:
-        """All that could be priced."""
+        """The sum of everything that has a price."""
         return self.tasks + self.storage
 
     @property

@@ -1,8 +1,8 @@
 """
-What a batch's runs cost, added up: an estimate by a list of prices.
+The estimated cost of a batch's runs, by a list of prices.
 
-Belongs here: which runs count where, and a row for each attempt. Does not: the price of one run
-(``model.costs``), asking for what it used (``engine``), words and rounding for people (``cli``).
+Belongs here: adding up runs, and a row for each attempt. Does not: the price of one run (``model.costs``),
+asking for what it used (``engine``), words and rounding for people (``cli``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batchrun.ports.stored import EndedRun
     from batchrun.report.columns import ResultsRow
 
-#: One row for each attempt with a run. A contract: a CSV keeps the names that it was published with.
+#: Columns of the CSV, with a row for each attempt with a run. A contract: published names stay.
 COLUMNS: Final = (
     "id",
     "attempt",
@@ -45,11 +45,11 @@ COLUMNS: Final = (
     "lane",
     "region",
 )
-#: The same in JSON, where names are as everywhere else, with those beside.
+#: The same in JSON, by the names used elsewhere, with these beside.
 _NOW: Final = OLD_NAMES["cost_row"][""]
 JSON_COLUMNS: Final = (*(_NOW.get(name, name) for name in COLUMNS), *_NOW)
 _COMPLETED: Final = "COMPLETED"
-#: What a price may lack, as :attr:`Charged.lacks` calls it, and why.
+#: Parts that a price may lack, by their words in :attr:`Charged.lacks`, with the reason.
 _LEFT_OUT: Final = (
     ("DYNAMIC storage", "the API does not report the size used; --dynamic-gib takes an average"),
     ("STATIC storage", "it has no price"),
@@ -59,18 +59,18 @@ _LEFT_OUT: Final = (
     ("not known yet", "not asked yet, or the service did not answer; run 'batchrun costs'"),
 )
 _SECOND: Final = timedelta(seconds=1)
-#: Decimals that files and programs get: a millionth of a dollar buys nothing.
+#: Decimals in files and for programs.
 _DECIMALS: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charged:
-    """One run, and its price where one can be made."""
+    """One run, and its price if it can be computed."""
 
     spent: EndedRun
     cost: Cost | None
     region: str | None = None  #: the run's, by its ARN
-    has_prices: bool = True  #: whether there is a list of that region
+    has_prices: bool = True  #: whether there are prices of that region
 
     @property
     def status(self) -> str:
@@ -79,17 +79,17 @@ class Charged:
 
     @property
     def total(self) -> Decimal:
-        """All that could be priced."""
+        """The sum of everything that has a price."""
         return self.cost.total if self.cost else Decimal(0)
 
     @property
     def is_comparable(self) -> bool:
-        """Whether it completed, and nothing of its price lacks."""
+        """Whether it completed and its price is complete."""
         return self.status == _COMPLETED and self.cost is not None and self.cost.is_comparable
 
     @property
     def lacks(self) -> tuple[str, ...]:
-        """What its price leaves out."""
+        """The parts that its price leaves out."""
         if self.spent.usage is None:
             return ("deleted",) if self.spent.is_gone else ("not known yet",)
         if not self.has_prices:
@@ -99,14 +99,14 @@ class Charged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
-    """What the runs cost together."""
+    """The cost of all runs together."""
 
     prices: PriceLists
     runs: Sequence[Charged]
 
     @property
     def total(self) -> Decimal:
-        """All that could be priced."""
+        """The sum of everything that has a price."""
         return sum((one.total for one in self.runs), Decimal(0))
 
     @property
@@ -126,18 +126,18 @@ class Bill:
 
     @property
     def by_status(self) -> Mapping[str, tuple[int, Decimal]]:
-        """How many of them ended how, and what these cost; the dearest first."""
+        """Number and cost of runs by status, the most expensive first."""
         found = self._totals((one.status, one) for one in self.priced)
         return dict(sorted(found.items(), key=lambda item: (-item[1][1], item[0])))
 
     @property
     def successful(self) -> Spread | None:
-        """What one that completed cost; None where there are too few."""
+        """The spread of costs of completed runs; None if there are too few."""
         return spread([one.total for one in self.runs if one.is_comparable])
 
     @property
     def unpriced(self) -> Mapping[str, int]:
-        """Tasks by the instance type that has no price."""
+        """Number of tasks by instance type without a price."""
         found: Counter[str] = Counter()
         for one in self.priced:
             found.update(one.cost.unpriced if one.cost else {})
@@ -145,7 +145,7 @@ class Bill:
 
     @property
     def by_lane(self) -> Mapping[str, tuple[int, Decimal]]:
-        """How many of them ran in which lane, and what these cost; nothing in a batch without lanes."""
+        """Number and cost of runs by lane; empty in a batch without lanes."""
         in_lanes = ((one.spent.lane, one) for one in self.priced if one.spent.lane is not None)
         return dict(sorted(self._totals(in_lanes).items()))
 
@@ -163,7 +163,7 @@ class Bill:
 
     @property
     def left_out(self) -> Iterator[str]:
-        """What the cost does not have in it, in words."""
+        """Return what the cost leaves out, in words."""
         for name, tasks in self.unpriced.items():
             label = name or "an unknown instance type"
             yield f"{counted(tasks, 'task')} on {label}, which has no price"
@@ -180,7 +180,7 @@ class Bill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlikeRows:
-    """Rows that cost alike: those of one workflow, in one region."""
+    """Rows with comparable costs: those of one workflow in one region."""
 
     workflow_id: str | None
     region: str | None = None  #: None where it is not known
@@ -192,9 +192,9 @@ class Left:
 
     workflow_id: str | None
     rows: int
-    each: Spread | None  #: what completed runs of the workflow cost; None where that cannot be said
-    region: str | None = None  #: where they go, in a batch that has several
-    lacks: tuple[str, ...] = ()  #: what that leaves out, or what lacks to say it; too few runs if nothing
+    each: Spread | None  #: the cost of completed runs of the workflow; None if unknown
+    region: str | None = None  #: their region, in a batch with several
+    lacks: tuple[str, ...] = ()  #: what the cost leaves out, or why it is unknown; empty: too few runs
 
 
 def billed(runs: Iterable[EndedRun], prices: PriceLists, dynamic_gib: Decimal | None) -> Bill:
@@ -212,14 +212,14 @@ def _charged(run: EndedRun, prices: PriceLists, dynamic_gib: Decimal | None) -> 
 def left(
     rows: AlikeRows, number: int, usages: Sequence[Usage], prices: PriceLists, dynamic_gib: Decimal | None
 ) -> Left:
-    """Say what such *rows* cost if each does what a run costs that used as much as one of *usages*."""
+    """Return the expected cost of *rows*, if each uses as much as one of *usages*."""
     own = prices.of(rows.region)
     region = None if len(prices.lists) == 1 else rows.region
     if own is None:
         without = (f"prices of {rows.region or 'an unknown region'}",)
         return Left(workflow_id=rows.workflow_id, rows=number, each=None, region=region, lacks=without)
     costs = [(usage, _cost(usage, own, dynamic_gib)) for usage in usages]
-    # Those whose price lacks something do not count, unless nothing else is known.
+    # Incomplete prices only count if there are no complete ones.
     whole = [(usage, one) for usage, one in costs if one is not None and one.is_comparable]
     each = spread([one.total for _usage, one in whole])
     told_of = costs if each is None else whole
@@ -228,7 +228,7 @@ def left(
 
 
 def row(one: Charged, currency: str) -> ResultsRow:
-    """Return a run's row, keyed by COLUMNS and JSON_COLUMNS; what is not known is None."""
+    """Return a run's row, keyed by COLUMNS and JSON_COLUMNS; unknown values are None."""
     usage, known = one.spent.usage, one.cost
     facts = {
         "id": one.spent.entry_id,
@@ -255,7 +255,7 @@ def row(one: Charged, currency: str) -> ResultsRow:
 
 
 def rounded(money: Decimal) -> float:
-    """Return *money* as programs get it."""
+    """Return *money* rounded for programs."""
     return float(round(money, _DECIMALS))
 
 
@@ -264,7 +264,7 @@ def _cost(usage: Usage | None, prices: Prices, dynamic_gib: Decimal | None) -> C
 
 
 def _lacks(usage: Usage, known: Cost | None) -> tuple[str, ...]:
-    """Say what the price of a run's usage leaves out."""
+    """Return the parts that the price of a run's usage leaves out."""
     if known is None:
         return ("READY2RUN",)
     named = [name or "unknown instance type" for name in known.unpriced]

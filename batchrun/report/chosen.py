@@ -1,9 +1,9 @@
 """
-Some of a batch's entries, or attempts: chosen by id and by what the results say of them.
+Choosing entries or attempts of a batch, by id and by their results.
 
-A word that no row has would choose nothing, or fill a column with nothing, and nobody would know why: what
-people ask for is held against the batch. Belongs here: that check, and going through them. Does not: options
-(``cli``), how conditions are written (``columns``).
+A name that no row has would choose nothing, or give an empty column, and nobody would know why: so names
+are checked against the batch. Belongs here: that check, and iterating what is chosen. Does not: options
+(``cli``), the syntax of conditions (``columns``).
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ async def check(
 
 
 def outcomes_of(ledger: Ledger, batch: str, view: View) -> AsyncIterator[Outcome]:
-    """Go through the batch's outcomes, with their failed tasks where *view* asks for something of them."""
+    """Yield the batch's outcomes, with failed tasks if *view* needs them."""
     found = ledger.batch(batch).outcomes()
     return with_tasks(ledger, batch, found) if TASK_REASON in view.own else found
 
 
 async def completed(ledger: Ledger, batch: str, page: Sequence[Outcome], view: View) -> Sequence[Outcome]:
-    """Return *page* with the failed tasks of each attempt, where *view* asks for something of them."""
+    """Return *page*, with the failed tasks of each attempt if *view* needs them."""
     return await _told(ledger, batch, page) if TASK_REASON in view.own else page
 
 
 async def with_tasks(ledger: Ledger, batch: str, found: AsyncIterator[Outcome]) -> AsyncIterator[Outcome]:
-    """Go through what was *found*, each with the failed tasks of its attempts."""
+    """Yield each outcome of *found* with the failed tasks of its attempts."""
     page: list[Outcome] = []
     async for outcome in found:
         page.append(outcome)
@@ -72,7 +72,9 @@ async def _told(ledger: Ledger, batch: str, page: Sequence[Outcome]) -> Sequence
 
 
 async def _check_status(ledger: Ledger, batch: str, condition: Condition) -> None:
-    seen = (await ledger.batch(batch).counts()).by_status  # the service may have words that we do not know
+    seen = (
+        await ledger.batch(batch).counts()
+    ).by_status  # the service may have statuses that batchrun does not know
     known = dict.fromkeys([*OWN_STATUSES.values(), *STATUSES, *seen])
     if not condition.glob or any(condition.fits_word(status) for status in known):
         return
@@ -82,7 +84,7 @@ async def _check_status(ledger: Ledger, batch: str, condition: Condition) -> Non
 
 
 async def _check_tables(ledger: Ledger, batch: str, missing: set[str]) -> None:
-    """Look through the rows until each of *missing* was seen: that is the first row, as a rule."""
+    """Read rows until each of *missing* was seen, which usually takes one row."""
     seen: dict[str, None] = {}
     async for page in ledger.batch(batch).pages_in(*State):
         for entry in page:
@@ -104,18 +106,18 @@ _SHOWN: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which of the entries in question are meant: those that all of this fits."""
+    """A choice of entries: those that match all of these."""
 
-    ids: frozenset[str] | None = None  #: None is any
+    ids: frozenset[str] | None = None  #: None: any
     conditions: tuple[Condition, ...] = ()
 
     @property
     def is_all(self) -> bool:
-        """Whether every entry is meant."""
+        """Whether every entry is chosen."""
         return self.ids is None and not self.conditions
 
     async def entries(self, ledger: Ledger, batch: str, states: Collection[State]) -> AsyncIterator[Entry]:
-        """Yield the entries in *states* that are meant; UsageError for what the batch cannot have."""
+        """Yield the chosen entries in *states*. Raises UsageError for names that the batch cannot have."""
         await self._check_ids(ledger, batch)
         await check(ledger, batch, self.conditions)
         view = View(where=self.conditions)
@@ -126,7 +128,7 @@ class Choice:
                     yield one.entry
 
     async def attempts(self, ledger: Ledger, batch: str) -> frozenset[tuple[str, int]]:
-        """Return the attempts that are meant, by id and number; conditions speak of each attempt."""
+        """Return the chosen attempts, by id and number; conditions apply to each attempt."""
         await self._check_ids(ledger, batch)
         await check(ledger, batch, self.conditions)
         view = View(where=self.conditions)
@@ -147,17 +149,17 @@ class Choice:
 
 
 def shortened(ids: Sequence[str]) -> str:
-    """Name the first few of *ids*."""
+    """Return the first few of *ids*, in words."""
     return some(ids, most=_SHOWN)
 
 
 T = TypeVar("T")
-#: Times that it is begun, before the network is taken for no network.
+#: Attempts before the error is final.
 _TIMES: Final = 5
 
 
 async def begun_again(job: Callable[[], Awaitable[T]]) -> T:
-    """Return what *job* returns, which reads a batch's outcomes and leaves nothing behind where it fails."""
+    """Return what *job* returns; it reads a batch's outcomes, and may be repeated after a lost connection."""
     for _ in range(1, _TIMES):
         try:
             return await job()

@@ -1,12 +1,11 @@
 """
-The columns of the results, and which part of the results is written: conditions on rows, and columns.
+The columns of the results, and choosing rows and columns of them.
 
     id    status    parameters.reads    tags.family    storageType    taskReason
     status=FAILED    id=NA12*    failureReason!=*MEMORY*    parameters.reads=*lane1*
 
-Belongs here: names and order of columns, what stands in those that are there only where they are asked for,
-and how a choice is written. Does not: what stands in the usual ones (``results``), asking the ledger
-(``chosen``).
+Belongs here: names and order of columns, the values of those that are written on request only, and the syntax
+of a choice. Does not: the values of the usual columns (``results``), asking the ledger (``chosen``).
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from batchrun.model.spec import Json
     from batchrun.model.tasks import FailedTasks
 
-ResultsRow = dict[str, "Json"]  #: what stands in the columns, by their names
+ResultsRow = dict[str, "Json"]  #: values by the names of columns
 #: A contract: names, order and meaning (design.md, 7). Names are the API's where it has one.
 COLUMNS: Final = (
     "id",
@@ -47,12 +46,12 @@ COLUMNS: Final = (
     "accountId",
     "region",
 )
-#: Why tasks of the run failed: each reason once, with this between.
+#: Separates the reasons in ``taskReason``, each of which is there once.
 TASK_REASON: Final = "taskReason"
 TASK_REASONS_BETWEEN: Final = "; "
 #: Tables of a row's request, whose keys are columns: ``parameters.reads``.
 TABLES: Final = ("parameters", "tags")
-#: StartRun fields that are columns as they are; those that the usual columns have are not among them.
+#: StartRun fields that are columns on request, without those that are usual columns.
 FIELDS: Final = (
     "workflowType",
     "workflowOwnerId",
@@ -80,7 +79,7 @@ FIELDS: Final = (
 
 
 def is_own(name: str) -> bool:
-    """Report whether *name* is such a column; of a parameter or tag, whether it could be one."""
+    """Report whether *name* is a column on request; a parameter or tag need only be possible."""
     return name == TASK_REASON or name in FIELDS or bool(_key(name))
 
 
@@ -88,17 +87,17 @@ _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def table_columns(request: Mapping[str, Json]) -> list[str]:
-    """Name the columns that the parameters and tags of *request* are."""
+    """Return the columns for the parameters and tags of *request*."""
     return [f"{table}.{key}" for table in TABLES for key in _table(request, table)]
 
 
 def cells(names: Collection[str], request: Mapping[str, Json], tasks: FailedTasks | None) -> dict[str, Json]:
-    """Return what stands in the columns *names* of an attempt; what it does not have is None."""
+    """Return an attempt's values of the columns *names*; missing ones are None."""
     return {name: _cell(name, request, tasks) for name in names}
 
 
 def text_of(value: Json) -> str | None:
-    """Write a cell as text, as a manifest in CSV has it: what is no text is JSON; None stays None."""
+    """Return a value as text, as in a CSV manifest: values that are not text become JSON; None stays None."""
     if value is None or isinstance(value, str):
         return value
     return str(value) if type(value) is int else _JSON.encode(value)
@@ -106,11 +105,11 @@ def text_of(value: Json) -> str | None:
 
 def asked_of(request: str, content: str) -> dict[str, Json]:
     """
-    Return what an attempt asked for.
+    Return the StartRun fields of an attempt.
 
     Args:
-        request: Canonical, as it was sent.
-        content: What the manifest asks for: an attempt that copies a run does not say it itself.
+        request: The canonical request as it was sent.
+        content: The manifest's request, for an attempt that copies a run and so lacks the fields.
     """
     asked: dict[str, Json] = json.loads(request)
     return json.loads(content) | asked if "runId" in asked else asked
@@ -130,7 +129,7 @@ def _reasons(tasks: FailedTasks | None) -> str | None:
 
 
 def _key(name: str) -> str:
-    """Return what follows the table in a name: one key, dots included, as in the header of a manifest."""
+    """Return the key after the table in a name, dots included, as in the header of a manifest."""
     table, _, key = name.partition(".")
     return key if table in TABLES else ""
 
@@ -141,28 +140,28 @@ def _table(request: Mapping[str, Json], name: str) -> Mapping[str, Json]:
 
 
 STATUS: Final = "status"
-#: Columns that hold the service's own words, typed in any case; the last one several.
+#: Columns with the service's own words, matched in any case; the last one may have several words.
 _OF_WORDS: Final = frozenset({STATUS, "failureReason", TASK_REASON})
-#: Stands for the usual columns in a list of columns.
+#: Stands for all usual columns in a list of columns.
 _USUAL: Final = "all"
-#: All columns that have a name of their own.
+#: All columns with fixed names.
 KNOWN: Final = (*COLUMNS, TASK_REASON, *FIELDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One thing that a row must be, or must not be; what is not known counts as empty text."""
+    """A condition on a row; unknown values count as empty text."""
 
     columns: tuple[str, ...]  #: one of which must match
-    glob: str  #: ``*``, ``?`` and ``[...]`` as in a shell; case counts, but for statuses and reasons
+    glob: str  #: ``*``, ``?`` and ``[...]`` as in a shell; case matters, except for statuses and reasons
     is_wanted: bool = True  #: False for ``!=``
 
     def matches(self, row: Mapping[str, Json]) -> bool:
-        """Report whether *row*, keyed by columns, is as this condition wants it."""
+        """Report whether *row*, keyed by columns, meets the condition."""
         return any(self._is_like(name, text_of(row[name]) or "") for name in self.columns) is self.is_wanted
 
     def fits_word(self, word: str) -> bool:
-        """Report whether this condition's glob fits a word of the service's, in whatever case."""
+        """Report whether the glob matches a word of the service's, in any case."""
         return fnmatchcase(word.casefold(), self.glob.casefold())
 
     def _is_like(self, name: str, text: str) -> bool:
@@ -183,7 +182,7 @@ def read_condition(text: str) -> Condition:
 
 
 def failed_of(glob: str) -> Condition:
-    """Return the condition that the run, or a task of it, failed for a reason like *glob*."""
+    """Return the condition that the run, or a task of it, failed for a reason that matches *glob*."""
     return Condition(columns=("failureReason", TASK_REASON), glob=glob)
 
 
@@ -197,7 +196,7 @@ def read_columns(text: str) -> tuple[str, ...]:
 
 
 def column(name: str) -> str:
-    """Return *name* where the results may have such a column. Raises UsageError, with a suggestion."""
+    """Return *name* if results can have such a column. Raises UsageError with a suggestion."""
     if name in COLUMNS or is_own(name):
         return name
     known = (*KNOWN, "parameters.NAME", "tags.NAME")
@@ -210,15 +209,15 @@ def column(name: str) -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """
-    Which part of the results is written; all of it by default.
+    The part of the results that is written; all of them by default.
 
-    Rows are chosen by their latest attempt. Earlier attempts are part of their entry, except where only some
-    columns are wanted; a CSV, which cannot nest, has them only where they are asked for.
+    Rows are chosen by their latest attempt. Earlier attempts are nested in their entry unless columns are
+    chosen; a CSV, which cannot nest, has them only on request.
     """
 
     where: tuple[Condition, ...] = ()  #: an entry must satisfy each
     columns: tuple[str, ...] | None = None  #: in this order; None for the usual ones
-    attempts: bool = False  #: earlier attempts too, whatever the columns and the format
+    attempts: bool = False  #: write earlier attempts too, whatever the columns and format
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -227,17 +226,17 @@ class View:
 
     @property
     def own(self) -> tuple[str, ...]:
-        """Those beside the usual columns that are written or looked at."""
+        """The columns on request that are written or used by conditions."""
         asked = [*self.names, *(name for condition in self.where for name in condition.columns)]
         return tuple(dict.fromkeys(name for name in asked if name not in COLUMNS))
 
     @property
     def nests_attempts(self) -> bool:
-        """Whether a format that can nest attempts within their entry does so."""
+        """Whether formats that can nest attempts in their entry do so."""
         return self.attempts or self.columns is None
 
     def shows(self, latest: ResultsRow) -> bool:
-        """Report whether an entry is to be written, by its latest row with the columns ``own``."""
+        """Report whether an entry is written, by its latest row with the columns ``own``."""
         return all(condition.matches(latest) for condition in self.where)
 
 

@@ -1,8 +1,8 @@
 """
-Outputs that may lie in S3: drafted as a file on this machine, and put there whole once all went well.
+Outputs that may be in S3: written to a local file first, and uploaded whole after success.
 
-Belongs here: where such an output may go, and the way from its draft to S3. Does not: files
-(``outputs``), what is in them, calling S3 (``service``).
+Belongs here: where such an output may go, and the upload of its draft. Does not: files (``outputs``), their
+content, calling S3 (``service``).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputObject:
-    """An object in S3 to be written."""
+    """An output in S3."""
 
     uri: str
     kind: Kind
-    option: str  #: how another place is given: ``--results FILE``
-    again: str  #: what writes it once more, in words
+    option: str  #: the option for another place: ``--results FILE``
+    again: str  #: the command that writes it again, in words
     inputs: Inputs = field(default_factory=Inputs)
-    force: bool = False  #: whether an object that is there may be replaced, unless it is an input
+    force: bool = False  #: whether any existing object but an input may be replaced
 
     @property
     def shown(self) -> str:
@@ -40,11 +40,11 @@ class OutputObject:
 
     @property
     def place(self) -> str:
-        """Where it is, from wherever one looks."""
+        """Its place, independent of the working directory."""
         return self.uri
 
     def check(self) -> None:
-        """Raise UsageError where its name shows that it may not be written; nothing is called."""
+        """Raise UsageError if its name shows that it may not be written; nothing is called."""
         if wrong := wrong_place(self.uri):
             raise self._refused(f"cannot be written: {wrong[0]}; {wrong[1]}", ", or")
         if (role := self.inputs.role_of_uri(self.uri)) is not None:
@@ -53,7 +53,7 @@ class OutputObject:
             raise self._refused(why)
 
     def check_replaceable(self, mark: str | None) -> None:
-        """Raise UsageError where what is there may not be replaced; a *mark* of None is unknown."""
+        """Raise UsageError if the existing object may not be replaced; a *mark* of None is unknown."""
         if mark is None or self.force:
             return
         if self.kind.is_one is None:
@@ -65,13 +65,13 @@ class OutputObject:
             )
 
     def refuse_unseen(self) -> UsageError:
-        """Say that something is there, of which nothing is known."""
+        """Return the error for an existing object whose mark cannot be read."""
         return self._refused(
             "exists already, and cannot be read to see what it is: allow s3:GetObject on it", ", or"
         )
 
     def draft(self, folder: str) -> OutputFile:
-        """Return the file in which it is made."""
+        """Return the local file for its draft."""
         name = f"draft{PurePath(split_uri(self.uri)[1]).suffix}"
         return OutputFile(path=Path(folder) / name, kind=self.kind, option=self.option, called=self.uri)
 
@@ -89,12 +89,12 @@ def output_at(
     Return the output at a path or a place in S3.
 
     Args:
-        place: What the user named.
-        kind: What it is.
-        option: How another place is given.
-        again: What writes it once more where S3 does not take it, in words.
-        inputs: What it must never replace.
-        force: Whether what is there may be replaced.
+        place: The place that the user named.
+        kind: The kind of output.
+        option: The option for another place.
+        again: The command that writes it again if the upload fails, in words.
+        inputs: Files that it must never replace.
+        force: Whether other existing content may be replaced.
 
     Raises:
         UsageError: It may not be written there.
@@ -109,7 +109,7 @@ def output_at(
 
 
 async def look(output: Destination, store: ObjectStore) -> None:
-    """Raise UsageError where what is there may not be replaced; where S3 cannot say, this comes later."""
+    """Raise UsageError if existing content may not be replaced; if S3 does not answer, this comes later."""
     if isinstance(output, OutputObject) and not output.force:
         with suppress(ServiceError):
             output.check_replaceable(await store.mark(output.uri))
@@ -117,7 +117,7 @@ async def look(output: Destination, store: ObjectStore) -> None:
 
 @asynccontextmanager
 async def delivered(output: Destination, store: ObjectStore) -> AsyncIterator[OutputFile]:
-    """Return the file to write, which goes to *output* when all went well and something was written."""
+    """Yield the file to write; after success it becomes *output*, if anything was written."""
     output.check()
     if isinstance(output, OutputFile):
         yield output

@@ -1,9 +1,9 @@
 """
-The report's numbers: what stands where, what failed and why, what took longest.
+The report's numbers: rows by standing, failures by reason, the slowest runs.
 
-What the service said of many runs is told once: messages that differ in ids and numbers alone are one.
-Belongs here: adding up rows, as values that know nothing of HTML. Does not: runs over time (``packing``),
-calls (``gathering``), words and layout (``html``).
+Messages of the service that differ only in ids and numbers are shown once. Belongs here: adding up rows, as
+values that know nothing of HTML. Does not: runs over time (``packing``), calls (``gathering``), words and
+layout (``html``).
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from batchrun.model.entries.reasons import Advice, Owner, advice
 from batchrun.ports.stored import TaskFailures
 from batchrun.report.gathering import RowStanding, ShownAttempt, ShownRow
 
-#: Stands for what differs.
+#: Stands for a differing part.
 GAP: Final = "…"
 _WORDS: Final = re.compile(r"(\s+)")
 _DIGIT: Final = re.compile(r"\d")
-#: Characters of a message that are compared: who writes more is not read to the end either.
+#: Characters of a message that are compared.
 _COMPARED: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureMessage:
-    """What was said, with a mark for what differs, and how often."""
+    """A message, with a mark for differing parts, and its count."""
 
     text: str
     count: int
@@ -41,10 +41,10 @@ class FailureMessage:
 
 def grouped(texts: Mapping[str, int]) -> Sequence[FailureMessage]:
     """
-    Put messages together that differ only in words with digits, which ids, paths and sizes are; most first.
+    Merge messages that differ only in words with digits (ids, paths, sizes), the most frequent first.
 
     Args:
-        texts: How often each was said.
+        texts: Messages with their counts.
     """
     alike: defaultdict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for text, count in texts.items():
@@ -68,44 +68,44 @@ def _common(texts: Sequence[str]) -> str:
 
 
 def _word(words: Sequence[str]) -> str:
-    """Return the word where all are the same, else what they begin and end with."""
+    """Return the word if all are the same, else their common beginning and end."""
     different = set(words)
     if len(different) == 1:
         return words[0]
     start = common_start(different)
     rests = [word[len(start) :][::-1] for word in different]
-    # Numbers that differ are left out as a whole: that two of them begin alike says nothing.
+    # Differing numbers are replaced as a whole: a common first digit means nothing.
     return f"{start.rstrip(digits)}{GAP}{common_start(rests).rstrip(digits)[::-1]}"
 
 
 def common_start(texts: Collection[str]) -> str:
-    """Return what all of *texts* begin with."""
+    """Return the longest common beginning of *texts*."""
     least, most = min(texts, default=""), max(texts, default="")  # what these two share, all share
     same = takewhile(lambda pair: pair[0] == pair[1], zip(least, most, strict=False))
     return "".join(one for one, _ in same)
 
 
-#: How many of the slowest runs are shown.
+#: Slowest runs that are shown.
 SLOWEST: Final = 10
-#: How many different messages of one reason are shown: those that differ in an id alone are one.
+#: Messages that are shown of one reason, merged ones counted once.
 MESSAGES: Final = 3
 _NONE: Final = timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """How the batch stands."""
+    """The batch in numbers."""
 
     total: int
-    counts: Mapping[RowStanding, int]  #: every standing, in the order of the enumeration
-    attempts: int  #: of all rows, those that were never sent left out
+    counts: Mapping[RowStanding, int]  #: all standings, in the enumeration's order
+    attempts: int  #: of all rows, without those never sent
     rows_with_retries: int
     most_attempts: int
     first_created: datetime | None
     last_stopped: datetime | None  #: of all runs so far
     median_queued: timedelta | None  #: of runs that have started
     median_ran: timedelta | None  #: of runs that have ended
-    total_ran: timedelta  #: time in RUNNING, all runs added up
+    total_ran: timedelta  #: time in RUNNING of all runs together
 
     @property
     def open(self) -> int:
@@ -120,21 +120,21 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One reason why rows ended without success."""
+    """One reason for which rows ended without success."""
 
     standing: RowStanding
     reason: str | None
-    ids: tuple[str, ...]  #: rows that stand so now, in manifest order
-    earlier: int  #: attempts that ended so, and were followed by another
+    ids: tuple[str, ...]  #: rows that have failed so now, in manifest order
+    earlier: int  #: attempts that failed so and were retried
     messages: tuple[FailureMessage, ...]  #: the most frequent
-    other_messages: int  #: how many different ones are not shown
+    other_messages: int  #: number of further messages
     advice: Advice | None
-    tasks: tuple[TaskFailures, ...] = ()  #: why tasks of these rows' runs failed, as far as is known
+    tasks: tuple[TaskFailures, ...] = ()  #: known reasons for which tasks of these rows' runs failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slow:
-    """A run that took long, or has been taking long so far."""
+    """One of the slowest runs, ended or not."""
 
     id: str
     attempt: ShownAttempt
@@ -143,13 +143,13 @@ class Slow:
 
 
 def counted(rows: Iterable[ShownRow]) -> Mapping[RowStanding, int]:
-    """Count the rows that stand so, for every standing."""
+    """Return the number of rows for every standing."""
     found = Counter(row.standing for row in rows)
     return {standing: found[standing] for standing in RowStanding}
 
 
 def summary(rows: Sequence[ShownRow], at: datetime) -> Figures:
-    """Count what stands where, and how long things took."""
+    """Return the batch's numbers and durations."""
     sent = [len(row.earlier) + (row.standing is not RowStanding.PLANNED) for row in rows]
     runs = [attempt for row in rows for attempt in row.attempts]
     return Figures(
@@ -167,7 +167,7 @@ def summary(rows: Sequence[ShownRow], at: datetime) -> Figures:
 
 
 def failures(rows: Iterable[ShownRow], tasks: Iterable[TaskFailures] = ()) -> tuple[Failure, ...]:
-    """Group what ended without success by reason: those that hold most rows now come first."""
+    """Return failures by reason, those with most rows now first."""
     groups: defaultdict[tuple[RowStanding, str | None], list[tuple[str, ShownAttempt, bool]]] = defaultdict(
         list
     )
@@ -188,7 +188,7 @@ def _failure(
     attempts: Sequence[tuple[str, ShownAttempt, bool]],
     tasks: tuple[TaskFailures, ...],
 ) -> Failure:
-    """Add up the attempts that ended in one way, each with its row's id and whether the row stands so now."""
+    """Return one failure from its attempts, each with the row's id and whether it is the row's last."""
     ids = tuple(id_ for id_, _, is_current in attempts if is_current)
     messages = grouped(Counter(one.message for _, one, _ in attempts if one.message))
     return Failure(
@@ -204,7 +204,7 @@ def _failure(
 
 
 def slowest(rows: Iterable[ShownRow], at: datetime, *, most: int = SLOWEST) -> tuple[Slow, ...]:
-    """Return the current runs with the longest running time, those that still run included."""
+    """Return the current runs with the longest running time, including those still running."""
     timed = (
         Slow(id=row.id, attempt=row.current, queued=row.current.queued(at), ran=ran)
         for row in rows
@@ -214,7 +214,7 @@ def slowest(rows: Iterable[ShownRow], at: datetime, *, most: int = SLOWEST) -> t
 
 
 def _advice(standing: RowStanding, reason: str | None) -> Advice | None:
-    """Say what to do; why runs failed is in ``model.entries.reasons``."""
+    """Return the advice for a reason, from ``model.entries.reasons``, or None."""
     match standing:
         case RowStanding.FAILED:
             return advice(reason)

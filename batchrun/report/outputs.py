@@ -86,7 +86,7 @@ class OutputFile:
 
     path: Path
     kind: Kind
-    option: str  #: how another place is given: ``--results FILE``
+    option: str  #: the option for another place: ``--results FILE``
     inputs: Inputs = field(default_factory=Inputs)
     force: bool = False  #: whether a file that is there may be replaced, unless it is an input
     called: str | None = None  #: what messages call it, where that is not its path
@@ -98,7 +98,7 @@ class OutputFile:
 
     @property
     def place(self) -> str:
-        """Where it is, from wherever one looks."""
+        """Its place, independent of the working directory."""
         return str(self.path.absolute())
 
     def check(self) -> None:

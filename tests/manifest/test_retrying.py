@@ -241,21 +241,21 @@ POLICIES = st.just(RetryPolicy(rules=())) | st.builds(
 )
 
 
-@pytest.mark.parametrize("form", [Format.YAML, Format.JSON])
 @given(policy=POLICIES)
-def test_what_is_written_is_read_as_the_same_policy(tmp_path_factory, form, policy):
-    out = io.StringIO()
-    write(
-        lambda: [WrittenRow(id="a", fields=FIELDS | {"outputUri": "s3://x/"})],
-        out,
-        form,
-        batch="b",
-        retry=policy,
-    )
-    path = tmp_path_factory.mktemp("written") / f"m.{form.value}"
-    path.write_text(out.getvalue(), encoding="utf-8")
-    with load(Source(path=str(path))) as manifest:
-        assert manifest.retry == policy
+def test_what_is_written_is_read_as_the_same_policy(tmp_path_factory, policy):
+    for form in (Format.YAML, Format.JSON):
+        out = io.StringIO()
+        write(
+            lambda: [WrittenRow(id="a", fields=FIELDS | {"outputUri": "s3://x/"})],
+            out,
+            form,
+            batch="b",
+            retry=policy,
+        )
+        path = tmp_path_factory.mktemp("written") / f"m.{form.value}"
+        path.write_text(out.getvalue(), encoding="utf-8")
+        with load(Source(path=str(path))) as manifest:
+            assert manifest.retry == policy, form
 
 
 @given(

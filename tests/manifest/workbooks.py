@@ -63,7 +63,7 @@ def workbook(
         f'<Relationships xmlns="{_PACKAGE}/relationships">{relations}</Relationships>'
     )
     made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for path, content in {**own, **(parts or {})}.items():
             with archive.open(path, "w") as part:
                 if isinstance(content, str):

@@ -126,7 +126,7 @@ async def test_a_rows_story_and_the_list_of_batches_follow_too(page, served_now)
     assert await page.ask(events) == 0
     await move(held, "a", intended(), accepted(1))
     await until(page, events, 2)
-    assert "PENDING" in await page.ask("document.querySelector('.verdict').textContent")
+    await until(page, "document.querySelector('.verdict').textContent.includes('PENDING')")
     await page.visit(served_now.url)
     other = await filled(served_now.ledger, "a", batch="another")
     await move(other, "a", intended())

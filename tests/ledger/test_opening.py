@@ -162,6 +162,13 @@ async def test_looking_needs_a_ledger_and_makes_none(place, tmp_path):
     assert "no ledger yet" in await refused(place, read_only=True)
 
 
+async def test_a_copy_without_what_lies_beside_it_is_told_as_one(place, tmp_path):
+    async with await open_ledger(place):
+        copy = tmp_path / "copy.db"
+        copy.write_bytes(place.read_bytes())
+        assert "ends with -wal: copy both" in await refused(copy, read_only=True)
+
+
 async def test_looking_at_an_older_ledger_does_not_migrate_it(place, monkeypatch):
     async with await open_ledger(place):
         pass

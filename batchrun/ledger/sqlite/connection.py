@@ -217,7 +217,10 @@ def _check_writable(connection: apsw.Connection, path: Path) -> None:
 def _check_current(connection: apsw.Connection, path: Path, newest: int) -> None:
     found = version(connection)
     if found == 0:
-        raise LedgerUnusableError(f"{path} holds no ledger yet; give --ledger or run a batch first")
+        raise LedgerUnusableError(
+            f"{path} holds no ledger yet; give --ledger or run a batch first (a copy of a ledger in use "
+            "lacks all that is in the file beside it that ends with -wal: copy both)"
+        )
     if found < newest:
         raise LedgerUnusableError(
             f"{path} has schema version {found}, this batchrun reads {newest}; "

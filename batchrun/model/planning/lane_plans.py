@@ -107,6 +107,8 @@ class LanePlan:
         entry, failed = acted.entry, not acted.is_answered
         is_going = entry.state is State.ACTIVE
         self.watch.looked(entry, now=now, failed=failed, is_going=is_going, was_seen=acted.was_seen)
+        if not is_going:
+            self.sending.ended(now)
         if not is_going or entry.id not in self._cancelling:
             return
         if isinstance(action, Cancel) and not failed:

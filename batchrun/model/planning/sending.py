@@ -3,9 +3,9 @@ Sending in one lane, by StartRun: which entry is next, and which unknown outcome
 
 An entry is *ready* (:mod:`queues`), *in the air* (being sent or settled), or *unsettled* (sent, outcome
 unknown: :mod:`doubts`). It is sent only if the caps on active runs of lane, account and batch have room for
-it, whatever the outcome. A full quota pauses sending; then one entry is sent as a probe, and the others
-follow once one is accepted. Entries that other lanes may take too are taken only shortly before their turn,
-so that the lane with the next turn gets them.
+it, whatever the outcome. A full quota pauses sending, but for one entry for each run that ends meanwhile;
+then one entry is sent as a probe, and the others follow once one is accepted. Entries that other lanes may
+take too are taken only shortly before their turn, so that the lane with the next turn gets them.
 
 Does not belong here: whether a run of the entry exists already (``proving``), watching runs (``watch``), what
 an outcome means (``verdicts``).
@@ -115,6 +115,7 @@ class Sending:
         self._paused_until = float("-inf")
         self._planned_at = float("-inf")  #: loop time
         self._pauses = 0  #: for a full quota, in a row, since a submission was last accepted
+        self._vacated = 0  #: places that ended runs left during the present pause, and nothing was sent for
         self._silences = Silences(limits.longest_silence)
         self._unheard: set[str] = set()  #: entries of unknown outcome, sent since an outcome was last known
         self.is_unheard = False  #: whether all outcomes have been unknown for longer than ``longest_silence``
@@ -174,6 +175,7 @@ class Sending:
     def quota_full(self, entry: Entry, now: float) -> list[HoldBack]:
         """Pause for a full quota; after that, one entry at a time is sent as a probe, with growing pauses."""
         if self._is_probing and now < self._paused_until:
+            self._vacated = 0  # others were quicker
             return []
         wait = self._put_off(entry.batch, now)
         return [HoldBack(lane=self._lane, quota_message=entry.message, seconds=wait)]
@@ -181,13 +183,17 @@ class Sending:
     def _put_off(self, key: str, now: float) -> float:
         wait = self._limits.defer.quota_wait(self._pauses, key)
         self._pauses += 1
-        self._paused_until, self._is_probing = now + wait, True
+        self._paused_until, self._is_probing, self._vacated = now + wait, True, 0
         return wait
 
     def accepted(self) -> None:
         """Note that a submission was accepted: the quota has room."""
         self.heard()
         self._is_probing, self._pauses = False, 0
+
+    def ended(self, now: float) -> None:
+        """Learn that a run has ended: a quota that is full has a place again."""
+        self._vacated += now < self._paused_until and not self.is_unheard
 
     def unheard(self, entry_ids: Iterable[str], now: float) -> None:
         """
@@ -238,6 +244,7 @@ class Sending:
             self.slots.take(action.entry.id)
             if isinstance(action, Submit):
                 self._waiting.add(action.entry.id)
+                self._vacated = max(0, self._vacated - 1)
             yield action
 
     @property
@@ -246,7 +253,7 @@ class Sending:
 
     def _next_to_submit(self, moment: Moment) -> Submit | None:
         has_room = self.slots.have_room
-        if not (has_room or self._may_wait_for_a_place) or not self.may_begin(moment.now):
+        if not (has_room or self._may_wait_for_a_place) or not self._may_submit(moment.now):
             return None
         for queue in self._queues.of_lane(self._lane, is_together=False):
             while self._queues.leave_unprovable(queue, 1, moment.latest):
@@ -261,6 +268,10 @@ class Sending:
     def _may_wait_for_a_place(self) -> bool:
         """Whether one entry should wait for a run of others to end; else they would take every free slot."""
         return not self._waiting and self._limits.mode is Mode.WATCH and self.slots.has_own_room
+
+    def _may_submit(self, now: float) -> bool:
+        has_place = self._vacated > 0 and not self._is_paused
+        return has_place or self.may_begin(now)
 
     def may_begin(self, now: float) -> bool:
         """Report whether anything new may be sent."""

@@ -170,3 +170,4 @@ def test_a_contest_that_lacks_something_is_passed_over():
     text = Pace().hand_on(1.0).text()
     assert handed_on(text) is not None
     assert handed_on(text.replace('"share":1.0,', "")) is None
+    assert handed_on(text.replace('"was_wrong":false,', "")) is None

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Final
 
 from batchrun.model.paces.contest import Contest
-from batchrun.model.paces.noise import NoiseFacts
+from batchrun.model.paces.noise import Noise
 
 #: Calls whose times are handed on.
 TIMES: Final = 64
@@ -54,7 +54,7 @@ class HandedOn:
     empty: float | None
     was_cut: float | None
     times: tuple[float, ...]
-    noise: NoiseFacts
+    noise: Noise
     contest: Contest
     search: tuple[float, float, float | None]  #: ``Search.facts``
     fastest: float
@@ -74,7 +74,9 @@ def handed_on(text: str) -> HandedOn | None:
     try:
         facts = json.loads(text)
         spans = {name: tuple(facts[name]) for name in ("times", "in_air", "under_way", "search")}
-        noise = NoiseFacts(**{**facts["noise"], "recent": tuple(facts["noise"]["recent"])})
+        if facts["noise"].keys() != {field.name for field in fields(Noise)}:
+            return None
+        noise = Noise(**{**facts["noise"], "recent": tuple(facts["noise"]["recent"])})
         contest = Contest(**{field.name: facts["contest"][field.name] for field in fields(Contest)})
         return HandedOn(**{**facts, **spans, "noise": noise, "contest": contest})
     except (TypeError, KeyError, ValueError):

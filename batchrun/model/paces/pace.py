@@ -27,8 +27,8 @@ a refused call is sent again one turn after the last one that passed, not after 
 A refusal lowers the rate by one part in as many as calls passed since the last: by half if none did (additive
 increase, multiplicative decrease), by a hundredth if the limit is well known. Refusals of calls that were
 sent before a cut count no more: they were sent at the old rate. Growth is counted in calls that had to wait
-for their turn (*pressed*), never in
-time: calls that pass while turns are unused say nothing of a higher rate (as in RFC 7661).
+for their turn (*pressed*), never in time: calls that pass while turns are unused say nothing of a higher rate
+(as in RFC 7661).
 
 *Noise* (:mod:`noise`) is refusals that do not depend on the rate: the rate goes back up, and single refusals
 are ignored. In a *contest* (:mod:`contest`) others use the same limit, and a lower rate would only leave them
@@ -212,7 +212,7 @@ class Pace:
             empty=ago(self._empty_at, now),
             was_cut=ago(self._cut_at, now),
             times=all_ago([*self._times][-TIMES:], now),
-            noise=self._noise.facts,
+            noise=replace(self._noise),
             contest=replace(self._contest, last=None, told=0.0),
         )
 
@@ -228,8 +228,7 @@ class Pace:
         self._empty_at = None if known.empty is None else then - known.empty
         self._cut_at = -math.inf if known.was_cut is None else then - known.was_cut
         self._times = deque((then - age for age in known.times), maxlen=_MEMORY)
-        self._noise.take_over(known.noise)
-        self._contest = replace(known.contest)
+        self._noise, self._contest = replace(known.noise), replace(known.contest)
         self._has_learned = self._has_learned or self._phase is not Phase.OPENING
         for age in known.in_air:  # unanswered: their spacing shows nothing yet
             self._burst.passed_elsewhere(then - age)
@@ -260,7 +259,7 @@ class Pace:
         self._times.append(sent)
         self._passed += 1
         self._pressed += pressed
-        self._noise.passed()
+        self._noise.call_passed()
         if self._phase is Phase.HOLDING and self._pressed >= max(self._curve.span, LEAST_HOLD):
             self._noise.calm()  # refusals are as rare as at a real limit
 
@@ -292,7 +291,7 @@ class Pace:
         elif self._noise.is_on:
             self._noise.drop()
             self._fall(rate)
-        elif self._noise.refused(rate, since=self._passed, is_early=self._is_early):
+        elif self._noise.call_refused(rate, since=self._passed, is_early=self._is_early):
             top = self._noise.begin()
             self._hold(top, top, self._calls_since)
         else:

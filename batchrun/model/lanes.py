@@ -1,12 +1,12 @@
 """
-Lanes: the accounts and regions that the rows of one batch may be run in, and what a row asks for in each.
+Lanes: the accounts and regions that the rows of a batch may run in, and what a row asks for in each.
 
-A row's *content* is what the manifest asks for: the canonical request where the batch has no lanes, else the
-*offers*, a canonical list of ``[lane, request]``, the preferred lane first. One text tells both apart and is
-compared as a whole. An offer that is *closed*, ``[lane, request, 0]``, is kept for a retry that opens it. The
-lane of an attempt is chosen from its open offers when its intent is recorded, and stays.
+A row's *content* is one text: the canonical request if the batch has no lanes, else its *offers*, a canonical
+list of ``[lane, request]``, the preferred lane first. A *closed* offer, ``[lane, request, 0]``, is kept for a
+retry that opens it. The lane of an attempt is chosen from its open offers when its intent is recorded, and
+then stays.
 
-Where a run is, its ARN says: the account by its number, and the region.
+A run's ARN has the account and the region that it is in.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """An account and a region, as the user says them. None means: as the AWS configuration or launch says."""
+    """An account and a region, as the user gives them. None: as in the AWS configuration, or the launch's."""
 
     name: str
     region: str | None = None
@@ -36,16 +36,16 @@ class Lane:
     external_id: str | None = None  #: what the role's trust policy may ask for
     account: str | None = None  #: 12 digits; credentials of any other are refused
     endpoint_url: str | None = None
-    max_active: int | None = None  #: runs of the batch in this lane that have not ended; None is no cap
-    account_max_active: int | None = None  #: the same of all batches of the ledger in its account and region
+    max_active: int | None = None  #: active runs of the batch in this lane; None is no cap
+    account_max_active: int | None = None  #: the same for all batches of the ledger in its account and region
     rate: Rate | None = None  #: StartRun calls per second
     read_rate: Rate | None = None  #: calls per second of each other operation
-    wake: QueueName | None = None  #: what the ends of its runs come to
+    wake: QueueName | None = None  #: the queue that gets messages about its runs
     batch_settings: str | None = None  #: ``s3://BUCKET/PREFIX/`` for the rows of large submissions
 
     @property
     def owner(self) -> str | None:
-        """The account that its runs are in, as far as it says: a role's is in its ARN."""
+        """The account that its runs are in, if known; that of a role is in its ARN."""
         return self.account if self.role is None else self.role.split(":")[4]
 
 
@@ -55,7 +55,7 @@ class Offer:
 
     lane: str
     request: str  #: canonical StartRun request, as ``Spec.request``
-    is_open: bool = True  #: False: an attempt may take it only after a retry rule said so
+    is_open: bool = True  #: False: closed until a retry rule opens it
 
 
 def offers_text(offers: Sequence[Offer]) -> str:
@@ -68,7 +68,7 @@ def _offer_text(offer: Offer) -> str:
 
 
 def offers_of(content: str) -> tuple[Offer, ...]:
-    """Take a content apart; a request alone has no offers."""
+    """Parse a content into its offers; a request without lanes has none."""
     if not content.startswith("["):
         return ()
     return tuple(
@@ -77,21 +77,21 @@ def offers_of(content: str) -> tuple[Offer, ...]:
     )
 
 
-@functools.lru_cache(maxsize=1024)  # of the same row by whoever queues, proves, sends and records it
+@functools.lru_cache(maxsize=1024)  # called for the same row when it is queued, proven, sent and recorded
 def lanes_of(content: str) -> tuple[str, ...]:
-    """Return the names of the lanes that an attempt may take by this content, the preferred one first."""
+    """Return the lanes of a content's open offers, the preferred one first."""
     if not content.startswith("["):
         return ()
     return tuple(lane for lane, _request, *closed in json.loads(content) if not closed)
 
 
 def first_request(content: str) -> str:
-    """Return the request of the preferred lane; a content without lanes is the request."""
+    """Return the request of the preferred lane, or the content itself if it has no lanes."""
     return next((offer.request for offer in offers_of(content) if offer.is_open), content)
 
 
 def request_in(content: str, lane: str | None) -> str | None:
-    """Return what a content asks for in *lane*, also by a closed offer; None where there is none."""
+    """Return the request of a content in *lane*, also of a closed offer; None if there is none."""
     offers = offers_of(content)
     if not offers:
         return content if lane is None else None
@@ -99,7 +99,7 @@ def request_in(content: str, lane: str | None) -> str | None:
 
 
 def names_of(content: str) -> frozenset[str | None]:
-    """Return the names that runs of a content are started with, in whichever lane."""
+    """Return the names that runs of a content are started with, in all lanes."""
     requests = [offer.request for offer in offers_of(content)] or [content]
     return frozenset(named(request) for request in requests)
 
@@ -116,10 +116,10 @@ def or_home_alone(lanes: tuple[str, ...], home: str | None) -> tuple[str | None,
 
 def least_seconds(choices: Mapping[tuple[str, ...], int], rates: Mapping[str, float]) -> float:
     """
-    Return the seconds that nothing can be quicker than, however rows are spread.
+    Return a lower bound of the seconds to start all rows, however they are distributed over lanes.
 
-    For two lanes, and wherever choices lie within each other, that is what it takes. *choices* are rows by
-    the lanes that they may take, *rates* calls per second, above zero, by lane.
+    It is exact for two lanes, and if choices are nested. *choices*: rows by the lanes that they may take;
+    *rates*: calls per second, above zero, by lane.
     """
     sets = {frozenset(lanes) for lanes in choices}
     sets |= {frozenset[str]().union(*sets)} if sets else set()
@@ -129,7 +129,7 @@ def least_seconds(choices: Mapping[tuple[str, ...], int], rates: Mapping[str, fl
 def _seconds(
     within: Collection[str], choices: Mapping[tuple[str, ...], int], rates: Mapping[str, float]
 ) -> float:
-    """Return how long the rows take that may go nowhere else."""
+    """Return how long the rows take that may go only to these lanes."""
     rows = sum(count for lanes, count in choices.items() if frozenset(lanes) <= frozenset(within))
     return rows / sum(rates[lane] for lane in within)
 
@@ -138,11 +138,11 @@ _ARN: Final = re.compile(r"arn:[^:]+:omics:([^:]*):([0-9]{12}):.+", re.DOTALL)
 
 
 def account_of(arn: str) -> str | None:
-    """Return the account that the ARN of something of HealthOmics names; None where it names none."""
+    """Return the account in an ARN of HealthOmics, or None."""
     return place_of(arn)[0]
 
 
 def place_of(arn: str) -> tuple[str | None, str | None]:
-    """Return that account and the region that the ARN names, each None where it names none."""
+    """Return the account and the region in an ARN of HealthOmics, each maybe None."""
     match = _ARN.fullmatch(arn)
     return (match[2], match[1] or None) if match else (None, None)

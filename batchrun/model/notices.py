@@ -1,13 +1,12 @@
 """
-What somebody who is not watching should be notified of.
+Notices: what users who are not watching should be notified of.
 
-A notice says something about a batch that stays so for a while. It is sent once for as long as that is so, by
-whichever launch sees it first, and may be sent again when it has been otherwise in between: a batch that is
-retried ends again, and that end is another one.
+A notice states a condition of a batch. It is sent once while the condition holds, by whichever launch sees it
+first, and again only if the condition ended in between: a batch that is retried ends a second time.
 
-A digest is sent every so often while a launch runs. Nothing is kept of it: it is due at each multiple of
-its interval since the batch was begun, and the first change after that moment brings it, in whichever launch.
-So a batch of which nothing moves is silent, and a cron job's passes do not repeat themselves.
+A digest is due at each multiple of its interval since the batch began, and is sent at the first change after
+that, by whichever launch; the ledger does not record it. So a batch in which nothing changes sends none, and
+the passes of a cron job do not repeat it.
 """
 
 from __future__ import annotations
@@ -22,27 +21,27 @@ if TYPE_CHECKING:
 
 
 class Notice(enum.Enum):
-    """Something to notify of, in the order of sending."""
+    """Kinds of notices, in the order of sending."""
 
-    FAILURE = "failure"  #: an entry has ended without success; sent for the first of them
-    STOPPED = "stopped"  #: there is work left, and no launch will continue it before somebody acts
+    FAILURE = "failure"  #: an entry has ended without success; sent for the first one
+    STOPPED = "stopped"  #: work is left, and no launch can continue it until somebody acts
     END = "end"  #: nothing is left to do
-    DIGEST = "digest"  #: how it stands, from time to time; the ledger keeps no note of it
+    DIGEST = "digest"  #: the state, from time to time; not recorded in the ledger
 
 
-#: Those that the ledger keeps a note of once they were sent.
+#: Those that the ledger records once they were sent.
 NOTED: Final = (Notice.FAILURE, Notice.STOPPED, Notice.END)
 
 
 def holding(tally: Tally, *, needs_somebody: bool) -> tuple[Notice, ...]:
     """
-    Return the notices that hold of a batch.
+    Return the notices whose condition holds.
 
     Args:
-        tally: How the batch stands.
-        needs_somebody: The launch ended in a way that another one would not mend: the service or the disk
-            cannot be used, or too many entries have failed. A launch that ran out of time, was told to stop
-            or made its one pass is nobody's business: the next goes on.
+        tally: The batch's counts.
+        needs_somebody: Another launch would not help: the service or the disk cannot be used, or too many
+        entries have
+            failed. Not so if the launch ran out of time, was told to stop, or made its one pass.
     """
     holds = {
         Notice.FAILURE: tally.failed > 0,
@@ -54,8 +53,8 @@ def holding(tally: Tally, *, needs_somebody: bool) -> tuple[Notice, ...]:
 
 def is_digest_due(*, begun: datetime, every: timedelta, before: datetime, at: datetime) -> bool:
     """
-    Report whether a change, seen at *at*, is the first after a moment at which a digest is due.
+    Report whether a change at *at* is the first after a moment at which a digest is due.
 
-    Such moments come *every* so often since the batch was *begun*; *before* is when something last changed.
+    These moments are multiples of *every* since *begun*, the batch's beginning; *before* is the last change.
     """
     return (at - begun) // every > max(0, (before - begun) // every)

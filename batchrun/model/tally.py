@@ -1,4 +1,4 @@
-"""The batch in numbers, kept up to date with each step."""
+"""A batch's counts, kept up to date with each step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Tally:
-    """How many entries stand where; ACTIVE is split by the run's own status and by its lane."""
+    """How many entries are in each state; ACTIVE ones also by the run's status and by lane."""
 
     def __init__(
         self,
@@ -29,14 +29,14 @@ class Tally:
         by_status: Mapping[str, int],
         by_lane: Mapping[str, Mapping[State, int]],
     ) -> None:
-        """Begin anew with these numbers."""
+        """Start over with these counts."""
         self.by_state = Counter(dict(by_state))
         self.by_status = Counter(dict(by_status))
         active = {lane: states.get(State.ACTIVE, 0) for lane, states in by_lane.items() if lane}
         self.active_by_lane = Counter(active)  #: empty where there are no lanes
 
     def move(self, before: Entry, after: Entry) -> None:
-        """Count *after* in the place of *before*."""
+        """Count *after* instead of *before*."""
         self._count(before, -1)
         self._count(after, 1)
 
@@ -64,7 +64,7 @@ class Tally:
 
     @property
     def failed(self) -> int:
-        """Entries that ended without success, by no wish of anybody: cancelled ones do not count."""
+        """Entries that ended without success, except cancelled ones."""
         return sum(self.by_state[state] for state in (State.FAILED, State.DELETED, State.REFUSED))
 
     @property

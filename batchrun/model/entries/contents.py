@@ -1,12 +1,12 @@
 """
-Two contents of one row beside each other: whether it is changed, and where, in places that people know.
+Compares two contents of a row: whether it has changed, and in which fields.
 
-The lane of an attempt that was sent is chosen, so only what it asks for there counts: lanes that are added
-change no such row, and are for attempts to come. A row that was sent before its manifest had lanes is in the
+An attempt that was sent has a lane, and only what it asks for there counts: adding lanes to the manifest does
+not change such a row, but serves later attempts. A row that was sent before its manifest had lanes is in the
 batch's *home* lane, the one of its region and account.
 
-Belongs here: whether such a row is changed, how its content is taken over, and the differences in words. Does
-not: which lane is home, and rows that were not sent: these take whatever their manifest says.
+Belongs here: whether a row that was sent has changed, taking over its content, the differences in words. Does
+not: which lane is home, and rows that were not sent, which simply take their new content.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from batchrun.model.spec import Json
 
 def asks_otherwise(entry: Entry, content: str, home: str | None) -> bool:
     """
-    Report whether *content* asks for something else where the entry was sent, or does not offer that lane.
+    Report whether *content*, another text than the entry's, asks for something else in the entry's lane.
 
-    The entry's own content is another text. What was withdrawn before it was sent may have gone to several
-    lanes: those count that are offered still. *home* is None where the manifest has no lanes.
+    It also does if it does not offer that lane. An entry that was withdrawn unsent may have gone to several
+    lanes: those count that are still offered. *home* is None if the manifest has no lanes.
     """
     lanes = or_home_alone(entry.may_take, home)
     offered = [lane for lane in lanes if request_in(content, lane) is not None]
@@ -34,7 +34,7 @@ def asks_otherwise(entry: Entry, content: str, home: str | None) -> bool:
 
 
 def with_content(entry: Entry, content: str) -> Entry:
-    """Return the entry with another content that asks for the same where it was sent."""
+    """Return the entry with another *content* that asks for the same in its lane."""
     if entry.next_request is not None:
         before = replace(entry, next_request=None)
         return replace(before, next_request=None if content == before.content else content)
@@ -46,7 +46,7 @@ def with_content(entry: Entry, content: str) -> Entry:
 
 
 def _asked(entry: Entry, lane: str | None) -> str | None:
-    """Return what the manifest asked for in *lane*, as it was last taken up."""
+    """Return what the manifest that was last taken in asked for in *lane*."""
     if entry.intended_at is not None and entry.content == entry.asked:
         return entry.request
     return request_in(entry.content, lane) if offers_of(entry.content) else entry.content
@@ -78,10 +78,10 @@ def differences(before: str, after: str) -> list[Difference]:
 
 def row_differences(entry: Entry, content: str, home: str | None = None) -> list[Difference]:
     """
-    Return in what *content* (:mod:`lanes`) differs from what the entry's row asked for, in its lane.
+    Return how *content* (:mod:`lanes`) differs from what the entry's row asked for, in its lane.
 
-    Where that is the same, or not offered any more, the lanes are what differs. *home* is the lane of a row
-    that was sent before its manifest had lanes.
+    If it is the same there, or the lane is not offered any more, the lanes are the difference. *home* is the
+    lane of a row that was sent before its manifest had lanes.
     """
     lane = or_home(entry.lane, home if entry.intended_at is not None else None)
     now = first_request(content) if lane is None else request_in(content, lane)
@@ -109,7 +109,7 @@ def _between(was: Json, now: Json, path: str) -> Iterator[Difference]:
     elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
         for index, (first, second) in enumerate(zip(was, now, strict=True)):
             yield from _between(first, second, f"{path}[{index}]")
-    # To Python, 1 is true and 1.0 is 1.
+    # In Python 1 == True and 1 == 1.0.
     elif json.dumps(was, sort_keys=True) != json.dumps(now, sort_keys=True):
         yield Difference(field=path, was=_words(was), now=_words(now))
 

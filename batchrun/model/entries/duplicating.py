@@ -1,8 +1,8 @@
 """
-Attempts that have the service run a run once more: StartRun by ``runId``.
+Attempts that duplicate an earlier run: StartRun with ``runId``.
 
-The service copies what the run was asked for, workflow and parameters included. Role, output place, name and
-tags go with the call all the same: it requires the first two, and with the others the copy stays its row's.
+The service copies the run's request, with workflow and parameters. Role, output place, name and tags are sent
+again: the first two are required, and the others keep the copy recognisable as the row's.
 """
 
 from __future__ import annotations
@@ -24,22 +24,18 @@ _KEPT: Final = ("roleArn", "outputUri", "outputUriPrefixMode", "name", "tags")
 
 
 def can_duplicate(entry: Entry) -> bool:
-    """Report whether the entry has a run that the service may still have: only that can be copied."""
+    """Report whether the entry has a run that can be copied: one that the service may still have."""
     return entry.run is not None and entry.state is not State.DELETED
 
 
 def duplicate(request: str, run_id: str) -> str:
-    """
-    Return the canonical request that repeats the run of *run_id*, which *request* asked for.
-
-    The service must have it still.
-    """
+    """Return the canonical request that repeats run *run_id*, which *request* asked for and still exists."""
     asked = json.loads(request)
     return canonical({name: asked[name] for name in _KEPT if name in asked} | {"runId": run_id})
 
 
 def copy_of(content: str, run_id: str, lane: str | None) -> str:
-    """Return the content that runs once more the run of *run_id*, which is in *lane*: it stays there."""
+    """Return the content that repeats run *run_id* in its *lane*."""
     asked = request_in(content, lane)
     if asked is None:
         return content
@@ -49,9 +45,9 @@ def copy_of(content: str, run_id: str, lane: str | None) -> str:
 
 def after_asking(entry: Entry, *, duplicates: bool) -> str | None:
     """
-    Return the content of the attempt that people ask for, after the current one; None where it is the same.
+    Return the content of the next attempt that a user asks for; None if it is the current one's.
 
-    A copy is made once: another attempt without *duplicates* goes back to what the manifest asks for.
+    A copy is made only once: without *duplicates* the next attempt asks for the manifest's content again.
     """
     if duplicates and entry.run is not None:
         return copy_of(entry.request if entry.lane is None else entry.asked, entry.run.id, entry.lane)
@@ -59,7 +55,7 @@ def after_asking(entry: Entry, *, duplicates: bool) -> str | None:
 
 
 def is_duplicate(entry: Entry) -> bool:
-    """Report whether the current attempt copies a run, where its row does not ask for that itself."""
+    """Report whether the current attempt copies a run although its row does not ask for that."""
     if entry.manifest_request is None:
         return False
     manifest = request_in(entry.manifest_request, entry.lane) or first_request(entry.manifest_request)
@@ -69,9 +65,9 @@ def is_duplicate(entry: Entry) -> bool:
 
 def source_of(entry: Entry, earlier: Sequence[Run | None]) -> Run | None:
     """
-    Return the run that *entry*, a duplicate, copies, of those of its *earlier* attempts, oldest first.
+    Return the run that *entry*, a duplicate, copies, out of its *earlier* attempts' runs, oldest first.
 
-    Ids are used again: the newest run has it now.
+    Ids are reused, so it is the newest run with the id.
     """
     run_id = json.loads(entry.request).get("runId")
     return next((run for run in reversed(earlier) if run is not None and run.id == run_id), None)
@@ -79,9 +75,9 @@ def source_of(entry: Entry, earlier: Sequence[Run | None]) -> Run | None:
 
 def replaced(entry: Entry, source: Run, at: datetime, lag: float) -> Deferred | Refused:
     """
-    Say what an answer means by which the run to be copied is gone, or its id another run's.
+    Return the event of an answer by which the run to copy is gone, or its id another run's.
 
-    The first is not believed: *lag* seconds later it will be looked up again.
+    The first such answer is not believed: the run is looked up again *lag* seconds later.
     """
     message = f"run {source.id} is no longer the one to duplicate (uuid {source.uuid})"
     if entry.code == NOT_THERE:
@@ -90,7 +86,7 @@ def replaced(entry: Entry, source: Run, at: datetime, lag: float) -> Deferred | 
 
 
 def unknown(entry: Entry, at: datetime) -> Refused:
-    """Say that the ledger does not know the run to be copied, which was lost with an earlier one."""
+    """Return the refusal of a duplicate whose source is not in this ledger, but was in a lost one."""
     run_id = json.loads(entry.request).get("runId")
     message = f"it is not known whether {run_id} is still the run to duplicate: it is not in the ledger"
     return Refused(at=at, code=NOT_THERE, message=message)

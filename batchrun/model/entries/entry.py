@@ -1,7 +1,8 @@
 """
-An entry: a spec's life in the ledger, what the service last said of its run, and the request as it is sent.
+An entry: a row's state in the ledger, what the service last said of its run, and the request that is sent.
 
-Invariant: for one attempt of one entry the request is the same bytes, whenever and wherever it is made.
+Invariant: the request of an attempt is the same bytes, whenever and wherever it is made.
+
 Belongs here: the values. Does not: how they change (``transitions``) or are stored (``ledger``).
 """
 
@@ -41,14 +42,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """One GetRun: the run, and what it was asked to be."""
+    """An answer of GetRun: the run, and what was asked for."""
 
     run: Run
     name: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     workflow_id: str | None = None
     output_uri: str | None = None  #: ``outputUri``, as requested
-    batch_id: str | None = None  #: the run batch of the service that it came from, where it came from one
+    batch_id: str | None = None  #: the run batch of the service that started it, if any
     parameters: Mapping[str, Json] = field(default_factory=dict)
 
 
@@ -63,34 +64,34 @@ class Entry:
     batch: str
     id: str
     position: int  #: 0-based place in the manifest last read
-    #: Canonical StartRun request of the current attempt; until its lane is chosen, of the preferred one.
+    #: Canonical StartRun request of the current attempt; of the preferred lane until one is chosen.
     request: str
     state: State = State.PLANNED
     attempt: int = 1
     intended_at: datetime | None = None  #: when this attempt was first about to be sent
-    lane: str | None = None  #: of the attempt, from its intent on; None in a batch without lanes
-    #: What it may take (:mod:`lanes`): what the manifest offers, unless a retry departs.
+    lane: str | None = None  #: of the attempt, chosen with its intent; None in a batch without lanes
+    #: The offers (:mod:`lanes`) that it may take: the manifest's, unless a retry changed them.
     offers: str | None = None
     tagged: bool = True  #: whether the run carries our tags; part of the bytes that are sent
     accepted_at: datetime | None = None  #: when we learned of the run
     due: datetime | None = None  #: BACKOFF: not before this
-    deferrals: int = 0  #: how often the service said "not now" to this attempt, throttles apart
-    is_doubtful: bool = False  #: a call of this attempt was sent whose outcome is unknown
-    code: str | None = None  #: the last error code that StartRun gave
-    message: str | None = None  #: and its words
+    deferrals: int = 0  #: how often this attempt was deferred
+    is_doubtful: bool = False  #: a call of this attempt has an unknown outcome
+    code: str | None = None  #: the last error code of StartRun
+    message: str | None = None  #: and its message
     run: Run | None = None
-    missed_at: datetime | None = None  #: ACTIVE: when an answer said last that the run is gone
-    misses: int = 0  #: such answers since the run was last seen, each a listing's lag after the one before
-    next_request: str | None = None  #: new content that waits until the attempt in flight is settled
-    #: The content the manifest asks for, where the attempt departs from it.
+    missed_at: datetime | None = None  #: ACTIVE: when an answer last said that the run is gone
+    misses: int = 0  #: such answers since the run was last seen, each ``listing_lag`` after the one before
+    next_request: str | None = None  #: new content, for when the attempt in flight is settled
+    #: The content that the manifest asks for, if the attempt asks for another.
     manifest_request: str | None = None
-    is_changed: bool = False  #: its row asks for other content by now, and what was submitted was to be kept
-    #: When it was last seen that no lane it may take has a run of its name that this ledger does not know.
+    is_changed: bool = False  #: its row has changed, and the user chose to keep what was submitted
+    #: When it was last proven (:mod:`proofs`) that no lane it may take has an unknown run of its name.
     proven_at: datetime | None = None
 
     @property
     def request_id(self) -> str:
-        """The current attempt's requestId: a function of what the entry is, so it cannot be lost."""
+        """The current attempt's requestId: computed from the entry, so it cannot be lost."""
         return request_id(self.batch, self.id, self.attempt, self.request, self.lane)
 
     @property
@@ -100,38 +101,38 @@ class Entry:
 
     @property
     def content(self) -> str:
-        """The content (:mod:`lanes`) that the manifest last asked for and that was taken up."""
+        """The content (:mod:`lanes`) that the manifest last taken in asks for."""
         if self.next_request is not None:
             return self.next_request
         return self.asked if self.manifest_request is None else self.manifest_request
 
     @property
     def asked(self) -> str:
-        """The content that the current attempt was made with."""
+        """The content of the current attempt."""
         return self.request if self.offers is None else self.offers
 
     @property
     def row_request(self) -> str:
-        """The request in that content: of the attempt's lane, or else of the preferred one."""
+        """The manifest's request in the attempt's lane, or else in the preferred one."""
         if self.intended_at is not None and self.content == self.asked:
             return self.request
         return request_in(self.content, self.lane) or first_request(self.content)
 
     @property
     def may_take(self) -> tuple[str, ...]:
-        """The lanes that the attempt may be sent to: the chosen one, or those to choose from; () without."""
+        """The lanes that the attempt may be sent to: the chosen one, or those to choose from."""
         if self.lane is not None or self.intended_at is not None or self.offers is None:
             return () if self.lane is None else (self.lane,)
         return lanes_of(self.offers)
 
     @property
     def only_lane(self) -> str | None:
-        """The lane that the attempt is in, or will be in because it may take no other."""
+        """The lane that the attempt is in, or the only one that it may take."""
         return self.may_take[0] if len(self.may_take) == 1 else None
 
     @property
     def may_be_in(self) -> tuple[str, ...]:
-        """The lanes that may have a run of the attempt: another ledger may have chosen another one."""
+        """The lanes that may have a run of the attempt, since another ledger may have chosen another lane."""
         offered = () if self.offers is None else lanes_of(self.offers)
         return tuple(dict.fromkeys((*self.may_take, *offered)))
 
@@ -153,13 +154,13 @@ class Entry:
 
 
 def sent_to(entry: Entry, lane: str | None) -> Entry:
-    """Return the entry as it is when it is sent to *lane*; what was sent before, or has no lanes, stays."""
+    """Return the entry as sent to *lane*; unchanged if it was sent before, or has no lanes."""
     is_free = entry.lane is None and entry.offers is not None and entry.intended_at is None
     return entry.as_in(lane) if is_free else entry
 
 
 def start_run_request(entry: Entry) -> dict[str, Json]:
-    """Return the request for the entry's current attempt."""
+    """Return the StartRun request of the entry's current attempt."""
     request: dict[str, Json] = json.loads(entry.request)
     request_id = entry.request_id
     if entry.tagged:

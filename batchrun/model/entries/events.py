@@ -54,7 +54,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The service answered that this request will not do."""
+    """The service rejected this request for good."""
 
     at: datetime
     code: str
@@ -104,7 +104,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missed:
-    """An answer says that the run is gone; one answer decides nothing."""
+    """An answer says that the run is gone; a single answer decides nothing."""
 
     at: datetime
     message: str  #: what it says
@@ -128,7 +128,7 @@ class Reappeared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawn:
-    """Somebody asked for the entry to be cancelled, and this attempt will not be sent."""
+    """A user cancelled the entry, and this attempt will not be sent."""
 
     at: datetime
     message: str  #: for people
@@ -136,7 +136,7 @@ class Withdrawn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recalled:
-    """The service took our CancelRun; the run's end is still to be seen."""
+    """The service accepted our CancelRun; the run's end is still to be seen."""
 
     at: datetime
 
@@ -190,7 +190,7 @@ def kind(event: Event) -> str:
 
 
 def seen(run: Run, at: datetime) -> Seen:
-    """Make the event that says what *run*, just observed, is up to."""
+    """Return the event for the status of *run*, which was just seen."""
     match outlook(run.status):
         case Outlook.GOING:
             return Progressed(at=at, run=run)

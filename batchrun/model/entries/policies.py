@@ -1,7 +1,7 @@
 """
-The numbers of waiting: how often to look at a run, how long to put an attempt off.
+Waiting times: between looks at a run, and before an attempt is retried.
 
-Spread comes from a hash of what is waited for, so that a replay waits the same.
+The jitter is a hash of what is waited for, so that a replay waits equally long.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
-#: Seconds between two looks: so soon it is seen that a lease was released, or its launcher died on this host.
+#: Seconds between two looks at a lease, to see that it was released, or that its launcher died on this host.
 _EVERY: Final = 2.0
-#: The same once the lease should be over: by its own clock the ledger may see that a little later.
+#: The same once the lease should have expired: the ledger's own clock may be a little behind.
 _SHORTLY: Final = 0.25
 
 
@@ -26,9 +26,9 @@ class WatchPolicy:
     """
     How long to wait between two looks at a run, or between two sweeps over all of them.
 
-    The wait grows with the run's age, so that a run of seconds is seen to end within seconds, and one of days
-    costs little. 30 to 60 s lose nothing useful for a real run (healthomics.md, 3.2). It shrinks where few
-    runs are left, since what they cost is small, and looking is what the end of the batch waits for.
+    The wait grows with the run's age, so that the end of a short run is seen within seconds, and a long run
+    costs few calls; 30 to 60 s are short enough for real runs (healthomics.md, 3.2). It shrinks when few runs
+    are left, since looks cost little then, and the end of the batch waits for them.
     """
 
     shortest: float = 2.0  #: seconds; also the wait before the first look
@@ -37,7 +37,7 @@ class WatchPolicy:
     share_of_few: float = 0.04  #: the same where there are few
     many: int = 100  #: runs that are many
     share_of_rate: float = 0.8  #: part of the ListRuns rate that sweeps may use
-    sweeps_per_longest: int = 2  #: a sweep costs a call for a hundred runs, so it may come more often
+    sweeps_per_longest: int = 2  #: sweeps may come more often, at one call for a hundred runs
 
     def wait(self, age: float, key: str, failures: int = 0, *, runs: int | None = None) -> float:
         """
@@ -81,7 +81,7 @@ class DeferPolicy:
 
     @property
     def longest_wait(self) -> float:
-        """Seconds that nothing waits longer than; the spread is a tenth at most."""
+        """The longest wait in seconds; the jitter adds a tenth at most."""
         return max(self.quota_longest, self.unknown_longest) * 1.1
 
     def quota_wait(self, deferrals: int, key: str) -> float:
@@ -102,5 +102,5 @@ def _doubling(first: float, times: int, longest: float, key: str) -> float:
 
 
 def next_look(left: float) -> float:
-    """Return the seconds until the next look at a lease with *left* seconds by a clock that may be off."""
+    """Return the seconds until the next look at a lease with *left* seconds, by a clock that may be off."""
     return min(_EVERY, max(left, _SHORTLY))

@@ -1,8 +1,8 @@
 """
-Why runs fail, whose job it is to mend that, and what to do next.
+Why runs fail, who can fix that, and what to do next.
 
 The reasons are those of UG/workflows-run-errors (healthomics.md, 3.3); the API types them as free text, so
-new ones come. Who owns a reason, and the words, are ours.
+there may be new ones. Owners and advice are ours.
 
 Belongs here: the table. Does not: retrying (``retrying``), showing (``cli``, ``report``).
 """
@@ -27,7 +27,7 @@ class Owner(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """Whose job it is, and the next thing to do, as an instruction."""
+    """Who can fix a failure, and the next thing to do, as an instruction."""
 
     owner: Owner
     action: str
@@ -91,7 +91,7 @@ _GENERIC: Final = frozenset({"RUN_TASK_FAILED", "WORKFLOW_RUN_FAILED"})
 
 _UNHEARD_OF: Final = _look("read the message, and the failed task's log: batchrun logs ID")
 
-#: What to do where there was no failure of a run.
+#: What to do about ends without a failed run.
 _BY_STATE: Final = {
     State.CANCELLED: _you("nothing, if that was meant; else start it again"),
     State.DELETED: _you("find out who deletes runs before their end is recorded"),
@@ -100,16 +100,16 @@ _BY_STATE: Final = {
 
 
 def advice(failure_reason: str | None) -> Advice:
-    """Say whose job a failed run is; for an unknown reason, where to look."""
+    """Return the advice for a failed run; for an unknown reason, where to look."""
     return ADVICE.get(failure_reason or "", _UNHEARD_OF)
 
 
 def advice_for(state: State, failure_reason: str | None) -> Advice:
-    """Say what to do about an entry that ended in *state*: only a run that failed has a reason of its own."""
+    """Return the advice for an entry that ended in *state*; only failed runs have a reason."""
     return _BY_STATE.get(state) or advice(failure_reason)
 
 
 def task_advice(failure_reason: str | None) -> Advice | None:
-    """Say whose job a failed task is; None where its reason says no more than its log does."""
+    """Return the advice for a failed task; None if its reason says nothing beyond its log."""
     reason = failure_reason or ""
     return None if reason in _GENERIC else TASK_ADVICE.get(reason) or ADVICE.get(reason)

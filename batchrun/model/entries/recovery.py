@@ -1,16 +1,14 @@
 """
-Telling which runs belong to which rows, where the ledger does not know.
+Recovery: which runs belong to which rows, after a loss, with an old copy, or beside another ledger.
 
-It was lost, it is an old copy, or another ledger has the batch too.
+A run with our tags names its row and attempt; its requestId tells what it was started with: the row's
+content, or what a retry made of the attempt before (a rule's change, a copy by runId), which is recomputed
+and compared. A run without tags is the row's if it was asked for exactly what the row asks for (name,
+workflow, output place, parameters), it is the only such run, and the row the only such row. Anything else is
+reported, never guessed: a row that is started twice by mistake costs money, and a look by a person costs a
+minute.
 
-How it decides. A run that carries our tags names its row and attempt itself; its requestId says what it was
-started with: the row's content, or what a retry made of the attempt before (a rule's change, a copy by
-runId), which is made again and compared. A run without tags is the row's where it was asked for exactly what
-the row asks for (name, workflow, output place, parameters), and where it is the only such run and the row the
-only such row. Everything else is said, not guessed: a row that is started again by mistake
-costs money, one that a person looks at costs a minute.
-
-Belongs here: those decisions, and the events that a found run stands for. Does not: looking (``engine``).
+Belongs here: those decisions, and the events of a run that was found. Does not: looking (``engine``).
 """
 
 from __future__ import annotations
@@ -41,7 +39,7 @@ from batchrun.model.entries.states import ENDED
 from batchrun.model.lanes import or_home
 from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json, asked_parameters, digest
 
-#: Our own codes, in the history of what was made again.
+#: Our own codes, in recovered histories.
 LOST: Final = "LostWithTheLedger"
 OTHER_CONTENT: Final = "OtherContent"
 
@@ -97,7 +95,7 @@ _Found: TypeAlias = "tuple[str | None, Run]"
 
 
 class Evidence:
-    """What was seen at the service, by the row that it speaks of. Sightings are kept cut down to that."""
+    """What was seen at the service, by row; of each sighting only what is needed is kept."""
 
     def __init__(
         self,
@@ -112,9 +110,10 @@ class Evidence:
 
         Args:
             batch: The batch's name.
-            changes: What the retry rules may have changed from one attempt to the next.
-            counts_namesakes: Whether a run without tags that bears a row's name, and was asked for something
-                else, is taken for what the row asked for once.
+            changes: The changes of the retry rules from one attempt to the next.
+            counts_namesakes: Whether a run without tags that has a row's name, but was asked for something
+            else, counts
+                as what the row asked for earlier.
             home: The lane of runs that were started before the batch had lanes.
         """
         self._batch = batch
@@ -127,19 +126,19 @@ class Evidence:
         self._claims: defaultdict[str, list[_Claim]] = defaultdict(list)
         self._untagged: defaultdict[str, list[_Found]] = defaultdict(list)  # by what was asked for
         self._strangers: defaultdict[str, list[_Found]] = defaultdict(list)  # by name
-        self.gone = 0  #: runs of the batch whose rows the manifest does not have
-        #: Runs of these names by the other batch that they belong to.
+        self.gone = 0  #: runs of the batch whose rows are not in the manifest
+        #: Runs found that belong to other batches, by batch.
         self.elsewhere: Counter[str] = Counter()
 
     def expect(self, entry_id: str, content: str) -> None:
-        """Take note of a row to look for, with its content; before its runs are added."""
+        """Add a row to look for, with its content; all rows before the first run."""
         self._ids.add(entry_id)
         wanted = [json.loads(request) for _, request in in_lanes(content)]
         self._rows_named.update({str(one.get("name")) for one in wanted})
         self._rows_asking.update({_asked_by(one) for one in wanted})
 
     def add(self, sighting: Sighting, lane: str | None = None) -> None:
-        """Take note of a run, and of the lane that it was seen in."""
+        """Add a run, and the lane that it was seen in."""
         tags = sighting.tags
         if TAG_BATCH not in tags:
             self._add_untagged(sighting, lane)
@@ -161,10 +160,10 @@ class Evidence:
 
     def judge(self, entry: Entry, *, tagged: bool) -> Judgement:
         """
-        Say what was found for a row, after everything was added: attempts that its ledger does not know.
+        Return what was found for a row, after everything was added: attempts that its ledger does not know.
 
-        Runs of attempts before its current one, and of that one where it was sent, are known and say nothing.
-        *tagged*: whether the batch's runs were started with our tags.
+        Runs of earlier attempts, and of the current one if it was sent, are known and do not count. *tagged*:
+        whether the batch's runs have our tags.
         """
         claims = [claim for claim in self._claims.get(entry.id, ()) if _is_unknown(claim, entry)]
         if claims:
@@ -186,15 +185,15 @@ class Evidence:
 
 def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: bool) -> Iterator[Event]:
     """
-    Return the events that lead *entry*, whose current attempt has no run or has ended, to where its runs are.
+    Return the events that bring *entry*, whose current attempt has no run or has ended, up to the runs found.
 
-    An attempt of which nothing is left, but after which others came, counts as lost.
+    An attempt without a run that was followed by others counts as lost.
 
     Args:
-        entry: With the row's content; so have attempts of which no other content is known.
-        attempts: What was found, oldest first; one at least, none of them known to the entry.
+        entry: With the row's content, which is assumed of attempts without a known content.
+        attempts: What was found, oldest first; at least one, none known to the entry.
         at: Now.
-        again: Whether the row's content is to be run as a new attempt after that.
+        again: Whether a new attempt with the row's content is to follow.
     """
     found = {attempt.number: attempt for attempt in attempts}
     is_over = entry.state in ENDED
@@ -212,7 +211,7 @@ def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: boo
 
 
 def _next(entry: Entry, attempt: Attempt | None, at: datetime) -> Event:
-    """Return the event that begins *attempt*; without one, an attempt with the row's content."""
+    """Return the event that begins *attempt*, or (None) an attempt with the row's content."""
     if attempt is None or attempt.request is None:
         return Revised(at=at, request=entry.content)
     return Retried(at=at, due=at, why="found at the service", request=attempt.request)
@@ -233,7 +232,7 @@ def _found(attempt: Attempt, at: datetime, *, is_last: bool) -> Iterator[Event]:
         yield Doubted(at=at, code=OTHER_CONTENT, message=attempt.doubt)
     yield Accepted(at=at, run=attempt.run, was_found=True)
     event = seen(attempt.run, at)
-    # What another attempt came after is over, whatever is left of it.
+    # An attempt that was followed by another is over, even if its run is gone.
     yield Removed(at=at, message=event.message) if isinstance(event, Missed) and not is_last else event
 
 
@@ -243,7 +242,7 @@ def _attempt(text: str) -> int | None:
 
 
 def _is_unknown(claim: _Claim, entry: Entry) -> bool:
-    """Report whether the ledger cannot know the run: it is of an attempt that was not sent from here."""
+    """Report whether the run is of an attempt that was not sent from this ledger."""
     if claim.attempt is None:
         return True
     return claim.attempt > entry.attempt or (claim.attempt == entry.attempt and entry.state not in ENDED)
@@ -343,12 +342,12 @@ def _asked_by(wanted: Mapping[str, Json]) -> str:
 
 
 def _asked(*parts: object) -> str:
-    """Return a key of what a run was asked to be; what is empty is the same as what is not there."""
+    """Return a key of what was asked for; empty and missing values are the same."""
     return digest(json.dumps([_plain(part or None) for part in parts], sort_keys=True))
 
 
 def _plain(value: object) -> object:
-    """Return *value* with whole numbers written in one way: on the wire, 1.0 may come back as 1."""
+    """Return *value* with integral floats as integers: the service may return 1 for 1.0."""
     match value:
         case dict():
             return {name: _plain(part) for name, part in value.items()}

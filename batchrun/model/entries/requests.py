@@ -1,7 +1,7 @@
 """
-What an attempt may have asked for: the row's content, or what a retry made of the attempt before.
+The requests that an attempt may have sent: the row's content, or what a retry made of the attempt before.
 
-Each possibility has a requestId, and a run that bears it was started with just that.
+Each possibility has its own requestId, which tells what a run was started with.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from batchrun.model.entries.states import ENDED, Outlook, outlook
 from batchrun.model.lanes import offers_of
 from batchrun.model.spec import request_id
 
-#: Requests that an attempt is held against; more than any sensible rules lead to.
+#: Most requests that an attempt is compared with; more than any sensible rules lead to.
 _MOST_REQUESTS: Final = 200
 _WITHOUT_SUCCESS: Final = frozenset({Outlook.FAILED, Outlook.CANCELLED, Outlook.REMOVED})
 
 
 def in_lanes(content: str) -> Iterator[tuple[str | None, str]]:
-    """Go through what a content asks for, by lane; None where there are none."""
+    """Yield the requests of a content by lane; the lane is None if it has none."""
     offers = offers_of(content)
     if not offers:
         yield None, content
@@ -42,7 +42,7 @@ class Asked:
 
 
 class Requests:
-    """What an attempt of one row can have asked for, given the attempts before it."""
+    """The requests that an attempt of one row may have sent, given the attempts before it."""
 
     def __init__(self, entry: Entry, changes: Sequence[str], home: str | None) -> None:
         self._entry = entry
@@ -54,11 +54,11 @@ class Requests:
             self._advance(entry.run, entry.lane)
 
     def by_id(self, number: int) -> Mapping[str, Asked]:
-        """Return by requestId what attempt *number* may have asked for; numbers come in their order."""
+        """Return the possible requests of attempt *number* by requestId; call with rising numbers."""
         while self._number < number:
             self._advance(None, None)
         batch, entry_id = self._entry.batch, self._entry.id
-        content = self._entry.content  # last, so that it is preferred to what comes to the same
+        content = self._entry.content  # last, so that it wins over equal requests
         asked = (one for text in [*self._possible - {content}, content] for one in self._asked(text))
         return {request_id(batch, entry_id, number, one.request, one.lane): one for one in asked}
 
@@ -70,13 +70,13 @@ class Requests:
                 yield Asked(content=content, lane=place, place=place, request=request)
 
     def found(self, asked: Asked | None, run: Run, lane: str | None) -> None:
-        """Take note of the attempt's run, and of what it asked for, where that is known."""
+        """Note the attempt's run, and what it asked for, if known."""
         if asked is not None:
             self._possible = {asked.content}
         self._advance(run, lane)
 
     def _advance(self, run: Run | None, lane: str | None) -> None:
-        """Go on to the next attempt: only an end without success leads to one that departs from the row."""
+        """Advance to the next attempt; only after a failure may it ask for other content than the row's."""
         content = self._entry.content
         possible = {content}
         if run is None or outlook(run.status) in _WITHOUT_SUCCESS:

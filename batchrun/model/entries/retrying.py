@@ -1,11 +1,11 @@
 """
 Which failed runs are retried automatically, and when.
 
-Rules are tried in order, and the first that matches a run's ``failureReason`` and ``statusMessage`` decides.
-Attempts are counted from what is recorded of them, so that a lost counter cannot cause endless retries. A
-rule may change what the next attempt asks for: it departs from its row then, and later changes add to that.
+Of the rules, the first that matches a run's ``failureReason`` and ``statusMessage`` decides. Retries are
+counted from the recorded attempts, so that there is no counter to lose. A rule may change the request of the
+next attempt; later changes add to that.
 
-Belongs here: the policy. Does not: what a reason means for people (``reasons``), retries of single calls
+Belongs here: the policy. Does not: advice for users (``reasons``), retries of single calls
 (``service.calling.call_retries``).
 """
 
@@ -27,14 +27,14 @@ from batchrun.model.spec import Json, canonical, merged
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryRule:
-    """One rule; globs are matched case by case."""
+    """One rule; its globs are case-sensitive."""
 
     reason: str | tuple[str, ...]  #: glob over ``failureReason``, or several of which one matches
     times: int  #: retries at most; 0 is none
     message: str = "*"  #: glob over ``statusMessage``
     wait: float | None = None  #: seconds before the first retry; the policy's where it is None
-    #: Canonical: StartRun fields of the next attempt, laid over those of the last; null leaves a field out.
-    #: ``lane``, a name or a list of them, says where it may go: the first of them that was not tried yet.
+    #: Canonical JSON: fields to change in the next attempt's request; null removes a field. ``lane``, a name
+    #: or a list, says where it may go: to the first lane that was not tried yet.
     change: str | None = None
 
     @property
@@ -44,17 +44,17 @@ class RetryRule:
 
     @property
     def changed_fields(self) -> tuple[str, ...]:
-        """The StartRun fields that are not as they were in the next attempt."""
+        """The StartRun fields that differ in the next attempt."""
         return () if self.change is None else tuple(name for name in json.loads(self.change) if name != LANE)
 
     @property
     def lanes(self) -> tuple[str, ...]:
-        """The lanes that the next attempt may go to; () where the rule does not say."""
+        """The lanes that the next attempt may go to; () if the rule does not say."""
         lanes = None if self.change is None else json.loads(self.change).get(LANE)
         return (lanes,) if isinstance(lanes, str) else tuple(lanes or ())
 
     def matches(self, run: Run) -> bool:
-        """Report whether the rule speaks of this run."""
+        """Report whether the rule applies to this run."""
         reason, message = run.failure_reason or "", run.status_message or ""
         is_meant = any(fnmatchcase(reason, glob) for glob in self.reasons)
         return is_meant and fnmatchcase(message, self.message)
@@ -62,21 +62,21 @@ class RetryRule:
 
 #: The key of a change that says where the next attempt goes.
 LANE: Final = "lane"
-#: Where another lane may have what this one lacks.
+#: The reason for which another lane may help.
 NO_CAPACITY: Final = "INSTANCE_RESERVATION_FAILED"
-#: What passes by itself (healthomics.md, 3.3); everything else is for people.
+#: Temporary failures (healthomics.md, 3.3); all others are for people.
 DEFAULT_RULES: Final = (
     RetryRule(reason="SERVICE_ERROR", times=2),
     RetryRule(reason=NO_CAPACITY, times=2),
 )
-#: The spread of waits at most: 0.9 to 1.1.
+#: The largest jitter: waits are multiplied by 0.9 to 1.1.
 _MOST_SPREAD: Final = 1.1
 #: Seconds before the first retry unless set otherwise.
 USUAL_WAIT: Final = 60.0
 
 
 def changed(content: str, change: str) -> str:
-    """Return *content* with the fields of *change* over each request: tables merge, null takes away."""
+    """Return *content* with the fields of *change* merged into each request; null removes a field."""
     over = {name: value for name, value in json.loads(change).items() if name != LANE}
     offers = offers_of(content)
     if not offers:
@@ -86,9 +86,9 @@ def changed(content: str, change: str) -> str:
 
 def moved(content: str, lanes: Collection[str], tried: Sequence[str]) -> str:
     """
-    Return *content* with the offer of one lane open: the first of *lanes* that was not tried since all were.
+    Return *content* with one offer open: the first of *lanes* that was tried least often.
 
-    As it is where none of *lanes* is offered. *tried* are the lanes of all attempts so far, oldest first.
+    Unchanged if none of *lanes* is offered. *tried* are the lanes of all attempts so far, oldest first.
     """
     offers = offers_of(content)
     known = [lane for lane in lanes if any(offer.lane == lane for offer in offers)]
@@ -103,7 +103,7 @@ def _changed(request: str, over: dict[str, Json]) -> str:
     before = json.loads(request)
     fields = merged(before, over)
     if over.get("parametersUri") is not None:
-        fields.pop("parameters", None)  # a file of them stands in their place
+        fields.pop("parameters", None)  # the file replaces them
     return canonical({name: value for name, value in fields.items() if value is not None})
 
 
@@ -117,21 +117,21 @@ class RetryPolicy:
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What the rules may change from one attempt to the next."""
+        """The changes of all rules."""
         return tuple(rule.change for rule in self.rules if rule.change is not None)
 
     @property
     def longest_wait(self) -> float:
-        """Seconds that no retry waits longer than."""
+        """The longest wait of a retry in seconds."""
         first = (wait for wait in (self.wait, USUAL_WAIT, *(rule.wait for rule in self.rules)) if wait)
         return max(self.longest, *first) * _MOST_SPREAD
 
     def over(self, manifest: RetryPolicy) -> RetryPolicy:
         """
-        Lay this policy, which a launch was given, over the *manifest*'s.
+        Return this policy, given to a launch, merged with the *manifest*'s.
 
-        Where its rules end with the default ones, the manifest's stand in their place. Any other list of
-        rules is the whole word, an empty one above all: nothing is retried then.
+        If its rules end with the default ones, the manifest's replace these. Any other list of rules is
+        complete; an empty one means that nothing is retried.
         """
         wait = manifest.wait if self.wait is None else self.wait
         own, last = self.rules[: -len(DEFAULT_RULES)], self.rules[-len(DEFAULT_RULES) :]
@@ -139,16 +139,16 @@ class RetryPolicy:
         return replace(self, rules=rules, wait=wait)
 
     def rule_for(self, run: Run) -> RetryRule | None:
-        """Return the first rule that speaks of *run*."""
+        """Return the first rule that applies to *run*."""
         return next((rule for rule in self.rules if rule.matches(run)), None)
 
     def after_failure(
         self, entry: Entry, earlier: Iterable[Run | None], at: datetime, *, tried: Sequence[str] = ()
     ) -> Retried | None:
         """
-        Return the event that begins another attempt of *entry*, which has just failed; None for no other.
+        Return the event that begins another attempt of *entry*, which has just failed; None for no retry.
 
-        *earlier* are the runs of its attempts before, *tried* their lanes, oldest first.
+        *earlier* are the runs of its earlier attempts, *tried* their lanes, oldest first.
         """
         rule = self.rule_for(entry.run) if entry.run is not None else None
         if rule is None:
@@ -175,7 +175,7 @@ class RetryPolicy:
 
 
 def _next_lanes(rule: RetryRule, entry: Entry) -> tuple[str, ...]:
-    """Return the lanes that another attempt may go to, where one of them is to be chosen before it waits."""
+    """Return the lanes that another attempt may go to, if one is to be chosen now, before it waits."""
     if rule.lanes:
         return rule.lanes
     if rule.change is None and entry.run is not None and entry.run.failure_reason == NO_CAPACITY:

@@ -18,7 +18,7 @@ class State(enum.Enum):
     DELETED = "deleted"  #: the run was removed from the service before its end was seen
     REFUSED = "refused"  #: the service will not start this request; there is no run
 
-    #: There is one object of each; the hash of an enumeration's members is slow, and asked for at every step.
+    #: Members are unique objects, and Enum's own hash is slow for what every step needs.
     __hash__ = object.__hash__
 
 
@@ -59,7 +59,7 @@ STATUSES = (*GOING_STATUSES, *_ENDS)
 
 
 def outlook(status: str) -> Outlook:
-    """Say what *status* means; an unknown word is not an end."""
+    """Return what *status* means; an unknown one is not an end."""
     return _ENDS.get(status, Outlook.GOING)
 
 

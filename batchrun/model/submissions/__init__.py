@@ -1,1 +1,1 @@
-"""Rows that go to the service together, by StartRunBatch: which are alike, and what they ask for."""
+"""Rows that are sent together, by StartRunBatch: which rows are alike, and the request."""

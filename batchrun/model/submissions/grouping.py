@@ -1,12 +1,12 @@
 """
-Which rows may go to the service together, in one StartRunBatch, and the request that they make.
+Which rows may be sent together, in one StartRunBatch, and its request.
 
-A batch of the service has one workflow, role, storage and so on for all of its runs (*shared*); the rest
-stands in each row. Rows go out whole: nothing hangs on how the service lays a row over its defaults, which it
-does not say. Source: the service model of botocore 1.43.117, and the user guide's "batch runs".
+A run batch has one workflow, role, storage and so on for all its runs (*shared*); the other fields are in
+each row, and complete, since how the service merges rows into defaults is undocumented. Sources: the service
+model of botocore 1.43.117, and the user guide's "batch runs".
 
-Belongs here: that, which way rows would go, and why, in pure text. Does not: when rows are sent
-(``planning.batching``), and the calls (``engine``).
+Belongs here: that, and which way each row would be sent, and why. Does not: when rows are sent
+(``planning.batching``), the calls (``engine``).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from batchrun.model.entries.entry import Entry, start_run_request
 from batchrun.model.lanes import lanes_of, offers_of
 from batchrun.model.spec import TAG_BATCH, TAG_REQUEST_ID, Json, Spec, canonical
 
-#: Rows that stand in the call itself; more are read by the service from a file in S3.
+#: Most rows in the call itself; the service reads more from a file in S3.
 INLINE: Final = 100
-#: Rows alike from which on ``auto`` sends them together.
+#: Fewest rows of one shape that ``auto`` sends together.
 MANY: Final = INLINE
-#: Rows of one StartRunBatch at most.
+#: Most rows of one StartRunBatch.
 MOST: Final = 100_000
-#: The shape of rows that StartRun alone can start.
+#: The shape of rows that only StartRun can start.
 ALONE: Final = ""
 
 _SHARED: Final = frozenset(
@@ -51,22 +51,22 @@ _NAME_DIGITS: Final = (12, 24)
 class Engine(enum.Enum):
     """How attempts are submitted."""
 
-    STARTRUN = "startrun"  #: each by a StartRun of its own
-    BATCH = "batch"  #: many by one StartRunBatch, which the service then submits by itself
-    AUTO = "auto"  #: many alike by StartRunBatch, the rest by StartRun
+    STARTRUN = "startrun"  #: each by its own StartRun
+    BATCH = "batch"  #: many by one StartRunBatch, which the service works through
+    AUTO = "auto"  #: many of one shape by StartRunBatch, the rest by StartRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Rows that wait to be sent, and are alike."""
+    """One kind of rows to send."""
 
     lanes: tuple[str, ...] = ()  #: ``Entry.may_take``
-    shape: str | None = None  #: :func:`shape_of`; None where it is not asked for
-    rows: int | None = None  #: how many; None where it is not asked for
+    shape: str | None = None  #: :func:`shape_of`; None if not read
+    rows: int | None = None  #: how many; None if not read
 
 
 def why_alone(entry_id: str, content: str) -> str | None:
-    """Say why StartRunBatch cannot express a row, of this content (:mod:`lanes`); None where it can."""
+    """Return why StartRunBatch cannot start a row of this content (:mod:`lanes`); None if it can."""
     return next((why for request in _requests(content) if (why := _why(entry_id, request))), None)
 
 
@@ -86,9 +86,9 @@ def _why(entry_id: str, request: Mapping[str, Json]) -> str | None:
 
 def shape_of(entry_id: str, content: str) -> str:
     """
-    Return what rows have in common that may share a StartRunBatch, in each lane: 32 hex digits.
+    Return a digest, 32 hex digits, of what rows in one StartRunBatch must share, in each lane.
 
-    ALONE for a row that none can express.
+    ALONE for a row that StartRunBatch cannot start.
     """
     if why_alone(entry_id, content) is not None:
         return ALONE
@@ -106,7 +106,7 @@ def _shared(request: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def goes_together(engine: Engine, shape: str | None, rows: int) -> bool:
-    """Report whether rows of one shape, so many of which wait, go by StartRunBatch."""
+    """Report whether so many *rows* of one shape are sent by StartRunBatch."""
     if not shape:
         return False
     return engine is Engine.BATCH or (engine is Engine.AUTO and rows >= MANY)
@@ -116,7 +116,7 @@ def goes_together(engine: Engine, shape: str | None, rows: int) -> bool:
 
 
 def settings_of(entries: Sequence[Entry]) -> str:
-    """Return the rows as StartRunBatch wants them: the canonical JSON list, whole."""
+    """Return the rows as StartRunBatch takes them: a canonical JSON list."""
     return canonical([_setting(entry) for entry in entries])
 
 
@@ -127,12 +127,12 @@ def _setting(entry: Entry) -> dict[str, Json]:
 
 
 def file_name(settings: str) -> str:
-    """Return the name of the file that holds *settings*: the same text has the same name."""
+    """Return the name of the file for *settings*: a digest of the text."""
     return f"{hashlib.sha256(settings.encode()).hexdigest()}.json"
 
 
 def names_begin(batch: str) -> str:
-    """Return how the ``batchName`` of every submission of *batch* begins, and of no other's."""
+    """Return the prefix of the ``batchName`` of all submissions of *batch*, and of no other's."""
     digits = hashlib.sha256(batch.encode()).hexdigest()[: _NAME_DIGITS[0]]
     return f"{batch[:_NAME_BEGINS]}-{digits}-"
 
@@ -146,8 +146,8 @@ def submission_id(entries: Sequence[Entry], number: int) -> str:
     """
     Return the requestId of a submission: 64 hex digits, the same for the same attempts.
 
-    *number* tells it from one with the same rows that came to nothing before: whether the service takes its
-    requestId for the old one is not known.
+    *number* makes it differ from an earlier one of the same rows that failed: it is unknown whether the
+    service would take it for that one.
     """
     identity: list[Json] = [entries[0].batch, number, *(entry.request_id for entry in entries)]
     return hashlib.sha256(canonical(identity).encode()).hexdigest()
@@ -157,10 +157,10 @@ def batch_request(
     entries: Sequence[Entry], *, request_id: str, settings: str, settings_uri: str | None
 ) -> str:
     """
-    Return the canonical StartRunBatch request of attempts of one shape and lane, as they are sent.
+    Return the canonical StartRunBatch request of attempts of one shape and lane.
 
-    *request_id* is of :func:`submission_id`, *settings* of :func:`settings_of`; *settings_uri* says where the
-    service finds these in S3, and is None where they stand in the call.
+    *request_id* is from :func:`submission_id`, *settings* from :func:`settings_of`; *settings_uri* is their
+    file in S3, None if they are in the call.
     """
     batch = entries[0].batch
     rows: dict[str, Json] = (
@@ -177,36 +177,36 @@ def batch_request(
     )
 
 
-#: Why rows go by StartRun that could go together.
+#: The reason for rows sent by StartRun that could be sent together.
 FEW: Final = f"fewer than {MANY} are alike"
-#: Ids that are kept of each reason.
+#: Ids that are kept for each reason.
 _IDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alone:
-    """Rows that each go by StartRun, for one reason."""
+    """Rows that are sent by StartRun for one reason."""
 
     rows: int
-    ids: Sequence[str]  #: of some of them
+    ids: Sequence[str]  #: examples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
-    """How rows would go."""
+    """How rows would be sent."""
 
-    together: int  #: rows
+    together: int  #: rows sent by StartRunBatch
     calls: int  #: of StartRunBatch, at least
-    alone: Mapping[str, Alone]  #: the others, by why
+    alone: Mapping[str, Alone]  #: the other rows, by reason
 
     @property
     def alone_rows(self) -> int:
-        """How many go by StartRun, or cannot go, where that may not be."""
+        """Rows that are sent by StartRun, or not at all if that is excluded."""
         return sum(one.rows for one in self.alone.values())
 
 
 def ways(specs: Iterable[Spec], engine: Engine, wave: int) -> Ways:
-    """Count *specs* by the way that they go, with at most *wave* rows in one StartRunBatch."""
+    """Count *specs* by how they are sent, with at most *wave* rows in one StartRunBatch."""
     alike: Counter[tuple[tuple[str, ...], str]] = Counter()
     alone: Counter[str] = Counter()
     ids: defaultdict[str, list[str]] = defaultdict(list)

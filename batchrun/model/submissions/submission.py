@@ -1,8 +1,8 @@
 """
-A submission: many rows' attempts that go to the service in one StartRunBatch, and what that makes there.
+A submission: the attempts of many rows that are sent in one StartRunBatch, and the *run batch* that it makes.
 
-Each attempt keeps its own requestId, which its run bears; the submission's is that of the call alone. What
-StartRunBatch makes is a *run batch* of the service, with a row for each attempt.
+Each attempt keeps its own requestId, with which its run is tagged; the submission's requestId is that of the
+call. A run batch is the service's object, with a row for each attempt.
 """
 
 from __future__ import annotations
@@ -24,21 +24,20 @@ class Standing(enum.Enum):
 
     INTENDED = "intended"  #: durable; the service may or may not have it
     TAKEN = "taken"  #: the service has it: its batch id is known
-    OVER = "over"  #: every row of it is settled: it is not asked for any more
+    OVER = "over"  #: all its rows are settled
 
 
 class Stage(enum.Enum):
     """How far the service is with a submission."""
 
-    UNKNOWN = "unknown"  #: it may not have it
-    GOING = "going"  #: it has it, and goes on to submit its rows
-    DONE = "done"  #: it will submit no more of it
+    UNKNOWN = "unknown"  #: it may not have the submission
+    GOING = "going"  #: it is still submitting rows
+    DONE = "done"  #: it will submit no more rows
 
 
-#: Our own word for a batch whose record was deleted.
+#: Our own status of a batch whose record was deleted.
 GONE: Final = "GONE"
-#: Statuses of a batch whose rows have all been submitted or given up (UG/workflows-batch); a word that nobody
-#: knows yet is not among them.
+#: Statuses of a batch whose rows have all been submitted or given up (UG/workflows-batch); not unknown ones.
 _DONE: Final = frozenset(
     {
         *("INPROGRESS", "PROCESSED", "CANCELLED", "FAILED"),
@@ -51,13 +50,13 @@ CANCELLABLE: Final = frozenset({"PENDING", "SUBMITTING"})
 
 
 def stage(status: str) -> Stage:
-    """Say what a batch's status means for rows that were not seen yet."""
+    """Return what a batch's status means for rows without a run yet."""
     return Stage.DONE if status in _DONE else Stage.GOING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """One StartRunBatch of ours, and what the service said of it."""
+    """One StartRunBatch, and what the service said of it."""
 
     request_id: str  #: of StartRunBatch: 64 hex digits
     batch: str  #: ours, by name
@@ -68,34 +67,34 @@ class Submission:
     rows: int
     intended_at: datetime
     standing: Standing = Standing.INTENDED
-    #: When a call of it may have been sent last, or a run of it started last, by the clock's latest time.
-    #: None where another clock said when.
+    #: When a call may have been sent last, or a run started last, by the clock's latest time; None if that
+    #: was another clock's time.
     sent_at: datetime | None = None
-    batch_id: str | None = None  #: the service's
+    batch_id: str | None = None  #: the run batch's
     batch_uuid: str | None = None
-    status: str | None = None  #: what the service said last
-    code: str | None = None  #: the last error code that StartRunBatch gave
-    message: str | None = None  #: and its words
+    status: str | None = None  #: the run batch's, as last seen
+    code: str | None = None  #: the last error code of StartRunBatch
+    message: str | None = None  #: and its message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSubmission:
-    """A submission that is not OVER, with the rows that wait for it."""
+    """A submission that is not OVER, with its unsettled rows."""
 
     submission: Submission
-    ids: Sequence[str]  #: of rows that are SUBMITTING and have this one as their last submission, by position
+    ids: Sequence[str]  #: of rows that are SUBMITTING and were last sent by this one, by position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """How many submissions of one standing have rows that wait for them, and how many rows."""
+    """How many submissions of one standing have unsettled rows, and how many rows."""
 
     standing: Standing
     submissions: int
     rows: int
 
 
-#: In the order of life: those in which a batch may still start runs, or may just have started its last.
+#: Statuses in which a batch may still start runs, or may just have started its last one.
 UNFINISHED_STATUSES: Final = ("CREATING", "PENDING", "SUBMITTING", "STOPPING", "INPROGRESS")
 
 
@@ -104,7 +103,7 @@ class BatchSeen:
     """
     One answer to StartRunBatch or GetBatch; the first has no name and no counts.
 
-    Counts lag behind until the batch is PROCESSED. None is what the answer leaves out.
+    Counts lag behind until the batch is PROCESSED. None: not in the answer.
     """
 
     id: str
@@ -116,7 +115,7 @@ class BatchSeen:
     pending: int | None = None  #: rows that are still to be submitted
     started: int | None = None  #: rows that were submitted
     failed: int | None = None  #: rows that could not be
-    by_status: Mapping[str, int] = field(default_factory=dict)  #: its runs, by names of the answer's own
+    by_status: Mapping[str, int] = field(default_factory=dict)  #: its runs, by the answer's own names
     failure_reason: str | None = None
     done_at: datetime | None = None  #: when the last of its rows was submitted, or it failed
 
@@ -136,18 +135,18 @@ class BatchRow:
     """
     One item of ListRunsInBatch.
 
-    The status is that of the last operation on the row, a cancel or delete too: whether the row was ever
-    started, only its run shows.
+    The status is that of the last operation on the row, maybe a cancel or delete; only its run shows that the
+    row was started.
     """
 
     setting_id: str  #: as it was given in the request
-    run: Run | None  #: PENDING, since its status is not listed here
+    run: Run | None  #: as PENDING, since its status is not listed here
     status: str | None = None  #: such as SUCCESS, FAILED or CANCEL_FAILED; None before it was submitted
-    code: str | None = None  #: why the submission failed: the name of an error of StartRun
+    code: str | None = None  #: the error of StartRun with which the row failed
     message: str | None = None
 
 
 def told_twice(rows: Iterable[BatchRow]) -> set[str]:
-    """Return the uuids that a listing has for more than one run: they cannot be right."""
+    """Return the uuids that a listing has for more than one run, which must be wrong."""
     runs = {(row.run.uuid, row.run.id) for row in rows if row.run is not None}
     return {uuid for uuid, count in Counter(uuid for uuid, _ in runs).items() if count > 1}

@@ -1,8 +1,8 @@
 """
-What the report is made of: an entry and all its attempts, calls by the minute, asked of the ledger.
+The report's data, read from the ledger: entries with all their attempts, and counts of StartRun's answers.
 
-The ledger keeps what moved an entry, not calls: repeats within one submission, throttled ones among them, and
-looks at runs leave no trace there, and so none here. Belongs here: the one word for where a row stands,
+The ledger keeps events, not calls: repeats within one submission, throttled calls and looks at runs leave no
+trace there, and so none here. Belongs here: the one word for where a row stands,
 queued told from running, how long each took; what is asked of the ledger, a page at a time. Does not: adding
 up (``figures``, ``bill``, ``packing``), the page (``html``).
 """
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
 
 
-#: Of whose tasks nothing is known.
+#: No failed tasks are known.
 _NONE: Final[Mapping[int, FailedTasks]] = {}
 
 
 class RowStanding(enum.Enum):
-    """Where a row stands, in the order in which they are shown."""
+    """Where a row stands, in the order of display."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -53,12 +53,12 @@ class RowStanding(enum.Enum):
 
     @property
     def is_end(self) -> bool:
-        """Whether nothing more happens by itself."""
+        """Whether nothing more happens without the user."""
         return self in _ENDS
 
     @property
     def is_trouble(self) -> bool:
-        """Whether it ended, and not well."""
+        """Whether it ended without success."""
         return self.is_end and self is not RowStanding.SUCCEEDED
 
 
@@ -83,7 +83,7 @@ _BY_STATE: Final = {
     State.REFUSED: RowStanding.REFUSED,
 }
 _BY_OUTLOOK: Final = {
-    Outlook.GOING: RowStanding.DELETED,  # a later attempt was begun, so this one is not watched any more
+    Outlook.GOING: RowStanding.DELETED,  # a later attempt was begun, so this one is no longer watched
     Outlook.COMPLETED: RowStanding.SUCCEEDED,
     Outlook.FAILED: RowStanding.FAILED,
     Outlook.CANCELLED: RowStanding.CANCELLED,
@@ -93,34 +93,34 @@ _BY_OUTLOOK: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownAttempt:
-    """One intended run: what the service made of it."""
+    """One attempt of a row, and its run if there is one."""
 
     number: int
     standing: RowStanding
-    status: str  #: the service's word, or ours where there is no run
+    status: str  #: the service's status, or batchrun's without a run
     run_id: str | None = None
     uuid: str | None = None
     output_uri: str | None = None
-    created: datetime | None = None  #: when its time in the queue began
+    created: datetime | None = None  #: when it was queued
     started: datetime | None = None
     stopped: datetime | None = None
     reason: str | None = None
     message: str | None = None
-    lane: str | None = None  #: None in a batch without lanes, or while it may choose
+    lane: str | None = None  #: None in a batch without lanes, or before one is chosen
     region: str | None = None  #: where its run is, by its ARN
     has_logs: bool = (
         False  #: whether its run has log streams; :func:`batchrun.model.tasks.log_streams` names them
     )
-    tasks: FailedTasks | None = None  #: that failed in its run; None where that is not known
-    charged: Charged | None = None  #: what its run cost; None where that is not known, or not asked for
+    tasks: FailedTasks | None = None  #: that failed in its run; None if unknown
+    charged: Charged | None = None  #: what its run cost; None if unknown or not requested
 
     def queued(self, at: datetime) -> timedelta | None:
-        """Say how long it was in the queue, up to *at* where it still is; None where that is not known."""
+        """Return how long it was queued, until *at* if it still is; None if unknown."""
         until = self.started or self.stopped or (None if self.standing.is_end else at)
         return None if self.created is None or until is None else until - self.created
 
     def ran(self, at: datetime) -> timedelta | None:
-        """Say how long it ran, up to *at* where it still does; None where that is not known."""
+        """Return how long it ran, until *at* if it still does; None if unknown."""
         until = self.stopped or (None if self.standing.is_end else at)
         return None if self.started is None or until is None else until - self.started
 
@@ -135,17 +135,17 @@ class ShownRow:
 
     @property
     def standing(self) -> RowStanding:
-        """Where the row stands: where its current attempt does."""
+        """The standing of the current attempt."""
         return self.current.standing
 
     @property
     def attempts(self) -> tuple[ShownAttempt, ...]:
-        """All of them, in their order."""
+        """All attempts, in their order."""
         return (*self.earlier, self.current)
 
 
 def row_of(outcome: Outcome, tasks: Mapping[int, FailedTasks] = _NONE) -> ShownRow:
-    """Make the row of what the ledger says, and of its failed *tasks* by attempt."""
+    """Return the row of an outcome, with its failed *tasks* by attempt."""
     entry = outcome.entry
     return ShownRow(
         id=entry.id,
@@ -155,7 +155,7 @@ def row_of(outcome: Outcome, tasks: Mapping[int, FailedTasks] = _NONE) -> ShownR
 
 
 def standing_of(entry: Entry) -> RowStanding:
-    """Say where the entry stands; queued is not running."""
+    """Return where an entry stands; queued and running are apart."""
     if entry.state is State.ACTIVE and entry.run is not None and entry.run.status in QUEUED_STATUSES:
         return RowStanding.QUEUED
     return _BY_STATE[entry.state]
@@ -177,7 +177,7 @@ def _current(entry: Entry, tasks: FailedTasks | None) -> ShownAttempt:
         run_id=run.id if run else None,
         uuid=run.uuid if run else None,
         output_uri=run.output_uri if run else None,
-        # StartRun does not answer with a creationTime: until the first look, our own time is the nearest.
+        # StartRun does not return a creationTime: until the first look, our own time is the best guess.
         created=(run.creation_time or entry.accepted_at) if run else None,
         started=run.start_time if run else None,
         stopped=run.stop_time if run else None,
@@ -226,21 +226,21 @@ _Recorded = tuple["datetime", int, str, str]
 
 @dataclass(slots=True, kw_only=True)
 class StartCalls:
-    """StartRun's answers, as far as they moved an entry; codes are the service's, or ours for lost ones."""
+    """Counts of StartRun's answers that moved an entry; codes are the service's, or ours for lost answers."""
 
     sent: int = 0  #: submissions begun
-    accepted: int = 0  #: of these, runs that StartRun's answer gave
-    found: int = 0  #: runs whose answer was lost, and that were found by looking
+    accepted: int = 0  #: of these, answered by StartRun with a run
+    found: int = 0  #: runs that were found after their answer was lost
     deferred: Counter[str] = field(default_factory=Counter)  #: "not now", by code
     doubted: Counter[str] = field(default_factory=Counter)  #: outcome unknown, by error
-    refused: Counter[str] = field(default_factory=Counter)  #: for good, by code
-    retried: int = 0  #: further attempts asked for by rule or by people
+    refused: Counter[str] = field(default_factory=Counter)  #: permanently, by code
+    retried: int = 0  #: further attempts, by rule or by request
     first_accepted: datetime | None = None
     last_accepted: datetime | None = None
     last_event: datetime | None = None  #: when anything was last recorded
 
     def add(self, event: _Recorded) -> None:
-        """Take in one event."""
+        """Count one event."""
         at, _, kind, detail = event
         self.last_event = max(self.last_event or at, at)
         match kind:
@@ -262,7 +262,7 @@ class StartCalls:
 
 
 async def calls(batch: StoredBatch, ids: Iterable[str]) -> StartCalls:
-    """Add up the events of the entries called *ids*; one at a time, so memory does not grow with them."""
+    """Return the counts for the entries *ids*, read one by one to keep memory constant."""
     total = StartCalls()
     for one in ids:
         for event in await batch.history(one):
@@ -275,16 +275,16 @@ _PAGE: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What the report is made of."""
+    """All data of the report."""
 
     batch: Batch
     rows: Sequence[ShownRow]
     calls: StartCalls
-    at: datetime  #: when it is made; what still runs, runs until then
+    at: datetime  #: when it is made; runs still active count until then
     tasks: Sequence[TaskFailures] = ()
-    paces: Sequence[KeptPace] = ()  #: limits that throttling taught, since the batch began
-    bill: Bill | None = None  #: what ended runs cost; None where no prices were given
-    lanes: Sequence[LaneCounts] = ()  #: none in a batch without
+    paces: Sequence[KeptPace] = ()  #: limits learned by throttling since the batch began
+    bill: Bill | None = None  #: the cost of ended runs; None without prices
+    lanes: Sequence[LaneCounts] = ()  #: empty in a batch without lanes
 
 
 async def gathered(
@@ -296,14 +296,14 @@ async def gathered(
     dynamic_gib: Decimal | None = None,
 ) -> Report:
     """
-    Ask the ledger for everything.
+    Return all data of the report.
 
     Args:
-        ledger: Where the batch is.
-        batch: Which one.
+        ledger: The ledger of the batch.
+        batch: The batch.
         at: Now.
-        prices: Those of the regions of its runs; None for a report without costs.
-        dynamic_gib: What DYNAMIC storage is taken to have held on average, where that is known.
+        prices: The prices in the regions of its runs; None for a report without costs.
+        dynamic_gib: The average size of DYNAMIC storage in GiB, if known.
     """
     stored, rows = ledger.batch(batch.name), await rows_of(ledger, batch.name)
     bill = None if prices is None else billed(await spent_runs(ledger, batch.name), prices, dynamic_gib)
@@ -330,13 +330,13 @@ async def rows_of(ledger: Ledger, batch: str) -> list[ShownRow]:
 
 
 async def regions_of(ledger: Ledger, batch: Batch) -> Sequence[str]:
-    """Return the regions that runs of *batch* may be in: its lanes', or its own."""
+    """Return the regions that runs of *batch* may be in: its lanes' or its own."""
     lanes = await ledger.batch(batch.name).lanes()
     return sorted({lane.region for lane in lanes}) or [batch.region]
 
 
 async def spent_runs(ledger: Ledger, batch: str) -> list[EndedRun]:
-    """Return all runs of *batch* that have ended, with what they used, where that is known."""
+    """Return all ended runs of *batch*, with their usage if known."""
     found: list[EndedRun] = []
     after = (-1, 0)
     while page := await ledger.batch(batch).ended_runs(limit=_PAGE, after=after):
@@ -346,7 +346,7 @@ async def spent_runs(ledger: Ledger, batch: str) -> list[EndedRun]:
 
 
 def _charged(rows: Sequence[ShownRow], bill: Bill) -> Iterator[ShownRow]:
-    """Put what each attempt cost beside it."""
+    """Yield the rows with the cost of each attempt."""
     by_attempt = {(one.spent.entry_id, one.spent.attempt): one for one in bill.runs}
 
     def charged(attempt: ShownAttempt, entry_id: str) -> ShownAttempt:

@@ -1,10 +1,10 @@
 """
 The report as one HTML file that needs no network and runs no script but its own.
 
-Text of others is inert in four ways: the template escapes it, JSON holds no ``<``, scripts show it by
-``textContent`` alone, and the page's policy allows only scripts and styles whose digests it names. Characters
-that would show something else than what is there (controls, direction overrides) are written out. The live
-page (``serve``) is rendered by the same filters and assets.
+Untrusted text is made inert in four ways: the template escapes it, JSON has no ``<``, scripts only set
+``textContent``, and the page's policy allows only scripts and styles with the digests that it names.
+Misleading characters (controls, direction overrides) are shown as escapes. The live page (``serve``) uses the
+same filters and assets.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from batchrun.version import __version__
 #: Scripts that both pages begin with.
 PARTS: Final = ("rows.js", "links.js", "colours.js", "lines.js", "bars.js")
 _SHOWN: Final = 300
-#: Ids that are shown with a reason; the table has all of them.
+#: Most ids that are shown with a reason; the table has all of them.
 IDS: Final = 200
-#: Moments of the runs over time that are also shown in numbers.
+#: Moments of the chart that are also shown as numbers.
 _TOLD_MOMENTS: Final = 24
-#: In place of what is not known.
+#: Shown for unknown values.
 _UNKNOWN: Final = "\N{EN DASH}"
 _SCRIPTS: Final = (*PARTS, "timeline.js", "gantt.js", "at_hand.js", "table.js", "report.js")
-#: Silence of the ledger, while there is work left, that is shown: a launcher looks at least this often.
+#: Time without events, with work left, that is shown: a launcher records something at least this often.
 _SILENCE: Final = timedelta(hours=1)
 
 
 def write(output: OutputFile, report: Report) -> None:
-    """Replace the *output* by the report; readers see the old one or the new one, never a part."""
+    """Replace *output* with the report; readers see the old file or the new one, never a part."""
     text = render(report)
     try:
         with replacing(output) as file:
@@ -80,7 +80,7 @@ def render(report: Report) -> str:
 
 
 def _policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
-    """Allow these scripts and styles by their digests, and nothing else."""
+    """Return the policy that allows only these scripts and styles, by digest."""
     return "; ".join(
         (
             "default-src 'none'",
@@ -97,12 +97,12 @@ def _digest(text: str) -> str:
 
 
 def inert(text: object, most: int = _SHOWN) -> str:
-    r"""Write out characters that are not to be seen, such as ``\u202e``, and cut what is too long."""
+    r"""Return *text* with invisible characters escaped, such as ``\u202e``, and cut if too long."""
     return spelt_out(cut(str(text), most), kept="\n")
 
 
 def span(time: timedelta | None) -> str:
-    """Write a duration for people, with tenths of a second where it is short: ``4.2 s``, ``3 min``."""
+    """Return a duration for people, with tenths of a second if short: ``4.2 s``, ``3 min``."""
     if time is None:
         return _UNKNOWN
     whole = max(0.0, time.total_seconds())
@@ -110,22 +110,22 @@ def span(time: timedelta | None) -> str:
 
 
 def money(amount: Decimal) -> str:
-    """Write an amount for people."""
+    """Return an amount of money for people."""
     return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
 
 
 def utc(time: datetime | None) -> str:
-    """Write a time, which is in UTC; the page says so."""
+    """Return a time in UTC, which the page says it is."""
     return _UNKNOWN if time is None else time.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def told(timeline: Timeline) -> Sequence[Moment]:
-    """Return some of the timeline's moments, evenly spread, the last one among them."""
+    """Return some of the timeline's moments, evenly spread, including the last."""
     return timeline.moments[:: -max(1, len(timeline.moments) // _TOLD_MOMENTS)][::-1]
 
 
 def environment(loaded: Callable[[str], str]) -> jinja2.Environment:
-    """Return what renders templates, which *loaded* returns by name; all text of others is escaped."""
+    """Return an environment with the templates that *loaded* returns by name; it escapes all text."""
     made = jinja2.Environment(
         loader=jinja2.FunctionLoader(loaded),
         autoescape=True,
@@ -147,10 +147,10 @@ def environment(loaded: Callable[[str], str]) -> jinja2.Environment:
 
 
 def asset(name: str) -> str:
-    """Return a file of the report's."""
+    """Return the text of one of the report's assets."""
     return files("batchrun.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def wrapped(parts: Sequence[str]) -> str:
-    """Make one script of ours, with names of its own."""
+    """Return one script, in a scope of its own."""
     return "\n".join(('"use strict";', "(() => {", *parts, "})();\n"))

@@ -1,11 +1,10 @@
 """
-The names in what batchrun writes as JSON for programs, and the names that some of them had before.
+The names in batchrun's JSON output, and the old names of some of them.
 
-A name is the API's where it is one of the API's fields (``runId``, ``failureReason``), and else ours, in
-snake_case (``dry_run``). Where something else was published once, that name stays beside it.
+Fields of the API have the API's names (``runId``, ``failureReason``), others are in snake_case (``dry_run``).
+An old name that was published stays beside the new one.
 
-Belongs here: names of what is kept, and the old ones. Does not: the objects (their makers), their shapes
-(``assets/json.schema.json``).
+Belongs here: current and old names. Does not: making the objects, their shapes (``assets/json.schema.json``).
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-#: What the API calls fields that the ledger keeps by names of ours.
+#: The API's names of fields that the ledger has by names of its own.
 API_NAMES: Final[Mapping[str, str]] = {
     "request_id": "requestId",
     "output_uri": "runOutputUri",
@@ -24,14 +23,14 @@ API_NAMES: Final[Mapping[str, str]] = {
     "failure_reason": "failureReason",
     "status_message": "statusMessage",
 }
-#: Of a run within an event, what is news; the rest is shown once, beside it.
+#: Fields of a run that are news in an event; others are shown once, beside it.
 NEWS: Final = ("status", "id", "failure_reason", "status_message")
 _OF_REQUEST: Final = {"request_id": API_NAMES["request_id"]}
 _RUN: Final = {old: new for old, new in API_NAMES.items() if old not in _OF_REQUEST}
 
 
 def _camel(*names: str) -> dict[str, str]:
-    """Return names of ours by what they were once called: ``dryRun`` for ``dry_run``."""
+    """Return names by their old ones: ``dry_run`` by ``dryRun``."""
     return {re.sub("_([a-z])", lambda match: match[1].upper(), name): name for name in names}
 
 
@@ -52,8 +51,8 @@ _REBUILD: Final = {
     **_camel("by_status", "earlier_attempts", "gone_from_manifest", "other_batches", "missing_ids"),
     **_camel("changed_rows", "ambiguous_rows"),
 }
-#: Old names and what they are called now, by kind of object and, dotted, by where in it they stand. Only
-#: these places are looked at: what is a user's own, such as a request's parameters, has names of its own.
+#: Old names with the current ones, by kind of object and dotted path within it. Other places, such as a
+#: request's parameters, are not changed.
 OLD_NAMES: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
     "finding": {"": {"problem": "message"}},  # a problem of a ledger; those of manifests had the name before
     "retry": {"": _camel("dry_run")},
@@ -70,7 +69,7 @@ OLD_NAMES: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
 
 
 def with_old_names(kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts of an object of this *kind* with what they were once called beside."""
+    """Return the facts of an object of this *kind*, with old names added."""
     return _aliased(facts, OLD_NAMES[kind]) if kind in OLD_NAMES else dict(facts)
 
 
@@ -80,7 +79,7 @@ def _aliased(facts: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]) -
 
 
 def _below(name: str, names: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
-    """Return the names of the places in what stands under *name*."""
+    """Return the names for the places below *name*."""
     return {
         place.removeprefix(name).removeprefix("."): inner
         for place, inner in names.items()

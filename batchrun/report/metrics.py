@@ -18,26 +18,26 @@ _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What is known of a batch and its launch at one moment; what is unknown is None."""
+    """The state of a batch and its launch at one moment; unknown values are None."""
 
     batch: str
     at: datetime
     started_at: datetime
     counts: Counts
-    lanes: Sequence[LaneCounts] = ()  #: none in a batch without
+    lanes: Sequence[LaneCounts] = ()  #: empty in a batch without lanes
     starts_per_second: float
     seconds_left: float | None = None
     oldest_active: datetime | None = None  #: when the oldest active run was created
     last_success: datetime | None = None  #: when an entry was last seen to succeed
     calls: Mapping[str | None, Mapping[str, CallCounts]]  #: by lane, None in a batch without, and operation
-    troubles: Mapping[str, LaneTrouble] = field(default_factory=dict)  #: lanes to which nothing is sent now
-    lease: Lease | None = None  #: None where no launch holds the batch
+    troubles: Mapping[str, LaneTrouble] = field(default_factory=dict)  #: lanes that nothing is sent to now
+    lease: Lease | None = None  #: None if no launch holds the batch
     exit_code: int | None = None  #: None during the launch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Family:
-    """One metric with its samples: what its labels beside the batch's name are worth, and the value."""
+    """One metric with its samples: values of labels beside the batch's name, and the value."""
 
     name: str
     help: str
@@ -47,7 +47,7 @@ class _Family:
 
 
 def exposition(reading: Reading) -> str:
-    """Return the whole text; a metric whose value is unknown is left out."""
+    """Return the whole text, without metrics whose value is unknown."""
     return "".join(
         f"{line}\n" for family in _families(reading) for line in _lines(family, _escaped(reading.batch))
     )
@@ -109,7 +109,7 @@ def _calls(now: Reading) -> Iterator[_Family]:
 
 
 def _counted(now: Reading, name: str, text: str, count: Callable[[CallCounts], int]) -> _Family:
-    """Return a counter of calls; the lane is a label in a batch that has lanes."""
+    """Return a counter of calls, with the lane as a label in a batch with lanes."""
     has_lanes = bool(_lanes(now))
     return _Family(
         name=name,
@@ -146,7 +146,7 @@ def _escaped(text: str) -> str:
 
 
 def _number(value: float) -> str:
-    """Write whole numbers as such: a timestamp with an exponent is hard to read."""
+    """Return a number as text, whole numbers without an exponent."""
     whole = float(value)
     return f"{whole:.0f}" if whole.is_integer() else repr(round(whole, 3))
 

@@ -1,9 +1,9 @@
 """
-Files that batchrun writes: what may be replaced, and replacing it as a whole or not at all.
+Output files: which may be replaced, and replacing them atomically.
 
-A file is only replaced if it is of its kind: results, a report, metrics. A manifest's file looks like results
-in much, and must never be taken for them. Belongs here: that decision, and the one way in which outputs are
-written: beside the old file, then in its place. Does not: S3 (``delivering``), what is written.
+A file is only replaced if it is of the same kind: results, a report, metrics. A manifest looks much like
+results, and must never be taken for them. Belongs here: that decision, and writing outputs: beside the old
+file, then in its place. Does not: S3 (``delivering``), the content.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from batchrun.model.texts.places import is_in_s3
 from batchrun.points import Point
 from batchrun.report.columns import COLUMNS, TASK_REASON, is_own
 
-#: What SQLite and the leases keep beside a ledger, by the end of its name.
+#: Suffixes of files that SQLite and the leases keep beside a ledger.
 _BESIDE_A_LEDGER: Final = ("-wal", "-shm", "-journal")
 _LEASE: Final = "-lease-"
 _READ: Final = "read by this command"
@@ -36,21 +36,21 @@ _MANIFEST: Final = "the manifest of a batch"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What a command reads or keeps, and must never replace."""
+    """Files that a command reads or keeps, and must never replace."""
 
     ledger: str | Path | None = None
     read: tuple[str | Path, ...] = ()  #: manifests, the files of their rows, defaults, prices
-    manifests: tuple[str, ...] = ()  #: from which the ledger's batches were taken in
-    others: tuple[Path, ...] = ()  #: what else the command writes
+    manifests: tuple[str, ...] = ()  #: of the ledger's batches
+    others: tuple[Path, ...] = ()  #: other outputs of the command
 
     def role_of_uri(self, uri: str) -> str | None:
-        """Say what the object at *uri* is, as far as its name says; None for none of these."""
+        """Return what the object at *uri* is by its name, or None if it is none of these."""
         if uri in self.read:
             return _READ
         return _MANIFEST if uri in self.manifests else None
 
     def role_of(self, path: Path) -> str | None:
-        """Say what the file at *path* is, by any of its names; None for none of these."""
+        """Return what the file at *path* is, by any of its names, or None if it is none of these."""
         if self.ledger is not None and _is_of_ledger(path, Path(self.ledger)):
             return "the ledger, or belongs to it"
         roles = {
@@ -66,14 +66,14 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What is written: how its file's name ends, and how to know one that may be replaced."""
+    """A kind of output: its extensions, and how to recognise a file that may be replaced."""
 
     what: str  #: ``results``, ``a report``
-    endings: tuple[str, ...]  #: the extensions that mean it, such as ``.csv``
-    is_one: Callable[[Path], bool] | None = None  #: None: what is there is only replaced by force
+    endings: tuple[str, ...]  #: its extensions, such as ``.csv``
+    is_one: Callable[[Path], bool] | None = None  #: None: an existing file is only replaced by force
 
     def wrong_name(self, name: str) -> str | None:
-        """Say why it cannot be called so; None where it can."""
+        """Return why an output of this kind cannot have this name, or None."""
         ending = PurePath(name).suffix.lower()
         if not ending or ending in self.endings:
             return None
@@ -82,14 +82,14 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputFile:
-    """A file to be written."""
+    """An output file."""
 
     path: Path
     kind: Kind
     option: str  #: the option for another place: ``--results FILE``
     inputs: Inputs = field(default_factory=Inputs)
-    force: bool = False  #: whether a file that is there may be replaced, unless it is an input
-    called: str | None = None  #: what messages call it, where that is not its path
+    force: bool = False  #: whether any existing file but an input may be replaced
+    called: str | None = None  #: what messages call it, if not its path
 
     @property
     def shown(self) -> str:
@@ -102,7 +102,7 @@ class OutputFile:
         return str(self.path.absolute())
 
     def check(self) -> None:
-        """Raise UsageError where it may not be written; before a writer begins, and before it replaces."""
+        """Raise UsageError if it may not be written; called before writing and before replacing."""
         try:
             self._check_inputs()
             self._check_name()
@@ -154,22 +154,22 @@ class OutputFile:
 
 
 def is_device(path: Path) -> bool:
-    """Report whether *path* is something open, such as ``/dev/stdout``; one in /dev/shm is a file."""
+    """Report whether *path* is a device or open file, such as ``/dev/stdout``; /dev/shm has plain files."""
     first, second, *_ = (*path.absolute().parts[1:], "", "")
     return first in {"dev", "proc"} and (first, second) != ("dev", "shm")
 
 
 def listed(endings: tuple[str, ...]) -> str:
-    """Name the endings: ``.csv, .json or .jsonl``."""
+    """Return the extensions in words: ``.csv, .json or .jsonl``."""
     *first, last = endings
     return f"{', '.join(first)} or {last}" if first else last
 
 
 def _is_of_ledger(path: Path, ledger: Path) -> bool:
     try:
-        names = {ledger.resolve(), ledger.absolute()}  # SQLite follows links, others may not
+        names = {ledger.resolve(), ledger.absolute()}  # SQLite follows links, other programs may not
     except (OSError, ValueError, RuntimeError):
-        return False  # opening it says why
+        return False  # opening it will report why
     place = path.resolve()
     is_lease = any(
         place.parent == name.parent and place.name.startswith(f"{name.name}{_LEASE}") for name in names
@@ -178,14 +178,14 @@ def _is_of_ledger(path: Path, ledger: Path) -> bool:
 
 
 def _of_ledger(ledger: Path) -> Iterator[Path]:
-    """Return the ledger, and all that is beside it or may come to be."""
+    """Return the ledger, and all files that are or may come beside it."""
     yield ledger
     yield from (ledger.with_name(f"{ledger.name}{end}") for end in _BESIDE_A_LEDGER)
     yield from ledger.parent.glob(f"{glob.escape(ledger.name)}{_LEASE}*")
 
 
 def _is_same(path: Path, other: Path) -> bool:
-    """Report whether two names mean one file, whether it is there or not; *other* may not be looked at."""
+    """Report whether two paths are the same file, existing or not; *other* may be unreadable."""
     try:
         is_there = other.exists()
     except OSError:
@@ -195,7 +195,7 @@ def _is_same(path: Path, other: Path) -> bool:
     return path.resolve() == other.resolve()
 
 
-#: What a new file's mode is, but for what the umask takes away; and that of one that is to become private.
+#: The mode of new files before the umask, and of private ones.
 _USUAL: Final = 0o666
 _PRIVATE: Final = 0o600
 
@@ -203,10 +203,10 @@ _PRIVATE: Final = 0o600
 @contextmanager
 def replacing(output: OutputFile) -> Iterator[TextIO]:
     """
-    Open a new file beside *output*, that takes its place when all went well.
+    Open a new file beside *output* that replaces it after success.
 
-    A link is followed, and a file that is there keeps its mode. What is no regular file, such as
-    ``/dev/null`` or a pipe, is written as it is.
+    A link is followed, and an existing file keeps its mode. ``/dev/null``, a pipe and the like are written
+    directly.
 
     Raises:
         UsageError: It may not be written.
@@ -225,7 +225,7 @@ def replacing(output: OutputFile) -> Iterator[TextIO]:
 
 @contextmanager
 def drafted(output: OutputFile) -> Iterator[Path]:
-    """Return the path of such a new file, to read again what was written."""
+    """Yield the path of such a new file, for writers that need a path."""
     output.check()
     path = output.path.resolve()
     draft = path.with_name(f".batchrun-{secrets.token_hex(8)}.new")
@@ -244,7 +244,7 @@ def _is_open_elsewhere(path: Path) -> bool:
 
 
 def _make(draft: Path, path: Path) -> None:
-    """Make an empty file with the mode of the one that it replaces, or the one that the umask leaves."""
+    """Create an empty file with the mode of the file that it replaces, or that of a new one."""
     try:
         kept = stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:
@@ -258,10 +258,10 @@ def _make(draft: Path, path: Path) -> None:
         os.close(handle)
 
 
-#: Bytes that are looked at: the first object of JSON results has its earlier attempts within.
+#: Bytes that are examined: the first object of JSON results includes its earlier attempts.
 _BEGINNING: Final = 1024 * 1024
 _PARQUET: Final = b"PAR1"
-#: What is in results alone; of the other columns, a manifest or a sheet may have each too.
+#: Columns that only results have, not manifests or sheets.
 _TELLING: Final = frozenset((*COLUMNS, TASK_REASON)) - {
     *("id", "runId", "name", "workflowId", "lane", "accountId", "region")
 }
@@ -269,7 +269,7 @@ _TELLING: Final = frozenset((*COLUMNS, TASK_REASON)) - {
 
 def _is_csv(path: Path) -> bool:
     header = _text(path).split("\n", 1)[0].rstrip("\r")
-    # Whoever looks at results in a spreadsheet may save them with its own separators.
+    # Results saved by a spreadsheet may have other separators.
     return _are_columns([name.strip('"') for name in re.split(r"[,;\t]", header)])
 
 
@@ -291,7 +291,7 @@ def _is_object(text: str) -> bool:
 
 
 def _are_columns(names: Collection[Any]) -> bool:
-    """Report whether these are columns of results, and not of a manifest."""
+    """Report whether these are columns of results rather than of a manifest."""
     return not _TELLING.isdisjoint(names) and all(
         name in COLUMNS or name == "attempts" or is_own(name) for name in names
     )
@@ -325,7 +325,7 @@ def _raw(path: Path) -> bytes:
         return file.read(_BEGINNING)
 
 
-#: By what ``--format`` calls it.
+#: By the names of ``--format``.
 RESULTS: Final[Mapping[str, Kind]] = {
     "csv": Kind(what="results in CSV", endings=(".csv",), is_one=_is_csv),
     "json": Kind(what="results in JSON", endings=(".json",), is_one=_is_json),

@@ -1,8 +1,8 @@
 """
-How a batch stands, in numbers, from the ledger alone.
+A batch in numbers, from the ledger alone.
 
-Belongs here: counts, rates, the time left and how sure that is, and what is worth a look. Does not: rendering
-(``cli``), the numbers of a launch that is this process's own (``cli.showing``).
+Belongs here: counts, rates, the time left with its uncertainty, and notable entries. Does not: rendering
+(``cli``), the live numbers of this process's own launch (``cli.showing``).
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
 
-#: Over how long rates are taken: starts come in seconds, ends in minutes to hours.
+#: Windows of rates: starts take seconds, ends minutes to hours.
 STARTS_WINDOW: Final = timedelta(minutes=5)
 ENDS_WINDOW: Final = timedelta(minutes=30)
-#: Entries of each kind that are worth a look.
+#: Entries of each kind that are shown.
 SHOWN: Final = 5
-#: Cancellations that are counted at most; beyond that the number does not matter.
+#: Most cancellations that are counted.
 MOST_CANCELLING: Final = 1000
 _STARTS: Final = frozenset({"accepted"})
 _ENDS: Final = frozenset({"completed", "failed", "cancelled", "removed", "refused"})
 _ENDS_NEEDED: Final = 5
-#: Standard deviations that nine of ten values lie within.
+#: Standard deviations of a 90 % interval.
 _NINE_OF_TEN: Final = 1.64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """How long something takes at the present rate: nine times of ten between *least* and *most*."""
+    """How long something takes at the present rate: a 90 % interval from *least* to *most*."""
 
     likely: timedelta
     least: timedelta
@@ -51,26 +51,26 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithService:
-    """Rows that were submitted together, and have no run that is known yet."""
+    """Rows that were submitted together and whose runs are not known yet."""
 
-    rows: int = 0  #: that the service is known to have
-    batches: int = 0  #: of its own, that have them
-    unknown: int = 0  #: rows of calls whose answer was lost
+    rows: int = 0  #: known to be at the service
+    batches: int = 0  #: run batches that have them
+    unknown: int = 0  #: rows of calls with a lost answer
 
     @property
     def all_rows(self) -> int:
-        """Both."""
+        """All of these rows."""
         return self.rows + self.unknown
 
     def at_most(self, submitting: int) -> WithService:
-        """Return it as it is by now, where no more rows are submitting: some had their runs since."""
+        """Return it limited to *submitting* rows: some have got their runs since."""
         unknown = min(self.unknown, submitting)
         rows = min(self.rows, submitting - unknown)
         return WithService(rows=rows, batches=self.batches if rows else 0, unknown=unknown)
 
     @property
     def text(self) -> str:
-        """Say it to people: a clause."""
+        """Return it as a clause for people."""
         lost = f"of {counted(self.unknown, 'row')} it is not known yet whether the service has them"
         if not self.rows:
             return lost
@@ -81,12 +81,12 @@ class WithService:
 
     @property
     def facts(self) -> dict[str, int]:
-        """Return it for programs; nothing where no row waits for a run batch."""
+        """Return it for programs; empty if no row waits for a run batch."""
         return {"with_service": self.rows, "run_batches": self.batches} if self.all_rows else {}
 
 
 async def with_service(stored: StoredBatch, by_state: Mapping[State, int]) -> WithService:
-    """Ask the ledger, unless no row is SUBMITTING."""
+    """Read it from the ledger, if any row is SUBMITTING."""
     if not by_state.get(State.SUBMITTING):
         return WithService()
     counted = {one.standing: one for one in await stored.count_waiting()}
@@ -100,15 +100,15 @@ async def with_service(stored: StoredBatch, by_state: Mapping[State, int]) -> Wi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneCounts:
-    """How the rows in one lane stand."""
+    """The rows of one lane in numbers."""
 
-    name: str | None  #: None for those that are in none
-    place: LanePlace | None  #: None where no launch has used the lane yet
+    name: str | None  #: None for rows without a lane
+    place: LanePlace | None  #: None if no launch has used the lane yet
     by_state: Mapping[State, int]
 
     @property
     def numbers(self) -> dict[str, int]:
-        """How many stand where; a lane does not distinguish queued from running."""
+        """Number of rows by standing; queued and running are not distinguished."""
         told = numbers(Counts(by_state=self.by_state))
         active = told.pop("queued") + told.pop("running")
         return {
@@ -127,19 +127,19 @@ class Overview:
     at: datetime
     counts: Counts
     starts_per_second: float  #: over *starts_span*
-    starts_span: timedelta  #: since the first start that is counted, at most STARTS_WINDOW
-    left: Estimate | None  #: None where too few ends were seen lately
-    deferrals: int  #: how often the service said "not now", within ENDS_WINDOW
-    waiting: Entry | None  #: one of the rows that wait because it said so
+    starts_span: timedelta  #: since the first counted start, at most STARTS_WINDOW
+    left: Estimate | None  #: None if too few ends were seen lately
+    deferrals: int  #: number of "not now" answers within ENDS_WINDOW
+    waiting: Entry | None  #: one of the rows that wait for that reason
     next_due: datetime | None  #: when the next of them is sent again
     oldest: tuple[Entry, ...]  #: active runs
     failures: tuple[Entry, ...]  #: the latest first
-    tasks: Mapping[str, FailedTasks]  #: that failed in their runs, by the entry's id, where that is known
-    cancelling: int  #: entries that are to be cancelled and are not yet; at most MOST_CANCELLING
+    tasks: Mapping[str, FailedTasks]  #: known failed tasks of their runs, by the entry's id
+    cancelling: int  #: entries still to be cancelled, at most MOST_CANCELLING
     holder: Lease | None  #: the launcher at work
     paces: tuple[KeptPace, ...]  #: of any account in this ledger
-    lanes: tuple[LaneCounts, ...] = ()  #: none in a batch without
-    closed: str | None = None  #: where it is worked on instead of here
+    lanes: tuple[LaneCounts, ...] = ()  #: empty in a batch without lanes
+    closed: str | None = None  #: the ledger that it was moved to
     there: WithService = field(default_factory=WithService)  #: rows that were submitted together
 
     @property
@@ -149,13 +149,13 @@ class Overview:
 
     @property
     def may_be_held_back(self) -> bool:
-        """Whether rows wait while others have failed: a launch with ``--stop-after`` may submit no more."""
+        """Whether rows wait while others have failed, perhaps because of ``--stop-after``."""
         tally = Tally(self.counts.by_state, self.counts.by_status)
         return bool(tally.waiting and tally.failed)
 
 
 async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
-    """Ask the ledger how *batch* stands."""
+    """Return the numbers of *batch*."""
     stored = ledger.batch(batch.name)
     counts = await stored.counts()
     now = await stored.glance(since=at - ENDS_WINDOW, at=at, limit=SHOWN)
@@ -184,7 +184,7 @@ async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
 
 
 async def lanes_of(stored: StoredBatch) -> Sequence[LaneCounts]:
-    """Ask how the rows in each lane of a batch stand."""
+    """Return the numbers of each lane of a batch."""
     return list(_by_lane(await stored.counts(), await stored.lanes()))
 
 
@@ -198,7 +198,7 @@ def _by_lane(counts: Counts, places: Sequence[LanePlace]) -> Iterator[LaneCounts
 
 
 async def _tasks(batch: StoredBatch, failures: Sequence[Entry]) -> Mapping[str, FailedTasks]:
-    """Return the failed tasks of these entries' current runs, where they were asked for."""
+    """Return the known failed tasks of these entries' current runs."""
     found = await batch.failed_tasks([entry.id for entry in failures])
     return {
         entry.id: found[entry.id][entry.attempt]
@@ -208,7 +208,7 @@ async def _tasks(batch: StoredBatch, failures: Sequence[Entry]) -> Mapping[str, 
 
 
 def numbers(counts: Counts) -> dict[str, int]:
-    """Return how many entries stand where, in the order of a run's life; queued is apart from running."""
+    """Return the number of entries by standing, in the order of a run's life, queued apart from running."""
     queued = sum(counts.by_status.get(status, 0) for status in QUEUED_STATUSES)
     state = {one: counts.by_state.get(one, 0) for one in State}
     return {
@@ -221,7 +221,7 @@ def numbers(counts: Counts) -> dict[str, int]:
 
 
 def ends(events: Iterable[tuple[datetime, str]]) -> list[datetime]:
-    """Return when entries ended for good: a failure that was retried is no end."""
+    """Return when entries ended; a failure that was retried is not an end."""
     found: list[datetime] = []
     for at, kind in events:
         if kind in _ENDS:
@@ -232,22 +232,22 @@ def ends(events: Iterable[tuple[datetime, str]]) -> list[datetime]:
 
 
 def deferrals(events: Sequence[tuple[datetime, str]]) -> int:
-    """Count how often a row was put off; one that was withdrawn with its run batch was not."""
+    """Return how often rows were deferred, without those withdrawn with their run batch."""
     let_go = ((before, (at, "deferred")) for before, (at, kind) in pairwise(events) if kind == "withdrawn")
     return sum(kind == "deferred" for _, kind in events) - sum(one == other for one, other in let_go)
 
 
 def per_second(times: Sequence[datetime], at: datetime) -> float:
-    """Return the rate of what happened at *times*, from the first of them until *at*."""
+    """Return the rate of events at *times*, from the first of them until *at*."""
     return len(times) / max((at - times[0]).total_seconds(), 1.0) if times else 0.0
 
 
 def estimate(open_: int, ended: Sequence[datetime], at: datetime) -> Estimate | None:
     """
-    Say how long *open_* entries will take if they end as others did lately.
+    Return how long *open_* entries will take at the rate of recent ends.
 
-    Ends are taken to come independently of each other, so after *n* of them the rate is known to within one
-    part in the root of *n*.
+    Ends are assumed independent, so the relative error of the rate after *n* of them is one over the root
+    of *n*.
     """
     if not open_ or len(ended) < _ENDS_NEEDED:
         return None

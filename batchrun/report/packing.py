@@ -1,8 +1,8 @@
 """
-All runs in little room: columns in place of rows, each word once, times as seconds since the first.
+All runs in a compact form: columns in place of rows, each text once, times as seconds since the first.
 
-20,000 runs take about 4 MB so; beside them stands how many were queued, running and ended at each of some
-hundred moments. Belongs here: this form, which ``assets/rows.js`` and ``assets/timeline.js`` read, and its
+20,000 runs take about 4 MB; with them go the numbers of queued, running and ended runs at some hundred
+moments. Belongs here: this form, which ``assets/rows.js`` and ``assets/timeline.js`` read, and its
 arithmetic. Does not: HTML.
 """
 
@@ -23,14 +23,14 @@ from batchrun.report.bill import rounded
 from batchrun.report.figures import common_start
 from batchrun.report.gathering import Report, RowStanding, ShownAttempt, ShownRow
 
-#: Moments that are counted: more than a phone has room for, fewer than a screen has points.
+#: Moments of the chart.
 MOMENTS: Final = 300
 _SHORTEST: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """How many runs stood where at *at*."""
+    """The number of runs by standing at *at*."""
 
     at: datetime
     queued: int
@@ -44,10 +44,10 @@ class Timeline:
     """Runs over time, earlier attempts included."""
 
     moments: tuple[Moment, ...]  #: evenly spread from the first creation to the last end, or to now
-    undated: int  #: runs that are left out, because the ledger does not know when they began or ended
+    undated: int  #: runs left out because their beginning or end is unknown
 
 
-#: What one instant changes: queued, running, succeeded, ended otherwise.
+#: Changes at one instant: queued, running, succeeded, ended otherwise.
 _Change = tuple[int, int, int, int]
 
 
@@ -76,7 +76,7 @@ def _is_dated(attempt: ShownAttempt) -> bool:
 
 
 def _changes(attempt: ShownAttempt) -> Iterator[tuple[datetime, _Change]]:
-    """Say what the run's life changes, and when; the service's times are not trusted to be in order."""
+    """Yield the changes in the run's life; the service's times may be out of order."""
     created = attempt.created
     if created is None:  # pragma: no cover (only dated runs get here)
         return
@@ -108,21 +108,21 @@ def _added(one: tuple[int, ...], other: tuple[int, ...]) -> _Change:
     return queued, running, succeeded, otherwise
 
 
-#: Characters of a text that are kept, and of all different messages together, so that the file stays small
-#: whatever the service says. The results have them whole.
+#: Characters kept of one text, and of all distinct messages together, to bound the file's size. The results
+#: have them whole.
 TEXT: Final = 1_200
 MESSAGES: Final = 2_000_000
-#: Failed tasks of all runs together, but for one of each run; the ledger has them all.
+#: Failed tasks of all runs together, beside one of each run; the ledger has all of them.
 TASKS: Final = 20_000
 _SHORTEST_TEXT: Final = 80
 _STANDINGS: Final = {standing: place for place, standing in enumerate(RowStanding)}
-#: In place of a run's id and a task's in the name of a log stream, so that one name serves for all.
+#: Stand for ids of run and task in the name of a log stream, so that one name serves for all.
 _RUN, _TASK = "{run}", "{task}"
 
 
 def packed(report: Report, timeline: Timeline, base: datetime | None = None) -> dict[str, Json]:
     """
-    Return everything that the page draws by itself, as JSON.
+    Return everything that the page's scripts draw, as JSON.
 
     Args:
         report: All rows, or those of one page.
@@ -155,24 +155,24 @@ def packed(report: Report, timeline: Timeline, base: datetime | None = None) -> 
 
 
 def first_created(rows: Iterable[ShownRow]) -> datetime | None:
-    """Return when the first run of *rows* was created, those of earlier attempts too."""
+    """Return when the first run of *rows* was created, including earlier attempts."""
     attempts = (attempt for row in rows for attempt in row.attempts)
     return min((one.created for one in attempts if one.created is not None), default=None)
 
 
 def script_text(value: Json) -> str:
     """
-    Write JSON that no HTML parser takes for anything but text.
+    Return JSON that an HTML parser takes only as text.
 
-    ASCII alone, so that a lone surrogate or a line separator is no matter; and no character that could
-    end the script element or begin another.
+    It is ASCII, so that lone surrogates and line separators do no harm, and has no character that could end
+    the script element or begin another.
     """
     text = json.dumps(value, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def cut(text: str, most: int = TEXT) -> str:
-    """Keep the beginning of *text*, with a mark where something was cut."""
+    """Return the beginning of *text*, with a mark if it was cut."""
     return text if len(text) <= most else f"{text[:most]}…"
 
 
@@ -206,7 +206,7 @@ def _lanes(attempts: Sequence[ShownAttempt]) -> dict[str, Json]:
 
 
 def _costs(attempts: Sequence[ShownAttempt]) -> dict[str, Json]:
-    """Return what each run cost, and what that leaves out; nothing where no run has a price."""
+    """Return each run's cost and what that leaves out; nothing if no run has a price."""
     if not any(one.charged for one in attempts):
         return {}
     costs = [one.charged.total if one.charged and one.charged.cost else None for one in attempts]
@@ -217,7 +217,7 @@ def _costs(attempts: Sequence[ShownAttempt]) -> dict[str, Json]:
 
 
 def _tasks(attempts: Sequence[ShownAttempt]) -> Json:
-    """Return the failed tasks of all runs in columns, *run* being its run's place; of many runs fewer."""
+    """Return failed tasks in columns, *run* being the run's index; of many runs fewer tasks each."""
     known = [(place, one, one.tasks) for place, one in enumerate(attempts) if one.tasks]
     most = max(1, TASKS // max(1, len(known)))
     found = [(place, one, task) for place, one, tasks in known for task in tasks.tasks[:most]]
@@ -233,7 +233,7 @@ def _tasks(attempts: Sequence[ShownAttempt]) -> Json:
 
 
 def _stream(attempt: ShownAttempt, task: FailedTask) -> str | None:
-    """Name the task's log stream, with marks in place of its ids where it is named as they all are."""
+    """Return the task's log stream, with marks in place of ids if it has the usual name."""
     if task.log_stream is None:
         return None
     name = stream_name(task.log_stream)
@@ -243,25 +243,25 @@ def _stream(attempt: ShownAttempt, task: FailedTask) -> str | None:
 
 
 def _seconds(base: datetime) -> Callable[[datetime | None], float | None]:
-    """Return times as seconds since *base*, to a tenth."""
+    """Return a function from times to seconds since *base*, to a tenth."""
     return lambda time: None if time is None else round((time - base).total_seconds(), 1)
 
 
 def _worded(texts: Iterable[str | None], most: int = TEXT) -> Json:
-    """Return each different text once, and for each place the number of its text."""
+    """Return each distinct text once, and the index of its text for each item."""
     numbers: dict[str | None, int] = {}
     at: list[Json] = [numbers.setdefault(text, len(numbers)) for text in texts]
     return {"words": [None if text is None else cut(text, most) for text in numbers], "at": at}
 
 
 def _messages(texts: Sequence[str | None]) -> Json:
-    """Many different messages get less room each."""
+    """Return messages as :func:`_worded`; of many distinct ones less of each."""
     different = len(set(texts))
     return _worded(texts, max(_SHORTEST_TEXT, min(TEXT, MESSAGES // max(1, different))))
 
 
 def _begun(texts: Sequence[str | None]) -> Json:
-    """Return what all texts begin with, and the rest of each."""
+    """Return the common beginning of all texts, and the rest of each."""
     start = common_start([text for text in texts if text is not None])
     return {"start": start, "rest": [None if text is None else cut(text[len(start) :]) for text in texts]}
 

@@ -1,9 +1,9 @@
 """
-The results: one row per entry, in manifest order, and where rows go: CSV, JSON, JSON Lines, Parquet.
+The results: one row per entry, in manifest order, as CSV, JSON, JSON Lines or Parquet.
 
-Belongs here: what stands in the columns, which other programs rely on, each format's words, and writing them.
-Nothing is held: what was added is on its way. Does not: choosing the file's place (``cli``), reading the
-ledger's tables (``ledger``), choosing rows (``columns``).
+Belongs here: the values of columns, which other programs rely on, each format, and writing rows as a stream.
+Does not: choosing the file's place (``cli``), reading the ledger's tables (``ledger``), choosing rows
+(``columns``).
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
     from batchrun.ports.stored import Outcome, PastAttempt
 
 
-#: What makes a spreadsheet take a cell for a formula.
+#: First characters that make a spreadsheet take a cell for a formula.
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Sink(ABC):
-    """Takes the rows of entries; *earlier* are those of an entry's attempts before the latest."""
+    """Writes the rows of entries; *earlier* are rows of attempts before the latest."""
 
     @abstractmethod
     def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
         """Write an entry."""
 
     def finish(self) -> None:  # noqa: B027 (most formats have nothing)
-        """Write what comes after all rows."""
+        """Write the end, after all rows."""
 
 
 class CsvSink(Sink):
-    """A row for the latest attempt of each entry; for each of its attempts where *attempts* asks for them."""
+    """A row for the latest attempt of each entry, or with *attempts* for each attempt."""
 
     def __init__(self, file: IO[str], columns: Sequence[str], *, attempts: bool, is_safe: bool) -> None:
         self._writer = csv.writer(file, lineterminator="\n")
@@ -58,14 +58,14 @@ class CsvSink(Sink):
     def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
         """Write an entry, oldest attempt first."""
         for row in (*earlier, latest) if self._attempts else (latest,):
-            # What is nothing or a plain text is most of it, and goes out as it is.
+            # Most cells are empty or plain text, and are written as they are.
             cells = map(row.__getitem__, self._columns)
             texts = [cell if cell is None or type(cell) is str else text_of(cell) for cell in cells]
             self._writer.writerow([_defused(text or "") for text in texts] if self._is_safe else texts)
 
 
 class JsonLinesSink(Sink):
-    """An object on a line for each entry, its earlier attempts within it where *attempts* asks for them."""
+    """An object on a line for each entry, with its earlier attempts nested if *attempts*."""
 
     def __init__(self, file: IO[str], columns: Sequence[str], *, attempts: bool) -> None:
         self._file = file
@@ -99,15 +99,15 @@ class JsonSink(JsonLinesSink):
 
 _ATTEMPT: Final = "attempt"
 _TIMES: Final = frozenset({"creationTime", "startTime", "stopTime"})
-#: Entries in a row group: what is held at once.
+#: Entries in a row group, which is kept in memory.
 _GROUP: Final = 10_000
 
 
 class ParquetSink(Sink):
     """
-    A row for each entry, its earlier attempts in a list within it; times are times. Needs pyarrow, an extra.
+    A row for each entry, with its earlier attempts in a nested list. Needs pyarrow, an extra.
 
-    A column has one type, so values of a row's own columns are text, as in a CSV.
+    Times are timestamps. A column has one type, so values of requested columns are text, as in a CSV.
     """
 
     def __init__(self, file: BinaryIO, view: View) -> None:
@@ -119,13 +119,13 @@ class ParquetSink(Sink):
         self._held: list[ResultsRow] = []
 
     def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
-        """Take an entry; a full group is written."""
+        """Add an entry, and write the group if it is full."""
         self._held.append(nested(latest, earlier, self._columns, attempts=self._attempts))
         if len(self._held) == _GROUP:
             self._write()
 
     def finish(self) -> None:
-        """Write what is left, and the footer."""
+        """Write the last group, and the footer."""
         if self._held:
             self._write()
         self._writer.close()
@@ -163,8 +163,8 @@ def _value(name: str, value: Any) -> Any:
 
 
 def pyarrow(module: str = "pyarrow.parquet") -> Any:
-    """Import what Parquet needs. Raises UsageError where it is not installed."""
-    # By name: it is large, and most people never need it.
+    """Import what Parquet needs. Raises UsageError if it is not installed."""
+    # By name: it is large, and most users never need it.
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -177,7 +177,7 @@ def pyarrow(module: str = "pyarrow.parquet") -> Any:
 def nested(
     latest: ResultsRow, earlier: Sequence[ResultsRow], columns: Sequence[str], *, attempts: bool
 ) -> ResultsRow:
-    """Return an entry as one object; what an attempt shares with its entry is not repeated."""
+    """Return an entry as one object; attempts do not repeat what they share with the entry."""
     record: ResultsRow = {name: latest[name] for name in columns}
     if attempts:
         record["attempts"] = [
@@ -186,17 +186,17 @@ def nested(
     return record
 
 
-#: What an earlier attempt shares with its entry.
+#: Fields that an earlier attempt shares with its entry.
 SHARED_COLUMNS: Final = frozenset({"id", "name", "workflowId", "changed"})
 
 
 def _defused(value: str) -> str:
-    """Keep a spreadsheet, or a terminal, from running what others wrote."""
+    """Return a cell that neither a spreadsheet nor a terminal will execute."""
     value = "".join(character for character in value if character.isprintable() or character in "\t\n")
     return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
 
 
-#: What an entry without a run, or whose run is gone, is called. Elsewhere the service's own word stands.
+#: The status of entries without a run, or whose run is gone; otherwise it is the service's own.
 OWN_STATUSES: Final = {
     State.PLANNED: "PLANNED",
     State.BACKOFF: "PLANNED",
@@ -204,12 +204,12 @@ OWN_STATUSES: Final = {
     State.REFUSED: "REFUSED",
     State.DELETED: "DELETED",
 }
-#: As isoformat writes what is in UTC, in half the time: every row has three.
+#: As isoformat writes UTC, in half the time: every row has three.
 _ISO: Final = "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ"
 
 
 class ResultsFormat(enum.Enum):
-    """How results are written."""
+    """The formats of results."""
 
     CSV = "csv"
     JSON = "json"
@@ -218,7 +218,7 @@ class ResultsFormat(enum.Enum):
 
 
 def row(entry: Entry) -> ResultsRow:
-    """Return the results row of *entry*, keyed by COLUMNS; what is not known is None."""
+    """Return the results row of *entry*, keyed by COLUMNS; unknown values are None."""
     run = entry.run
     code, message = (entry.code, entry.message) if run is None else (run.failure_reason, run.status_message)
     return _row(
@@ -236,7 +236,7 @@ def row(entry: Entry) -> ResultsRow:
 
 
 def status(entry: Entry) -> str:
-    """Return the service's word for the run, or ours where there is none."""
+    """Return the service's status of the run, or batchrun's own without a run."""
     own = OWN_STATUSES.get(entry.state)
     return own or (entry.run.status if entry.run else entry.state.name)
 
@@ -261,7 +261,7 @@ async def write(
     view: View = WHOLE,
 ) -> int:
     """
-    Replace the *output* by the results, and return the number of entries.
+    Replace *output* with the results, and return the number of entries.
 
     Readers see the old file or the new one, never a part. *is_safe* puts an apostrophe before CSV cells that
     a spreadsheet would take for a formula.
@@ -281,7 +281,7 @@ async def write_to(
     is_safe: bool = False,
     view: View = WHOLE,
 ) -> int:
-    """Write what *view* shows of the results into an open file, and return the number of entries."""
+    """Write the part *view* of the results into an open file, and return the number of entries."""
     sink, count, own = _sink(file, format_, view, is_safe=is_safe), 0, view.own
     async for outcome in outcomes:
         latest = latest_row(outcome, own)
@@ -367,7 +367,7 @@ def _row(  # noqa: PLR0913 (a column each)
 
 
 def iso(time: datetime | None) -> str | None:
-    """Write a time as the results have it."""
+    """Return a time in the format of results."""
     if time is None:
         return None
     moment = time.year, time.month, time.day, time.hour, time.minute, time.second

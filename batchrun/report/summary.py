@@ -1,8 +1,8 @@
 """
-A batch in a few words, for those who do not watch: the summary that hooks are given.
+A batch in a few words: the summary that hooks and notices get.
 
-Belongs here: its fields, which programs rely on, and its wording for people. Does not: when it is told
-(``model.notices``), how it is delivered (``notify``), what a launch says on its own stdout (``cli``).
+Belongs here: its fields, which programs rely on, and its wording for people. Does not: when it is sent
+(``model.notices``), how it is delivered (``notify``), the summary of a launch on stdout (``cli``).
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from batchrun.version import __version__
 if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
 
-#: Ids that are named of each reason, and reasons that are named: a notice is no report.
+#: Most ids of a reason, and most reasons, in a notice.
 _IDS: Final = 20
 _REASONS: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchFacts:
-    """What a launch knows of itself; what is not decided yet is None."""
+    """Facts about a launch; undecided ones are None."""
 
     started_at: datetime
     results: str  #: where they are
     ended_at: datetime | None = None
     exit_code: int | None = None
-    stop: str | None = None  #: why it ended, as in the summary on stdout; None where an error ended it
-    error: str | None = None  #: what ended it
+    stop: str | None = None  #: why it ended, as in the summary on stdout; None after an error
+    error: str | None = None  #: the error that ended it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """How a batch stands as a notice is sent."""
+    """The state of a batch when a notice is sent."""
 
     notice: Notice
     batch: str
@@ -53,7 +53,7 @@ class Summary:
     launch: LaunchFacts
 
     def facts(self) -> dict[str, Json]:
-        """Return all of it for programs. The names are a contract; new ones may come."""
+        """Return it for programs. The names are a contract; new ones may be added."""
         facts = {
             "notice": self.notice.value,
             "batch": self.batch,
@@ -74,7 +74,7 @@ class Summary:
 
     @property
     def title(self) -> str:
-        """Say it in one line."""
+        """Return it in one line."""
         what = {
             Notice.FAILURE: "has a first failure",
             Notice.STOPPED: "stopped and needs attention",
@@ -86,7 +86,7 @@ class Summary:
 
     @property
     def text(self) -> str:
-        """Say it for people who read mail."""
+        """Return it as text for a mail."""
         return "\n".join(self._lines()) + "\n"
 
     def _lines(self) -> Iterator[str]:
@@ -105,7 +105,7 @@ class Summary:
 
 
 async def summary(ledger: Ledger, batch: str, notice: Notice, launch: LaunchFacts) -> Summary:
-    """Ask the ledger how *batch* stands."""
+    """Return the numbers of *batch*."""
     groups = await ledger.batch(batch).failures(limit=_IDS)
     return Summary(
         notice=notice,
@@ -133,5 +133,5 @@ def _status(group: Failures) -> str:
 
 
 def _line(text: str) -> str:
-    """Return text of others as one line without what a terminal or a mail program would act on."""
+    """Return untrusted text as one line, without characters that terminals or mail programs act on."""
     return "".join(one if one.isprintable() else " " for one in text).rstrip()

@@ -1,12 +1,11 @@
 """
-Time, passed in: whoever waits or stamps takes a :class:`Clock`.
+Time as a dependency: code that waits or takes timestamps is given a :class:`Clock`.
 
-Three kinds of time are kept apart. *Loop time* measures waits and never jumps; it is the event loop's own,
-so that timeouts, sleeps and library timers agree. *Wall time* stamps records; it may jump, and nothing
-waits by it. *The latest time* (:meth:`Clock.latest`) is for what must not be believed too long: it never
-goes back, and goes on while the machine sleeps. :class:`VirtualLoop` makes loop time jump to the next timer
-whenever nothing else can happen, which lets a test run days of polling over real sockets in seconds;
-:class:`VirtualClock` makes wall time follow it.
+There are three kinds of time. *Loop time* measures waits and never jumps; it is the event loop's own, so that
+timeouts, sleeps and library timers agree. *Wall time* stamps records; it may jump, and nothing waits by it.
+*The latest time* (:meth:`Clock.latest`) is for facts that expire: it never goes back, and goes on while the
+machine sleeps. :class:`VirtualLoop` makes loop time jump to the next timer when nothing else can happen, so
+that a test runs days of polling over real sockets in seconds; :class:`VirtualClock` makes wall time follow.
 
 What does not belong here: retry, pacing and polling policy.
 """
@@ -28,29 +27,29 @@ from typing import Any
 
 import anyio
 
-#: What two readings of one clock's origin may differ by: clocks are slewed, and not read at the same moment.
+#: Tolerance between two readings of one origin: clocks are slewed, and not read at the same moment.
 _DRIFT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """
-    Where a clock's *latest* time counts from.
+    The origin of a clock's *latest* time.
 
-    It tells whether two processes' latest times can be compared: they can on one machine since it was
-    started, as long as nobody has set its wall time meanwhile.
+    Latest times of two processes can be compared on one machine since its start, as long as its wall time
+    was not set in between.
     """
 
-    boot: str  #: which start of which machine
-    at: datetime  #: when that was, by the latest time
+    boot: str  #: identifies the machine and its start
+    at: datetime  #: when it was started, by the latest time
 
     def is_same(self, other: Origin) -> bool:
-        """Report whether times by the one can be compared with times by the other."""
+        """Report whether times of the two origins can be compared."""
         return self.boot == other.boot and abs(self.at - other.at) <= _DRIFT
 
 
 class Clock(ABC):
-    """The time, and the right to wait for it."""
+    """Reads the time, and waits."""
 
     _latest: datetime | None = None
     _readings: tuple[float, ...] = ()
@@ -69,10 +68,10 @@ class Clock(ABC):
 
     def latest(self) -> datetime:
         """
-        Return the latest that it can be: wall time as it first was, moved on by whichever clock moves most.
+        Return the latest possible time: the first wall time, advanced by whichever clock advances most.
 
-        Loop time may stand still while the machine sleeps, wall time may be set back: neither shortens what
-        has passed here. A clock that is set forward counts as time that has passed.
+        Loop time may stand still while the machine sleeps, and wall time may be set back; neither makes less
+        time pass here. A clock that is set forward counts as time that has passed.
         """
         readings = self.readings()
         if self._latest is None:
@@ -84,20 +83,20 @@ class Clock(ABC):
         return self._latest
 
     def readings(self) -> tuple[float, ...]:
-        """Return what each clock shows, in seconds; only differences mean anything."""
+        """Return each clock's reading in seconds; only differences mean anything."""
         return self.monotonic(), self.utcnow().timestamp()
 
     def origin(self) -> Origin:
-        """Return where the latest time counts from; it moves when the wall clock is set forward."""
+        """Return the origin of the latest time; it moves when the wall clock is set forward."""
         boot, up = self._up()
         return Origin(boot=boot, at=self.latest() - timedelta(seconds=up))
 
     def _up(self) -> tuple[str, float]:
-        """Return which machine and which start of it this is, and for how many seconds it is up."""
+        """Return an identifier of the machine and its start, and its uptime in seconds."""
         return "", self.monotonic()
 
 
-#: Goes on while the machine sleeps: on macOS the monotonic clock does so itself.
+#: A clock that goes on while the machine sleeps, as the monotonic clock does on macOS.
 _WITH_SLEEP = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -109,7 +108,7 @@ class SystemClock(Clock):
         return datetime.now(UTC)
 
     def readings(self) -> tuple[float, ...]:
-        """Return what each clock shows, the one that counts sleep too."""
+        """Return each clock's reading, including the one that counts sleep."""
         return self.monotonic(), time.time(), time.clock_gettime(_WITH_SLEEP)
 
     def _up(self) -> tuple[str, float]:
@@ -119,9 +118,9 @@ class SystemClock(Clock):
 @cache
 def _boot() -> str:
     """
-    Return what Linux calls this start of the machine, in every container; elsewhere the machine's name.
+    Return Linux's id of this boot, the same in every container; elsewhere the machine's name.
 
-    Not both: a container has another name each time, and cron may start one for each pass.
+    Not both: each container has another name, and cron may start one for each pass.
     """
     start = Path("/proc/sys/kernel/random/boot_id")
     return start.read_text(encoding="ascii").strip() if start.exists() else platform.node()
@@ -147,7 +146,7 @@ class VirtualClock(Clock):
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Polls for I/O; where there is none, moves the loop's time instead of waiting."""
+    """Polls for I/O; if there is none, advances the loop's time instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -155,7 +154,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         self.busy_threads = 0
 
     def select(self, timeout: float | None = None) -> Any:
-        """Answer ready I/O at once, else wait for a busy thread, else jump over *timeout*."""
+        """Return ready I/O at once, else wait for a busy thread, else jump over *timeout*."""
         ready = super().select(0)
         if ready or timeout == 0:
             return ready
@@ -168,13 +167,13 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     """
-    An event loop whose time costs nothing: when every task waits, it jumps to the next timer.
+    An event loop with virtual time: when every task waits, it jumps to the next timer.
 
-    Sockets within the process, and threads through ``run_in_executor``, work as ever and take no
-    virtual time.
+    Sockets within the process, and threads through ``run_in_executor``, work as usual and take no virtual
+    time.
     """
 
-    #: Each look at the time moves it on a little, so that a wait that ends one float short still ends.
+    #: Each reading advances the time a little, so that a wait that is one float short still ends.
     _CREEP = 1e-9
 
     def __init__(self) -> None:
@@ -190,14 +189,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> Any:
-        """Run *func* in a thread; until it is done, time stands still."""
+        """Run *func* in a thread; time stands still until it is done."""
         future = super().run_in_executor(executor, func, *args)
         self._jumps.busy_threads += 1
         future.add_done_callback(self._thread_done)
         return future
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
-        """Wait for the threads to end, in real time: a limit in virtual time would be over at once."""
+        """Wait for the threads to end, in real time: a virtual timeout would be over at once."""
         self._jumps.busy_threads += 1
         try:
             await super().shutdown_default_executor()

@@ -4,7 +4,7 @@ Every exception that batchrun raises on purpose, split by who must act.
     BatchrunError
     ├── InputError                    you: nothing was submitted
     │   ├── UsageError                  options that cannot be combined
-    │   │   └── LoginSettingError         credentials that cannot be had as they are configured
+    │   │   └── LoginSettingError         a configuration of credentials that cannot work
     │   ├── ManifestError               every problem found in a manifest
     │   ├── ChangedRowsError            rows that changed after they were submitted
     │   └── LedgerUnusableError         a ledger path that cannot be opened or is not ours
@@ -41,16 +41,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-#: Changes that are told of a row.
+#: Most changes of a row in a message.
 _CHANGES: Final = 3
-#: Runs of lines that a problem names.
+#: Most ranges of lines in a message.
 _RANGES: Final = 8
-#: Stands for those that are left out.
+#: Stands for omitted ones.
 _MORE: Final = "..."
 
 
 class BatchrunError(Exception):
-    """The root: whatever batchrun raises on purpose is one of these."""
+    """The root of all exceptions that batchrun raises on purpose."""
 
 
 class InputError(BatchrunError):
@@ -58,27 +58,27 @@ class InputError(BatchrunError):
 
 
 class UsageError(InputError):
-    """Options or arguments that make no sense, alone or together."""
+    """Bad options or arguments, or a bad combination."""
 
 
 class LoginSettingError(UsageError):
-    """There can be no credentials as they are configured, as was seen when they were looked for."""
+    """The configuration of credentials cannot work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is wrong in a manifest: where, what, and the cure."""
+    """One problem of a manifest: place, message and cure."""
 
     source: str  #: the file's path as given, ``<stdin>``, or the option that carried the text
-    message: str  #: what is wrong, with the value (cut short) where it helps
+    message: str  #: what is wrong, with the value (shortened) if it helps
     cure: str  #: what to do about it, as an instruction
     line: int | None = None  #: 1-based physical line on which the row, or the offending node, starts
-    column: int | None = None  #: 1-based column, where the format knows it
-    row: str | None = None  #: the row's ``id``, where it is known
+    column: int | None = None  #: 1-based column, if the format knows it
+    row: str | None = None  #: the row's ``id``, if known
     field: str | None = None  #: dotted path within the request, or the name of the CSV column
-    lines: tuple[int, ...] = ()  #: all of the row's lines, where several lines of a sheet make it
-    count: int = 1  #: how often there is the same; the place is the first one's
-    also: tuple[int, ...] = ()  #: the lines of the others, as far as they are kept
+    lines: tuple[int, ...] = ()  #: all lines of the row, if several lines of a sheet make it
+    count: int = 1  #: number of equal problems, of which this is the first
+    also: tuple[int, ...] = ()  #: lines of the others, up to a limit
 
     def __str__(self) -> str:
         line = ",".join(_ranges(self.lines)) if self.lines else self.line
@@ -89,7 +89,7 @@ class Problem:
 
     @property
     def _others(self) -> str:
-        """Say where else the same is wrong."""
+        """Return where else the same problem is."""
         if self.count == 1:
             return ""
         lines = _ranges(self.also)
@@ -103,19 +103,19 @@ class Problem:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestWarning(Problem):
     """
-    What is no error in a manifest, and yet hardly meant; it stops nothing, unless that is asked for.
+    A likely mistake in a manifest; it stops nothing, except with ``--strict``.
 
-    In a table, :attr:`column` is the number of the table's column.
+    In a table, :attr:`column` is the number of the column, counted from 1.
     """
 
     kind: str  #: such as ``white_space``, ``local_path``, ``untyped``: 'batchrun help --schema' has them all
-    value: str | None = None  #: as messages have it: quoted, cut, what cannot be seen as ``<U+00A0>``
+    value: str | None = None  #: as shown in messages: quoted, cut, invisible characters as ``<U+00A0>``
 
     __str__ = Problem.__str__
 
 
 def _ranges(lines: Sequence[int]) -> list[str]:
-    """Write lines in their order as people do: 2-4, 9."""
+    """Return ascending lines as ranges: 2-4, 9."""
     runs: list[tuple[int, int]] = []
     for line in lines:
         if runs and line == runs[-1][1] + 1:
@@ -130,8 +130,8 @@ class ManifestError(InputError):
     """
     A manifest that cannot be used, with its problems in the order of the file.
 
-    ``problems`` may stop at a limit; ``total`` counts all that were found. ``warnings`` are what was found
-    besides; where warnings are to be errors they are among the problems.
+    ``problems`` has them up to a limit; ``total`` counts all. ``warnings`` were found beside them; with
+    ``--strict`` they are among the problems.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class ChangedRowsError(InputError):
     """
     Rows whose content is not what was submitted under their id.
 
-    ``changes`` says what is different in some of them, by id, where that is known.
+    ``changes`` has the known differences of some of them, by id.
     """
 
     def __init__(
@@ -185,7 +185,7 @@ class LedgerUnusableError(InputError):
 
 
 class BatchClosedError(InputError):
-    """The batch went on in another ledger, or is a copy to be read alone; nothing was changed."""
+    """The batch was moved to another ledger, or is a read-only copy; nothing was changed."""
 
 
 class LeaseError(BatchrunError):
@@ -197,11 +197,11 @@ class LeaseHeldError(LeaseError):
 
 
 class LeaseLostError(LeaseError):
-    """Our lease ran out and another launcher took the batch over; nothing more may be written."""
+    """The lease expired and another launcher took over the batch; nothing more may be written."""
 
 
 class ServiceError(BatchrunError):
-    """The service, or the way to it, stands in the way."""
+    """The service, or the way to it, failed."""
 
 
 class CallError(ServiceError):
@@ -232,15 +232,15 @@ class CallError(ServiceError):
 
 
 class ThrottledError(CallError):
-    """The service refused the call because of its rate; it took no effect."""
+    """The service refused the call because of the rate of calls; it had no effect."""
 
 
 class QuotaExceededError(CallError):
-    """HTTP 402: a resource quota is full; it may pass, so the same request is sent again much later."""
+    """HTTP 402: a quota is full; this is temporary, so the same request is sent again much later."""
 
 
 class ConflictError(CallError):
-    """HTTP 409: for StartRun most likely our own requestId, still in flight."""
+    """HTTP 409: for StartRun most likely an earlier call with the same requestId is in flight."""
 
 
 class RefusedError(CallError):
@@ -256,19 +256,19 @@ class AccessDeniedError(CallError):
 
 
 class CredentialsError(CallError):
-    """There are no credentials, or the service does not take them (any more)."""
+    """There are no credentials, or the service does not accept them (any more)."""
 
 
 class OutcomeUnknownError(CallError):
-    """No answer that says whether the call took effect: timeout, reset, 5xx, or one that does not parse."""
+    """No answer shows whether the call had an effect: timeout, reset, 5xx, or an unreadable answer."""
 
 
 class ServiceUnusableError(ServiceError):
-    """The launch stops: no credentials, no permission, or nobody answers. Nothing is lost."""
+    """The launch stops: no credentials, no permission, or no answers. Nothing is lost."""
 
 
 class StorageError(BatchrunError):
-    """A file of ours cannot be written any more."""
+    """A file of batchrun's cannot be written any more."""
 
 
 class LedgerError(StorageError):
@@ -276,7 +276,7 @@ class LedgerError(StorageError):
 
 
 class SnapshotLostError(LedgerError):
-    """The connection that showed one state of a ledger was lost; it can be read again from its start."""
+    """The connection with a snapshot of the ledger was lost; reading can be repeated from the start."""
 
 
 class ResultsError(StorageError):
@@ -313,7 +313,7 @@ class DeliveryError(StorageError):
 
 
 class NoticeError(BatchrunError):
-    """A hook, webhook or topic did not take a notice; the batch is as well as it was."""
+    """A hook, webhook or topic did not accept a notice; the batch is not affected."""
 
     def __init__(self, reason: str, *, cure: str) -> None:
         self.reason = reason
@@ -322,4 +322,4 @@ class NoticeError(BatchrunError):
 
 
 class InvariantError(BatchrunError):
-    """A defect of batchrun itself; the message tells the story of how it came about."""
+    """A defect of batchrun; the message has the history that led to it."""

@@ -1,8 +1,8 @@
 """
-The places at which a launch may die, by name, so that tests can kill it there.
+Crash points: named places of a launch at which tests kill it.
 
 Belongs here: the names, in the order in which a launch passes them. :func:`reached` does nothing; the crash
-harness (``tests/crash``) puts a killer in its place, in a process of its own. Nothing else may hang on it.
+harness (``tests/crash``) replaces it in a process of its own. Nothing else may depend on it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import enum
 
 
 class Point(enum.Enum):
-    """A place between reading the manifest and the end."""
+    """A crash point, from reading the manifest to the end."""
 
     MANIFEST_READ = "manifest read"
     MIGRATING = "migrating the ledger"
@@ -33,4 +33,4 @@ class Point(enum.Enum):
 
 
 def reached(point: Point) -> None:
-    """Say that *point* is reached."""
+    """Mark that *point* is reached."""

@@ -1,8 +1,8 @@
 """
-AWS's own description of its services: botocore's, and what AWS_DATA_PATH or ~/.aws/models lays over it.
+AWS's model of its services: botocore's, with overrides from AWS_DATA_PATH or ~/.aws/models.
 
-Rows are held against it, and calls are made by it: both take it from here, so that no request passes the one
-and breaks the other.
+Rows are checked against it, and calls are made by it; both take it from here, so that a checked request is
+also one that can be sent.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _DATA_PATH: Final = "AWS_DATA_PATH"
 
 
 def loader() -> Any:
-    """Return the process's one loader of botocore, which by itself does not read the variable."""
+    """Return the process's only botocore loader, which by itself would not read the variable."""
     return _loader(os.environ.get(_DATA_PATH) or None)
 
 
 @cache
 def _loader(place: str | None) -> Any:
-    # Imported late: commands that read no manifest need not pay for it.
+    # Imported late: commands that read no manifest do not need it.
     from botocore.loaders import create_loader  # noqa: PLC0415
 
     return create_loader(place)
@@ -33,10 +33,10 @@ def _loader(place: str | None) -> Any:
 
 def input_of(operation: str) -> Any:
     """
-    Return the shape of what an operation of HealthOmics takes.
+    Return the input shape of an operation of HealthOmics.
 
     Raises:
-        UsageError: What is laid over botocore's model is none.
+        UsageError: An override of botocore's model is not a model.
     """
     with _read():
         return _healthomics().operation_model(operation).input_shape
@@ -44,10 +44,10 @@ def input_of(operation: str) -> Any:
 
 def members_of(shape: str) -> frozenset[str]:
     """
-    Name the members of a structure of HealthOmics.
+    Return the members of a structure of HealthOmics.
 
     Raises:
-        UsageError: What is laid over botocore's model is none.
+        UsageError: An override of botocore's model is not a model.
     """
     with _read():
         return frozenset(_healthomics().shape_for(shape).members)
@@ -61,7 +61,7 @@ def _healthomics() -> Any:
 
 @contextmanager
 def _read() -> Iterator[None]:
-    """Explain a model that is none: it may be anything, and break anywhere."""
+    """Raise UsageError for a bad model, which may fail in any way."""
     try:
         yield
     except Exception as error:

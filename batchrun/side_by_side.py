@@ -1,4 +1,4 @@
-"""Doing the same for many, some at once, and the one error that stands for those of all."""
+"""Running one coroutine for many items, some at a time, and raising one error for all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ async def in_groups(
     act: Callable[[T], Coroutine[Any, Any, None]], many: Sequence[T], *, at_once: int = 200
 ) -> None:
     """
-    Await *act* for each of *many*, *at_once* at a time: what is recorded at once shares a commit.
+    Await *act* for each of *many*, in groups of *at_once*, so that what they record shares a commit.
 
     Raises:
         Exception: The first that *act* raises.
@@ -31,7 +31,7 @@ async def in_groups(
 
 async def each(act: Callable[[T], Coroutine[Any, Any, None]], many: Iterable[T], *, at_once: int) -> None:
     """
-    Await *act* for each of *many*, never more than *at_once* at a time.
+    Await *act* for each of *many*, at most *at_once* at a time.
 
     Raises:
         Exception: The first that *act* raises.
@@ -52,7 +52,7 @@ async def each_found(
     act: Callable[[T], Coroutine[Any, Any, None]], found: AsyncIterator[T], *, at_once: int
 ) -> None:
     """
-    Await *act* for each that *found* brings, never more than *at_once* at a time, while it brings more.
+    Await *act* for each item of *found*, at most *at_once* at a time, while *found* is iterated.
 
     Raises:
         Exception: The first that either raises.
@@ -77,7 +77,7 @@ async def each_found(
 
 @contextmanager
 def _plainly() -> Iterator[None]:
-    """Raise an error of tasks without its groups."""
+    """Raise an error of a task group without the group."""
     try:
         yield
     except ExceptionGroup as failures:
@@ -85,7 +85,7 @@ def _plainly() -> Iterator[None]:
 
 
 def first_of(failures: ExceptionGroup[Exception]) -> Exception:
-    """Take an error out of its groups; one of ours says more than what it led to."""
+    """Return the error to raise for an exception group; batchrun's own ones come first."""
     error: Exception = failures.subgroup(BatchrunError) or failures
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]

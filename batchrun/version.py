@@ -1,4 +1,4 @@
-"""The version of batchrun: the tag of git that it was built from, which the build writes beside this file."""
+"""The version of batchrun: the git tag that it was built from, which the build writes beside this file."""
 
 __all__ = ["__version__"]
 

@@ -1,1 +1,1 @@
-"""A live page of a ledger, for people with a browser; it reads, and never writes or calls the service."""
+"""A live page of a ledger for browsers; it only reads, and never calls the service."""

@@ -1,10 +1,10 @@
 """
-Who is let in: the rules, as functions of what a request says, and the headers of every answer.
+Access control: decisions from what a request says, and the headers of every answer.
 
-A page on loopback is not private: login nodes are shared, and any web page may have a browser ask there. So a
-token is wanted everywhere, and beside it: a Host of ours (else a foreign name that leads here by DNS could
-read answers) and, where it is sent, an Origin of ours. Belongs here: these decisions, and refusing. Does not:
-sockets (``server``), where a token comes from (``cli``).
+A page on loopback is not private: login nodes are shared, and any web page can make a browser call it. So a
+token is always required, and with it a Host of this server (against DNS rebinding) and, if sent, an Origin of
+this server. Belongs here: these decisions, and refusing. Does not: sockets (``server``), where a token comes
+from (``cli``).
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 LOCALHOST: Final = "localhost"
-#: Where a browser says that a request comes from elsewhere, if only from another port.
+#: The header by which a browser says that a request comes from another site.
 _ELSEWHERE: Final = frozenset({"cross-site", "same-site"})
 
 
 class Verdict(enum.Enum):
-    """What becomes of a request."""
+    """The decision about a request."""
 
     LET_IN = "let in"
-    EXCHANGED = "exchanged"  #: it had the token: it gets the cookie, and an address without the token
-    UNKNOWN = "unknown"  #: the one who asks is not known
+    EXCHANGED = "exchanged"  #: it had the token: redirect, with the cookie, to the address without the token
+    UNKNOWN = "unknown"  #: the caller is not known
     FOREIGN_HOST = "foreign host"
     FOREIGN_ORIGIN = "foreign origin"
     NOT_A_READ = "not a read"
@@ -44,13 +44,13 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedProxy:
-    """A server before this one that says in a header who asks, once it knows."""
+    """A reverse proxy that authenticates callers, and names them in a header."""
 
     header: str
-    addresses: tuple[Network, ...]  #: from where the header is believed
+    addresses: tuple[Network, ...]  #: from which the header is trusted
 
     def vouches(self, asked: Asked) -> bool:
-        """Report whether the request came through it, and it knows who asks."""
+        """Report whether the request came through it with a caller's name."""
         address = _address(asked.peer)
         is_from_it = address is not None and any(address in network for network in self.addresses)
         return is_from_it and bool(asked.headers.get(self.header.lower(), "").strip())
@@ -58,29 +58,29 @@ class TrustedProxy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a request says."""
+    """The facts about a request that decide on access."""
 
     method: str
     path: str
     token: str | None  #: in the address
-    cookie: str | None  #: the value of ours
-    peer: str  #: the address that it comes from
-    hosts: tuple[str, ...]  #: its Host headers, which should be one
-    headers: Mapping[str, str]  #: by their names in lower case
+    cookie: str | None  #: the value of this server's cookie
+    peer: str  #: the address of the sender
+    hosts: tuple[str, ...]  #: its Host headers, of which there should be one
+    headers: Mapping[str, str]  #: by name in lower case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What this server lets in."""
+    """The access rules of a server."""
 
     bound: str  #: the host that it listens on
     token: str = field(repr=False)
-    session: str = field(repr=False)  #: the cookie's value; another one at each start
-    names: frozenset[str] = frozenset()  #: host names that lead here, beside ``localhost``
+    session: str = field(repr=False)  #: the cookie's value; a new one at each start
+    names: frozenset[str] = frozenset()  #: host names of this server, beside ``localhost``
     proxy: TrustedProxy | None = None
 
     def judge(self, asked: Asked) -> Verdict:
-        """Say what becomes of a request."""
+        """Return the decision about a request."""
         if asked.method != "GET":
             return Verdict.NOT_A_READ
         if len(asked.hosts) != 1 or not self.is_own(asked.hosts[0]):
@@ -99,7 +99,7 @@ class Rules:
         """
         Report whether a Host header, with its port or without, names this server.
 
-        Any port: requests come through tunnels. Each name is safe that cannot be made to lead here by others.
+        Any port, since requests may come through tunnels. A name is safe if others cannot make it lead here.
         """
         name = _split(f"//{host}").hostname
         if name is None:
@@ -123,12 +123,12 @@ class Rules:
 
 
 def is_same(told: str, secret: str) -> bool:
-    """Compare in a time that says nothing of the secret."""
+    """Compare in constant time."""
     return hmac.compare_digest(told.encode(errors="replace"), secret.encode(errors="replace"))
 
 
 def is_loopback(host: str) -> bool:
-    """Report whether only this machine can come to *host*."""
+    """Report whether only this machine can reach *host*."""
     address = _address(host)
     return host == LOCALHOST if address is None else address.is_loopback
 
@@ -141,16 +141,16 @@ def _address(text: str) -> Address | None:
 
 
 def _split(text: str) -> SplitResult:
-    """Split an address; of what is none nothing is left."""
+    """Split a URL; a bad one becomes an empty one."""
     try:
         found = urlsplit(text)
-        _ = found.port  # raises where it is no number
+        _ = found.port  # raises if it is not a number
     except ValueError:
         return SplitResult("", "", "", "", "")
     return found
 
 
-#: Nothing from elsewhere, nothing within the page that is not a file of ours, in no frame.
+#: Only this server's own files, nothing inline, and no framing.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -181,13 +181,13 @@ _TEXT: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """Stands before a handler."""
+    """Applies the rules before a handler."""
 
     rules: Rules
-    cookie: str  #: its name: of this port, since browsers distinguish hosts by name alone
+    cookie: str  #: its name, with the port, since cookies are shared by all ports of a host
 
     def before(self, handle: Handler) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
-        """Return *handle* with the rules before it; an error there is answered without details."""
+        """Return *handle* behind the rules; its errors are answered without details."""
 
         async def guarded(request: web.BaseRequest) -> web.StreamResponse:
             verdict = self.rules.judge(self._asked(request))
@@ -215,18 +215,18 @@ class Gate:
 
     def _exchange(self) -> web.Response:
         answer = web.Response(status=HTTPStatus.SEE_OTHER, headers={**HEADERS, hdrs.LOCATION: "/"})
-        # Not Strict: a browser that follows a link in another site's page would not send it at first.
+        # Not Strict: a browser would not send the cookie when it follows a link from another site.
         answer.set_cookie(self.cookie, self.rules.session, httponly=True, samesite="Lax", path="/")
         return answer
 
 
 def path_of(request: web.BaseRequest) -> str:
-    """Return the path just as it was sent: with dots, it is none of ours."""
+    """Return the path exactly as it was sent, so that one with dots matches nothing."""
     return request.raw_path.partition("?")[0]
 
 
 def refused(status: HTTPStatus, text: str) -> web.Response:
-    """Answer with words alone, and hang up."""
+    """Return a plain text answer that closes the connection."""
     answer = web.Response(status=status, text=text, headers=HEADERS)
     answer.force_close()
     return answer

@@ -1,8 +1,8 @@
 """
-Which rows of a batch a client sees: searched, filtered, ordered, a page of them.
+The rows of a batch that a client sees: searched, filtered, sorted, one page of them.
 
-The same as ``report/assets/at_hand.js`` does with rows that a page has. Belongs here: that choice, as a
-function of rows. Does not: reading them (``following``), how they are written (``report.packing``).
+``report/assets/at_hand.js`` does the same in the browser. Belongs here: that choice, as a function of rows.
+Does not: reading them (``following``), their format (``report.packing``).
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from typing import Final
 
 from batchrun.report.gathering import RowStanding, ShownAttempt, ShownRow
 
-#: Rows of a page, at most: as many as go on paper.
+#: Most rows of a page.
 MOST: Final = 500
 _PAGE: Final = 100
-#: Characters and words of a search that count.
+#: Most characters and words of a search.
 _SEARCHED: Final = 300
-#: Places of rows that can be asked for.
+#: Highest row that can be requested.
 _FARTHEST: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a client asks for."""
+    """What a client requests."""
 
     words: tuple[str, ...] = ()  #: in lower case; each must be found
     standing: RowStanding | None = None
     lane: str | None = None
     reason: str | None = None
-    sort: str = ""  #: a key of ORDERS; the manifest's order where it is none
+    sort: str = ""  #: a key of ORDERS; else the manifest's order
     is_down: bool = False
     first: int = 0
     most: int = _PAGE
 
 
 def read_wanted(query: Mapping[str, str]) -> Wanted:
-    """Read it from an address; what says nothing sensible says nothing."""
+    """Return what a query string requests; bad values are ignored."""
     standings = {one.value: one for one in RowStanding}
     return Wanted(
         words=tuple(query.get("search", "")[:_SEARCHED].lower().split()),
@@ -53,13 +53,13 @@ def read_wanted(query: Mapping[str, str]) -> Wanted:
 
 
 class Search:
-    """Finds words in rows, and keeps what a row says for as long as it is the same row."""
+    """Finds words in rows, and caches each row's text while the row is unchanged."""
 
     def __init__(self) -> None:
         self._said: dict[str, tuple[ShownRow, str]] = {}
 
     def finds(self, row: ShownRow, words: Sequence[str]) -> bool:
-        """Report whether all *words* are in the row."""
+        """Report whether the row has all *words*."""
         if not words:
             return True
         known = self._said.get(row.id)
@@ -69,11 +69,11 @@ class Search:
 
 
 def chosen(rows: Sequence[ShownRow], wanted: Wanted, search: Search, at: datetime) -> Sequence[ShownRow]:
-    """Return all rows that are wanted, in the order that is wanted."""
+    """Return all requested rows, in the requested order."""
     found = [row for row in rows if _fits(row, wanted) and search.finds(row, wanted.words)]
     if wanted.sort:
         key = ORDERS[wanted.sort]
-        # What is not known goes last, either way; what is equal stays in manifest order.
+        # Unknown values come last in either direction; equal ones keep manifest order.
         known = [row for row in found if key(row.current, row, at) is not None]
         unknown = [row for row in found if key(row.current, row, at) is None]
         known.sort(key=lambda row: key(row.current, row, at), reverse=wanted.is_down)  # type: ignore[arg-type,return-value]
@@ -99,7 +99,7 @@ def _texts(row: ShownRow) -> Iterator[str]:
             yield from filter(None, (task.name, task.failure_reason))
 
 
-#: What rows can be put in order by, as columns of the table are called.
+#: Sort keys by the names of the table's columns.
 ORDERS: Final[Mapping[str, Callable[[ShownAttempt, ShownRow, datetime], object]]] = {
     "id": lambda _now, row, _at: row.id,
     "status": lambda now, _row, _at: f"{now.status} {now.reason or ''}",

@@ -1,10 +1,10 @@
 """
-Batches as they go on: the rows of one, read once for all who look, and the list of all of them.
+Keeping up with batches: the rows of one, read once for all clients, and the list of all batches.
 
-A look asks whether anything was recorded, and reads the rows that it was about. Charts and failures, which
-take a hundred times as long, are added up again only so often that they cost a small share of one core; so is
-the whole batch read again, for what a manifest changed and no event says. Belongs here: that rhythm, and the
-rows. Does not: how they are shown (``shown``), who listens (``live``).
+A look reads new events, and the rows that they are about. Charts and failures, which take a hundred times as
+long, are computed only so often that they use a small share of one core; so is reading the whole batch again,
+for changes by a manifest, which make no events. Belongs here: these intervals, and the rows. Does not: how
+they are shown (``shown``), who listens (``live``).
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Looks for which what was seen is asked for again: a transaction may end after one that numbered later.
+#: Looks for which events are read again: a transaction may commit after one with later numbers.
 _OVERLAP: Final = 2
-#: Events since the last look that are read one by one; more, and the batch is read again.
+#: Most events since the last look; with more the whole batch is read again.
 _MOST_EVENTS: Final = 20_000
-#: Of the time that something takes, how many times as long it then rests: so it takes 3 % of a core.
+#: Pause after a computation, as a multiple of its duration: it uses 3 % of a core.
 _REST: Final = 30
-#: Seconds that figures rest at least, and after which they are made again though nothing was recorded.
+#: Shortest interval of figures, in seconds, and the one after which they are computed without news.
 _LEAST, _MOST = 2.0, 60.0
-#: Seconds after which the whole batch is read again, where anything was recorded.
+#: Seconds after which the whole batch is read again, if anything was recorded.
 _AGAIN: Final = 120.0
-#: Failed rows whose tasks are asked for at a time.
+#: Failed rows whose tasks are read at a time.
 _ASKED: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
-    """What takes long to add up."""
+    """The figures that take long to compute."""
 
     at: datetime
     summary: Figures
@@ -58,11 +58,11 @@ class Sums:
 
 
 class Following:
-    """A batch that is looked at."""
+    """A batch that is kept up to date."""
 
     def __init__(self, ledger: Ledger, batch: Batch, clock: Clock) -> None:
         self.batch = batch
-        self.version = 0  #: grows whenever a row has changed; 0 before the batch was read
+        self.version = 0  #: grows when a row has changed; 0 before the batch was read
         self.rows: list[ShownRow] = []  #: in the manifest's order
         self.sums: Sums | None = None
         self._begun = clock.utcnow()
@@ -79,21 +79,21 @@ class Following:
 
     @property
     def edition(self) -> str:
-        """The version for clients, who may have seen one of an earlier server."""
+        """The version for clients, which may know one from an earlier server."""
         return f"{self._begun.timestamp()}-{self.version}"
 
     @property
     def counts(self) -> Mapping[RowStanding, int]:
-        """How many rows stand where."""
+        """The number of rows by standing."""
         return figures.counted(self.rows)
 
     @property
     def lanes(self) -> Sequence[LaneCounts]:
-        """The batch's lanes, as they were when everything was added up."""
+        """The batch's lanes, as of the last computation of figures."""
         return self.sums.now.lanes if self.sums else ()
 
     def choose(self, wanted: Wanted) -> Sequence[ShownRow]:
-        """Return the rows that are wanted."""
+        """Return the requested rows."""
         return chosen(self.rows, wanted, self._search, self._clock.utcnow())
 
     async def load(self) -> None:
@@ -110,7 +110,7 @@ class Following:
         self._reload_due = self._clock.monotonic() + max(_AGAIN, took * _REST)
 
     async def look(self) -> bool:
-        """Bring the rows up to date, and report whether any has changed."""
+        """Update the rows, and report whether any has changed."""
         newest, version = await self._ledger.newest_event(), self.version
         is_time = self._has_changed and self._clock.monotonic() >= self._reload_due
         if newest == self._seen[0] and not is_time:
@@ -126,7 +126,7 @@ class Following:
         return self.version != version
 
     async def add_up(self) -> bool:
-        """Add everything up again where it is time, and report whether it was."""
+        """Compute the figures again if it is time, and report whether it was."""
         now = self._clock.monotonic()
         if now < self._sum_due or (self._summed == self.version and now < self._sum_again):
             return False
@@ -139,11 +139,11 @@ class Following:
         return True
 
     async def _is_another(self) -> bool:
-        """Report whether a manifest was taken in meanwhile that has more rows, or fewer."""
+        """Report whether the number of rows has changed, by a manifest that was taken in."""
         return (await self._stored.counts()).total != self._total
 
     async def _take(self, changed: Sequence[Outcome]) -> bool:
-        """Put rows in the place of those before; report whether all had one."""
+        """Replace rows by newer ones; report whether all of them were there."""
         tasks = await self._stored.failed_tasks([one.entry.id for one in changed])
         has_changed = False
         for outcome in changed:
@@ -158,7 +158,7 @@ class Following:
         return True
 
     async def _ask_for_tasks(self) -> None:
-        """Ask for the tasks of runs that failed a while ago: they come later than the failure."""
+        """Read the failed tasks of runs, which are recorded some time after the failure."""
         untold = [
             row.id
             for row in self.rows
@@ -193,15 +193,15 @@ def _added_up(rows: Sequence[ShownRow], tasks: Sequence[TaskFailures], now: Over
 
 
 async def _in_thread(job: Callable[[], T]) -> T:
-    # Not anyio.to_thread: the virtual loop sees only run_in_executor.
+    # Not anyio.to_thread: the virtual loop only knows run_in_executor.
     return await asyncio.get_running_loop().run_in_executor(None, job)
 
 
 _STANDINGS: Final = [standing.value for standing in RowStanding]
-#: Batches that are shown: the newest.
+#: Most batches that are listed, the newest.
 MOST_LISTED: Final = 200
-#: Seconds that the list rests at least, and after which it is read again though no event was recorded: a
-#: manifest taken in is none.
+#: Shortest interval of the list, in seconds, and the one after which it is read without new events, since
+#: taking in a manifest makes none.
 _LIST_LEAST, _LIST_AGAIN = 1.0, 10.0
 
 
@@ -210,16 +210,16 @@ class ShelvedBatch:
     """One batch in the list."""
 
     batch: Batch
-    numbers: Mapping[str, int]  #: how many rows stand where, as the report calls it
+    numbers: Mapping[str, int]  #: number of rows by the report's standings
     total: int
     open: int  #: rows with work left
     holder: str | None  #: the launcher at work
     regions: Sequence[str]
-    closed: str | None = None  #: where it is worked on instead
+    closed: str | None = None  #: the ledger that it was moved to
 
     @property
     def ended(self) -> int:
-        """Rows that have ended."""
+        """The number of rows that have ended."""
         return self.total - self.open
 
 
@@ -235,7 +235,7 @@ class Shelf:
         self._due = self._again = 0.0
 
     async def look(self) -> bool:
-        """Read them again where it is time and something was recorded, and report whether they were."""
+        """Read them again if it is time and something was recorded, and report whether that was done."""
         now = self._clock.monotonic()
         if now < self._due:
             return False

@@ -1,8 +1,8 @@
 """
-Who looks at what: a batch is followed once for all of its clients, from the first to a while after the last.
+Who watches what: a batch is followed once for all clients, from the first until some time after the last.
 
-Belongs here: beginning, rhythm and end of that, and going on when the ledger cannot be read. Does not:
-reading (``following``), what is told (``shown``).
+Belongs here: start, interval and end of following, and continuing while the ledger cannot be read. Does not:
+reading (``following``), what is sent (``shown``).
 """
 
 from __future__ import annotations
@@ -30,34 +30,34 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Seconds between two looks, and between two where the ledger could not be read.
+#: Seconds between two looks, and after one that could not read the ledger.
 _EVERY, _AFTER_TROUBLE = 1.0, 5.0
-#: Seconds after which a look that is not over is told: a server that is away is waited for much longer.
+#: Seconds after which an unfinished look is reported; a database that is away is waited for much longer.
 _SILENT: Final = 15.0
-#: The same for what somebody asks for at this moment.
+#: The same for a client's request.
 _SOON: Final = 10.0
-#: Seconds for which a batch is kept that no page shows any more.
+#: Seconds for which a batch is followed after its last client.
 _KEPT: Final = 60.0
-#: Pages of rows that are kept for others who ask for the same.
+#: Pages of rows that are cached for other clients.
 _PAGES: Final = 200
-#: Batches that are followed at once: each takes memory for all of its rows.
+#: Most batches that are followed at once; each needs memory for all of its rows.
 MOST_BATCHES: Final = 16
 
 
 class Subscription:
-    """What one client has not been sent yet."""
+    """The events that one client has not been sent yet."""
 
     def __init__(self, waiting: Mapping[str, bytes]) -> None:
         self._waiting = dict(waiting)
         self._came = anyio.Event()
 
     def put(self, kind: str, event: bytes) -> None:
-        """Have *event* sent; an earlier one of its kind that still waits is not."""
+        """Queue *event*; it replaces an earlier one of its kind that is still queued."""
         self._waiting[kind] = event
         self._came.set()
 
     async def next(self) -> bytes:
-        """Return all that waits, once something does."""
+        """Wait for events, and return all that are queued."""
         while not self._waiting:
             self._came = anyio.Event()
             await self._came.wait()
@@ -67,14 +67,14 @@ class Subscription:
 
 
 class Channel:
-    """What is sent of one thing."""
+    """The events about one thing, for all of its listeners."""
 
     def __init__(self) -> None:
         self._latest: dict[str, bytes] = {}
         self._subscriptions: set[Subscription] = set()
 
     def tell(self, kind: str, facts: Mapping[str, Json]) -> None:
-        """Send it to all listeners, unless it is what was sent last."""
+        """Send the facts to all listeners, unless they are the same as the last."""
         event = f"event: {kind}\ndata: {json.dumps(facts, separators=(',', ':'))}\n\n".encode()
         if self._latest.get(kind) == event:
             return
@@ -84,7 +84,7 @@ class Channel:
 
     @contextmanager
     def listening(self) -> Iterator[Subscription]:
-        """Listen: first to what was sent last."""
+        """Yield a subscription, which starts with the last events."""
         subscription = Subscription(self._latest)
         self._subscriptions.add(subscription)
         try:
@@ -98,19 +98,19 @@ def _silent(seconds: float) -> LedgerError:
 
 
 class NothingThereError(Exception):
-    """There is no such thing as was asked for: a page, a batch, a row."""
+    """There is no such page, batch or row."""
 
 
 class TooManyError(Exception):
-    """More is being looked at than this server has room for."""
+    """More batches are being followed than this server allows."""
 
 
 class Watched:
-    """Something that clients look at, with what is sent of it."""
+    """Something that clients watch, with its channel."""
 
     def __init__(self, clock: Clock, look: Callable[[Channel], Awaitable[None]]) -> None:
         self.channel = Channel()
-        self.failure: str | None = None  #: why the ledger could not be read just now
+        self.failure: str | None = None  #: why the ledger could not be read at the last look
         self._clock = clock
         self._look = look
         self._looked = anyio.Event()
@@ -119,12 +119,12 @@ class Watched:
 
     @property
     def is_left(self) -> bool:
-        """Whether no client has looked at it for a while."""
+        """Whether no client has watched it for some time."""
         return not self._users and self._clock.monotonic() - self._left_at > _KEPT
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Keep it for as long as the block lasts, and a while."""
+        """Keep it while the block lasts, and some time longer."""
         self._users += 1
         try:
             yield
@@ -133,14 +133,14 @@ class Watched:
             self._left_at = self._clock.monotonic()
 
     async def first_look(self) -> None:
-        """Wait until it was looked at once, with success or without; LedgerError where that takes long."""
+        """Wait for the first look, successful or not. Raises LedgerError if that takes too long."""
         with anyio.move_on_after(_SILENT):
             await self._looked.wait()
         if not self._looked.is_set():
             raise _silent(_SILENT)
 
     async def watch(self) -> None:
-        """Look again and again, until no client has looked at it for a while."""
+        """Look at intervals, until no client has watched it for some time."""
         while not self.is_left:
             if self._users or not self._looked.is_set():
                 await self._look_once()
@@ -153,7 +153,7 @@ class Watched:
             await self._look(self.channel)
             self.failure = None
         except InvariantError:
-            raise  # a defect of ours is not to be shown as if it passed
+            raise  # a defect of batchrun, which must not look temporary
         except BatchrunError as error:
             self.failure = str(error)
         finally:
@@ -163,16 +163,16 @@ class Watched:
 
 
 class WatchedBatch(Watched):
-    """A batch that clients look at."""
+    """A batch that clients watch."""
 
     def __init__(self, ledger: Ledger, batch: Batch, clock: Clock) -> None:
         super().__init__(clock, self._tell)
         self.following = Following(ledger, batch, clock)
         self._pages: dict[Wanted, bytes] = {}
-        self._paged = 0  #: the version of their rows
+        self._paged = 0  #: the version of the rows in the cached pages
 
     def page(self, wanted: Wanted) -> bytes:
-        """Return a page of rows as JSON, made once for all who ask for the same of the same rows."""
+        """Return a page of rows as JSON, cached while the rows are unchanged."""
         if self._paged != self.following.version or len(self._pages) >= _PAGES:
             self._paged = self.following.version
             self._pages.clear()
@@ -192,7 +192,7 @@ class WatchedBatch(Watched):
 
 
 class WatchedShelf(Watched):
-    """All batches, as clients look at them."""
+    """The list of batches that clients watch."""
 
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         super().__init__(clock, self._tell)
@@ -204,7 +204,7 @@ class WatchedShelf(Watched):
 
 
 class Live:
-    """All that is being looked at; its looks run in *tasks*."""
+    """Everything that is watched; looks run in *tasks*."""
 
     def __init__(self, ledger: Ledger, clock: Clock, tasks: TaskGroup) -> None:
         self.ledger = ledger
@@ -212,14 +212,14 @@ class Live:
         self._tasks = tasks
         self._batches: dict[str, WatchedBatch] = {}
         self._shelf: WatchedShelf | None = None
-        self._late: set[asyncio.Future[object]] = set()  #: questions that nobody waits for any more
+        self._late: set[asyncio.Future[object]] = set()  #: queries that nobody waits for any more
 
     async def soon(self, read: Callable[[], Awaitable[T]]) -> T:
         """
-        Return what *read* gives, which asks the ledger now.
+        Return the result of *read*, which queries the ledger.
 
         Raises:
-            LedgerError: It does not answer soon, or an earlier question has no answer yet.
+            LedgerError: It takes too long, or an earlier query has not ended yet.
         """
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if not self._late:
@@ -233,32 +233,32 @@ class Live:
         return result
 
     async def _ask(self, read: Callable[[], Awaitable[T]], answer: asyncio.Future[T]) -> None:
-        """Read to the end, which no cancellation hastens, and tell who still waits."""
+        """Run the query to its end, even if nobody waits any more."""
         try:
             result = await read()
         except Exception as error:  # noqa: BLE001 (it is theirs who asked)
             if answer not in self._late:
                 answer.set_exception(error)
-                answer.exception()  # who asked may be gone
+                answer.exception()  # the caller may be gone
         else:
             answer.set_result(result)
         finally:
             self._late.discard(answer)
 
     def shelf(self) -> WatchedShelf:
-        """Return the list of batches, looked at from now on."""
+        """Return the list of batches, which is watched from now on."""
         if self._shelf is None:
             self._shelf = WatchedShelf(self.ledger, self.clock)
             self._tasks.start_soon(self._watch_shelf, self._shelf)
         return self._shelf
 
     async def batch(self, name: str) -> WatchedBatch:
-        """Return the batch, looked at from now on. Raises NothingThereError without one, and TooManyError."""
+        """Return a batch, which is watched from now on. Raises NothingThereError or TooManyError."""
         if name not in self._batches:
             found = await self.soon(lambda: self.ledger.find_batch(name))
             if found is None:
                 raise NothingThereError("batch")
-            if name not in self._batches:  # no other task was quicker
+            if name not in self._batches:  # unless another task was quicker
                 if len(self._batches) >= MOST_BATCHES:
                     raise TooManyError
                 self._batches[name] = WatchedBatch(self.ledger, found, self.clock)

@@ -1,9 +1,9 @@
 """
-The server: its sockets from start to end, with a limit of connections, and what can be asked for.
+The server: its sockets, a limit of connections, and its routes.
 
-That is pages, rows, one row's story, the stream of what changes, and the files of the pages. Names of batches
-and rows stand in the query, never in the path, which is one of these few. Belongs here: from requests to
-answers. Does not: who may ask (``access``), what is told (``shown``).
+These are pages, rows, one row's story, a stream of changes, and assets. Names of batches and rows are in the
+query, never in the path. Belongs here: from requests to answers. Does not: access (``access``), the content
+(``shown``).
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.ports.ledger import Ledger
 
-#: Connections at once; a browser makes up to six.
+#: Most connections at once; a browser makes up to six.
 MOST_CONNECTIONS: Final = 600
-#: Seconds within which a connection has to have asked for something that it may have.
+#: Seconds within which a connection must have made an authorised request.
 _HURRY: Final = 20.0
 #: Seconds that a connection is kept for the next request.
 _KEPT: Final = 60.0
-#: Seconds that answers are waited for at the end.
+#: Seconds for which shutdown waits for answers.
 _GRACE: Final = 0.05
-#: Bytes of a request's line, and of each header.
+#: Most bytes of a request line, and of a header.
 _LONGEST: Final = 8190
-#: Streams at once: more are a mistake.
+#: Most streams at once.
 MOST_STREAMS: Final = 200
-#: Seconds after which a stream says that it is there still, and for which a client may leave what it is sent.
+#: Seconds between a stream's keep-alives, and for which a client may fail to read.
 _ALIVE, _PATIENCE = 15.0, 20.0
-#: Bytes that the system keeps of what a client has not read yet.
+#: Bytes that the kernel buffers for a client that does not read.
 _UNREAD: Final = 64 * 1024
 _HTML: Final = "text/html"
 _FILES: Final[Mapping[str, tuple[Callable[[], str], str]]] = {
@@ -66,7 +66,7 @@ _FILES: Final[Mapping[str, tuple[Callable[[], str], str]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """Where it listens."""
+    """Where the server listens."""
 
     host: str
     port: int
@@ -78,25 +78,25 @@ class Listening:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """Its URL."""
         return f"http://{self.place}"
 
 
 def secret() -> str:
-    """Make a token, or a cookie's value, that cannot be guessed."""
+    """Return a random token, or value of a cookie."""
     return secrets.token_urlsafe(32)
 
 
 @asynccontextmanager
 async def serving(ledger: Ledger, rules: Rules, clock: Clock, *, port: int) -> AsyncIterator[Listening]:
     """
-    Serve the ledger, which was opened to read, while the context lasts.
+    Serve a ledger, which is open for reading, while the context lasts.
 
     Args:
-        ledger: What is shown.
-        rules: Who is let in; ``rules.bound`` is listened on.
-        clock: Time for all of it.
-        port: Where to listen; 0 for any free port.
+        ledger: The ledger to show.
+        rules: The access rules; the server listens on ``rules.bound``.
+        clock: The clock of all intervals.
+        port: The port to listen on; 0 for any free one.
 
     Raises:
         UsageError: The port cannot be listened on.
@@ -116,7 +116,7 @@ async def serving(ledger: Ledger, rules: Rules, clock: Clock, *, port: int) -> A
 
 
 class _Doors:
-    """The sockets, and who has come in by them."""
+    """The sockets, and their connections."""
 
     def __init__(self) -> None:
         self._listening: asyncio.Server
@@ -124,18 +124,18 @@ class _Doors:
         self._let_in: WeakSet[asyncio.Transport] = WeakSet()
 
     async def open(self, host: str, port: int) -> Listening:
-        """Listen, without letting anyone in yet."""
+        """Bind the port, without accepting connections yet."""
         loop = asyncio.get_running_loop()
         try:
             self._listening = await loop.create_server(self._answering, host, port, start_serving=False)
-        except (OSError, UnicodeError) as error:  # a name that is too long is the latter
+        except (OSError, UnicodeError) as error:  # the latter for a host name that is too long
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
             problem = f"cannot listen on {Listening(host=host, port=port).place}: {reason}"
             raise UsageError(f"{problem}; try another with --bind, or port 0") from error
         return Listening(host=host, port=self._listening.sockets[0].getsockname()[1])
 
     async def lead_to(self, gate: Gate, handle: Handler) -> None:
-        """Let people in: through *gate*, to *handle*."""
+        """Accept connections: through *gate*, to *handle*."""
 
         async def noted(request: web.BaseRequest) -> web.StreamResponse:
             if request.transport is not None:
@@ -152,12 +152,12 @@ class _Doors:
         await self._listening.start_serving()
 
     async def close(self) -> None:
-        """Hang up on everybody, at once."""
+        """Close all connections at once."""
         self._listening.close()
         await self._server.shutdown(_GRACE)
 
     def _answering(self) -> asyncio.Protocol:
-        """Return who answers a connection that has just been made."""
+        """Return the protocol for a new connection."""
         if len(self._server.connections) >= MOST_CONNECTIONS:
             return _Full()
         handler = self._server()
@@ -165,13 +165,13 @@ class _Doors:
         return handler
 
     def _hurry(self, handler: web.RequestHandler) -> None:
-        """Hang up on who was not let in, or never asked."""
+        """Close a connection without an authorised request."""
         if handler.transport is not None and handler.transport not in self._let_in:
             handler.transport.abort()
 
 
 class _Full(asyncio.Protocol):
-    """Hangs up: there are so many connections already."""
+    """Closes a connection beyond the limit."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
@@ -179,7 +179,7 @@ class _Full(asyncio.Protocol):
 
 
 class Routes:
-    """Answers requests of those who were let in."""
+    """Answers authorised requests."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -292,21 +292,21 @@ class Routes:
                         event = await told.next()
                     with anyio.fail_after(_PATIENCE):
                         await stream.write(event)
-            except (TimeoutError, ConnectionError):  # it does not read any more, or is gone
+            except (TimeoutError, ConnectionError):  # the client does not read any more, or is gone
                 if request.transport is not None:
                     request.transport.abort()
         return stream
 
 
 async def _ready(watched: WatchedBatch) -> None:
-    """Wait until the batch was read once."""
+    """Wait until the batch has been read once."""
     await watched.first_look()
     if watched.following.sums is None:
         raise BatchrunError(watched.failure or "try again")
 
 
 def _keep_little(request: web.BaseRequest) -> None:
-    """Have the system keep little of what a client does not read, so that this is noticed soon."""
+    """Make the kernel buffer little for a client that does not read, so that this is noticed soon."""
     if request.transport is not None:
         connection = request.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD)

@@ -1,9 +1,8 @@
 """
-What a client is told of a batch: parts of the page as HTML, rows and charts as the report packs them.
+What is sent of a batch: parts of the page as HTML, rows and charts as the report packs them.
 
-Everything of others is escaped by the templates or is JSON that scripts show as text. Belongs here: from rows
-and figures to what goes over the wire, the pages, and the files that a browser loads with them. Does not:
-reading (``following``), sockets (``server``).
+Untrusted text is escaped by the templates, or is JSON that scripts show as text. Belongs here: from rows and
+figures to what is sent, the pages, and their assets. Does not: reading (``following``), sockets (``server``).
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ if TYPE_CHECKING:
 _SCRIPTS: Final = (*html.PARTS, "timeline.js", "table.js", "live.js")
 _STYLES: Final = ("uplot/uPlot.min.css", "report.css", "live.css")
 _NO_TIMELINE: Final = Timeline(moments=(), undated=0)
-#: Reasons and lanes that can be chosen.
+#: Most reasons and lanes to choose from.
 _OFFERED: Final = 200
-#: Characters of a request that are shown.
+#: Most characters of a request that are shown.
 _REQUEST: Final = 20_000
-#: Events of one row that are shown, the latest.
+#: Most events of one row that are shown, the latest.
 _EVENTS: Final = 500
 _Event = tuple["datetime", int, str, str]
 
@@ -49,25 +48,25 @@ def page(name: str, **facts: Any) -> str:
 
 
 def part(name: str, *arguments: Any) -> str:
-    """Render a part of a page: a macro of our own, or one that the report has too."""
+    """Render a part of a page: a macro of this page or of the report."""
     macro = getattr(_environment().get_template("live_parts.html.j2").module, name)
     return str(macro(*arguments))
 
 
 @cache
 def script() -> str:
-    """Return the script of all pages: the report's parts, and what is live."""
+    """Return the script of all pages: the report's parts and the live ones."""
     return html.wrapped([asset(name) for name in _SCRIPTS])
 
 
 @cache
 def style() -> str:
-    """Return how all pages look: as the report does, and what is ours."""
+    """Return the style of all pages: the report's and this page's own."""
     return "\n".join(map(asset, _STYLES))
 
 
 def asset(name: str) -> str:
-    """Return a file of ours, or of the report's."""
+    """Return the text of an asset, of this page or of the report."""
     own = files("batchrun.serve").joinpath("assets", name)
     return own.read_text(encoding="utf-8") if own.is_file() else html.asset(name)
 
@@ -88,7 +87,7 @@ class ShownEvent:
 
 
 def now_facts(following: Following) -> dict[str, Json]:
-    """Return how the batch stands now: what is sent every second, at most."""
+    """Return the current numbers, which are sent every second at most."""
     counts = following.counts
     summary = replace(_sums(following).summary, counts=counts, total=len(following.rows))
     ended = sum(number for standing, number in counts.items() if standing.is_end)
@@ -103,7 +102,7 @@ def now_facts(following: Following) -> dict[str, Json]:
 
 
 def sums_facts(following: Following) -> dict[str, Json]:
-    """Return what takes long to add up."""
+    """Return the figures that take long to compute."""
     sums = _sums(following)
     return {
         "parts": parts_of(following),
@@ -120,7 +119,7 @@ def _offered(names: Iterable[str | None]) -> list[Json]:
 
 
 def parts_of(following: Following) -> dict[str, Json]:
-    """Return the parts of a page that take long to add up."""
+    """Return the parts of a page that take long to compute."""
     sums = _sums(following)
     return {
         "facts": part("live_facts", sums.summary, sums.now),
@@ -134,7 +133,7 @@ def parts_of(following: Following) -> dict[str, Json]:
 
 
 def rows_facts(following: Following, wanted: Wanted, at: datetime) -> dict[str, Json]:
-    """Return a page of rows, with the number of those that were found and of all."""
+    """Return a page of rows, with the numbers of matching and of all rows."""
     found = following.choose(wanted)
     shown = found[wanted.first : wanted.first + wanted.most]
     return {
@@ -146,7 +145,7 @@ def rows_facts(following: Following, wanted: Wanted, at: datetime) -> dict[str, 
 
 
 def first_rows(following: Following, wanted: Wanted, at: datetime) -> str:
-    """Return what a page of a batch begins with, for a script element."""
+    """Return a batch page's first rows, for a script element."""
     return script_text(rows_facts(following, wanted, at) | sums_facts(following) | {"parts": None})
 
 
@@ -174,7 +173,7 @@ def shelf_facts(batches: Sequence[ShelvedBatch], total: int) -> dict[str, Json]:
 
 
 def written(facts: Mapping[str, Json]) -> bytes:
-    """Write facts as JSON."""
+    """Return facts as JSON."""
     return json.dumps(facts, separators=(",", ":")).encode()
 
 

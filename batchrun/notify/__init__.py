@@ -1,1 +1,1 @@
-"""Telling people and programs that do not watch: a command, an HTTPS webhook, an SNS topic."""
+"""Notices for people and programs that do not watch: by a command, an HTTPS webhook, an SNS topic."""

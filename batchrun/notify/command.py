@@ -1,11 +1,10 @@
 """
 A command of the user's, with the summary on its standard input.
 
-The shell runs it, since people want pipes and ``"$BATCHRUN_HOOK_BATCH"``; nothing of a manifest or of the
-service's words is ever part of the command line.
+It runs in a shell, so that pipes and ``"$BATCHRUN_HOOK_BATCH"`` work; no text from a manifest or the service
+is ever part of the command line.
 
-Belongs here: one process group, from its start to its certain end. Does not: how long it may take
-(``teller``).
+Belongs here: starting one process group, and making sure that it ends. Does not: the time limit (``teller``).
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ if TYPE_CHECKING:
     from anyio.abc import Process
 
 
-#: Seconds between the request to end and the end.
+#: Seconds between SIGTERM and SIGKILL.
 _GRACE: Final = 2.0
-#: What a shell says with its exit code where it could not run the command.
+#: Cures by the exit codes with which a shell reports that it could not run the command.
 _CURES: Final = {
     126: "make it executable",
     127: "give the full path of each program: cron's and systemd's PATH is short",
 }
-#: Bytes that are kept, and characters that are shown.
+#: Bytes of output that are kept, and characters that are shown.
 _KEPT: Final = 4096
 _TOLD: Final = 300
 _PIECE: Final = 64 * 1024
-#: Pieces that are read at last: what a pipe may hold. Whoever still writes is not waited for.
+#: Pieces read after the command has ended: what a pipe can hold. Processes that still write are ignored.
 _HELD: Final = 16
 
 
@@ -46,23 +45,23 @@ class Command(Channel):
     """Runs a shell command for some notices."""
 
     def __init__(self, command: str, *, name: str, notices: Collection[Notice]) -> None:
-        """Make one that logs call *name*: the command itself may hold a secret."""
+        """Create one that logs call *name*: the command itself may contain a secret."""
         self._command = command
         self._name = name
         self._notices = frozenset(notices)
 
     @property
     def name(self) -> str:
-        """What logs call it."""
+        """Its name in logs."""
         return self._name
 
     def takes(self, notice: Notice) -> bool:
-        """Report whether it is run for *notice*."""
+        """Return whether it is run for *notice*."""
         return notice in self._notices
 
     async def deliver(self, message: Message) -> None:
-        """Run it to its end; if cancelled, end it with all that it started."""
-        # A file, not a pipe: a command that does not read it holds nothing up.
+        """Run it until it ends; if cancelled, end it and all processes that it started."""
+        # A file, not a pipe: a command that does not read it blocks nothing.
         with tempfile.TemporaryFile() as given, LastWords() as said:
             given.write(message.as_json.encode() + b"\n")
             given.seek(0)
@@ -96,7 +95,7 @@ class Command(Channel):
 
 
 async def _end(process: Process) -> None:
-    """End the whole group: politely, and after a moment for certain."""
+    """End the whole group: by SIGTERM, and after a moment by SIGKILL."""
     _signal(process, signal.SIGTERM)
     with anyio.move_on_after(_GRACE):
         await process.wait()
@@ -105,12 +104,12 @@ async def _end(process: Process) -> None:
 
 
 def _signal(process: Process, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # it has ended already; macOS says the latter
+    with suppress(ProcessLookupError, PermissionError):  # it has ended; macOS raises the latter
         os.killpg(process.pid, number)
 
 
 def _environment(message: Message) -> Mapping[str, str]:
-    """Return our own environment and what the message is about, under names that are no options of ours."""
+    """Return our environment with the message's facts, under names that batchrun reads no options from."""
     facts = {
         "NOTICE": message.notice.value,
         "BATCH": message.batch,
@@ -143,7 +142,7 @@ class LastWords:
 
     @asynccontextmanager
     async def heard(self) -> AsyncIterator[None]:
-        """Listen for as long as the block lasts, and to what was said by its end."""
+        """Read the output while the block lasts, and what is left in the pipe at its end."""
         self._let_go()
         async with anyio.create_task_group() as listening:
             listening.start_soon(self._listen)
@@ -161,7 +160,7 @@ class LastWords:
             is_open = self._take()
 
     def _take(self) -> bool:
-        """Take what is there, if anything; False where nothing can be written any more."""
+        """Read what the pipe has, if anything; return False once all writers have closed it."""
         try:
             piece = os.read(self._reading, _PIECE)
         except BlockingIOError:

@@ -1,11 +1,11 @@
 """
-Tells what is due to be told, once, without harm to the launch that it is about.
+Sends each notice that is due, once, and never disturbs the launch that it is about.
 
-What is told is noted in the ledger right before it is delivered: a launch that dies before leaves it to the
-next, and nothing is ever told twice.
+A notice is recorded in the ledger right before it is delivered: if a launch dies before that, the next one
+sends it, and no notice is ever sent twice.
 
-Belongs here: what is told, and that there are ways out; the order of noting and delivering, the time limit,
-and what logs say of it. Does not: what holds (``model.notices``), the words (``report``), delivering
+Belongs here: the message and the interface of channels; the order of recording and delivering, the time
+limit, the log events. Does not: which notices hold (``model.notices``), the text (``report``), delivering
 (``command``, ``webhook``, ``topic``).
 """
 
@@ -45,8 +45,8 @@ class Message:
     notice: Notice
     batch: str
     title: str  #: one line
-    text: str  #: the title, and what there is to know and to do
-    summary: Mapping[str, Json]  #: what programs rely on; holds no secret
+    text: str  #: the title, the facts, and what to do
+    summary: Mapping[str, Json]  #: for programs; contains no secret
 
     @property
     def as_json(self) -> str:
@@ -54,7 +54,7 @@ class Message:
         return json.dumps(self.summary)
 
 
-#: Puts a notice into words, when it is due.
+#: Writes the message of a notice that is due.
 Words: TypeAlias = Callable[[Notice], Awaitable[Message]]
 
 
@@ -64,22 +64,22 @@ class Channel(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """What logs call it; holds no secret."""
+        """Its name in logs; contains no secret."""
 
     def takes(self, notice: Notice) -> bool:  # noqa: ARG002 (a channel may be choosy)
-        """Report whether *notice* goes this way."""
+        """Return whether *notice* is sent by this channel."""
         return True
 
     @abstractmethod
     async def deliver(self, message: Message) -> None:
-        """Deliver, or raise NoticeError, which says what to do; a cancelled call leaves nothing behind."""
+        """Deliver *message*. Raises NoticeError, with a cure; a cancelled call leaves no process behind."""
 
 
 class Digests:
     """The digests of one launch of one batch."""
 
     def __init__(self, every: timedelta, *, clock: Clock) -> None:
-        """Take how often; nothing is due before :meth:`begin`."""
+        """Create digests at this interval; none is due before :meth:`begin`."""
         self._every = every
         self._clock = clock
         self._begun: datetime | None = None
@@ -87,16 +87,16 @@ class Digests:
         self._seen: tuple[object, object] | None = None
 
     async def begin(self, batch: StoredBatch, begun: datetime, tally: Tally) -> None:
-        """Find out when something last changed, before this launch does anything."""
+        """Find when the batch last changed; call it before the launch changes anything."""
         now = self._clock.utcnow()
-        # What is older than a whole interval has a moment behind it, whenever it was.
+        # The exact time of a change more than an interval ago makes no difference.
         since = max(begun, now - self._every)
         glance = await batch.glance(since=since, at=now, limit=1)
         self._changed_at = max(_seen_by_launches(glance.events), default=since)
         self._begun, self._seen = begun, _seen(tally)
 
     def is_due(self, tally: Tally) -> bool:
-        """Report whether a digest is due for a batch that stands so now; it is not due again then."""
+        """Return whether a digest is due, given the counts now; each digest is due only once."""
         seen, now = _seen(tally), self._clock.utcnow()
         if self._begun is None or seen == self._seen:
             return False
@@ -106,10 +106,10 @@ class Digests:
 
 def _seen_by_launches(events: Sequence[tuple[datetime, str]]) -> Iterator[datetime]:
     """
-    Yield the times of changes that a launch recorded, and sent a digest for where one was due.
+    Yield the times of changes that a launch recorded, which also sent the digest, if one was due.
 
-    What is asked for between launches (retries, runs that are found again) is recorded by another command,
-    which sends nothing: its digest is left to the next launch.
+    Changes between launches (retries, runs that are found again) are recorded by other commands, which send
+    nothing: the next launch sends their digest.
     """
     given_back = {at for at, kind in events if kind == _GIVEN_BACK}
     return (at for at, kind in events if kind not in _ASKED_FOR and at not in given_back)
@@ -121,10 +121,10 @@ def _seen(tally: Tally) -> tuple[object, object]:
 
 class Teller:
     """
-    The notices of one batch.
+    Sends the notices of one batch.
 
-    No method raises, or takes longer than the time limit and a moment for each notice; what goes wrong is
-    logged. A delivery that has begun is not cut short by a cancellation.
+    No method raises, or takes much longer than the time limit for each notice; errors are logged.
+    Cancelling a method does not stop a delivery that has begun.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Teller:
         clock: Clock,
         digests: Digests | None = None,
     ) -> None:
-        """Make one that gives each channel *limit* seconds, and sends *digests* too, if any."""
+        """Create one that gives each channel *limit* seconds; with *digests*, it sends those too."""
         self._batch = batch
         self._channels = tuple(channels)
         self._limit = limit
@@ -146,13 +146,13 @@ class Teller:
         self._deliveries: anyio.CancelScope | None = None
 
     def cut_short(self) -> None:
-        """End what is being delivered, and leave to the next launch what was not begun."""
+        """Cancel the deliveries under way, and leave all other notices to the next launch."""
         self._is_cut_short = True
         if self._deliveries is not None:
             self._deliveries.cancel()
 
     async def begin(self, tally: Tally, begun: datetime) -> None:
-        """Remove notices of a batch *begun* then that are out of date, as a launch begins."""
+        """Forget, as a launch begins, the notices that no longer hold; the batch was created at *begun*."""
         await self._forget_all_but(holding(tally, needs_somebody=True))
         if self._digests is not None and self._channels:
             try:
@@ -161,7 +161,7 @@ class Teller:
                 log.warning("no_digests", batch=self._batch.name, reason=str(error))
 
     async def watch(self, tally: Callable[[], Tally], words: Words) -> None:
-        """Announce the first failure, and digests, soon after they are due; for ever, to be cancelled."""
+        """Send the first failure, and digests, soon after they are due; runs until cancelled."""
         has_failed = False
         while self._channels and not (has_failed and self._digests is None):
             await self._clock.sleep(_LOOK_EVERY)
@@ -173,7 +173,7 @@ class Teller:
                 await self._tell_digest(now, words)
 
     async def end(self, tally: Tally, words: Words, *, needs_somebody: bool = False) -> None:
-        """Announce all that holds at the end of a launch and was not announced."""
+        """Send the notices that hold at the end of a launch and were not sent before."""
         holds = holding(tally, needs_somebody=needs_somebody)
         await self._forget_all_but(holds)
         for notice in holds:

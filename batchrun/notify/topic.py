@@ -1,4 +1,4 @@
-"""An SNS topic, for e-mail and for whatever subscribes."""
+"""An SNS topic, for e-mail and other subscribers."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LONGEST_SUBJECT: Final = 100
 
 
 class Topic(Channel):
-    """Publishes to one topic: the text to e-mail, the JSON to the rest."""
+    """Publishes to one topic: the text to e-mail, JSON to all other subscribers."""
 
     def __init__(self, arn: str, publish: Callable[[str, Mapping[str, Any]], Awaitable[None]]) -> None:
-        """Make one for the topic *arn*, which says the region; *publish* takes that, and the request."""
+        """Create one for the topic *arn*; *publish* takes its region and a request."""
         match = _ARN.fullmatch(arn)
         if match is None:
             raise UsageError(
@@ -35,11 +35,11 @@ class Topic(Channel):
 
     @property
     def name(self) -> str:
-        """The topic."""
+        """The topic's ARN."""
         return f"--notify-topic {self._arn}"
 
     async def deliver(self, message: Message) -> None:
-        """Publish."""
+        """Publish *message*."""
         try:
             await self._publish(self._region, self._request(message))
         except AccessDeniedError as error:

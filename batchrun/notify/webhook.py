@@ -1,10 +1,10 @@
 """
-An HTTPS address that takes the summary, or a form of it, as the body of a POST.
+An HTTPS address that takes the summary, in one of several forms, as the body of a POST.
 
-The address may hold a token, so no message and no log line has more of it than the host.
+The address may contain a token, so messages and log lines show only its host.
 
-Belongs here: which addresses are taken, one POST, and when it is repeated. Does not: how long all of it may
-take (``teller``).
+Belongs here: which addresses are accepted, the POST, and its retries. Does not: the time limit of all of it
+(``teller``).
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from batchrun.clock import Clock
     from batchrun.model.spec import Json
 
-#: Characters that Slack takes in a header, and in a text.
+#: Most characters that Slack accepts in a header, and in a text.
 _SLACK_HEADER: Final = 150
 _SLACK_TEXT: Final = 3000
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _LONGEST_ENTITY: Final = 5
-#: Lines of a card, and characters of one: Teams takes 28 KB.
+#: Most lines of a card, and characters of a line: Teams accepts 28 KB.
 _CARD_LINES: Final = 60
 _CARD_LINE: Final = 250
-#: Seconds before each repetition.
+#: Seconds before each retry.
 _WAITS: Final = (1.0, 3.0)
 #: Seconds for one POST: an answer takes well under one.
 _PATIENCE: Final = 10.0
@@ -47,12 +47,12 @@ _THEIR_FAULT: Final = range(500, 600)
 class Form(enum.Enum):
     """The form of a webhook's body."""
 
-    JSON = "json"  #: the summary, as commands get it
+    JSON = "json"  #: the summary, as given to commands
     SLACK = "slack"
     TEAMS = "teams"
 
     def body(self, message: Message) -> str:
-        """Return what is posted, in ASCII."""
+        """Return the body to post, in ASCII."""
         match self:
             case Form.JSON:
                 return message.as_json
@@ -63,7 +63,7 @@ class Form(enum.Enum):
 
 
 def _slack(message: Message) -> dict[str, Json]:
-    """Return a message of blocks, with a text for where blocks are not shown."""
+    """Return a message of blocks, with a plain text for clients that do not show blocks."""
     title, more = _parted(message)
     head: dict[str, Json] = {"type": "plain_text", "text": shortened(title, _SLACK_HEADER), "emoji": False}
     blocks: list[Json] = [{"type": "header", "text": head}]
@@ -74,7 +74,7 @@ def _slack(message: Message) -> dict[str, Json]:
 
 
 def _escaped(text: str) -> str:
-    """Escape what Slack would take for a link or a mention, and keep to what it takes."""
+    """Escape what Slack would read as a link or a mention, and cut the text to Slack's limit."""
     told = ""
     for most in (_SLACK_TEXT, _SLACK_TEXT // _LONGEST_ENTITY):
         told = shortened(text, most)
@@ -86,7 +86,7 @@ def _escaped(text: str) -> str:
 
 
 def _teams(message: Message) -> dict[str, Json]:
-    """Return a card for a webhook of Teams' Workflows; runs of text, unlike blocks, are no Markdown."""
+    """Return a card for a webhook of Teams' Workflows; text runs, unlike text blocks, are not Markdown."""
     title, more = _parted(message)
     lines = [line for line in more.splitlines() if line.strip()]
     if lines[_CARD_LINES:]:
@@ -112,7 +112,7 @@ def _line(text: str, **looks: str) -> dict[str, Json]:
 
 
 def _parted(message: Message) -> tuple[str, str]:
-    """Return the title, and what the text says beside it."""
+    """Return the title, and the text without it."""
     return message.title, message.text.removeprefix(message.title).strip("\n")
 
 
@@ -120,7 +120,7 @@ class Webhook(Channel):
     """Posts to one address."""
 
     def __init__(self, url: str, *, clock: Clock, form: Form = Form.JSON) -> None:
-        """Make one for *url*, which takes notices in this *form*; UsageError for what is no such URL."""
+        """Create one for *url*, which takes notices in this *form*. Raises UsageError for other URLs."""
         parts = _parts(url)
         self._url = url
         self._clock = clock
@@ -135,14 +135,14 @@ class Webhook(Channel):
 
     @property
     def name(self) -> str:
-        """The host: the rest may hold a token."""
+        """The host: the rest may contain a token."""
         return f"--notify-url {self._host}"
 
     async def deliver(self, message: Message) -> None:
-        """Post the summary; what may pass is repeated."""
+        """Post the summary; retry temporary errors."""
         import aiohttp  # noqa: PLC0415 (takes long to import)
 
-        # A proxy and its password come from the environment, but none stands between us and ourselves.
+        # A proxy and its password come from the environment; a local address needs none.
         async with aiohttp.ClientSession(
             trust_env=not self._is_local,
             timeout=aiohttp.ClientTimeout(total=_PATIENCE),
@@ -158,15 +158,15 @@ class Webhook(Channel):
                 await self._clock.sleep(wait)
 
     async def _post(self, session: aiohttp.ClientSession, body: str) -> tuple[NoticeError, bool] | None:
-        """Post once, and return what went wrong and whether that may pass; None where it was taken."""
+        """Post once; return the error and whether it is temporary, or None if the post was accepted."""
         import aiohttp  # noqa: PLC0415
 
         try:
-            # Not to be led elsewhere: that address was not given by the user.
+            # No redirects: they lead to an address that the user did not give.
             async with session.post(self._url, data=body, allow_redirects=False) as answer:
                 return _judged(answer.status)
         except (aiohttp.ClientError, OSError) as error:
-            # Their text may hold the address.
+            # The error's text may contain the address.
             trouble = f"{self._host} cannot be reached: {type(error).__name__}"
             return NoticeError(trouble, cure="check the address and the network"), True
 

@@ -1,12 +1,12 @@
 """
-A local HealthOmics: the other side of the wire, for demos, tests and pipelines.
+A local HealthOmics service, for demos, tests and pipelines.
 
-A real HTTP server that speaks the service's REST-JSON by botocore's own model, with its rules, quotas,
-paces and a lifecycle in scaled time; and with faults, by seed, that the service has on bad days. Point a
+An HTTP server that speaks the service's REST-JSON, taken from botocore's own model, with its rules, quotas,
+rate limits, a lifecycle in scaled time, and by seed the faults that the service has on bad days. Point a
 client at :attr:`Simulator.url` with ``Config(inject_host_prefix=False)``, or the AWS CLI with
 ``AWS_ENDPOINT_URL_OMICS`` and ``AWS_DISABLE_HOST_PREFIX_INJECTION=true``.
 
-It shares nothing with batchrun's client side, so that a mistake is not made twice.
+It shares no code with batchrun's client side, so that no mistake is made on both sides.
 """
 
 from __future__ import annotations

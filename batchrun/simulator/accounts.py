@@ -1,13 +1,13 @@
 """
 Several accounts and Regions in one process, and which of them a call is for.
 
-AWS knows the account by the key that signed a call, and the Region by the address. Here a *door* is an
-address: one that leads to a single lane is that lane's Region, and keys that nobody knows are taken for its
-user's; at one that leads to several, the signature's Region tells them apart. Keys of a role lead to the
-role's account, wherever they are used.
+AWS finds the account by the key that signed a call, and the Region by the address. Here a *door* is an
+address. If it leads to one lane, it serves that lane's Region, and unknown keys count as its user's; if it
+leads to several, the signature's Region decides between them. Keys of a role always belong to the role's
+account.
 
-What belongs here: finding whose a call is. What does not: sockets (``http``), one account's service
-(``server``).
+What belongs here: finding the account and Region of a call. What does not: sockets (``http``), one account's
+service (``server``).
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from batchrun.simulator.wire import Ending, Inquiry, Signature, json_reply
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedLane:
-    """An account and a Region to serve, by the name of a lane."""
+    """An account and a Region to serve, under the name of a lane."""
 
     name: str
-    settings: Settings  #: its account and Region; keys, roles and buckets are the first lane's, for all
-    caller: str | None = None  #: whose unknown keys are; None for its own account's
-    port: int | None = None  #: of a door of its own; 0 for any free one, None where it has none
+    settings: Settings  #: its account and Region; keys, roles and buckets: the first lane's hold for all
+    caller: str | None = None  #: account that unknown keys belong to; None: the lane's own
+    port: int | None = None  #: of a door of its own; 0: any free port, None: no own door
 
 
 class Accounts:
-    """Every account and Region there is, each with runs, quotas, paces and faults of its own."""
+    """All accounts and Regions, each with runs, quotas, rate limits and faults of its own."""
 
     def __init__(self, lanes: Sequence[SimulatedLane], clock: Clock) -> None:
-        """Open those of *lanes*; the others are opened at the first call with their keys."""
+        """Create the services of *lanes*; other accounts' are created at the first call with their keys."""
         self._clock = clock
         self._identities = Identities(lanes[0].settings)
         self._storage = Storage(lanes[0].settings.storage)
@@ -47,11 +47,11 @@ class Accounts:
             self.of(lane)
 
     def of(self, lane: SimulatedLane) -> Simulator:
-        """Return the service of a lane; two of one account and Region have the same."""
+        """Return the service of a lane; lanes of the same account and Region share one."""
         return self.at(lane.settings.account, lane.settings)
 
     def at(self, account: str, settings: Settings) -> Simulator:
-        """Return the service of *account* in the Region of *settings*, behaving as they say."""
+        """Return the service of *account* in the Region of *settings*; a new one is created with these."""
         where = account, settings.region
         if where not in self._services:
             # Another account's runs have uuids of their own.
@@ -65,7 +65,7 @@ class Accounts:
         return self._services[where]
 
     def owner(self, inquiry: Inquiry) -> str | None:
-        """Return the account whose keys signed a call; None where they are unknown."""
+        """Return the account whose keys signed a call; None if the call is unsigned or the key unknown."""
         signed = inquiry.signature
         return None if signed is None else self._identities.account(signed.access_key)
 
@@ -74,21 +74,21 @@ class Door:
     """An address, and the lanes that it leads to."""
 
     def __init__(self, accounts: Accounts, lanes: Sequence[SimulatedLane]) -> None:
-        self.url = ""  #: once it is open
+        self.url = ""  #: set once it is open
         self.lanes = lanes
         self._accounts = accounts
         self._urls: Mapping[str, str] = {}
 
     def tell(self, urls: Mapping[str, str]) -> None:
-        """Let it say where each lane has a door of its own."""
+        """Set the URL of each lane's own door."""
         self._urls = urls
 
     def next_request_id(self) -> str:
-        """Make the id of an answer."""
+        """Return a new request id for an answer."""
         return self._accounts.of(self.lanes[0]).next_request_id()
 
     def refuse(self, error: RefusalError) -> Ending:
-        """Answer with an error before a call is known."""
+        """Return the error answer for a call that could not be read."""
         return self._accounts.of(self.lanes[0]).refuse(error)
 
     async def answer(self, inquiry: Inquiry) -> Ending:
@@ -101,7 +101,7 @@ class Door:
             return self.refuse(error)
 
     async def _introspect(self, inquiry: Inquiry) -> Ending:
-        """Answer about the lane that is here, whoever asks."""
+        """Answer a request about the simulator itself; keys do not matter."""
         if len(self.lanes) == 1:
             return await self._accounts.of(self.lanes[0]).answer(inquiry)
         if inquiry.path != "/_simulator/lanes":
@@ -111,16 +111,16 @@ class Door:
         return Ending(reply=json_reply({lane.name: self._urls[lane.name] for lane in self.lanes}))
 
     def _meant(self, inquiry: Inquiry) -> Simulator:
-        """Find the service that a call is for. Raises RefusalError where that is unknown."""
+        """Find the service that a call is for. Raises RefusalError if it is unknown."""
         here = self._nearest(inquiry.signature)
         if inquiry.content_type == FORM or inquiry.path == PORTAL:
-            return self._accounts.of(here[0])  # they answer everybody
+            return self._accounts.of(here[0])  # STS and the portal serve all accounts alike
         account = self._accounts.owner(inquiry) or _usual_caller(here)
         own = [lane for lane in here if lane.settings.account == account]
         return self._accounts.at(account, (own or here)[0].settings)
 
     def _nearest(self, signed: Signature | None) -> Sequence[SimulatedLane]:
-        """Return the lanes in the Region that a call is for; all where it is for none of theirs."""
+        """Return the lanes in the Region that a call is for; all lanes if none is in it."""
         here = [lane for lane in self.lanes if signed is not None and lane.settings.region == signed.region]
         if not here and signed is not None and signed.service == "omics" and len(self.lanes) > 1:
             raise RefusalError("UnrecognizedClientException", f"no lane is in {signed.region}")

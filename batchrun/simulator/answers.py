@@ -1,4 +1,4 @@
-"""What callers see of runs, tasks, workflows and batches; ``wire`` leaves out what the model has not."""
+"""Answers about runs, tasks, workflows and batches; ``wire`` drops fields that are not in the model."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from batchrun.simulator.settings import Parameter, Settings, Version, Workflow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """How one account looks from outside: its ARNs, and wall time for loop time."""
+    """Writes the answers of one account, with its ARNs and in wall time."""
 
     settings: Settings
     origin: datetime  #: wall time at loop time zero
 
     def wall(self, at: float | None) -> datetime | None:
-        """Turn loop time into wall time."""
+        """Convert loop time to wall time."""
         return None if at is None else self.origin + timedelta(seconds=at)
 
     def arn(self, resource: str) -> str:
-        """Name a resource of this account."""
+        """Return the ARN of a resource of this account."""
         return f"arn:aws:omics:{self.settings.region}:{self.settings.account}:{resource}"
 
     def accepted(self, run: Run) -> dict[str, Any]:
-        """Answer StartRun, to a repeat with the state of now."""
+        """Answer StartRun; a repeated call gets the run's present state."""
         return {
             "arn": self.arn(f"run/{run.id}"),
             "id": run.id,
@@ -45,7 +45,7 @@ class View:
         }
 
     def item(self, run: Run) -> dict[str, Any]:
-        """Answer one item of ListRuns; it has no uuid, tags, failureReason or runOutputUri."""
+        """Return an item of ListRuns; it has no uuid, tags, failureReason or runOutputUri."""
         return {
             **run.request,
             "arn": self.arn(f"run/{run.id}"),
@@ -95,7 +95,7 @@ class View:
         }
 
     def version(self, version: Version, workflow_id: str, name: str) -> dict[str, Any]:
-        """Answer what GetWorkflowVersion says otherwise than GetWorkflow."""
+        """Return the fields in which GetWorkflowVersion differs from GetWorkflow."""
         return {
             "arn": self.arn(f"workflow/{workflow_id}/version/{name}"),
             "workflowId": workflow_id,
@@ -105,7 +105,7 @@ class View:
         }
 
     def task(self, run: Run, task: Task, now: float) -> dict[str, Any]:
-        """Answer GetRunTask, and one item of ListRunTasks, which has fewer fields."""
+        """Answer GetRunTask; also used as an item of ListRunTasks, which has fewer fields."""
         status = task.status(now)
         ended = status is not Status.RUNNING
         return {
@@ -127,7 +127,7 @@ class View:
         }
 
     def accepted_batch(self, batch: Batch) -> dict[str, Any]:
-        """Answer StartRunBatch, to a repeat with the state of now."""
+        """Answer StartRunBatch; a repeated call gets the batch's present state."""
         return {
             "id": batch.id,
             "arn": self.arn(f"runBatch/{batch.id}"),
@@ -137,7 +137,7 @@ class View:
         }
 
     def batch_item(self, batch: Batch) -> dict[str, Any]:
-        """Answer one item of ListBatch; it has no uuid and no tags."""
+        """Return an item of ListBatch; it has no uuid and no tags."""
         return {
             "id": batch.id,
             "name": batch.name or None,
@@ -148,7 +148,7 @@ class View:
         }
 
     def batch_detail(self, batch: Batch, now: float) -> dict[str, Any]:
-        """Answer GetBatch; its counts are behind until the batch is at rest."""
+        """Answer GetBatch; its counts lag behind until the batch is at rest."""
         scale = self.settings.time_scale
         lag = 0.0 if batch.status in AT_REST else scale * self.settings.batch_durations.counts_lag
         return {
@@ -166,7 +166,7 @@ class View:
         }
 
     def batch_row(self, row: Row) -> dict[str, Any]:
-        """Answer one row of ListRunsInBatch: a rejected one has an empty runId, one that waits none."""
+        """Return a row of ListRunsInBatch: a rejected one has an empty runId, a waiting one has none."""
         run = row.run
         without = None if row.status is None else ""
         return {
@@ -180,7 +180,7 @@ class View:
         }
 
     def _signed(self, run: Run) -> str | None:
-        """Return a presigned address of the run's parameters."""
+        """Return a presigned URL of the run's parameters."""
         place = run.request.get("parametersUri")
         if place is None:
             return None
@@ -203,7 +203,7 @@ class View:
         return {"engineLogStream": self._log(run, "/engine"), "runLogStream": self._log(run)}
 
     def _log(self, run: Run, part: str = "") -> str | None:
-        """Name a log stream of the run; there is none where it asked for none."""
+        """Return the ARN of a log stream of the run; None if its log level is OFF."""
         if run.request.get("logLevel") == "OFF":
             return None
         group = (
@@ -246,7 +246,7 @@ def _runs(batch: Batch, at: float) -> dict[str, int]:
 
 
 def _status_at(run: Run, at: float) -> Status | None:
-    """Return the state that a run was in; None before it was made. A deleted one is deleted at once."""
+    """Return a run's state at a time; None before its creation. A deleted run is DELETED at any time."""
     if run.status is Status.DELETED:
         return run.status
     reached = (

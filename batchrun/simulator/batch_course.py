@@ -1,12 +1,12 @@
 """
 When batches change state, and how the service starts, cancels and deletes the runs of their rows.
 
-As with runs nothing happens by itself: whoever asks catches up with the time first. Rows are taken one by
-one, at the account's pace; several batches take turns. A row whose turn comes too early waits for the next
-token; where a caller's own StartRun has taken that, the row is throttled, and is tried again later, a few
-times. So either side can be throttled, as with the service. Which refusals pass by themselves follows the
-guide: throttling, timeouts and errors of the service are tried again, a full quota is waited for, all others
-are final at once. Does not belong here: what callers may ask for (``batch_operations``).
+As with runs, nothing happens by itself: each call first catches up with the time. Rows are submitted one by
+one, at the account's rate; several batches take turns. A row without a token waits for the next one; if a
+caller's own StartRun takes that, the row is throttled, and retried later, a few times. So either side can be
+throttled, as with the service. Which refusals are temporary follows the guide: throttling, timeouts and
+errors of the service are retried, a full quota is waited for, all others are final. Does not belong here:
+what callers may ask for (``batch_operations``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from batchrun.simulator.lifecycle import BatchStatus, Span, SubmissionStatus
 from batchrun.simulator.refusal import RefusalError
 from batchrun.simulator.runs import Run
 
-#: Does something that is due at a time.
+#: An action that is due; takes its loop time.
 Deed = Callable[[float], None]
 
 
@@ -35,7 +35,7 @@ class BatchCourse:
     """Moves the batches of a shelf, and the runs of a timetable, through their states."""
 
     def __init__(self, account: Account, shelf: BatchShelf) -> None:
-        """Begin without batches; *account* is whose runs it moves too, so that all happens in its order."""
+        """Begin without batches; it also moves the runs of *account*, so that all happens in order."""
         self._account = account
         self._settings = account.settings
         self._shelf = shelf
@@ -61,25 +61,25 @@ class BatchCourse:
             bad=SubmissionStatus.DELETE_FAILED,
             over=self._note_deleted,
         )
-        self._seen = 0  #: how many of the runs that ended were looked at
+        self._seen = 0  #: number of ended runs already counted
 
     def add(self, batch: Batch) -> None:
-        """Let a new batch begin its course."""
+        """Schedule the course of a new batch."""
         wait = self._scaled(self._settings.batch_durations.creating, batch, "creating")
         self._agenda.add(batch.created + wait, partial(self._create, batch))
 
     def cancel(self, batch: Batch, at: float) -> None:
-        """Try no more rows, and cancel the runs there are."""
+        """Submit no more rows, and cancel the batch's runs."""
         batch.status, batch.is_swept = BatchStatus.STOPPING, False
         self._agenda.add(at, partial(self._cancelling.begin, batch))
 
     def delete_runs(self, batch: Batch, at: float) -> None:
-        """Delete the runs."""
+        """Delete the batch's runs."""
         batch.status = BatchStatus.RUNS_DELETING
         self._agenda.add(at, partial(self._deleting.begin, batch))
 
     def advance(self, now: float) -> None:
-        """Do everything that was due until *now*, with runs and with batches."""
+        """Do everything that was due until *now*, for runs and batches."""
         while self._agenda.due <= now:
             self._advance_runs(self._agenda.due)
             self._agenda.do_next()
@@ -139,7 +139,7 @@ class BatchCourse:
         batch.status = BatchStatus.RUNS_DELETE_FAILED if failed else BatchStatus.RUNS_DELETED
 
     def _finish(self, batch: Batch, at: float) -> None:
-        """Move a batch on where its rows are all settled, and where its runs have all ended."""
+        """Move a batch on once all its rows are settled, and once all its runs have ended."""
         if batch.status is BatchStatus.SUBMITTING and batch.waiting == 0:
             batch.status, batch.submitted = BatchStatus.INPROGRESS, at
         if batch.status is BatchStatus.INPROGRESS and batch.going == 0:
@@ -151,17 +151,17 @@ class BatchCourse:
         return self._settings.time_scale * span.at(draw(self._settings.seed, "batch", batch.uuid, state))
 
 
-#: How the time between two rows is spread, so that other callers have a chance between them.
+#: Spread of the time between two rows, so that other callers get tokens between them.
 _SPREAD = 0.25
 _PASSING = frozenset({"ThrottlingException", "InternalServerException", "RequestTimeoutException"})
 _QUOTA = "ServiceQuotaExceededException"
-#: Seconds before a row is tried again: doubled each time, or the same each time where a quota is full.
+#: Seconds before a row's retry: the first doubles each time; for a full quota it stays the same.
 _FIRST_WAIT = 1.0
 _QUOTA_WAIT = 60.0
 
 
 class Agenda:
-    """Deeds by their times; those of one time in the order in which they were put down."""
+    """Actions by their times; those of one time in the order in which they were added."""
 
     def __init__(self) -> None:
         self._deeds: list[tuple[float, int, Deed]] = []
@@ -169,34 +169,34 @@ class Agenda:
 
     @property
     def due(self) -> float:
-        """When the next one is to be done; infinity where there is none."""
+        """Time of the next action; infinity if there is none."""
         return self._deeds[0][0] if self._deeds else math.inf
 
     def add(self, at: float, deed: Deed) -> None:
-        """Put *deed* down for the time *at*."""
+        """Schedule *deed* for the time *at*."""
         heapq.heappush(self._deeds, (at, next(self._ticks), deed))
 
     def do_next(self) -> None:
-        """Do the next one, at its own time."""
+        """Do the next action, at its own time."""
         at, _, deed = heapq.heappop(self._deeds)
         deed(at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """Cancelling or deleting the runs of a batch. It may be partly successful."""
+    """Cancelling or deleting the runs of a batch. It may fail for some of them."""
 
     account: Account
     agenda: Agenda
-    operation: str  #: whose pace it takes
-    fault: str  #: what rules of faults call it
+    operation: str  #: the operation whose tokens it takes
+    fault: str  #: its name in fault rules
     act: Callable[[Run, float], None]
     good: SubmissionStatus
     bad: SubmissionStatus
-    over: Callable[[Batch, float], None]  #: called when every run was tried
+    over: Callable[[Batch, float], None]  #: called once every run was tried
 
     def begin(self, batch: Batch, at: float) -> None:
-        """Do it to all runs of *batch*."""
+        """Cancel or delete all runs of *batch*."""
         self._go_on(batch, deque(row for row in batch.rows if row.run is not None), at)
 
     def _go_on(self, batch: Batch, rows: deque[Row], at: float) -> None:
@@ -220,7 +220,7 @@ class Sweep:
 
 
 class Submission:
-    """The rows of all batches that are being submitted."""
+    """Submits the rows of batches."""
 
     def __init__(
         self,
@@ -231,13 +231,13 @@ class Submission:
         fail: Callable[[Batch, float, str], None],
     ) -> None:
         """
-        Begin without any.
+        Begin without rows.
 
         Args:
-            account: whose tokens for StartRun the rows take
-            agenda: where it puts what it will do
-            settled: called for each row that is settled, or will never be
-            fail: called for batches that fail, and why
+            account: the account whose StartRun tokens the rows take
+            agenda: takes the actions to do later
+            settled: called with the batch for each row that is settled or skipped
+            fail: called with a batch that fails, the time, and the reason
         """
         self._account = account
         self._settings = account.settings
@@ -245,7 +245,7 @@ class Submission:
         self._settled = settled
         self._fail = fail
         self._queue: deque[tuple[Batch, deque[Row]]] = deque()
-        self._next = -math.inf  #: when the next row has its turn at the earliest
+        self._next = -math.inf  #: earliest time of the next row
         self._is_going = False
         self._came_early = False
         self._turns = 0
@@ -283,7 +283,7 @@ class Submission:
             self._try(batch, row, at)
 
     def _choose(self) -> tuple[Batch, deque[Row]] | None:
-        """Return the first batch that still has rows to try; those that have none are dropped."""
+        """Return the first batch that still has rows to submit; drop those without."""
         while self._queue:
             batch, rows = self._queue[0]
             if rows and batch.status is BatchStatus.SUBMITTING:

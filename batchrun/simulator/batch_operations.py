@@ -1,4 +1,4 @@
-"""The operations on batches: what each does, checks and refuses beyond what the model says."""
+"""The operations on batches: what each does, and checks beyond the model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Batches:
     """One account's batches."""
 
     def __init__(self, account: Account, view: View) -> None:
-        """Begin without any."""
+        """Begin without batches."""
         self._account = account
         self._settings = account.settings
         self._view = view
@@ -44,16 +44,16 @@ class Batches:
         }
 
     def advance(self, now: float) -> None:
-        """Do everything that was due until *now*, with runs and with batches."""
+        """Do everything that was due until *now*, for runs and batches."""
         self._course.advance(now)
 
     def name_of(self, batch_id: str) -> str:
-        """Return the name of the batch with this id; empty where there is none."""
+        """Return the name of the batch with this id; empty if there is no such batch."""
         batch = self.shelf.by_id.get(batch_id)
         return batch.name if batch is not None else ""
 
     def tags_of(self, batch_id: str) -> dict[str, str]:
-        """Return a batch's tags, to be changed in place. Raises RefusalError where there is no such batch."""
+        """Return a batch's tags, to be changed in place. Raises RefusalError if there is no such batch."""
         return self._batch(batch_id).tags
 
     def _batch(self, batch_id: str) -> Batch:
@@ -107,7 +107,7 @@ class Batches:
         return {}
 
     def _batch_in(self, states: Collection[BatchStatus], params: Params, what: str) -> Batch:
-        """Return the batch that is asked for, if it is in one of *states*."""
+        """Return the batch that a call names. Raises RefusalError if it is not in one of *states*."""
         batch = self._batch(params["batchId"])
         if batch.status not in states:
             raise conflict(f"Run batch {batch.id} is {batch.status} and cannot be {what}")
@@ -119,7 +119,7 @@ class Batches:
         return {"items": [self._view.batch_item(batch) for batch in page], "nextToken": token}
 
     def _matching(self, params: Params, now: float) -> Iterator[Batch]:
-        """Go through the batches that a caller asks for, the newest first."""
+        """Yield the batches that a call's filters match, the newest first."""
         history = self.shelf.history
         below = position_in(params)
         newest = now - self._settings.listing_lag

@@ -1,10 +1,10 @@
 """
-The batches of StartRunBatch with their rows, the ways to find them, and what may stand where in a request.
+The batches of StartRunBatch with their rows, how they are found, and which fields a request may have where.
 
-Belongs here: rules about a batch and about its settings file, and the StartRun that a row amounts to. The
-caller is refused at once where the file cannot be read; the batch fails where it turns out to be something
-else, or is not what it was when the batch was accepted. Does not: rules of StartRun itself (``requests``),
-when a batch changes (``batch_course``), what callers see of it (``answers``).
+Belongs here: rules about a batch and its settings file, and making a StartRun of a row. A file that cannot
+be read is refused at once; the batch fails later if the file holds no settings, or has changed since the
+batch was accepted. Does not: rules of StartRun itself (``requests``), when a batch changes
+(``batch_course``), what callers see of it (``answers``).
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ _FIRST_ID = 2_000_001
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Row:
-    """One run that a batch is to make. Times are loop time."""
+    """One run that a batch is to start. Times are loop time."""
 
-    place: int  #: in its batch, from 0
-    setting: Mapping[str, Any]  #: as it was given
+    place: int  #: index in its batch, from 0
+    setting: Mapping[str, Any]  #: as given in the request or file
     tries: int = 0  #: how often it was tried
     status: SubmissionStatus | None = None
     reason: str = ""  #: the code of the refusal
     message: str = ""
     run: Run | None = None
-    settled: float = math.inf  #: when it was known whether it becomes a run
-    shown: float = math.inf  #: from when it is listed
+    settled: float = math.inf  #: when it became a run or was given up
+    shown: float = math.inf  #: time from which it is listed
 
     @property
     def setting_id(self) -> str:
-        """What its user calls it."""
+        """Its runSettingId."""
         return str(self.setting["runSettingId"])
 
 
@@ -57,16 +57,16 @@ class Batch:
     serial: int  #: place in the order of creation, from 0
     id: str
     uuid: str
-    request: Mapping[str, Any]  #: the StartRunBatch that made it
+    request: Mapping[str, Any]  #: the StartRunBatch that created it
     created: float
     tags: dict[str, str]
-    file: SettingsFile | None = None  #: where its rows are, if they are not in the request
-    rows: Sequence[Row] = ()  #: none before they were read
+    file: SettingsFile | None = None  #: has its rows, if they are not in the request
+    rows: Sequence[Row] = ()  #: empty until they are read
     status: BatchStatus = BatchStatus.CREATING
     waiting: int = 0  #: rows that are not settled
     going: int = 0  #: runs that have not ended
-    is_swept: bool = True  #: whether every run was tried that was to be cancelled
-    done: Counter[SubmissionStatus] = field(default_factory=Counter)  #: how often each was reached
+    is_swept: bool = True  #: whether every run to be cancelled was tried
+    done: Counter[SubmissionStatus] = field(default_factory=Counter)  #: how often rows reached each
     submitted: float | None = None  #: when every row was settled
     processed: float | None = None  #: when every run had ended
     failed: float | None = None
@@ -76,35 +76,35 @@ class Batch:
 
     @property
     def name(self) -> str:
-        """Its name; empty where it was given none."""
+        """Its name; empty if it has none."""
         return str(self.request.get("batchName", ""))
 
     @property
     def default(self) -> Mapping[str, Any]:
-        """What its runs have in common."""
+        """The settings that its runs have in common."""
         common: Mapping[str, Any] = self.request["defaultRunSetting"]
         return common
 
     def fill(self, settings: Sequence[Mapping[str, Any]]) -> None:
-        """Take the rows in."""
+        """Set the rows."""
         self.rows = [Row(place=place, setting=setting) for place, setting in enumerate(settings)]
         self.by_setting = {row.setting_id: row for row in self.rows}
         self.waiting = len(self.rows)
 
     @property
     def total(self) -> int | None:
-        """How many rows it has; None where they were not read yet."""
+        """Number of rows; None until they are read."""
         inline = self.request["batchRunSettings"].get("inlineSettings")
         return len(self.rows) or (None if inline is None else len(inline))
 
     def note(self, row: Row, status: SubmissionStatus, reason: str = "", message: str = "") -> None:
-        """Keep what became of the last thing that was done to *row*."""
+        """Record the outcome of the last step for *row*."""
         self.done[status] += 1
         row.status, row.reason, row.message = status, reason, message
 
 
 class BatchShelf:
-    """Every batch that ever was, and those that are stored by their ids."""
+    """All batches ever created, and those not deleted by id."""
 
     def __init__(self) -> None:
         self.history: list[Batch] = []
@@ -116,21 +116,21 @@ class BatchShelf:
         self.by_id[batch.id] = batch
 
     def remove(self, batch: Batch) -> None:
-        """Forget a batch; the history keeps it."""
+        """Remove a deleted batch; the history keeps it."""
         del self.by_id[batch.id]
 
     def next_id(self) -> str:
-        """Return the id of the next one; none is given twice."""
+        """Return the id for the next batch; ids are never reused."""
         return str(_FIRST_ID + len(self.history))
 
 
-#: What the default's and a row's are put together from, key by key; all else a row replaces.
+#: Fields in which the default and a row are merged by key; in all others the row's value wins.
 _MERGED = ("parameters", "runTags")
 _MOST_ROWS = 100_000
 
 
 def check_common(request: Params, workflow_of: Callable[[Params], Workflow]) -> None:
-    """Check all but the rows, before a batch is accepted. Raises RefusalError for the first broken rule."""
+    """Check everything but the rows of a new batch. Raises RefusalError for the first broken rule."""
     default = request["defaultRunSetting"]
     settings = request["batchRunSettings"]
     _require_known(default, "DefaultRunSetting", "defaultRunSetting")
@@ -161,7 +161,7 @@ def require_unique(settings: Sequence[Params]) -> None:
 
 
 def start_of(default: Params, setting: Params) -> dict[str, Any]:
-    """Return a row's StartRun, without requestId. Raises RefusalError where a field is unknown or missing."""
+    """Return a row's StartRun, without requestId. Raises RefusalError if a field is unknown or missing."""
     _require_known(setting, "InlineSetting", f"the entry {setting['runSettingId']}")
     shape_check("InlineSetting")(setting)
     common, own = _given(default), _given(setting)
@@ -175,7 +175,7 @@ def start_of(default: Params, setting: Params) -> dict[str, Any]:
 
 
 def _given(fields: Params) -> dict[str, Any]:
-    """Leave out what is null, as the wire does where a field stands by itself."""
+    """Return *fields* without those that are null, as the wire does for top-level fields."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -186,16 +186,16 @@ def _require_known(given: Params, shape: str, place: str) -> None:
 
 @dataclass(slots=True, kw_only=True)
 class SettingsFile:
-    """A file, as it was when its batch was accepted."""
+    """A settings file, as it was when its batch was accepted."""
 
     uri: str
     bucket: str
     key: str
-    region: str  #: from which it is read
-    found: StoredObject  #: the last that was seen; its content never differs
+    region: str  #: the caller's, from which it is read
+    found: StoredObject  #: as seen last; the content is always the same
 
     def settings(self, storage: Storage) -> Sequence[Mapping[str, Any]]:
-        """Read the rows. Raises RefusalError where it is another file by now, or not one of settings."""
+        """Read the rows. Raises RefusalError if the file has changed, or holds no settings."""
         self.require_same(storage)
         rows = json_array(self.found.content)
         if not 1 <= len(rows) <= _MOST_ROWS:
@@ -206,7 +206,7 @@ class SettingsFile:
         return rows
 
     def require_same(self, storage: Storage) -> None:
-        """Raise RefusalError where the file has changed, or cannot be read any more."""
+        """Raise RefusalError if the file has changed, or can no longer be read."""
         now = _read(storage, self.bucket, self.key, self.region)
         if now is not self.found and now.etag != self.found.etag:
             raise invalid(f"{self.uri} was modified after the batch was submitted")
@@ -214,7 +214,7 @@ class SettingsFile:
 
 
 def open_settings(uri: str, region: str, storage: Storage) -> SettingsFile:
-    """Find the file at *uri*. Raises RefusalError where there is none that may be read."""
+    """Find the file at *uri*. Raises RefusalError if it is missing or cannot be read."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not bucket or not key:
         raise invalid("s3UriSettings must be s3://BUCKET/KEY")
@@ -231,20 +231,20 @@ def _read(storage: Storage, bucket: str, key: str, region: str) -> StoredObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One account in one Region. What it does may raise RefusalError, as a call's answer."""
+    """One account in one Region. Its actions may raise RefusalError, as calls do."""
 
     settings: Settings
     timetable: Timetable
     buckets: Buckets
     faults: FaultBook
     storage: Storage
-    start: Callable[[Params, Batch, Row, float], Run]  #: make a run for a row, at a time
+    start: Callable[[Params, Batch, Row, float], Run]  #: starts a row's run at a time
     cancel: Callable[[Run, float], None]
     delete: Callable[[Run, float], None]
-    workflow_of: Callable[[Params], Workflow]  #: find the workflow that a StartRun names
+    workflow_of: Callable[[Params], Workflow]  #: finds the workflow that a StartRun names
 
     def struck(self, step: str, batch: Batch, row: Row) -> RowFault | None:
-        """Return the fault of *row* in a step such as SubmitRow, if any. Raises RefusalError for an error."""
+        """Return the fault of *row* in a step such as SubmitRow; None if none. Raises injected errors."""
         name = str(row.setting.get("name") or batch.default.get("name") or "")
         fault = self.faults.choose(step, f"{batch.uuid}/{row.setting_id}", name)
         if isinstance(fault, RowFault):

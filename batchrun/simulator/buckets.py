@@ -1,4 +1,4 @@
-"""Token buckets: how many calls of an operation pass per second."""
+"""Token buckets: how many calls of an operation are accepted per second."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-#: Float residue in loop time must not cost a caller a token that is due.
+#: Tolerance for float rounding in loop time, so that a token that is due is given.
 _TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """The pace of one operation."""
+    """The rate limit of one operation."""
 
     rate: float  #: tokens per second
-    burst: int  #: tokens of a full bucket; at least 1
+    burst: int  #: tokens in a full bucket; at least 1
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.rate) and self.rate > 0):
@@ -44,7 +44,7 @@ class Bucket:
         self._seen = -math.inf
 
     def take(self, now: float) -> float:
-        """Take a token and answer 0, or answer the seconds until there is one; a refusal costs nothing."""
+        """Take a token and return 0, or return the seconds until there is one and take none."""
         limit = self._limit
         earned = (now - self._seen) * limit.rate
         self._tokens = min(float(limit.burst), self._tokens + earned)
@@ -56,7 +56,7 @@ class Bucket:
 
 
 class Buckets:
-    """A bucket per operation, by *limits* laid over the service's defaults."""
+    """A bucket per operation; *limits* override the service's defaults."""
 
     def __init__(self, limits: Mapping[str, Limit | None]) -> None:
         # A "*" of the caller's outranks the defaults by name: "*=unlimited" means every operation.
@@ -64,11 +64,11 @@ class Buckets:
         self._buckets: dict[str, Bucket] = {}
 
     def limit(self, operation: str) -> Limit | None:
-        """Return the limit of *operation*; None for none."""
+        """Return the limit of *operation*; None if it has none."""
         return self._limits.get(operation, self._limits["*"])
 
     def take(self, operation: str, now: float) -> float:
-        """Take a token of *operation*: 0, or the seconds to wait for one."""
+        """Take a token of *operation* and return 0, or return the seconds until there is one."""
         limit = self.limit(operation)
         if limit is None:
             return 0.0

@@ -1,7 +1,7 @@
 """
-Chance by name: what looks random is a digest of the seed and of what it is drawn for.
+Reproducible chance: each draw is a digest of the seed and of what it is drawn for.
 
-A draw depends on nothing but its arguments, so that concurrency cannot change what happens to a run.
+A draw depends only on its arguments, so that concurrency cannot change what happens to a run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def _digest(parts: tuple[object, ...]) -> bytes:
 
 def draw(*parts: object) -> float:
     """Draw from [0, 1), the same number for the same *parts*."""
-    # 53 bits are what a float holds; one more could round up to 1.0.
+    # A float has 53 bits; one more could round up to 1.0.
     return (int.from_bytes(_digest(parts)[:7]) >> 3) / (1 << 53)
 
 

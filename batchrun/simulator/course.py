@@ -1,9 +1,9 @@
 """
-What becomes of a run: its course, decided when it is started, its tasks, and what they leave behind.
+The course of a run, decided when it is started; its tasks, and the files and logs that they write.
 
-Tasks come one after the other through the RUNNING time, and a run that fails does so by its last ones. Each
-that completed makes a file in S3; with WDL and CWL an ``outputs.json`` says which, Nextflow says nothing.
-What does not belong here: when a state is reached (``runs``), S3 (``s3``) and the wire formats.
+Tasks run one after the other during RUNNING; in a run that fails, the last ones fail. Each completed task
+writes a file to S3; with WDL and CWL an ``outputs.json`` lists them, with Nextflow nothing does. What does
+not belong here: when a state is reached (``runs``), S3 (``s3``) and the wire formats.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from batchrun.simulator.runs import Run
 from batchrun.simulator.s3 import StoredObject
 from batchrun.simulator.settings import Settings
 
-#: Reasons that say no more than "a task failed"; the task itself says why.
+#: Reasons that only say that a task failed; the task has the cause.
 _GENERIC = frozenset({"RUN_TASK_FAILED", "WORKFLOW_RUN_FAILED"})
 
 
 def plan_course(settings: Settings, name: str, output: str, attempt: int) -> Course:
     """
-    Decide the course of the *attempt*-th run (from 1) with this name, or this output where it has none.
+    Decide the course of the *attempt*-th run (from 1) with this name, or with this output if it has no name.
 
-    The same settings, name and attempt make the same course, whatever else happens.
+    The same settings, name and attempt always give the same course.
     """
     key = (settings.seed, name or output, attempt)
     failure = _failure(settings, name, output, attempt)
     lengths = settings.durations
     scale = settings.time_scale
-    # A run that fails does so somewhere on the way.
+    # A run that fails does so after a part of its RUNNING time.
     part = 1.0 if failure is None else draw(*key, "part")
     return Course(
         pending=scale * lengths.pending.at(draw(*key, "pending")),
@@ -63,7 +63,7 @@ def _reason_at(lot: float, failures: Mapping[str, float]) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One task as it will have been; its state depends on when one looks. Times are loop time."""
+    """One task, from start to end; its state depends on the time asked for. Times are loop time."""
 
     id: str
     uuid: str
@@ -74,16 +74,16 @@ class Task:
     failure: str | None
 
     def status(self, now: float) -> Status:
-        """Answer its state at *now*."""
+        """Return its state at *now*."""
         return self.outcome if now >= self.stopped else Status.RUNNING
 
 
 def tasks_of(run: Run, number: int, *, failed: int = 1) -> list[Task]:
-    """List the tasks of *run* that have begun, or will have by the end of its course; *failed* can fail."""
+    """Return the tasks of *run* that have begun or will begin; the last *failed* ones can fail."""
     if run.started is None:
         return []
     end = run.started + run.course.running
-    # A cancelled run's tasks end with it; those that had not begun never do.
+    # A cancelled run's tasks end with it; those that have not begun never begin.
     stop = end if run.stopping is None else run.stopping
     length = run.course.running / number
     starts = [run.started + length * index for index in range(number)]
@@ -116,7 +116,7 @@ def _reason(reason: str | None) -> str | None:
 
 
 def objects_of(run: Run, engine: str, settings: Settings) -> Mapping[str, StoredObject]:
-    """Return what a run that completed has written, by its place below the run's."""
+    """Return the files of a completed run by their paths below the run's own."""
     steps = [task.name for task in tasks_of(run, settings.tasks_per_run)]
     folder = "pubdir" if engine == "NEXTFLOW" else "out"
     files = {name: f"{folder}/{name}/{run.name or run.id}.{name}.txt" for name in steps}
@@ -138,7 +138,7 @@ def _summary(run: Run, files: Mapping[str, str], engine: str) -> str:
 
 
 def lines_of(run: Run, stream: str, now: float, settings: Settings) -> list[tuple[float, str]] | None:
-    """Return what a stream has by *now*, with loop times; None where there is no such stream."""
+    """Return a stream's lines until *now*, with loop times; None if there is no such stream."""
     if run.started is None or run.request.get("logLevel") == "OFF":
         return None
     tasks = tasks_of(run, settings.tasks_per_run, failed=settings.failed_tasks)

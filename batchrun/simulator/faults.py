@@ -1,9 +1,9 @@
 """
-What can go wrong between a caller and the service, when it does, and what it makes of a good answer.
+Faults between a caller and the service: which there are, which calls they strike, how they spoil an answer.
 
 A fault strikes *before* the commit (the call took no effect) or *after* it (it did, and the caller cannot
-know). Does not belong here: carrying a fault out, which takes a socket (``server``), and failures of runs,
-which are no faults (``lifecycle``).
+know). Does not belong here: carrying a fault out, which needs a socket (``server``), and failures of runs,
+which are not faults (``lifecycle``).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any
 from batchrun.simulator.chance import draw
 from batchrun.simulator.wire import Ending, Reply
 
-#: What the service does by itself with each row of a batch.
+#: Steps that the service itself takes with each row of a batch.
 ROW_STEPS = frozenset({"SubmitRow", "CancelRow", "DeleteRow"})
-#: Those, and operations of other services: only a rule that names one strikes it.
+#: Those, and operations of other services: only rules that name them strike, not ``*``.
 ELSEWHERE = ROW_STEPS | frozenset(
     {
         "AssumeRole",
@@ -71,7 +71,7 @@ class Fault(enum.StrEnum):
 
 
 class RowFault(enum.StrEnum):
-    """One way for the submission of a row of a batch to go wrong, beside the codes of service errors."""
+    """One way for the submission of a batch's row to go wrong, besides service errors."""
 
     FAIL_BATCH = "fail_batch"  #: the batch is FAILED in place of trying this row; runs that it made continue
     HIDE = "hide"  #: it becomes a run, and ListRunsInBatch never has it
@@ -84,17 +84,17 @@ class FaultRule:
     """
     Which calls a fault strikes.
 
-    A rule with ``times`` is a script: it strikes the next calls that it matches, one after the other, and
-    scripts come first, in their order. Rules without are chances: of those that match a call at most one
-    strikes, so that their chances add up.
+    A rule with ``times`` is a script: it strikes the next calls that it matches; scripts come first, in
+    their order. Rules without ``times`` are chances: at most one of those that match a call strikes, so
+    their chances add up.
     """
 
     #: A fault, or the code of a service error such as ``AccessDeniedException``.
     fault: Fault | RowFault | str
     operation: str = "*"  #: the API's name, or ``*`` for every operation of HealthOmics
-    name: str = "*"  #: glob over the run's or batch's name; calls about neither have the empty name
-    chance: float = 1.0  #: how likely a call is struck
-    times: int | None = None  #: how many calls are struck, then no more; None for no end
+    name: str = "*"  #: glob over the run's or batch's name; the name is empty for calls about neither
+    chance: float = 1.0  #: that a matching call is struck, 0 to 1
+    times: int | None = None  #: how many calls are struck; None: no limit
 
     def __post_init__(self) -> None:
         if not 0 <= self.chance <= 1:
@@ -103,14 +103,14 @@ class FaultRule:
             raise ValueError(f"a number of calls must be 0 or more, not {self.times}")
 
     def matches(self, operation: str, name: str) -> bool:
-        """Whether the rule speaks of this call."""
+        """Return whether the rule is for this call."""
         is_any = self.operation == "*" and operation not in ELSEWHERE
         is_meant = is_any or self.operation == operation
         return is_meant and (self.name == "*" or fnmatchcase(name, self.name))
 
 
 class FaultBook:
-    """The rules in force, and how often each script still strikes."""
+    """The rules in force, and how many calls each script will still strike."""
 
     def __init__(self, rules: Iterable[FaultRule], *, seed: object) -> None:
         self._seed = seed
@@ -119,18 +119,18 @@ class FaultBook:
 
     @property
     def rules(self) -> tuple[FaultRule, ...]:
-        """The rules in force; scripts with the number of calls that they still strike."""
+        """The rules in force; ``times`` of a script is what is left of it."""
         scripts = (replace(rule, times=left) for rule, left in self._scripts)
         return (*scripts, *self._chances)
 
     def replace(self, rules: Iterable[FaultRule]) -> None:
-        """Put *rules* in force in place of all others."""
+        """Replace all rules by *rules*."""
         self._chances: list[FaultRule] = []
         self._scripts: list[tuple[FaultRule, int]] = []
         self.add(*rules)
 
     def add(self, *rules: FaultRule) -> None:
-        """Put *rules* in force behind those that are."""
+        """Add *rules* after those in force."""
         for rule in rules:
             if rule.times is None:
                 self._chances.append(rule)
@@ -139,10 +139,10 @@ class FaultBook:
 
     def choose(self, operation: str, key: str, name: str) -> Fault | RowFault | str:
         """
-        Decide what strikes this call; ``Fault.PASS`` for nothing.
+        Return the fault that strikes this call; ``Fault.PASS`` if none does.
 
         *key* names what the call is about, such as its requestId: chance is drawn from the seed, the
-        operation, the key and the number of calls with that key so far, and not from the order of callers.
+        operation, the key and the number of calls with that key so far, not from the order of callers.
         """
         self._calls[operation, key] += 1
         lot = draw(self._seed, "fault", operation, key, self._calls[operation, key])
@@ -169,9 +169,9 @@ class FaultBook:
 _HTML = b"<html><head><title>503</title></head><body>Service Unavailable</body></html>"
 _HTML_HEADERS = {"Content-Type": "text/html"}
 UNAVAILABLE = Ending(reply=Reply(status=503, body=_HTML, headers=_HTML_HEADERS))
-#: Nobody listens there (port 9 is the one for what is to be thrown away).
+#: Nobody listens there (port 9 is for discarded data).
 REDIRECT = Ending(reply=Reply(status=307, headers={"Location": "http://127.0.0.1:9/?token=simulated"}))
-#: What identifies a run, and its status; all else a caller can do without.
+#: Fields that identify a run, and its status; a caller can do without all others.
 _LISTS = frozenset({"items", "runs"})
 _NEEDED = frozenset(
     {"id", "uuid", "status", "taskId", "nextToken", "runId", "runSettingId", "submissionStatus"}
@@ -179,7 +179,7 @@ _NEEDED = frozenset(
 
 
 def spoilt(fault: str, reply: Reply, *, other: str, account: str) -> Reply:
-    """Return what *fault* makes of *reply*; *other* is another run's uuid, *account* the true one."""
+    """Return *reply* as spoilt by *fault*; *other* is another run's uuid, *account* the true account."""
     match fault:
         case Fault.OTHER_ACCOUNT_AFTER:
             return replace(reply, body=reply.body.replace(account.encode(), account[::-1].encode()))
@@ -197,7 +197,7 @@ def spoilt(fault: str, reply: Reply, *, other: str, account: str) -> Reply:
 
 
 def _told_of(other: str, answer: dict[str, Any]) -> dict[str, Any]:
-    """Say *other* in place of each uuid: in each row of a batch, or once."""
+    """Replace the uuid by *other*, or that of each row of a batch."""
     if "runs" not in answer:
         return answer | {"uuid": other}
     return answer | {"runs": [row | {"runInternalUuid": other} for row in answer["runs"]]}
@@ -208,7 +208,7 @@ def _changed(reply: Reply, change: Callable[[dict[str, Any]], Any]) -> Reply:
 
 
 def _mistyped(value: Any) -> Any:
-    """Put a number in place of each text, half a character into messages, and nothing in place of tables."""
+    """Replace texts by numbers, others by null, except ``_NEEDED`` ones; messages get a lone surrogate."""
     if isinstance(value, list):
         return [_mistyped(one) for one in value]
     return {name: one if name in _NEEDED else _odd(name, one) for name, one in value.items()}

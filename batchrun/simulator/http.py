@@ -1,8 +1,8 @@
 """
 The sockets: an aiohttp server around each :class:`~batchrun.simulator.accounts.Door`.
 
-What belongs here: reading requests, sending answers whole, in part or not at all, start and end of the
-server. What does not: what is answered.
+What belongs here: reading requests, sending answers whole, in part or not at all, starting and stopping the
+server. What does not: the content of answers.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from aiohttp.web_protocol import RequestHandler
 
 
-#: Seconds that hanging answers are waited for when the server ends.
+#: Seconds to wait for hanging answers when the server stops.
 _GRACE = 0.05
-#: What those wait for who ask before they send much.
+#: The answer to callers that wait for permission before they send a large body.
 _GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
-#: Bytes of a body: the service does not say how large a call may be, and a settings file is an object.
+#: Most bytes of a body: the service documents no limit for calls; a settings file is an object.
 _LARGEST_CALL = 2**20
 _LARGEST_OBJECT = 64 * 2**20
-#: Closing with this linger sends a reset in place of an orderly end.
+#: Closing with this linger sends a reset instead of an orderly end.
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -51,13 +51,13 @@ async def serve(
     Serve a simulated account while the context lasts.
 
     Args:
-        settings: how it behaves; by default much as the service does
-        clock: time for everything in it; a virtual one lets days pass at once
-        host: address to listen on; nothing checks who calls, so leave it on loopback
+        settings: how it behaves; by default much like the service
+        clock: the time for everything; a virtual clock lets days pass at once
+        host: address to listen on; callers are not checked, so keep it on loopback
         port: port to listen on; 0 for any free one
 
     Yields:
-        the service, whose ``url`` clients are given as their endpoint
+        the service; clients take its ``url`` as their endpoint
     """
     lane = SimulatedLane(name="", settings=settings or Settings())
     async with serve_lanes([lane], clock=clock, host=host, port=port) as served:
@@ -66,10 +66,10 @@ async def serve(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """Lanes that are served, by their names."""
+    """The served lanes by name."""
 
-    url: str  #: of the door that leads to all
-    lanes: Mapping[str, Simulator]  #: ``url`` of each: of its own door, where it has one
+    url: str  #: of the door that leads to all lanes
+    lanes: Mapping[str, Simulator]  #: ``url`` of each is its own door's, if it has one
 
 
 @asynccontextmanager
@@ -80,7 +80,7 @@ async def serve_lanes(
     Serve several accounts and Regions while the context lasts.
 
     Args:
-        lanes: one or more; those that name the same port share a door
+        lanes: one or more; those with the same port share a door
         clock: as for :func:`serve`
         host: likewise
         port: of the door that leads to all of them
@@ -103,7 +103,7 @@ async def serve_lanes(
 
 
 def _by_port(lanes: Sequence[SimulatedLane], everywhere: Door) -> Iterator[Sequence[SimulatedLane]]:
-    """Return the lanes of each door besides the one that leads everywhere."""
+    """Yield the lanes of each door besides *everywhere*."""
     by_port: dict[int, list[SimulatedLane]] = {}
     for lane in lanes:
         if lane.port == 0:
@@ -132,7 +132,7 @@ def _url(host: str, port: int) -> str:
 
 
 class _Handler:
-    """Turns aiohttp's requests into inquiries, and endings into what the socket does."""
+    """Converts aiohttp's requests to inquiries, and carries out endings on the socket."""
 
     def __init__(self, door: Door, clock: Clock) -> None:
         self._door = door
@@ -148,7 +148,7 @@ class _Handler:
         return await self._end(request, ending)
 
     async def _end(self, request: web.BaseRequest, ending: Ending) -> web.StreamResponse:
-        # There is no half of an answer without a body: it is not sent at all.
+        # An answer without a body has no half: nothing is sent.
         if ending.manner is Manner.CUT and ending.reply.body:
             return await _send_half(request, ending.reply)
         if ending.manner is Manner.SLOW:
@@ -179,7 +179,7 @@ def _request(
     writer: AbstractStreamWriter,
     task: asyncio.Task[None],
 ) -> web.BaseRequest:
-    """Make a request as aiohttp does, with a bound on its body by what it is for."""
+    """Create a request as aiohttp does, with a body limit that depends on what it is for."""
     signed = signature(message.headers.get("Authorization", ""))
     largest = _LARGEST_OBJECT if signed is not None and signed.service == "s3" else _LARGEST_CALL
     loop = asyncio.get_running_loop()

@@ -1,9 +1,9 @@
 """
-Who calls: the account that an access key belongs to, and roles that lend keys of another for a while.
+Who calls: the account of an access key, and roles that give temporary keys of another account.
 
 Belongs here: keys, roles, who may assume one, and when its keys expire; the calls of STS and of IAM Identity
-Center's portal that say so. Does not: logging in (``aws sso login`` does that elsewhere), what an account
-then has (``service``), and what can go wrong with a call (``server``).
+Center's portal for this. Does not: logging in (``aws sso login`` does that elsewhere), the account's runs
+(``service``), and faults of calls (``server``).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from batchrun.simulator.wire import COMMON_ERRORS, Inquiry, Reply, json_reply
 _ROLE: Final = re.compile(r"arn:aws[\w-]*:iam::(\d{12}):role/([\w+=,.@/-]+)")
 _SESSION: Final = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _CODE: Final = re.compile("[0-9]{6}", re.ASCII)
-#: Seconds that STS lets a role's keys last.
+#: Seconds that a role's keys may last with STS.
 _SHORTEST, _LONGEST, _USUAL = 900, 43_200, 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Whose keys they are."""
+    """The owner of keys."""
 
     account: str
     arn: str
@@ -39,14 +39,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """The call for a role's keys."""
+    """A request for a role's keys."""
 
     role: str  #: its ARN
-    session: str  #: what the caller names it
-    external_id: str | None = None  #: what the role's trust policy may ask for
-    device: str | None = None  #: the MFA device, likewise
-    code: str | None = None  #: what it showed
-    seconds: int = _USUAL  #: for how long
+    session: str  #: its name, given by the caller
+    external_id: str | None = None  #: the role's trust policy may require it
+    device: str | None = None  #: the MFA device; may be required too
+    code: str | None = None  #: the device's code
+    seconds: int = _USUAL  #: how long the keys are to last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,21 +61,21 @@ class Session:
 
 
 class Identities:
-    """All accounts' keys and roles, whichever account and Region is asked."""
+    """The keys and roles of all accounts, the same in every Region."""
 
     def __init__(self, settings: Settings) -> None:
-        """Take keys, roles and how long those last; the account is each asker's own matter."""
+        """Take keys, roles and how long their keys last from *settings*, but not the account."""
         self._settings = settings
         self._roles = {role.arn: role for role in settings.roles}
         self._sessions: dict[str, Session] = {}
 
     def account(self, access_key: str) -> str | None:
-        """Return whose key it is; None where it may be anyone's."""
+        """Return the account of a key; None if the key is unknown."""
         session = self._sessions.get(access_key)
         return session.identity.account if session else self._settings.keys.get(access_key)
 
     def caller(self, access_key: str, account: str) -> Identity:
-        """Return who calls with a key; an unknown one is of a user of *account*."""
+        """Return the owner of a key; an unknown key belongs to a user of *account*."""
         if (session := self._sessions.get(access_key)) is not None:
             return session.identity
         account = self._settings.keys.get(access_key, account)
@@ -83,12 +83,12 @@ class Identities:
         return Identity(account=account, arn=arn, user_id="AIDASIMULATED0000000")
 
     def is_over(self, access_key: str, now: float) -> bool:
-        """Report whether a key was a role's, and has expired."""
+        """Return whether a key is a role's that has expired."""
         session = self._sessions.get(access_key)
         return session is not None and session.expires <= now
 
     def assume(self, wish: Wish, caller: Identity | None, now: float) -> Session:
-        """Lend the keys of a role to *caller*, who is None where a token of another provider was shown."""
+        """Return new keys of a role for *caller*, None for one with another provider's token."""
         found = _ROLE.fullmatch(wish.role)
         if found is None or not _SESSION.fullmatch(wish.session):
             raise RefusalError("ValidationError", "RoleArn or RoleSessionName is not valid")
@@ -131,7 +131,7 @@ class Identities:
         return session
 
 
-#: How a call in the query protocol is recognized.
+#: The content type by which calls in the query protocol are recognized.
 FORM: Final = "application/x-www-form-urlencoded"
 _XML: Final = {"Content-Type": "text/xml"}
 _NAMESPACE: Final = "https://sts.amazonaws.com/doc/2011-06-15/"
@@ -142,11 +142,11 @@ _STATUSES: Final = COMMON_ERRORS | {
     "ExpiredToken": 403,
 }
 _IDENTITY: Final = "GetCallerIdentity"
-#: What needs no signature: a token says who calls.
+#: Calls that need no signature: a token identifies the caller.
 _BY_TOKEN: Final = "AssumeRoleWithWebIdentity"  # noqa: S105 (an operation's name)
 _UNKNOWN: Final = "InvalidAction"
 _ACTIONS: Final = frozenset({_IDENTITY, "AssumeRole", _BY_TOKEN})
-#: Where the portal answers.
+#: The portal's path.
 PORTAL: Final = "/federation/credentials"
 _TOKEN: Final = "x-amz-sso_bearer_token"  # noqa: S105 (a header's name)
 _PORTAL_STATUSES: Final = COMMON_ERRORS | {"UnauthorizedException": 401, "ForbiddenException": 403}
@@ -161,7 +161,7 @@ class StsCall:
         self.name = action if action in _ACTIONS else _UNKNOWN
 
     def parse(self) -> dict[str, Any]:
-        """Read the call. Raises RefusalError where it is another one, or lacks something."""
+        """Read the call. Raises RefusalError if it is not supported, or lacks a parameter."""
         if self.name == _UNKNOWN:
             raise RefusalError("InvalidAction", f"{self._asked.get('Action', '')[:100]} is not simulated")
         return {} if self.name == _IDENTITY else {"wish": self._wish()}
@@ -174,7 +174,7 @@ class StsCall:
         now: float,
         wall: Callable[[float], datetime],
     ) -> Reply:
-        """Say who calls, or lend a role's keys. Raises RefusalError where it is not lent."""
+        """Return who calls, or a role's keys. Raises RefusalError if they are refused."""
         if self.name == _IDENTITY:
             who = {"Arn": caller.arn, "UserId": caller.user_id, "Account": caller.account}
             return self._reply(_members(who))
@@ -228,7 +228,7 @@ def _reply(status: int, text: str) -> Reply:
 
 
 class PortalCall:
-    """GetRoleCredentials of the portal, for who shows ``aws sso login``'s token."""
+    """GetRoleCredentials of the portal, for callers with the token of ``aws sso login``."""
 
     name = "GetRoleCredentials"
 
@@ -247,7 +247,7 @@ class PortalCall:
     def answer(
         self, params: Mapping[str, Any], identities: Identities, now: float, wall: Callable[[float], datetime]
     ) -> Reply:
-        """Lend the role's keys. Raises RefusalError where they are not lent."""
+        """Return the role's keys. Raises RefusalError if they are refused."""
         session = identities.assume(params["wish"], None, now)
         keys = {
             "accessKeyId": session.access_key,

@@ -1,10 +1,10 @@
 """
-Services beside HealthOmics that speak JSON: SQS, CloudWatch Logs and Service Quotas.
+Other services than HealthOmics that speak JSON: SQS, CloudWatch Logs and Service Quotas.
 
-Of SQS ReceiveMessage, DeleteMessageBatch and SendMessage, of CloudWatch Logs GetLogEvents of the group that
-HealthOmics writes to, of Service Quotas GetServiceQuota. Every queue that is named exists, and gets an event
-of each run that ends, as from EventBridge. Belongs here: reading these calls, and their answers. Does not:
-when runs end (``runs``), waiting (``server``), the limits themselves (``buckets``, ``settings``).
+From SQS: ReceiveMessage, DeleteMessageBatch and SendMessage; from CloudWatch Logs: GetLogEvents of
+HealthOmics' log group; from Service Quotas: GetServiceQuota. Every queue exists, and gets an event of each
+run that ends, as from EventBridge. Belongs here: reading these calls, and their answers. Does not: when runs
+end (``runs``), waiting (``server``), the limits themselves (``buckets``, ``settings``).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from batchrun.simulator.wire import Inquiry, Reply, json_object, json_reply
 if TYPE_CHECKING:
     Wall = Callable[[float], datetime]
 
-#: What the operations of SQS are called by, in the header X-Amz-Target.
+#: Prefix of SQS operations in the header X-Amz-Target.
 SQS = "AmazonSQS."
 _OPERATIONS = frozenset({"ReceiveMessage", "DeleteMessageBatch", "SendMessage"})
 _HIDDEN_FOR = 30.0
-#: Seconds from a run's end until a queue has its event.
+#: Seconds from a run's end until its event is in a queue.
 _EVENT_DELAY = 1.0
 _MOST = 10
 
@@ -40,7 +40,7 @@ class _Message:
     id: str
     body: str
     sent: float  #: loop time
-    visible: float  #: likewise
+    visible: float  #: loop time from which it can be received
     receives: int = 0
 
 
@@ -49,18 +49,18 @@ class Queue:
 
     def __init__(self) -> None:
         self.messages: dict[str, _Message] = {}
-        self.taken = 0  #: of the runs that ended
+        self.taken = 0  #: number of ended runs already turned into events
         self.sent = 0
 
     def put(self, body: str, at: float) -> str:
-        """Take a message that is there from *at* on."""
+        """Add a message that can be received from *at* on; return its id."""
         self.sent += 1
         made = _Message(id=draw_uuid("queue", self.sent), body=body, sent=at, visible=at)
         self.messages[made.id] = made
         return made.id
 
     def visible(self, now: float) -> list[_Message]:
-        """Return what may be received, up to ten."""
+        """Return the messages that can be received, at most ten."""
         found: list[_Message] = []
         for message in self.messages.values():
             if message.visible <= now:
@@ -96,7 +96,7 @@ class SqsCall:
         self._body = inquiry.body
 
     def parse(self) -> dict[str, Any]:
-        """Read it. Raises RefusalError where it is another one, or names no queue."""
+        """Read it. Raises RefusalError if it is not supported, or names no queue."""
         if self.name not in _OPERATIONS:
             raise RefusalError("UnknownOperationException", f"{self.name} is not known")
         asked = json_object(self._body)
@@ -105,7 +105,7 @@ class SqsCall:
         return asked
 
     def answer(self, queue: Queue, params: Mapping[str, Any], now: float, wall: Wall) -> Reply:
-        """Carry it out."""
+        """Carry out the call."""
         if self.name == "SendMessage":
             body = str(params.get("MessageBody"))
             return json_reply({"MessageId": queue.put(body, now), "MD5OfMessageBody": _digest(body)})
@@ -141,7 +141,7 @@ def _digest(body: str) -> str:
 
 
 def _event(run: Run, settings: Settings, at: datetime) -> str:
-    """Write the event of a run's end, as EventBridge has it."""
+    """Return the event of a run's end in EventBridge's form."""
     arn = f"arn:aws:omics:{settings.region}:{settings.account}:run/{run.id}"
     failure = {} if run.course.failure is None else {"failureReason": run.course.failure}
     return json.dumps(
@@ -168,7 +168,7 @@ def _event(run: Run, settings: Settings, at: datetime) -> str:
     )
 
 
-#: What the operations of CloudWatch Logs are called by, in the header X-Amz-Target.
+#: Prefix of CloudWatch Logs operations in the header X-Amz-Target.
 CLOUDWATCH_LOGS = "Logs_20140328."
 GROUP = "/aws/omics/WorkflowLog"
 _MOST_LINES = 10_000
@@ -183,7 +183,7 @@ class LogsCall:
         self._body = inquiry.body
 
     def parse(self) -> dict[str, Any]:
-        """Read the call. Raises RefusalError where it is another one, or of another group."""
+        """Read the call. Raises RefusalError if it is not supported, or for another log group."""
         if self.name != "GetLogEvents":
             raise RefusalError("UnknownOperationException", f"{self.name} is not known")
         params = json_object(self._body)
@@ -196,7 +196,7 @@ class LogsCall:
     def answer(
         self, lines: Sequence[tuple[float, str]] | None, at: Callable[[float], int], params: Mapping[str, Any]
     ) -> Reply:
-        """Answer with a page of *lines*, times by *at*. Raises RefusalError: no such stream, or token."""
+        """Return a page of *lines*; *at* converts times. Raises RefusalError: no such stream or token."""
         if lines is None:
             raise RefusalError("ResourceNotFoundException", "The specified log stream does not exist.")
         first, last = params.get("startTime", 0), params.get("endTime", 1 << 62)
@@ -228,14 +228,14 @@ def _line_of(token: str) -> int:
     return int(number)
 
 
-#: What the operations of Service Quotas are called by, in the header X-Amz-Target.
+#: Prefix of Service Quotas operations in the header X-Amz-Target.
 SERVICE_QUOTAS = "ServiceQuotasV20190624."
-#: What an account may have unless it was raised; no task asks for one.
+#: The usual quota of an account; no simulated task needs any of it.
 _GPUS = 12
 
 
 def quota_reply(target: str, body: bytes, settings: Settings, buckets: Buckets) -> Reply:
-    """Answer GetServiceQuota; a question about what has no limit is one about what does not exist."""
+    """Answer GetServiceQuota; what has no limit is answered as a quota that does not exist."""
     asked = json_object(body)
     code = str(asked.get("QuotaCode"))
     name, value = _quotas(settings, buckets).get(code, ("", None))
@@ -248,7 +248,7 @@ def quota_reply(target: str, body: bytes, settings: Settings, buckets: Buckets) 
 
 
 def _quotas(settings: Settings, buckets: Buckets) -> dict[str, tuple[str, float | None]]:
-    """Return names and values by code."""
+    """Return names and values by quota code."""
     starts = buckets.limit("StartRun")
     return {
         "L-24A3B174": ("StartRun requests per second", starts.rate if starts else None),

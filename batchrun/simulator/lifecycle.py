@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 
 class Status(enum.StrEnum):
-    """The eight states of the API."""
+    """The eight states of a run in the API."""
 
     PENDING = "PENDING"
     STARTING = "STARTING"
@@ -28,7 +28,7 @@ class Span:
     """A length of time in seconds, evenly spread around its mean."""
 
     mean: float  #: seconds
-    spread: float = 0.0  #: part of the mean, 0 to 1: 0.5 is from half the mean to one and a half
+    spread: float = 0.0  #: part of the mean, 0 to 1: 0.5 gives 0.5 to 1.5 times the mean
 
     def __post_init__(self) -> None:
         if not self.mean >= 0:
@@ -37,7 +37,7 @@ class Span:
             raise ValueError(f"a spread must be from 0 to 1, not {self.spread}")
 
     def at(self, lot: float) -> float:
-        """Pick the length that *lot*, from [0, 1), stands for."""
+        """Return the length for *lot* from [0, 1), in seconds."""
         return self.mean * (1 + self.spread * (2 * lot - 1))
 
 
@@ -45,29 +45,29 @@ class Span:
 class Durations:
     """How long runs stay in each state, before scaling."""
 
-    pending: Span = field(default=Span(mean=20, spread=0.5))  #: at least; longer where slots are full
+    pending: Span = field(default=Span(mean=20, spread=0.5))  #: at least; longer while no slot is free
     starting: Span = field(default=Span(mean=10, spread=0.5))
-    running: Span = field(default=Span(mean=1800, spread=0.5))  #: a failing run gets less of it
+    running: Span = field(default=Span(mean=1800, spread=0.5))  #: shorter for runs that fail
     stopping: Span = field(default=Span(mean=120, spread=0.5))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailFirst:
-    """Runs that fail some times and then pass, as in a temporary trouble."""
+    """Runs that fail some times and then complete, as in a temporary outage."""
 
-    times: int  #: how many runs of the same name fail before one passes
+    times: int  #: how many runs of the same name fail before one completes
     match: str = "*"  #: glob over the run's name or its outputUri
     reason: str = "SERVICE_ERROR"  #: GetRun.failureReason
 
     def strikes(self, name: str, output: str, attempt: int) -> bool:
-        """Whether the *attempt*-th run (from 1) of this name fails by this rule."""
+        """Return whether the *attempt*-th run (from 1) of this name fails by this rule."""
         matched = fnmatchcase(name, self.match) or fnmatchcase(output, self.match)
         return matched and attempt <= self.times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """What will become of a run unless it is cancelled; seconds, scaled."""
+    """The course of a run unless it is cancelled; in seconds, scaled."""
 
     pending: float
     starting: float
@@ -77,27 +77,27 @@ class Course:
 
     @property
     def outcome(self) -> Status:
-        """The terminal state it runs towards."""
+        """The terminal state that it will reach."""
         return Status.COMPLETED if self.failure is None else Status.FAILED
 
 
 class BatchStatus(enum.StrEnum):
-    """The eleven states of the API."""
+    """The eleven states of a batch in the API."""
 
-    CREATING = "CREATING"  #: accepted, and not to be touched yet
-    PENDING = "PENDING"  #: its rows are read and looked through
-    SUBMITTING = "SUBMITTING"  #: its rows become runs, one after the other
+    CREATING = "CREATING"  #: accepted; it cannot be changed yet
+    PENDING = "PENDING"  #: its rows are read and checked
+    SUBMITTING = "SUBMITTING"  #: runs are started for its rows, one after the other
     INPROGRESS = "INPROGRESS"  #: every row was tried; runs continue
-    STOPPING = "STOPPING"  #: no more rows are tried, and runs are being cancelled
-    PROCESSED = "PROCESSED"  #: all runs ended, however they did
+    STOPPING = "STOPPING"  #: no more rows are tried, and its runs are being cancelled
+    PROCESSED = "PROCESSED"  #: all runs ended, in any state
     CANCELLED = "CANCELLED"
-    FAILED = "FAILED"  #: the batch itself; runs that it had made continue
+    FAILED = "FAILED"  #: the batch itself; runs that it started continue
     RUNS_DELETING = "RUNS_DELETING"
-    RUNS_DELETE_FAILED = "RUNS_DELETE_FAILED"  #: some runs are still there
+    RUNS_DELETE_FAILED = "RUNS_DELETE_FAILED"  #: some runs were not deleted
     RUNS_DELETED = "RUNS_DELETED"
 
 
-#: Where nothing happens to a batch any more unless it is asked for.
+#: States that a batch leaves only on request.
 AT_REST = frozenset(
     {
         BatchStatus.PROCESSED,
@@ -110,7 +110,7 @@ AT_REST = frozenset(
 
 
 class SubmissionStatus(enum.StrEnum):
-    """What became of the last thing that was done to a row; one that waits for its turn has none."""
+    """The outcome of the last step for a row; a row that waits for its turn has none."""
 
     SUCCESS = "SUCCESS"
     FAILED = "FAILED"
@@ -126,4 +126,4 @@ class BatchDurations:
 
     creating: Span = field(default=Span(mean=2, spread=0.5))
     pending: Span = field(default=Span(mean=10, spread=0.5))
-    counts_lag: float = 10.0  #: seconds by which GetBatch's counts are behind, until a batch is at rest
+    counts_lag: float = 10.0  #: seconds by which GetBatch's counts lag behind until a batch is at rest

@@ -1,7 +1,7 @@
 """
-What really happened, for those who check what a caller believes: ``/_simulator/state``.
+What really happened, for tests that check what a caller believes: ``/_simulator/state``.
 
-``/_simulator/faults`` lets the rules be changed. What the service has too does not belong here.
+``/_simulator/faults`` changes the fault rules. Anything that the service has too does not belong here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PATH = "/_simulator/"
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """The calls of one operation."""
+    """Counts the calls of one operation."""
 
     calls: int = 0
     answered: int = 0  #: carried out and answered in full
@@ -46,18 +46,18 @@ class Tally:
 
 @dataclass(slots=True, kw_only=True)
 class StartCall:
-    """One StartRun or StartRunBatch call that could be read."""
+    """One readable StartRun or StartRunBatch call."""
 
     at: float  #: loop time of its arrival
     request_id: str
     name: str
-    outcome: str = ""  #: "answered", an error's code, or the fault that struck; empty while under way
-    uuid: str | None = None  #: the run or batch it made or found; None where it took no effect
+    outcome: str = ""  #: "answered", an error's code, or the fault that struck; empty while in progress
+    uuid: str | None = None  #: of the run or batch it created or found; None if it took no effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """One run, deleted ones too. Times are loop time."""
+    """One run, deleted or not. Times are loop time."""
 
     id: str
     uuid: str
@@ -68,7 +68,7 @@ class RunRecord:
     run_output_uri: str
     tags: dict[str, str]
     failure_reason: str | None
-    batch_id: str  #: empty where no batch made it
+    batch_id: str  #: empty if no batch started it
     run_setting_id: str  #: likewise
     created: float
     started: float | None
@@ -77,7 +77,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRecord:
-    """One batch, deleted ones too. Times are loop time."""
+    """One batch, deleted or not. Times are loop time."""
 
     id: str
     uuid: str
@@ -86,8 +86,8 @@ class BatchRecord:
     request_id: str
     tags: dict[str, str]
     failure_reason: str | None
-    rows: int  #: how many it has, once they are read
-    waiting: int  #: rows that are not settled: no runs yet, nor given up
+    rows: int  #: number of rows, once they are read
+    waiting: int  #: rows that are neither runs yet nor given up
     created: float
     submitted: float | None
     processed: float | None
@@ -97,7 +97,7 @@ class BatchRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Everything, at one moment."""
+    """The state of everything at one moment."""
 
     now: float
     calls: dict[str, Tally]
@@ -107,27 +107,27 @@ class State:
     batches: list[BatchRecord]  #: likewise
     active: int  #: runs in STARTING, RUNNING or STOPPING
     peak_active: int
-    unfinished: int  #: the same and PENDING
+    unfinished: int  #: the same, and runs in PENDING
     peak_unfinished: int
 
     @property
     def starts_by_request(self) -> dict[str, int]:
-        """How many StartRun calls came with each requestId."""
+        """Return the number of StartRun calls by requestId."""
         return dict(Counter(call.request_id for call in self.start_calls))
 
     @property
     def accepted_at(self) -> list[float]:
-        """Loop time at which each run was made."""
+        """Return the loop times at which runs were created."""
         return [run.created for run in self.runs]
 
     def as_json(self) -> dict[str, Any]:
-        """Put it in values that JSON has."""
+        """Return it as JSON values."""
         derived = {"starts_by_request": self.starts_by_request, "accepted_at": self.accepted_at}
         return asdict(self) | derived
 
 
 class Journal:
-    """The record as it is written."""
+    """Records calls, for :class:`State`."""
 
     def __init__(self) -> None:
         self.tallies: defaultdict[str, Tally] = defaultdict(Tally)
@@ -135,7 +135,7 @@ class Journal:
         self.batch_calls: list[StartCall] = []
 
     def state(self, service: HealthOmics, now: float) -> State:
-        """Look at *service* at *now*."""
+        """Return the state of *service* at *now*."""
         timetable = service.timetable
         service.advance(now)
         return State(
@@ -199,7 +199,7 @@ def introspect(inquiry: Inquiry, faults: FaultBook, state: Callable[[], State]) 
         case ("GET", "/_simulator/faults"):
             return _rules(faults)
         case ("POST", "/_simulator/faults"):
-            # A page in a browser cannot send this type to another origin unasked.
+            # A web page cannot send this type to another origin without its consent.
             if inquiry.content_type != "application/json":
                 raise invalid("Content-Type must be application/json")
             _change(faults, json_object(inquiry.body))
@@ -214,7 +214,7 @@ def _rules(faults: FaultBook) -> Reply:
 
 
 def _change(faults: FaultBook, wish: dict[str, Any]) -> None:
-    """Take ``{"replace": "..."}`` or ``{"add": "..."}``, rules in the text of :mod:`settings`."""
+    """Change the rules by ``{"replace": "..."}`` or ``{"add": "..."}``, as text for :mod:`settings`."""
     if len(wish) != 1 or not wish.keys() <= {"replace", "add"}:
         raise invalid('give {"replace": "RULES"} or {"add": "RULES"}')
     ((verb, text),) = wish.items()

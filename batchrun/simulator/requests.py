@@ -1,14 +1,14 @@
 """
-Requests that start something: what is asked of each beyond the model, and which were seen before.
+Requests that start something: checks beyond the model, and which requests were seen before.
 
 The memory for requestIds makes StartRun and StartRunBatch idempotent. The service documents that a repeated
 requestId starts nothing a second time, and little else. Assumed here:
 
-- the same requestId with the same content answers the first run's or batch's id and uuid, even after its
+- the same requestId with the same content returns the first run's or batch's id and uuid, even after its
   deletion;
 - the same requestId with other content is a ConflictException;
 - a repeat while the first call is still being answered is a ConflictException;
-- the memory lasts for a window that begins with the first use; repeats do not prolong it.
+- a requestId is remembered for a window that begins with its first use; repeats do not prolong it.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ Params = Mapping[str, Any]
 MAX_TAGS = 50
 _MAX_PARAMETER_BYTES = 256_000
 _STATIC_GIB = 1200
-#: Of a rerun's source these are its own and not what it was asked for.
+#: Fields of a rerun's source that are not copied from its request.
 _NOT_COPIED = frozenset({"requestId", "runId", "tags"})
 
 
 def complete(params: Params, source: Params) -> dict[str, Any]:
-    """Fill *params* up with what is copied from *source*, a run to be run again, and with defaults."""
+    """Fill in *params* from *source*, the request of a run to be rerun, and from defaults."""
     copied = {name: value for name, value in source.items() if name not in _NOT_COPIED}
     request = {
-        "storageType": "DYNAMIC",  # the service's documents contradict each other
+        "storageType": "DYNAMIC",  # the service's documentation contradicts itself
         "retentionMode": "RETAIN",
         "workflowType": "PRIVATE",
         **copied,
@@ -49,7 +49,7 @@ def complete(params: Params, source: Params) -> dict[str, Any]:
 
 
 def check(request: Params, workflow: Workflow) -> None:
-    """Check a complete request. Raises RefusalError for the first rule between fields that is broken."""
+    """Check a complete request. Raises RefusalError for the first broken rule between fields."""
     require_active(workflow)
     require_in_s3(request["outputUri"])
     check_tags(request.get("tags", {}))
@@ -63,7 +63,7 @@ def check(request: Params, workflow: Workflow) -> None:
 
 
 def require_workflow(request: Params) -> None:
-    """Raise RefusalError unless *request* names a workflow, its own or that of the run it copies."""
+    """Raise RefusalError unless *request* names a workflow, itself or by the run that it repeats."""
     if "workflowId" not in request:
         raise invalid("Either workflowId or runId must be given")
 
@@ -81,7 +81,7 @@ def require_in_s3(output_uri: object) -> None:
 
 
 def check_tags(tags: Params) -> None:
-    """Raise RefusalError where a new resource has too many tags, or tags with reserved names."""
+    """Raise RefusalError if a new resource has too many tags, or tags with reserved names."""
     if len(tags) > MAX_TAGS:
         raise invalid(f"A run has {MAX_TAGS} tags at most")
     if any(key.lower().startswith("aws:") for key in tags):
@@ -107,7 +107,7 @@ class _Memo(Generic[Made]):
 
 
 class RequestMemory(Generic[Made]):
-    """Which requestId made which run, or which batch."""
+    """The runs, or batches, by the requestId that created them."""
 
     def __init__(self, window: float) -> None:
         self._window = window
@@ -116,7 +116,7 @@ class RequestMemory(Generic[Made]):
 
     @contextmanager
     def in_flight(self, request_id: str) -> Iterator[None]:
-        """Hold *request_id* while its call is answered. Raises RefusalError where another call holds it."""
+        """Reserve *request_id* while its call is answered. Raises RefusalError if another call has it."""
         if request_id in self._in_flight:
             raise conflict(f"A request with requestId {request_id} is in progress")
         self._in_flight.add(request_id)
@@ -126,7 +126,7 @@ class RequestMemory(Generic[Made]):
             self._in_flight.discard(request_id)
 
     def recall(self, request: Mapping[str, Any], now: float) -> Made | None:
-        """Return what this request made before. Raises RefusalError where its id had other content."""
+        """Return what this request created before, if anything. Raises RefusalError if it differed then."""
         self._forget(now)
         memo = self._memos.get(request["requestId"])
         if memo is None:
@@ -136,12 +136,12 @@ class RequestMemory(Generic[Made]):
         return memo.made
 
     def remember(self, request: Mapping[str, Any], made: Made, now: float) -> None:
-        """Keep what *request* made."""
+        """Remember what *request* created."""
         memo = _Memo(content=_content(request), made=made, until=now + self._window)
         self._memos[request["requestId"]] = memo
 
     def forget(self, request_id: str) -> None:
-        """Lose what *request_id* made."""
+        """Forget what *request_id* created."""
         self._memos.pop(request_id, None)
 
     def _forget(self, now: float) -> None:

@@ -1,10 +1,10 @@
 """
-The runs on the shelf, the ways to find them without looking at all of them, and when they change state.
+The runs, indexes to find them without a scan of all, and when they change state.
 
-Nothing happens by itself: :meth:`Timetable.advance` catches up with the time it is given, in the order in
-which things were due, each at its own time; so what a caller sees does not depend on how often anybody looks.
-Each change of a run costs one heap operation, once. Does not belong here: how long states last
-(``lifecycle``), what callers see of a run (``answers``).
+Nothing happens by itself: :meth:`Timetable.advance` catches up with the given time, in the order in which
+changes were due, each at its own time; so what a caller sees does not depend on how often anybody asks. Each
+change of a run costs one heap operation. Does not belong here: how long states last (``lifecycle``), what
+callers see of a run (``answers``).
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ _FIRST_ID = 1_000_001
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Run:
-    """One run, alive or deleted. Times are loop time."""
+    """One run, deleted or not. Times are loop time."""
 
     serial: int  #: place in the order of creation, from 0; never given twice
-    id: str  #: given again after deletion
+    id: str  #: may be reused after deletion
     uuid: str
-    request: Mapping[str, Any]  #: the StartRun that made it, complete
+    request: Mapping[str, Any]  #: the StartRun that created it, complete
     course: Course
     created: float
     tags: dict[str, str]
-    batch: str = ""  #: the id of the batch that it is of; empty where it is of none
-    setting: str = ""  #: likewise its runSettingId there
+    batch: str = ""  #: its batch's id; empty if it belongs to none
+    setting: str = ""  #: its runSettingId in the batch, or empty
     status: Status = Status.PENDING
-    outcome: Status = Status.COMPLETED  #: the terminal state that it runs towards
-    admitted: float | None = None  #: when it left PENDING for STARTING
-    started: float | None = None  #: when it came to RUNNING
-    stopping: float | None = None  #: when it came to STOPPING
-    stopped: float | None = None  #: when it came to its terminal state
+    outcome: Status = Status.COMPLETED  #: the terminal state that it will reach
+    admitted: float | None = None  #: when it reached STARTING
+    started: float | None = None  #: when it reached RUNNING
+    stopping: float | None = None  #: when it reached STOPPING
+    stopped: float | None = None  #: when it reached its terminal state
 
     @property
     def name(self) -> str:
-        """Its name; empty where it was given none."""
+        """Its name; empty if it has none."""
         return str(self.request.get("name", ""))
 
     @property
     def output(self) -> str:
-        """The runOutputUri."""
+        """Its runOutputUri."""
         given = str(self.request["outputUri"])
         if self.request.get("outputUriPrefixMode") == "NONE_WITH_OVERWRITE":
             return given
@@ -57,12 +57,12 @@ class Run:
 
     @property
     def failure(self) -> str | None:
-        """The failureReason, once it has failed."""
+        """Its failureReason once it has failed, else None."""
         return self.course.failure if self.status is Status.FAILED else None
 
 
 class Serials:
-    """A set of serial numbers that can be walked from the newest, from anywhere, at little cost."""
+    """A set of serial numbers, quickly iterated downwards from any number."""
 
     _CHUNK = 1024
 
@@ -71,20 +71,20 @@ class Serials:
         self._last = -1
 
     def add(self, serial: int) -> None:
-        """Put *serial* in."""
+        """Add *serial*."""
         chunk = serial // self._CHUNK
         self._chunks.setdefault(chunk, set()).add(serial)
         self._last = max(self._last, chunk)
 
     def discard(self, serial: int) -> None:
-        """Take *serial* out, if it is in."""
+        """Remove *serial*, if present."""
         chunk = self._chunks.get(serial // self._CHUNK, set())
         chunk.discard(serial)
         if not chunk:
             self._chunks.pop(serial // self._CHUNK, None)
 
     def below(self, limit: int | None) -> Iterator[int]:
-        """Walk downwards over the numbers under *limit*, or over all."""
+        """Yield the numbers below *limit*, or all, in descending order."""
         first = self._last if limit is None else min(self._last, limit // self._CHUNK)
         for chunk in range(first, -1, -1):
             for serial in sorted(self._chunks.get(chunk, ()), reverse=True):
@@ -94,21 +94,21 @@ class Serials:
 
 @dataclass(slots=True, kw_only=True)
 class Ids:
-    """Short ids: counted up, and given again as *reuse* says."""
+    """Short ids: counted up, and reused according to *reuse*."""
 
     reuse: IdReuse
     _next: int = _FIRST_ID
     _free: list[int] = field(default_factory=list)
 
     def take(self) -> str:
-        """Answer an id that no run on the shelf has."""
+        """Return an id that no stored run has."""
         if not self._free:
             self._next += 1
             return str(self._next - 1)
         return str(heapq.heappop(self._free) if self.reuse is IdReuse.LOWEST else self._free.pop())
 
     def free(self, run_id: str) -> None:
-        """Take an id back."""
+        """Return an id to the pool, for reuse."""
         if self.reuse is IdReuse.LOWEST:
             heapq.heappush(self._free, int(run_id))
         elif self.reuse is IdReuse.LATEST:
@@ -116,7 +116,7 @@ class Ids:
 
 
 class Shelf:
-    """Every run that ever was, and indexes over those that are stored."""
+    """All runs ever created, and indexes over those that are stored."""
 
     def __init__(self) -> None:
         self.history: list[Run] = []  #: by serial number; deleted runs too
@@ -126,7 +126,7 @@ class Shelf:
         self.by_group: defaultdict[str, Serials] = defaultdict(Serials)
         self.by_batch: defaultdict[str, Serials] = defaultdict(Serials)
         self.by_status: defaultdict[Status, Serials] = defaultdict(Serials)
-        #: Finished runs that make room for new ones, the longest finished first.
+        #: Finished runs that new ones may replace, the longest finished first.
         self.removable: dict[int, Run] = {}
 
     def add(self, run: Run) -> None:
@@ -145,7 +145,7 @@ class Shelf:
             self.removable[run.serial] = run
 
     def remove(self, run: Run) -> None:
-        """Forget a run's metadata; the history keeps it as DELETED."""
+        """Remove a run; the history keeps it as DELETED."""
         for index in self._indexes(run):
             index.discard(run.serial)
         self.removable.pop(run.serial, None)
@@ -163,7 +163,7 @@ class Shelf:
         )
 
 
-#: Of what is due at one moment, endings come first: they free slots.
+#: Of the changes due at one moment, endings come first: they free slots.
 _ENDING, _OTHER = 0, 1
 
 
@@ -173,12 +173,12 @@ class Pool:
 
     size: int | None  #: None for no limit
     active: int = 0
-    #: Runs that could start if there were a slot: the highest priority first, then the oldest.
+    #: Runs that wait for a slot: the highest priority first, then the oldest.
     waiting: list[tuple[int, int, Run]] = field(default_factory=list)
 
     @property
     def has_room(self) -> bool:
-        """Whether one more run may start."""
+        """Return whether one more run may start."""
         return self.size is None or self.active < self.size
 
 
@@ -190,14 +190,14 @@ class Timetable:
         self._pools = {name: Pool(size=size) for name, size in sizes.items()}
         self._due: list[tuple[float, int, int, Run, Status]] = []
         self._ticks = count()
-        self.ended: list[Run] = []  #: all that ever ended, in their order
+        self.ended: list[Run] = []  #: all runs that ended, in that order
         self.active = 0  #: runs in STARTING, RUNNING or STOPPING
         self.peak_active = 0
-        self.unfinished = 0  #: runs in no terminal state; PENDING too
+        self.unfinished = 0  #: runs in no terminal state, PENDING included
         self.peak_unfinished = 0
 
     def add(self, run: Run) -> None:
-        """Let a new run begin its course."""
+        """Schedule the course of a new run."""
         self.unfinished += 1
         self.peak_unfinished = max(self.peak_unfinished, self.unfinished)
         self._schedule(run, run.created + run.course.pending)
@@ -206,12 +206,12 @@ class Timetable:
         """Do everything that was due until *now*."""
         while self._due and self._due[0][0] <= now:
             at, _, _, run, status = heapq.heappop(self._due)
-            # A run that was cancelled meanwhile has left the state for which this was scheduled.
+            # A run cancelled meanwhile is no longer in the state for which this was scheduled.
             if run.status is status:
                 self._change(run, at)
 
     def cancel(self, run: Run, now: float) -> None:
-        """Turn an unfinished run towards CANCELLED; one that never left the queue is there at once."""
+        """Cancel an unfinished run; one in PENDING is CANCELLED at once."""
         run.outcome = Status.CANCELLED
         if run.status is Status.PENDING:
             self._finish(run, now)

@@ -1,9 +1,8 @@
 """
 S3: buckets and their objects, who may read them, and four calls by path.
 
-HeadObject, GetObject and PutObject of ``/BUCKET/KEY``, ListObjectsV2 of a bucket. Belongs here: what there
-is, what S3 says of it, reading calls, and writing answers and refusals. Does not: what can go wrong with a
-call (``server``).
+HeadObject, GetObject and PutObject of ``/BUCKET/KEY``, ListObjectsV2 of a bucket. Belongs here: stored
+objects, reading calls, and writing answers and refusals. Does not: faults of calls (``server``).
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _MOST = 1000
 _OF_OBJECTS = {"HEAD": "HeadObject", "GET": "GetObject", "PUT": "PutObject"}
 _LIST = "ListObjectsV2"
-#: What the names of an object's own metadata begin with.
+#: Prefix of the headers that hold an object's own metadata.
 _OWN = "x-amz-meta-"
 _STATUSES = COMMON_ERRORS | {
     "AccessDenied": 403,
@@ -42,10 +41,10 @@ _STATUSES = COMMON_ERRORS | {
 
 
 class ObjectCall:
-    """One of them."""
+    """One of the four calls."""
 
     def __init__(self, inquiry: Inquiry, region: str, storage: Storage) -> None:
-        """Take apart a call that is signed for *region*."""
+        """Parse a call that is signed for *region*."""
         method = inquiry.method
         self._inquiry, self._region, self._storage = inquiry, region, storage
         self.bucket, _, self.key = unquote(inquiry.path).lstrip("/").partition("/")
@@ -53,7 +52,7 @@ class ObjectCall:
         self.name = _OF_OBJECTS.get(method, _LIST) if self.key else _LIST
 
     def parse(self) -> dict[str, Any]:
-        """Read the call. Raises RefusalError where it is not one of these four."""
+        """Read the call. Raises RefusalError if it is not one of these four."""
         if not self._is_known:
             raise RefusalError(
                 "NotImplemented", f"Only {', '.join(_OF_OBJECTS.values())} and {_LIST} are here"
@@ -71,7 +70,7 @@ class ObjectCall:
         }
 
     def answer(self, params: Mapping[str, Any]) -> Reply:
-        """Say what there is. Raises RefusalError where S3 would not say."""
+        """Return S3's answer. Raises RefusalError if S3 would refuse the call."""
         storage, where = self._storage, self._where()
         place, asker = (self.bucket, self.key), params["asker"]
         match self.name:
@@ -92,7 +91,7 @@ class ObjectCall:
                 )
 
     def refusal(self, error: RefusalError) -> Reply:
-        """Write an error answer; that to a HEAD has no body to say why."""
+        """Write an error answer; for a HEAD it has no body, so no reason."""
         where = self._where()
         told = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
         status = _STATUSES.get(error.code, 400)
@@ -113,18 +112,18 @@ def _headers(found: StoredObject) -> dict[str, str]:
         "ETag": found.etag,
         "Content-Length": str(
             len(found.content)
-        ),  # without it, a client takes a HEAD's end for the connection's
+        ),  # without it, a client reads the end of a HEAD as the connection's end
     }
     return dict(found.told) | {name: value for name, value in told.items() if value is not None}
 
 
 def _told(headers: Mapping[str, str]) -> dict[str, str]:
-    """Take what S3 keeps of the headers that an object is written with."""
+    """Return those headers of a PutObject that S3 stores with the object."""
     return {name: value for name, value in headers.items() if name == "content-type" or name.startswith(_OWN)}
 
 
 def _written(bucket: str, page: Listing, *, is_quoted: bool) -> bytes:
-    keys = map(quote if is_quoted else escape, page.keys)  # XML has no way to say most control characters
+    keys = map(quote if is_quoted else escape, page.keys)  # XML cannot express most control characters
     items = "".join(f"<Contents><Key>{key}</Key></Contents>" for key in keys)
     more = page.following is not None
     token = f"<NextContinuationToken>{escape(str(page.following))}</NextContinuationToken>" if more else ""
@@ -143,10 +142,10 @@ class StoredObject:
     """An object."""
 
     content: bytes = b"\0"
-    told: Mapping[str, str] = field(default_factory=dict)  #: headers that it was written with
+    told: Mapping[str, str] = field(default_factory=dict)  #: headers stored with it
     storage_class: str = "STANDARD"
     archive_status: str | None = None  #: of INTELLIGENT_TIERING: ARCHIVE_ACCESS or DEEP_ARCHIVE_ACCESS
-    restore: str | None = None  #: as in ``x-amz-restore``: ``ongoing-request="true"``
+    restore: str | None = None  #: as in ``x-amz-restore``, such as ``ongoing-request="true"``
 
     @property
     def etag(self) -> str:
@@ -155,7 +154,7 @@ class StoredObject:
 
     @property
     def is_away(self) -> bool:
-        """Whether it has to be brought back before it can be read."""
+        """Return whether it has to be restored before it can be read."""
         is_back = 'ongoing-request="false"' in (self.restore or "")
         return self.archive_status is not None or (self.storage_class in _ARCHIVED and not is_back)
 
@@ -166,7 +165,7 @@ class StoredBucket:
 
     name: str
     objects: Mapping[str, StoredObject] = field(default_factory=dict)
-    region: str | None = "us-east-1"  #: None: not set, so it is where it is asked for
+    region: str | None = "us-east-1"  #: None: not set, so every Region serves it
     may_list: bool = True
     may_read: bool = True
     may_write: bool = True
@@ -175,9 +174,9 @@ class StoredBucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Who asks, as far as S3 cares."""
+    """What S3 checks of a caller."""
 
-    region: str  #: that the request is signed for
+    region: str  #: for which the request is signed
     pays: bool
 
 
@@ -186,11 +185,11 @@ class Listing:
     """A page of keys."""
 
     keys: Sequence[str]
-    following: str | None  #: what to ask for the next page with
+    following: str | None  #: token of the next page; None on the last
 
 
 class Storage:
-    """All buckets that there are, whosever they are."""
+    """All buckets, of all accounts."""
 
     def __init__(self, buckets: Sequence[StoredBucket]) -> None:
         self._buckets = {bucket.name: bucket for bucket in buckets}
@@ -198,12 +197,12 @@ class Storage:
         self._keys = {bucket.name: sorted(bucket.objects) for bucket in buckets}
 
     def region(self, bucket: str) -> str | None:
-        """Return a bucket's region, which S3 says to any caller; None where that is unknown."""
+        """Return a bucket's region, which S3 tells any caller; None if unknown."""
         found = self._buckets.get(bucket)
         return None if found is None else found.region
 
     def head(self, bucket: str, key: str, asker: Asker) -> StoredObject:
-        """Return an object. Raises RefusalError: missing, or hidden (the same without s3:ListBucket)."""
+        """Return an object. Raises RefusalError: denied or missing (denied too without s3:ListBucket)."""
         found = self._entered(bucket, asker)
         if not found.may_read:
             raise _denied()
@@ -213,7 +212,7 @@ class Storage:
         return self._objects[bucket][key]
 
     def read(self, bucket: str, key: str, asker: Asker) -> StoredObject:
-        """Return an object to read. Raises RefusalError as ``head`` does, and where it is archived."""
+        """Return an object to read. Raises RefusalError as ``head`` does, and if it is archived."""
         found = self.head(bucket, key, asker)
         if found.is_away:
             raise RefusalError(
@@ -222,7 +221,7 @@ class Storage:
         return found
 
     def write(self, bucket: str, key: str, made: StoredObject, asker: Asker, *, replaces: bool) -> None:
-        """Store an object. Raises RefusalError where that is not allowed, or one exists and must stay."""
+        """Store an object. Raises RefusalError if that is denied, or if it exists and not *replaces*."""
         if not self._entered(bucket, asker).may_write:
             raise _denied()
         objects = self._objects[bucket]
@@ -233,7 +232,7 @@ class Storage:
         objects[key] = made
 
     def publish(self, bucket: str, objects: Mapping[str, StoredObject]) -> None:
-        """Put what a run has made into its place; an unknown bucket is made by that."""
+        """Store a run's files; create the bucket if it is unknown."""
         if bucket not in self._buckets:
             self._buckets[bucket] = StoredBucket(name=bucket, region=None)
             self._objects[bucket], self._keys[bucket] = {}, []
@@ -243,7 +242,7 @@ class Storage:
             self._objects[bucket][key] = made
 
     def listing(self, bucket: str, prefix: str, most: int, token: str, asker: Asker) -> Listing:
-        """List *most* keys with *prefix*, from *token* on. Raises RefusalError where that is not allowed."""
+        """Return up to *most* keys with *prefix*, from *token* on. Raises RefusalError if that is denied."""
         found = self._entered(bucket, asker)
         if not found.may_list:
             raise _denied()

@@ -1,4 +1,4 @@
-"""The way of a call: read, counted, paced, checked, struck by faults, carried out, answered."""
+"""The stages of a call: read, count, throttle, check, strike by faults, carry out, answer."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ _BREAKS_AFTER: Mapping[str, Manner] = {
     Fault.SLOW_AFTER: Manner.SLOW,
 }
 _FAULTS = frozenset(Fault)
-#: The answer is true, and comes.
+#: Faults that leave the answer as it is.
 _HARMLESS = frozenset({Fault.PASS, Fault.LATE, Fault.FORGET})
 #: Parameters that name what a call is about.
 _ABOUT = ("requestId", "id", "batchId")
 _STARTS = frozenset({"StartRun", "StartRunBatch"})
 #: Seconds that a throttled caller is asked to wait.
 _THROTTLE_SECONDS = 1.0
-#: Seconds that a poll of a queue may take, and between two looks whether a message is there.
+#: Seconds that a long poll may take, and between two checks of the queue.
 _LONGEST_POLL = 20.0
 _POLL_EVERY = 0.25
 
@@ -65,28 +65,28 @@ AnyOperation: TypeAlias = Operation | OtherCall
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
-    """A call that could be read, on its way."""
+    """A call that was read and is in progress."""
 
     operation: AnyOperation
     params: dict[str, Any]
     tally: Tally
-    start: StartCall | None  #: where it is a StartRun or a StartRunBatch
-    access_key: str  #: that it is signed with; empty where it is not
+    start: StartCall | None  #: for StartRun and StartRunBatch only
+    access_key: str  #: of the signature; empty if unsigned
 
     @property
     def key(self) -> str:
-        """What the call is about."""
+        """The id that the call is about; empty if it has none."""
         return str(next((self.params[name] for name in _ABOUT if self.params.get(name)), ""))
 
     def struck_by(self, fault: str) -> None:
-        """Note what goes wrong."""
+        """Record the fault that strikes."""
         self.tally.struck_by(fault)
         if self.start is not None:
             self.start.outcome = fault
 
 
 class Simulator:
-    """A running service: where it is, what happened to it, and what shall go wrong next."""
+    """A running service: its address, what happened so far, and which faults strike next."""
 
     def __init__(
         self,
@@ -97,15 +97,15 @@ class Simulator:
         storage: Storage | None = None,
     ) -> None:
         """
-        Set the service up; it needs a running loop, whose time it takes.
+        Set up the service; needs a running event loop.
 
         Args:
             settings: How it behaves.
             clock: The time.
-            identities: Who is who, where several accounts share this; else by its own settings.
-            storage: The buckets there are, likewise.
+            identities: The keys and roles, if accounts share them; else from *settings*.
+            storage: The buckets, likewise.
         """
-        self.url = ""  #: where it listens, once it does
+        self.url = ""  #: set once it listens
         self.settings = settings
         self.faults = FaultBook(settings.faults, seed=settings.seed)
         self._clock = clock
@@ -122,20 +122,20 @@ class Simulator:
         self._answers = 0
 
     def state(self) -> State:
-        """Tell what really happened so far."""
+        """Return what really happened so far."""
         return self._journal.state(self.service, self._clock.monotonic())
 
     def script(self, *rules: FaultRule) -> None:
-        """Let *rules* hold from the next call on, behind those in force."""
+        """Add *rules* after those in force, from the next call on."""
         self.faults.add(*rules)
 
     def next_request_id(self) -> str:
-        """Make the id of an answer, ``x-amzn-RequestId``."""
+        """Return a new ``x-amzn-RequestId`` for an answer."""
         self._answers += 1
         return draw_uuid(self.settings.seed, "answer", self._answers)
 
     def refuse(self, error: RefusalError) -> Ending:
-        """Answer with an error before a call is known."""
+        """Return the error answer for a call that could not be read."""
         return Ending(reply=self._wire.refusal(error))
 
     async def answer(self, inquiry: Inquiry) -> Ending:
@@ -155,7 +155,7 @@ class Simulator:
             return self.refuse(error)
 
     def _other_call(self, inquiry: Inquiry) -> OtherCall | None:
-        """Take apart what is asked of a service beside HealthOmics; None where it is asked itself."""
+        """Return the call of another service; None if it is for HealthOmics."""
         if inquiry.target.startswith(SQS):
             return SqsCall(inquiry)
         if inquiry.target.startswith(CLOUDWATCH_LOGS):
@@ -175,7 +175,7 @@ class Simulator:
             return Ending(reply=call.refusal(error))
 
     async def _await_message(self, params: dict[str, Any]) -> None:
-        """Wait for a message, as a long poll does."""
+        """Wait until the queue has a message, as a long poll does."""
         until = self._clock.monotonic() + min(float(params.get("WaitTimeSeconds", 0)), _LONGEST_POLL)
         while self._clock.monotonic() < until:
             if self._queue(params).visible(self._clock.monotonic()):
@@ -233,7 +233,7 @@ class Simulator:
 
     def _pace(self, operation: str) -> None:
         now = self._clock.monotonic()
-        self.service.advance(now)  # what it does by itself takes tokens too, and did so before
+        self.service.advance(now)  # first its own due actions: they take tokens too
         wait = self._buckets.take(operation, now)
         if wait > 0:
             raise self._throttling(wait)
@@ -279,7 +279,7 @@ class Simulator:
             await self._clock.sleep(latency)
 
     async def _strike_before(self, fault: str) -> Ending | None:
-        """Do what *fault* does while the call has no effect yet; an ending where it never has."""
+        """Strike before the call takes effect; return an ending if it never will."""
         if fault in (Fault.HANG_BEFORE, Fault.LATE):
             await self._clock.sleep(self.settings.hang)
         if fault == Fault.THROTTLE:

@@ -1,8 +1,8 @@
 """
 The service itself: its rules and its runs, with time passed in.
 
-What belongs here: what each operation does, checks and refuses beyond what the model says. What does not:
-HTTP (``wire``, ``server``), paces and faults (``buckets``, ``faults``): they stand before the service.
+What belongs here: what each operation does, and checks beyond the model. What does not: HTTP (``wire``,
+``server``), rate limits and faults (``buckets``, ``faults``), which come before the service.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class HealthOmics:
         storage: Storage | None = None,
     ) -> None:
         """
-        Open an account without runs.
+        Create an account without runs.
 
         Args:
             settings: how it behaves
             origin: wall time at loop time zero
-            buckets: the account's paces, which what it does by itself shares with callers
-            faults: what goes wrong, with what it does by itself too
-            storage: the buckets that there are
+            buckets: the account's rate limits, which the service's own actions share with callers
+            faults: also strike the service's own actions
+            storage: the buckets of S3
         """
         self._settings = settings
         self._storage = storage or Storage(settings.storage)
@@ -64,7 +64,7 @@ class HealthOmics:
         self._births: Counter[str] = Counter()
         self._workflows = {workflow.id: workflow for workflow in settings.workflows}
         self.shelf = Shelf()
-        self._published = 0  #: how many of the runs that ended have their files in S3
+        self._published = 0  #: number of ended runs whose files are in S3
         self.requests: RequestMemory[Run] = RequestMemory(settings.idempotency_window)
         slots = {"DYNAMIC": settings.max_active, "STATIC": settings.max_active_static}
         self.timetable = Timetable(self.shelf, slots)
@@ -74,7 +74,7 @@ class HealthOmics:
         self._operations = {**self._of_runs(), **self.batches.operations}
 
     def _account(self, buckets: Buckets, faults: FaultBook) -> Account:
-        """Return what batches may use of the account."""
+        """Return the account as batches use it."""
         return Account(
             settings=self._settings,
             timetable=self.timetable,
@@ -106,11 +106,11 @@ class HealthOmics:
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The operations there are."""
+        """The names of all operations."""
         return tuple(self._operations)
 
     def call(self, operation: str, params: Params, now: float) -> Answer:
-        """Carry out a call that fits the model. Raises RefusalError where it is refused; nothing changes."""
+        """Carry out a call that fits the model. Raises RefusalError and changes nothing if it is refused."""
         self.advance(now)
         return self._operations[operation](params, now)
 
@@ -119,14 +119,14 @@ class HealthOmics:
         self.batches.advance(now)
 
     def name_of(self, params: Params) -> str:
-        """Return the name of the run or batch that a call is about; empty where it is about none."""
+        """Return the name of the run or batch that a call is about; empty if there is none."""
         if "batchId" in params:
             return self.batches.name_of(params["batchId"])
         run = self.shelf.by_id.get(str(params.get("id", "")))
         return run.name if run is not None else ""
 
     def publish(self, now: float) -> None:
-        """Put into S3 what runs have made since the last time."""
+        """Store the files of runs that completed since the last call in S3."""
         self.advance(now)
         ended, self._published = self.timetable.ended[self._published :], len(self.timetable.ended)
         for run in ended:
@@ -137,7 +137,7 @@ class HealthOmics:
                 self._storage.publish(bucket, found)
 
     def logged(self, stream: str, now: float) -> list[tuple[float, str]] | None:
-        """Answer what a log stream has by now, with loop times; None where there is none."""
+        """Return a log stream's lines until *now*, with loop times; None if there is no such stream."""
         self.advance(now)
         _, _, rest = stream.partition("run/")
         run = next((one for one in reversed(self.shelf.history) if one.id == rest.partition("/")[0]), None)
@@ -152,7 +152,7 @@ class HealthOmics:
         return self._view.accepted(run)
 
     def _admitted(self, params: Params) -> Params:
-        """Return a complete request that may become a run, for which there is room."""
+        """Return the complete, checked request of a run, and make room for it."""
         request = requests.complete(params, self._rerun_source(params))
         requests.require_workflow(request)
         requests.check(request, self._workflow(request))
@@ -227,7 +227,7 @@ class HealthOmics:
         return {}
 
     def _delete(self, run: Run, _now: float) -> None:
-        if run.status is Status.DELETED:  # by another caller, and the id may be another's
+        if run.status is Status.DELETED:  # by another caller; another run may have the id now
             raise not_found(f"Run {run.id}")
         if run.status not in TERMINAL:
             raise conflict(f"Run {run.id} is {run.status}; cancel it before deleting it")

@@ -1,8 +1,8 @@
 """
-Everything that can be set about the simulated service; what is not set is as the service has it.
+The settings of the simulated service; by default it behaves like the service.
 
-Also out of text, as command-line options and ``/_simulator/faults`` give it: every parser raises ValueError
-with a message that quotes the part it cannot read. What does not belong here: the options themselves.
+Some can be parsed from text, for command-line options and ``/_simulator/faults``: every parser raises
+ValueError, and quotes the part that it cannot read. What does not belong here: the options themselves.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ _NOT_NEGATIVE = (
 
 
 class IdReuse(enum.StrEnum):
-    """Which id of a deleted run a new run gets."""
+    """Which deleted run's id a new run gets."""
 
-    NEVER = "never"  #: ids are never given twice
+    NEVER = "never"  #: ids are never reused
     LOWEST = "lowest"  #: the lowest free one
-    LATEST = "latest"  #: the one that was freed last: the hardest on a caller that trusts ids
+    LATEST = "latest"  #: the one freed last: the hardest case for a caller that trusts ids
 
 
 class NameFilter(enum.StrEnum):
-    """What the filter ``name`` of ListRuns and ListBatch matches; the service does not say."""
+    """What the filter ``name`` of ListRuns and ListBatch matches; not documented by the service."""
 
     EXACT = "exact"
     PREFIX = "prefix"
 
     def fits(self, name: str, wanted: str) -> bool:
-        """Report whether *name* is one of those that *wanted* asks for."""
+        """Return whether *name* matches the filter *wanted*."""
         return name.startswith(wanted) if self is NameFilter.PREFIX else name == wanted
 
 
@@ -63,7 +63,7 @@ class Version:
     """A version of a workflow."""
 
     status: str = "ACTIVE"
-    parameters: Mapping[str, Parameter] | None = None  #: as a workflow's
+    parameters: Mapping[str, Parameter] | None = None  #: as for a workflow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +75,9 @@ class Workflow:
     type: str = "PRIVATE"  #: or READY2RUN
     status: str = "ACTIVE"
     engine: str = "NEXTFLOW"
-    #: What runs may and must be given; None for a workflow without a template, which takes anything.
+    #: The parameter template; None: the workflow has none, and accepts any parameters.
     parameters: Mapping[str, Parameter] | None = None
-    profiles: Mapping[str, Mapping[str, Parameter]] = field(default_factory=dict)  #: Nextflow's, by name
+    profiles: Mapping[str, Mapping[str, Parameter]] = field(default_factory=dict)  #: for Nextflow, by name
     versions: Mapping[str, Version] = field(default_factory=dict)
 
 
@@ -86,28 +86,28 @@ class Role:
     """A role, of any account, and whom it trusts."""
 
     arn: str
-    trusts: frozenset[str] | None = None  #: accounts; None for everybody
-    external_id: str | None = None  #: what a caller must say
-    mfa_serial: str | None = None  #: the device of which a caller must say a code; any six digits will do
+    trusts: frozenset[str] | None = None  #: accounts; None: all
+    external_id: str | None = None  #: that a caller must give
+    mfa_serial: str | None = None  #: the device whose code a caller must give; any six digits are accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One simulated account in one Region."""
 
-    seed: int | str = 0  #: the same seed and the same requests make the same story
+    seed: int | str = 0  #: the same seed and requests give the same results
     account: str = "123456789012"
     region: str = "us-east-1"
 
-    keys: Mapping[str, str] = field(default_factory=dict)  #: account by access key; others are of ``account``
-    roles: tuple[Role, ...] = ()  #: that may be assumed on conditions
+    keys: Mapping[str, str] = field(default_factory=dict)  #: account by access key; others: ``account``
+    roles: tuple[Role, ...] = ()  #: those with conditions for assuming them
     any_role: bool = True  #: whether any caller may assume the roles not listed
-    role_seconds: float | None = None  #: how long a role's keys last, whatever was asked for; not scaled
+    role_seconds: float | None = None  #: lifetime of a role's keys, whatever the caller asks for; not scaled
 
-    #: Pace by operation; ``"*"`` is every operation not named, None is no limit at all.
+    #: Rate limit by operation; ``"*"`` is every operation not named, None is no limit.
     #: Without ``"*"`` the service's defaults hold for the rest: StartRun and tags 5 per second, others 10.
     limits: Mapping[str, Limit | None] = field(default_factory=dict)
-    retry_after: bool = False  #: whether a 429 says when to come back
+    retry_after: bool = False  #: whether a 429 has Retry-After
 
     max_active: int | None = 50  #: runs outside PENDING at once, DYNAMIC storage; None for no limit
     max_active_static: int | None = 10  #: the same for STATIC storage
@@ -116,24 +116,24 @@ class Settings:
     durations: Durations = field(default_factory=Durations)
     time_scale: float = 1.0  #: every duration is multiplied by it: 0.001 makes an hour 3.6 seconds
     batch_durations: BatchDurations = field(default_factory=BatchDurations)
-    row_retries: int = 5  #: how often the service itself tries a row of a batch again
+    row_retries: int = 5  #: how often the service itself retries a row of a batch
     failures: Mapping[str, float] = field(default_factory=dict)  #: chance by failureReason
-    fail_first: tuple[FailFirst, ...] = ()  #: runs that fail some times and then pass
+    fail_first: tuple[FailFirst, ...] = ()  #: runs that fail some times and then complete
     tasks_per_run: int = 2
-    failed_tasks: int = 1  #: of a run that fails, its last ones
+    failed_tasks: int = 1  #: how many of a failed run's last tasks failed
 
-    faults: tuple[FaultRule, ...] = ()  #: what goes wrong with calls
+    faults: tuple[FaultRule, ...] = ()  #: of calls
     hang: float = 120.0  #: seconds of silence of the faults that hang; not scaled
     latency: Span = field(default=Span(mean=0))  #: time between a call's arrival and its effect; not scaled
 
-    event_loss: float = 0.0  #: chance of an event to be lost
+    event_loss: float = 0.0  #: chance that an event is lost
     listing_lag: float = 0.0  #: seconds until lists show a new run, batch, or row of a batch
     #: Seconds for which a requestId is remembered from its first use. Not documented by the service.
     idempotency_window: float = math.inf
     batch_idempotency_window: float = math.inf  #: the same for StartRunBatch
-    failed_batch_again: bool = True  #: whether its requestId gives a FAILED batch again; else a new one
-    #: Whether ListRunsInBatch has rows that wait for their turn, without a status, and whether those that a
-    #: cancel kept from starting are CANCEL_SUCCESS there. Neither is documented.
+    failed_batch_again: bool = True  #: whether its requestId returns a FAILED batch again; else a new one
+    #: Whether ListRunsInBatch lists waiting rows, without a status, and whether it lists rows that a cancel
+    #: kept from starting, as CANCEL_SUCCESS. Neither is documented.
     waiting_rows_listed: bool = False
     cancelled_rows_listed: bool = False
     id_reuse: IdReuse = IdReuse.LOWEST
@@ -158,7 +158,7 @@ class Settings:
             raise ValueError("the chances of failures must be 0 or more and add up to 1 at most")
 
 
-#: What a rule or a limit may be for.
+#: Operations that a rule or a limit may name.
 OPERATIONS = (
     "StartRun",
     "GetRun",
@@ -183,7 +183,7 @@ OPERATIONS = (
 
 _FAULT = re.compile(r"(?P<operation>[^:@=]+):(?P<fault>[^:@=]+)(?:@(?P<name>[^=]+))?(?:=(?P<how>.*))?")
 _URI = re.compile(r"s3://(?P<bucket>[^/\s]+)(?:/(?P<key>.*))?", re.DOTALL)
-#: Error codes are the service's own words; a fault's name is lower case.
+#: Error codes are the service's own; names of faults are in lower case.
 _ERROR_CODE = re.compile(r"[A-Z][A-Za-z]+")
 
 
@@ -193,8 +193,8 @@ def parse_faults(text: str) -> tuple[FaultRule, ...]:
 
     Each is ``OPERATION:FAULT[@NAME]=HOW``, separated by commas. OPERATION is the API's name or ``*``; FAULT
     one of :class:`Fault` or a service error's code; NAME a glob over the run's or batch's name; HOW a chance
-    from 0 to 1, or ``3x`` for the next three calls. Without HOW, every call. What the service does by itself
-    with a row of a batch is an OPERATION too, one of ROW_STEPS, with FAULT out of :class:`RowFault`.
+    from 0 to 1, or ``3x`` for the next three calls. Without HOW, every call. The service's own steps with a
+    row of a batch (ROW_STEPS) are OPERATIONs too, with a FAULT of :class:`RowFault`.
     """
     return tuple(_fault_rule(part) for part in _parts(text))
 
@@ -203,7 +203,7 @@ def parse_limits(text: str) -> dict[str, Limit | None]:
     """
     Read limits such as ``StartRun=100/20,*=unlimited``: tokens per second, and the burst after a slash.
 
-    Without a burst it is the rate, at least 1.
+    Without a slash, the burst is the rate, but at least 1.
     """
     return {
         _known(operation, (*OPERATIONS, "*"), "operation"): _limit(value, part)
@@ -219,7 +219,7 @@ def parse_failures(text: str) -> dict[str, float]:
 
 def parse_fail_first(text: str) -> tuple[FailFirst, ...]:
     """
-    Read runs that fail some times and then pass, such as ``sample-7*=2,*/retry/*=1:RUN_TASK_FAILED``.
+    Read runs that fail some times and then complete, such as ``sample-7*=2,*/retry/*=1:RUN_TASK_FAILED``.
 
     Each is ``GLOB=TIMES[:REASON]``, over the run's name or its outputUri.
     """
@@ -235,9 +235,9 @@ def parse_fail_first(text: str) -> tuple[FailFirst, ...]:
 
 def parse_objects(lines: Iterable[str]) -> tuple[StoredBucket, ...]:
     """
-    Read buckets out of *lines*, each ``s3://BUCKET/KEY``, with a class of storage behind a tab or without.
+    Read buckets from *lines*, each ``s3://BUCKET/KEY``, optionally with a tab and a storage class.
 
-    What has no key is a bucket, which may be empty.
+    A line without a key is a bucket, which may stay empty.
     """
     found: dict[str, dict[str, StoredObject]] = {}
     for line in lines:
@@ -255,9 +255,9 @@ def parse_objects(lines: Iterable[str]) -> tuple[StoredBucket, ...]:
 
 def of_lane(text: str, lane: str, lanes: Collection[str]) -> str:
     """
-    Return what a text says of one of several *lanes*: ``east/StartRun=8`` is of ``east`` alone.
+    Return the entries of a text for one of several *lanes*: ``east/StartRun=8`` is for ``east`` alone.
 
-    What names no lane is of all, and comes first, so that a lane's own outranks it.
+    Entries without a lane hold for all and come first, so that a lane's own override them.
     """
     shared, own = [], []
     for part in _parts(text):

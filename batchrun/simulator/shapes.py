@@ -1,10 +1,10 @@
 """
-Values and botocore's shapes: checking what comes in, writing what goes out.
+Botocore's shapes: checking values that come in, writing values that go out.
 
-Each shape is compiled once into a function. All that is wrong with a request is found, as the service does,
-limits included that botocore's own client side does not check (max, pattern, enum).
+Each shape is compiled once into a function. All errors of a request are found, as by the service, including
+limits that botocore's own client side does not check (max, pattern, enum).
 
-What does not belong here: where in an HTTP message a value stands (``wire``).
+What does not belong here: the place of a value in an HTTP message (``wire``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
-#: Appends to the list what is wrong with a value at a place.
+#: Appends the errors of a value at a place to the list.
 Check = Callable[[Any, str, list[str]], None]
 Write = Callable[[Any], Any]
 
@@ -39,7 +39,7 @@ _JAVA_CLASSES = re.compile(r"\[((?:\\p\{[A-Z]\}|\||\\[tnr])+)\]\+")
 
 
 def compile_check(shape: Shape) -> Check:
-    """Make the check of values against *shape*."""
+    """Return a function that checks values against *shape*."""
     if getattr(shape, "is_document_type", False):
         return _check_document
     match shape:
@@ -123,7 +123,7 @@ def _string_check(shape: StringShape) -> Check:
         if words and value not in words:
             allowed = ", ".join(sorted(words))
             problems.append(_violates(place, f"Member must satisfy enum value set: [{allowed}]"))
-        # An empty text is refused for its length, and not for its pattern too.
+        # An empty text is refused for its length only, not for its pattern too.
         if matches is not None and value and not matches(value):
             problems.append(_violates(place, f"Member must satisfy regular expression pattern: {pattern}"))
 
@@ -183,7 +183,7 @@ def _structure_check(shape: StructureShape) -> Check:
 
 def compile_pattern(pattern: str) -> Callable[[str], object]:
     r"""
-    Make the matcher of a whole text against *pattern*, Java's Unicode classes included.
+    Return a function that matches a whole text against *pattern*, Java's Unicode classes included.
 
     Python's ``re`` knows no ``\p{L}``; the model uses them only as ``[\p{L}\p{M}...]+``.
     """
@@ -201,7 +201,7 @@ def compile_pattern(pattern: str) -> Callable[[str], object]:
 
 
 def compile_write(shape: Shape) -> Write:
-    """Make the writer of values of *shape* as JSON values; members that are None are left out."""
+    """Return a function that converts values of *shape* to JSON values, without members that are None."""
     if getattr(shape, "is_document_type", False):
         return _as_is
     match shape:
@@ -245,5 +245,5 @@ def _timestamp_write(shape: Shape) -> Write:
 
 
 def write_iso8601(moment: datetime) -> str:
-    """Write *moment* in UTC, as the service does."""
+    """Return *moment* in UTC, as the service writes it."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

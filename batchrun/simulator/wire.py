@@ -1,7 +1,7 @@
 """
 REST-JSON, taken from botocore's own model of the service at run time.
 
-What belongs here: requests, bytes to parameters, answers and refusals to bytes, tokens for the next page.
+What belongs here: parsing requests, writing answers and refusals, tokens for the next page.
 What does not: sockets (``http``) and what an operation does (``service``).
 """
 
@@ -28,11 +28,11 @@ from batchrun.simulator.shapes import Check, compile_check, compile_write
 
 T = TypeVar("T")
 
-#: Items of a page where a call does not say how many.
+#: Items of a page if a call does not say how many.
 _PAGE: Final = 100
-#: The first and the last of a signature that say whose it is: access key, date, region, service.
+#: A signature's credential; the groups are access key, region and service.
 _SCOPE: Final = re.compile(r"Credential=([^/,\s]+)/\d+/([\w-]+)/([\w-]+)/aws4_request")
-#: Errors that every service has and the model of none; HTTP status by code.
+#: Errors that every service has but no model lists; HTTP status by code.
 COMMON_ERRORS = {
     "ExpiredTokenException": 403,
     "IncompleteSignatureException": 403,
@@ -52,7 +52,7 @@ COMMON_ERRORS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """What a signed call says of itself; it is not verified."""
+    """The unverified claims of a call's signature."""
 
     access_key: str
     region: str
@@ -60,7 +60,7 @@ class Signature:
 
 
 def signature(authorization: str) -> Signature | None:
-    """Read the header ``Authorization``; None where the call is not signed."""
+    """Read the header ``Authorization``; None if the call is not signed."""
     found = _SCOPE.search(authorization)
     if found is None:
         return None
@@ -77,13 +77,13 @@ class Reply:
 
 
 class Manner(enum.Enum):
-    """What becomes of the connection."""
+    """How the reply is sent, and the connection closed."""
 
     WHOLE = enum.auto()  #: the reply is sent
-    SLOW = enum.auto()  #: the reply's body is sent a byte a second
+    SLOW = enum.auto()  #: the reply's body is sent at a byte per second
     CUT = enum.auto()  #: half of the reply's body is sent, then the connection is closed
-    CLOSE = enum.auto()  #: closed without a word
-    RESET = enum.auto()  #: reset without a word
+    CLOSE = enum.auto()  #: closed without a reply
+    RESET = enum.auto()  #: reset without a reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ class Ending:
 
 
 class Operation:
-    """One operation of the model: its place, its input and its output."""
+    """One operation of the model: its route, its input and its output."""
 
     def __init__(self, model: OperationModel) -> None:
         self.name = str(model.name)
@@ -109,7 +109,7 @@ class Operation:
         self._write = compile_write(output) if output is not None else None
 
     def match(self, segments: tuple[str, ...]) -> dict[str, str] | None:
-        """Answer the labels in a path of as many *segments*, or None where it is another's."""
+        """Return the labels of a path of as many *segments*; None if it is another operation's."""
         labels: dict[str, str] = {}
         for pattern, segment in zip(self.path, segments, strict=True):
             if pattern.startswith("{"):
@@ -119,7 +119,7 @@ class Operation:
         return labels
 
     def parse(self, labels: Mapping[str, str], query: str, body: bytes) -> dict[str, Any]:
-        """Read the members that the model knows. Raises RefusalError where the body is no JSON object."""
+        """Read the members in the model. Raises RefusalError if the body is not a JSON object."""
         asked = parse_qsl(query, keep_blank_values=True)
         told = json_object(body)
         params: dict[str, Any] = {}
@@ -137,19 +137,19 @@ class Operation:
         return params
 
     def check(self, params: Mapping[str, Any]) -> None:
-        """Check *params* against the model. Raises RefusalError, naming everything that is wrong."""
+        """Check *params* against the model. Raises RefusalError with all that is wrong."""
         _hold(self._check, params)
 
     def answer(self, values: Mapping[str, Any]) -> Reply:
-        """Write the answer of success."""
-        # 204 has no body by the rules of HTTP, whatever the model's output is.
+        """Return the reply of success."""
+        # In HTTP a 204 has no body, whatever output the model has.
         if self._write is None or self.status == 204:  # noqa: PLR2004 — No Content
             return Reply(status=self.status)
         return Reply(status=self.status, body=_dump(self._write(values)), headers=_JSON)
 
 
 class Wire:
-    """The operations of HealthOmics by their routes, and its errors."""
+    """The operations of HealthOmics by route, and its errors."""
 
     def __init__(self, operations: Iterable[str]) -> None:
         model = _model()
@@ -162,9 +162,9 @@ class Wire:
 
     def route(self, method: str, path: str) -> tuple[Operation, Mapping[str, str]]:
         """
-        Find the operation for *path*, as it was sent, and the values out of it.
+        Find the operation for *path*, still escaped, and the labels in it.
 
-        Raises RefusalError where there is none.
+        Raises RefusalError if there is none.
         """
         segments = tuple(path.lstrip("/").split("/"))
         for operation in self.operations.values():
@@ -201,14 +201,14 @@ def _operation(model: ServiceModel, name: str) -> Operation:
 
 @cache
 def members_of(shape: str) -> frozenset[str]:
-    """Return what a structure of HealthOmics' model may have."""
+    """Return the members of a structure in HealthOmics' model."""
     found = _model().shape_for(shape)
     return frozenset(found.members) if isinstance(found, StructureShape) else frozenset()
 
 
 @cache
 def shape_check(shape: str) -> Callable[[Mapping[str, Any]], None]:
-    """Return what holds a value against a shape of HealthOmics' model, and raises RefusalError."""
+    """Return a check of values against a shape of HealthOmics' model; it raises RefusalError."""
     return partial(_hold, compile_check(_model().shape_for(shape)))
 
 
@@ -239,12 +239,12 @@ def _finite(text: str) -> float:
 
 
 def json_reply(value: object, status: int = 200) -> Reply:
-    """Answer with *value* as it is."""
+    """Return a reply with *value* as JSON."""
     return Reply(status=status, body=_dump(value), headers=_JSON)
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Read a JSON object; an empty body is an empty one. Raises RefusalError for anything else."""
+    """Read a JSON object; an empty body is an empty object. Raises RefusalError for anything else."""
     value = _loaded(body) if body else {}
     if not isinstance(value, dict):
         raise RefusalError("SerializationException", "the body is not a JSON object")
@@ -274,7 +274,7 @@ def _from_query(shape: Shape, texts: list[str]) -> Any:
         return texts
     text = texts[-1]
     if shape.type_name in ("integer", "long"):
-        # What is no number stays text, for the check to complain about.
+        # What is not a number stays text, and the check refuses it.
         return int(text) if text.removeprefix("-").isdecimal() and len(text) < 20 else text  # noqa: PLR2004
     if shape.type_name == "boolean":
         return {"true": True, "false": False}.get(text, text)
@@ -282,12 +282,12 @@ def _from_query(shape: Shape, texts: list[str]) -> Any:
 
 
 def token_of(position: int) -> str:
-    """Write a token for the page behind *position*, in an order that does not change."""
+    """Return the token of the page after *position*, in an order that does not change."""
     return urlsafe_b64encode(json.dumps([position]).encode()).decode()
 
 
 def position_in(params: Mapping[str, Any]) -> int | None:
-    """Read the token of a call; None without one. Raises RefusalError where it was not handed out."""
+    """Return the position in a call's token; None without one. Raises RefusalError if it is invalid."""
     if "startingToken" not in params:
         return None
     try:
@@ -300,27 +300,27 @@ def position_in(params: Mapping[str, Any]) -> int | None:
 def page_of(
     found: Iterable[T], params: Mapping[str, Any], place: Callable[[T], int]
 ) -> tuple[list[T], str | None]:
-    """Take as many of *found* as a call asks for, and the token by their places for the page behind them."""
+    """Return the page of *found* that a call asks for, and the next page's token, made by *place*."""
     size = params.get("maxResults") or params.get("maxItems") or _PAGE
-    # One more than asked for tells whether there is another page.
+    # One more than asked for shows whether there is another page.
     page = list(islice(found, size + 1))
     return page[:size], token_of(place(page[size - 1])) if len(page) > size else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inquiry:
-    """An HTTP request, read."""
+    """An HTTP request that was read."""
 
     method: str
-    path: str  #: as it was sent, escapes and all
-    query: str  #: likewise
+    path: str  #: as it was sent, still escaped
+    query: str  #: as it was sent, still escaped
     body: bytes
     content_type: str
-    target: str = ""  #: the operation, where a service puts it into a header
-    authorization: str = ""  #: the signature, which says what service and region it is for
-    headers: Mapping[str, str] = field(default_factory=dict)  #: all of them, by names in lower case
+    target: str = ""  #: the operation, if the service has it in a header
+    authorization: str = ""  #: the signature, with the service and region
+    headers: Mapping[str, str] = field(default_factory=dict)  #: all of them, by lower-case name
 
     @property
     def signature(self) -> Signature | None:
-        """Who signed it, for which region and service."""
+        """Its signature: access key, region and service; None if unsigned."""
         return signature(self.authorization)

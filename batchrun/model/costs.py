@@ -1,21 +1,19 @@
 """
-What runs used, and what that costs by a list of prices: an estimate, never an invoice.
+The usage of runs, and its estimated cost by a list of prices.
 
-Facts (UG/monitoring-runs, UG/workflows-run-types, UG/memory-and-compute-tasks): a run is charged while it is
-RUNNING alone. Each task counts by its instance type and time, a minute at least; the run's storage for the
-whole RUNNING time: STATIC by what was provisioned, DYNAMIC by what was used on average, which the API does
-not tell. A Ready2Run workflow has one price per run instead.
+Facts (UG/monitoring-runs, UG/workflows-run-types, UG/memory-and-compute-tasks): a run is only charged while
+RUNNING. Each task counts by its instance type and time, a minute at least; the run's storage counts for the
+whole RUNNING time: STATIC by what was provisioned, DYNAMIC by the average use, which the API does not return. A Ready2Run workflow has one price per run instead.
 
-A list of prices is a JSON object, per hour, storage per GiB, held against what it must be, and written again:
+A list of prices is a JSON object, per hour, and for storage per GiB and hour:
 
     {"currency": "USD", "region": "us-east-1",
      "instances": {"omics.m.xlarge": 0.2592}, "storage": {"STATIC": 0.0001918}}
 
-A file of prices is one list, or a JSON array of lists, each of another region, in one currency: the runs of a
-batch with lanes are in several.
+A file of prices is one list, or a JSON array of lists for several regions in one currency.
 
-Money is Decimal and is never rounded here. Belongs here: the arithmetic, its values, the lists' shape and its
-problems. Does not: asking, the Pricing API (``service``), files, rounding for show (``cli``).
+Money is Decimal and is never rounded here. Belongs here: the arithmetic, its values, reading and writing
+lists. Does not: the Pricing API (``service``), files, rounding for display (``cli``).
 """
 
 from __future__ import annotations
@@ -36,57 +34,57 @@ STATIC: Final = "STATIC"
 DYNAMIC: Final = "DYNAMIC"
 #: The least time that a task is charged for.
 _LEAST: Final = timedelta(minutes=1)
-#: GiB of STATIC storage: so much, or a multiple of the other (UG/workflows-run-types).
+#: GiB of STATIC storage: the least, or a multiple of the other (UG/workflows-run-types).
 _SMALLEST, _STEP = 1200, 2400
 _MICROSECOND: Final = timedelta(microseconds=1)
 _HOUR: Final = 3_600_000_000
-#: Runs without which nothing is said of what another will cost.
+#: Least number of runs for an estimate of another.
 _FEWEST: Final = 3
 _NOTHING: Final = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """What an hour costs in one region."""
+    """The prices per hour in one region."""
 
     currency: str
     region: str
-    instances: Mapping[str, Decimal]  #: an hour, by instance type
-    storage: Mapping[str, Decimal]  #: a GiB for an hour, by ``storageType``
+    instances: Mapping[str, Decimal]  #: per hour, by instance type
+    storage: Mapping[str, Decimal]  #: per GiB and hour, by ``storageType``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """The tasks of one run that ran on one type of instance."""
+    """The tasks of one run on one type of instance."""
 
-    instance_type: str  #: empty where the service did not say
+    instance_type: str  #: empty if the service did not return it
     tasks: int
     billed: timedelta  #: each task's time, a minute at least, added up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a run that has ended used: enough to price it again with other prices."""
+    """The usage of an ended run, from which it can be priced with any prices."""
 
     status: str  #: the run's
     workflow_id: str | None = None
     is_fixed_price: bool = False  #: a Ready2Run workflow's
     running: timedelta = timedelta()  #: from its start to its stop
     storage_type: str | None = None
-    storage_gib: int | None = None  #: as provisioned; None where the service does not say, as for DYNAMIC
+    storage_gib: int | None = None  #: as provisioned; None if unknown, as for DYNAMIC
     work: tuple[Work, ...] = ()  #: by instance type
-    cached: int = 0  #: tasks whose outputs came from a cache, and cost nothing
+    cached: int = 0  #: tasks with outputs from a cache, which cost nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """The price of one run's usage, as far as there are prices."""
+    """The price of one run's usage, as far as prices are known."""
 
     tasks: Decimal = _NOTHING
     storage: Decimal = _NOTHING
     unpriced: Mapping[str, int] = field(default_factory=dict)  #: tasks by instance type without a price
-    has_unpriced_storage: bool = False  #: left out: the list has no price of it, or its kind is not known
-    has_unknown_storage: bool = False  #: left out: DYNAMIC, of an unknown size
+    has_unpriced_storage: bool = False  #: left out: it has no price, or an unknown type
+    has_unknown_storage: bool = False  #: left out: DYNAMIC of unknown size
 
     @property
     def total(self) -> Decimal:
@@ -95,13 +93,13 @@ class Cost:
 
     @property
     def is_comparable(self) -> bool:
-        """Whether nothing lacks that the price of another such run would have."""
+        """Whether the price is complete, and so comparable with other runs'."""
         return not self.unpriced and not self.has_unpriced_storage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """What similar runs cost: the middle of them, and the middle half."""
+    """The costs of similar runs: the median and the quartiles."""
 
     runs: int
     low: Decimal  #: a quarter cost no more
@@ -110,12 +108,12 @@ class Spread:
 
 
 def billed(span: timedelta) -> timedelta:
-    """Return the time that a task is charged for which took *span*."""
+    """Return the time charged for a task that took *span*."""
     return max(span, _LEAST)
 
 
 def provisioned(asked: int | None) -> int:
-    """Return the GiB of STATIC storage that a run gets which asks for so many."""
+    """Return the GiB of STATIC storage that a run gets if it asks for so many."""
     if asked is None or asked <= _SMALLEST:
         return _SMALLEST
     return -(-asked // _STEP) * _STEP
@@ -123,9 +121,9 @@ def provisioned(asked: int | None) -> int:
 
 def cost(usage: Usage, prices: Prices, *, dynamic_gib: Decimal | None = None) -> Cost | None:
     """
-    Price what a run used, with the prices of its region; None where its price is not made of what it used.
+    Return the cost of a run's usage by its region's prices; None if it has a fixed price.
 
-    *dynamic_gib* is what DYNAMIC storage is taken to have held on average, where somebody knows.
+    *dynamic_gib* is the average size of DYNAMIC storage, if known.
     """
     if usage.is_fixed_price:
         return None
@@ -149,7 +147,7 @@ def cost(usage: Usage, prices: Prices, *, dynamic_gib: Decimal | None = None) ->
 
 
 def _storage_cost(usage: Usage, gib: Decimal | int | None, prices: Prices) -> Decimal | None:
-    """Price the storage; None where that cannot be."""
+    """Return the cost of the storage; None if it has no price."""
     if not usage.running:
         return _NOTHING
     price = prices.storage.get(usage.storage_type or "")
@@ -162,7 +160,7 @@ def hours(span: timedelta) -> Decimal:
 
 
 def spread(totals: Sequence[Decimal]) -> Spread | None:
-    """Say what such runs cost, if there are enough of them to say it."""
+    """Return the spread of costs, or None if there are too few."""
     if len(totals) < _FEWEST:
         return None
     low, median, high = statistics.quantiles(totals, n=4, method="inclusive")
@@ -173,7 +171,7 @@ _KEYS: Final = ("currency", "region", "instances", "storage")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _REGION: Final = re.compile(r"[a-z]{2,}(-[a-z0-9]+){1,4}")
 _INSTANCE: Final = re.compile(r"omics\.[a-z0-9]+(\.[a-z0-9-]+)?")
-#: No hour of anything costs more, in any currency; and no price has more characters.
+#: Upper bounds of a price per hour, in any currency, and of its characters.
 _DEAREST: Final = 1_000_000
 _LONGEST: Final = 40
 _SHOWN: Final = 40
@@ -181,9 +179,9 @@ _SHOWN: Final = 40
 
 def checked_prices(value: Json, problems: list[str]) -> Prices | None:
     """
-    Make prices of a JSON value, whose numbers may still be the text that they were written as.
+    Return the prices in a JSON value, whose numbers may be text.
 
-    All that is wrong goes to *problems*, with place, value and cure; None is returned then.
+    Problems are added to *problems*, with place, value and cure; then None is returned.
     """
     if not isinstance(value, dict):
         problems.append(f"a list of prices is an object with {', '.join(_KEYS)}, not {_shown(value)}")
@@ -203,7 +201,7 @@ def checked_prices(value: Json, problems: list[str]) -> Prices | None:
 
 
 def written_prices(prices: Prices) -> dict[str, Json]:
-    """Return *prices* in the form that :func:`checked` takes."""
+    """Return *prices* as JSON, as :func:`checked_prices` takes it."""
     return {
         "currency": prices.currency,
         "region": prices.region,
@@ -213,12 +211,12 @@ def written_prices(prices: Prices) -> dict[str, Json]:
 
 
 def is_instance_type(name: str) -> bool:
-    """Report whether this is how the service's instance types are called."""
+    """Report whether a text has the form of the service's instance types."""
     return _INSTANCE.fullmatch(name) is not None
 
 
 def price_of(value: object) -> Decimal | None:
-    """Read a price: a number above zero, or its text; None where it is none."""
+    """Return a price from a positive number or its text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     text = str(value)
@@ -274,13 +272,13 @@ def _shown(value: object) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceLists:
-    """Lists of prices in one currency, each of another region; one at least."""
+    """One or more lists of prices in one currency, for different regions."""
 
     lists: tuple[Prices, ...]
 
     @property
     def currency(self) -> str:
-        """The one that all of them are in."""
+        """The currency of all lists."""
         return self.lists[0].currency
 
     @property
@@ -289,18 +287,18 @@ class PriceLists:
         return ", ".join(one.region for one in self.lists)
 
     def of(self, region: str | None) -> Prices | None:
-        """Return the list of *region*, None where there is none; a single list is taken for every run's."""
+        """Return the list of *region*, or None; a single list is used if a run's region is unknown."""
         if len(self.lists) == 1:
             return self.lists[0]
         return next((one for one in self.lists if one.region == region), None)
 
     def lacking(self, regions: Collection[str]) -> list[str]:
-        """Return those of *regions* that have no list, in order."""
+        """Return the *regions* without a list, sorted."""
         return sorted({*regions} - {one.region for one in self.lists})
 
 
 def checked_lists(value: Json, problems: list[str]) -> PriceLists | None:
-    """Make lists of prices of a JSON value, one or an array of them; as :func:`checked_prices` does."""
+    """Return the lists in a JSON value, one or an array; problems as for :func:`checked_prices`."""
     if not isinstance(value, list):
         found = checked_prices(value, problems)
         return None if found is None else PriceLists(lists=(found,))
@@ -318,7 +316,7 @@ def checked_lists(value: Json, problems: list[str]) -> PriceLists | None:
 
 
 def _beside(prices: Prices, others: list[Prices]) -> list[str]:
-    """Say why a list cannot stand beside the *others*."""
+    """Return the problems of a list beside *others*."""
     found = []
     if any(one.region == prices.region for one in others):
         found.append(f"region: there is a list of {prices.region} before; give each region one")
@@ -328,6 +326,6 @@ def _beside(prices: Prices, others: list[Prices]) -> list[str]:
 
 
 def written_lists(prices: PriceLists) -> Json:
-    """Return *prices* in the form that :func:`checked_lists` takes."""
+    """Return *prices* as JSON, as :func:`checked_lists` takes it."""
     written: list[Json] = [written_prices(one) for one in prices.lists]
     return written[0] if len(written) == 1 else written

@@ -1,9 +1,9 @@
 """
-What a run made: the workflow's outputs by name, or the files that lie where it wrote.
+A run's outputs: by the workflow's names, or the files at its output place.
 
-WDL says a file as a text, CWL as a table with its ``location``; Nextflow says nothing, so that its files have
-no names but their keys. Belongs here: reading what was said, and naming files by patterns. Does not: asking
-for it (``service.s3.run_outputs``), how it is written for people (``cli.verbs.outputs``).
+WDL writes a file as text, CWL as a table with its ``location``; Nextflow writes no list, so its files only
+have keys. Belongs here: reading these lists, and naming files by patterns. Does not: calls
+(``service.s3.run_outputs``), writing them for people (``cli.verbs.outputs``).
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from batchrun.model.texts.places import matcher
 if TYPE_CHECKING:
     from batchrun.model.spec import Json
 
-#: What CWL calls what lies somewhere.
+#: CWL's classes of files and folders.
 _PLACED: Final = frozenset({"File", "Directory"})
-#: What CWL names beside a file, such as an index, and what our outputs of that are called.
+#: CWL's key for companions of a file, such as an index, and the suffix of their outputs' names.
 _BESIDE: Final = "secondaryFiles"
-#: At the end of a name: it takes any number of files, and is a list.
+#: Suffix of a name for a list of any number of files.
 _MANY: Final = "[]"
-#: The engine's own log and summary: nothing that the workflow made.
+#: The engine's own files, not outputs of the workflow.
 _LOGS: Final = "logs/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What one run made."""
+    """The outputs of one run."""
 
     outputs: Mapping[str, Json] = field(default_factory=dict)  #: by name; files as ``s3://BUCKET/KEY``
-    files: tuple[str, ...] = ()  #: what was found by listing and has no name
+    files: tuple[str, ...] = ()  #: listed files without a name
     is_listed: bool = False  #: whether it was found by listing
     has_more: bool = False  #: whether there are more files than were listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedFiles:
-    """A name for files that were found by listing."""
+    """A name for listed files."""
 
     name: str
-    pattern: str  #: of their keys below the run's place, as in :mod:`places`
+    pattern: str  #: of keys below the run's place, as in :mod:`places`
     is_many: bool = False  #: whether there may be any number of them
 
 
 def read_name(text: str) -> NamedFiles | None:
-    """Read ``NAME=PATTERN`` or ``NAME[]=PATTERN``; None for what is neither."""
+    """Return the name in ``NAME=PATTERN`` or ``NAME[]=PATTERN``; None for any other text."""
     name, is_one, pattern = text.partition("=")
     is_many = name.endswith(_MANY)
     name = name.removesuffix(_MANY)
@@ -59,7 +59,7 @@ def read_name(text: str) -> NamedFiles | None:
 
 
 def told(document: Mapping[str, Json]) -> Made:
-    """Read what an engine wrote of a run's outputs."""
+    """Return the outputs in an engine's list."""
     outputs: dict[str, Json] = {}
     for name, value in document.items():
         beside: list[Json] = []
@@ -71,7 +71,7 @@ def told(document: Mapping[str, Json]) -> Made:
 
 
 def _plain(value: Json, beside: list[Json]) -> Json:
-    """Return *value* as any file can hold it, places of files in place of what CWL says of them."""
+    """Return *value* as plain JSON, with URIs in place of CWL's file objects."""
     if isinstance(value, list):
         return [_plain(one, beside) for one in value]
     if isinstance(value, str):
@@ -93,9 +93,9 @@ def _written(text: str) -> str:
 
 def found(place: str, uris: Sequence[str], names: Sequence[NamedFiles], *, has_more: bool) -> Made:
     """
-    Name what lies at *place*, a run's ``runOutputUri``, as far as *names* say how.
+    Return the listed files at *place*, a run's ``runOutputUri``, named by *names*.
 
-    A file that several names fit is in each of them.
+    A file that matches several names is in each of them.
     """
     fits = [(one, matcher(one.pattern)) for one in names]
     named: dict[str, list[str]] = {one.name: [] for one in names}
@@ -122,14 +122,14 @@ def _one_or_all(uris: list[str], name: NamedFiles) -> Json:
 
 
 def ambiguous(made: Made, names: Sequence[NamedFiles]) -> str | None:
-    """Return a name that is for one file and has several; None where there is none."""
+    """Return a name for one file that matches several files, or None."""
     return next(
         (one.name for one in names if not one.is_many and isinstance(made.outputs.get(one.name), list)), None
     )
 
 
 def leaves(value: Json) -> Iterator[Json]:
-    """Go through what is in *value* that is neither a list nor a table."""
+    """Yield the scalars within *value*."""
     if isinstance(value, dict | list):
         for one in value.values() if isinstance(value, dict) else value:
             yield from leaves(one)

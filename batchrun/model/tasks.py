@@ -1,4 +1,4 @@
-"""The tasks of a run that failed, and where its logs are."""
+"""The failed tasks of a run, and the places of its logs."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 
 #: Where HealthOmics writes all logs (UG/monitoring-cloudwatch-logs).
 LOG_GROUP: Final = "/aws/omics/WorkflowLog"
-#: By so much a task's times may lie outside its run's, if they are rounded otherwise.
+#: Tolerance for a task's times outside its run's, which may be rounded differently.
 _ROUNDING: Final = timedelta(seconds=1)
-#: Stands before the name in a log stream's ARN.
+#: Precedes the name in a log stream's ARN.
 _STREAM: Final = ":log-stream:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedTask:
     """
-    A task that failed, as GetRunTask returns it; fields are the API's, in our spelling.
+    A failed task, as GetRunTask returns it; the fields are the API's, in snake_case.
 
-    A COMPLETED run may have some too: a task that failed is repeated as another task.
+    A COMPLETED run may have some too: a failed task is repeated as another task.
     """
 
     id: str
     name: str | None = None
     failure_reason: str | None = None
     status_message: str | None = None
-    log_stream: str | None = None  #: as the service gave it: an ARN; None where ``logLevel`` is OFF
+    log_stream: str | None = None  #: an ARN, as the service returned it; None if ``logLevel`` is OFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedTasks:
-    """What was found when the service was asked for a run's failed tasks."""
+    """The failed tasks that the service returned for a run."""
 
     tasks: tuple[FailedTask, ...] = ()
     has_more: bool = False  #: more of them failed than are kept
@@ -54,16 +54,16 @@ class RunTask:
 
 
 def may_be_asked(entry: Entry) -> bool:
-    """Report whether its run failed and is worth asking for; it is not before its end is known."""
+    """Report whether the entry's run has failed, so that its failed tasks can be asked for."""
     return entry.state is State.FAILED and entry.run is not None and entry.run.stop_time is not None
 
 
 def is_of(run: Run, created: datetime | None) -> bool:
     """
-    Report whether a task that was created then is of *run*, and not of another run with its id.
+    Report whether a task with this creation time is of *run*, and not of another run with its id.
 
-    Tasks are asked for by the run's short id, which is given to another run only after ours has ended and was
-    deleted (UG/running-workflows): a task from within our run's time is ours, and no call is needed to know.
+    Tasks are asked for by the run's short id, which is reused only after the run has ended and was deleted
+    (UG/running-workflows): a task created while the run lasted is its own.
     """
     if created is None or run.stop_time is None:
         return False
@@ -74,9 +74,9 @@ def is_of(run: Run, created: datetime | None) -> bool:
 
 def log_streams(run: Run, request: Mapping[str, Json]) -> tuple[str, ...]:
     """
-    Name the run's own log streams in ``LOG_GROUP``: its engine's first, then the run's.
+    Return the run's log streams in ``LOG_GROUP``: the engine's first, then the run's.
 
-    The names are documented (UG/monitoring-cloudwatch-logs), so they cost no call; there are none where the
+    The names are documented (UG/monitoring-cloudwatch-logs), so no call is needed; there are none if the
     request's ``logLevel`` is OFF.
     """
     if request.get("logLevel") == "OFF":
@@ -85,10 +85,10 @@ def log_streams(run: Run, request: Mapping[str, Json]) -> tuple[str, ...]:
 
 
 def stream_name(log_stream: str) -> str:
-    """Return the stream's name within ``LOG_GROUP``, of its ARN or of the name itself."""
+    """Return a stream's name in ``LOG_GROUP``, from its ARN or the name itself."""
     return log_stream.rpartition(_STREAM)[2]
 
 
 def task_stream(run: Run, task_id: str) -> str:
-    """Name the log stream of a task in ``LOG_GROUP``, as documented."""
+    """Return the log stream of a task in ``LOG_GROUP``, by its documented name."""
     return f"run/{run.id}/task/{task_id}"

@@ -3,17 +3,17 @@ The whole state machine: which event leads from which state to which, in one tab
 
 How to read it. A cell holds the next state, an :class:`Ignored` with the reason why the event changes
 nothing there, or FORBIDDEN: the event cannot happen in that state, and if it does, batchrun has a defect and
-says so instead of guessing.
+raises an error instead of guessing.
 
-How it hangs together. An attempt is sent only from SUBMITTING, and an entry gets there only by an `Intended`
-that is on disk. It leaves by an answer: a run (`Accepted`), a refusal (`Refused`), a "not now" (`Deferred`),
-and by nothing else; a lost answer (`Doubted`) leaves it where it is, to be settled with the same requestId.
-Only what the service says about a run ends it. That it is gone must be said twice: the first such answer is
-kept (`Missed`), one that shows the run takes it back, a later one like it ends the run (`Removed`); and a run
-that is there after all takes its entry back (`Reappeared`). What people ask to be cancelled is `Withdrawn`
-where it was not sent, and `Recalled` where it has a run, which then ends as any other. `Revised` starts a new
-attempt: at once where no call of ours is in the air, else after that call is settled (`Entry.next_request`).
-`Retried` starts one after an end without success, `Moved` one in another lane after a "not now".
+Theory of operation. An attempt is sent only in SUBMITTING, and an entry gets there only by an `Intended` that
+is on disk. Only an answer leads out of it: a run (`Accepted`), a refusal (`Refused`) or a "not now"
+(`Deferred`); after a lost answer (`Doubted`) the entry stays, to be settled with the same requestId. A run
+ends only by what the service says about it. That it is gone takes two answers: the first is kept (`Missed`);
+an answer that shows the run revokes it, and a second one like it ends the run (`Removed`). A run that still
+exists after that returns to its entry (`Reappeared`). A cancellation is `Withdrawn` if the row was not sent,
+and `Recalled` if it has a run, which then ends like any other. `Revised` starts a new attempt: at once if no
+call is in the air, else after that call is settled (`Entry.next_request`). `Retried` starts one after an end
+without success, `Moved` one in another lane after a "not now".
 
 Belongs here: everything that decides an entry's next value. Does not: which action to take
 (``planning.planner``). The diagram of ``batchrun help states`` is made from TABLE by ``scripts/readme``.
@@ -73,7 +73,7 @@ Cell: TypeAlias = State | Ignored | Literal[Forbidden.FORBIDDEN]
 
 _OVER = Ignored("the run's end was seen; what comes later is another story")
 
-#: What an end makes of the events of a run, and of new content.
+#: Transitions that all ended states share.
 _ENDED: Final[dict[type[Event], Cell]] = {
     Progressed: _OVER,
     Completed: _OVER,
@@ -127,7 +127,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
 
 def apply(entry: Entry, event: Event) -> Entry:
     """
-    Return the entry as it is after *event*; the same object where the event is ignored.
+    Return the entry as it is after *event*; the same object if the event is ignored.
 
     Raises:
         InvariantError: The event cannot happen in the entry's state.
@@ -193,7 +193,7 @@ def _intend(entry: Entry, event: Intended, state: State) -> Entry:
 
 def _see(entry: Entry, event: Seen | Removed | Reappeared, state: State) -> Entry:
     if isinstance(event, Missed):
-        # By a clock that was set back since, the one before is still to come, and counts for none.
+        # An earlier time in the future is from before the clock was set back, and does not count.
         is_first = entry.missed_at is None or entry.missed_at > event.at
         return replace(entry, state=state, missed_at=event.at, misses=1 if is_first else entry.misses + 1)
     entry = replace(entry, state=state, missed_at=None, misses=0)
@@ -203,7 +203,7 @@ def _see(entry: Entry, event: Seen | Removed | Reappeared, state: State) -> Entr
 
 
 def _kept(entry: Entry, run: Run) -> Run:
-    """Keep the output place that StartRun gave where a later answer leaves it out."""
+    """Return *run* with the output place from StartRun, if a later answer lacks it."""
     if run.output_uri is None and entry.run is not None:
         return replace(run, output_uri=entry.run.output_uri)
     return run
@@ -221,13 +221,13 @@ def _revise(entry: Entry, request: str) -> Entry:
 
 
 def _move(entry: Entry) -> Entry:
-    """Begin another attempt with the lanes of the last, and keep why."""
+    """Begin another attempt with the lanes of the last, and keep the reason."""
     again = replace(_next_attempt(entry, entry.asked), manifest_request=entry.manifest_request)
     return replace(again, code=entry.code, message=entry.message)
 
 
 def _retry(entry: Entry, event: Retried) -> Entry:
-    """Begin another attempt, and keep what the manifest asks for where that is something else."""
+    """Begin another attempt, and keep the manifest's content if that is different."""
     asked = entry.asked if event.request is None else event.request
     departs_from = None if asked == entry.content else entry.content
     return replace(_next_attempt(entry, asked), due=event.due, manifest_request=departs_from)
@@ -248,7 +248,7 @@ def _next_attempt(entry: Entry, content: str) -> Entry:
 
 
 def _with_content(entry: Entry, content: str) -> Entry:
-    """Have the entry ask for *content*, and keep its proof where that is of the same runs."""
+    """Return the entry with *content*; its proof stays if it is about the same runs."""
     offers = content if offers_of(content) else None
     again = replace(entry, request=first_request(content), offers=offers)
     is_proven = entry.proven_at is not None and _names(replace(again, intended_at=None, lane=None)) <= _names(
@@ -258,7 +258,7 @@ def _with_content(entry: Entry, content: str) -> Entry:
 
 
 def _names(entry: Entry) -> set[tuple[str | None, str | None]]:
-    """Return by which names runs of the attempt are looked for, and in which lanes."""
+    """Return the names by which runs of the attempt are looked for, each with its lane."""
     lanes = entry.may_take or (None,)
     return {(lane, named(entry.as_in(lane).request)) for lane in lanes}
 

@@ -7,18 +7,15 @@ that the bucket was empty at that moment. Between two refusals exactly as many c
 so their number divided by the time *is* the limit, the more precisely the longer it took. Hence three phases:
 
 - OPENING: nothing is known. Calls are sent as fast as they are answered, few in the air at first and more
-with each
-  success, so that the burst is used up, and few calls are in the air when it ends. With the rate
+  with each success, so that the burst is used up, and few calls are in the air when it ends. With the rate
   ``unlimited`` any number is in the air, until the first refusal; after that it is paced too, since more
   calls would not get more through.
-- SEARCHING (:mod:`search`): the bucket was empty a moment ago. Each success raises the rate, until the next
-refusal; far
-  below an earlier measurement by much, since others may have stopped calling. While nothing passes, a call
-  every few seconds tries again.
+- SEARCHING (:mod:`search`): the bucket was empty a moment ago. Each success raises the rate until the next
+  refusal, and by more if the rate is far below an earlier measurement, since others may have stopped calling.
+  While nothing passes, a call every few seconds tries again.
 - HOLDING (:mod:`holding`): the limit was measured. The rate begins a little below it, stays near it, and then
-rises a
-  little above, so that the next refusal comes when the saved tokens are spent. If none comes when it is due,
-  the limit was raised, and the rate grows with each success.
+  rises a little above, so that the next refusal comes when the saved tokens are spent. If none comes when it
+  is due, the limit was raised, and the rate grows with each success.
 
 A bucket with a burst of one is recognised in OPENING, by a refusal of the second call. It stores nothing, so
 that missed turns are lost, and counting calls shows nothing: the time between two calls is used instead, and

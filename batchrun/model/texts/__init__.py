@@ -1,1 +1,1 @@
-"""What people and services write, read into values or cut to a safe form."""
+"""Texts by people and services: parsed into values, or cut to a safe form."""

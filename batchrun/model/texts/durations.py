@@ -14,7 +14,7 @@ _UNITS: Final = (86400, 3600, 60, 1)
 
 
 def parsed(text: str) -> float:
-    """Return the seconds that *text* stands for. Raises ValueError where it is no duration."""
+    """Return *text* in seconds. Raises ValueError if it is not a duration."""
     if _NUMBER.fullmatch(text):
         return float(text)
     match = _DURATION.fullmatch(text)
@@ -24,7 +24,7 @@ def parsed(text: str) -> float:
 
 
 def written(seconds: float) -> str:
-    """Return the text that :func:`parsed` takes for *seconds*, which is not negative."""
+    """Return *seconds*, not negative, as text for :func:`parsed`."""
     if not seconds.is_integer():
         return f"{Decimal(repr(seconds)):f}s"
     rest, parts = int(seconds), []

@@ -1,8 +1,8 @@
 """
 Places in S3, as people write them (``s3://BUCKET/KEY``), and patterns over keys.
 
-A pattern has ``*``, ``?``, ``[...]`` and ``{a,b}``, as Nextflow has it. A star stays within a folder, two do
-not. A key may have any of these characters itself, so a pattern matches itself too.
+A pattern has ``*``, ``?``, ``[...]`` and ``{a,b}``, as in Nextflow. One star stays within a folder, two do
+not. A key may contain these characters, so a pattern also matches itself.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from itertools import product
 from typing import Final
 
 _S3: Final = "s3://"
-#: With one slash too: a path that a program makes of it takes the other away.
+#: With one slash too, as programs that take it for a path leave it.
 _MEANT: Final = re.compile(r"s3:/", re.IGNORECASE)
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-#: What a client would make another place of.
+#: Parts of a key that a client would normalise to another place.
 _UPWARDS: Final = frozenset({".", ".."})
 #: A key, in bytes.
 _LONGEST: Final = 1024
 _CURE: Final = "write s3://BUCKET/KEY"
-#: How a folder is written in which rows of large submissions are kept for the service to read.
+#: The form of a folder for the rows of large submissions.
 SUCH_AS: Final = "s3://BUCKET/PREFIX/"
 _FILE: Final = f"{'0' * 64}.json"
 #: Characters of ``s3UriSettings`` (service model of botocore 1.43.117).
@@ -30,7 +30,7 @@ _LONGEST_SETTINGS: Final = 750
 
 
 def is_in_s3(path: str) -> bool:
-    """Report whether *path* is meant as a place in S3, and not as one on this machine."""
+    """Report whether *path* is meant as a place in S3 rather than on this machine."""
     return _MEANT.match(path) is not None
 
 
@@ -41,7 +41,7 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 
 def wrong_place(uri: str) -> tuple[str, str] | None:
-    """Say why no file in S3 can have this place, and the cure; None for a good one."""
+    """Return message and cure for a bad place of a file in S3; None for a good one."""
     bucket, key = split_uri(uri)
     if not uri.startswith(_S3):
         return "this is not how a place in S3 is written", _CURE
@@ -60,10 +60,10 @@ def wrong_place(uri: str) -> tuple[str, str] | None:
 
 def settings_place(text: str) -> str:
     """
-    Return the place that *text* names, with the slash at its end that may be left out.
+    Return the folder in S3 that *text* names, with a slash at its end.
 
     Raises:
-        ValueError: It is none; says why.
+        ValueError: It is not one; the message says why.
     """
     prefix = text if text.endswith("/") else f"{text}/"
     wrong = wrong_place(prefix + _FILE)
@@ -78,28 +78,28 @@ def settings_place(text: str) -> str:
 
 _FIRST_WILD: Final = re.compile(r"[*?\[{]")
 _CHOICE: Final = re.compile(r"\{([^{}]*,[^{}]*)\}")
-#: Ways to read the choices of one pattern; no real pattern has more.
+#: Most combinations of choices in one pattern.
 _MOST: Final = 64
 
 
 def before_wildcards(pattern: str) -> str:
-    """Return what all keys begin with that *pattern* can match."""
+    """Return the common beginning of all keys that *pattern* can match."""
     found = _FIRST_WILD.search(pattern)
     return pattern if found is None else pattern[: found.start()]
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
     """
-    Return the test whether a key matches *pattern*.
+    Return a test whether a key matches *pattern*.
 
-    It takes time in proportion to the key, whatever the pattern: ``fnmatch`` never tries a star twice.
+    Its time is proportional to the key, whatever the pattern: ``fnmatch`` never tries a star twice.
     """
     matches = [_matcher(one) for one in _choices(pattern)]
     return lambda key: key == pattern or any(one(key) for one in matches)
 
 
 def _choices(pattern: str) -> list[str]:
-    """Spell out ``{a,b}``; where there are too many ways, each choice matches anything in a folder."""
+    """Expand ``{a,b}``; with too many combinations, each choice matches anything in a folder."""
     parts = _CHOICE.split(pattern)
     ways = [part.split(",") if index % 2 else [part] for index, part in enumerate(parts)]
     total = 1

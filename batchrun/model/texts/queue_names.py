@@ -1,4 +1,4 @@
-"""How people name an SQS queue: ``sqs:`` and its URL."""
+"""Names of SQS queues: ``sqs:`` and the URL."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class QueueName:
 
     url: str
     name: str
-    region: str | None  #: None for one that is not AWS's own
-    endpoint: str | None  #: where a queue is called that is not AWS's own; None for AWS's
+    region: str | None  #: None for a queue outside AWS
+    endpoint: str | None  #: the endpoint of a queue outside AWS; None for AWS's
 
     def __str__(self) -> str:
         return f"sqs:{self.url}"
 
 
-#: A queue as it is to be written.
+#: The form of a name.
 SUCH_AS: Final = "sqs:https://sqs.us-east-1.amazonaws.com/123456789012/batchrun-wake"
 
 
 def read_queue(text: str) -> QueueName:
-    """Read ``sqs:URL``, given as ``--wake``. Raises UsageError where it is no standard queue's."""
+    """Return the queue of ``sqs:URL``, from ``--wake``. Raises UsageError if it is not a standard queue."""
     found = queue_in(text)
     if found is None:
         raise UsageError(
@@ -43,7 +43,7 @@ def read_queue(text: str) -> QueueName:
 
 
 def queue_in(text: str) -> QueueName | None:
-    """Return the queue that a text names; None where that is no standard queue."""
+    """Return the queue that a text names; None if it is not a standard queue."""
     found = _NAMED.fullmatch(text)
     if found is None:
         return None

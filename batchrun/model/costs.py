@@ -3,7 +3,8 @@ The usage of runs, and its estimated cost by a list of prices.
 
 Facts (UG/monitoring-runs, UG/workflows-run-types, UG/memory-and-compute-tasks): a run is only charged while
 RUNNING. Each task counts by its instance type and time, a minute at least; the run's storage counts for the
-whole RUNNING time: STATIC by what was provisioned, DYNAMIC by the average use, which the API does not return. A Ready2Run workflow has one price per run instead.
+whole RUNNING time: STATIC by what was provisioned, DYNAMIC by the average use, which the API does not return.
+A Ready2Run workflow has one price per run instead.
 
 A list of prices is a JSON object, per hour, and for storage per GiB and hour:
 

@@ -167,14 +167,14 @@ class Mixed:
     def filled(self, cells: Cells, filling: Filling) -> Filled:
         """Return the text, with placeholders for batchrun's own names."""
         done: list[str] = []
-        run = ""
+        texts: list[str] = []  # since the last placeholder
         for part in self.parts:
             if isinstance(part, Own):
-                done += [escaped_before_placeholder(run), f"{{{part.name}}}"]
-                run = ""
+                done += [escaped_before_placeholder("".join(texts)), f"{{{part.name}}}"]
+                texts.clear()
             else:
-                run += self._said(part, cells, filling)
-        return "".join([*done, escaped(run)])
+                texts.append(self._said(part, cells, filling))
+        return "".join([*done, escaped("".join(texts))])
 
     def text(self, cells: Cells, filling: Filling, own: Mapping[str, str]) -> str:
         """Return the final text, with the values *own* for batchrun's own names."""

@@ -1,7 +1,7 @@
 """
-A table that is no manifest: which columns hold ids, the command that takes it, and the problem that says so.
+A table that is not a manifest: the columns with ids, the command that takes it, and the problem to report.
 
-Belongs here: what is said of it. Does not: finding out whose it is (``kinds``).
+Belongs here: the messages about it. Does not: recognising its kind (``kinds``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from batchrun.manifest.table import Table, TableRow
 from batchrun.model.texts.words import counted
 
 _PERSON: Final = "subject|patient|individual|participant|donor"
-#: What columns of ids are called, the likeliest first.
+#: Names of columns with ids, the likeliest first.
 _NAMES: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -43,30 +43,30 @@ _ACCESSION_DIGITS: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A column that may make the id."""
+    """A column that may be the id."""
 
     index: int
-    #: Columns that differ among rows that have the same; none if it is unique.
+    #: Columns that differ among rows with the same id; empty if ids are unique.
     differing: tuple[int, ...] = ()
-    gaps: bool = False  #: one of these is empty on some lines of an id, and not on others
-    blank: int | None = None  #: the first line on which it is empty, such as one with units or a remark
+    gaps: bool = False  #: one of these is empty on some lines of an id only
+    blank: int | None = None  #: the first line without an id, such as one with units or a comment
 
     @property
     def is_unique(self) -> bool:
-        """Whether no two rows have the same."""
+        """Whether no two rows have the same id."""
         return not self.differing
 
 
 def identities(header: Sequence[str], rows: Sequence[TableRow]) -> list[Identity]:
-    """Find the columns that may make the id, the likeliest first; where none is called like one, any."""
+    """Return the columns that may be the id, the likeliest first; any column if no name is usual."""
     files = files_of(header, rows)
     found = (_identity(index, rows, files) for index in _candidates(header, rows, files))
     persons = {index for index, name in enumerate(header) if _PERSONS.fullmatch(name)}
-    # Tumor and normal of one are not those of another.
+    # Tumor and normal of one patient are not those of another.
     apart = (one for one in found if one is not None and persons.isdisjoint(one.differing))
     ranked = sorted(((_rank(header, one), one) for one in apart), key=lambda pair: pair[0])
     if not files:
-        # What repeats without files to tell it apart makes one run only where nothing else is an id.
+        # Ids that repeat without differing files group rows only if no other column is an id.
         ranked.sort(key=lambda pair: not pair[1].is_unique)
     named = [one for (rank, *_), one in ranked if rank < _OTHER]
     others = (one for _, one in ranked if one.blank is None and (one.is_unique or one.index == 0))
@@ -75,7 +75,7 @@ def identities(header: Sequence[str], rows: Sequence[TableRow]) -> list[Identity
 
 
 def files_of(header: Sequence[str], rows: Sequence[TableRow]) -> frozenset[int]:
-    """Find the columns that name files."""
+    """Return the columns with names of files."""
     return frozenset(index for index in range(len(header)) if any(is_file(row.cells[index]) for row in rows))
 
 
@@ -84,7 +84,7 @@ def _candidates(header: Sequence[str], rows: Sequence[TableRow], files: frozense
         is_usable = name.strip() and header.count(name) == 1 and index not in files
         if not is_usable or any(len(row.cells[index].strip()) > limits.NAME for row in rows):
             continue
-        # What else is wrong with an id is reported with its line, once the column is chosen.
+        # Other problems of an id are reported with their lines, once the column is chosen.
         filled = sum(bool(row.cells[index].strip()) for row in rows)
         if filled and 2 * filled >= len(rows):
             yield index
@@ -97,7 +97,7 @@ def _rank(header: Sequence[str], one: Identity) -> tuple[int, bool, int]:
 
 
 def _identity(index: int, rows: Sequence[TableRow], files: frozenset[int]) -> Identity | None:
-    """Say what a column is as an id; None where rows that have the same do not differ in files."""
+    """Return a column as an id; None if rows with the same value do not differ in files."""
     first: dict[str, list[str]] = {}
     differing: set[int] = set()
     gaps = False
@@ -114,31 +114,31 @@ def _identity(index: int, rows: Sequence[TableRow], files: frozenset[int]) -> Id
         other = {at for at, cell in enumerate(row.cells) if cell != known[at]}
         gaps |= any(not (row.cells[at] and known[at]) for at in other)
         differing |= other
-    # Where no column names files, rows of one sample are told apart by what else differs, such as lanes.
+    # If no column has files, rows of one sample differ in other columns, such as lanes.
     if repeats and differing.isdisjoint(files or differing):
         return None
     return Identity(index=index, differing=tuple(sorted(differing)), gaps=gaps, blank=blank)
 
 
-#: Columns that a command names one by one.
+#: Most columns that a command names one by one.
 _NAMED: Final = 12
-#: Columns of which the names can be typed for a table without a line of them.
+#: Most columns whose names can be typed for a table without a header.
 _TYPED: Final = 60
 _PARAMETERS: Final = "parameters."
 _AS_PARAMETERS: Final = "--columns-as-parameters"
 
 
 def each_row(header: Sequence[str], one: Identity) -> list[str]:
-    """Return the options by which each row is a run."""
+    """Return the options to make each row a run."""
     return ["--id", header[one.index], *_as_they_are(header, (one.index,))]
 
 
 def grouped(header: Sequence[str], one: Identity) -> list[str]:
-    """Return the options by which rows that have the same id are one run: what differs becomes lists."""
+    """Return the options to make rows with the same id one run; differing columns become lists."""
     named = [index for index in one.differing if _is_usable(header, index)][:_NAMED]
     options = ["--group-by", header[one.index]]
     if one.gaps:
-        # Lists of their own would no longer fit each other.
+        # Separate lists would have different lengths.
         table = {header[index]: f"{{{_column(header[index])}}}" for index in named}
         options += ["--parameter", f"rows:json={json.dumps([table], ensure_ascii=False)}"]
     else:
@@ -149,7 +149,7 @@ def grouped(header: Sequence[str], one: Identity) -> list[str]:
 
 
 def as_it_is(header: Sequence[str], one: Identity) -> list[str]:
-    """Return the option by which the id's column is a parameter too."""
+    """Return the option to make the id's column a parameter too."""
     name = header[one.index]
     return ["--parameter", f"{name}={{{_column(name)}}}"] if _is_usable(header, one.index) else []
 
@@ -174,7 +174,7 @@ def grouped_manifest(header: Sequence[str], first: Sequence[str], cells: Sequenc
 
 
 def _as_they_are(header: Sequence[str], taken: Sequence[int], named: Sequence[int] = ()) -> list[str]:
-    """Return the option for all other columns: by their names where it cannot be for all that are left."""
+    """Return the option for all other columns, by their names if "all" would include too many."""
     rest = [index for index in range(len(header)) if index not in taken and header[index].strip()]
     usable = [index for index in rest if _is_usable(header, index)]
     if not rest:
@@ -197,12 +197,12 @@ def _column(name: str) -> str:
     return f"column.{name}" if name in OURS else name
 
 
-#: Rows, and their cells in all, that are looked at.
+#: Most rows, and cells in all, that are examined.
 MOST_ROWS: Final = 20_000
 _CELLS: Final = 500_000
-#: Columns that are shown with ids, and with what differs.
+#: Most columns with ids, and most differing ones, in a message.
 _TOLD: Final = 3
-#: Columns that are shown of those that a command leaves out.
+#: Most columns in a message that a command leaves out.
 _LEFT: Final = 6
 _CURE: Final = (
     "name its parameters as your workflow does ('batchrun help sheets'), and with your other options, run"
@@ -216,17 +216,17 @@ _OF_RESULTS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unasked:
-    """What is said of a table that no option makes a sheet."""
+    """The errors about a table that no option makes a sheet."""
 
-    source: Source  #: what is loaded
-    is_beside: bool  #: the table is not the source itself: its manifest names it as its runs
+    source: Source  #: the source that is loaded
+    is_beside: bool  #: the table is not the source itself, but named in it as its runs
 
     def foreign(self, table: Table) -> ManifestError:
         """
-        Build the error for a table of other columns than a manifest's, by its header and its first rows.
+        Return the error for a table without a manifest's columns, by its header and first rows.
 
         Raises:
-            ManifestError: Reading cannot go on.
+            ManifestError: The table cannot be read further.
         """
         rows = list(itertools.islice(table.rows, min(MOST_ROWS, _CELLS // len(table.header) + 1)))
         place = table.place(table.line)
@@ -245,7 +245,7 @@ class Unasked:
         return unreadable(place, message, cure, field="id")
 
     def cure_for_twins(self, table: Table, first: Sequence[str], cells: Sequence[str]) -> str | None:
-        """Say what to do about rows of a CSV manifest that have the same id, as two of them do."""
+        """Return the cure for rows of a CSV manifest with the same id; None if there is no special one."""
         options = None if self.is_beside else grouped_manifest(table.header, first, cells)
         if options is None or not any(map(is_file, cells)):
             return None
@@ -259,7 +259,7 @@ class Unasked:
 def _words(
     table: Table, header: Sequence[str], rows: Sequence[TableRow], source: Source, options: Sequence[str]
 ) -> tuple[str, str]:
-    """Say what it is, and the cure, which ends in the command."""
+    """Return what the table is, and the cure, which ends in the command."""
     found = identities(header, rows) if rows else []
     what = f"this is not a manifest but a sheet of {counted(len(header), 'column')}{_looks(table)}"
     if not found:
@@ -284,7 +284,7 @@ def _words(
 
 
 def _same(rows: Sequence[TableRow]) -> tuple[int, int] | None:
-    """Find the first two lines that have the same cells."""
+    """Return the first two lines with the same cells, or None."""
     lines: dict[tuple[str, ...], int] = {}
     for row in rows:
         if (first := lines.setdefault(tuple(row.cells), row.line)) != row.line:
@@ -293,7 +293,7 @@ def _same(rows: Sequence[TableRow]) -> tuple[int, int] | None:
 
 
 def _left_out(header: Sequence[str], options: Sequence[str]) -> str:
-    """Say which columns the command does not name."""
+    """Return, in words, the columns that the command does not name."""
     if options[-1] == _AS_PARAMETERS:
         return ""
     named = options[-1].split(",") if _AS_PARAMETERS in options else []
@@ -345,13 +345,13 @@ def _is_accession(name: str, digits: int) -> bool:
 
 
 def _form(name: str) -> str:
-    """Return what names have in common that are numbered through."""
+    """Return a name without its number."""
     letters = re.sub(r"[A-Z]+", "A", re.sub(r"[a-z]+", "a", name))
     return re.sub(r"[0-9]+", "0", letters)
 
 
 def _headless(table: Table, rows: Sequence[TableRow], source: Source, what: str) -> tuple[str, str]:
-    """Say what is wrong with a table of which the first line is a row, of *what*, and the cure."""
+    """Return what is wrong with a table whose first line is a row, of *what*, and the cure."""
     if len(table.header) > _TYPED:
         cure = f"add a line with {len(table.header)} names, or give them as --header A,B,..."
         return f"the first line names no columns, but {what}, in {len(table.header)} columns", cure

@@ -1,8 +1,8 @@
 """
-CSV and TSV as tables: what stands between cells, sections, and everything in which such files go wrong.
+CSV and TSV as tables: delimiters, sections, and all ways in which such files go wrong.
 
-The csv module does not say of ragged rows, lines counted wrongly, cells without end. Does not belong here:
-what a column's name means.
+The csv module does not report ragged rows, the right line, or endless cells. Does not belong here: what a
+column's name means.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ _KNOWN: Final = "\t,;|"  #: the least likely within a cell first
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
 #: A header as R writes it by default.
 _SPACED: Final = re.compile(r'\ufeff?"[^"]*"(?: "[^"]*")+\s*')
-#: Rows below a title within which a header is looked for.
+#: Rows below a title in which a header is looked for.
 _TITLES: Final = 20
-#: What columns are called, fields among them; titles begin large, or have several words.
+#: The form of column names, fields among them; titles begin with a capital, or have several words.
 _COLUMN: Final = re.compile(r"[a-z]\S*|[^\s_]*_\S*")
-#: What columns of ids are called, and nothing else.
+#: Names that only columns of ids have.
 _OF_IDS: Final = re.compile(
     r"(?:.*[^a-z])?(?:(?:sample|run)[ -]?)?(?:id|name|sample|run|accession|patient)", re.IGNORECASE
 )
-#: Parts of one text from which on they are cells: a list of two files is one.
+#: Least number of parts of a text that are cells: two may be a list of files.
 _DIVIDED: Final = 3
-#: What names of files have, and those of columns hardly.
+#: Characters of file names that column names hardly have.
 _OF_FILES: Final = frozenset("./\\:")
 _REMARK: Final = "#"
 #: What a spreadsheet has in place of a value, in whichever language.
 _OF_FORMULAS: Final = re.compile(r"#(?:N/A|NV|#+|\S*[!?])")
 #: Lines of remarks before a header, or before a row, that are reported as such.
 _MOST_REMARKS: Final = 200
-#: The line that Excel takes, and some write, before the header.
+#: The line before the header by which Excel knows the delimiter.
 _TOLD: Final = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
 
 
@@ -55,7 +55,7 @@ _HEADER_AGAIN: Final = (
 
 
 def is_blank(line: str) -> bool:
-    """Report whether a line has nothing but delimiters and white space."""
+    """Report whether a line has only delimiters and white space."""
     return not line.strip(_KNOWN + '" \r\n\ufeff')
 
 
@@ -67,10 +67,10 @@ def told_by(line: str) -> str | None:
 
 def found_in(line: str, usual: str, width: int | None) -> str:
     """
-    Return the delimiter of a header, or of the first row: the one most often in it, outside of quotes.
+    Return the delimiter of a header, or of the first row: the most frequent one outside of quotes.
 
-    *usual* is that of the file's format, where others are as good; *width* how many cells there are, where
-    that is known: only a row that has as many says anything.
+    *usual* is the format's, which wins a tie; *width* is the number of cells, if known, which the row must
+    have.
     """
     if _SPACED.fullmatch(line):
         return " "
@@ -83,9 +83,9 @@ def found_in(line: str, usual: str, width: int | None) -> str:
 
 #: A cell that is not beside it may hold the name of a column.
 _NAME: Final = re.compile(r'\ufeff?"?\[([^\[\]",;|\t]+)\]"?\s*(?:[,;|\t][\s"]*(?:[,;|\t].*)?)?', re.DOTALL)
-#: Those that have a row for each sample, in either version.
+#: Sections with a row for each sample, in either version.
 _SAMPLES: Final = frozenset({"data", "bclconvert_data"})
-#: Names that are shown.
+#: Most names in a message.
 _NAMES_TOLD: Final = 20
 
 
@@ -96,7 +96,7 @@ def section_name(line: str) -> str | None:
 
 
 class Sections:
-    """The sections of one file, line by line."""
+    """The sections of a file, line by line."""
 
     def __init__(self, lines: Iterator[str], source: str, asked: str | None) -> None:
         self._lines = lines
@@ -104,10 +104,10 @@ class Sections:
         self._wanted = _SAMPLES if asked is None else frozenset({asked.lower()})
         self._asked = asked
         self.name = ""  #: of the one that was found
-        self.passed = 0  #: lines up to it, the one with its name among them
+        self.passed = 0  #: lines up to it, including the one with its name
 
     def lines(self) -> Iterator[str]:
-        """Find the section that is wanted, and return its lines. Raises ManifestError where there is none."""
+        """Find the requested section, and return its lines. Raises ManifestError if there is none."""
         names: list[str] = []
         for line in self._lines:
             self.passed += 1
@@ -135,15 +135,15 @@ class Sections:
 
 def table(stream: BinaryIO, source: str, usual: str, asked: TableOptions, problems: Problems) -> Table:
     """
-    Read the header, and prepare to read the rows; *usual* is the delimiter where nothing says another.
+    Read the header, and return the table; *usual* is the default delimiter.
 
     Raises:
-        ManifestError: There is no header, or reading cannot go on.
+        ManifestError: There is no header, or the file cannot be read further.
     """
     meter = _Meter(lines(stream, source), source)
     told = told_by(meter.ahead())
     if told is not None:
-        next(meter)  # it is no row
+        next(meter)  # it is not a row
     section = meter.enter(asked.worksheet)
     _refuse_remarks(meter.first(_MOST_REMARKS, _REMARK), source, usual)
     width = len(asked.header) if asked.header else None
@@ -155,7 +155,7 @@ def table(stream: BinaryIO, source: str, usual: str, asked: TableOptions, proble
 
 def _refuse_remarks(first: list[str], source: str, usual: str) -> None:
     """
-    Say so where remarks stand before the header; a header may begin with ``#`` too, and is as wide as a row.
+    Refuse comments before the header; a header may begin with ``#`` too, and is as wide as a row.
 
     Raises:
         ManifestError: They do.
@@ -183,7 +183,7 @@ _FRAMELESS: Final = (
 
 def _refuse_prints(meter: _Meter, source: str) -> None:
     """
-    Say so where a terminal's text was pasted: a listing of S3, or a table as psql, mysql or Markdown have it.
+    Refuse text pasted from a terminal: a listing of S3, or a table of psql, mysql or Markdown.
 
     Raises:
         ManifestError: It was.
@@ -211,7 +211,7 @@ def shaped(
     delimiter: str | None = None,
 ) -> Table:
     """
-    Make a table of rows, the first of which is the header where none was given.
+    Return rows as a table; the first of them is the header if none was given.
 
     Raises:
         ManifestError: There is no header, or it is too wide.
@@ -303,7 +303,7 @@ def _is_name(text: str) -> bool:
 
 
 def _are_names(texts: list[str]) -> bool:
-    """Report whether texts may be a line of names, and no files."""
+    """Report whether texts may be a line of column names rather than files."""
     return all(_is_name(text) and _OF_FILES.isdisjoint(text) for text in texts)
 
 
@@ -312,7 +312,7 @@ def _texts(row: TableRow) -> list[str]:
 
 
 def _parts(row: TableRow, marks: Collection[str]) -> list[str]:
-    """Return a row's texts, or the parts of one alone that one of *marks* divides."""
+    """Return a row's texts; a single one is split at one of *marks*."""
     texts = _texts(row)
     mark = max(marks, key=texts[0].count, default=None)
     parts = texts if mark is None else texts[0].split(mark)
@@ -331,7 +331,7 @@ def _even(rows: Iterator[TableRow], header: list[str], source: str, problems: Pr
     for row in rows:
         cells = row.cells
         if len(cells) > wanted and not has_text(cells[wanted:]):
-            # Spreadsheets write columns at the right that have neither a name nor anything else.
+            # Spreadsheets write empty columns at the right.
             cells = cells[:wanted]
         if len(cells) != wanted:
             _report_ragged(cells, wanted, Place(source=source, line=row.line), problems)
@@ -351,8 +351,8 @@ def _report_ragged(cells: list[str], wanted: int, place: Place, problems: Proble
 
 
 def _rows(meter: _Meter, source: str, delimiter: str) -> Iterator[TableRow]:
-    """Return each record with the line on which it starts."""
-    # A process-wide setting, like it or not; raising it takes nothing from anybody.
+    """Yield each record with the line on which it starts."""
+    # The setting is process-wide; raising it does no harm.
     csv.field_size_limit(max(csv.field_size_limit(), limits.RECORD))
     reader = csv.reader(meter, delimiter=delimiter, strict=True)
     while True:
@@ -363,13 +363,13 @@ def _rows(meter: _Meter, source: str, delimiter: str) -> Iterator[TableRow]:
             raise _broken(error, Place(source=source, line=start), meter.line) from error
         if cells is None:
             return
-        # Spreadsheets end in rows of nothing but separators.
+        # Spreadsheets end in rows of separators.
         if has_text(cells):
             yield TableRow(start, cells)
 
 
 class _Meter:
-    """Lines on their way to the csv reader, counted, and limited for each record."""
+    """Lines for the csv reader, counted, and limited for each record."""
 
     def __init__(self, source_lines: Iterator[str], source: str) -> None:
         self._lines = source_lines
@@ -378,7 +378,7 @@ class _Meter:
         self.line = 0
 
     def ahead(self) -> str:
-        """Return the first record that is not blank, or what is left, without taking any of it."""
+        """Return the first record that is not blank, without consuming it."""
         taken: list[str] = []
         is_open, size = False, 0
         for text in self._lines:
@@ -402,10 +402,10 @@ class _Meter:
 
     def enter(self, wanted: str | None) -> str | None:
         """
-        Pass over all but one section, and return its name; None where there are no sections.
+        Skip to a section, and return its name; None if there are no sections.
 
         Raises:
-            ManifestError: There are others alone.
+            ManifestError: There are only others.
         """
         first = self.ahead().strip().rpartition("\n")[2]
         if section_name(first) is None:
@@ -416,7 +416,7 @@ class _Meter:
         return sections.name
 
     def begin(self) -> int:
-        """Start a record; give its line."""
+        """Start a record, and return its line."""
         self._size = 0
         return self.line + 1
 

@@ -1,9 +1,9 @@
 """
-Rows, text by text: a table's cells (CSV manifests and sheets), and a document's tables and lists.
+Checking rows, text by text: a table's cells (CSV manifests and sheets), and a document's tables and lists.
 
-Belongs here: which texts are looked at, and how. A hundred thousand rows pass here: what is said of most
-cells is that they are sound, quickly. Does not: what becomes of a column (``cells``, ``sheets.uses``). In
-documents numbers and the like are what they look like, and so is text.
+Belongs here: which texts are checked, and how. A hundred thousand rows pass here, so most cells are passed by
+a quick test. In documents the types of values are explicit, and so not doubted. Does not: what becomes of a
+column (``cells``, ``sheets.uses``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from batchrun.model.spec import Json
 
 
 class DocumentTexts:
-    """The values of one record, or of one cell that holds JSON."""
+    """Checks the values of one record, or of one cell with JSON."""
 
     def __init__(
         self,
@@ -44,17 +44,17 @@ class DocumentTexts:
         self._known = known
         self._record = record
         self._id = entry_id
-        self._number = number  #: the row's; None for what all rows share
-        self._reads: dict[str, WatchedColumn] = {}  #: what was named so far
-        self._is_parameter = is_parameter  #: None where names show it
+        self._number = number  #: the row's number; None for what all rows share
+        self._reads: dict[str, WatchedColumn] = {}  #: reads so far
+        self._is_parameter = is_parameter  #: None if the names show it
 
     def look(self) -> None:
-        """Look at all of them."""
+        """Check all of them."""
         for name, value in self._record.fields.items():
             self.value(value, (name,), name)
 
     def value(self, value: Json, path: Path, name: str) -> None:
-        """Look at a value; *name* is its path without positions."""
+        """Check a value; *name* is its path without positions."""
         if isinstance(value, str):
             self._text(value, path, name)
         elif isinstance(value, dict):
@@ -77,13 +77,13 @@ class DocumentTexts:
         if column.is_parameter and type(text) is Plain and (loss := of_plain(text)):
             self._doubt(loss, column, path, text)
         meant = bare(text)
-        # Which reads placeholders make is known when they are filled in.
+        # Files with placeholders are known only when these are filled in.
         are_reads = column.is_parameter and is_reads(meant) and not names_in(meant)
         if are_reads and (again := self._again(meant, column)):
             self._doubt(again, column, path, text)
 
     def _again(self, reads: str, column: WatchedColumn) -> Doubt | None:
-        """Doubt reads that were named before, in the row or in another."""
+        """Return a doubt about reads that were named before, in this row or another."""
         if self._number is None:
             return None
         if (other := self._reads.get(reads)) is not None:
@@ -118,10 +118,10 @@ class DocumentTexts:
 
 _URI: Final = r"s3://(?!your[-_]|amzn-s3-demo-)[a-z0-9][A-Za-z0-9._-]*+(?:/[!#-&(-9;-z|~]*+)?+"
 _WORD: Final = r"[A-Za-z_][A-Za-z0-9_-]*+"
-#: Cells on lines of their own, in which there is nothing to doubt; some may be empty.
+#: Lines of cells without anything doubtful; some may be empty.
 _URIS: Final = re.compile(rf"(?:{_URI})?+(?:\n(?:{_URI})?+)*+")
 _WORDS: Final = re.compile(rf"(?:{_WORD})?+(?:\n(?:{_WORD})?+)*+")
-#: Words that are not what they look like.
+#: Words that may not be what they look like.
 _NO_WORDS: Final = frozenset({*ABSENT, "true", "false"})
 _DATES: Final = re.compile(rf"^(?:{MONTH})-", re.IGNORECASE | re.MULTILINE)
 #: By how much a row has beside its id: nothing, or numbers alone.
@@ -132,12 +132,12 @@ _BARE: Final = (
 _BARE_CURE: Final = "fill the row in, or remove it where it is none, such as a total or a remark"
 #: What numbers are written with, and where there is none.
 _OF_NUMBERS: Final = "0123456789.,+-% "
-#: Rows that are looked at together: one may have a mebibyte.
+#: Rows that are checked together: one may have a mebibyte.
 _BATCH: Final = 32
 
 
 class _Row(NamedTuple):
-    """A row that waits."""
+    """A row to be checked."""
 
     line: int
     cells: Sequence[str]
@@ -146,20 +146,20 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
-    """What becomes of a table's column."""
+    """The use of a table's column."""
 
     index: int
     name: str  #: the field that it becomes, or the column's own name
     is_parameter: bool = False
     is_id: bool = False
-    is_json: bool = False  #: whether its cells are JSON, in which texts stand
+    is_json: bool = False  #: whether its cells are JSON
     is_typed: bool = False  #: whether a value that is not text at its source keeps its type
-    cure: Cure | None = None  #: says how to give it a type; None where it needs none
+    cure: Cure | None = None  #: returns how to give it a type; None if it needs none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Watched:
-    """A column of which the cells are looked at."""
+    """A column whose cells are checked."""
 
     index: int
     column: WatchedColumn
@@ -167,7 +167,7 @@ class _Watched:
     is_typed: bool
 
     def are_sound(self, texts: Sequence[str]) -> bool:
-        """Report whether cells are plainly sound, all of them, and take down what they are."""
+        """Report whether all cells pass the quick test, and note their kinds."""
         joined = "\n".join(texts)
         if joined.count("\n") >= len(texts):
             return False
@@ -179,7 +179,7 @@ class _Watched:
         return True
 
     def meet(self, *, is_uri: bool) -> None:
-        """Take down that there is text that is sound, or even a URI."""
+        """Note that there is plain text, or a URI."""
         if is_uri:
             self.column.company.s3 = self.column.company.files = True
         self.column.company.unmarked = True
@@ -188,7 +188,7 @@ class _Watched:
 
 
 class TableTexts:
-    """Looks at rows as they pass, some of them together."""
+    """Checks rows as they are read, several at a time."""
 
     def __init__(self, known: Known, table: Table, uses: Sequence[Used]) -> None:
         self._known = known
@@ -209,13 +209,13 @@ class TableTexts:
         self._header()
 
     def row(self, line: int, cells: Sequence[str], entry_id: str | None) -> None:
-        """Take a row, to be looked at soon."""
+        """Add a row, to be checked soon."""
         self._batch.append(_Row(line, cells, entry_id))
         if len(self._batch) >= _BATCH:
             self.flush()
 
     def flush(self) -> None:
-        """Look at the rows that wait."""
+        """Check the rows that were added."""
         batch, self._batch = self._batch, []
         number = self._known.files.begin([row.line for row in batch])
         for watched in self._texts:
@@ -235,7 +235,7 @@ class TableTexts:
                     self._look_into(row, used, at)
 
     def _look(self, text: str, watched: _Watched, row: _Row) -> None:
-        """Look at a cell."""
+        """Check a cell."""
         if not text or (watched.is_typed and type(text) is Value):
             return
         if watched.types is not None and self._is_of_type(text, watched.types, row):
@@ -246,7 +246,7 @@ class TableTexts:
     def _look_for_reads(
         self, texts: Sequence[str], watched: _Watched, batch: Sequence[_Row], number: int, *, is_sound: bool
     ) -> None:
-        """Doubt reads that were named before; *number* is the first row's."""
+        """Record doubts about reads that were named before; *number* is the first row's."""
         if is_sound:
             count = sum(map(is_reads, texts))
             is_whole = count == len(texts) and not self._may_share
@@ -254,7 +254,7 @@ class TableTexts:
                 return
         for at, (text, row) in enumerate(zip(texts, batch, strict=True), start=number):
             reads = text if is_sound else bare(text)
-            # Which reads placeholders make is known when they are filled in.
+            # Files with placeholders are known only when these are filled in.
             are_reads = is_reads(reads) and not names_in(reads)
             if are_reads and (again := self._again(reads, watched, row, at)):
                 self._doubt(again, watched.column, row, text)
@@ -278,7 +278,7 @@ class TableTexts:
                 self._doubt(doubt, column, row, text)
 
     def _is_of_type(self, text: str, types: Types, row: _Row) -> bool:
-        """Doubt a cell that is text since nothing says otherwise; report whether that is all about it."""
+        """Note a cell that is text by default; report whether no other rule applies to it."""
         doubt = long_number(text)
         if doubt is None and types.is_number(text, row.line, row.id):
             return True
@@ -287,7 +287,7 @@ class TableTexts:
         return doubt is not None
 
     def _look_for_bare(self, batch: Sequence[_Row], own: WatchedColumn) -> None:
-        """Doubt rows that have less than most others, such as a total below the table."""
+        """Record doubts about rows with less than most others, such as a total below the table."""
         for row in batch:
             has = self._has(row.cells)
             self._having[has] += 1
@@ -313,7 +313,7 @@ class TableTexts:
         DocumentTexts(self._known, record, row.id, number=number, is_parameter=is_parameter).look()
 
     def _header(self) -> None:
-        """Look at the names that become names of parameters."""
+        """Check the names that become names of parameters."""
         for watched in self._texts:
             name = self._table.header[watched.index]
             for doubt in of_characters(name, is_cell=True) if watched.column.is_parameter else ():
@@ -348,7 +348,7 @@ def _value(text: str, used: Used) -> Json:
 
 
 def _decoded(text: str) -> Json:
-    """Return what a cell of JSON holds; None where it is none, which is an error of its own."""
+    """Return a cell of JSON decoded; None if it is not JSON, which is reported as an error."""
     try:
         return decoded(text)
     except JsonError:

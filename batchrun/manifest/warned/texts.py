@@ -1,10 +1,10 @@
 """
-Single texts: invisible characters, places that are not read from, what spreadsheets leave in cells.
+Rules for single texts: invisible characters, unreadable places, traces of spreadsheets.
 
-HealthOmics reads ``s3://`` and ``omics://``. A path below ``/mnt/workflow/`` is one of its own, and those of
-a container image (``/opt/``, ``/usr/``) are there when a task runs. Sound: spaces within a text
-(``s3://b/a b.fq.gz``), the apostrophe of a word, ``0042``, ISO dates, ``NA`` in a column that holds no files.
-Belongs here: what can be doubted of one text, and in which order. Does not: columns and rows.
+HealthOmics reads ``s3://`` and ``omics://``. A path below ``/mnt/workflow/`` is its own, and paths of a
+container image (``/opt/``, ``/usr/``) exist when a task runs. Not doubted: spaces within a text
+(``s3://b/a b.fq.gz``), apostrophes in words, ``0042``, ISO dates, ``NA`` in a column without files. Belongs
+here: doubts about one text, and their order. Does not: columns and rows.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ _CALLED: Final = {
     "\ufeff": "a zero-width space",
     "\u00ad": "a soft hyphen",
 }
-#: The last kind is an apostrophe where a letter stands before it.
+#: The last kind is an apostrophe after a letter.
 _QUOTES: Final = re.compile("[\u201c-\u201f\u2018\u201a\u201b]|(?<![^\\W\\d_])\u2019")
-#: A URI, and no list of several, with the end of a line in it, as cells take it from a mail or a PDF.
+#: A single URI with a line end in it, as copied from a mail or a PDF.
 _BROKEN: Final = re.compile(
     r"\A\s*(?:s3|omics)://[^\r\n]*([\r\n]+)(?=[^\r\n])(?!.*://)", re.IGNORECASE | re.DOTALL
 )
 _ENCLOSED: Final = re.compile(r"""(["'])(?:\S*:/+\S*|/\S+)\1""")
-#: How spreadsheets are told that digits are a text: ="0042", '0042.
+#: Marks by which spreadsheets take digits as text: ="0042", '0042.
 _AS_TEXT: Final = re.compile(r"""="([^"]*)"|'([0-9=+-][^']*)""")
-#: Full-width forms of ASCII, as East Asian keyboards give them.
+#: Full-width forms of ASCII, from East Asian keyboards.
 _WIDE: Final = re.compile("[\uff01-\uff5e]")
 _LOST: Final = "\ufffd"
-#: What may stand around a value by mistake.
+#: Characters that surround a value by mistake.
 _AROUND: Final = re.compile(
     "^[\\s\"'\u00a0\u200b\u2060\ufeff\u201c-\u201f\u2018-\u201b]+|[\\s\"'\u00a0\u200b\u2060\ufeff\u201c-\u201f\u2018-\u201b]+$"
 )
@@ -53,10 +53,9 @@ _AROUND: Final = re.compile(
 
 def of_characters(text: str, *, is_cell: bool) -> Iterator[Doubt]:
     """
-    Doubt characters of a text that is not empty; *is_cell*: it is a table's.
+    Yield doubts about characters of a text, which is not empty; *is_cell*: it is from a table.
 
-    In a document quotes and line ends were written on purpose: a text of nothing but white space, or with
-    lines, is sound there.
+    In a document quotes and line ends are deliberate: white space alone and several lines are not doubted.
     """
     if text[0].isspace() or text[-1].isspace():
         yield from _white_space(text, is_cell=is_cell)
@@ -78,7 +77,7 @@ def of_characters(text: str, *, is_cell: bool) -> Iterator[Doubt]:
 
 
 def bare(text: str) -> str:
-    """Return what a value is meant to be: without what stands around it by mistake, in plain characters."""
+    """Return the intended value: without surrounding mistakes, in plain characters."""
     return _AROUND.sub("", text if text.isascii() else unicodedata.normalize("NFKC", text))
 
 
@@ -117,7 +116,7 @@ def _strange(text: str) -> Iterator[Doubt]:
         )
 
 
-#: In English, German, French, Spanish; a column that was too narrow is copied as ####.
+#: In English, German, French, Spanish; too narrow columns are copied as ####.
 _FORMULA_ERROR: Final = re.compile(
     r"#(?:REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|N/A|SPILL!|CALC!|FIELD!|BLOCKED!|BUSY!|CONNECT!|UNKNOWN!"
     r"|GETTING_DATA|BEZUG!|WERT!|ZAHL!|NV|ÜBERLAUF!|VALEUR!|NOM\?|NOMBRE!|NUL!|¡REF!|¡VALOR!|¡NUM!|¿NOMBRE\?"
@@ -129,7 +128,7 @@ _FORMULA: Final = re.compile(r"=[A-Z][A-Z0-9.]*\(.*\)", re.IGNORECASE | re.DOTAL
 ABSENT: Final = frozenset(
     {"na", "n/a", "n.a.", "<na>", "null", "nil", "none", "nan", "nat", "missing", "-", "--", ".", "?"}
 )
-#: What is true or false in YAML 1.1, which Nextflow and Snakemake read.
+#: True and false in YAML 1.1, which Nextflow and Snakemake read.
 _SWITCHES: Final = frozenset({"yes", "no", "on", "off"})
 _VERSION: Final = re.compile(r"[1-9][0-9]*\.[0-9]*[1-9]0+")
 #: Types of WDL, as ``womtool inputs`` has them: String, Array[File]?, Int? (optional, default = 5).
@@ -138,12 +137,12 @@ _TYPE: Final = re.compile(
 )
 #: How manuals write what is to be written; a single word may name a column.
 _TO_FILL_IN: Final = re.compile(r"<\w+[^\w<>][^<>]*>")
-#: What CWL calls the type of a file that is a value.
+#: The classes of CWL's file values.
 _CLASS: Final = ".class"
 _LONGEST: Final = 32
-#: A long number, as Excel shows it; with a comma where its language has one.
+#: A long number as Excel shows it, in some languages with a comma.
 _SCIENTIFIC: Final = re.compile(r"[0-9](?:[.,][0-9]{1,14})?E\+[0-9]{2}")
-#: Months as spreadsheets cut them short: a regular expression.
+#: Months as spreadsheets abbreviate them: a regular expression.
 MONTH: Final = (
     "jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|sept|oct|okt|nov|dec|dez"
     "|janv|févr|fév|avr|juin|juil|août|déc|ene|abr|ago|dic"
@@ -156,14 +155,14 @@ _DATE: Final = re.compile(
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]00:00:00(?:\.0+)?",
     re.IGNORECASE,
 )
-#: An id as pandas writes a column of numbers in which a cell is empty.
+#: An id as pandas writes numbers in a column with an empty cell.
 _FRACTION: Final = re.compile(r"[0-9]+\.([0-9]+)")
 _REMARK: Final = "#"
 _CURE_OF_IDS: Final = "write what it was, and make the column text in the spreadsheet before it is entered"
 
 
 def formula_error(text: str) -> Doubt | None:
-    """Doubt the error of a formula, and a formula."""
+    """Return a doubt about a formula, or a formula's error."""
     if text[0] == "=" and _FORMULA.fullmatch(text):
         says = "is a spreadsheet's formula, and not its value"
         return Doubt(kind=WarningKind.SPREADSHEET_ERROR, says=says, cure="write what it shows")
@@ -174,12 +173,12 @@ def formula_error(text: str) -> Doubt | None:
 
 
 def is_absent(text: str) -> bool:
-    """Report whether a text says that there is no value."""
+    """Report whether a text is a word for no value."""
     return len(text) <= _LONGEST and text.lower() in ABSENT
 
 
 def absent(text: str, company: Company) -> Doubt | None:
-    """Doubt a word for no value, where other rows have files."""
+    """Return a doubt about a word for no value, if other rows have files."""
     if not is_absent(text):
         return None
     says = "is sent as text, where other rows have files"
@@ -188,7 +187,7 @@ def absent(text: str, company: Company) -> Doubt | None:
 
 
 def of_plain(text: str) -> Doubt | None:
-    """Doubt a parameter that is written without quotes, where that makes something else of it."""
+    """Return a doubt about a parameter without quotes, which other readers of YAML take for another type."""
     if text.lower() in _SWITCHES:
         says = "is text, and not true or false, as older YAML has it"
         cure = "write true or false, or put it into quotes"
@@ -201,7 +200,7 @@ def of_plain(text: str) -> Doubt | None:
 
 
 def unfilled(text: str, name: str) -> Doubt | None:
-    """Doubt what ``womtool inputs``, or a manual, has where a value goes; *name* is the parameter's."""
+    """Return a doubt about a type or example of ``womtool inputs`` or a manual in place of a value."""
     is_type = _TYPE.fullmatch(text) and not name.endswith(_CLASS)
     if not is_type and not _TO_FILL_IN.fullmatch(text):
         return None
@@ -211,7 +210,7 @@ def unfilled(text: str, name: str) -> Doubt | None:
 
 
 def long_number(text: str) -> Doubt | None:
-    """Doubt a number as a spreadsheet shows long ones."""
+    """Return a doubt about a long number as spreadsheets show it."""
     if len(text) > _LONGEST or not _SCIENTIFIC.fullmatch(text):
         return None
     says = "looks like a long number that a spreadsheet has cut short"
@@ -219,7 +218,7 @@ def long_number(text: str) -> Doubt | None:
 
 
 def no_id(text: str, company: Company) -> Doubt | None:
-    """Doubt an id that a program wrote for none, or for a whole number where others are no fractions."""
+    """Return a doubt about an id that a program wrote for a missing value, or as 1.0 for 1."""
     if is_absent(text):
         says = "says that there is none, and is the id of a run"
         return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure="write the id, or remove the line")
@@ -233,7 +232,7 @@ def no_id(text: str, company: Company) -> Doubt | None:
 
 
 def remark(text: str, company: Company) -> Doubt | None:
-    """Doubt an id that begins as a remark, where others do not."""
+    """Return a doubt about an id that begins like a comment, if others do not."""
     if text[0] != _REMARK:
         company.unmarked = True
         return None
@@ -243,7 +242,7 @@ def remark(text: str, company: Company) -> Doubt | None:
 
 
 def of_name(name: str) -> Doubt | None:
-    """Doubt a parameter that is named as remarks in a JSON of inputs are."""
+    """Return a doubt about a parameter with the name of a comment in a JSON of inputs."""
     if name[0] != _REMARK:
         return None
     says = "looks like a remark (#), and becomes a parameter"
@@ -251,7 +250,7 @@ def of_name(name: str) -> Doubt | None:
 
 
 def made_a_date(text: str) -> Doubt | None:
-    """Doubt an id that a spreadsheet may have taken for a date."""
+    """Return a doubt about an id that a spreadsheet may have turned into a date."""
     if len(text) > _LONGEST or not _DATE.fullmatch(text):
         return None
     says = "looks like an id that a spreadsheet has turned into a date"
@@ -259,11 +258,11 @@ def made_a_date(text: str) -> Doubt | None:
 
 
 _SOUND: Final = re.compile(r"(?:s3|omics)://[^/]")
-#: What a template, or a shell, leaves open in the name of a bucket; ``{NAME}`` is filled in, also by columns.
+#: Unfilled variables of templates or shells in a bucket's name; ``{NAME}`` is filled in by batchrun.
 _OPEN: Final = re.compile(
     r"s3://((?:[^/{}<>$]|\{[^{}]*\})*+[{}<>$][^/]*|(?:[A-Z][A-Z_-]*|(?:your[-_]|amzn-s3-demo-)[^/]*)(?=/|\Z))"
 )
-#: What was meant to begin with s3://.
+#: Misspelt forms of s3://.
 _MISWRITTEN: Final = re.compile(r"s3(?:[:;][/\\]*|[/\\]{2,})(?=[^/\\\s])", re.IGNORECASE)
 _ARN: Final = re.compile(r"arn:aws[a-z-]*:s3:::(.+)")
 _WEB: Final = re.compile(
@@ -285,7 +284,7 @@ _LOCAL: Final = Doubt(
 
 
 def of_place(text: str, company: Company) -> Iterator[Doubt]:
-    """Doubt a place, and note it for those that are doubted where others are of another kind."""
+    """Yield doubts about a place, and note its kind for doubts about others of its column."""
     if _SOUND.match(text):
         company.s3 = True
         company.files = True
@@ -311,7 +310,7 @@ def of_place(text: str, company: Company) -> Iterator[Doubt]:
 
 
 def _meant(text: str) -> Doubt | None:
-    """Doubt what means a place in S3, and is written otherwise; None for anything else."""
+    """Return a doubt about a misspelt place in S3."""
     if found := _MISWRITTEN.match(text):
         place = text[found.end() :].replace("\\", "/")
         return _s3("is not a valid s3:// URI", place)
@@ -338,15 +337,15 @@ def _elsewhere(scheme: str, company: Company) -> Doubt:
 
 
 _ID: Final = "id"
-#: What is an error in an id, and reported as one.
+#: Kinds that are errors in an id, and reported as such.
 _WRONG_IN_ID: Final = frozenset({WarningKind.WHITE_SPACE, WarningKind.INVISIBLE})
 
 
 def doubts(text: str, column: WatchedColumn, today: date, *, is_cell: bool) -> Iterator[Doubt]:
     """
-    Hold a text that is not empty against the rules; what it is is counted for the others of its column.
+    Yield all doubts about a text, which is not empty, and note its kind for others of its column.
 
-    Versions are retired as of *today*; *is_cell*: the text is a table's.
+    Versions are retired as of *today*; *is_cell*: the text is from a table.
     """
     if len(text) > limits.LOOKED_AT:
         return

@@ -1,6 +1,6 @@
 """
-``batchrun costs``, and what ``plan`` and ``report`` tell of costs.
+``batchrun costs``, and the costs in ``plan`` and ``report``.
 
-The arithmetic, and the list of prices, are ``model.costs``; sums of a batch ``report.bill``; the call
-``service.pricing``; what runs used is kept by the ledger (``ports.usages``). Nothing else imports this.
+The arithmetic and the price lists are in ``model.costs``; sums of a batch in ``report.bill``; the call in
+``service.pricing``; the ledger stores what runs used (``ports.usages``). Nothing else imports this.
 """

@@ -1,4 +1,4 @@
-"""Where a list of prices comes from: a file, or the Pricing API, and into a file."""
+"""Price lists: from a file or the Pricing API, and saved to a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from batchrun.report.outputs import Inputs, Kind
 if TYPE_CHECKING:
     from batchrun.api.objects import OneLogin
 
-#: Bytes; all prices of a region take a hundredth of it.
+#: Most bytes of a price list; all prices of a region take a hundredth of it.
 _LARGEST: Final = 1_000_000
 _SHOWN: Final = 20
 _PRICES: Final = Kind(what="a list of prices", endings=(".json",))
@@ -40,13 +40,13 @@ DYNAMIC_GIB: Final = partial(
 
 
 def dynamic_gib(given: float | None) -> Decimal | None:
-    """Return what :data:`DYNAMIC_GIB` says, as it was written."""
+    """Return the value of :data:`DYNAMIC_GIB` exactly as it was written; None if not given."""
     return None if given is None else Decimal(str(given))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceOptions:
-    """Which prices, and whether they are kept."""
+    """The options for prices, and for saving them."""
 
     prices: str | None = option(
         "--prices",
@@ -64,7 +64,7 @@ class PriceOptions:
 async def prices_for(
     options: PriceOptions, regions: Sequence[str], login: OneLogin, *, ledger: str, force: bool
 ) -> PriceLists:
-    """Return the prices of *regions*: from --prices, or asked for, and saved where --save-prices says so."""
+    """Return the prices of *regions*, from --prices or the Pricing API, saved to --save-prices if given."""
     if options.prices is not None:
         if options.save_prices is not None:
             raise UsageError("--prices and --save-prices cannot be combined: the file exists already")
@@ -73,7 +73,7 @@ async def prices_for(
     if options.save_prices is not None:
         inputs = Inputs(ledger=ledger)
         saved = named(options.save_prices, _PRICES, option="--save-prices FILE", inputs=inputs, force=force)
-    # Only now: to import the client takes longer than to reckon.
+    # Imported late: importing the client takes longer than the arithmetic.
     from batchrun.service.pricing import quoted  # noqa: PLC0415
 
     quotes = [await quoted(login.get(), region) for region in regions]
@@ -89,7 +89,7 @@ async def prices_for(
 
 
 def read_prices(path: str, regions: Collection[str]) -> PriceLists:
-    """Read lists of prices, at least of *regions*. Raises UsageError where one is wrong or missing."""
+    """Read price lists, at least of *regions*. Raises UsageError if one is wrong or missing."""
     from batchrun.manifest.strict_json import JsonError, decoded  # noqa: PLC0415 (loads the formats)
 
     text = _text(path)

@@ -38,9 +38,9 @@ from batchrun.report.results import CsvSink, JsonLinesSink
 if TYPE_CHECKING:
     from batchrun.api.opening import Opening
 
-#: Runs that are asked for at once.
+#: Runs that the service is asked about at once.
 _AT_ONCE: Final = 8
-#: Seconds between two words on how far it is.
+#: Seconds between two progress lines.
 _TELL_EVERY: Final = 5.0
 #: By what --format says, or where it says nothing.
 _FILES: Final = {
@@ -113,7 +113,7 @@ async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[End
 
 
 async def _ask(opened: Opening, batch: Batch, runs: Sequence[EndedRun], options: Options) -> None:
-    # Only now: to import the client takes longer than to reckon.
+    # Imported late: importing the client takes longer than the arithmetic.
     from batchrun.engine.upkeep.usage import Asked, ask_usage  # noqa: PLC0415
 
     clock, next_word = SystemClock(), 0.0

@@ -1,9 +1,9 @@
 """
-What runs cost and what is still to come will, in words and in JSON.
+The costs of runs and of rows still to run, in words and in JSON.
 
-What rows cost that are still to run is told by what their workflows' runs did, from the ledger alone. Belongs
-here: which runs that goes by, wording, and rounding for the eye. Does not: which rows (``verb``), the sums
-(``report.bill``).
+The costs of rows still to run are estimated from earlier runs of their workflows, from the ledger alone.
+Belongs here: which runs count for that, wording, and rounding for display. Does not: which rows (``verb``),
+the sums (``report.bill``).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
 
 
-#: Runs of a workflow, the latest, by which it is said what the next will cost.
+#: How many of a workflow's latest runs an estimate is based on.
 _LOOKED_AT: Final = 1000
 
 
 async def forecast(
     ledger: Ledger | None, rows: Counter[AlikeRows], prices: PriceLists, dynamic_gib: Decimal | None
 ) -> Sequence[Left]:
-    """Say what each of *rows* will cost, equal ones together; without a *ledger* no run is known yet."""
+    """Estimate the costs of *rows*, alike ones together; without a *ledger* no run is known."""
     found = []
     for one, number in rows.most_common():
         usages = await ledger.workflow_usages(one.workflow_id or "", limit=_LOOKED_AT) if ledger else ()
@@ -37,7 +37,7 @@ async def forecast(
 
 
 def lines_to_come(to_come: Sequence[Left], currency: str) -> Iterator[str]:
-    """Say it, a line for each workflow."""
+    """Yield a line of costs to come for each workflow."""
     for one in to_come:
         rows = counted(one.rows, "row")
         workflow = f"workflow {one.workflow_id}" if one.workflow_id else "a workflow they do not name"
@@ -77,7 +77,7 @@ def facts_to_come(to_come: Sequence[Left]) -> list[dict[str, Any]]:
 
 
 def spread_facts(one: Spread | None) -> dict[str, Any] | None:
-    """Return what similar runs cost for programs."""
+    """Return the costs of similar runs, for programs."""
     if one is None:
         return None
     return {
@@ -89,7 +89,7 @@ def spread_facts(one: Spread | None) -> dict[str, Any] | None:
 
 
 def money(amount: Decimal) -> str:
-    """Write an amount for people."""
+    """Return an amount as people read it."""
     return f"{amount:.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
 
 
@@ -99,7 +99,7 @@ _DYNAMIC: Final = "DYNAMIC storage"
 
 
 def lines(batch: str, bill: Bill, left: Sequence[Left]) -> Iterator[str]:
-    """Say it at length."""
+    """Yield the costs of a batch, line by line."""
     currency, region = bill.prices.currency, bill.prices.regions
     runs = counted(len(bill.priced), "ended run")
     yield f"{batch}: {runs}, estimated cost {money(bill.total)} {currency}, at prices of {region}"

@@ -1,7 +1,7 @@
 """
-A conversion from end to end: read, write, and read again, since what is written must mean the same.
+A conversion from end to end: read, write, and read again to check that the result means the same.
 
-Belongs here: which fields go where in each format, and the words. Does not: the formats (``manifest``),
+Belongs here: which fields go where in each format, and the messages. Does not: the formats (``manifest``),
 options (``options``).
 """
 
@@ -47,13 +47,13 @@ class Conversion:
     """The options of ``batchrun manifest convert``."""
 
     source: Source
-    objects: Callable[[], ObjectsOnce]  #: what is read of it that lies in S3, each time it is read
+    objects: Callable[[], ObjectsOnce]  #: makes a reader of objects in S3, for each reading
     options: ConvertOptions
     form: Format
 
     @classmethod
     def of(cls, options: ConvertOptions) -> Self:
-        """Make it of the command's options. Raises UsageError where they cannot be combined."""
+        """Return the conversion of the command's options. Raises UsageError if they cannot be combined."""
         output, wanted = options.output, options.to
         form = Format.JSON if wanted == NATIVE else output_format(output, wanted)
         is_line_format = form not in DOCUMENTS
@@ -72,27 +72,27 @@ class Conversion:
 
     @property
     def is_native(self) -> bool:
-        """Whether it is for ``aws omics start-run-batch``."""
+        """Whether the output is for ``aws omics start-run-batch``."""
         return self.options.to == NATIVE
 
     @property
     def is_settings(self) -> bool:
-        """Whether the output is AWS's array of settings, as S3 holds it."""
+        """Whether the output is AWS's array of run settings, for a file in S3."""
         return self.is_native and self.options.defaults_out is not None
 
     @property
     def holds_retry(self) -> bool:
-        """Whether the output says which failed runs are retried."""
+        """Whether the output can have a retry policy."""
         return self.form in DOCUMENTS and not self.is_native
 
     @property
     def holds_batch(self) -> bool:
-        """Whether the output says the batch's name."""
+        """Whether the output can have the batch's name."""
         return self.form in DOCUMENTS and not self.is_settings
 
 
 def output_format(output: str, wanted: str | None) -> Format:
-    """Return the format that was asked for, or that the file's name says; UsageError without either."""
+    """Return the format given, or by the file's extension. Raises UsageError without either."""
     if wanted is not None:
         return Format(wanted)
     try:
@@ -107,9 +107,9 @@ def convert(wanted: Conversion) -> None:
     Write the manifest in another format.
 
     Raises:
-        ManifestError: The manifest has problems, or the format cannot say what it has.
-        UsageError: The output cannot be written, or would leave out sheets that runs have of their own.
-        InvariantError: What was written does not mean the same; it was thrown away.
+        ManifestError: The manifest has problems, or values that the format cannot express.
+        UsageError: The output cannot be written, or would leave out sheets of runs.
+        InvariantError: The output does not mean the same; it was deleted.
     """
     with loaded(wanted.source, wanted.objects()) as manifest, ExitStack() as stack:
         if manifest.has_own_sheets:
@@ -133,7 +133,7 @@ def convert(wanted: Conversion) -> None:
 
 
 def _check_lanes(wanted: Conversion, manifest: Manifest) -> None:
-    """Raise UsageError where the written manifest could not have the lanes of this one."""
+    """Raise UsageError if the output cannot have the lanes of this manifest."""
     if not manifest.lanes:
         return
     if wanted.is_native:
@@ -189,7 +189,7 @@ def _write(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path |
 
 
 def _write_native(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path | None) -> None:
-    # Names are written out: AWS would make others.
+    # Names are written out: AWS would generate others.
     rows = _rows(manifest, None)
     name = name_of(wanted.source.path)
     common = native.survey(rows, source=name)
@@ -226,11 +226,11 @@ def _name_says_it(wanted: Conversion, batch: str) -> bool:
 
 
 def _compare(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path | None) -> None:
-    """Read what was written, as its reader will."""
+    """Read the output as its reader will, and compare it with the manifest."""
     with ExitStack() as stack:
         layers: tuple[str, ...] = ()
         if defaults:
-            # Defaults have their format by their name, which the draft does not have yet.
+            # The format of defaults follows from the file's name, which the draft does not have yet.
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="batchrun-"))
             with_name = Path(folder) / f"draft.{_defaults_format(wanted).value}"
             with_name.symlink_to(defaults.absolute())

@@ -3,8 +3,8 @@ Patterns for the names of files: regular expressions, and names with parts in br
 
     (?P<id>.+)_(?P<read>R[12])\.fastq\.gz        {sample}_S*_L{lane}_R{mate}_001.fastq.gz
 
-In the second kind a part is any text, ``*`` is any text that is not wanted, and everything else means itself;
-a part that comes again is the same text again. Belongs here: reading both, and an end to what one may take.
+In the second kind a part is any text, ``*`` is any text that is ignored, and everything else stands for
+itself; a repeated part must be the same text. Belongs here: reading both kinds, the time limit of matching.
 Does not: what is made of the parts (``pairing``).
 """
 
@@ -21,7 +21,7 @@ from typing import Final
 from batchrun.errors import ManifestError, UsageError
 from batchrun.manifest.problems import Place, printable, unreadable
 
-#: Characters of a pattern, and of a name: S3 has no longer keys.
+#: Most characters of a pattern, and of a name: S3 has no longer keys.
 LONGEST: Final = 1024
 EXAMPLE: Final = r"such as '(?P<id>.+)_(?P<read>R[12])\.fastq\.gz' or '{id}_R{read}.fastq.gz'"
 _PIECE: Final = re.compile(r"\{([A-Za-z_]\w*)\}|\*")
@@ -31,7 +31,7 @@ _PATIENCE: Final = 2.0
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """Return the expression that a pattern means. Raises ManifestError where it is none."""
+    """Return a pattern as a regular expression. Raises ManifestError if it is not valid."""
     if len(pattern) > LONGEST:
         raise wrong(f"it has {len(pattern)} characters", f"use at most {LONGEST}")
     is_of_parts = _GROUP not in pattern and any(match[1] for match in _PIECE.finditer(pattern))
@@ -45,12 +45,12 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 
 def wrong(message: str, cure: str, option: str = "--pattern") -> ManifestError:
-    """Build the error for an option that cannot be used."""
+    """Return the error for an option that cannot be used."""
     return unreadable(Place(source=option), message, cure)
 
 
 def _expression(pattern: str) -> str:
-    # A folder's name ends where it ends; and only a pattern with folders is held against them.
+    # A part does not reach beyond a slash; only a pattern with slashes is matched against paths.
     text = "[^/]" if "/" in pattern else "."
     pieces: list[str] = []
     seen: set[str] = set()
@@ -70,9 +70,9 @@ def _expression(pattern: str) -> str:
 @contextmanager
 def limited(pattern: re.Pattern[str]) -> Iterator[Callable[[str], re.Match[str] | None]]:
     """
-    Return the pattern's ``fullmatch``, which raises UsageError where a name takes too long.
+    Yield the pattern's ``fullmatch``, which raises UsageError if a name takes too long.
 
-    Python's matcher can take exponential time, but it checks for signals; so this is for the main thread.
+    Python's matcher can take exponential time, but checks for signals; hence only in the main thread.
     """
 
     def give_up(_number: int, _frame: FrameType | None) -> None:

@@ -1,9 +1,9 @@
 """
 A manifest to fill in, from a workflow's parameter template: in YAML, or as a table with one row.
 
-What is to be filled in is a placeholder that no row can fill, or left empty, so that ``check`` finds whatever
-was forgotten. Names and descriptions are somebody else's text: they are quoted, cut, and never leave their
-line. Does not belong here: comparing rows with a template (``manifest.template_check``).
+Values to fill in are placeholders that no row can fill, or are empty, so that ``check`` finds forgotten ones.
+Names and descriptions are foreign text: they are quoted, shortened, and kept on their line. Does not belong
+here: comparing rows with a template (``manifest.template_check``).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _ID: Final = re.compile(r"[0-9]{1,18}")
 _OWNER: Final = re.compile(r"[0-9]{12}")
-#: What is written for an ending, if not YAML.
+#: Formats by file extension; YAML for all others.
 _FORMATS: Final = {".csv": Format.CSV, ".tsv": Format.TSV}
 _IN_COLUMNS: Final = (
     " (a column parameters.NAME for each parameter, parameters.NAME:int where it is not text)"
@@ -81,7 +81,7 @@ async def initialise(options: InitOptions) -> None:
 
 
 def _kind(form: Format) -> Kind:
-    """Say how the name of what is written ends, where that is not what decides it."""
+    """Return the kind of output with the extensions that its name may have."""
     kind = manifest_kind(form)
     return kind if form is not Format.YAML else replace(kind, endings=(*kind.endings, *_FORMATS))
 
@@ -122,7 +122,7 @@ def _head(workflow: Workflow) -> Iterator[str]:
 
 
 def shared_fields(workflow: Workflow) -> dict[str, Json]:
-    """Return what all runs of *workflow* need, as far as it is known."""
+    """Return the fields that all runs of *workflow* need, as far as known."""
     key = workflow.key
     fields: dict[str, Json] = {"workflowId": key.id}
     if key.type != "PRIVATE":
@@ -166,7 +166,7 @@ def _runs(workflow: Workflow) -> Iterator[str]:
 def _parameters(template: Template) -> Iterator[str]:
     required = {name: entry for name, entry in template.items() if not entry.optional}
     optional = {name: entry for name, entry in template.items() if entry.optional}
-    # A table of nothing but comments would be no table.
+    # A table with nothing but comments would be null.
     yield "    parameters:" if required else "    # parameters:"
     for name, entry in required.items():
         yield from _comment(entry.description, 6)
@@ -183,7 +183,7 @@ def _comment(text: str, indent: int) -> Iterator[str]:
 
 
 def template_table(workflow: Workflow, delimiter: str) -> str:
-    """Return a manifest for runs of *workflow*: required parameters first."""
+    """Return a table for runs of *workflow*, required parameters first."""
     cells = {"id": "", **{name: str(value) for name, value in shared_fields(workflow).items()}}
     cells |= _columns(workflow.template or {})
     return line_of(list(cells), delimiter) + line_of(list(cells.values()), delimiter)
@@ -194,6 +194,6 @@ def _columns(template: Template) -> Iterator[tuple[str, str]]:
         if not is_heading(name):
             place = Place(source="the workflow's parameter template")
             raise unreadable(place, f"{shown(name)} cannot be a column", "write YAML: -o FILE.yaml")
-        # So that the name's own colon is not taken for a type's.
+        # So that the name's own colon is not read as a type's.
         header, cell = (f"{name}:json", encoded(FILL_IN)) if ":" in name else (name, FILL_IN)
         yield f"parameters.{header}", "" if entry.optional else cell

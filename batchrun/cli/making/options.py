@@ -1,4 +1,4 @@
-"""The options of ``batchrun manifest``, apart from the work, which loads botocore."""
+"""The options of ``batchrun manifest``; the work is elsewhere, since it loads botocore."""
 
 from __future__ import annotations
 

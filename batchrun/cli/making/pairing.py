@@ -1,7 +1,7 @@
 """
-Files become rows: a pattern tells which belong together, what each is called, and what a row seems to lack.
+Making rows from files: a pattern decides which belong together, their parameters, and which seem missing.
 
-Belongs here: the pattern, the rows made by it, what is wrong with them, and files that other rows have: a
+Belongs here: the pattern, the rows made with it, their problems, and missing files that other rows have: a
 mate, a lane's reads, a kind of file. Pure. Does not: where the names come from (``pairs``, ``service``),
 time limits on patterns (``name_patterns``).
 """
@@ -22,13 +22,13 @@ from batchrun.manifest.rows import wrong_name
 from batchrun.manifest.written_rows import WrittenRow
 from batchrun.model.spec import Json
 
-#: The parts of a file's name, without those that tell rows apart, in the pattern's order.
+#: The parts of a file's name, without those of the row's id, in the pattern's order.
 Groups: TypeAlias = tuple[str, ...]
 
 
-#: Different files that a row may have, each a parameter: more mean that the pattern is wrong.
+#: Most parameters of a row, each with one file: more mean that the pattern is wrong.
 MOST_KINDS: Final = 1000
-#: Mates of one another, at most: reads and their indexes.
+#: Most mates of a file: reads and their indexes.
 _MOST_MATES: Final = 8
 _MATE: Final = re.compile(
     r"(?:read|mate|pair|end|direction)s?|r|(?:read|pair)_?(?:no|num|number|end)", re.IGNORECASE
@@ -38,7 +38,7 @@ _MATES_VALUE: Final = re.compile(r"[RIri]?[1-4]|fwd|rev|forward|reverse", re.IGN
 
 
 def is_mate(name: str) -> bool:
-    """Report whether a part of that name says which of several mates a file is."""
+    """Return whether a part of that name tells which of several mates a file is."""
     return _MATE.fullmatch(name) is not None
 
 
@@ -46,13 +46,13 @@ def lacking(
     rows: Mapping[str, Collection[Groups]], names: Groups, *, named: Collection[str], is_list: bool
 ) -> dict[str, list[Groups]]:
     """
-    Find the rows that lack files, and what they lack.
+    Return the files that rows lack, by row.
 
     Args:
-        rows: What each row has.
-        names: What the parts of a file's name are called.
-        named: Those of them that a parameter's name has.
-        is_list: Whether a parameter is a list, so that one row may have more lanes than another.
+        rows: The files of each row.
+        names: The names of the parts.
+        named: Those of them in a parameter's name.
+        is_list: Whether parameters are lists, so that one row may have more lanes than another.
     """
     kinds = dict.fromkeys(groups for files in rows.values() for groups in files)
     mates = _mates(list(kinds), names, named if is_list else ())
@@ -72,7 +72,7 @@ def lacking(
 
 
 def _mates(kinds: Sequence[Groups], names: Groups, named: Collection[str]) -> Sequence[int]:
-    """Find the parts that say which mate a file is, by their names, or else by what they say."""
+    """Return the parts that tell which mate a file is, found by their names, or else by their values."""
     may_be = [at for at, name in enumerate(names) if not _NO_MATE.fullmatch(name)]
     called = [at for at in may_be if names[at] in named or is_mate(names[at])]
     return called or [at for at in may_be if all(_MATES_VALUE.fullmatch(groups[at]) for groups in kinds)]
@@ -81,7 +81,7 @@ def _mates(kinds: Sequence[Groups], names: Groups, named: Collection[str]) -> Se
 def _mateless(
     files: Collection[Groups], mates: Sequence[int], others: Sequence[tuple[str, ...]]
 ) -> Iterator[Groups]:
-    """Return the mates that each file of a row has in other rows, and not here."""
+    """Yield the mates that a row's files lack but have in other rows."""
     for groups in files:
         for values in others:
             mate = list(groups)
@@ -92,9 +92,9 @@ def _mateless(
 
 
 def _gaps(files: Collection[Groups]) -> list[Groups]:
-    """Return what lacks where each of a row's lanes, say, should have each of its reads."""
+    """Return the missing combinations, such as of each of a row's lanes with each of its reads."""
     columns = [dict.fromkeys(column) for column in zip(*files, strict=True)]
-    # Invariant: no more is looked at than twice what is there; sparse names are no grid.
+    # Invariant: at most twice as many combinations as files are tried; sparse names are not a grid.
     size = 1
     for column in columns:
         size *= len(column)
@@ -103,7 +103,7 @@ def _gaps(files: Collection[Groups]) -> list[Groups]:
     return [groups for groups in itertools.product(*columns) if groups not in files]
 
 
-#: Files that are paired at once: all of them are held.
+#: Most files that are paired: all are kept in memory.
 MOST_FILES: Final = 1_000_000
 _ID: Final = "id"
 _SHOWN: Final = 5
@@ -114,7 +114,7 @@ _GROUP: Final = re.compile(r"\{([^{}]*)\}")
 class File:
     """One file."""
 
-    name: str  #: what the pattern is held against
+    name: str  #: the text that the pattern is matched against
     uri: str
     place: Place
 
@@ -125,36 +125,36 @@ class Line:
 
     ids: Groups
     others: Groups
-    files: Mapping[str, str]  #: URIs, by the names of the parameters
+    files: Mapping[str, str]  #: URIs by parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
-    """How names are taken apart, and what parameters are called."""
+    """How file names are split, and parameters named."""
 
     pattern: re.Pattern[str]
-    ids: Groups  #: the parts of a name that make the row's id
+    ids: Groups  #: the parts of a name that form the row's id
     groups: Groups  #: all others, in the pattern's order
-    parameter: str  #: with ``{group}`` in it
+    parameter: str  #: the parameters' name, with ``{group}`` in it
     is_list: bool  #: whether each parameter is a list of files
 
     @property
     def matches_path(self) -> bool:
-        """Whether the pattern is about folders too."""
+        """Whether the pattern matches folders too."""
         return "/" in self.pattern.pattern
 
     @property
     def named(self) -> Groups:
-        """The groups that a parameter's name has."""
+        """The groups in a parameter's name."""
         return tuple(_GROUP.findall(self.parameter))
 
     @property
     def others(self) -> Groups:
-        """The groups that it has not: a lane, say."""
+        """The groups that are not in it, such as a lane."""
         return tuple(name for name in self.groups if name not in self.named)
 
     def parameter_of(self, values: Groups) -> str:
-        """Name the parameter that a file belongs to."""
+        """Return the name of the parameter that a file belongs to."""
         known = dict(zip(self.groups, values, strict=True))
         return _GROUP.sub(lambda match: known[match[1]], self.parameter)
 
@@ -167,9 +167,9 @@ def naming(
 
     Args:
         pattern: As in ``name_patterns``.
-        parameter: What parameters are called; by default after the groups.
-        list_name: The same, of parameters that are lists.
-        group_by: The parts of the name that make a row, instead of ``id``: each parameter is a list.
+        parameter: The parameters' name; by default made from the groups.
+        list_name: The same, for parameters that are lists.
+        group_by: The parts of the name that form a row, instead of ``id``; each parameter is a list.
 
     Raises:
         ManifestError: One of them cannot be used.
@@ -209,7 +209,7 @@ def _check_id(name: str, pattern: re.Pattern[str], *, is_asked: bool) -> None:
 
 @dataclass(slots=True, kw_only=True)
 class Pairs:
-    """Rows in the making."""
+    """Collects files into rows."""
 
     naming: Naming
     match: Callable[[str], re.Match[str] | None]  #: the pattern's ``fullmatch``, or one with a time limit
@@ -217,7 +217,7 @@ class Pairs:
     unmatched: int = 0
     unmatched_names: list[str] = field(default_factory=list)  #: the first few
     _rows: dict[str, dict[Groups, File]] = field(default_factory=dict)
-    _ids: dict[str, Groups] = field(default_factory=dict)  #: what each row's id was made of
+    _ids: dict[str, Groups] = field(default_factory=dict)  #: the parts of each row's id
 
     @property
     def count(self) -> int:
@@ -225,7 +225,7 @@ class Pairs:
         return len(self._rows)
 
     def add(self, file: File, problems: Problems) -> None:
-        """Take in one file. Raises ManifestError where there are too many."""
+        """Add one file. Raises ManifestError if there are too many."""
         self.files += 1
         if self.files > MOST_FILES:
             raise unreadable(file.place, f"there are more than {MOST_FILES} files", "do it folder by folder")
@@ -238,7 +238,7 @@ class Pairs:
         self._ids.setdefault(entry_id, tuple(ids))
         if entry_id not in self._rows and (wrong := wrong_name(entry_id)):
             problems.add(file.place, *wrong, row=entry_id, field=_ID)
-        # Absent parts of a name are empty: optional groups are the user's own idea.
+        # Absent parts of a name are empty: the user made their groups optional.
         values = tuple(found[name] or "" for name in self.naming.groups)
         first = self._rows.setdefault(entry_id, {}).setdefault(values, file)
         if first is not file:
@@ -278,11 +278,11 @@ class Pairs:
                     problems.add(first.place, message, _CLASH_CURE, row=entry_id, field=f"parameters.{name}")
 
     def _values(self) -> dict[Groups, None]:
-        """Return what the other groups were, over all rows."""
+        """Return the values of the other groups, over all rows."""
         return dict.fromkeys(values for files in self._rows.values() for values in files)
 
     def incomplete(self) -> dict[str, tuple[Place, list[str]]]:
-        """Return the rows that lack what others have, with their place and what they lack."""
+        """Return the rows that lack files that others have, with their place and these files."""
         how = self.naming
         found = lacking(self._rows, how.groups, named=how.named, is_list=how.is_list)
         return {
@@ -291,13 +291,13 @@ class Pairs:
         }
 
     def rows(self, leave_out: frozenset[str] = frozenset()) -> Iterator[WrittenRow]:
-        """Return the rows, in the order of their first files."""
+        """Yield the rows, in the order of their first files."""
         for entry_id, files in self._rows.items():
             if entry_id not in leave_out:
                 yield WrittenRow(id=entry_id, fields={"parameters": self._parameters(files)})
 
     def lines(self, leave_out: frozenset[str] = frozenset()) -> Iterator[Line]:
-        """Return a line of a sheet for each lane, say: for what the parts are that name no parameter."""
+        """Yield a sheet's lines: one per row and values of the other parts, such as for each lane."""
         how = self.naming
         others = [at for at, name in enumerate(how.groups) if name in how.others]
         for entry_id, files in self._rows.items():

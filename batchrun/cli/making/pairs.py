@@ -1,9 +1,9 @@
 """
 Files into a manifest, from end to end: list, pair, write.
 
-Names come from S3, from a text with URIs or paths, or from what ``aws s3 ls`` prints; with --group-by they
-become a sheet with a line for each lane, and the manifest for it. Does not belong here: what names say, and
-which belong together (``pairing``).
+Names come from S3, from a text with URIs or paths, or from the output of ``aws s3 ls``; with --group-by they
+become a sheet with a line for each lane, and its manifest. Does not belong here: splitting names, and which
+files belong together (``pairing``).
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 
 _S3: Final = "s3://"
 _SHOWN: Final = 5
-#: Date, time, size and name; the size may be for people.
+#: Date, time, size and name; the size may have a unit.
 _LISTED: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +[\d.]+(?: [KMGTPE]?i?B(?:ytes?)?)? (.+)")
-#: What ``aws s3 ls`` prints that is no file: folders, and the summary.
+#: Lines of ``aws s3 ls`` that are not files: folders, and the summary.
 _NO_FILE: Final = re.compile(r" +PRE .*|Total Objects: +\d+| *Total Size: .*|\s*")
 _OPTION: Final = "--parameter"
-#: What no name of a column has that a text names.
+#: Characters that a text's column names cannot have.
 _UNUSABLE: Final = frozenset("{}")
 _HEAD: Final = (
     "# What all runs need, such as workflowId, goes under defaults: here, or into a file for --defaults.",
@@ -55,7 +55,7 @@ _HEAD: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairsJob:
-    """The options of ``batchrun manifest from-s3``, once they are known to go together."""
+    """The checked options of ``batchrun manifest from-s3``."""
 
     options: PairOptions
     naming: Naming
@@ -63,7 +63,7 @@ class PairsJob:
 
     @classmethod
     def of(cls, options: PairOptions) -> Self:
-        """Make it of the command's options."""
+        """Return the job of the command's options."""
         if options.parameter and options.list_name:
             raise UsageError("give --parameter, or --list for lists: both say what parameters are called")
         if options.base is not None and not options.base.startswith(_S3):
@@ -90,12 +90,12 @@ class PairsJob:
 
     @property
     def is_sheet(self) -> bool:
-        """Whether files become a sheet, and a manifest for it."""
+        """Whether a sheet is written, and a manifest for it."""
         return bool(self.options.group_by)
 
 
 def pair(wish: PairsJob) -> None:
-    """Write the manifest; nothing is written where files cannot be paired."""
+    """Write the manifest; nothing is written if files cannot be paired."""
     problems = Problems()
     output = _output(wish, wish.options.output, wish.form)
     beside = _output(wish, _sheet_of(wish), Format.CSV) if wish.is_sheet else None
@@ -128,7 +128,7 @@ def _output(wish: PairsJob, path: str, form: Format) -> OutputFile | None:
 
 
 def _sheet_of(wish: PairsJob) -> str:
-    """Name the sheet that lies beside the manifest."""
+    """Return the name of the sheet beside the manifest."""
     return str(Path(wish.options.output).with_suffix(".csv"))
 
 
@@ -158,7 +158,7 @@ async def _list(wish: PairsJob, pairs: Pairs, problems: Problems) -> None:
     bucket, prefix = split_uri(wish.options.source)
     if not bucket:
         raise UsageError("the bucket's name is missing: write s3://BUCKET/FOLDER/")
-    # s3://bucket/run1 means a folder, and must not bring in run10's files; an asterisk asks for that.
+    # s3://bucket/run1 means a folder, without run10's files; an asterisk asks for those too.
     prefix = prefix[:-1] if prefix.endswith("*") else prefix and prefix.rstrip("/") + "/"
     folder = prefix[: prefix.rfind("/") + 1]
     options = wish.options
@@ -189,7 +189,7 @@ def _read(wish: PairsJob, pairs: Pairs, problems: Problems) -> None:
 
 
 def _left_out(wish: PairsJob, pairs: Pairs, problems: Problems) -> frozenset[str]:
-    """Deal with rows that lack what others have, as the user wants it."""
+    """Return the ids of incomplete rows to leave out; report them, or add problems, as the user wants."""
     if wish.options.incomplete == "keep":
         return frozenset()
     lacking = pairs.incomplete()
@@ -230,16 +230,16 @@ def _tell(wish: PairsJob, pairs: Pairs, rows: int) -> None:
 
 def listed_files(stream: BinaryIO, source: str, *, base: str | None, with_path: bool) -> Iterator[File]:
     """
-    Return the file of each line that has one.
+    Yield the file of each line that has one.
 
     Args:
         stream: The text.
-        source: What messages call it.
+        source: Its name in messages.
         base: The URI that relative names belong to.
         with_path: Whether a file's name includes its folders.
 
     Raises:
-        ManifestError: It is no text, or a name needs a base and there is none.
+        ManifestError: It is not text, or a relative name has no base.
     """
     for number, line in enumerate(lines(stream, source), start=1):
         text = line.rstrip("\r\n")
@@ -254,7 +254,7 @@ def listed_files(stream: BinaryIO, source: str, *, base: str | None, with_path: 
 
 
 def file_under(bucket: str, key: str, folder: str, *, with_path: bool) -> File | None:
-    """Return an object that was found in S3; None for what only stands for a folder."""
+    """Return an object in S3 as a file; None if it only stands for a folder."""
     if key.endswith("/"):
         return None
     relative = key[len(folder) :]
@@ -281,7 +281,7 @@ def _uri(name: str, base: str | None, place: Place) -> str:
 
 
 def parameters_of(how: Naming, lines: Iterable[Line]) -> Sequence[str]:
-    """Return the parameters' names in order. Raises ManifestError where one cannot be a column here."""
+    """Return the parameters' names in order. Raises ManifestError if one cannot be a column."""
     found = sorted({name for line in lines for name in line.files}, key=natural)
     if len(found) > MOST_KINDS:
         cure = "let it have fewer parts of the file's name"
@@ -298,14 +298,14 @@ def parameters_of(how: Naming, lines: Iterable[Line]) -> Sequence[str]:
 
 
 def sheet_lines(how: Naming, lines: Iterable[Line], parameters: Sequence[str]) -> Iterator[str]:
-    """Return the lines of the sheet, in CSV."""
+    """Yield the lines of the sheet, in CSV."""
     yield line_of([*how.ids, *how.others, *parameters], ",")
     for line in lines:
         yield line_of([*line.ids, *line.others, *(line.files.get(name, "") for name in parameters)], ",")
 
 
 def manifest_lines(how: Naming, parameters: Sequence[str], name: str) -> Iterator[str]:
-    """Return the lines of the manifest, in YAML, for the sheet that is called *name* and lies beside it."""
+    """Yield the lines of the manifest, in YAML, for the sheet *name* beside it."""
     group: Json = how.ids[0] if len(how.ids) == 1 else list(how.ids)
     lists: dict[str, Json] = {one: [f"{{{_column(one)}}}"] for one in parameters}
     table: dict[str, Json] = {"sheet": name, "group_by": group, "each": {"parameters": lists}}

@@ -1,8 +1,8 @@
 """
 The file that gives options their defaults: ``batchrun.toml``, or ``[tool.batchrun]`` of ``pyproject.toml``.
 
-Belongs here: finding it, whether to trust it, reading it, and where in it something stands; all of it as
-hostile input. Does not: what its keys mean (``settings``).
+Belongs here: finding it, whether to trust it, reading it, and the places of its settings; all of it as
+hostile input. Does not: what its keys mean (``names``).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from batchrun.errors import UsageError
 
 OWN: Final = "batchrun.toml"
 SHARED: Final = "pyproject.toml"
-#: Where the settings are in a file that others share.
+#: The table with the settings in a shared file.
 _SHARED_TABLE: Final = ("tool", "batchrun")
-#: Bytes; a thousand settings have a tenth of it.
+#: Most bytes; a thousand settings take a tenth of it.
 _LIMIT: Final = 256 * 1024
 _NAME: Final = r"[A-Za-z0-9_-]+|\"[^\"\\]*\"|'[^']*'"
 _NAMES: Final = rf"\s*((?:{_NAME})(?:\s*\.\s*(?:{_NAME}))*)\s*"
@@ -31,22 +31,22 @@ _POSITION: Final = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsFile:
-    """A file of settings, read but not understood."""
+    """A settings file, parsed but not interpreted."""
 
-    path: str  #: as it was named, or found
-    is_named: bool  #: by --config or BATCHRUN_CONFIG, and not merely found in the working directory
-    table: dict[str, Any]  #: the settings, as TOML has them
+    path: str  #: as named or found
+    is_named: bool  #: by --config or BATCHRUN_CONFIG, not merely found in the working directory
+    table: dict[str, Any]  #: the settings as TOML values
     text: str
 
     def place(self, keys: tuple[str, ...]) -> str:
-        """Say where the setting *keys*, or the table of this name, is: ``batchrun.toml:3``."""
+        """Return the place of the setting *keys*, or of the table of this name: ``batchrun.toml:3``."""
         root = _SHARED_TABLE if _is_shared(self.path) else ()
         line = line_of(self.text, (*root, *keys))
         return self.path if line is None else f"{self.path}:{line}"
 
 
 def find(named: str | None) -> SettingsFile | None:
-    """Read the file that was *named*, or else the one in the working directory, if there is one."""
+    """Read the *named* file, or else the one in the working directory; None if there is none."""
     if named is not None:
         return _read(named, is_named=True)
     found = [one for path in (OWN, SHARED) if (one := _read(path, is_named=False)) and one.table]
@@ -60,7 +60,7 @@ def find(named: str | None) -> SettingsFile | None:
 
 def _read(path: str, *, is_named: bool) -> SettingsFile | None:
     try:
-        # Nobody is waited for at the other end of a pipe.
+        # Do not wait for the other end of a pipe.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
@@ -74,7 +74,7 @@ def _read(path: str, *, is_named: bool) -> SettingsFile | None:
         why = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"{path} cannot be read: {why}; see --config and --no-config") from error
     if _is_shared(path) and len(raw) <= _LIMIT and b"batchrun" not in raw:
-        return None  # another user's, whatever is in it
+        return None  # it is for other programs only
     text = _decoded(path, raw)
     table = _settings(path, text)
     if table and not is_named:
@@ -108,7 +108,7 @@ def _settings(path: str, text: str) -> dict[str, Any]:
 
 
 def parsed(path: str, text: str) -> dict[str, Any]:
-    """Return the tables of a TOML file, or raise UsageError with the line and column of the fault."""
+    """Return the tables of a TOML file. Raises UsageError with the line and column of a syntax error."""
     import tomllib  # noqa: PLC0415 (most people have no such file)
 
     try:
@@ -124,7 +124,7 @@ def parsed(path: str, text: str) -> dict[str, Any]:
 
 
 def _check_trust(path: str, found: os.stat_result) -> None:
-    """Refuse a file that other users of the machine could have written, or put here."""
+    """Raise UsageError for a file that other users of the machine could have written, or put here."""
     is_others = found.st_uid not in {os.geteuid(), 0}
     if found.st_mode & stat.S_IWOTH:
         why = "everyone on this machine can write to it"
@@ -139,7 +139,7 @@ def _check_trust(path: str, found: os.stat_result) -> None:
 
 
 def line_of(text: str, keys: tuple[str, ...]) -> int | None:
-    """Return the line on which *keys* is set, or its table begins; None where that is not certain."""
+    """Return the line on which *keys* is set, or its table begins; None if that is not certain."""
     header: tuple[str, ...] = ()
     found = []
     for number, line in enumerate(text.split("\n"), 1):

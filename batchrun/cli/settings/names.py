@@ -1,9 +1,9 @@
 """
-Which options a file of settings sets, and to what: its keys and values held against the options themselves.
+Which options a settings file sets, and to what: its keys and values are checked against the options.
 
 Belongs here: a commented example with every option that can be set; names, tables, precedence within the
-file, what may not stand in it, values. Does not: the file, and whether to trust it (``file``); what flags and
-the environment say on top of it, which click knows.
+file, refused settings, values. Does not: the file, and whether to trust it (``file``); flags and the
+environment, which click lets override it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from batchrun.cli.values import OutputPath
 from batchrun.errors import UsageError
 from batchrun.model.texts.places import is_in_s3
 
-#: The names that lead to a verb, such as ("manifest", "from-s3"), or to a key of a table.
+#: The path to a verb, such as ("manifest", "from-s3"), or to a key of a table.
 Names = tuple[str, ...]
 Verbs = Mapping[Names, click.Command]
 
@@ -39,17 +39,17 @@ _WIDTH: Final = 108
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What a file says of one option."""
+    """A file's value for one option."""
 
-    keys: Names  #: where it stands: ("run", "rate")
+    keys: Names  #: its place, such as ("run", "rate")
     value: Any
 
 
 def take_file(context: click.Context, verb: str, command: click.Command) -> None:
     """
-    Let *verb* of the group of *context* take its defaults from the file in force.
+    Set the defaults of *verb*, of the group of *context*, from the file in force.
 
-    A verb without settings does not read it, so that it works where the file is wrong.
+    A verb without settings does not read the file, so that it works even if the file is wrong.
     """
     can_be_set = any(settable(one) for one in verbs_of(command, context).values())
     file = file_in_force(context) if can_be_set else None
@@ -58,7 +58,7 @@ def take_file(context: click.Context, verb: str, command: click.Command) -> None
 
 
 def file_in_force(context: click.Context) -> SettingsFile | None:
-    """Read the file that --config, --no-config and their variables choose, or that is here."""
+    """Read the file chosen by --config, --no-config and their variables, or the one found here, if any."""
     named, is_none = context.params["config"], context.params["no_config"]
     if named is not None and is_none:
         sources = [context.get_parameter_source(name) for name in ("config", "no_config")]
@@ -69,7 +69,7 @@ def file_in_force(context: click.Context) -> SettingsFile | None:
 
 
 def verbs_of(command: click.Command, context: click.Context, path: Names = ()) -> dict[Names, click.Command]:
-    """Return *command*, or all verbs below it, by the names that lead there."""
+    """Return *command*, or all verbs below it, by their paths."""
     if not isinstance(command, click.Group):
         return {path: command}
     found: dict[Names, click.Command] = {}
@@ -94,12 +94,12 @@ def settable(command: click.Command) -> dict[str, Option]:
 
 
 def is_general(key: str, option: Option) -> bool:
-    """Report whether *key* means the same for every verb; with a variable of its own it is one verb's."""
+    """Return whether *key* means the same for every verb: it does unless it has its own variable."""
     return option.envvar == variable(key)
 
 
 def settings_for(file: SettingsFile, path: Names, command: click.Command) -> dict[str, Setting]:
-    """Return what *file* sets of a verb's options, by key: its own table wins over those around it."""
+    """Return *file*'s settings of a verb's options by key; inner tables override outer ones."""
     chosen: dict[str, Setting] = {}
     table = file.table
     for depth in range(len(path) + 1):
@@ -119,13 +119,13 @@ def default_map(file: SettingsFile, verbs: Verbs, below: Names, *, is_shown: boo
     Return the defaults that *file* sets for all verbs below *below*, nested as click wants them.
 
     Args:
-        file: The settings; each name in it is checked, whichever verb it is for.
-        verbs: All that there are.
+        file: The settings; all names in it are checked, whichever verb they are for.
+        verbs: All verbs.
         below: Those whose values are wanted, and checked; empty for all.
-        is_shown: Whether they are only shown, so that what the file may not set is no reason to stop.
+        is_shown: Whether they are only shown, so that settings the file may not have are no error.
 
     Raises:
-        UsageError: All that is wrong, a problem on each line.
+        UsageError: With all problems, one per line.
     """
     problems = [*_wrong_names(file, verbs), *([] if is_shown else refusals(file, verbs))]
     defaults: dict[str, Any] = {}
@@ -147,7 +147,7 @@ def default_map(file: SettingsFile, verbs: Verbs, below: Names, *, is_shown: boo
 
 
 def refusals(file: SettingsFile, verbs: Verbs) -> list[str]:
-    """Say what *file* may not set, if it was merely found, each with its place."""
+    """Return why and where *file* sets options that it may not, if it was merely found."""
     if file.is_named:
         return []
     found = [
@@ -161,7 +161,7 @@ def refusals(file: SettingsFile, verbs: Verbs) -> list[str]:
 
 def refusal(key: str, option: Option, value: Any) -> str | None:
     """
-    Say why a file that was merely found may not set the option to *value*; None where it may.
+    Return why a file that was merely found may not set the option to *value*; None if it may.
 
     A folder from somebody else must not run anything, send calls or credentials anywhere, read the
     environment, or write outside itself.
@@ -180,7 +180,7 @@ def refusal(key: str, option: Option, value: Any) -> str | None:
 
 
 def _is_inside(place: str) -> bool:
-    """Report whether a path stays within the working directory, links on the way followed."""
+    """Return whether a path, with links resolved, is within the working directory."""
     if is_in_s3(place):
         return False
     path = Path(place)
@@ -193,7 +193,7 @@ def _is_inside(place: str) -> bool:
 
 
 def value_for(option: Option, value: Any, context: click.Context) -> Any:
-    """Return a value of a TOML file as click takes it from a default. Raises click.BadParameter."""
+    """Return a TOML value as a default for click. Raises click.BadParameter."""
     if not option.multiple:
         given = _fitting(option, value)
     elif isinstance(value, list):
@@ -211,12 +211,12 @@ def _fitting(option: Option, value: Any) -> Any:
         raise click.BadParameter(f"write {wanted}, not {_described(value)}")
     if isinstance(value, str) and "\0" in value:
         raise click.BadParameter("text must not hold a NUL")
-    # The option reads it as if it had been typed, however large a number is.
+    # As text, the option reads it as if it had been typed, even a huge number.
     return value if isinstance(value, bool) else str(value)
 
 
 def _kinds(option: Option) -> tuple[tuple[type, ...], str]:
-    """Return the types of TOML that make sense for *option*, and their words."""
+    """Return the TOML types that *option* accepts, and their description."""
     if option.is_flag:
         return (bool,), "true or false"
     if option.count or isinstance(option.type, click.types.IntParamType):
@@ -241,7 +241,7 @@ def _described(value: Any) -> str:
 
 
 def _wrong_names(file: SettingsFile, verbs: Verbs) -> Iterator[str]:
-    """Say what is wrong with the names of keys and tables."""
+    """Yield the problems of the names of keys and tables."""
     each_time = {
         key: option.each_time
         for verb in verbs.values()
@@ -292,7 +292,7 @@ def _listed(paths: Sequence[Names]) -> str:
 
 
 def example(verbs: Verbs) -> str:
-    """Return the file: what several verbs share at the top, then a table for each verb's own."""
+    """Return an example file: shared options at the top, then a table for each verb."""
     having: dict[str, list[Names]] = {}
     shared: dict[str, Option] = {}
     for path, command in verbs.items():
@@ -324,7 +324,7 @@ def _lines(key: str, option: Option) -> str:
 
 
 def _value(option: Option) -> Any:
-    """Return the default, or something of the right type."""
+    """Return the default, or an example of the right type."""
     if option.is_flag:
         return option.default is True
     if option.multiple:

@@ -1,8 +1,8 @@
 """
-What goes on beside a launch, for those who do not watch it: notices, and a file of metrics.
+What accompanies a launch for those who do not watch it: notices, and a file of metrics.
 
-Belongs here: the moments. Does not: whether something is worth a notice (``model.notices``), the words
-(``report.summary``), delivering them (``notify``), the metrics themselves (``report.metrics``).
+Belongs here: when they are sent and written. Does not: whether something is worth a notice
+(``model.notices``), the text (``report.summary``), delivery (``notify``), the metrics (``report.metrics``).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 
 class Telling:
-    """Tells of one launch of one batch; no method raises."""
+    """Sends the notices of one launch of one batch; no method raises."""
 
     def __init__(self, hooks: Hooks, batch: str, *, results: str, clock: Clock) -> None:
         self._hooks = hooks
@@ -51,27 +51,27 @@ class Telling:
         self._digests = None if hooks.every is None else Digests(hooks.every, clock=clock)
 
     async def begin(self, held: Launch) -> None:
-        """Remove what is out of date."""
+        """Forget notices that are out of date."""
         begun = self._started_at
         if self._digests is not None:
-            with suppress(BatchrunError):  # the next one to read the ledger raises it
+            with suppress(BatchrunError):  # the next read of the ledger raises it
                 found = await held.ledger.find_batch(self._batch)
                 begun = begun if found is None else found.created_at
         await self._teller(held.ledger).begin(held.tally, begun)
 
     async def watch(self, held: Launch) -> None:
-        """Announce the first failure, and digests, soon after they are due; for ever, to be cancelled."""
+        """Send the first failure, and digests, soon after they are due; runs until cancelled."""
         words = partial(self._words, held.ledger, self._facts())
         await self._teller(held.ledger).watch(lambda: held.tally, words)
 
     async def end(self, held: Launch, ended: Ended, code: Exit) -> None:
-        """Announce a launch that came to its own end."""
+        """Send the notices of a launch that ended by itself."""
         facts = self._facts(ended_at=self._clock.utcnow(), exit_code=code.value, stop=ended.stop.value)
         words = partial(self._words, held.ledger, facts)
         await self._end(held.ledger, held.tally, words, needs_somebody=ended.is_held_back)
 
     async def fail(self, path: str, error: BatchrunError, code: Exit) -> None:
-        """Announce a launch that *error* ended, unless the ledger does not have its batch."""
+        """Send the notices of a launch that *error* ended, unless its batch is not in the ledger."""
         if not self._hooks.channels:
             return
         facts = self._facts(ended_at=self._clock.utcnow(), exit_code=code.value, error=str(error))
@@ -90,7 +90,7 @@ class Telling:
 
     async def _end(self, ledger: Ledger, tally: Tally, words: Words, *, needs_somebody: bool) -> None:
         teller = self._teller(ledger)
-        # A signal ends the hooks, not the launch, which has its exit code by now.
+        # A signal ends the hooks, not the launch: its exit code is decided.
         with heard(lambda _number: teller.cut_short()):
             await teller.end(tally, words, needs_somebody=needs_somebody)
 
@@ -114,17 +114,17 @@ class Telling:
         )
 
 
-#: Seconds between two writings: node exporter is scraped every 15 to 60 seconds.
+#: Seconds between two writes: node exporter is scraped every 15 to 60 seconds.
 _EVERY: Final = 15.0
 _EVER: Final = datetime.fromtimestamp(0, UTC)
 log = structlog.get_logger(__name__)
 
 
 class MetricsFile:
-    """Keeps the file, or does nothing where there is none to keep."""
+    """Keeps the metrics file up to date; does nothing without one."""
 
     def __init__(self, path: Path | None, *, clock: Clock, inputs: Inputs) -> None:
-        """Keep *path*. Raises UsageError where it may not be written."""
+        """Keep the file at *path*, if any. Raises UsageError if it may not be written."""
         self._output = None
         if path is not None:
             self._output = OutputFile(path=path, kind=METRICS, option="--metrics-file FILE", inputs=inputs)
@@ -134,13 +134,13 @@ class MetricsFile:
         self._is_well = True
 
     async def run(self, held: Launch, progress: Progress) -> None:
-        """Write it every so often; for ever, meant to be cancelled."""
+        """Write the file at intervals, until cancelled."""
         while self._output is not None:
             await self.write(held, progress)
             await self._clock.sleep(_EVERY)
 
     async def write(self, held: Launch, progress: Progress, code: Exit | None = None) -> None:
-        """Write it once; with the exit code *code*, for the last time. A failure is logged."""
+        """Write the file, the last time with the exit *code*. Errors are logged."""
         if self._output is None:
             return
         try:

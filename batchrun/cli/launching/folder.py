@@ -1,9 +1,9 @@
 """
 A folder of manifests, launched side by side: one connection, one ledger, one pace.
 
-Side by side, not in turn: a batch that is stuck, or takes days, does not keep the next from being submitted,
-and ``--deadline`` and ``--once`` mean the same for each. Belongs here: what several launches have in common.
-Does not: one launch (``launch``), which files are manifests (``manifest.folder``).
+Side by side, not in turn: a batch that is stuck, or takes days, does not delay the others, and ``--deadline``
+and ``--once`` mean the same for each. Belongs here: what several launches share. Does not: one launch
+(``launch``), which files are manifests (``manifest.folder``).
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
 
-#: Calls of one kind that each batch may have under way, however many batches share ``--concurrency``.
+#: Calls of one kind that each batch may always have in flight, however many share ``--concurrency``.
 _LEAST_SHARE: Final = 4
 
 
 async def launch_folder(job: Job) -> Exit:
     """
-    Run the manifests of the folder that the job names, and return the worst of their exit codes.
+    Launch the manifests of the job's folder, and return the worst of their exit codes.
 
     Nothing is submitted before all manifests are checked and all batches are held.
     """
@@ -67,7 +67,7 @@ async def launch_folder(job: Job) -> Exit:
 
 
 def _shared(job: Job, batches: int) -> Job:
-    """Share out the calls under way; no call waits for a connection, so none leaves too late."""
+    """Divide the calls in flight among the batches; no call waits for a connection, so none leaves late."""
     share = max(job.limits.concurrency // batches, min(job.limits.concurrency, _LEAST_SHARE))
     shared = replace(job.target, connections=2 * share * batches + 8)
     limits = replace(job.limits, concurrency=share)
@@ -75,7 +75,7 @@ def _shared(job: Job, batches: int) -> Job:
 
 
 class _Together:
-    """Batches that are taken in one after the other, then launched side by side."""
+    """Batches that are prepared and held one after the other, then launched side by side."""
 
     def __init__(self, job: Job, work: Session, clock: Clock) -> None:
         self._job = job
@@ -84,11 +84,11 @@ class _Together:
         self._may_launch = anyio.Event()
         self._held: list[Launch] = []
         self._codes: list[Exit] = []
-        self._refused: dict[str, list[str]] = {}  #: batches by what is wrong with them
+        self._refused: dict[str, list[str]] = {}  #: batches by their error
         self._told: set[str] = set()
 
     async def launch(self, manifests: Sequence[Manifest]) -> Exit:
-        """Take all in, launch all, and return the worst exit code."""
+        """Hold all batches, launch all, and return the worst exit code."""
         read = tuple(path for manifest in manifests for path in manifest.read)
         inputs = Inputs(ledger=self._job.options.ledger, read=read)
         prepared_ones = [(manifest, self._prepared(manifest.batch, inputs)) for manifest in manifests]
@@ -106,7 +106,7 @@ class _Together:
         return worst(self._codes)
 
     def _prepared(self, batch: str, inputs: Inputs) -> Around:
-        """Prepare a batch with metrics of its own: a file has those of one."""
+        """Prepare a batch with a metrics file of its own: one file has one batch's metrics."""
         path = self._job.metrics
         own = None if path is None else path.with_name(f"{path.stem}.{batch}{path.suffix or '.prom'}")
         around = prepared(replace(self._job, metrics=own), batch, inputs, self._clock)
@@ -127,7 +127,7 @@ class _Together:
                 task_status.started()
 
     def _not_taken_in(self, batch: str, error: BatchrunError) -> None:
-        """Skip a batch that another launcher holds; an error of one is reported with the others'."""
+        """Skip a batch that another launcher holds; collect input errors, to report all at once."""
         match error:
             case LeaseHeldError():
                 self._codes.append(Exit.HELD)
@@ -138,7 +138,7 @@ class _Together:
                 raise error
 
     def _ended_early(self, batch: str, error: BatchrunError) -> None:
-        """Report, once, what ended a batch, and let the others continue; a defect ends them all."""
+        """Report each error that ended a batch once, and let the others continue; a defect ends all."""
         code = exit_code(error)
         if code is Exit.DEFECT:
             raise error

@@ -1,8 +1,8 @@
 """
-A launch as the command line has it: signals, reporters, results, exit code.
+A launch by the command line: signals, reporters, results, exit code.
 
-Belongs here: what people see and send while the API launches. Does not: options (``verbs.run``), the order in
-which things are opened and closed (``api``), what happens in between (``engine``).
+Belongs here: output and signals while the API launches. Does not: options (``verbs.run``), the order in which
+things are opened and closed (``api``), what happens in between (``engine``).
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ from batchrun.service.target import Target
 if TYPE_CHECKING:
     from batchrun.cli.launching.options import Hooks, LaunchOptions
 
-#: Seconds between two looks at what is with the service.
+#: Seconds between two counts of the rows that are with the service.
 _ASK_EVERY: Final = 5.0
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What ``batchrun run`` was asked for, and what one launch or several share of it."""
+    """The request of ``batchrun run``, shared by its launch or launches."""
 
     options: LaunchOptions
     source: Source
@@ -65,7 +65,7 @@ class Job:
 
     @property
     def output(self) -> Output:
-        """How it talks."""
+        """The options of output."""
         return self.options.output
 
 
@@ -74,14 +74,14 @@ class Around:
     """What surrounds a launch."""
 
     results: Destination
-    store: ObjectStore  #: for results that go to S3
+    store: ObjectStore  #: for results in S3
     metrics: MetricsFile
     telling: Telling
-    is_alone: bool = True  #: whether the terminal and the signals are this launch's
+    is_alone: bool = True  #: whether the terminal and the signals are for this launch alone
 
 
 async def launch(job: Job) -> Exit:
-    """Run the job and return its exit code; after an error too, results of what is known are written."""
+    """Run the job and return its exit code; the results so far are written after an error too."""
     configure(job)
     with taken(job) as manifest:
         try:
@@ -98,7 +98,7 @@ def configure(job: Job) -> None:
 
 @contextmanager
 def taken(job: Job) -> Iterator[Manifest]:
-    """Read the job's manifest; it is closed at the end of the block."""
+    """Read the job's manifest, closed at the end of the block."""
     with loaded(job.source, ObjectsOnce(job.login), job.output) as manifest:
         points.reached(Point.MANIFEST_READ)
         refuse_beside_lanes([manifest], job.options.service)
@@ -107,7 +107,7 @@ def taken(job: Job) -> Iterator[Manifest]:
 
 
 def tell_held(output: Output, batch: str, message: str) -> None:
-    """Say that another launcher holds the batch; with --quiet the exit code alone says it."""
+    """Report that another launcher holds the batch; with --quiet only the exit code does."""
     if output.as_json:
         emit("held", batch=batch, message=message)
     if not output.quiet:
@@ -115,7 +115,7 @@ def tell_held(output: Output, batch: str, message: str) -> None:
 
 
 async def launched(job: Job, manifest: Manifest, stopping: Stopping) -> Exit:
-    """Hold the batch, launch it, and return the exit code; *stopping* gets the signals once it is held."""
+    """Hold the batch, launch it, and return the exit code; then *stopping* handles the signals."""
     clock = SystemClock()
     around = prepared(job, manifest.batch, Inputs(ledger=job.options.ledger, read=manifest.read), clock)
     await look(around.results, around.store)
@@ -126,7 +126,7 @@ async def launched(job: Job, manifest: Manifest, stopping: Stopping) -> Exit:
 
 
 def prepared(job: Job, batch: str, inputs: Inputs, clock: Clock) -> Around:
-    """Prepare what surrounds a launch. Raises UsageError where something may not be written."""
+    """Prepare what surrounds a launch. Raises UsageError if a file may not be written."""
     output = results_output(job.options.results, batch, inputs)
     others = (output.path,) if isinstance(output, OutputFile) else ()
     return Around(
@@ -139,7 +139,7 @@ def prepared(job: Job, batch: str, inputs: Inputs, clock: Clock) -> Around:
 
 @asynccontextmanager
 async def failure_told(job: Job, around: Around) -> AsyncIterator[None]:
-    """Write metrics and send notices where the block is ended by an error that needs a decision."""
+    """Write metrics and send notices if an error that needs a decision ends the block."""
     try:
         yield
     except (ServiceError, StorageError) as error:
@@ -148,7 +148,7 @@ async def failure_told(job: Job, around: Around) -> AsyncIterator[None]:
 
 
 def session(job: Job, clock: Clock) -> Session:
-    """Make the session that the job describes."""
+    """Return the session that the job describes."""
     return Session(
         job.options.ledger,
         rate=job.options.rate,
@@ -161,7 +161,7 @@ def session(job: Job, clock: Clock) -> Session:
 
 @asynccontextmanager
 async def launching(job: Job, work: Session, manifest: Manifest) -> AsyncIterator[Launch]:
-    """Hold a batch and take its manifest in, as the job says."""
+    """Hold a batch and import its manifest, by the job's options."""
     async with work.launching(
         manifest,
         limits=job.limits,
@@ -196,12 +196,12 @@ def _log_sync(held: Launch) -> None:
 
 
 async def conduct(job: Job, held: Launch, around: Around, clock: Clock) -> Exit:
-    """Launch what is held, report it, write results and metrics, and return the exit code."""
+    """Launch the held batch, report it, write results and metrics, and return the exit code."""
     progress = Progress(clock, lambda: held.troubles)
     try:
         ended = await _finished(job, held, around, progress, clock)
     except LeaseLostError:
-        raise  # the batch is another launcher's by now, and so are its metrics
+        raise  # another launcher has the batch now, and its metrics
     except BatchrunError as error:
         await around.metrics.write(held, progress, exit_code(error))
         raise
@@ -217,7 +217,7 @@ async def _finished(job: Job, held: Launch, around: Around, progress: Progress, 
     try:
         ended = await _followed(job, held, around, progress, clock)
     except LeaseLostError:
-        raise  # its results are another launcher's too
+        raise  # another launcher has the results too
     except BaseException:
         held.abandon()
         tell_taken_over(held.batch, held.taken_over)
@@ -225,7 +225,7 @@ async def _finished(job: Job, held: Launch, around: Around, progress: Progress, 
             await write_results(held, around.results, around.store, is_safe=job.options.safe_csv)
         except (StorageError, ServiceError) as error:
             log.warning("results_not_written", batch=held.batch, error=str(error))
-        raise  # what ended the launch is the error to report
+        raise  # report the error that ended the launch
     try:
         await write_results(held, around.results, around.store, is_safe=job.options.safe_csv)
     except StorageError:
@@ -272,7 +272,7 @@ async def _learn_quotas(held: Launch, progress: Progress) -> None:
 
 
 async def _learn_there(job: Job, held: Launch, progress: Progress, clock: Clock) -> None:
-    """Ask every few seconds how many rows are with the service, where any may be."""
+    """Count every few seconds the rows that are with the service, as long as there may be any."""
     await _look_there(held, progress)
     while job.limits.engine is not Engine.STARTRUN or progress.there.all_rows:
         await clock.sleep(_ASK_EVERY)
@@ -285,5 +285,5 @@ async def _look_there(held: Launch, progress: Progress) -> None:
 
 
 def _is_drawn(output: Output) -> bool:
-    """Report whether a launch that has the terminal to itself is drawn on it."""
+    """Return whether a launch that has the terminal to itself is drawn on it."""
     return can_draw(sys.stderr) and not output.as_json and not output.quiet

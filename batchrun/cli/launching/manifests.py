@@ -1,4 +1,4 @@
-"""The manifest options as a loaded manifest, with its warnings, and its problems as JSON."""
+"""Loading the manifest that the options name, and reporting its warnings and problems."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PASSED_OVER: Final = "{} is skipped: it holds {}, not rows; use it with {} FILE
 
 
 def source(options: ManifestOptions, *, strict: bool = False, goes_together: bool = False) -> Source:
-    """Make the source that the options describe; *together* is whether its rows must be fit for one batch."""
+    """Return the options' source; with *goes_together*, all rows must be fit for StartRunBatch."""
     options.check()
     return Source(
         path=options.path,
@@ -61,7 +61,7 @@ def source(options: ManifestOptions, *, strict: bool = False, goes_together: boo
 
 
 def _verb() -> str:
-    """Return what was typed after the program's name."""
+    """Return the verb as typed after the program's name."""
     context = click.get_current_context(silent=True)
     return "check" if context is None else context.command_path.partition(" ")[2]
 
@@ -79,17 +79,17 @@ def loaded(
     wanted: Source, objects: ObjectsOnce, output: Output = PLAIN, *, places: RowPlaces | None = None
 ) -> Manifest:
     """
-    Load a manifest and report its warnings and problems as *output* says, as JSON lines too where it does.
+    Load a manifest and report its warnings and problems as *output* says, also as JSON lines if it does.
 
     Args:
         wanted: What to read.
-        objects: What lies in S3; it is closed.
-        output: How they are reported.
-        places: Takes down where each row stands.
+        objects: Reads objects in S3; closed afterwards.
+        output: How to report.
+        places: Records the place of each row.
 
     Raises:
-        ManifestError: It has problems, or warnings where the source is strict.
-        ServiceUnusableError: It lies in S3 and S3 cannot be asked.
+        ManifestError: It has problems, or has warnings and the source is strict.
+        ServiceUnusableError: It is in S3, and S3 cannot be asked.
     """
     # Reading standard input or a pipe may wait for the writer.
     with _telling(output), interruptible(), objects:
@@ -103,9 +103,9 @@ def loaded_folder(
     wanted: Source, objects: ObjectsOnce, output: Output, *, besides: Collection[str] = ()
 ) -> Iterator[Sequence[Manifest]]:
     """
-    Load the manifests of the folder that *wanted* names, as :func:`loaded` does one; report all problems.
+    Load the manifests of the folder that *wanted* names, as :func:`loaded` loads one; report all problems.
 
-    Files whose content shows that they are no manifests are named, unless *output* is quiet.
+    Files whose content shows that they are not manifests are named, unless *output* is quiet.
     """
     others = [*wanted.shared_files, *besides]
     with ExitStack() as stack:
@@ -134,7 +134,7 @@ def taken(
     places: RowPlaces | None = None,
     **of_one: object,
 ) -> Iterator[Sequence[Manifest]]:
-    """Load a manifest, or those of a folder, where the options *of_one* raise UsageError."""
+    """Load a manifest, or those of a folder; for a folder the options *of_one* raise UsageError."""
     wanted = source(options, strict=strict, goes_together=goes_together)
     if options.is_folder:
         refuse_for_folder(options, **of_one)
@@ -146,14 +146,14 @@ def taken(
 
 
 def refuse_for_folder(options: ManifestOptions, **of_one: object) -> None:
-    """Raise UsageError where one of these options, or of a manifest's own, is given with a folder."""
+    """Raise UsageError if one of these options, or one for a single manifest, is given with a folder."""
     for name, value in {"batch": options.batch, "format": options.manifest_format, **of_one}.items():
         if value:
             raise UsageError(f"--{name} is for one manifest, and {options.manifest} is a folder of them")
 
 
 def refuse_beside_lanes(manifests: Iterable[Manifest], service: Service) -> None:
-    """Raise UsageError where an option says for all lanes what each lane says itself."""
+    """Raise UsageError if an option sets for all lanes what each lane sets itself."""
     given = {"region": service.region, "profile": service.profile, "endpoint-url": service.endpoint_url}
     named = [f"--{name}" for name, value in given.items() if value]
     for manifest in manifests:
@@ -167,7 +167,7 @@ def refuse_beside_lanes(manifests: Iterable[Manifest], service: Service) -> None
 
 @contextmanager
 def _telling(output: Output) -> Iterator[None]:
-    """Report what is wrong with a manifest that cannot be loaded, as JSON lines too where wanted."""
+    """Report the problems of a manifest that cannot be loaded, also as JSON lines if wanted."""
     try:
         yield
     except ManifestError as error:
@@ -178,7 +178,7 @@ def _telling(output: Output) -> Iterator[None]:
 
 
 def emit_problems(error: ManifestError) -> None:
-    """Report a manifest's problems as JSON lines; warnings that are to be errors stay warnings."""
+    """Report a manifest's problems as JSON lines; warnings treated as errors stay warnings."""
     for problem in error.problems:
         if isinstance(problem, ManifestWarning):
             emit("warning", **asdict(problem))
@@ -187,7 +187,7 @@ def emit_problems(error: ManifestError) -> None:
 
 
 def tell_warnings(warnings: Sequence[ManifestWarning], total: int, output: Output) -> None:
-    """Report a manifest's warnings on stderr, and as JSON lines where the user wants those."""
+    """Report a manifest's warnings on stderr, and as JSON lines if the user wants those."""
     for warning in warnings:
         if output.as_json:
             emit("warning", **asdict(warning))

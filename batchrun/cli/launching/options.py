@@ -1,8 +1,8 @@
 """
-The options of ``batchrun run``: of the launch, and of the notices and metrics beside it.
+The options of ``batchrun run``: for the launch, and for its notices and metrics.
 
-Belongs here: options, what they mean for the model, and channels made from them. Does not: the launch
-(``launch``, ``folder``), the moments of notices (``beside``), delivering them (``notify``).
+Belongs here: options, their meaning for the model, and channels made from them. Does not: the launch
+(``launch``, ``folder``), when notices are sent (``beside``), delivery (``notify``).
 """
 
 from __future__ import annotations
@@ -47,22 +47,22 @@ if TYPE_CHECKING:
     from batchrun.model.notices import Notice
     from batchrun.notify.teller import Channel
 
-#: Seconds between two digests, at the least.
+#: Fewest seconds between two digests.
 _SHORTEST: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """Who gets notices, and how many seconds each may take."""
+    """The channels for notices, and how many seconds each may take."""
 
     channels: Sequence[Channel] = ()
     limit: float = 30.0
-    every: timedelta | None = None  #: between two digests; None without them
+    every: timedelta | None = None  #: between two digests; None: no digests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookOptions:
-    """Who gets notices, and the file of metrics."""
+    """The options for notices and metrics."""
 
     on_end: tuple[str, ...] = texts(
         "--on-end",
@@ -114,7 +114,7 @@ class HookOptions:
     )
 
     def hooks(self, profile: str | None, clock: Clock) -> Hooks:
-        """Make what the options describe; *profile* publishes to topics."""
+        """Return the channels of the options; the AWS *profile* publishes to topics."""
         if self.hook_timeout <= 0:
             raise UsageError(
                 "--hook-timeout must be longer than that: a command that takes longer is stopped"
@@ -264,7 +264,7 @@ class LaunchOptions:
 
     @property
     def limits(self) -> Limits:
-        """How far and how hard to go."""
+        """The limits of the launch."""
         longest = max(0.1, self.poll_interval)
         return Limits(
             mode=Mode.ONCE if self.once else Mode.DETACH if self.detach else Mode.WATCH,

@@ -1,7 +1,7 @@
 """
-The file with a batch's results, as launches and cancellations leave it.
+The file with a batch's results, as written by launches and cancellations.
 
-Results that are there, whole and as they would be written again, are left alone.
+A file that is complete and would be written the same again is left alone.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from batchrun.api.launch import Launch
     from batchrun.ports.objects import ObjectStore
 
-#: Seconds that writing the results, the last step, may take when the launch was told to stop.
+#: Seconds that writing the results, the last step, may take after the launch was told to stop.
 _LAST_THINGS: Final = 60.0
 
 
 def results_output(asked: str | None, batch: str, inputs: Inputs) -> Destination:
-    """Say where the results go. Raises UsageError where they may not."""
+    """Return where the results go. Raises UsageError if they may not be written there."""
     place = asked or f"{batch}.results.csv"
     return output_at(
         place,
@@ -49,7 +49,7 @@ def results_output(asked: str | None, batch: str, inputs: Inputs) -> Destination
 
 def write_again(batch: str, place: str, inputs: Inputs) -> str:
     """Return the command that writes the results of *batch* from the ledger alone."""
-    ledger = str(LedgerPlace(inputs.ledger or DEFAULT_LEDGER))  # as it may be shown
+    ledger = str(LedgerPlace(inputs.ledger or DEFAULT_LEDGER))  # without a password
     elsewhere = [] if ledger == DEFAULT_LEDGER else ["--ledger", ledger]
     return f"'{shlex.join(['batchrun', 'results', batch, *elsewhere, '-o', place])}'"
 
@@ -58,7 +58,7 @@ async def write_results(
     held: Launch, output: Destination, store: ObjectStore, *, is_safe: bool = False
 ) -> None:
     """Write the results, even if the launch was told to stop."""
-    # What goes to S3 is bounded there, by its size.
+    # The upload to S3 has its own time limit, by size.
     longest = _LAST_THINGS if isinstance(output, OutputFile) else math.inf
     with anyio.move_on_after(longest, shield=True):
         batch = held.ledger.batch(held.batch)
@@ -86,7 +86,7 @@ def _format(place: str) -> results.ResultsFormat:
 async def kept_or_written(
     batch: StoredBatch, output: OutputFile, write: Callable[[], Awaitable[None]], *, is_safe: bool
 ) -> None:
-    """Have *write* write all results of *batch* to *output*, unless that would change nothing."""
+    """Call *write* to write all results of *batch* to *output*, unless that would change nothing."""
     form = f"{__version__} {'safe' if is_safe else 'plain'} {','.join(COLUMNS)}"
     event = await batch.newest_told()
     before = await batch.written_results(output.place)
@@ -99,12 +99,12 @@ async def kept_or_written(
     await write()
     if (digest := _digest(output.path)) is not None:
         found = WrittenResults(place=output.place, form=form, digest=digest, event=event)
-        with suppress(LedgerError):  # they are written, and it is not for its sake that it is remembered
+        with suppress(LedgerError):  # the results are written; the record only saves writing them again
             await batch.keep_written(found)
 
 
 def _digest(path: Path) -> bytes | None:
-    """Return the digest of a file; None where there is none, or something else than one of its own."""
+    """Return the SHA-256 of a regular file; None for a link, anything else, or an unreadable file."""
     try:
         if path.is_symlink() or not path.is_file():
             return None

@@ -1,4 +1,4 @@
-"""``run --standby``: launch, and where another launcher holds the batch, wait for it and launch then."""
+"""``run --standby``: launch; if another launcher holds the batch, wait for it and launch then."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     import signal
 
 
-#: Seconds that who holds the batch is asked for at least: a wait without a word would be a riddle.
+#: Fewest seconds to wait for the holder's name: a wait without any message would be confusing.
 _FIRST_WORD: Final = 5.0
-#: Seconds until a ledger that could not be asked is asked again.
+#: Seconds before a ledger that could not be read is read again.
 _AGAIN: Final = 2.0
 log = structlog.get_logger(__name__)
 
 
 async def launch_standing_by(job: Job) -> Exit:
     """
-    Run the job as soon as no other launcher holds the batch, as often as it takes; return its exit code.
+    Run the job once no other launcher holds the batch, as often as necessary; return its exit code.
 
     The manifest is read again before each launch. A batch that its holder has finished is reported as any
     launch of an ended batch reports it.
@@ -58,7 +58,7 @@ async def launch_standing_by(job: Job) -> Exit:
 
 
 def _until(job: Job, deadline: float | None, begun: float, clock: Clock) -> Job:
-    """Return the job with what is left of its time."""
+    """Return the job with what is left of its deadline."""
     if deadline is None:
         return job
     left = max(0.0, deadline - (clock.monotonic() - begun))
@@ -66,7 +66,7 @@ def _until(job: Job, deadline: float | None, begun: float, clock: Clock) -> Job:
 
 
 async def _waited(job: Job, batch: str, clock: Clock, left: float | None) -> bool:
-    """Wait until the batch is free; False where a deadline or a signal ended the wait."""
+    """Wait until the batch is free; return False if a deadline or a signal ended the wait."""
     begun = clock.monotonic()
     with anyio.move_on_after(None if left is None else max(left, _FIRST_WORD)) as scope:
 
@@ -86,7 +86,7 @@ async def _waited(job: Job, batch: str, clock: Clock, left: float | None) -> boo
 
 
 def _tell(output: Output, lease: Lease, clock: Clock) -> None:
-    """Say who holds the batch, and that we wait."""
+    """Report who holds the batch, and that we wait."""
     if output.as_json:
         emit("standby", batch=lease.batch, holder=lease.holder, expires_at=lease.expires_at.isoformat())
     if not output.quiet:
@@ -99,16 +99,16 @@ def _tell(output: Output, lease: Lease, clock: Clock) -> None:
 
 async def until_free(ledger: str | Path, batch: str, *, clock: Clock, told: Callable[[Lease], None]) -> None:
     """
-    Wait until no launcher holds *batch*; only reads the ledger, and waits for one that cannot be read.
+    Wait until no launcher holds *batch*; only reads the ledger, and waits while it cannot be read.
 
     Args:
         ledger: A path.
         batch: Its name.
         clock: The time.
-        told: Gets the holder, at first and when it is another.
+        told: Called with the lease, at first and whenever the holder changes.
 
     Raises:
-        LedgerUnusableError: There is no ledger any more.
+        LedgerUnusableError: The ledger no longer exists.
     """
     told_of: int | None = None
 

@@ -1,10 +1,10 @@
 """
-All that is drawn on a terminal with rich, and imported there alone, since rich takes long to import.
+All drawing on a terminal with rich; imported for terminals only, since rich takes long to import.
 
-The bar of a batch, whose parts have signs of their own and so say as much without colours; the live display
-of a launch and of ``status --watch``; how far ``check --inputs`` is; the first rows of results; the manual,
-its code whole. Belongs here: drawing. Does not: the numbers (``progress``, ``report.overview``). Never for
-pipes: rich writes nothing into one until the end, which would leave a cron log empty for hours.
+The bar of a batch, whose parts differ by sign and so can be told apart without colours; the live display of
+a launch and of ``status --watch``; the progress of ``check --inputs``; the first rows of results; the manual,
+with code unwrapped. Belongs here: drawing. Does not: the numbers (``progress``, ``report.overview``). Never
+for pipes: rich writes nothing into one until the end, which would leave a cron log empty for hours.
 """
 
 from __future__ import annotations
@@ -42,23 +42,23 @@ if TYPE_CHECKING:
     from batchrun.cli.showing.progress import Snapshot
     from batchrun.model.entries.entry import Entry
 
-#: What each sign says and how it looks, and the signs in ASCII for terminals that know no others.
+#: Each sign with its style, and the signs for terminals that only show ASCII.
 _SIGNS: Final = (("━", "green"), ("╍", "bold red"), ("╍", "magenta"), ("─", "dim"))
 _ASCII: Final = ("=", "x", "c", "-")
 _BAD: Final = ("failed", "deleted", "refused")
-#: A name takes at most this part of the line.
+#: A name takes at most one part of this many of the line.
 _NAME: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One line, as wide as there is room: a label, the bar, and how many entries have ended."""
+    """One line over the full width: a label, the bar, and how many entries have ended."""
 
     label: Text
     numbers: Mapping[str, int]  #: entries by where they stand
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw it."""
+        """Draw the line or lines."""
         ended, total = sum(self._parts[:-1]), sum(self._parts)
         amount = Text(f" {ended}/{total}")
         label = self.label.copy()
@@ -73,7 +73,7 @@ class Bar:
 
     @property
     def _parts(self) -> tuple[int, ...]:
-        """Succeeded, ended in trouble, cancelled, still to do."""
+        """Numbers of entries that succeeded, ended in trouble, were cancelled, are still to do."""
         succeeded, cancelled = self.numbers["succeeded"], self.numbers["cancelled"]
         bad = sum(self.numbers[name] for name in _BAD)
         return succeeded, bad, cancelled, sum(self.numbers.values()) - succeeded - bad - cancelled
@@ -81,14 +81,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Texts one after the other, on as many lines as they need: a line ends between two, never within one."""
+    """Texts one after the other, on as many lines as needed; lines break only between texts."""
 
     parts: Sequence[Text]
     indent: str = "  "
     gap: str = "  "
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw it."""
+        """Draw the line or lines."""
         line = Text(self.indent)
         for part in self.parts:
             is_first = line.cell_len == len(self.indent)
@@ -101,17 +101,17 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class BesideEcho:
-    """Lines that leave room for the ``^C`` a terminal writes behind the last: broken by it, none is wiped."""
+    """Lines that leave room for the ``^C`` that a terminal adds, so that it breaks none and all are wiped."""
 
     lines: Group
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw them."""
+        """Draw the lines."""
         yield from console.render(self.lines, options.update(width=max(1, options.max_width - len("^C"))))
 
 
 def shared(counts: Sequence[int], cells: int) -> list[int]:
-    """Share *cells* out by *counts*; what is not zero gets one at least, or 1 of 10,000 would not be seen."""
+    """Divide *cells* by *counts*; each that is not zero gets at least one, so that 1 of 10,000 is seen."""
     total, room = max(1, sum(counts)), max(0, cells)
     ends = [round(count * room / total) for count in accumulate(counts)]
     shares = [end - start for start, end in pairwise((0, *ends))]
@@ -147,11 +147,11 @@ class LiveDisplay(Reporter):
         """Do nothing: the next frame shows it."""
 
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:
-        """Draw until cancelled; the last frame stays, but where a summary on the terminal says the same."""
+        """Draw until cancelled; the last frame stays unless a summary on the terminal repeats it."""
         with Live(
             self._frame(snapshot()), console=Console(stderr=True), auto_refresh=False, redirect_stdout=False
         ) as live:
-            live.console.show_cursor()  # else a killed launch leaves a terminal without one
+            live.console.show_cursor()  # else a killed launch would leave it hidden
             try:
                 while True:
                     await self._clock.sleep(1 / _FRAMES_PER_SECOND)
@@ -198,7 +198,7 @@ class LiveDisplay(Reporter):
 
 
 def _lanes(now: Snapshot) -> Iterator[Text]:
-    """Show each lane's active runs, and where nothing is sent to it; the log beside says more."""
+    """Yield each lane's active runs, or that nothing is sent to it; the log has the details."""
     active, troubles = now.active_by_lane or {}, now.lane_troubles or {}
     for lane in sorted({*active, *troubles}):
         number = active.get(lane, 0)
@@ -209,7 +209,7 @@ def _lanes(now: Snapshot) -> Iterator[Text]:
 
 
 def running(now: Snapshot, at_once: Mapping[str, int]) -> str:
-    """Say how many are running, and of how many; the kind of storage only where there are several."""
+    """Return how many are running, and of how many; with the kind of storage if there are several."""
     if not at_once:
         return f"running {now.counts['running']}"
     several = len(at_once) > 1
@@ -223,13 +223,13 @@ def _failure(one: FailedRow) -> Text:
     return text.append(f" {one.why}", style="default")
 
 
-#: Code in rich's own style stands on black, whatever the terminal's colour is.
+#: Rich's own style of code has a black background, whatever the terminal's is.
 _PLAIN: Final = Theme({"markdown.code": "bold cyan", "markdown.code_block": "cyan"})
 _CODE_THEME: Final = "ansi_dark"
 
 
 class _WholeCode(CodeBlock):
-    """Code as it is: a line that is broken, or cut, can be copied no more."""
+    """Code with its lines as they are: a broken or cut line could not be copied."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         code = Syntax("", self.lexer_name, theme=_CODE_THEME).highlight(str(self.text).rstrip())
@@ -247,7 +247,7 @@ class _Manual(Markdown):
 
 
 def laid_out(markdown: str, width: int) -> str:
-    """Lay *markdown* out for a terminal; text fits *width*, and code is as wide as it is."""
+    """Lay out *markdown* for a terminal; text fits *width*, code keeps its own width."""
     console = Console(force_terminal=True, width=width, theme=_PLAIN)
     with console.capture() as captured:
         console.print(_Manual(markdown, code_theme=_CODE_THEME), crop=False)
@@ -278,9 +278,9 @@ def first_rows(results: Path) -> None:
 
 @contextmanager
 def watched() -> Iterator[Callable[[Overview], None]]:
-    """Return what draws how a batch stands, in place of what it drew before; the last picture stays."""
+    """Yield a function that draws a batch's overview over the one before; the last one stays."""
     with Live(console=Console(), auto_refresh=False) as live:
-        live.console.show_cursor()  # else a killed watch leaves a terminal without one
+        live.console.show_cursor()  # else a killed watch would leave it hidden
         yield lambda now: live.update(_overview(now), refresh=True)
 
 
@@ -299,7 +299,7 @@ def _overview(now: Overview) -> RenderableType:
 
 @contextmanager
 def inputs_bar() -> Iterator[Callable[[Inputs], None]]:
-    """Return what draws on stderr how many inputs were looked at, and how many are not as they should be."""
+    """Yield a function that draws on stderr how many inputs were checked, and how many are bad."""
     columns = (
         TextColumn("inputs"),
         BarColumn(),

@@ -1,8 +1,8 @@
 """
 Rows that did not succeed, their failed tasks and log streams, in words and in JSON; also by reason.
 
-Belongs here: wording, for all who show such rows. Does not: which rows (``progress``, ``report.overview``),
-which tasks are known (``ledger``), whose job a reason is (``model.entries.reasons``).
+Belongs here: wording, wherever such rows are shown. Does not: which rows (``progress``, ``report.overview``),
+which tasks are known (``ledger``), who has to deal with a reason (``model.entries.reasons``).
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ _BAD: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRow:
-    """An entry that ended without success, and what is known of its run's tasks."""
+    """An entry that ended without success, and its run's failed tasks, if known."""
 
     entry: Entry
-    found: FailedTasks | None = None  #: None where it is not known yet
+    found: FailedTasks | None = None  #: None: not known yet
 
     @property
     def status(self) -> str:
-        """What became of it, in the service's word."""
+        """Its status, in the service's word."""
         return str(row(self.entry)["status"])
 
     @property
     def why(self) -> str:
-        """Why, on one line that is safe to show: a failed task says more than its run's message does."""
+        """The cause, on one line that is safe to show: from a failed task rather than the run's message."""
         reason = row(self.entry)["failureReason"]
         return one_line(": ".join(str(part) for part in (reason, self.said) if part))
 
     @property
     def said(self) -> str:
-        """The same without the run's own reason."""
+        """The same without the run's reason."""
         cells = row(self.entry)
         tasks = self.found.tasks if self.found else ()
         parts = _told(tasks[0], cells["failureReason"]) if tasks else (cells["statusMessage"],)
@@ -61,12 +61,12 @@ class FailedRow:
 
     @property
     def line(self) -> str:
-        """All of it on one line that is safe to show."""
+        """The whole row on one line that is safe to show."""
         return one_line(f"{self.status} {self.entry.id}{in_brackets(self.entry)} {self.why}")
 
 
 def in_brackets(entry: Entry) -> str:
-    """Return the entry's run and lane, as far as it has them: an id may be two runs' in two lanes."""
+    """Return the entry's run and lane, if any: two lanes may have runs with the same id."""
     parts = [f"run {entry.run.id}"] if entry.run else []
     parts += [f"lane {entry.lane}"] if entry.lane else []
     return f" ({', '.join(parts)})" if parts else ""
@@ -79,11 +79,11 @@ def _told(task: FailedTask, run_reason: object) -> tuple[str, str | None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDetails:
-    """What is known of one attempt's run beyond its end."""
+    """Details of one attempt's run, besides how it ended."""
 
     run: Run | None
-    request: str | None  #: canonical, as it was sent
-    found: FailedTasks | None = None  #: None where it is not known
+    request: str | None  #: canonical JSON, as sent
+    found: FailedTasks | None = None  #: None: not known
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ class RunDetails:
 
 
 def facts(logs: RunDetails) -> dict[str, Any]:
-    """Return all of it for programs; ``failed_tasks`` is null where they are not known."""
+    """Return all of it for programs; ``failed_tasks`` is null if they are not known."""
     found = logs.found
     return {
         "failed_tasks": None if found is None else [_task_facts(task) for task in found.tasks],
@@ -105,7 +105,7 @@ def facts(logs: RunDetails) -> dict[str, Any]:
 
 
 def lines(logs: RunDetails) -> Iterator[str]:
-    """Return lines on the failed tasks at length; what belongs to one is indented below it."""
+    """Yield lines with the details of failed tasks, indented below each."""
     found = logs.found or FailedTasks()
     for task in found.tasks:
         yield _named(task)
@@ -119,7 +119,7 @@ def lines(logs: RunDetails) -> Iterator[str]:
 
 
 def grouped(group: TaskFailures) -> str:
-    """Say why tasks failed in how many rows, and what to do."""
+    """Return a line with the reason of a group, its number of rows, and what to do."""
     rows = counted(group.rows, "row")
     names = f"{group.name or 'no name'}{' and others' if group.names > 1 else ''}"
     to_do = task_advice(group.reason)
@@ -156,7 +156,7 @@ def _task_facts(task: FailedTask) -> dict[str, Any]:
 
 
 async def tell_failures(ledger: Ledger, batch: str) -> None:
-    """Say for each reason how many rows failed of it, what to do, and which they are."""
+    """Print for each reason how many rows failed, what to do, and their ids."""
     has_runs = False
     for group in await ledger.batch(batch).failures(limit=_SHOWN):
         _tell_group(batch, group, await _known(ledger, batch, group.entries))
@@ -166,7 +166,7 @@ async def tell_failures(ledger: Ledger, batch: str) -> None:
 
 
 async def emit_failures(ledger: Ledger, batch: str) -> None:
-    """Write a line for each reason, and one for each entry."""
+    """Write a JSON line for each reason, and one for each entry."""
     for group in await ledger.batch(batch).failures(limit=_SHOWN):
         to_do = advice_for(group.state, group.reason)
         emit(
@@ -186,7 +186,7 @@ async def emit_failures(ledger: Ledger, batch: str) -> None:
 
 
 async def _known(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Sequence[RunDetails]:
-    """Return what is known of the entries' current runs."""
+    """Return the details of the entries' current runs."""
     found = await ledger.batch(batch).failed_tasks([entry.id for entry in entries])
     return [
         RunDetails(run=entry.run, request=entry.request, found=found.get(entry.id, {}).get(entry.attempt))

@@ -1,4 +1,4 @@
-"""Files that people ask for by name, or stdout in their place."""
+"""Output files named by users, or stdout instead."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PIECE: Final = 256 * 1024
 
 
 def named(output: str, kind: Kind, *, option: str, inputs: Inputs, force: bool = False) -> OutputFile | None:
-    """Make the output that the user named; None for stdout. Raises UsageError where it may not be written."""
+    """Return the named output; None for stdout. Raises UsageError if it may not be written."""
     if output == STDOUT:
         return None
     made = OutputFile(path=Path(output), kind=kind, option=option, inputs=inputs, force=force)
@@ -28,7 +28,7 @@ def named(output: str, kind: Kind, *, option: str, inputs: Inputs, force: bool =
 
 @contextmanager
 def drafted(output: OutputFile | None) -> Iterator[Path]:
-    """Return a new file that becomes *output* when all went well; without one it goes to stdout."""
+    """Yield a draft that becomes *output*, or goes to stdout without one, if the block succeeds."""
     try:
         with _on_stdout() if output is None else drafted_beside(output) as draft:
             yield draft

@@ -1,4 +1,4 @@
-"""How a batch stands, in words and in JSON; the numbers are from ``report.overview``."""
+"""The state of a batch, in words and in JSON; the numbers are from ``report.overview``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ENDS: Final = seconds(ENDS_WINDOW.total_seconds())
 
 
 def summary(batch: Batch, counts: Counts) -> str:
-    """Say in one line how many entries stand where."""
+    """Return one line with the number of entries in each state."""
     waiting = counts.by_state.get(State.BACKOFF, 0)
     verb = "waits" if waiting == 1 else "wait"
     again = f"; {waiting} of those planned {verb} to be sent again" if waiting else ""
@@ -30,13 +30,13 @@ def summary(batch: Batch, counts: Counts) -> str:
 
 
 def changed(number: int) -> str:
-    """Say that so many rows keep runs of other content than the manifest has now."""
+    """Return a line: so many rows keep runs whose content differs from the manifest's now."""
     rows = counted(number, "row keeps a run", "rows keep runs")
     return f"{rows} of other content than the manifest has now ('changed' in the results)"
 
 
 def details(now: Overview) -> Iterator[tuple[str, str]]:
-    """Return what else is to be said, as label and text; an empty label continues the one before."""
+    """Yield all else as label and text; an empty label continues the one before."""
     if now.batch.account and not now.lanes:
         yield "account", f"{now.batch.account}, {now.batch.region}"
     yield from _labelled("lanes", (line for one in now.lanes for line in _lane(one)))
@@ -99,7 +99,7 @@ def count_facts(batch: Batch, counts: Counts) -> dict[str, Any]:
 
 
 def clock(time: datetime, at: datetime) -> str:
-    """Write a time for people, with its day where that is another than that of *at*."""
+    """Return a time as people read it, with the day if it differs from that of *at*."""
     return f"{time:%H:%M:%S} UTC" if time.date() == at.date() else f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 

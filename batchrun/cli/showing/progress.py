@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry
     from batchrun.ports.service import Troubles
 
-#: Seconds over which rates are taken: starts come in seconds, ends in minutes to hours.
+#: Seconds over which rates are measured: runs start within seconds, and end within minutes to hours.
 _STARTS_WINDOW: Final = 30.0
 _ENDS_WINDOW: Final = 1800.0
 _ENDS_NEEDED: Final = 3
@@ -35,40 +35,40 @@ _MARKS: Final = 2000
 class Snapshot:
     """The numbers at one moment."""
 
-    counts: Mapping[str, int]  #: entries by where they stand, in the order of a run's life
+    counts: Mapping[str, int]  #: entries by state, in the order of a run's life
     elapsed: float
     starts_per_second: float
-    left: float | None  #: seconds until the end; None where that is not known
+    left: float | None  #: seconds until the end; None: not known
     throttled: int
     unanswered: int
-    others: int | None = None  #: runs of other batches that are active where no more may be
-    active_by_lane: Mapping[str, int] | None = None  #: queued and running, where the batch has lanes
-    lane_troubles: Mapping[str, str] | None = None  #: why nothing is sent to these lanes, where there are any
-    with_service: int | None = None  #: of those submitting, where any wait for a run batch
-    run_batches: int | None = None  #: those that they wait for
+    others: int | None = None  #: active runs of other batches, while the account is full
+    active_by_lane: Mapping[str, int] | None = None  #: queued and running, if the batch has lanes
+    lane_troubles: Mapping[str, str] | None = None  #: why nothing is sent to these lanes, if any
+    with_service: int | None = None  #: of those submitting, if any wait for a run batch
+    run_batches: int | None = None  #: how many they wait for
 
     @property
     def total(self) -> int:
-        """All entries."""
+        """Number of all entries."""
         return sum(self.counts.values())
 
     @property
     def ended(self) -> int:
-        """Entries with nothing left to do."""
+        """Number of entries with nothing left to do."""
         return sum(self.counts[state.value] for state in ENDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Again:
-    """Rows that wait for their time to be sent again, as far as this launch put them off."""
+    """Rows that wait for their next attempt, of those that this launch put off."""
 
     rows: int
-    next: float  #: seconds until the first of them
+    next: float  #: seconds until the first
     last: float  #: seconds until the last
 
 
 class Progress:
-    """Keeps the numbers from the steps as they are recorded."""
+    """Updates the numbers with each recorded step."""
 
     def __init__(self, clock: Clock, troubles: Callable[[], Troubles]) -> None:
         self._clock = clock
@@ -76,15 +76,15 @@ class Progress:
         self._begun = clock.monotonic()
         self._starts: deque[float] = deque(maxlen=_MARKS)
         self._ends: deque[float] = deque(maxlen=_MARKS)
-        self._dues: dict[str, datetime] = {}  #: of rows that wait to be sent again
+        self._dues: dict[str, datetime] = {}  #: of rows that wait for their next attempt
         self._storage_types: set[str | None] = set()
-        self.there = WithService()  #: as it was last asked for
+        self.there = WithService()  #: as counted last
         self.quotas = Quotas()  #: the account's, once they are known
-        # One more than is shown: the latest may be retried by the next step.
+        # One more than is shown: the next step may retry the latest.
         self._failures: deque[FailedRow] = deque(maxlen=_FAILURES_SHOWN + 1)
 
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:
-        """Take a step into the numbers."""
+        """Update the numbers with a step."""
         if isinstance(event, Accepted):
             self._starts.append(self._clock.monotonic())
             self._storage_types.add(json.loads(after.request).get("storageType"))
@@ -106,7 +106,7 @@ class Progress:
 
     @property
     def again(self) -> Again | None:
-        """What waits to be sent again; None where nothing does."""
+        """The rows that wait for their next attempt; None if there are none."""
         if not self._dues:
             return None
         now, dues = self._clock.utcnow(), self._dues.values()
@@ -115,11 +115,11 @@ class Progress:
 
     @property
     def at_once(self) -> Mapping[str, int]:
-        """How many runs the account may have active, by the kinds of storage that the batch's runs have."""
+        """Most active runs of the account, by the kinds of storage that the batch's runs have."""
         return self.quotas.active_runs(self._storage_types)
 
     def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
-        """Keep which tasks failed, where the row is one of those that are shown."""
+        """Record the failed tasks of a row, if it is one of those shown."""
         for place, one in enumerate(self._failures):
             if (one.entry.id, one.entry.attempt) == (entry_id, attempt):
                 self._failures[place] = replace(one, found=found)

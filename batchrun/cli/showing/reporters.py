@@ -1,8 +1,8 @@
 """
-How a launch is told while it goes on, in the two ways without a terminal, and at its end.
+Reports of a launch while it goes on, in the two ways without a terminal, and at its end.
 
-Belongs here: log lines for people and cron, JSON lines for programs, and the last word on stdout. Does not:
-the live display (``drawn``), the numbers (``progress``), the results file (``report``).
+Belongs here: log lines for people and cron, JSON lines for programs, and the summary on stdout. Does not: the
+live display (``drawn``), the numbers (``progress``), the results file (``report``).
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 _LOG_EVERY: Final = 60.0
 _JSON_EVERY: Final = 10.0
-#: A look that fails now and then is nothing; one that fails this often since the last news is worth a word.
+#: Numbers of failed looks at a run, since its last news, that are worth a warning.
 _FAILED_LOOKS_TOLD: Final = frozenset({5, 50, 500, 5000})
 
 
 class Reporter(ABC):
-    """Reports how a launch goes; an engine observer."""
+    """Reports a launch; an engine observer."""
 
     has_summary = False  #: whether the launch has ended, and its summary follows on stdout
 
@@ -79,7 +79,7 @@ class Reporter(ABC):
         self.step(event, after)
 
     def look_failed(self, entry: Entry, error: CallError) -> None:
-        """Take note of a look that got no answer."""
+        """Count a look at a run that got no answer; warn if there were many."""
         self._failed_looks[entry.id] += 1
         is_worth_a_word = self._failed_looks[entry.id] in _FAILED_LOOKS_TOLD
         level = log.warning if is_worth_a_word else log.debug
@@ -87,16 +87,16 @@ class Reporter(ABC):
         level("look_failed", **bound(entry), **why, times=self._failed_looks[entry.id])
 
     def tasks_found(self, entry_id: str, attempt: int, found: FailedTasks) -> None:
-        """Take note of which tasks failed in a run."""
+        """Record which tasks of a run failed."""
         self._progress.tasks_found(entry_id, attempt, found)
 
     async def follow(self, held: Launch, *beside: Callable[[], Coroutine[Any, Any, None]]) -> Ended:
-        """Report until *held* has ended, with what is to go on *beside* it, and return how it did."""
+        """Report until *held* has ended, run *beside* meanwhile, and return how it ended."""
         async with anyio.create_task_group() as aside:
             aside.start_soon(self.run, lambda: self._progress.snapshot(held.tally))
             for one in beside:
                 aside.start_soon(one)
-            with suppress(Exception):  # raised below, where no task group wraps it
+            with suppress(Exception):  # raised below, outside the task group
                 await held.wait()
                 self.has_summary = True
             aside.cancel_scope.cancel()
@@ -108,14 +108,14 @@ class Reporter(ABC):
 
     @abstractmethod
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:
-        """Report the numbers every so often, until cancelled."""
+        """Report the numbers at intervals, until cancelled."""
 
 
 class Numbers(Reporter):
-    """The numbers alone, in the log once a minute."""
+    """Logs only the numbers, once a minute."""
 
     def step(self, event: Event, entry: Entry) -> None:
-        """Say nothing: what happens is what was asked for."""
+        """Report nothing: the steps are what the user asked for."""
 
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:
         """Log the numbers once a minute."""
@@ -126,22 +126,22 @@ class Numbers(Reporter):
 
 class LogLines(Numbers):
     """
-    A log line for each change of state, and the numbers once a minute.
+    Logs a line for each change of state, and the numbers once a minute.
 
-    A failure is a warning unless the run is retried. The next step says so, and is recorded together with it,
-    so the line waits for that.
+    A failure is a warning unless the run is retried. The next step, recorded together with it, shows that,
+    so the line waits for it.
     """
 
     def __init__(self, batch: str, progress: Progress, clock: Clock) -> None:
         super().__init__(batch, progress, clock)
-        self._log = log.bind()  # once: each line of an unbound one makes a new logger
+        self._log = log.bind()  # once: an unbound one makes a new logger for each line
         self._failed: tuple[Failed, Entry] | None = None
-        #: What is held for a permission, told of one row for all.
+        #: Missing permissions, each reported for one row only.
         self._denied: set[tuple[str, str | None]] = set()
         self._has_failed = anyio.Event()
 
     def step(self, event: Event, entry: Entry) -> None:
-        """Log the step: what changes hands or ends at info, what passes at debug."""
+        """Log the step: problems as warnings, passing states at debug, all else at info."""
         self._tell_failed(before=event)
         if isinstance(event, Failed):
             self._failed = event, entry
@@ -154,7 +154,7 @@ class LogLines(Numbers):
             _tell(level, event, entry)
 
     def _is_told(self, event: Event) -> bool:
-        """Report whether it was told of another row already, and is no more this one's than that one's."""
+        """Return whether the event is a denial that was already reported for another row; record it."""
         if not isinstance(event, Doubted) or event.code not in DENIED:
             return False
         denial = event.code, event.message
@@ -163,7 +163,7 @@ class LogLines(Numbers):
         return is_told
 
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:
-        """Log the numbers once a minute, and what failed and is not retried."""
+        """Log the numbers once a minute, and failures that are not retried."""
         async with anyio.create_task_group() as aside:
             aside.start_soon(super().run, snapshot)
             try:
@@ -175,7 +175,7 @@ class LogLines(Numbers):
                 self._tell_failed()
 
     def _tell_failed(self, before: Event | None = None) -> None:
-        """Log the failure that waits, if any, *before* the step that follows."""
+        """Log the waiting failure, if any, *before* the next step."""
         if self._failed is not None:
             is_retried = isinstance(before, Retried | Revised)
             _tell(self._log.info if is_retried else self._log.warning, *self._failed)
@@ -183,7 +183,7 @@ class LogLines(Numbers):
 
 
 class JsonLines(Reporter):
-    """One JSON object on stdout for each step, and one with the numbers every ten seconds."""
+    """Writes a JSON object on stdout for each step, and one with the numbers every ten seconds."""
 
     def step(self, event: Event, entry: Entry) -> None:
         """Write the step."""
@@ -212,7 +212,7 @@ class JsonLines(Reporter):
 
 
 def numbers(snapshot: Snapshot) -> dict[str, Any]:
-    """Return the numbers as plain values, rounded to what matters."""
+    """Return the numbers as JSON values, rounded."""
     found = {"total": snapshot.total, **snapshot.counts, **asdict(snapshot)}
     return {
         name: round(value, 2) if isinstance(value, float) else value
@@ -222,7 +222,7 @@ def numbers(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def bound(entry: Entry) -> dict[str, Any]:
-    """Return what every log line about an entry carries."""
+    """Return the facts that every log line about an entry has."""
     facts: dict[str, object] = {
         "batch": entry.batch,
         "id": entry.id,
@@ -233,7 +233,7 @@ def bound(entry: Entry) -> dict[str, Any]:
 
 
 def lane_of(entry: Entry) -> dict[str, str]:
-    """Return the attempt's lane; nothing where it has none."""
+    """Return the attempt's lane; empty if it has none."""
     return {} if entry.lane is None else {"lane": entry.lane}
 
 
@@ -243,7 +243,7 @@ def _tell(level: Callable[..., Any], event: Event, entry: Entry) -> None:
 
 
 def _is_bad(event: Event, entry: Entry) -> bool:
-    """Report whether the user has to know: a doubt that the launch settles by itself is not reported."""
+    """Return whether to warn the user: not of an unknown outcome that the launch settles by itself."""
     if isinstance(event, Doubted):
         return event.code in HELD
     return entry.state in ENDED and entry.state is not State.SUCCEEDED
@@ -281,7 +281,7 @@ def _as_log(event: Event, entry: Entry) -> tuple[str, dict[str, Any]]:
 
 
 def tell_end(ended: Ended, progress: Progress, tally: Tally, results: str | None, output: Output) -> None:
-    """Say how the batch stands at the end of a launch, and where its results are, if they are anywhere."""
+    """Print the state of the batch at the end of a launch, and where its results are, if written."""
     now = progress.snapshot(tally)
     if output.as_json:
         facts = {**numbers(now), "changed": ended.counts.changed, **_taken_over(ended.taken_over)}
@@ -295,7 +295,7 @@ def tell_end(ended: Ended, progress: Progress, tally: Tally, results: str | None
 
 
 def tell_taken_over(batch: str, found: TakenOver) -> None:
-    """Say, even under -q, that runs of another ledger were met: the user may have wanted new ones."""
+    """Report, even with -q, that runs of another ledger were found: the user may have wanted new ones."""
     if not found.rows:
         return
     times = sorted({f"{time:%Y-%m-%d %H:%M}" for time in (found.first, found.last) if time is not None})
@@ -342,7 +342,7 @@ def _tell_numbers(ended: Ended, now: Snapshot, progress: Progress, tally: Tally)
 
 
 def _with_service(there: WithService) -> str:
-    """Say what happens to rows that were submitted together."""
+    """Return what happens to rows that were submitted together."""
     if not there.all_rows:
         return ""
     goes_on = ": it continues to start them" if there.rows and not there.unknown else ""

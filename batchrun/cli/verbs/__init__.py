@@ -1,1 +1,1 @@
-"""A file for each verb, and for what only one of them does: its options, and the order of what it does."""
+"""A file for each verb, with its options and steps, and files for what only one verb does."""

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 _UNSENT: Final = (State.PLANNED, State.BACKOFF)
 _STATES: Final = (*_UNSENT, State.SUBMITTING, State.ACTIVE)
-#: Nobody watches for days here, so a run's end is looked for more often than a launch would.
+#: A cancel does not take days, so runs are polled more often than by a launch.
 _WATCH: Final = WatchPolicy(longest=15.0)
-#: Seconds between two looks at what another launcher has done.
+#: Seconds between two checks of what another launcher has done.
 _LOOK_EVERY: Final = 1.0
 
 
@@ -80,7 +80,7 @@ async def cancel(options: Options) -> Exit:
         chosen = [entry async for entry in chosen_by.entries(ledger, batch, states)]
         if options.go.is_told(options.output):
             _tell(batch, chosen, options)
-        is_left = not chosen and await _is_left(ledger, batch)  # of an earlier cancel that was interrupted
+        is_left = not chosen and await _is_left(ledger, batch)  # by an earlier cancel that was interrupted
         if options.go.dry_run or not (chosen or is_left):
             return _end(batch, chosen, options, is_done=False)
         if chosen and not options.go.is_agreed(f"cancel {counted(len(chosen), 'entry', 'entries')}?"):
@@ -125,16 +125,16 @@ async def _carried_out(
     login: OneLogin,
 ) -> bool:
     """
-    Record the request in the ledger, and wait until we or the launcher that holds the batch carried it out.
+    Record the request in the ledger, and wait until we or the holder of the batch have carried it out.
 
     Returns:
-        False where something is left.
+        False if something is left.
     """
     limits = Limits(concurrency=options.concurrency, listing_lag=options.listing_lag, watch=_WATCH)
     async with options.session(login) as session:
         ledger = await session.ledger()
         if await ledger.batch(batch.name).holder(at=SystemClock().utcnow()) is None:
-            # Else its holder has its own login, and notices within seconds.
+            # A holder has its own login, and sees the request within seconds.
             await session.check_account(batch)
             await session.lanes_of(batch)
         await _ask(ledger, batch.name, chosen_by, chosen, is_pending=options.pending)
@@ -153,14 +153,14 @@ async def _carried_out(
 async def _ask(
     ledger: Ledger, batch: str, chosen_by: Choice, chosen: Sequence[Entry], *, is_pending: bool
 ) -> None:
-    # All means all: also rows that change state at this moment, and another attempt of what is running.
+    # All includes rows that change state at this moment, and further attempts of running rows.
     ids = None if chosen_by.is_all else [entry.id for entry in chosen]
     scope = Scope.SENDING if is_pending else Scope.RUN
     await ledger.batch(batch).ask_to_cancel(ids, scope=scope, at=SystemClock().utcnow())
 
 
 async def _conducted(held: Launch, results: Destination, store: ObjectStore, shown: Output) -> None:
-    # Only now: they take longer to import than it takes to find out that there is nothing to cancel.
+    # Imported late: it takes longer than finding that there is nothing to cancel.
     from batchrun.cli.showing.progress import Progress  # noqa: PLC0415
     from batchrun.cli.showing.reporters import JsonLines, LogLines, Numbers, Reporter, counts  # noqa: PLC0415
 
@@ -179,7 +179,7 @@ async def _conducted(held: Launch, results: Destination, store: ObjectStore, sho
 
 
 async def _wait_for_another(ledger: Ledger, batch: str, shown: Output) -> None:
-    """Wait until the launcher that holds the batch has done it, or holds it no more."""
+    """Wait until the batch's holder has carried it out, or no longer holds the batch."""
     clock, has_waited = SystemClock(), False
     while await _is_left(ledger, batch) and (lease := await ledger.batch(batch).holder(at=clock.utcnow())):
         if not (has_waited or shown.quiet):

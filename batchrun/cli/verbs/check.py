@@ -80,7 +80,7 @@ class Options:
 
     @property
     def limits(self) -> Limits:
-        """What the way of a row depends on."""
+        """The limits that decide how a row is submitted."""
         kind, rows = self.together.kind, self.together.batch_rows
         return Limits(engine=kind, batch_rows=rows, tag=self.manifest.tags)
 
@@ -159,7 +159,7 @@ def _asked(manifest: Manifest, places: RowPlaces, login: OneLogin, options: Opti
 
 
 def _tell_engines(found: Warnings, options: Options) -> None:
-    """Report what the rows' workflows make doubtful, or raise it, as of the rows alone."""
+    """Report warnings that follow from the rows' workflows, or raise them if --strict."""
     from batchrun.cli.launching.manifests import emit_problems, tell_warnings  # noqa: PLC0415
 
     if not (options.strict and found.total):
@@ -172,7 +172,7 @@ def _tell_engines(found: Warnings, options: Options) -> None:
 
 
 def _tell_inputs(manifest: Manifest, inputs: Inputs, lane: str | None, *, as_json: bool) -> None:
-    """Report what was seen of the inputs, in *lane* where there are lanes, whatever else is wrong."""
+    """Report the checked inputs, those of *lane* if there are lanes, even if there are problems."""
     if as_json:
         emit(
             "inputs", batch=manifest.batch, **({} if lane is None else {"lane": lane}), **_input_facts(inputs)
@@ -183,7 +183,7 @@ def _tell_inputs(manifest: Manifest, inputs: Inputs, lane: str | None, *, as_jso
 
 
 def _raise_any(answers: Answers, *, as_json: bool) -> None:
-    """Raise what is wrong; an error of the looking itself once the problems have been reported."""
+    """Raise the problems; if the check itself failed, report the problems and raise its error."""
     from batchrun.cli.launching.manifests import emit_problems  # noqa: PLC0415
 
     broken = answers.broken
@@ -230,7 +230,7 @@ def _tell(manifest: Manifest, answers: Answers | None) -> None:
 
 
 def _account(answers: Answers, rows: int | None) -> Iterator[str]:
-    """Say what an account has and allows, and how long it takes to submit *rows* there."""
+    """Yield what an account has and allows, and how long submitting *rows* takes there."""
     yield f"{counted(answers.workflows, 'workflow')} checked"
     if answers.active is not None:
         yield f"{answers.active} runs active in the account"
@@ -244,7 +244,7 @@ def _account(answers: Answers, rows: int | None) -> Iterator[str]:
 
 
 def _input_facts(inputs: Inputs) -> dict[str, Any]:
-    """Return what was seen by the names that --json has for it."""
+    """Return the numbers of checked inputs by their names in --json."""
     return {
         "places": inputs.total,
         "looked_at": inputs.looked_at,
@@ -258,7 +258,7 @@ def _input_facts(inputs: Inputs) -> dict[str, Any]:
 
 
 def _input_lines(inputs: Inputs) -> Iterator[str]:
-    """Say what was looked at, then what was skipped."""
+    """Yield what was checked, then what was skipped."""
     parts = [f"{count} {_SIGHTS[sight]}" for sight in Sight if (count := inputs.seen[sight])]
     unseen = "" if inputs.looked_at == inputs.total else f", {inputs.looked_at} looked at"
     yield f"inputs: {counted(inputs.total, 'place')} in S3{unseen}{': ' if parts else ''}{', '.join(parts)}"
@@ -274,7 +274,7 @@ def _input_lines(inputs: Inputs) -> Iterator[str]:
 
 @contextmanager
 def _drawn(*, is_shown: bool) -> Iterator[Callable[[Inputs], None]]:
-    """Return what is called with each place that was seen: on a terminal it draws how far that has come."""
+    """Yield a callback for each place that was checked; on a terminal it draws the progress."""
     if not (is_shown and is_terminal(sys.stderr)):
         yield lambda _inputs: None
         return

@@ -1,9 +1,9 @@
 """
 ``batchrun config``: each option's value in force, and where it came from.
 
-Belongs here: asking click for it; AWS profile, region and endpoint as botocore would find them where no
-option says them; showing it. Does not: reading the file (``settings.file``), the commented example
-(``settings.names``), credentials, of which nothing is looked at.
+Belongs here: asking click for it; AWS profile, region and endpoint as botocore would find them without
+options; showing it. Does not: reading the file (``settings.file``), the commented example
+(``settings.names``), credentials, which are never read.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from batchrun.errors import UsageError
 from batchrun.model.texts.foreign import masked
 
 _SOURCE: Final = click.core.ParameterSource
-#: Options that, left out, are AWS's to find.
+#: Options that AWS's own configuration supplies if they are left out.
 _AWS: Final = ("profile", "region", "endpoint-url")
-#: Columns that a cell may take before what follows it moves aside.
+#: Most columns of a cell before those after it are shifted.
 _WIDEST: Final = 40
 _HOOK_BEGIN: Final = re.compile(r"\w+://[^/\s]*|[^\s=]*")
 DEFAULT: Final = "default"
@@ -56,13 +56,13 @@ class Row:
     """One option's value in force, the same for all *verbs*."""
 
     option: str
-    value: Any  #: as it would be typed, or JSON's own; None is unset
-    origin: str  #: flag, environment, file, refused (the file may not say it), default, or aws
-    place: str | None  #: the variable, the file and line, or where AWS has it
+    value: Any  #: as it would be typed, or a JSON value; None: unset
+    origin: str  #: flag, environment, file, refused (the file may not set it), default, or aws
+    place: str | None  #: the variable, the file and line, or AWS's place
     verbs: tuple[str, ...]
 
     def facts(self) -> dict[str, Any]:
-        """Return it for JSON."""
+        """Return the row for JSON."""
         return {
             "option": self.option,
             "value": list(self.value) if isinstance(self.value, tuple) else self.value,
@@ -72,7 +72,7 @@ class Row:
         }
 
     def cells(self) -> tuple[str, ...]:
-        """Return it for people: option, value, origin, verbs."""
+        """Return the row for people: option, value, origin, verbs."""
         origin = self.origin if self.place is None else f"{self.origin} {self.place}"
         return tuple(
             printable(text).replace("\n", "\\n")
@@ -143,7 +143,7 @@ def config(options: Options) -> None:
 
 
 def _split(root: click.Context, words: Sequence[str]) -> tuple[Names, tuple[str, ...]]:
-    """Take the names that lead to a verb from what was typed, and leave its arguments."""
+    """Split what was typed into the path to a verb and its arguments. Raises UsageError."""
     command: click.Command = root.command
     names: list[str] = []
     for word in words:
@@ -176,7 +176,7 @@ def _rows(
 
 
 def _lenient(command: click.Command) -> click.Command:
-    """Return the verb as it is where nothing is required: what is left out is no mistake here."""
+    """Return a copy of the verb in which no parameter is required."""
     made = copy.copy(command)
     made.params = [copy.copy(param) for param in command.params]
     for param in made.params:
@@ -195,7 +195,7 @@ class _Verb:
         self._file = file
         self._name = " ".join(path)
         self._options = options_of(command)
-        # What was typed, before it was converted, is what people know again.
+        # As typed, before conversion: people recognize that.
         self._typed, _, _ = command.make_parser(context).parse_args([*arguments])
         self._settings = settings_for(file, path, command) if file else {}
 
@@ -226,7 +226,7 @@ class _Verb:
 
 
 def shown(option: Option, raw: Any, value: Any) -> Any:
-    """Return a value as it was typed, where click has made something else of it, without secrets."""
+    """Return a value as it was typed if click converted it, without secrets."""
     if isinstance(value, tuple):
         given = [raw] if isinstance(raw, str) else raw
         return tuple(shown(option, None, str(text)) for text in given) if value else None
@@ -240,7 +240,7 @@ def shown(option: Option, raw: Any, value: Any) -> Any:
 
 
 def _merged(rows: Iterable[Row]) -> list[Row]:
-    """Make one row of those that differ in their verbs alone, in the order of the first."""
+    """Merge rows that differ only in their verbs, in the order of the first of each."""
     verbs: dict[Row, list[str]] = {}
     for row in rows:
         verbs.setdefault(replace(row, verbs=()), []).extend(row.verbs)
@@ -268,15 +268,15 @@ class Found:
 @cache
 def aws_values(profile: str | None) -> dict[str, Found]:
     """
-    Return profile, region and endpoint-url as environment and AWS's own files have them.
+    Return profile, region and endpoint-url from the environment and AWS's own files.
 
     Args:
-        profile: What an option says; it chooses the part of the files.
+        profile: An option's value; it selects the section of the files.
 
     Raises:
         UsageError: The files cannot be read, or have no such profile.
     """
-    # In botocore's order, for each.
+    # Each in botocore's order.
     named = _variable("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
     region = _variable("AWS_REGION", "AWS_DEFAULT_REGION")
     is_ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
@@ -302,7 +302,7 @@ def _in_files(profile: str | None) -> dict[str, Found]:
     paths = [Path(os.environ.get(name) or place).expanduser() for name, place in _FILES]
     if profile is None and not any(path.exists() for path in paths):
         return {}
-    # Imported late: many have all of it in the environment.
+    # Imported late: often the environment has it all.
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415
     from botocore.session import Session  # noqa: PLC0415
 

@@ -89,7 +89,7 @@ def _named(chosen: Sequence[EndedRun], status: str) -> Sequence[str]:
 
 
 async def _deleted(opened: Opening, batch: Batch, chosen: Sequence[EndedRun], options: Options) -> Deleted:
-    # Only now: to import the client takes longer than to look.
+    # Imported late: importing the client takes longer than the search.
     from batchrun.engine.upkeep.deleter import Deleter  # noqa: PLC0415
 
     def tell(number: int) -> None:

@@ -18,7 +18,7 @@ from batchrun.cli.options import Output
 from batchrun.cli.speak import say
 from batchrun.cli.verbs.run import job, run
 
-#: Nothing of the user's configuration is used, so that the demo is the same everywhere.
+#: The user's configuration is not used, so that the demo is the same everywhere.
 _ENVIRONMENT: Final = {
     "AWS_ACCESS_KEY_ID": "demo",
     "AWS_SECRET_ACCESS_KEY": "demo",

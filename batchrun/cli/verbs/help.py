@@ -1,8 +1,8 @@
 """
-``batchrun help``: the manual, topic by topic, and what verbs say to --help.
+``batchrun help``: the manual, topic by topic, and the --help of verbs.
 
-The topics are Markdown files in ``batchrun/help``; their tables of what the code knows are put there by
-``scripts/readme``. Belongs here: finding a topic or a verb, and showing it. Does not: any text of the manual.
+The topics are Markdown files in ``batchrun/help``; ``scripts/readme`` fills their tables from the code.
+Belongs here: finding a topic or a verb, and showing it. Does not: any text of the manual.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def help(options: Options) -> None:  # noqa: A001 (the verb's own name)
 
 
 def text_of(topic: str) -> str:
-    """Return a topic's Markdown, without the marks of what was put there by a script."""
+    """Return a topic's Markdown, without the markers of generated parts."""
     return _MAKER.sub("", _read("help", f"{topic}.md"))
 
 
@@ -111,7 +111,7 @@ def _verbs(context: click.Context) -> list[str]:
 
 
 def _help_of_verb(context: click.Context, path: tuple[str, ...]) -> str:
-    """Return what the verb says to --help. Raises UsageError where there is neither verb nor topic."""
+    """Return the verb's --help. Raises UsageError if there is neither such a verb nor a topic."""
     within = context.find_root()
     for name in path:
         group = within.command
@@ -125,7 +125,7 @@ def _help_of_verb(context: click.Context, path: tuple[str, ...]) -> str:
 
 
 def _show(markdown: str) -> None:
-    """Show a text as fits where it goes."""
+    """Print Markdown; on a terminal laid out, and in a pager if it is long."""
     if not can_draw(sys.stdout):
         write(sys.stdout, f"{markdown.rstrip()}\n")
         return
@@ -133,7 +133,7 @@ def _show(markdown: str) -> None:
 
     size = shutil.get_terminal_size()
     text = laid_out(markdown, min(size.columns, _WIDEST))
-    # A line of code that is wider takes several.
+    # A wider line of code takes several lines.
     taken = sum(max(1, -(-len(line) // size.columns)) for line in click.unstyle(text).splitlines())
     if taken < size.lines:
         write(sys.stdout, f"{text.rstrip()}\n")

@@ -23,7 +23,7 @@ from batchrun.service.target import Target
 if TYPE_CHECKING:
     from batchrun.api.lanes_now import LaneNow
 
-#: What botocore calls where credentials come from, in words.
+#: Botocore's names for the sources of credentials, in words.
 _KINDS: Final = {
     "env": "environment variables",
     "shared-credentials-file": "keys in a file",
@@ -86,7 +86,7 @@ def _lanes(options: Options) -> Sequence[Lane]:
 
 
 def _lines(now: LaneNow) -> Iterator[str]:
-    """Say what the manifest has of a lane, then what was found out."""
+    """Yield what the manifest sets for a lane, then what was found."""
     where = ", ".join(filter(None, [now.region, now.account and f"account {now.account}"]))
     yield printable(f"{_title(now)}: {where or 'not known where'}{', cannot be used' if now.error else ''}")
     if now.credentials is not None:
@@ -102,7 +102,7 @@ def _lines(now: LaneNow) -> Iterator[str]:
 
 
 def _facts(now: LaneNow) -> dict[str, Any]:
-    """Return it for JSON; what is not known is null."""
+    """Return a lane for JSON; unknown values are null."""
     credentials = {
         "kind": None if now.credentials is None else _kind(now),
         "place": now.credentials,

@@ -1,4 +1,4 @@
-"""``batchrun ledger``: is it sound, making a lost one again, and batches into another, of either kind."""
+"""``batchrun ledger``: check it, rebuild a lost one, copy batches into another, of either kind."""
 
 from __future__ import annotations
 

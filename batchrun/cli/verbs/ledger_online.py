@@ -1,8 +1,8 @@
 """
 What ``batchrun ledger`` does with the service: a rebuild from end to end, and ``verify --online``.
 
-Belongs here: the order in which things are opened and closed, which batches are compared, and the words. Does
-not: options (``ledger``), what is whose (``model.entries.recovery``), looking (``engine.upkeep.comparing``).
+Belongs here: the order of opening and closing, which batches are compared, the messages. Does not: options
+(``ledger``), which run is whose (``model.entries.recovery``), the comparison (``engine.upkeep.comparing``).
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
 
 #: Calls of one kind that a rebuild has in flight at once.
 _AT_ONCE: Final = 32
-#: Runs that are named of a row in doubt.
+#: Most runs that are named for a row in doubt.
 _RUNS: Final = 5
-#: How long the batch stays held where we die on another host; renewed at a third of it.
+#: How long the batch stays held if we die on another host; renewed at a third of it.
 _LEASE: Final = timedelta(seconds=30)
 
 
 async def recover(options: Calling, wanted: Source, changed: Changed) -> None:
-    """Make the ledger again and say what was found; nothing is written where an error ends it."""
+    """Rebuild the ledger and report what was found; nothing is written if an error ends it."""
     configure_as(options.output)
     login, clock = options.login(_AT_ONCE), SystemClock()
     with loaded(wanted, ObjectsOnce(login), replace(options.output, quiet=True)) as manifest:
@@ -138,10 +138,10 @@ def _refusal(rebuilt: Rebuilt) -> str:
 
 async def compare_online(options: Calling, concurrency: int, name: str | None) -> Exit:
     """
-    Compare this batch, or each, with the service; runs that turn up after all get their rows.
+    Compare this batch, or each, with the service; give runs that were found again back to their rows.
 
     Returns:
-        WORK_LEFT where something is left for 'batchrun run' or for a second try.
+        WORK_LEFT if something is left for 'batchrun run' or for a second try.
     """
     login = options.login(concurrency)
     async with options.opening(login) as opened:
@@ -152,7 +152,7 @@ async def compare_online(options: Calling, concurrency: int, name: str | None) -
 
 
 async def _compare(ledger: Ledger, batch: Batch, login: OneLogin, options: Calling, concurrency: int) -> Exit:
-    # Each batch's runs are in its own region; one that is named is the user's word.
+    # Each batch's runs are in its own region, unless the user names one.
     async with options.opening(login, region=batch.region) as opened:
         reach = await opened.reach_of(batch)
         found = await compare(ledger.batch(batch.name), reach=reach, at_once=concurrency)

@@ -1,4 +1,4 @@
-"""``batchrun logs``: the log of a row's run, one stream after the other, or as its lines come."""
+"""``batchrun logs``: the log of a row's run, one stream after the other, or line by line as written."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def logs(options: Options) -> Exit:
     async with options.opening(options.login(1)) as opened:
         ledger = await opened.found_ledger()
         outcome = await row_to_read(ledger, options.entry_id, options.batch)
-        # Only now: to import the client takes longer than to find out that there is no such row.
+        # Imported late: importing the client takes longer than finding that there is no such row.
         from batchrun.api.row_logs import access, run_of, streams_of, streams_of_task  # noqa: PLC0415
         from batchrun.service.run_logs import run_logs  # noqa: PLC0415
 
@@ -104,30 +104,30 @@ async def logs(options: Options) -> Exit:
     return Exit.OK
 
 
-#: Seconds between two looks for new lines.
+#: Seconds between two polls for new lines.
 _EVERY: Final = 2.0
-#: Looks after which the service is asked whether the run has ended: there may be no launcher.
+#: Polls after which the service is asked whether the run has ended: there may be no launcher.
 _ASK_EVERY: Final = 10
-#: By so much lines may be written before and after the times of their run.
+#: How long before and after its run's times a line may be written.
 _BEFORE: Final = timedelta(minutes=1)
 _AFTER: Final = timedelta(minutes=15)
 
 
 class RunLines:
-    """The lines of a run."""
+    """Prints the log lines of a run."""
 
     def __init__(
         self, row: RowRun, streams: Sequence[Stream], read: RunLogs, *, last: int | None, as_json: bool
     ) -> None:
         """
-        Take what is shown.
+        Create it for one run.
 
         Args:
             row: The run.
-            streams: Its streams, in the order in which they are printed.
+            streams: Its streams, in the order of printing.
             read: Reads them.
-            last: Lines of each at the most, the last ones.
-            as_json: Whether each is an object.
+            last: Print at most so many lines of each, the last ones.
+            as_json: Whether each line is a JSON object.
         """
         self._row = row
         self._streams = streams
@@ -136,10 +136,10 @@ class RunLines:
         self._as_json = as_json
         self._clock = SystemClock()
         self._tokens: dict[str, str] = {}
-        self._told: str | None = None  #: the stream of the last line
+        self._told: str | None = None  #: the stream of the last printed line
 
     async def show(self) -> None:
-        """Print the lines that there are by now. Raises UsageError where there are none."""
+        """Print the lines written so far. Raises UsageError if there are none."""
         missing = [one for one in self._streams if not await self._tell(one)]
         if len(missing) == len(self._streams):
             raise UsageError(
@@ -151,11 +151,11 @@ class RunLines:
 
     async def follow(self, stored: StoredBatch, service: HealthOmics) -> None:
         """
-        Print the lines, also new ones, until the run has ended and no more come, or a signal does.
+        Print the lines, also new ones, until the run has ended and no more come, or until a signal.
 
         Args:
-            stored: The batch, whose launcher may see the end.
-            service: Where to ask for the end, where no launcher works on the batch.
+            stored: The batch, whose launcher may record the end.
+            service: Asked whether the run has ended, if no launcher works on the batch.
         """
         looks = 0
         with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
@@ -184,7 +184,7 @@ class RunLines:
         return seen.run.uuid != self._row.run.uuid or outlook(seen.run.status) is not Outlook.GOING
 
     async def _tell(self, stream: Stream) -> bool:
-        """Print what a stream has by now; report whether it is there."""
+        """Print a stream's lines so far; return whether the stream exists."""
         run, token = self._row.run, self._tokens.get(stream.name)
         begin = None if run.creation_time is None else run.creation_time - _BEFORE
         end = None if run.stop_time is None else run.stop_time + _AFTER
@@ -224,5 +224,5 @@ class RunLines:
 
 
 def _write(text: str) -> None:
-    """Write a line as it was logged; a terminal gets it safe to show."""
+    """Print a line as it was logged, made safe to show on a terminal."""
     write(sys.stdout, f"{printable(text) if is_terminal(sys.stdout) else text}\n")

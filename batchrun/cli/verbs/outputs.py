@@ -1,4 +1,4 @@
-"""``batchrun outputs``: what each row made, as a list of values or as a sheet for another batch."""
+"""``batchrun outputs``: the outputs of each row, as a list or as a sheet for another batch."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from batchrun.api.row_outputs import RowOutputs
 
 _KIND: Final = Kind(what="outputs", endings=(".csv",))
-#: Reasons that are shown.
+#: Most reasons that are shown.
 _TOLD: Final = 10
 
 
@@ -112,7 +112,7 @@ def _name(text: str) -> NamedFiles:
 async def _rows(
     opened: Opening, batch: Batch, entries: AsyncIterator[Entry], names: list[NamedFiles], options: Options
 ) -> AsyncGenerator[RowOutputs]:
-    # Only now: to import the client takes longer than to find out that nothing has succeeded.
+    # Imported late: importing the client takes longer than finding that nothing has succeeded.
     from batchrun.api.row_outputs import OutputsReader  # noqa: PLC0415
 
     reach = await opened.reach_of(batch)
@@ -124,7 +124,7 @@ async def _rows(
 async def _written(
     batch: str, rows: AsyncGenerator[RowOutputs], output: OutputFile | None, options: Options
 ) -> Counter[str]:
-    """Write the rows; return why some could not be, and how many each time."""
+    """Write the rows; return how many lack outputs, by reason."""
     missing: Counter[str] = Counter()
     count = 0
     if options.output.as_json:
@@ -151,7 +151,7 @@ async def _written(
 
 
 def _why(row: RowOutputs, options: Options) -> Iterator[str]:
-    """Say what is missing of a row."""
+    """Yield why outputs of a row are missing."""
     if row.problem is not None and (row.made is None or options.sheet):
         yield row.problem
     elif row.made is not None and row.made.has_more:
@@ -178,21 +178,21 @@ def _emit(batch: str, row: RowOutputs) -> None:
     )
 
 
-#: Of the list: a file has its ``uri``, what is no file its ``value``.
+#: Columns of the list: a file has a ``uri``, any other output a ``value``.
 COLUMNS: Final = ("id", "runId", "output", "uri", "value")
-#: Of the sheet, before the outputs; an output of the same name gets another one.
+#: Columns of the sheet before the outputs; an output of the same name is renamed.
 _ID: Final = "id"
 _OTHER_ID: Final = "output.id"
 
 
 class MadeList:
-    """A CSV with a row for each file, or other value, that a run made."""
+    """Writes a CSV with a row for each file, or other value, that a run made."""
 
     def __init__(self, file: IO[str], *, is_safe: bool) -> None:
         self._sink = CsvSink(file, COLUMNS, attempts=False, is_safe=is_safe)
 
     def add(self, entry_id: str, run_id: str, made: Made) -> None:
-        """Write what a row made."""
+        """Write the outputs of a row."""
         for output, value in _values(made):
             is_file = isinstance(value, str) and is_in_s3(value)
             row: ResultsRow = {
@@ -209,7 +209,7 @@ class MadeList:
 
 
 class MadeSheet:
-    """A CSV with a row for each run, and a column for each output: a sheet for another batch."""
+    """Writes a CSV with a row for each run and a column for each output: a sheet for another batch."""
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
@@ -217,13 +217,13 @@ class MadeSheet:
         self._columns: dict[str, None] = {}
 
     def add(self, entry_id: str, _run_id: str, made: Made) -> None:
-        """Keep what a row made: which columns there are is known at the end."""
+        """Keep the outputs of a row until all columns are known."""
         outputs = {_OTHER_ID if name == _ID else name: value for name, value in made.outputs.items()}
         self._columns |= dict.fromkeys(outputs)
         self._rows.append((entry_id, outputs))
 
     def finish(self) -> None:
-        """Write all rows; a list, or a table, is JSON."""
+        """Write all rows; lists and tables as JSON."""
         writer = csv.writer(self._file, lineterminator="\n")
         writer.writerow((_ID, *self._columns))
         for entry_id, outputs in self._rows:

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
 
 
-#: Changes that are shown of a row.
+#: Most changes that are shown per row.
 _CHANGES: Final = 3
 
 
@@ -86,7 +86,7 @@ class Options:
 
     @property
     def limits(self) -> Limits:
-        """What the way of a row depends on."""
+        """The limits that decide how a row is submitted."""
         return Limits(
             engine=self.together.kind,
             batch_rows=self.together.batch_rows,
@@ -135,7 +135,7 @@ async def _own_quotas(login: OneLogin) -> Quotas:
 
 
 def _opened(login: OneLogin) -> Opening:
-    # Only now: it loads the client.
+    # Imported late: it loads the client.
     from batchrun.api import opening  # noqa: PLC0415
     from batchrun.cli.logs import configure  # noqa: PLC0415
 
@@ -144,7 +144,7 @@ def _opened(login: OneLogin) -> Opening:
 
 
 async def _quotas_of(lanes: Sequence[Lane], login: OneLogin) -> Mapping[str, Quotas]:
-    """Ask each lane for its account's quotas; those that cannot be asked are reported, and left out."""
+    """Return the account quotas of each lane; report and leave out lanes that cannot be asked."""
     from batchrun.api.lanes import asked  # noqa: PLC0415 (loads the engine)
 
     async def ask(lane: Lane) -> Quotas:
@@ -196,7 +196,7 @@ async def _compare(manifest: Manifest, login: OneLogin, options: Options) -> Com
 
 
 async def _sent(stored: StoredBatch, options: Options, manifest: Manifest) -> Collection[str]:
-    """Return the ids of rows that are not to be submitted, where anything depends on them."""
+    """Return the ids of rows that are not to be submitted; empty if nothing depends on them."""
     if not manifest.lanes and options.prices is None and options.together.kind is Engine.STARTRUN:
         return ()
     others = [state for state in State if state not in WAITING]
@@ -204,7 +204,7 @@ async def _sent(stored: StoredBatch, options: Options, manifest: Manifest) -> Co
 
 
 def _home(manifest: Manifest, batch: Batch) -> str | None:
-    """Return the lane of rows that were sent before there were lanes, where the manifest says it."""
+    """Return the lane of rows that were sent before there were lanes; None if no lane fits."""
     fits = (
         lane.name
         for lane in manifest.lanes
@@ -225,7 +225,7 @@ async def _lanes(
 async def _to_come(
     manifest: Manifest, ledger: Ledger | None, sent: Collection[str], options: Options
 ) -> ToCome | None:
-    """Say what the rows to submit may cost, where prices are given."""
+    """Return what the rows to submit may cost; None without prices."""
     if options.prices is None:
         return None
     batch = await ledger.find_batch(manifest.batch) if ledger else None
@@ -240,7 +240,7 @@ async def _to_come(
 
 
 def _alike(spec: Spec, regions: Mapping[str, str | None]) -> AlikeRows:
-    """Say which rows cost as this one does: in the lane that it prefers."""
+    """Return the key of rows that cost the same as this one in its preferred lane."""
     lane = next(iter(lanes_of(spec.content)), None)
     region = None if lane is None else regions[lane]
     return AlikeRows(workflow_id=json.loads(spec.request).get("workflowId"), region=region)
@@ -332,7 +332,7 @@ def _tell_engine(ahead: Ahead) -> None:
 
 
 def _rounds(rows: int, at_once: Mapping[str, int]) -> str:
-    """Say how often so many *rows* fill what may be active, where that is one number; else nothing."""
+    """Return how often *rows* fill the limit of active runs; empty unless there is one limit."""
     if len(at_once) != 1:
         return ""
     (limit,) = at_once.values()

@@ -1,8 +1,8 @@
 """
-What ``batchrun plan`` found, and what a launch would have before it.
+What ``batchrun plan`` found, and what a launch would have to do.
 
 Belongs here: the numbers, and the words for lanes, engines, retries and limits. Does not: asking the ledger
-and the account, the other words (``plan``), what a row may take (``manifest``), what a retry policy leads to
+and the account, the other words (``plan``), the lanes of a row (``manifest``), the effect of a retry policy
 (``model.entries.retrying``).
 """
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from batchrun.model.planning.limits import Limits
     from batchrun.report.bill import Left
 
-#: Different choices, and lanes, that are shown.
+#: Most different choices, and lanes, that are shown.
 _TOLD: Final = 10
 #: States of rows that are to be submitted.
 WAITING: Final = (State.PLANNED, State.BACKOFF)
@@ -43,12 +43,12 @@ _PER_SECOND: Final = FIXED_RATES["StartRunBatch"].most
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bearing:
-    """What one lane is to run."""
+    """The rate and limits of one lane."""
 
     rate: float  #: StartRun calls per second
-    at_once: Mapping[str, int]  #: runs that may be active, by storage
-    most: int | None  #: runs of the batch that may be active, as its user says
-    is_own: bool  #: whether the account itself says so
+    at_once: Mapping[str, int]  #: most active runs, by storage
+    most: int | None  #: most active runs of the batch, if the user sets it
+    is_own: bool  #: whether the limits are the account's own quotas
 
     def __str__(self) -> str:
         whose = "the account's quotas" if self.is_own else "the usual quotas"
@@ -58,7 +58,7 @@ class Bearing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedLanes:
-    """Rows that are to be sent, by the lanes that they may take, and these lanes."""
+    """Rows to be sent, by the lanes that they may take, and these lanes."""
 
     rows: Mapping[tuple[str, ...], int]
     lanes: Mapping[str, Bearing]
@@ -71,8 +71,8 @@ class PlannedLanes:
         Args:
             manifest: A manifest with lanes.
             sent: The ids of rows that are not to be sent.
-            most: StartRun calls per second of lanes that do not say; infinite without a limit.
-            quotas: Of lanes that were asked for them.
+            most: StartRun calls per second of lanes without their own; infinite without a limit.
+            quotas: By lane, for lanes that were asked.
         """
         kinds = storage_types(manifest.specs())
         return cls(
@@ -82,7 +82,7 @@ class PlannedLanes:
 
     @property
     def seconds(self) -> float:
-        """How long it takes at least to send them."""
+        """Seconds that sending them takes at least."""
         return least_seconds(self.rows, {name: lane.rate for name, lane in self.lanes.items()})
 
     @property
@@ -92,7 +92,7 @@ class PlannedLanes:
 
     @property
     def lines(self) -> Iterator[str]:
-        """What people are told."""
+        """The lines for people."""
         choices = [
             f"{counted(count, 'row')} in {' or '.join(lanes)}" for lanes, count in self._sorted[:_TOLD]
         ]
@@ -130,41 +130,41 @@ class ToCome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """A manifest beside what the ledger has of its batch."""
+    """A manifest compared with its batch in the ledger."""
 
     sync: Sync
     counts: Counts = field(default_factory=Counts)
-    changes: Mapping[str, Sequence[Difference]] = field(default_factory=dict)  #: of some of the changed rows
+    changes: Mapping[str, Sequence[Difference]] = field(default_factory=dict)  #: of some changed rows
     to_come: ToCome | None = None
-    stop: str | None = None  #: why ``run`` would ask for the batch's name
-    to_look_for: int = 0  #: rows whose runs another ledger may have started, as far as this one knows
-    quotas: Quotas = field(default_factory=Quotas)  #: the account's, where it was asked
-    lanes: PlannedLanes | None = None  #: None where there are none
-    engine: PlannedEngine | None = None  #: None where each row goes by StartRun
+    stop: str | None = None  #: why ``run`` would refuse and ask for the batch's name
+    to_look_for: int = 0  #: rows whose runs another ledger may have started
+    quotas: Quotas = field(default_factory=Quotas)  #: the account's, if it was asked
+    lanes: PlannedLanes | None = None  #: None: no lanes
+    engine: PlannedEngine | None = None  #: None: each row goes by StartRun
 
     @property
     def why_stopped(self) -> str | None:
-        """Why ``run`` would do nothing."""
+        """Why ``run`` would do nothing; None if it would start."""
         return self.stop or (None if self.engine is None else self.engine.stop)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
-    """What a launch would have before it."""
+    """What a launch would have to do."""
 
     to_submit: int  #: rows
     to_settle: int  #: rows whose outcome is unknown
     to_watch: int  #: rows with a run
     rate: float  #: StartRun calls per second
-    whose_rate: str  #: in words, whose that is
+    whose_rate: str  #: in words, where the rate comes from
     lanes: PlannedLanes | None
     engine: PlannedEngine | None
-    at_once: Mapping[str, int]  #: runs that may be active, by storage
-    is_own: bool  #: whether the account itself says so
+    at_once: Mapping[str, int]  #: most active runs, by storage
+    is_own: bool  #: whether the limits are the account's own quotas
 
     @classmethod
     def of(cls, manifest: Manifest, found: Compared, asked: Rate) -> Self:
-        """Reckon it at the rate that was asked for, or the account's."""
+        """Calculate it at the rate that was asked for, or at the account's."""
         by_state, own = found.counts.by_state, found.quotas.start_runs_per_second
         asked_for = storage_types(manifest.specs())
         own_at_once = found.quotas.active_runs(asked_for)
@@ -183,7 +183,7 @@ class Ahead:
 
     @property
     def calls(self) -> int:
-        """StartRun calls."""
+        """Number of StartRun calls."""
         if self.engine is None:
             return self.to_submit + self.to_settle
         alone = 0 if self.engine.stop else self.engine.ways.alone_rows
@@ -191,7 +191,7 @@ class Ahead:
 
     @property
     def seconds(self) -> float:
-        """How long they take."""
+        """Seconds that the calls take."""
         if self.lanes is not None:
             return self.lanes.seconds
         together = 0.0 if self.engine is None else self.engine.seconds
@@ -200,7 +200,7 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedEngine:
-    """Rows that are to be sent, by the way that they would go."""
+    """Rows to be sent, by how they would be submitted."""
 
     engine: Engine
     ways: Ways
@@ -216,7 +216,7 @@ class PlannedEngine:
         sent: Collection[str] = (),
         there: WithService = _NOTHING_THERE,
     ) -> Self | None:
-        """Plan for the rows that were not *sent* yet; None where each goes by StartRun."""
+        """Plan the rows that were not *sent* yet; return None if each goes by StartRun."""
         from batchrun.api.engines import sized  # noqa: PLC0415 (loads botocore)
 
         if limits.engine is Engine.STARTRUN:
@@ -227,7 +227,7 @@ class PlannedEngine:
 
     @property
     def stop(self) -> str | None:
-        """Why ``run`` would refuse the manifest."""
+        """Why ``run`` would refuse the manifest; None if it would not."""
         if self.engine is not Engine.BATCH or not self.ways.alone:
             return None
         rows = counted(self.ways.alone_rows, "row")
@@ -235,7 +235,7 @@ class PlannedEngine:
 
     @property
     def seconds(self) -> float:
-        """How long the calls of StartRunBatch take."""
+        """Seconds that the calls of StartRunBatch take."""
         return self.ways.calls / _PER_SECOND
 
     @property
@@ -253,7 +253,7 @@ class PlannedEngine:
 
     @property
     def lines(self) -> Iterator[str]:
-        """What people are told."""
+        """The lines for people."""
         calls = (
             f"StartRunBatch calls: {self.ways.calls}, {seconds(self.seconds)} at {_PER_SECOND:g} per second"
         )
@@ -271,17 +271,17 @@ class PlannedEngine:
             yield f"  {counted(one.rows, 'row')}: {why} ({some(one.ids, one.rows)})"
 
 
-#: What a rule without a lane of its own does for want of capacity.
+#: What a rule without a lane of its own does when capacity is missing.
 _NEXT_LANE: Final = ", in the next of its lanes where a row may take several"
 
 
 def limits(at_once: Mapping[str, int]) -> str:
-    """Say how many may be active at once, by storage: ``50 with DYNAMIC storage, 10 with STATIC storage``."""
+    """Return the limits of active runs: ``50 with DYNAMIC storage, 10 with STATIC storage``."""
     return ", ".join(f"{limit} with {kind} storage" for kind, limit in at_once.items())
 
 
 def tell_retries(policy: RetryPolicy, *, has_lanes: bool) -> None:
-    """Say it, where the manifest says anything: a line for each rule, in the order of trying them."""
+    """Print the retry policy unless it is the default: a line for each rule, in the order of matching."""
     if policy == RetryPolicy():
         return
     if not policy.rules:
@@ -294,7 +294,7 @@ def tell_retries(policy: RetryPolicy, *, has_lanes: bool) -> None:
 
 
 def retry_facts(policy: RetryPolicy) -> dict[str, Any]:
-    """Return it for programs, where the manifest says anything; waits are in seconds."""
+    """Return the retry policy for programs, empty if it is the default; waits are in seconds."""
     if policy == RetryPolicy():
         return {}
     rules = [_facts(rule, policy) for rule in policy.rules]

@@ -46,7 +46,7 @@ async def report(options: Options) -> None:
     asked about. It needs no network. The file is replaced as a whole. BATCH may be left out where the ledger
     has only one.
     """
-    # jinja2 takes as long to import as everything else together, and only this needs it.
+    # Imported late: jinja2 takes as long to import as everything else together, and only this needs it.
     from batchrun.report import html  # noqa: PLC0415
     from batchrun.report.gathering import gathered, regions_of  # noqa: PLC0415
 
@@ -63,7 +63,7 @@ async def report(options: Options) -> None:
         made = await gathered(ledger, batch, now, prices=prices, dynamic_gib=gib)
     if output is None:
         with poured(ReportError) as stdout:
-            # In UTF-8 whatever the terminal's encoding is, since the page says so.
+            # Always in UTF-8, which the page declares, whatever the terminal's encoding is.
             stdout.buffer.write(html.render(made).encode())
     else:
         async with delivered(output, StoreWhenNeeded(login_to(options.account))) as file:

@@ -78,7 +78,7 @@ class Options:
 
     @property
     def view(self) -> View:
-        """What is to be seen of them."""
+        """The columns and rows to show."""
         return View(
             where=tuple(read_condition(text) for text in self.where),
             columns=None if self.columns is None else read_columns(self.columns),
@@ -87,7 +87,7 @@ class Options:
 
     @property
     def format(self) -> str:
-        """The format that was asked for, or that the file's name says."""
+        """The format that was asked for, or by the file's extension."""
         place = self.output or ""
         ending = Path(place).suffix.lower()
         known = tuple(end for kind in RESULTS.values() for end in kind.endings)
@@ -150,10 +150,10 @@ def _failed_manifest(options: Options) -> Destination | None:
 
 
 def _output(options: Options, view: View, batch: Batch, inputs: Inputs) -> Destination | None:
-    """Return where the results go; None is stdout."""
+    """Return where the results go; None for stdout."""
     place = options.output
     if place is None:
-        # A part of the results must not take the place of the whole.
+        # A part of the results must not replace the whole.
         place = f"{batch.name}.results.{options.format}" if view == WHOLE else STDOUT
     if options.format == _PARQUET:
         report.pyarrow()

@@ -99,7 +99,7 @@ async def _meant(opened: Opening, batch: Batch, chosen_by: Choice, options: Opti
 
 
 def _tell_left_out(ids: Sequence[str]) -> None:
-    """Name those of which the service has no run to copy."""
+    """Report the ids for which the service has no run to copy."""
     if ids:
         complain(f"skipped, since the service has no run of theirs to duplicate: {shortened(ids)}")
 

@@ -35,7 +35,7 @@ async def run(options: LaunchOptions) -> Exit:
     results.
     """
     _check(options)
-    # Only now: botocore takes half a second to import.
+    # Imported late: botocore takes half a second.
     if options.manifest.is_folder:
         from batchrun.cli.launching.folder import launch_folder as launch  # noqa: PLC0415
         from batchrun.cli.launching.manifests import refuse_for_folder  # noqa: PLC0415
@@ -73,7 +73,7 @@ def _check_standby(options: LaunchOptions) -> None:
 
 
 def job(options: LaunchOptions) -> Job:
-    """Make of the options what a launch needs. Raises UsageError where one of them cannot be meant."""
+    """Return the job that the options describe. Raises UsageError if one of them cannot be meant."""
     from batchrun.cli.launching.launch import Job  # noqa: PLC0415
     from batchrun.cli.launching.manifests import source  # noqa: PLC0415
 

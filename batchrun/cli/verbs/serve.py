@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 _HOST, _PORT = "127.0.0.1", 8766
 _HIGHEST_PORT: Final = 65535
-#: How much the process gives way to others: a launch on the same machine goes first.
+#: The process's niceness: a launch on the same machine goes first.
 _GIVES_WAY: Final = 10
-#: Characters of a token that cannot be guessed, at least.
+#: Fewest characters of a token that cannot be guessed.
 _LEAST: Final = 20
-#: Those of a token file that are read, and of a token at most.
+#: Characters that are read of a token file, and the most of a token.
 _MOST: Final = 4096
 
 
-#: Where it listens and whom it lets in is never for a file that lies in the working directory.
+#: A file found in the working directory must not set where it listens and whom it lets in.
 _option: Final = partial(option, risk=Risk.ADDRESS)
 _texts: Final = partial(texts, risk=Risk.ADDRESS)
 
@@ -113,12 +113,12 @@ async def serve(options: Options) -> None:
 
 
 def _let_go(ledger: Ledger, _number: int) -> None:
-    """Wait no more for a database that is away: nobody is to be told any more what it has."""
+    """Stop waiting for an unreachable database, since nothing is served any more."""
     ledger.hurry(0)
 
 
 def read_bind(text: str) -> tuple[str, int]:
-    """Read HOST:PORT; either part may be left out. Raises UsageError where it is neither."""
+    """Read HOST:PORT; either part may be left out. Raises UsageError if it is not valid."""
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
         host, port = (text, "") if not text.isdigit() else ("", text)
@@ -130,7 +130,7 @@ def read_bind(text: str) -> tuple[str, int]:
 
 
 def read_token(path: str) -> str:
-    """Read a token from a file. Raises UsageError where others can read it, or it has no token."""
+    """Read a token from a file. Raises UsageError if others can read it, or it has no valid token."""
     name = f"--token-file {printable(path)}"
     try:
         with Path(path).open(encoding="ascii") as file:

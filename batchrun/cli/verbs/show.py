@@ -120,12 +120,12 @@ def lines(outcome: Outcome, history: Told, found: Found, submissions: Submission
 
 
 def _as_sent(entry: Entry) -> Entry:
-    """Return the entry as it was sent, or would be to the lane that it prefers."""
+    """Return the entry as it was sent, or as it would be sent to its preferred lane."""
     return entry.as_in(next(iter(entry.may_take), None))
 
 
 def _detail(stored: dict[str, Any]) -> dict[str, Any]:
-    """Return what is stored of an event by the API's names, where it has them."""
+    """Return the details of a stored event by the API's names, where there are such."""
     named = {API_NAMES.get(name, name): value for name, value in stored.items()}
     if "run" in named:
         named["run"] = {API_NAMES.get(name, name): value for name, value in named["run"].items()}
@@ -133,7 +133,7 @@ def _detail(stored: dict[str, Any]) -> dict[str, Any]:
 
 
 def _departures(entry: Entry) -> list[str]:
-    """Return the fields in which the attempt's request is not what the manifest asks for."""
+    """Return the fields in which the attempt's request differs from the manifest."""
     sent = _as_sent(entry)
     asked, wanted = json.loads(sent.request), json.loads(sent.row_request)
     found = [name for name in sorted({*asked, *wanted}) if asked.get(name) != wanted.get(name)]
@@ -210,7 +210,7 @@ def _time(time: datetime) -> str:
 
 
 def _submission_facts(submission: Submission | None) -> dict[str, Any]:
-    """Return it for programs; nothing where the attempt went by itself."""
+    """Return the submission for programs; empty if the attempt was submitted by itself."""
     if submission is None:
         return {}
     facts = {
@@ -228,7 +228,7 @@ def _submission_facts(submission: Submission | None) -> dict[str, Any]:
 
 
 def _submission_lines(submission: Submission | None) -> Iterator[tuple[str, str]]:
-    """Return it for people, with its label; nothing where the attempt went by itself."""
+    """Yield the submission for people, labelled; nothing if the attempt was submitted by itself."""
     if submission is None:
         return
     yield "submission", f"{submission.name} of {submission.rows} rows, requestId {submission.request_id}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchrun.model.lanes import Lane
     from batchrun.simulator import Served, Settings, SimulatedLane, StoredBucket
 
-    #: What says how a lane behaves, by its name and those of all.
+    #: Returns the settings of a lane, given its name and those of all lanes.
     Behaviour = Callable[[str, Collection[str]], Settings]
 
 
@@ -160,7 +160,7 @@ async def simulate(options: Options) -> None:
             async with serve_lanes(served, host=options.host, port=options.port) as everywhere:
                 _tell(everywhere, options, lanes)
                 await anyio.sleep_forever()
-        except (OSError, UnicodeError) as error:  # a name that is too long is the latter
+        except (OSError, UnicodeError) as error:  # the latter for a name that is too long
             reason = error.strerror if isinstance(error, OSError) else None
             raise UsageError(
                 f"cannot listen on {options.host}:{options.port}: {reason or error}; try --port 0"
@@ -182,7 +182,7 @@ def _tell(served: Served, options: Options, lanes: Sequence[Lane]) -> None:
 
 
 def _settings(options: Options, lane: str, lanes: Collection[str]) -> Settings:
-    """Return how *lane* behaves, one of several or the only one."""
+    """Return the settings of *lane*, one of several or the only one."""
     from batchrun.simulator import (  # noqa: PLC0415
         Settings,
         of_lane,
@@ -236,12 +236,12 @@ def _valid(make: Callable[..., T], *texts: str, **settings: Any) -> T:
 
 def simulated(lanes: Sequence[Lane], behaviour: Behaviour, account: str) -> Sequence[SimulatedLane]:
     """
-    Return what to serve: each lane, or without any a single account.
+    Return what to serve: each lane, or a single account without lanes.
 
     Args:
-        lanes: As the user says them.
-        behaviour: What is set for each.
-        account: Of lanes that do not say, and of credentials that a role is assumed with.
+        lanes: As the user gives them.
+        behaviour: Returns the settings of each.
+        account: Of lanes without one, and of the credentials that assume roles.
     """
     from batchrun.simulator import Role, SimulatedLane  # noqa: PLC0415 (loads aiohttp)
 
@@ -269,7 +269,7 @@ def simulated(lanes: Sequence[Lane], behaviour: Behaviour, account: str) -> Sequ
 
 
 def _port(endpoint_url: str | None) -> int:
-    """Return the port of a local address; 0, which is any free one, for every other."""
+    """Return the port of a local address; 0, any free port, for all others."""
     if endpoint_url is None or not is_loopback(endpoint_url):
         return 0
     return urlsplit(endpoint_url).port or 80

@@ -1,4 +1,4 @@
-"""``batchrun status``: how a batch stands, from the ledger alone; with --watch, beside its launcher."""
+"""``batchrun status``: the state of a batch, from the ledger alone; with --watch, beside its launcher."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from batchrun.report.overview import Overview, numbers, overview
 
 Look = Callable[[], Awaitable[Overview]]
 
-#: Seconds between two looks.
+#: Seconds between two reads of the ledger.
 _EVERY: Final = 1.0
 
 
@@ -113,7 +113,7 @@ async def _watch(ledger: Ledger, batch: Batch, *, as_json: bool) -> Exit:
 
 
 async def _tell(look: Look, clock: Clock, *, as_json: bool) -> Exit:
-    """Write a line for each change, as long as there is a reader."""
+    """Write a line for each change, until the batch has ended or stdout has no reader."""
     printed: Counts | None = None
     place = _place(sys.stdout)
     while _is_read(sys.stdout) and _place(sys.stdout) == place:
@@ -131,7 +131,7 @@ async def _tell(look: Look, clock: Clock, *, as_json: bool) -> Exit:
 
 
 def _is_read(stream: IO[str] | None) -> bool:
-    """Report whether *stream* is anything but a pipe, or terminal, whose other end is gone."""
+    """Return False if *stream* is a pipe or terminal whose other end is closed, else True."""
     if stream is None:
         return True  # closed from the start: only the exit code is wanted
     poll = select.poll()
@@ -140,7 +140,7 @@ def _is_read(stream: IO[str] | None) -> bool:
 
 
 def _place(stream: IO[str] | None) -> tuple[int, int] | None:
-    """Return what identifies where *stream* goes: elsewhere, once a pipe was closed (``speak``)."""
+    """Return the identity of *stream*'s file, which changes once a pipe is closed (``speak``)."""
     if stream is None:
         return None
     found = os.fstat(stream.fileno())
@@ -148,7 +148,7 @@ def _place(stream: IO[str] | None) -> tuple[int, int] | None:
 
 
 async def _draw(look: Look, clock: Clock) -> Exit:
-    """Keep a picture of it on the terminal; the last one stays."""
+    """Draw the overview on the terminal until the batch has ended; the last one stays."""
     from batchrun.cli.showing.drawn import watched  # noqa: PLC0415 (rich draws on terminals alone)
 
     now = await look()

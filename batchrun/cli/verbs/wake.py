@@ -1,4 +1,4 @@
-"""``batchrun wake``: what ``--wake``, and ``wake`` of a lane, need in AWS, and whether it works."""
+"""``batchrun wake``: set up and test what ``--wake``, and ``wake`` of a lane, need in AWS."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test(options: TestOptions) -> Exit:
 
 
 async def _try_each(lanes: Sequence[Lane]) -> Exit:
-    """Try one lane's queue after the other: lanes with one queue would take each other's message."""
+    """Test one lane's queue after the other: lanes that share one would take each other's message."""
     login, codes = OneLogin(Target()).get(), [Exit.OK]
     for lane in lanes:
         if lane.wake is None:
@@ -168,7 +168,7 @@ wake.add_command(test)
 
 
 def places(lanes: Sequence[Lane], name: str) -> Iterator[str]:
-    """Return for each account and region of *lanes* who needs a queue called *name* there, line by line."""
+    """Yield lines: for each account and region of *lanes*, the lanes that need a queue *name* there."""
     by_place: dict[tuple[str | None, ...], list[Lane]] = {}
     for lane in lanes:
         whose = (lane.account,) if lane.account is not None else (lane.profile, lane.role)

@@ -1,7 +1,7 @@
 """
-Verbs that call the service: their options, and the way to ledger, service and S3.
+Verbs that call the service: their options, and opening the ledger, the service and S3.
 
-Belongs here: the logs of calls, since a log that nobody has set up goes to stdout. Does not: launches
+Belongs here: setting up logging before calls, since logs go to stdout without it. Does not: launches
 (``launching``), which batch or row is meant (``naming``).
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calling:
-    """The options of a verb that calls the service about a batch of a ledger, beside its own."""
+    """The options shared by verbs that call the service about a batch of a ledger."""
 
     ledger: str = LEDGER()
     read_rate: Rate = READ_RATE()
@@ -34,12 +34,12 @@ class Calling:
     output: Output = group(Output)
 
     def login(self, concurrency: int) -> OneLogin:
-        """Return the one login of the verb, for so many calls at once; logs are set up before the first."""
+        """Set up logging, and return the verb's only login, for *concurrency* calls at once."""
         target = self.service.target(concurrency=concurrency)
         return OneLogin(target, before=partial(_set_up_logs, self.output))
 
     def opening(self, login: OneLogin, *, region: str | None = None) -> Opening:
-        """Return the way to the ledger and the service, in *region* unless an option says another."""
+        """Return an opening of the ledger and the service, in *region* unless an option names another."""
         from batchrun.api.opening import Opening  # noqa: PLC0415 (those who only read files open no ledger)
 
         return self._opened(
@@ -47,7 +47,7 @@ class Calling:
         )
 
     def session(self, login: OneLogin) -> Session:
-        """Return the same for a verb that holds a batch."""
+        """Return a session, for a verb that holds a batch."""
         from batchrun.api.session import Session  # noqa: PLC0415 (imports the engine)
 
         return self._opened(Session, login)
@@ -58,7 +58,7 @@ class Calling:
 
 
 def login_to(account: Account, output: Output = PLAIN) -> OneLogin:
-    """Return the one login of a verb that has no ledger; logs are set up likewise, as *output* says."""
+    """Set up logging as for *output*, and return the only login of a verb without a ledger."""
     return OneLogin(account.target(), before=partial(_set_up_logs, output))
 
 

@@ -1,9 +1,9 @@
 """
-The options by which people choose entries of a batch, for every verb that changes some of them.
+The options that choose entries of a batch, for every verb that changes some of them.
 
-Belongs here: the options, how the choice is shown, what is said of looking for runs of rows that are DELETED,
-and asking whether to go ahead. Does not: going through what is chosen (``report.chosen``), looking
-(``api.retrying``), and what is done to it.
+Belongs here: the options, showing the choice, reporting the search for runs of rows that are DELETED, and
+asking for confirmation. Does not: iterating over the chosen entries (``report.chosen``), the search
+(``api.retrying``), and the change itself.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
 
 _PAGE: Final = 500
-#: Rows from which on a line says that looking for them takes a while.
+#: With more rows than this, a line says that the search takes a while.
 _MANY: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Which entries of a batch are meant."""
+    """The options that choose entries of a batch."""
 
     ids: tuple[str, ...] = texts(
         "--ids",
@@ -66,7 +66,7 @@ class Rows:
     )
 
     def choice(self, in_s3: ObjectsOnce, *more: Condition) -> Choice:
-        """Make the choice that this and *more* conditions describe; the file with ids may be *in_s3*."""
+        """Return the choice of these options and *more* conditions; the file with ids may be *in_s3*."""
         named = [one for text in self.ids for one in text.split(",") if one]
         if self.ids_from:
             named += _listed(self.ids_from, in_s3)
@@ -77,7 +77,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoAhead:
-    """Whether it is done, and whether to ask before."""
+    """The options that confirm a change, or only show it."""
 
     dry_run: bool = typed_flag(
         "--dry-run",
@@ -86,7 +86,7 @@ class GoAhead:
     yes: bool = typed_flag("--yes", help="Do not ask for confirmation.")
 
     def is_agreed(self, question: str) -> bool:
-        """Ask at a terminal. Raises UsageError where there is none and --yes was not given."""
+        """Ask at a terminal. Raises UsageError if there is none and --yes is not given."""
         if self.yes:
             return True
         if not is_terminal(sys.stdin):
@@ -95,12 +95,12 @@ class GoAhead:
             return click.confirm(question, err=True)
 
     def is_told(self, output: Output) -> bool:
-        """Report whether to say what is done: not in JSON, nor with --quiet and --yes."""
+        """Return whether to show the change: not in JSON, nor with both --quiet and --yes."""
         return not (output.as_json or (output.quiet and self.yes))
 
 
 def tell_groups(groups: Mapping[str, Sequence[str]]) -> None:
-    """Say which ids are in each group, the largest first."""
+    """Print the ids of each group, the largest group first."""
     for label, ids in sorted(groups.items(), key=lambda group: -len(group[1])):
         say(f"  {label}: {shortened(ids)}", hang=4)
 
@@ -114,7 +114,7 @@ def by_status(entries: Sequence[Entry]) -> Mapping[str, Sequence[str]]:
 
 
 async def by_reason(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Mapping[str, Sequence[str]]:
-    """Group ids by why their runs and tasks failed, or by status where no reason is known."""
+    """Group ids by the reasons of their runs and tasks, or by status if no reason is known."""
     groups: dict[str, list[str]] = defaultdict(list)
     view = View(columns=(TASK_REASON,))
     for begin in range(0, len(entries), _PAGE):
@@ -136,7 +136,7 @@ def _listed(path: str, in_s3: ObjectsOnce) -> list[str]:
 
 
 def how_to_look(concurrency: int, *, is_dry: bool) -> How:
-    """Say how it is looked for them."""
+    """Return how to search for runs of DELETED rows."""
     from batchrun.api.retrying import How  # noqa: PLC0415 (it loads the model)
 
     return How(at_once=concurrency, is_dry=is_dry, tell=_tell_looking)
@@ -148,7 +148,7 @@ def _tell_looking(number: int) -> None:
 
 
 def tell_first_look(looked: FirstLook, *, is_done: bool) -> None:
-    """Say whose runs were found, and of which that is unknown."""
+    """Report rows whose runs were found again, and rows left out because that is unknown."""
     tell_back(looked, is_done=is_done)
     for why in sorted(set(looked.unknown.values())):
         ids = [entry_id for entry_id, reason in looked.unknown.items() if reason == why]
@@ -156,7 +156,7 @@ def tell_first_look(looked: FirstLook, *, is_done: bool) -> None:
 
 
 def tell_back(looked: FirstLook, *, is_done: bool) -> None:
-    """Say whose runs were found again."""
+    """Report the rows whose runs were found again."""
     there: defaultdict[str, list[str]] = defaultdict(list)
     for entry in looked.back.values():
         there[entry.run.status if entry.run else ""].append(entry.id)

@@ -1,9 +1,9 @@
 """
-Verbs whose options are dataclasses: each field says which option, or argument, sets it.
+Verbs whose options are dataclasses: each field declares the option, or argument, that sets it.
 
-Help, variables, files of settings, ``batchrun config`` and the manual all follow from the parameters that the
-fields become. Belongs here: the way from fields to parameters, and from what click parsed to one object. Does
-not: any option (``options``), where its value comes from if nobody types it (``settings``).
+Help, variables, settings files, ``batchrun config`` and the manual all follow from the parameters made of
+these fields. Belongs here: making parameters from fields, and one object from what click parsed. Does not:
+any option (``options``), its value if it is not typed (``settings``).
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="DataclassInstance")
 
-#: How every group of verbs helps.
+#: Click's settings of help, for every group of verbs.
 HELP: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-#: What a path is called in help.
+#: The name of a path in help.
 _PATHS: Final = frozenset({"LEDGER", "FILE", "PATH"})
 
 
 class Risk(enum.Enum):
-    """Why a file of settings that merely lies in the working directory may not set an option."""
+    """Why a settings file that was merely found in the working directory may not set an option."""
 
     RUNS = "runs a command or sends a notice"
     ADDRESS = "decides where calls go"
@@ -43,18 +43,18 @@ class Risk(enum.Enum):
 
 
 class Option(click.Option):
-    """An option that shows its default and reads its own variable."""
+    """An option that shows its default and reads its own environment variable."""
 
     def __init__(
         self, names: list[str], *, each_time: str | None = None, risk: Risk | None = None, **settings: Any
     ) -> None:
         """
-        Make it as click does.
+        Create it as click does.
 
         Args:
-            names: All of them, and the field's.
-            each_time: Why it cannot be in a file of settings; None where it can.
-            risk: Why a file of settings that was merely found may not set it.
+            names: All of its names, and the field's.
+            each_time: Why no settings file can set it; None if one can.
+            risk: Why a settings file that was merely found may not set it.
             settings: Click's.
         """
         long = next(name for name in names if name.startswith("--")).split("/")[0]
@@ -69,42 +69,42 @@ class Option(click.Option):
 
 
 def variable(key: str) -> str:
-    """Name the environment variable of an option, unless it has one of its own."""
+    """Return an option's usual environment variable, for options without one of their own."""
     return "BATCHRUN_" + key.upper().replace("-", "_")
 
 
 def option(*names: str, **settings: Any) -> Any:
-    """Make a field that an option of these names sets; *settings* are those of :class:`Option`."""
+    """Return a field set by an option of these names; *settings* are those of :class:`Option`."""
     return field(metadata={"parameter": lambda name: Option([name, *names], **settings)})
 
 
 def flag(*names: str, **settings: Any) -> Any:
-    """Make a field that is true where the option is given."""
+    """Return a field that is true if the option is given."""
     return option(*names, is_flag=True, show_default=False, **settings)
 
 
-#: The same of what is meant for one call alone: a file of settings cannot set it.
+#: A flag that is meant for a single call: no settings file can set it.
 typed: Final = partial(option, each_time="give it on the command line")
 typed_flag: Final = partial(flag, each_time="give it on the command line")
 
 
 def texts(*names: str, **settings: Any) -> Any:
-    """Make a field of all texts that a repeatable option is given."""
+    """Return a field with all texts of a repeatable option."""
     return option(*names, type=Lines(), multiple=True, **settings)
 
 
 def argument(**settings: Any) -> Any:
-    """Make a field that an argument sets; *settings* are click's."""
+    """Return a field set by an argument; *settings* are click's."""
     return field(metadata={"parameter": lambda name: click.Argument([name], **settings)})
 
 
 def group(kind: type[DataclassInstance]) -> Any:
-    """Make a field of options that several verbs share, themselves a dataclass of such fields."""
+    """Return a field of options that several verbs share: a dataclass of such fields."""
     return field(metadata={"group": kind})
 
 
 def parameters(kind: type[DataclassInstance]) -> Iterator[click.Parameter]:
-    """Return what sets the fields of *kind*, its own before those it inherits, and of the groups in it."""
+    """Yield the parameters of *kind*: own fields before inherited ones, and those of its groups."""
     for one in sorted(fields(kind), key=lambda one: one.name not in kind.__annotations__):
         if "group" in one.metadata:
             yield from parameters(one.metadata["group"])
@@ -113,7 +113,7 @@ def parameters(kind: type[DataclassInstance]) -> Iterator[click.Parameter]:
 
 
 def made(kind: type[T], values: Mapping[str, Any]) -> T:
-    """Make one of *kind* of what click parsed, by the fields' names."""
+    """Return a *kind* with what click parsed, by field names."""
     return kind(
         **{
             one.name: made(one.metadata["group"], values) if "group" in one.metadata else values[one.name]
@@ -125,7 +125,7 @@ def made(kind: type[T], values: Mapping[str, Any]) -> T:
 def verb(
     kind: type[T], *, name: str | None = None, **settings: Any
 ) -> Callable[[Callable[[T], Awaitable[Exit | None] | Exit | None]], click.Command]:
-    """Make a command of a function that takes one of *kind*, and returns the exit code unless that is 0."""
+    """Make a command of a function that takes a *kind* and returns the exit code, None for 0."""
 
     def decorate(carry_out: Callable[[T], Awaitable[Exit | None] | Exit | None]) -> click.Command:
         def call(**values: Any) -> None:

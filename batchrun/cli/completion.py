@@ -1,4 +1,4 @@
-"""What a shell offers for Tab: batches, rows, columns, files."""
+"""Shell completion: batches, rows, columns, files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Ask = Callable[[Ledger], Any]
 
-#: Rows that are offered; who sees so many types on.
+#: Most rows that are offered; users of a longer list would type on.
 _MOST: Final = 100
 
 
@@ -30,7 +30,7 @@ def batches(context: click.Context, _parameter: click.Parameter, incomplete: str
 
 
 def rows(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Offer ids of the batch that was named, or of all; after commas too."""
+    """Offer ids of the named batch, or of all batches; after commas too."""
     before, comma, last = incomplete.rpartition(",")
     batch = context.params.get("batch")
 
@@ -63,8 +63,8 @@ def _columns() -> Iterable[str]:
 
 
 def _asked(context: click.Context, ask: Ask) -> Sequence[Any]:
-    """Ask the ledger that the command line names so far; nothing where there is none."""
-    # Only now: most commands complete nothing.
+    """Ask the ledger named on the command line so far; return nothing if there is no ledger."""
+    # Imported late: most commands complete nothing.
     import anyio  # noqa: PLC0415
 
     from batchrun.api.reading import open_ledger  # noqa: PLC0415
@@ -74,11 +74,11 @@ def _asked(context: click.Context, ask: Ask) -> Sequence[Any]:
             found: Sequence[Any] = await ask(ledger)
             return found
 
-    with suppress(Exception):  # a traceback in the middle of a command line is no help
+    with suppress(Exception):  # a traceback in the middle of a command line helps nobody
         return anyio.run(asked)
     return ()
 
 
 def _offered(words: Iterable[str], incomplete: str) -> list[str]:
-    """Return those that begin so, and that a shell takes as one word."""
+    """Return the words that begin with *incomplete* and that a shell reads as one word."""
     return [word for word in words if word.startswith(incomplete) and word.isprintable() and " " not in word]

@@ -10,7 +10,7 @@ from batchrun.errors import BatchrunError, InputError, LeaseError, ServiceError,
 
 
 class Exit(enum.IntEnum):
-    """How a command ended; ``MEANINGS`` says what each means."""
+    """How a command ended; ``MEANINGS`` explains each code."""
 
     OK = 0
     SOME_FAILED = 1
@@ -41,8 +41,8 @@ _BY_ERROR: Final = (
 )
 
 
-#: Of several batches' codes the first in this order is the command's: what needs somebody to act now, then
-#: what is not over (that some failed is said once the others have ended), then how it ended.
+#: For several batches the command's code is the first in this order: what somebody has to act on now, then
+#: what has not ended (failures are reported once the other batches have ended), then how the rest ended.
 _WORST_FIRST: Final = (
     Exit.DEFECT,
     Exit.UNUSABLE,
@@ -56,10 +56,10 @@ _WORST_FIRST: Final = (
 
 
 def worst(codes: Collection[Exit]) -> Exit:
-    """Return the code that a command with several batches ends with."""
+    """Return the exit code of a command with several batches."""
     return min(codes, key=_WORST_FIRST.index)
 
 
 def exit_code(error: BatchrunError) -> Exit:
-    """Return the code that *error* ends a command with."""
+    """Return the exit code of a command that *error* ended."""
     return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), Exit.DEFECT)

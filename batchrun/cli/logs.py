@@ -1,9 +1,9 @@
 """
 Logs: structlog on stderr, as lines or as JSON, with batch, id, attempt and run id bound where they apply.
 
-Beside a live display they are sentences, of what is wrong alone. Belongs here: how log events look. Does not:
-what is logged when. Values are shown as they are, so credentials must never be given to a logger; a test
-reads every log for them.
+Beside a live display they are sentences, and only report problems. Belongs here: the form of log events. Does
+not: what is logged when. Values are shown as they are, so credentials must never be given to a logger; a test
+searches every log for them.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from batchrun.model.texts.foreign import shortened
 if TYPE_CHECKING:
     from batchrun.cli.options import Output
 
-#: Where a line that is too long for a terminal continues.
+#: Indentation of the rest of a line that is too long for a terminal.
 _HANG: Final = 4
-#: Facts of an event that are sentences by themselves; others need their names.
+#: Facts of an event that are sentences by themselves; others are shown with their names.
 _SAID: Final = frozenset({"message", "reason", "why", "error", "last", "note", "instead", "cure"})
-#: Facts that those who watch one batch know.
+#: Facts that are left out where a single batch is watched.
 _KNOWN: Final = frozenset({"event", "level", "timestamp", "batch"})
 
 
 def configure_as(output: Output, *, is_drawn: bool = False) -> None:
-    """Set up logging for the process as a verb's options say."""
+    """Set up logging for the process by a verb's options."""
     configure(verbosity=output.verbosity, as_json=output.log_format == "json", is_drawn=is_drawn)
 
 
@@ -39,9 +39,9 @@ def configure(*, verbosity: int, as_json: bool, is_drawn: bool = False) -> None:
     Set up logging for the process.
 
     Args:
-        verbosity: -1 for warnings alone, 0 for changes of state, 1 and more for every retry.
-        as_json: One JSON object a line, instead of text.
-        is_drawn: Progress is drawn already: unless more was asked for, only warnings, as sentences.
+        verbosity: -1 for warnings only, 0 for changes of state, 1 and more for every retry.
+        as_json: One JSON object per line, instead of text.
+        is_drawn: Progress is drawn: only warnings, as sentences, unless more was asked for.
     """
     is_drawn = is_drawn and not as_json and verbosity <= 0
     verbosity = -1 if is_drawn else verbosity
@@ -70,7 +70,7 @@ def _renderers(*, as_json: bool, is_drawn: bool) -> list[structlog.typing.Proces
 
 
 def _each_text(change: Callable[[str], str]) -> structlog.typing.Processor:
-    """Return what makes *change* in each text of an event."""
+    """Return a processor that applies *change* to each text of an event."""
 
     def changed(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         for key, value in event.items():
@@ -82,9 +82,9 @@ def _each_text(change: Callable[[str], str]) -> structlog.typing.Processor:
 
 
 def _sentence(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
-    """Say an event to people: what it is, its facts, and what is to be said of it."""
+    """Return an event as a sentence: its name, its facts, and those that are sentences themselves."""
     words, known = str(event["event"]).replace("_", " "), {*_SAID, *_KNOWN}
-    if words.startswith("lane ") and "lane" in event:  # of one that is named
+    if words.startswith("lane ") and "lane" in event:  # the lane is named anyway
         words, known = words.replace("lane", f"lane {event['lane']}", 1), {*known, "lane"}
     said = [str(value) for key, value in event.items() if key in _SAID and value]
     facts = [f"{key.replace('_', ' ')} {value}" for key, value in event.items() if key not in known]
@@ -93,7 +93,7 @@ def _sentence(_logger: object, _method: str, event: MutableMapping[str, Any]) ->
 
 
 class _Stderr:
-    """Writes to whatever sys.stderr is at the moment: the live display puts itself in its place."""
+    """Writes to the present sys.stderr, which the live display replaces."""
 
     def __init__(self, *, hang: int | None) -> None:
         self._hang = hang
@@ -108,7 +108,7 @@ class _Stderr:
 
 
 class _Lines(logging.Handler):
-    """Makes events of ours of what libraries log, without their tracebacks."""
+    """Converts libraries' log records to our events, without their tracebacks."""
 
     def emit(self, record: logging.LogRecord) -> None:
         structlog.get_logger().warning(record.name, said=record.getMessage())

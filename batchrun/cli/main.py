@@ -1,4 +1,4 @@
-"""The ``batchrun`` command: its verbs, and how whatever they raise ends the process."""
+"""The ``batchrun`` command: its verbs, and the exit code for whatever they raise."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from batchrun.errors import BatchrunError, ManifestError, ManifestWarning
 from batchrun.model.texts.words import counted
 from batchrun.version import __version__
 
-#: Each verb, its module, and what it does in a few words. Modules are imported only when they are needed.
+#: Each verb and what it does in a few words. Modules are imported only when they are needed.
 _VERBS: Final = {
     "run": "Submit what is due, watch to the end; the same command resumes.",
     "check": "Find every error in a manifest without submitting.",
@@ -58,11 +58,11 @@ _VERBS: Final = {
     "demo": "Show the whole thing in seconds, with no AWS account.",
     "help": "The manual: manifests, retries, cron, permissions, and more.",
 }
-#: Those that have a folder of their own.
+#: The modules of verbs that have a folder of their own.
 _FOLDERS: Final = {"costs": "costs.verb", "manifest": "making.verb"}
-#: Those that do something besides telling it, which ends as it ends whether or not anybody hears of it.
+#: Verbs that do more than print: their exit code does not depend on whether stdout can be written.
 _DOING: Final = frozenset({"run", "retry", "cancel", "delete", "serve", "wake", "simulate", "demo"})
-#: What other programs call them, and verbs that stand below another.
+#: Names of verbs in other programs, and verbs below another.
 _MEANT: Final = {
     "start": "run", "submit": "run", "launch": "run", "resume": "run", "watch": "run",
     "validate": "check", "lint": "check", "list": "status", "stop": "cancel", "abort": "cancel",
@@ -70,8 +70,8 @@ _MEANT: Final = {
     "convert": "manifest convert", "from-s3": "manifest from-s3",
     "rebuild": "ledger rebuild", "copy": "ledger copy", "verify": "ledger verify",
 }  # fmt: skip
-#: Objects more, after which Python looks for such as only refer to each other; its own number is 700. Few are
-#: made here, and looking for them took a twelfth of a launch's time.
+#: New objects after which Python collects reference cycles; its default is 700. Few cycles arise here, and
+#: looking for them took a twelfth of a launch's time.
 _LOOKED_THROUGH: Final = 10_000
 
 
@@ -97,7 +97,7 @@ class _Verbs(click.Group):
             formatter.write_dl([(str(code.value), text) for code, text in MEANINGS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb; one that only tells something has failed where that could not be written."""
+        """Run the verb. Raises StorageError if a verb that only prints could not write to stdout."""
         try:
             return super().invoke(ctx)
         except click.exceptions.Exit as end:
@@ -116,7 +116,7 @@ class _Verbs(click.Group):
                 cure = f"for a file, write batchrun check {shlex.quote(printable(name))}"
             ctx.fail(f"there is no verb '{printable(name)}'; {cure}")
         found = super().resolve_command(ctx, args)
-        # Help does without a file, which may have mistakes in it, and completion with as much as can be had.
+        # Help reads no settings file, which may be wrong; completion offers as much as it can.
         is_help = ctx.resilient_parsing or not {*ctx.help_option_names}.isdisjoint(args)
         if found[1] is not None and not is_help:
             take_file(ctx, name, found[1])
@@ -146,8 +146,8 @@ def cli(**_options: Any) -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line and end the process with the exit code that says how it went."""
-    # SIGTERM ends the process as Ctrl-C does: with a word and an exit code.
+    """Run the command line and end the process with its exit code."""
+    # SIGTERM ends the process as Ctrl-C does: with a message and an exit code.
     signals.default()
     spell_out()
     gc.set_threshold(_LOOKED_THROUGH)
@@ -155,7 +155,7 @@ def main() -> NoReturn:
     try:
         code = _outcome()
         _flush()
-    except KeyboardInterrupt:  # one more, while the first is reported
+    except KeyboardInterrupt:  # a second one, while the first is reported
         code = Exit.WORK_LEFT
     signals.ignore()
     sys.exit(code)
@@ -173,7 +173,7 @@ def _outcome() -> int:
 
 
 def _single(error: BaseException) -> BaseException:
-    """Take an error out of the groups that task groups wrap around it; one of ours says more than others."""
+    """Return the error in the exception groups of task groups; one of ours comes before others."""
     while isinstance(error, BaseExceptionGroup):
         ours, _ = error.split(BatchrunError)
         group = ours or error
@@ -192,12 +192,12 @@ def _end(error: BaseException) -> int:
             write(sys.stderr, told.getvalue())
             return Exit.INPUT
         case click.Abort() | KeyboardInterrupt():
-            # click has ended the line on which ^C stands already.
+            # click has already ended the line with the ^C.
             complain(
                 "stopped; nothing is lost" if isinstance(error, click.Abort) else "\nstopped; nothing is lost"
             )
             return Exit.WORK_LEFT
-        case SystemExit():  # click's, where the reader of help has seen enough
+        case SystemExit():  # click's, if the reader of help has closed the pipe
             return Exit.OK
         case ManifestError():
             explain(str(error))
@@ -222,6 +222,6 @@ def _counted(error: ManifestError) -> str:
 
 
 def _flush() -> None:
-    """Write out what is buffered while a closed pipe can still be met calmly."""
+    """Flush stdout and stderr while errors of a closed pipe can still be handled."""
     for stream in (sys.stdout, sys.stderr):
         write(stream, "")

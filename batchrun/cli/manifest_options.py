@@ -1,4 +1,4 @@
-"""The options of every verb that takes a manifest; ``launching.manifests`` makes a manifest of them."""
+"""The options of every verb that takes a manifest; ``launching.manifests`` loads it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batchrun.errors import UsageError
 
 
 def _one_manifest(_context: click.Context, _parameter: click.Parameter, paths: tuple[str, ...]) -> str | None:
-    """Return the one path; click cannot say why the shell made several of a pattern."""
+    """Return the only path; click cannot explain that the shell expanded a pattern to several."""
     if len(paths) > 1:
         raise click.UsageError(
             f"only one MANIFEST can be given, and there are {len(paths)}; give a folder, or a pattern in "
@@ -26,7 +26,7 @@ def _one_manifest(_context: click.Context, _parameter: click.Parameter, paths: t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestOptions:
-    """Which manifest, and what is laid under and over it."""
+    """The options that name a manifest, its defaults and what overrides it."""
 
     manifest: str | None = argument(
         metavar="MANIFEST", nargs=-1, callback=_one_manifest, required=False, shell_complete=files
@@ -129,16 +129,16 @@ class ManifestOptions:
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is a folder; where that cannot be found out, opening it says why."""
+        """Whether it is a folder; False on an error, which opening it will report."""
         return self.manifest is not None and os.path.isdir(self.manifest)  # noqa: PTH112 (a Path raises where it may not look)
 
     @property
     def path(self) -> str:
-        """The path of the manifest, or the pattern of --each-file, whichever was given."""
+        """The manifest's path or the pattern of --each-file, whichever is given."""
         return self.manifest or self.each_file or ""
 
     def check(self) -> None:
-        """Raise UsageError unless it says which manifest."""
+        """Raise UsageError unless a manifest is named."""
         if self.manifest is not None and self.each_file is not None:
             raise UsageError(
                 "--each-file replaces MANIFEST; put its pattern into quotes, or the shell expands it"

@@ -1,7 +1,7 @@
 """
-The batch or the row that a verb was given the name of.
+The batch or the row that a verb's arguments name.
 
-Belongs here: saying, or refusing, where a batch is closed (it moved to another ledger, or is a copy to be
+Belongs here: a warning or an error if the batch is closed (it moved to another ledger, or is a copy to be
 read). Does not: finding it (``api.reading``), why it is closed (``ledger``).
 """
 
@@ -15,27 +15,27 @@ from batchrun.ports.stored import Batch, Outcome
 
 
 async def batch_to_read(ledger: Ledger, name: str | None) -> Batch:
-    """Return the batch of this name, or the only one; say on stderr where another ledger has it now."""
+    """Return the batch of this name, or the only one; warn if another ledger has it now."""
     batch = await find_batch(ledger, name)
     await note_closed(ledger, batch.name)
     return batch
 
 
 async def row_to_read(ledger: Ledger, entry_id: str, batch: str | None) -> Outcome:
-    """Return the row of this id, or of the run of this id; warn as :func:`batch_to_read` does."""
+    """Return the row with this id, or with a run of this id; warn as :func:`batch_to_read` does."""
     found = await find_row(ledger, entry_id, batch)
     await note_closed(ledger, found.entry.batch)
     return found
 
 
 async def note_closed(ledger: Ledger, batch: str) -> None:
-    """Say on stderr where the batch is worked on, unless that is here."""
+    """Print on stderr where the batch continues, unless that is here."""
     if why := await ledger.batch(batch).why_closed():
         complain(f"note: {why}")
 
 
 async def batch_to_change(ledger: Ledger, name: str | None) -> Batch:
-    """Return the batch of this name, or the only one. Raises BatchClosedError where another ledger has it."""
+    """Return the batch of this name, or the only one. Raises BatchClosedError if another ledger has it."""
     batch = await find_batch(ledger, name)
     if why := await ledger.batch(batch.name).why_closed():
         raise BatchClosedError(why)

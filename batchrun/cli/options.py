@@ -16,12 +16,12 @@ from batchrun.cli.values import Duration, OutputPath, PacedRate, SettingsPlace
 from batchrun.model.submissions.grouping import MOST, Engine
 from batchrun.service.target import Target
 
-#: Where the ledger is unless --ledger says otherwise: in the working directory.
+#: The ledger without --ledger, in the working directory.
 DEFAULT_LEDGER: Final = "batchrun.db"
 
 
 def warned_of_password(context: click.Context, parameter: click.Parameter, ledger: str) -> str:
-    """Warn of a password in the address of a *ledger* that was typed: it stands in the list of processes."""
+    """Warn of a password in a typed *ledger* address: the process list shows it."""
     is_typed = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
     if is_typed and ("=" in ledger or ":" in ledger) and not context.resilient_parsing:
         from batchrun.ledger import LedgerPlace  # noqa: PLC0415 (not for the path of a file)
@@ -47,7 +47,7 @@ LEDGER: Final = partial(
     "postgres'.",
 )
 
-#: The batch in question; it may be left out where the ledger has only one.
+#: The batch; it may be left out if the ledger has only one.
 BATCH: Final = partial(argument, required=False, shell_complete=batches)
 
 LANES: Final = partial(
@@ -59,7 +59,7 @@ LANES: Final = partial(
     "sent to; see 'batchrun help lanes'.",
 )
 
-#: The same for verbs of a batch that has its lanes already.
+#: The same for verbs of a batch whose lanes are in the ledger.
 REACHED: Final = partial(
     option,
     "--lanes",
@@ -137,7 +137,7 @@ RESULTS: Final = partial(
     "directory]",
 )
 
-#: Where a verb writes what it is for.
+#: The output file of a verb.
 WRITTEN: Final = partial(typed, "-o", "--output", type=OutputPath(), metavar="FILE")
 
 FORCE: Final = partial(typed_flag, "--force")
@@ -161,23 +161,23 @@ JSON: Final = partial(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Whose S3 it is."""
+    """The options of the AWS account."""
 
     profile: str | None = option("--profile", metavar="NAME", help="The AWS profile, instead of AWS_PROFILE.")
     region: str | None = option("--region", metavar="REGION", help="The AWS region, instead of AWS_REGION.")
 
     def target(self) -> Target:
-        """Say so to who calls it."""
+        """Return the options as a target of calls."""
         return Target(profile=self.profile, region=self.region)
 
 
-#: Of a verb whose lanes say it themselves.
+#: For verbs whose lanes set it themselves.
 NO_ACCOUNT: Final = Account(profile=None, region=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service(Account):
-    """Which HealthOmics it is, and how patiently it is called."""
+    """The options of HealthOmics: where it is, and the timeouts of calls."""
 
     endpoint_url: str | None = option(
         "--endpoint-url",
@@ -188,7 +188,7 @@ class Service(Account):
     timeout: float = TIMEOUT()
 
     def target(self, *, concurrency: int = 32) -> Target:
-        """Return it for the service, with so many calls of one kind under way."""
+        """Return the target of the service, with *concurrency* calls of one kind in flight."""
         return Target(
             profile=self.profile,
             region=self.region,
@@ -200,7 +200,7 @@ class Service(Account):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """How a verb talks."""
+    """The options of a verb's output."""
 
     as_json: bool = JSON()
     log_format: str = option(
@@ -218,13 +218,13 @@ class Output:
         return -1 if self.quiet else self.verbose
 
 
-#: Of a verb that has no such options.
+#: For verbs without these options.
 PLAIN: Final = Output(as_json=False, log_format="human", verbose=0, quiet=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
-    """How rows are submitted, and where the rows of large submissions are kept."""
+    """The options of how rows are submitted, and of where rows of large submissions are stored."""
 
     engine: str = option(
         "--engine",

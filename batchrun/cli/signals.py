@@ -1,10 +1,9 @@
 """
-Ctrl-C and SIGTERM, for every verb: who hears of them, and what they do where nobody does.
+Ctrl-C and SIGTERM, for every verb: their listeners, and what they do without one.
 
-There is one handler for the whole command. Were there several, the first to end would take the others away
-with it, and the next signal would kill the process in the middle of whatever it does.
-For launches the first signal drains, the second leaves their calls, the third leaves everything. Does not
-belong here: what draining is (``api``).
+There is one handler for the whole command. With several, the first to end would remove the others too, and
+the next signal would kill the process at whatever it does. For launches the first signal drains, the second
+abandons their calls, the third ends the process at once. Does not belong here: what draining is (``api``).
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ Listener = Callable[[signal.Signals], None]
 
 T = TypeVar("T")
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-#: Seconds after which a signal was not seen: those that are, are at once.
+#: Seconds after which a signal counts as not noticed: otherwise it takes effect at once.
 _SOON: Final = 0.1
 _SHOW_CURSOR: Final = "\x1b[?25h"
-#: What handles signals now; they are the process's own, and so is all of this.
+#: The present listeners, global as signals are.
 _listeners: list[Listener] = []
-#: Signals that came and were not handled yet: the event loop has not had its turn.
+#: Signals received but not handled yet: the event loop has not run since.
 _untold: deque[signal.Signals] = deque()
 
 
@@ -44,7 +43,7 @@ def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
     """
     Run a verb's *function* to its end in an event loop.
 
-    The first signal that nothing handles cancels it, so that what it holds is released; the next one ends the
+    The first signal without a listener cancels it, so that it releases what it holds; the next one ends the
     process at once.
 
     Raises:
@@ -61,20 +60,20 @@ def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
 
 
 def default() -> None:
-    """Have signals raise KeyboardInterrupt, where no event loop handles them."""
+    """Make signals raise KeyboardInterrupt, for code outside the event loop."""
     for number in SIGNALS:
         signal.signal(number, signal.default_int_handler)
 
 
 def ignore() -> None:
-    """Let no signal change how the process ends, now that it does."""
+    """Ignore signals, so that none changes how the ending process ends."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
 def _restored() -> Iterator[None]:
-    """Have signals handled after the block as they were before it."""
+    """Restore the signal handlers after the block."""
     before = [(number, signal.getsignal(number)) for number in SIGNALS]
     try:
         yield
@@ -90,7 +89,7 @@ def hear(listener: Listener) -> None:
 
 @contextmanager
 def heard(listener: Listener) -> Iterator[None]:
-    """Notify *listener* of every signal for as long as the block lasts."""
+    """Notify *listener* of every signal while the block lasts."""
     hear(listener)
     try:
         yield
@@ -100,7 +99,7 @@ def heard(listener: Listener) -> Iterator[None]:
 
 @contextmanager
 def hearing_until_its_end() -> Iterator[None]:
-    """Let those who begin to hear of signals within the block do so until it ends, and no longer."""
+    """Remove listeners added within the block when it ends."""
     before = len(_listeners)
     try:
         yield
@@ -110,9 +109,9 @@ def hearing_until_its_end() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let a signal end a block that waits without the event loop: for an answer, or for standard input."""
+    """Let signals interrupt a block that waits outside the event loop: for an answer, or standard input."""
     with _restored():
-        default()  # first: a signal between these lines must not get lost
+        default()  # first, so that no signal between these lines is lost
         if _untold:
             raise KeyboardInterrupt
         with _insisting():
@@ -122,11 +121,11 @@ def interruptible() -> Iterator[None]:
 @contextmanager
 def _insisting() -> Iterator[None]:
     """
-    Send each signal again until the block, in the main thread, ends by it.
+    Send each signal again until it ends the block, which runs in the main thread.
 
-    Python notes a signal and acts on it between two of its own steps. One that comes while a single step,
-    such as reading so many bytes, moves from one system call to the next, ends neither: the signal is acted
-    on only when the wait is over.
+    Python records a signal and handles it between two of its own steps. One that arrives while a single step,
+    such as reading many bytes, is between two system calls interrupts neither: it would be handled only when
+    the wait is over.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -151,7 +150,7 @@ def _watch(reading: int, main: int, is_over: threading.Event) -> None:
 
 
 def leave_at_once() -> NoReturn:
-    """End the process as it stands; the ledger is whole at any moment."""
+    """End the process at once; the ledger is consistent at any moment."""
     complain("left at once; nothing is lost")
     for stream in (sys.stdout, sys.stderr):
         write(stream, _SHOW_CURSOR if is_terminal(stream) else "")
@@ -180,7 +179,7 @@ async def _run(function: Callable[..., Awaitable[T]], arguments: tuple[Any, ...]
 
 
 class _Telling:
-    """Passes signals to a listener; without one the first cancels the verb, the next ends the process."""
+    """Passes signals to the listeners; without any, the first cancels the verb, the next ends the process."""
 
     def __init__(self, scope: anyio.CancelScope) -> None:
         self._scope = scope
@@ -202,7 +201,7 @@ class _Telling:
 
 
 class Stopping:
-    """Hears of signals for *launches*, from their beginning until their results are written."""
+    """A listener for *launches*, from their beginning until their results are written."""
 
     def __init__(self, launches: Sequence[Launch]) -> None:
         self.launches = launches
@@ -214,7 +213,7 @@ class Stopping:
         return self._count > 0
 
     def __call__(self, number: signal.Signals) -> None:
-        """Do what this signal, the first, the second or a later one, is for."""
+        """Act on the signal: the first stops, the second abandons, later ones end the process."""
         self._count += 1
         match self._count:
             case 1:
@@ -226,7 +225,7 @@ class Stopping:
                 leave_at_once()
 
     def _stop(self, number: signal.Signals) -> None:
-        # Else they end by themselves, and write their results already.
+        # Otherwise they have ended by themselves, and write their results.
         if any(held.goes_on for held in self.launches):
             complain(
                 f"stopping on {number.name}: finishing calls in flight; runs continue; "

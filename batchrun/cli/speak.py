@@ -1,9 +1,9 @@
 """
-What the command says: text and JSON lines on stdout, complaints on stderr, and words for people.
+The command's output: text and JSON lines on stdout, problems on stderr, and words for people.
 
-Belongs here: writing, and carrying on calmly when nobody reads any more: a launch must not end, nor exit
-otherwise, because a pipe was closed or a log's disk is full; others' text made safe to show, times of
-day. Does not: what is said.
+Belongs here: writing, and going on when nothing can be written: a launch must not end, nor exit with another
+code, because a pipe is closed or a log's disk is full; making foreign text safe to show; times of day. Does
+not: the text itself.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from batchrun.model.texts.foreign import TOLD, shortened
 from batchrun.model.texts.words import spelt_out
 from batchrun.report.json_names import with_old_names
 
-#: Libraries that log, with tracebacks, what we explain in a line of our own.
+#: Libraries that log, with tracebacks, what we report in a line of our own.
 _LIBRARIES: Final = ("botocore", "aiobotocore")
-#: What people give in place of a file's name.
+#: Stands for stdin or stdout instead of a file's name.
 STDOUT: Final = "-"
 
 
 def spell_out() -> None:
-    """Let stdout and stderr take every character: what their encoding does not have is spelt out."""
+    """Make stdout and stderr accept every character: those not in their encoding are escaped."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -46,8 +46,8 @@ def say(text: str, *, hang: int | None = None) -> None:
     """
     Write a line on stdout; control characters in it are escaped.
 
-    With *hang*, a terminal gets a line that is too long for it as several, broken between words, all but the
-    first beginning at that column. What people copy as a whole, such as a command, goes without.
+    With *hang*, a line that is too long for a terminal is broken between words, and continues at that column.
+    Leave it out for text to be copied as a whole, such as a command.
     """
     write(sys.stdout, _for_whom(sys.stdout, printable(text), hang) + "\n")
 
@@ -57,15 +57,15 @@ def complain(text: str, *, hang: int | None = None) -> None:
     write(sys.stderr, _for_whom(sys.stderr, printable(text), hang) + "\n")
 
 
-#: A command within a text, up to what is said of another.
+#: A command within a text, up to the text about another.
 _COMMAND: Final = re.compile(r"(?<=run: )(batchrun .*?)(?:; (?=for one run, |if they are )|$)")
 
 
 def explain(text: str) -> None:
     """
-    Write problems on stderr, a line for each; a terminal gets them broken between words.
+    Write problems on stderr, one per line; on a terminal they are broken between words.
 
-    A command there stands whole on a line of its own, so that it can be copied.
+    There a command has a line of its own, unbroken, so that it can be copied.
     """
     for line in text.split("\n"):
         if not is_terminal(sys.stderr):
@@ -81,7 +81,7 @@ def emit(message_type: str, **facts: Any) -> None:
     """
     Write one JSON object as a line on stdout; ``message_type`` says what it is.
 
-    Names are the API's for its fields and ours in snake_case; old names are written too.
+    Fields of the API keep its names, others are in snake_case; old names are written too.
     """
     told = {"message_type": message_type, **with_old_names(message_type, facts)}
     write(sys.stdout, json.dumps(told, ensure_ascii=not _is_utf8(sys.stdout)) + "\n")
@@ -91,12 +91,12 @@ def _is_utf8(stream: TextIO | None) -> bool:
     return stream is not None and (stream.encoding or "").lower().replace("_", "-") in {"utf-8", "utf8"}
 
 
-#: Why stdout took no more, the disk being full; not where its reader has seen enough, or it was closed.
+#: Errors that lost output to stdout, such as a full disk; not a closed pipe or stream.
 _unwritten: list[OSError] = []
 
 
 def write(stream: IO[str] | None, text: str) -> None:
-    """Write and flush; a stream that cannot be written swallows this and everything after it."""
+    """Write and flush; if the stream cannot be written, drop this and everything after it."""
     try:
         if stream is not None:
             stream.write(text)
@@ -108,7 +108,7 @@ def write(stream: IO[str] | None, text: str) -> None:
 
 
 def raise_unwritten() -> None:
-    """Raise StorageError if something for stdout was lost, for what is asked for nothing else."""
+    """Raise StorageError if output to stdout was lost; for verbs that do nothing else."""
     write(sys.stdout, "")
     for error in _unwritten:
         why = error.strerror or error
@@ -116,7 +116,7 @@ def raise_unwritten() -> None:
 
 
 def swallow(stream: IO[str] | None) -> None:
-    """Let everything that is written to *stream* from now on go nowhere."""
+    """Discard everything written to *stream* from now on."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
@@ -126,9 +126,9 @@ def swallow(stream: IO[str] | None) -> None:
 @contextlib.contextmanager
 def poured(failure: Callable[[str, OSError], Exception]) -> Iterator[TextIO]:
     """
-    Return stdout, for what goes there in place of a file, and is UTF-8 as that would be, but on a terminal.
+    Yield stdout in place of a file: in UTF-8 as that would be, except on a terminal.
 
-    What goes wrong is raised as *failure*.
+    Errors are raised as *failure*.
     """
     if sys.stdout is None:
         raise failure("stdout", OSError(errno.EBADF, os.strerror(errno.EBADF)))
@@ -137,7 +137,7 @@ def poured(failure: Callable[[str, OSError], Exception]) -> Iterator[TextIO]:
     try:
         yield sys.stdout
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe
         swallow(sys.stdout)
     except OSError as error:
         swallow(sys.stdout)
@@ -145,20 +145,20 @@ def poured(failure: Callable[[str, OSError], Exception]) -> Iterator[TextIO]:
 
 
 class ForTerminal(io.TextIOWrapper):
-    """A file in which text of others becomes safe to show, for what goes to a terminal as it is."""
+    """A text file for a terminal that makes foreign text safe to show."""
 
     def write(self, text: str, /) -> int:
-        """Write *text* with its control characters spelt out."""
+        """Write *text* with its control characters escaped."""
         return super().write(printable(text))
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
-    """Report whether *stream* is a terminal."""
+    """Return whether *stream* is a terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
 def can_draw(stream: IO[str] | None) -> bool:
-    """Report whether *stream* is a terminal that can go back over its lines."""
+    """Return whether *stream* is a terminal that can overwrite its lines."""
     return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
@@ -169,7 +169,7 @@ def _for_whom(stream: IO[str] | None, text: str, hang: int | None) -> str:
 
 
 def fitted(text: str, width: int, hang: int) -> str:
-    """Break a line between words so that it fits; a word that is too long stays whole."""
+    """Break a line between words so that it fits; words that are too long stay whole."""
     if len(text) <= width:
         return text
     lines = textwrap.wrap(
@@ -179,7 +179,7 @@ def fitted(text: str, width: int, hang: int) -> str:
 
 
 def let_libraries_log(handler: logging.Handler) -> None:
-    """Pass what botocore and aiobotocore log to *handler* alone."""
+    """Send the logs of botocore and aiobotocore to *handler* only."""
     for name in _LIBRARIES:
         logger = logging.getLogger(name)
         logger.handlers = [handler]
@@ -203,12 +203,12 @@ def one_line(text: str) -> str:
 
 
 def whole_line(text: str) -> str:
-    """Return the whole of a foreign text as one line that is safe to show."""
+    """Return a foreign text, uncut, as one line that is safe to show."""
     return printable(text).replace("\n", " ").rstrip()
 
 
 def until(at: datetime, seconds: float) -> str:
-    """Say what time it is *seconds* after *at*, in the machine's zone, with the day where it is another."""
+    """Return the time *seconds* after *at* in the machine's time zone, with the day if it differs."""
     now, then = at.astimezone(), (at + timedelta(seconds=seconds)).astimezone()
     day = "%a " if then - now < _WEEK else "%d %b "
     day = "" if then.date() == now.date() else day
@@ -216,6 +216,6 @@ def until(at: datetime, seconds: float) -> str:
 
 
 def hint(typed: str, known: Sequence[str], otherwise: str) -> str:
-    """Ask whether the *known* word that is nearest to what was typed was meant; *otherwise* where none is."""
+    """Return a question whether the nearest *known* word was meant; *otherwise* if none is near *typed*."""
     near = get_close_matches(typed, known, n=1)
     return f"did you mean '{near[0]}'?" if near else otherwise

@@ -1,4 +1,4 @@
-"""Click's types for what people type: durations, rates, places of output, retries, limits of failures."""
+"""Click types: durations, rates, places of output, retry rules, limits of failures."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _WHOLE: Final = 100
-#: Seconds in ten years: far beyond that, times have no year any more.
+#: Seconds in ten years: far longer durations would exceed the years of datetime.
 _LONGEST: Final = 3650 * 86_400
 
 
 class Read(click.ParamType[T]):
-    """What is read from a text; ValueError says what is wrong with it."""
+    """A type that is read from a text; ``read`` raises ValueError with the problem."""
 
     @abstractmethod
     def read(self, text: str) -> T:
-        """Return what *text* means."""
+        """Return the value of *text*."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
-        """Read a text; a value stays what it is."""
+        """Read a text; return any other value unchanged."""
         try:
             return self.read(value.strip()) if isinstance(value, str) else cast("T", value)
         except ValueError as error:
@@ -57,23 +57,23 @@ class Duration(Read[float]):
 
 
 class Lines(click.ParamType[str]):
-    """Text; in the environment several of them, one a line, since they may hold spaces."""
+    """Texts; in the environment one per line, since they may contain spaces."""
 
     name = "text"
     envvar_list_splitter = "\n"
 
 
 class OutputPath(click.types.StringParamType):
-    """The path of a file that is written, which not every file of settings may choose."""
+    """The path of an output file, which not every settings file may choose."""
 
 
 class SettingsPlace(OutputPath):
-    """A folder in S3, which is written to."""
+    """A folder in S3 that is written to."""
 
     name = "place"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return it with a slash at its end."""
+        """Return the URI with a slash at its end."""
         try:
             return settings_place(str(value))
         except ValueError as error:
@@ -86,7 +86,7 @@ class PacedRate(Read[Rate]):
     name = "rate"
 
     def read(self, text: str) -> Rate:
-        """Return what was asked for."""
+        """Return the rate."""
         try:
             return rates.parsed(text)
         except ValueError:
@@ -111,7 +111,7 @@ class FailureLimit(Read["StopAfter"]):
 
 
 class Retry(Read["RetryRule"]):
-    """Which failed runs get how many more attempts: a glob over failureReason, and a number."""
+    """A retry rule: a glob over failureReason, and the number of further attempts."""
 
     name = "retry"
     envvar_list_splitter = "\n"

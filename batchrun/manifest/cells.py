@@ -8,13 +8,12 @@ Belongs here: checking a header as a whole, and making rows of cells. Does not: 
 from __future__ import annotations
 
 import functools
-import shlex
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from batchrun.manifest.columns import Column, ColumnError, column
 from batchrun.manifest.model_check import RequestModel
-from batchrun.manifest.problems import Place, Problems, Record, printable, shown, unreadable
+from batchrun.manifest.problems import Place, Problems, Record, printable, redirected, shown, unreadable
 from batchrun.manifest.recognised.kinds import is_foreign
 from batchrun.manifest.recognised.sheet import Unasked
 from batchrun.manifest.strict_json import decoded
@@ -116,10 +115,9 @@ def _id_cure(table: Table) -> str:
             taken = shown(table.delimiter)
             return f"the header seems to be separated by {shown(other)}: this format takes {taken}"
     if len(header) == 1 and len(header[0].split()) > 1:
-        path = shlex.quote(table.source)
         return (
             "the header seems to be separated by spaces, which cells may hold too; put a tab between cells: "
-            f"tr -s ' ' '\\t' < {path} > FILE.tsv"
+            f"tr -s ' ' '\\t'{redirected(table.source)} > FILE.tsv"
         )
     if near := next((name for name in header if name.strip().lower() == "id"), None):
         return f"did you mean {shown(near)} to be id?"

@@ -14,6 +14,7 @@ import functools
 import itertools
 import operator
 import os
+import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,8 @@ from batchrun.model.texts.words import spelt_out
 #: The path to a value in a request: field names, and positions in lists.
 Path: TypeAlias = "tuple[str | int, ...]"
 _SHOWN = 60
+#: What messages call standard input.
+STANDARD_INPUT: Final = "<stdin>"
 #: Problems with these alike are the same: source, message, field, cure. The last two are their kind.
 _Key: TypeAlias = "tuple[str, str, str | None, str]"
 
@@ -188,6 +191,11 @@ def printable(text: str, limit: int | None = _SHOWN) -> str:
     text = unsigned(text)
     cut = text if limit is None or len(text) <= limit else text[:limit] + "..."
     return spelt_out(cut)
+
+
+def redirected(source: str) -> str:
+    """Return what makes a command for the shell read a source; standard input is read by itself."""
+    return "" if source == STANDARD_INPUT else f" < {shlex.quote(source)}"
 
 
 def shown(value: Json) -> str:

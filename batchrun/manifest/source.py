@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import limits
-from batchrun.manifest.problems import Place, unreadable, written_for_a_while
+from batchrun.manifest.problems import STANDARD_INPUT, Place, unreadable, written_for_a_while
 from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.table import TableOptions
 from batchrun.manifest.text_input import unpacked
@@ -107,7 +107,7 @@ FILES_ALONE: Final = Beyond()
 
 def name_of(path: str) -> str:
     """Return what messages call the file."""
-    return "<stdin>" if path == STDIN else path
+    return STANDARD_INPUT if path == STDIN else path
 
 
 def endings_of(form: Format) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import io
 import json
 import pathlib
 import subprocess
+import time
 
 import pytest
 
@@ -233,12 +234,13 @@ def test_rows_that_were_taken_out_are_no_runs(problems_of: ProblemsOf, text: str
     """As ``#`` takes them out for Snakemake and pandas: nothing is sent for a sample that is not wanted."""
     found = [one for one in problems_of(text, ".csv") if one.message.startswith("this is a remark, or a row")]
     assert [one.line for one in found] == lines
-    assert found[0].cure == "remove the line; if it is a run, remove the #"
+    assert found[0].cure.startswith("remove the line; if it is a run, remove the #, or move another column")
 
 
 def test_ids_that_all_begin_as_remarks_are_ids(load_text: LoadText):
     assert [spec.id for spec in load_text("id\n#1\n#2\n", ".csv")] == ["#1", "#2"]
-    assert [spec.id for spec in load_text("id\nA\n#N/A\n", ".csv")] == ["A", "#N/A"]  # a warning alone
+    for value in ("#N/A", "#N/D", "#\u041d/\u0414", "#NV", "#WERT!"):  # a warning alone, as in English
+        assert [spec.id for spec in load_text(f"id\nA\n{value}\n", ".csv")] == ["A", value]
 
 
 PRINTS = {
@@ -246,6 +248,23 @@ PRINTS = {
     "mysql": "+---+---+\n| id | parameters.r |\n+---+---+\n| A | x |\n| B | y |\n+---+---+\n1 row in set\n",
     "Markdown": "| id | parameters.r | parameters.s |\n|:--|:--:|---|\n| A | x | |\n| B | y | z |\n",
 }
+
+
+def test_a_long_line_of_dashes_is_seen_at_once(problems_of: ProblemsOf):
+    begun = time.process_time()
+    (problem,) = problems_of("-" * 100_000 + "x\nid,parameters.r\nA,x\n", ".csv")
+    assert "this is a title" in problem.message
+    assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize(
+    "text", [PRINTS["psql"], "2026-11-08 07:06:05  1234 A_R1.fastq.gz\n", "id  parameters.r\nS1  x\n"]
+)
+def test_a_command_for_standard_input_reads_it(text: str):
+    with pytest.raises(ManifestError) as caught:
+        load(Source(path="-", format=Format.CSV, sets=SETS), stdin=io.BytesIO(text.encode()))
+    (problem,) = caught.value.problems
+    assert "<" not in problem.cure
 
 
 @pytest.mark.parametrize("case", PRINTS)
@@ -272,6 +291,7 @@ def test_rows_that_r_has_named_are_one_problem(problems_of: ProblemsOf, mark: st
     (problem,) = problems_of("\n".join(rows).replace(",", mark), ".csv")
     assert (problem.line, problem.message) == (1, "all rows have 3 cells, and there are 2 names")
     assert "row.names = FALSE" in problem.cure
+    assert problem.cure.endswith("or quote cells that hold the separator")
 
 
 def test_ids_that_look_the_same_are_the_same(problems_of: ProblemsOf):

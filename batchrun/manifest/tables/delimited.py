@@ -10,14 +10,13 @@ from __future__ import annotations
 import csv
 import itertools
 import re
-import shlex
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import BinaryIO, Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import limits
-from batchrun.manifest.problems import Place, Problems, printable, shown, unreadable
+from batchrun.manifest.problems import Place, Problems, printable, redirected, shown, unreadable
 from batchrun.manifest.table import Table, TableOptions, TableRow, has_text
 from batchrun.manifest.text_input import lines
 from batchrun.model.texts.words import counted
@@ -40,7 +39,7 @@ _DIVIDED: Final = 3
 _OF_FILES: Final = frozenset("./\\:")
 _REMARK: Final = "#"
 #: What a spreadsheet has in place of a value, in whichever language.
-_OF_FORMULAS: Final = re.compile(r"#(?:N/A|NV|#+|\S*[!?])")
+_OF_FORMULAS: Final = re.compile(r"#(?:\w/\w|NV|#+|\S*[!?])")
 #: Lines of remarks before a header, or before a row, that are reported as such.
 _MOST_REMARKS: Final = 200
 #: The line before the header by which Excel knows the delimiter.
@@ -174,7 +173,7 @@ def _refuse_remarks(first: list[str], source: str, usual: str) -> None:
 
 #: What ``aws s3 ls`` prints, and what divides the lines of a table for people.
 _LISTED: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +[\d.]+ |  +PRE ")
-_RULER: Final = re.compile(r"[\s|+:=-]*---[\s|+:=-]*")
+_RULER: Final = re.compile(r"(?=.*---)[\s|+:=-]++")
 _FRAMELESS: Final = (
     r"sed -E '/^[-+|:= ]*$/d; /^\(?[0-9]+ rows?( in set.*)?\)?$/d; "
     r"s/^ *\|(.*)\| *$/\1/; s/^ *//; s/ *$//; s/ *\| */|/g'"
@@ -189,17 +188,15 @@ def _refuse_prints(meter: _Meter, source: str) -> None:
         ManifestError: It was.
     """
     first = meter.first(3)
-    path = shlex.quote(source)
     if first and _LISTED.match(first[0]):
         how = "--base s3://BUCKET/FOLDER/ --pattern '{id}_R{read}.fastq.gz' --parameter 'reads_{read}'"
-        cure = f"pair them into rows: batchrun manifest from-s3 {path} -o runs.csv {how}"
+        cure = f"pair them into rows: batchrun manifest from-s3 - -o runs.csv {how}{redirected(source)}"
         message = "this is a list of files, as 'aws s3 ls' prints it, and no manifest"
         raise unreadable(Place(source=source, line=meter.line + 1), message, cure)
     if any(map(_RULER.fullmatch, first)):
         message = "this is a table for people to read, with lines drawn between its rows, and no CSV"
-        cure = (
-            f"have CSV written (psql --csv, mysql --batch), or take them off: {_FRAMELESS} {path} > FILE.csv"
-        )
+        command = f"{_FRAMELESS}{redirected(source)} > FILE.csv"
+        cure = f"have CSV written (psql --csv, mysql --batch), or take them off: {command}"
         raise unreadable(Place(source=source, line=meter.line + 1), message, cure)
 
 
@@ -270,7 +267,7 @@ def _refuse_nameless(rows: Iterator[TableRow], names: int, header: Place) -> Ite
         message = f"all rows have {names + 1} cells, and there are {counted(names, 'name')}"
         cure = (
             "name every column, the first too where R wrote names of rows there; "
-            "write.table(..., row.names = FALSE) leaves them out"
+            "write.table(..., row.names = FALSE) leaves them out; or quote cells that hold the separator"
         )
         raise unreadable(header, message, cure)
     return itertools.chain(ahead, rows)
@@ -287,7 +284,7 @@ def _without_remarks(rows: Iterator[TableRow], source: str, problems: Problems) 
     for row in itertools.chain(ahead, rows):
         if may_be_remarks and _is_remark(row):
             message = f"this is a remark, or a row that was taken out, and no row: {shown(row.cells[0])}"
-            cure = "remove the line; if it is a run, remove the #"
+            cure = "remove the line; if it is a run, remove the #, or move another column to the front"
             problems.add(Place(source=source, line=row.line), message, cure)
         else:
             yield row

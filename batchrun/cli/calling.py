@@ -40,7 +40,7 @@ class Calling:
 
     def opening(self, login: OneLogin, *, region: str | None = None) -> Opening:
         """Return an opening of the ledger and the service, in *region* unless an option names another."""
-        from batchrun.api.opening import Opening  # noqa: PLC0415 (those who only read files open no ledger)
+        from batchrun.api.opening import Opening  # noqa: PLC0415 (reading a file opens no ledger)
 
         return self._opened(
             Opening, login.beside(replace(login.target, region=login.target.region or region))

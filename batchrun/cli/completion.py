@@ -20,7 +20,7 @@ _MOST: Final = 100
 
 
 def files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Let the shell offer files."""
+    """Offer files, completed by the shell."""
     return [CompletionItem(incomplete, type="file")]
 
 
@@ -57,7 +57,7 @@ def conditions(_context: click.Context, _parameter: click.Parameter, incomplete:
 
 
 def _columns() -> Iterable[str]:
-    from batchrun.report.columns import KNOWN  # noqa: PLC0415 (for Tab alone)
+    from batchrun.report.columns import KNOWN  # noqa: PLC0415 (for Tab only)
 
     return KNOWN
 

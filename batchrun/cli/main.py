@@ -112,7 +112,7 @@ class _Verbs(click.Group):
         if name not in _VERBS and not name.startswith("-"):
             cure = hint(name, list(_VERBS), f"the verbs are: {', '.join(_VERBS)}")
             cure = f"did you mean '{_MEANT[name]}'?" if name in _MEANT else cure
-            if os.path.isfile(name):  # noqa: PTH113 (a Path raises where no file could have the name)
+            if os.path.isfile(name):  # noqa: PTH113 (a Path raises for impossible names)
                 cure = f"for a file, write batchrun check {shlex.quote(printable(name))}"
             ctx.fail(f"there is no verb '{printable(name)}'; {cure}")
         found = super().resolve_command(ctx, args)

@@ -130,7 +130,7 @@ class ManifestOptions:
     @property
     def is_folder(self) -> bool:
         """Whether it is a folder; False on an error, which opening it will report."""
-        return self.manifest is not None and os.path.isdir(self.manifest)  # noqa: PTH112 (a Path raises where it may not look)
+        return self.manifest is not None and os.path.isdir(self.manifest)  # noqa: PTH112 (a Path raises without permission)
 
     @property
     def path(self) -> str:

@@ -49,7 +49,7 @@ def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
     Raises:
         KeyboardInterrupt: It was cancelled.
     """
-    import anyio  # noqa: PLC0415 (half of what most verbs take to start, and they wait for nothing)
+    import anyio  # noqa: PLC0415 (half of most verbs' start time, and they need no event loop)
 
     with _restored():
         try:

@@ -101,7 +101,7 @@ def write(stream: IO[str] | None, text: str) -> None:
         if stream is not None:
             stream.write(text)
             stream.flush()
-    except (OSError, ValueError) as error:  # the reader is gone, the disk is full, it was closed
+    except (OSError, ValueError) as error:  # no reader, a full disk, or a closed stream
         if stream is sys.stdout and isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             _unwritten.append(error)
         swallow(stream)

@@ -100,8 +100,8 @@ class FailureLimit(Read["StopAfter"]):
     name = "number"
 
     def read(self, text: str) -> StopAfter:
-        """Return the threshold."""
-        from batchrun.model.planning.limits import StopAfter  # noqa: PLC0415 (for this option alone)
+        """Return the limit."""
+        from batchrun.model.planning.limits import StopAfter  # noqa: PLC0415 (for this option only)
 
         if re.fullmatch(r"[1-9]\d*", text):
             return StopAfter(count=int(text))
@@ -118,7 +118,7 @@ class Retry(Read["RetryRule"]):
 
     def read(self, text: str) -> RetryRule:
         """Return the rule."""
-        from batchrun.model.entries.retrying import RetryRule  # noqa: PLC0415 (for this option alone)
+        from batchrun.model.entries.retrying import RetryRule  # noqa: PLC0415 (for this option only)
 
         reason, _, times = text.rpartition("=")
         if not (reason and re.fullmatch(r"\d{1,3}", times)):

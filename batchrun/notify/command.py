@@ -127,7 +127,7 @@ def _how_it_ended(code: int, last_words: str) -> str:
 
 
 class LastWords:
-    """A pipe whose other end is given to a command; use it with ``with``."""
+    """The last output of a command, read from a pipe; a context manager."""
 
     def __init__(self) -> None:
         self._reading, self.writing = os.pipe()  #: *writing* is for the command's stdout and stderr

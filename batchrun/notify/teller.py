@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _GIVEN_BACK: Final = "reappeared"
 _ASKED_FOR: Final = frozenset({"retried", _GIVEN_BACK})
-#: Seconds between two looks for a first failure.
+#: Seconds between two checks for a first failure.
 _LOOK_EVERY: Final = 1.0
 log = structlog.get_logger(__name__)
 
@@ -66,7 +66,7 @@ class Channel(ABC):
     def name(self) -> str:
         """Its name in logs; contains no secret."""
 
-    def takes(self, notice: Notice) -> bool:  # noqa: ARG002 (a channel may be choosy)
+    def takes(self, notice: Notice) -> bool:  # noqa: ARG002 (for channels that override it)
         """Return whether *notice* is sent by this channel."""
         return True
 
@@ -76,7 +76,7 @@ class Channel(ABC):
 
 
 class Digests:
-    """The digests of one launch of one batch."""
+    """Decides when digests of one launch of one batch are due."""
 
     def __init__(self, every: timedelta, *, clock: Clock) -> None:
         """Create digests at this interval; none is due before :meth:`begin`."""
@@ -224,7 +224,7 @@ class Teller:
         except TimeoutError:
             cure = "make it faster, or give it longer with --hook-timeout"
             log.warning("hook_failed", **facts, reason=f"no end after {self._limit:g} s", cure=cure)
-        except Exception as error:  # noqa: BLE001 (no channel's defect may cost a launch its exit code)
+        except Exception as error:  # noqa: BLE001 (no channel's defect may change a launch's exit code)
             cure = "please report this as a defect of batchrun"
             log.warning("hook_failed", **facts, reason=type(error).__name__, cure=cure)
         else:

@@ -120,7 +120,7 @@ class Webhook(Channel):
     """Posts to one address."""
 
     def __init__(self, url: str, *, clock: Clock, form: Form = Form.JSON) -> None:
-        """Create one for *url*, which takes notices in this *form*. Raises UsageError for other URLs."""
+        """Create one for *url*, which takes notices in this *form*. Raises UsageError for a wrong URL."""
         parts = _parts(url)
         self._url = url
         self._clock = clock

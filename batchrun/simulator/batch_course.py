@@ -32,7 +32,7 @@ Deed = Callable[[float], None]
 
 
 class BatchCourse:
-    """Moves the batches of a shelf, and the runs of a timetable, through their states."""
+    """Moves batches, and the runs of their account, through their states."""
 
     def __init__(self, account: Account, shelf: BatchShelf) -> None:
         """Begin without batches; it also moves the runs of *account*, so that all happens in order."""

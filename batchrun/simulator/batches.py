@@ -244,7 +244,7 @@ class Account:
     workflow_of: Callable[[Params], Workflow]  #: finds the workflow that a StartRun names
 
     def struck(self, step: str, batch: Batch, row: Row) -> RowFault | None:
-        """Return the fault of *row* in a step such as SubmitRow; None if none. Raises injected errors."""
+        """Return a row's fault in a step such as SubmitRow, or None. Raises RefusalError for an error."""
         name = str(row.setting.get("name") or batch.default.get("name") or "")
         fault = self.faults.choose(step, f"{batch.uuid}/{row.setting_id}", name)
         if isinstance(fault, RowFault):

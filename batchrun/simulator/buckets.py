@@ -59,7 +59,7 @@ class Buckets:
     """A bucket per operation; *limits* override the service's defaults."""
 
     def __init__(self, limits: Mapping[str, Limit | None]) -> None:
-        # A "*" of the caller's outranks the defaults by name: "*=unlimited" means every operation.
+        # A "*" in *limits* overrides the defaults by name: "*=unlimited" means every operation.
         self._limits = dict(limits) if "*" in limits else {**SERVICE_LIMITS, **limits}
         self._buckets: dict[str, Bucket] = {}
 

@@ -42,7 +42,7 @@ ELSEWHERE = ROW_STEPS | frozenset(
 
 
 class Fault(enum.StrEnum):
-    """One way for a call to go wrong; the value is its name in text."""
+    """One way for a call to go wrong; the value is its name in rules."""
 
     PASS = "pass"  # noqa: S105 — a step of a script: this call goes well
     THROTTLE = "throttle"  #: before: 429 ThrottlingException

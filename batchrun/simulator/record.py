@@ -69,7 +69,7 @@ class RunRecord:
     tags: dict[str, str]
     failure_reason: str | None
     batch_id: str  #: empty if no batch started it
-    run_setting_id: str  #: likewise
+    run_setting_id: str  #: empty if no batch started it
     created: float
     started: float | None
     stopped: float | None
@@ -104,7 +104,7 @@ class State:
     start_calls: list[StartCall]  #: those of StartRun, in the order of arrival
     batch_calls: list[StartCall]  #: those of StartRunBatch
     runs: list[RunRecord]  #: in the order of creation
-    batches: list[BatchRecord]  #: likewise
+    batches: list[BatchRecord]  #: in the order of creation
     active: int  #: runs in STARTING, RUNNING or STOPPING
     peak_active: int
     unfinished: int  #: the same, and runs in PENDING

@@ -126,7 +126,7 @@ class RequestMemory(Generic[Made]):
             self._in_flight.discard(request_id)
 
     def recall(self, request: Mapping[str, Any], now: float) -> Made | None:
-        """Return what this request created before, if anything. Raises RefusalError if it differed then."""
+        """Return what this request created, or None. Raises RefusalError if its id had other content."""
         self._forget(now)
         memo = self._memos.get(request["requestId"])
         if memo is None:

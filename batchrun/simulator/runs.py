@@ -26,7 +26,7 @@ _FIRST_ID = 1_000_001
 class Run:
     """One run, deleted or not. Times are loop time."""
 
-    serial: int  #: place in the order of creation, from 0; never given twice
+    serial: int  #: place in the order of creation, from 0; never reused
     id: str  #: may be reused after deletion
     uuid: str
     request: Mapping[str, Any]  #: the StartRun that created it, complete
@@ -183,7 +183,7 @@ class Pool:
 
 
 class Timetable:
-    """Moves the runs of a shelf through their states."""
+    """Moves runs through their states."""
 
     def __init__(self, shelf: Shelf, sizes: Mapping[str, int | None]) -> None:
         self._shelf = shelf

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 8
 #: Seconds between two progress lines.
 _TELL_EVERY: Final = 5.0
-#: By what --format says, or where it says nothing.
+#: Kinds of output by the value of --format.
 _FILES: Final = {
     "csv": Kind(what="costs in CSV", endings=(".csv",)),
     "jsonl": Kind(what="costs in JSON Lines", endings=(".jsonl",)),

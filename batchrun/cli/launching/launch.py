@@ -261,7 +261,7 @@ def _reporter(job: Job, batch: str, progress: Progress, clock: Clock, *, may_dra
     if job.output.as_json:
         return JsonLines(batch, progress, clock)
     if may_draw and _is_drawn(job.output):
-        from batchrun.cli.showing.drawn import LiveDisplay  # noqa: PLC0415 (rich draws on terminals alone)
+        from batchrun.cli.showing.drawn import LiveDisplay  # noqa: PLC0415 (rich draws on terminals only)
 
         return LiveDisplay(batch, progress, clock)
     return LogLines(batch, progress, clock)

@@ -129,7 +129,7 @@ class HookOptions:
         )
 
     def _channels(self, profile: str | None, clock: Clock) -> Iterator[Channel]:
-        from batchrun.model.notices import Notice  # noqa: PLC0415 (only who asks for hooks waits for them)
+        from batchrun.model.notices import Notice  # noqa: PLC0415 (for hooks only)
         from batchrun.notify.topic import Topic  # noqa: PLC0415
         from batchrun.notify.webhook import Form, Webhook  # noqa: PLC0415
 

@@ -92,7 +92,7 @@ async def kept_or_written(
     before = await batch.written_results(output.place)
     is_same = before is not None and (before.form, before.event) == (form, event)
     if before is not None and is_same and _digest(output.path) == before.digest:
-        import structlog  # noqa: PLC0415 (a verb that shows results as they are logs nothing)
+        import structlog  # noqa: PLC0415 (a verb that only shows stored results logs nothing)
 
         structlog.get_logger(__name__).debug("results_unchanged", batch=batch.name, place=output.place)
         return

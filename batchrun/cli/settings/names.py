@@ -89,7 +89,7 @@ def options_of(command: click.Command) -> dict[str, Option]:
 
 
 def settable(command: click.Command) -> dict[str, Option]:
-    """Return those of a verb's options that a file may set."""
+    """Return the verb's options that a file may set, by key."""
     return {key: option for key, option in options_of(command).items() if option.each_time is None}
 
 

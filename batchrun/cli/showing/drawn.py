@@ -55,7 +55,7 @@ class Bar:
     """One line over the full width: a label, the bar, and how many entries have ended."""
 
     label: Text
-    numbers: Mapping[str, int]  #: entries by where they stand
+    numbers: Mapping[str, int]  #: entries by state
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the line or lines."""

@@ -278,7 +278,7 @@ def _drawn(*, is_shown: bool) -> Iterator[Callable[[Inputs], None]]:
     if not (is_shown and is_terminal(sys.stderr)):
         yield lambda _inputs: None
         return
-    from batchrun.cli.showing.drawn import inputs_bar  # noqa: PLC0415 (rich draws on terminals alone)
+    from batchrun.cli.showing.drawn import inputs_bar  # noqa: PLC0415 (rich draws on terminals only)
 
     with inputs_bar() as draw:
         yield draw

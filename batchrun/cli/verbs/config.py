@@ -123,7 +123,7 @@ def config(options: Options) -> None:
     """
     root = click.get_current_context().find_root()
     if options.init:
-        from batchrun.cli.settings.names import example  # noqa: PLC0415 (a rare wish)
+        from batchrun.cli.settings.names import example  # noqa: PLC0415 (rarely needed)
 
         say(example(verbs_of(root.command, root)))
         return
@@ -143,7 +143,7 @@ def config(options: Options) -> None:
 
 
 def _split(root: click.Context, words: Sequence[str]) -> tuple[Names, tuple[str, ...]]:
-    """Split what was typed into the path to a verb and its arguments. Raises UsageError."""
+    """Split what was typed into the path to a verb and its arguments. Raises UsageError for unknown verbs."""
     command: click.Command = root.command
     names: list[str] = []
     for word in words:

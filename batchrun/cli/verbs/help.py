@@ -129,7 +129,7 @@ def _show(markdown: str) -> None:
     if not can_draw(sys.stdout):
         write(sys.stdout, f"{markdown.rstrip()}\n")
         return
-    from batchrun.cli.showing.drawn import laid_out  # noqa: PLC0415 (rich, for terminals alone)
+    from batchrun.cli.showing.drawn import laid_out  # noqa: PLC0415 (rich, for terminals only)
 
     size = shutil.get_terminal_size()
     text = laid_out(markdown, min(size.columns, _WIDEST))

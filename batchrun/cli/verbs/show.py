@@ -94,7 +94,7 @@ def facts(outcome: Outcome, history: Told, found: Found, submissions: Submission
 
 
 def lines(outcome: Outcome, history: Told, found: Found, submissions: Submissions) -> Iterator[str]:
-    """Return it as lines for people."""
+    """Yield the story as lines for people."""
     entry = outcome.entry
     yield whole_line(f"{entry.id} of {entry.batch}: {row(entry)['status']}")
     together = _submission_lines(submissions.get(entry.attempt))

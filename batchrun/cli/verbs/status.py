@@ -149,7 +149,7 @@ def _place(stream: IO[str] | None) -> tuple[int, int] | None:
 
 async def _draw(look: Look, clock: Clock) -> Exit:
     """Draw the overview on the terminal until the batch has ended; the last one stays."""
-    from batchrun.cli.showing.drawn import watched  # noqa: PLC0415 (rich draws on terminals alone)
+    from batchrun.cli.showing.drawn import watched  # noqa: PLC0415 (rich draws on terminals only)
 
     now = await look()
     with watched() as show:

@@ -158,6 +158,8 @@ def test_no_pace_is_kept_where_none_is_asked_for_until_the_first_refusal():
         "{}",
         "[]",
         '{"times":[],"in_air":[],"under_way":[],"noise":{"recent":3}}',
+        '{"times":[],"in_air":[],"under_way":[],"search":[],"noise":{"recent":3}}',
+        '{"times":[],"in_air":[],"under_way":[],"search":[],"noise":null}',
         '{"times":[],"phase":"other"}',
         '{"times":3}',
     ],

@@ -95,7 +95,7 @@ async def test_a_ledger_works_behind_a_pooler(pooled):
     assert list(Verification(pooled).findings()) == []
 
 
-def test_statements_are_prepare_a_connection_to_the_server_alone(pooled, in_postgres):
+def test_statements_are_prepared_by_a_connection_to_the_server_alone(pooled, in_postgres):
     with connect(in_postgres) as direct:
         kept = prepare(direct)
         names = {name for (name,) in direct.execute("SELECT name FROM pg_prepared_statements").fetchall()}

@@ -74,7 +74,7 @@ def handed_on(text: str) -> HandedOn | None:
     try:
         facts = json.loads(text)
         spans = {name: tuple(facts[name]) for name in ("times", "in_air", "under_way", "search")}
-        if facts["noise"].keys() != {field.name for field in fields(Noise)}:
+        if set(facts["noise"]) != {field.name for field in fields(Noise)}:
             return None
         noise = Noise(**{**facts["noise"], "recent": tuple(facts["noise"]["recent"])})
         contest = Contest(**{field.name: facts["contest"][field.name] for field in fields(Contest)})

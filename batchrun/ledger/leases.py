@@ -2,8 +2,8 @@
 Leases: who may write to a batch, and the fence that each write must pass.
 
 A store that several hosts share decides by its own clock, and ignores *at*. A batch that is *closed* here
-takes no
-writes: it was moved to another ledger, is being copied from one, or is a copy for reading (``copying``).
+takes no writes: it was moved to another ledger, is being copied from one, or is a copy for reading
+(``copying``).
 """
 
 from __future__ import annotations

@@ -40,8 +40,7 @@ def holding(tally: Tally, *, needs_somebody: bool) -> tuple[Notice, ...]:
     Args:
         tally: The batch's counts.
         needs_somebody: Another launch would not help: the service or the disk cannot be used, or too many
-        entries have
-            failed. Not so if the launch ran out of time, was told to stop, or made its one pass.
+            entries have failed. Not so if the launch ran out of time, was told to stop, or made its one pass.
     """
     holds = {
         Notice.FAILURE: tally.failed > 0,

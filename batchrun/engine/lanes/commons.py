@@ -1,9 +1,10 @@
 """
 What the launchers of one ledger share through it: an account's pace, and how many runs it may have.
 
-What was learned of the pace is stored, so that the next launch begins where this one stopped. Belongs here:
-asking the ledger for the holder of a batch. Does not: keeping to the pace (``service.calling.shared_turns``),
-what a full account means for the batch (``model.planning.sending``).
+What was learned of the pace is stored, so that the next launch begins where this one stopped.
+
+Belongs here: asking the ledger on behalf of the launcher that holds a batch. Does not: keeping to the pace
+(``service.calling.shared_turns``), what a full account means for the batch (``model.planning.sending``).
 """
 
 from __future__ import annotations

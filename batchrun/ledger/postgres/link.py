@@ -2,8 +2,7 @@
 A connection that is made anew where it is lost, for as long as an outage may last.
 
 Belongs here: retrying a job from its start when the connection was lost or another transaction conflicted.
-Does
-not: the jobs (``store``), which errors can be retried (``errors``).
+Does not: the jobs (``store``), which errors can be retried (``errors``).
 """
 
 from __future__ import annotations

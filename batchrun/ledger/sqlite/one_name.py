@@ -34,8 +34,7 @@ def check(path: Path) -> None:
     Raises:
         LeaseHeldError: A launcher has it open by another name.
         LedgerUnusableError: It was not closed under another name, and is complete only under that; or it is
-        mounted
-            without its folder, so that its users elsewhere cannot be seen.
+            mounted without its folder, so that its users elsewhere cannot be seen.
     """
     if _is_mounted(path):
         raise LedgerUnusableError(

@@ -112,8 +112,7 @@ class Evidence:
             batch: The batch's name.
             changes: The changes of the retry rules from one attempt to the next.
             counts_namesakes: Whether a run without tags that has a row's name, but was asked for something
-            else, counts
-                as what the row asked for earlier.
+                else, counts as what the row asked for earlier.
             home: The lane of runs that were started before the batch had lanes.
         """
         self._batch = batch

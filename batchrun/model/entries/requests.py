@@ -76,7 +76,7 @@ class Requests:
         self._advance(run, lane)
 
     def _advance(self, run: Run | None, lane: str | None) -> None:
-        """Advance to the next attempt; only after a failure may it ask for other content than the row's."""
+        """Advance to the next attempt; after one that goes on or succeeded it asks for the row's content."""
         content = self._entry.content
         possible = {content}
         if run is None or outlook(run.status) in _WITHOUT_SUCCESS:

@@ -199,8 +199,9 @@ class Sending:
         """
         Note that these were sent, with unknown outcome.
 
-        If several entries, and all for longer than ``longest_silence``, had unknown outcomes, the service counts
-        as unusable: one entry at a time is tried, with growing pauses, and the launch does not wait for it.
+        If several entries, and all for longer than ``longest_silence``, had unknown outcomes, the service
+        counts as unusable: one entry at a time is tried, with growing pauses, and the launch does not wait
+        for it.
         """
         self._unheard.update(entry_ids)
         has_lasted = self._silences.has_lasted(self._lane, now) and len(self._unheard) >= SYSTEMIC

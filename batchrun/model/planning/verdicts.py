@@ -357,8 +357,7 @@ def after_rejection(entry: Entry, error: CallError, at: datetime, limits: Limits
     Return the event of a row that a batch could not start, by the error that StartRun would have given.
 
     As :func:`after_failure`, except that unknown outcomes and throttles, which the service has retried
-    itself, are
-    deferred: here it is known that there is no run.
+    itself, are deferred: here it is known that there is no run.
     """
     event = after_failure(entry, error, at, limits)
     if isinstance(event, Deferred | Refused) and not isinstance(error, ThrottledError):

@@ -13,7 +13,7 @@ import os
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import IO, TYPE_CHECKING, Final, Self
 
 import anyio
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Seconds between SIGTERM and SIGKILL.
 _GRACE: Final = 2.0
+#: Seconds between two looks at whether the group has ended.
+_LOOK: Final = 0.05
 #: Cures by the exit codes with which a shell reports that it could not run the command.
 _CURES: Final = {
     126: "make it executable",
@@ -95,17 +97,23 @@ class Command(Channel):
 
 
 async def _end(process: Process) -> None:
-    """End the whole group: by SIGTERM, and after a moment by SIGKILL."""
+    """End the whole group: by SIGTERM, and what is left after a moment by SIGKILL."""
     _signal(process, signal.SIGTERM)
     with anyio.move_on_after(_GRACE):
-        await process.wait()
+        await process.wait()  # a shell ends at once; what it started may have to clean up
+        while _signal(process, 0):  # noqa: ASYNC110 (nothing tells of the end of a group)
+            await anyio.sleep(_LOOK)
     _signal(process, signal.SIGKILL)
     await process.wait()
 
 
-def _signal(process: Process, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # it has ended; macOS raises the latter
+def _signal(process: Process, number: int) -> bool:
+    """Send a signal to the group, or none for 0; report whether anything is left of it."""
+    try:
         os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):  # it has ended; macOS raises the latter
+        return False
+    return True
 
 
 def _environment(message: Message) -> Mapping[str, str]:

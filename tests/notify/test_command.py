@@ -98,6 +98,16 @@ async def test_one_that_hangs_is_ended_with_all_that_it_started(tmp_path, prelud
     await anyio.to_thread.run_sync(until, lambda: not any(_is_alive(pid) for pid in started))
 
 
+async def test_what_it_started_may_clean_up_before_it_is_killed(tmp_path):
+    ready, cleaned = tmp_path / "ready", tmp_path / "cleaned"
+    cleaning = f"trap 'sleep 0.3; : > {cleaned}; exit' TERM; : > {ready}; while :; do sleep 1; done"
+    async with anyio.create_task_group() as group:
+        group.start_soon(command(f'sh -c "{cleaning}" & wait').deliver, message())
+        await anyio.to_thread.run_sync(until, ready.exists)
+        group.cancel_scope.cancel()
+    assert cleaned.exists()
+
+
 def _is_alive(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8") as file:  # noqa: PTH123

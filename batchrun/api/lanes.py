@@ -58,9 +58,8 @@ class OpenLanes:
     limits: Mapping[str, LaneLimits] = field(default_factory=dict)  #: limits of active runs, by lane
     home: str | None = None
     stopped: dict[str, ServiceUnusableError] = field(default_factory=dict)  #: those that cannot be used
-    unwanted: dict[str, ServiceUnusableError] = field(
-        default_factory=dict
-    )  #: the same, of lanes without rows
+    #: The same, of lanes without rows.
+    unwanted: dict[str, ServiceUnusableError] = field(default_factory=dict)
 
     @property
     def first(self) -> AwsHealthOmics:

@@ -49,9 +49,8 @@ class FirstLook:
     """What the look for the runs of DELETED rows found."""
 
     back: Mapping[str, Entry] = field(default_factory=dict)  #: entries whose runs exist, in their new state
-    unknown: Mapping[str, str] = field(
-        default_factory=dict
-    )  #: by id, why it is unknown whether the run exists
+    #: By id, why it is unknown whether the run exists.
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
     def now(self, entry: Entry) -> Entry | None:
         """Return *entry* as it is after the look; None if that is unknown."""

@@ -87,9 +87,8 @@ class Session(Opening):
         async with self.holding(manifest.batch, ttl) as held:
             links: Sequence[LaneLink] = []
             sync = None if lanes is not None else await self._found_known(held, manifest)
-            if (
-                sync is None or (await held.counts()).open
-            ):  # a row that had left the manifest unsent may be back
+            # Open rows: one that had left the manifest unsent may be back.
+            if sync is None or (await held.counts()).open:
                 lanes = lanes or await self._opened(manifest, waits=waits)
                 links = await self._linked(lanes, held, places)
             if sync is None:

@@ -290,9 +290,8 @@ class Row:
         self.placeholders_excused = False
         self.failed = False
         self.texts: dict[str, str] = {}  #: canonical texts of fields that were checked for all rows
-        self.batchless: dict[
-            str, str
-        ] = {}  #: texts of the work without the batch's name, by their texts with it
+        #: Texts of the work without the batch's name, by their texts with it.
+        self.batchless: dict[str, str] = {}
         self._problems = problems
 
     @property

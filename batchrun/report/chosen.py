@@ -72,9 +72,8 @@ async def _told(ledger: Ledger, batch: str, page: Sequence[Outcome]) -> Sequence
 
 
 async def _check_status(ledger: Ledger, batch: str, condition: Condition) -> None:
-    seen = (
-        await ledger.batch(batch).counts()
-    ).by_status  # the service may have statuses that batchrun does not know
+    # The service may have statuses that batchrun does not know.
+    seen = (await ledger.batch(batch).counts()).by_status
     known = dict.fromkeys([*OWN_STATUSES.values(), *STATUSES, *seen])
     if not condition.glob or any(condition.fits_word(status) for status in known):
         return

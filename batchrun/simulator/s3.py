@@ -110,9 +110,8 @@ def _headers(found: StoredObject) -> dict[str, str]:
         "x-amz-archive-status": found.archive_status,
         "x-amz-restore": found.restore,
         "ETag": found.etag,
-        "Content-Length": str(
-            len(found.content)
-        ),  # without it, a client reads the end of a HEAD as the connection's end
+        # Without it, a client reads the end of a HEAD as the connection's end.
+        "Content-Length": str(len(found.content)),
     }
     return dict(found.told) | {name: value for name, value in told.items() if value is not None}
 

@@ -48,9 +48,8 @@ class OtherSubmissions:
         self._is_denied = False
         self._noticed: set[str] = set()  #: ids of run batches that runs of the batch came from
         self._settled: set[str] = set()  #: of those, the ones in the ledger or done long ago
-        self._done_at: dict[
-            str, float
-        ] = {}  #: those with nothing left to start: the latest that it may be since
+        #: Those with nothing left to start, and since when, at the latest.
+        self._done_at: dict[str, float] = {}
         self._warned_of: set[str] = set()
         self._asking = anyio.Lock()
         self._asked_at: float | None = None  #: loop time of the last complete answer

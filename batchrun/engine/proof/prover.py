@@ -161,9 +161,8 @@ class Prover:
                 return False
             for sighting in await self.candidates(entry, link.name):
                 evidence.add(sighting, link.name)
-            return not await self.is_in_doubt(
-                link.name
-            )  # a run that was just seen may have shown a submission
+            # A run that was just seen may have shown a submission.
+            return not await self.is_in_doubt(link.name)
 
         return await self._is_answered(look, entry, link)
 

@@ -71,9 +71,8 @@ class BatchSubmitter(InLane):
         wave = _Wave(action)
         made, turn = await self._ready(wave)
         if made is not None and self._is_late(wave) and len(wave.ready) <= INLINE:
-            made, turn = await self._ready(
-                wave, turn
-            )  # looked for by name again, at the same turn: another may come as late
+            # Looked for by name again, at the same turn: another may come as late.
+            made, turn = await self._ready(wave, turn)
         if made is None or self._is_late(wave):
             return wave.outcome()  # a proof has expired: the rows are looked for once more
         submission = replace(made.submission, sent_at=self._clock.latest())

@@ -218,9 +218,8 @@ class _Scan:
 
     def __init__(self, area: int, widths: Mapping[str, int]) -> None:
         self.errors: dict[int, dict[int, str]] = {}
-        self.merged: dict[
-            int, dict[int, str]
-        ] = {}  #: areas over several rows, by the first cell's row and column
+        #: Areas over several rows, by the first cell's row and column.
+        self.merged: dict[int, dict[int, str]] = {}
         self.hidden: set[int] = set()  #: hidden rows with content
         self.padded = array("L")  #: row, column and digits of each number that may show leading zeros
         self._widths = widths

@@ -115,9 +115,8 @@ class Planner:
                 story = self._log.story(stimulus)
                 raise InvariantError(f"{error}; the planner was told: {story}") from error
         if self._is_draining:
-            return [
-                action for action in actions if isinstance(action, Note)
-            ]  # what was seen is still recorded
+            # What was seen is still recorded.
+            return [action for action in actions if isinstance(action, Note)]
         return [*actions, *self._plan(moment)]
 
     # -- how it stands

@@ -144,7 +144,7 @@ def table(stream: BinaryIO, source: str, usual: str, asked: TableOptions, proble
     if told is not None:
         next(meter)  # it is not a row
     section = meter.enter(asked.worksheet)
-    _refuse_remarks(meter.first(_MOST_REMARKS, _REMARK), source, usual)
+    _refuse_remarks(meter, source, usual)
     width = len(asked.header) if asked.header else None
     mark = asked.delimiter or told or found_in(meter.ahead(), usual, width)
     _refuse_prints(meter, source)
@@ -152,23 +152,22 @@ def table(stream: BinaryIO, source: str, usual: str, asked: TableOptions, proble
     return replace(found, section=section)
 
 
-def _refuse_remarks(first: list[str], source: str, usual: str) -> None:
+def _refuse_remarks(meter: _Meter, source: str, usual: str) -> None:
     """
     Refuse comments before the header; a header may begin with ``#`` too, and is as wide as a row.
 
     Raises:
         ManifestError: They do.
     """
-    *remarks, after = first or [""]
+    *remarks, after = meter.first(_MOST_REMARKS, _REMARK) or [""]
     mark = found_in(after, usual, None)
     wide = after.count(mark)
     if remarks and wide and all(remark.count(mark) != wide for remark in remarks):
-        last = len(remarks)
-        message = (
-            f"it begins with {'a remark' if last == 1 else f'{last} lines of remarks'} (#), not with a header"
-        )
-        cure = f"take {'it' if last == 1 else 'them'} out: tail -n +{last + 1}"
-        raise unreadable(Place(source=source, line=1), message, cure)
+        count, line = len(remarks), meter.line + 1
+        what = "a remark" if count == 1 else f"{count} lines of remarks"
+        message = f"it begins with {what} (#), not with a header"
+        cure = f"take {'it' if count == 1 else 'them'} out: sed {line},{meter.line + count}d"
+        raise unreadable(Place(source=source, line=line), message, cure)
 
 
 #: What ``aws s3 ls`` prints, and what divides the lines of a table for people.

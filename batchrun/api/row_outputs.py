@@ -22,6 +22,7 @@ from batchrun.manifest.strict_json import is_deep
 from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.made import Made, NamedFiles, ambiguous, found, told
 from batchrun.service.s3.run_outputs import RunOutputs, run_outputs
+from batchrun.side_by_side import each
 
 if TYPE_CHECKING:
     from batchrun.engine.reach import Reach
@@ -79,13 +80,11 @@ class OutputsReader:
     async def _page(self, entries: Sequence[Entry], *, is_first: bool) -> Sequence[RowOutputs]:
         made: dict[str, RowOutputs] = {}
 
-        async def read(entry: Entry, run: Run) -> None:
-            made[entry.id] = await self._read(entry, run)
+        async def read(entry: Entry) -> None:
+            if entry.run is not None:
+                made[entry.id] = await self._read(entry, entry.run)
 
-        async with anyio.create_task_group() as group:
-            for entry in entries:
-                if entry.run is not None:
-                    group.start_soon(read, entry, entry.run)
+        await each(read, entries, at_once=self._at_once)
         rows = [made[entry.id] for entry in entries if entry.id in made]
         if is_first and rows and all(one.made is None for one in rows):
             raise ServiceUnusableError(rows[0].problem or "")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from batchrun.api.row_outputs import OutputsReader, RowOutputs
-from batchrun.errors import AccessDeniedError, OutcomeUnknownError, ServiceUnusableError
+from batchrun.errors import AccessDeniedError, OutcomeUnknownError, ServiceUnusableError, UsageError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.made import Made, told
 from tests.builders import active, planned
@@ -74,3 +74,12 @@ async def test_who_refuses_answers():
 async def test_where_none_of_the_first_is_read_it_ends():
     with pytest.raises(ServiceUnusableError, match="no answer for row-0"):
         await read({f"row-{number}" for number in range(20)}, 100, at_once=20)
+
+
+async def test_a_login_that_cannot_work_ends_the_reading_with_its_own_error(monkeypatch):
+    async def refuse(_reader: object, _lane: str | None) -> None:
+        raise UsageError("there is no profile 'lab'")
+
+    monkeypatch.setattr(Answered, "_outputs", refuse)
+    with pytest.raises(UsageError, match="no profile 'lab'"):
+        await read(set(), 3, at_once=2)

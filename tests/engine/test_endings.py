@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from batchrun.engine.launcher import Stop
-from batchrun.errors import ServiceUnusableError
+from batchrun.errors import LedgerError, ServiceUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.model.entries.retrying import RetryPolicy, RetryRule
 from batchrun.model.entries.states import State
@@ -20,7 +20,7 @@ from batchrun.simulator.wire import token_of
 from tests.engine.batches import SLOW, all_over
 from tests.engine.launching import bench, reconnected, rows
 from tests.engine.test_hostile import spoilt
-from tests.world import simulated
+from tests.world import simulated, start
 
 #: Seconds after which nothing is waited for that has no usable answer, with the waits in between.
 IN_TIME = 2_000
@@ -284,3 +284,19 @@ async def test_a_run_without_a_uuid_that_no_listing_of_its_batch_shows_is_not_st
         async with reconnected(it):
             await it.launch(rows(8), engine=Engine.BATCH)
         await it.assert_agreement()
+
+
+async def test_a_ledger_that_fails_while_rows_are_looked_for_ends_the_launch_with_its_own_error(
+    tmp_path, monkeypatch
+):
+    async def fail(*_uuids: object, **_lane: object) -> None:
+        raise LedgerError("it is away")
+
+    async with bench(tmp_path) as it:
+        for number in range(6):
+            await start(it.service, requestId=f"theirs-{number}", name=f"cohort-row-{number:04}")
+        held = await it.take_in(rows(6))
+        monkeypatch.setattr(held, "known_runs", fail)
+        with pytest.raises(LedgerError, match="it is away"):
+            await it.launcher(held).run()
+        await held.release()

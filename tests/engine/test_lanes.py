@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import pytest
@@ -12,12 +13,14 @@ from anyio.abc import TaskGroup
 
 from batchrun.engine.launcher import Stop
 from batchrun.engine.parts import Wait, Waits
-from batchrun.errors import ServiceUnusableError
+from batchrun.errors import LedgerError, ServiceUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.model.entries.retrying import NO_CAPACITY, RetryPolicy, RetryRule
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Mode
+from batchrun.ports.held import HeldBatch
 from batchrun.ports.service import LaneTrouble
+from batchrun.ports.stored import Counts
 from batchrun.service.calling.outage import Patience
 from batchrun.simulator import parse_faults
 from tests.engine.lanes import PLACES, LaneBench, lane_bench, row, rows
@@ -284,6 +287,29 @@ async def test_what_is_shut_out_is_let_go_of_until_it_is_opened():
     with waits.of(Wait.SURVEY) as scope:
         await anyio.lowlevel.checkpoint()
     assert not scope.cancelled_caught
+
+
+async def test_a_ledger_that_fails_where_a_lane_stops_ends_the_launch_with_its_own_error(
+    tmp_path, monkeypatch
+):
+    async with lane_bench(tmp_path) as it:
+        hold = it.ledger.hold
+
+        async def failing(*batch: Any, **terms: Any) -> HeldBatch:
+            held = await hold(*batch, **terms)
+            answers = [held.counts]
+
+            async def counts() -> Counts:
+                if not answers:
+                    raise LedgerError("it is away")
+                return await answers.pop()()
+
+            monkeypatch.setattr(held, "counts", counts)
+            return held
+
+        monkeypatch.setattr(it.ledger, "hold", failing)
+        with pytest.raises(LedgerError, match="it is away"):
+            await it.launch(rows(6, "west"), stopped=("east",))
 
 
 @pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE, Mode.DETACH])

@@ -24,7 +24,7 @@ from batchrun.engine.parts import LaneLink, LaunchParts, Observer, Wait
 from batchrun.engine.proof.prover import Prover
 from batchrun.engine.recorder import Outcomes, Recorder
 from batchrun.engine.tasks import TaskFinder
-from batchrun.errors import BatchrunError, CallError, InvariantError, ServiceUnusableError
+from batchrun.errors import BatchrunError, CallError, InvariantError, LedgerError, ServiceUnusableError
 from batchrun.model.entries.entry import Run
 from batchrun.model.lanes import or_home
 from batchrun.model.planning.actions import (
@@ -322,7 +322,12 @@ class Runner:
 
     async def _warn(self, event: str, lane: str, why: str) -> None:
         """Log what a lane that cannot be used holds up, and what it does not."""
-        waiting, others = (await self._held.counts()).open_in(lane)
+        try:
+            counts = await self._held.counts()
+        except LedgerError as error:
+            self._fail(error)
+            return
+        waiting, others = counts.open_in(lane)
         facts = {"rows_waiting": waiting, "rows_in_other_lanes": others}
         log.warning(event, batch=self._held.name, lane=lane, why=why, **facts)
 

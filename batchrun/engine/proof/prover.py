@@ -16,7 +16,6 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
-import anyio
 import structlog
 
 from batchrun.clock import Origin
@@ -40,7 +39,7 @@ from batchrun.model.planning.verdicts import Silences
 from batchrun.model.spec import named
 from batchrun.model.submissions.grouping import Engine
 from batchrun.ports.stored import Unproven
-from batchrun.side_by_side import in_groups
+from batchrun.side_by_side import each, in_groups
 
 _NOTHING: Final = Unproven()
 log = structlog.get_logger(__name__)
@@ -253,13 +252,11 @@ class Prover:
             return Surveyed(survey=action, are_few=True)
         sighted = self._sighted = Sighted(begun=begun, evidence=self._evidence())
 
-        async def look(lane: str | None, unproven: Unproven) -> None:
-            if not await self._is_seen(lane, unproven, sighted):
+        async def look(lane: str | None) -> None:
+            if not await self._is_seen(lane, by_lane[lane], sighted):
                 sighted.unreached.add(lane)
 
-        async with anyio.create_task_group() as group:
-            for lane, unproven in by_lane.items():
-                group.start_soon(look, lane, unproven)
+        await each(look, by_lane, at_once=len(by_lane))
         if by_lane and len(sighted.unreached) == len(by_lane):
             return SurveyFailed(survey=action)
         return Surveyed(survey=action, named=tuple(sighted.entries))

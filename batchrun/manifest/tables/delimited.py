@@ -1,8 +1,8 @@
 """
 CSV and TSV as tables: delimiters, sections, and all ways in which such files go wrong.
 
-The csv module does not report ragged rows, the right line, or endless cells. Does not belong here: what a
-column's name means.
+The csv module does not report the right line, or endless cells. Does not belong here: rows as a table
+(``shape``), what a column's name means.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import itertools
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO, Final
 
@@ -18,44 +18,19 @@ from batchrun.errors import ManifestError
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, Problems, printable, redirected, shown, unreadable
 from batchrun.manifest.table import Table, TableOptions, TableRow, has_text
+from batchrun.manifest.tables.shape import DELIMITERS, MOST_REMARKS, REMARK, shaped
 from batchrun.manifest.text_input import lines
-from batchrun.model.texts.words import counted
 
-_KNOWN: Final = "\t,;|"  #: the least likely within a cell first
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
 #: A header as R writes it by default.
 _SPACED: Final = re.compile(r'\ufeff?"[^"]*"(?: "[^"]*")+\s*')
-#: Rows below a title in which a header is looked for.
-_TITLES: Final = 20
-#: The form of column names, fields among them; titles begin with a capital, or have several words.
-_COLUMN: Final = re.compile(r"[a-z]\S*|[^\s_]*_\S*")
-#: Names that only columns of ids have.
-_OF_IDS: Final = re.compile(
-    r"(?:.*[^a-z])?(?:(?:sample|run)[ -]?)?(?:id|name|sample|run|accession|patient)", re.IGNORECASE
-)
-#: Least number of parts of a text that are cells: two may be a list of files.
-_DIVIDED: Final = 3
-#: Characters of file names that column names hardly have.
-_OF_FILES: Final = frozenset("./\\:")
-_REMARK: Final = "#"
-#: What a spreadsheet has in place of a value, in whichever language.
-_OF_FORMULAS: Final = re.compile(r"#(?:\w/\w|NV|#+|\S*[!?])")
-#: Lines of remarks before a header, or before a row, that are reported as such.
-_MOST_REMARKS: Final = 200
 #: The line before the header by which Excel knows the delimiter.
 _TOLD: Final = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
 
 
-_MARK: Final = "\ufeff"
-_HEADER_AGAIN: Final = (
-    "this is the line of names once more, and no row",
-    "remove it; where several files are put together, the first one's is enough",
-)
-
-
 def is_blank(line: str) -> bool:
     """Report whether a line has only delimiters and white space."""
-    return not line.strip(_KNOWN + '" \r\n\ufeff')
+    return not line.strip(DELIMITERS + '" \r\n\ufeff')
 
 
 def told_by(line: str) -> str | None:
@@ -74,7 +49,7 @@ def found_in(line: str, usual: str, width: int | None) -> str:
     if _SPACED.fullmatch(line):
         return " "
     bare = _QUOTED.sub("", line)
-    counts = {mark: bare.count(mark) for mark in _KNOWN if mark in bare}
+    counts = {mark: bare.count(mark) for mark in DELIMITERS if mark in bare}
     if width is not None:
         counts = {mark: count for mark, count in counts.items() if count + 1 == width}
     return max(counts, key=lambda mark: (counts[mark], mark == usual), default=usual)
@@ -159,7 +134,7 @@ def _refuse_remarks(meter: _Meter, source: str, usual: str) -> None:
     Raises:
         ManifestError: They do.
     """
-    *remarks, after = meter.first(_MOST_REMARKS, _REMARK) or [""]
+    *remarks, after = meter.first(MOST_REMARKS, REMARK) or [""]
     mark = found_in(after, usual, None)
     wide = after.count(mark)
     if remarks and wide and all(remark.count(mark) != wide for remark in remarks):
@@ -197,153 +172,6 @@ def _refuse_prints(meter: _Meter, source: str) -> None:
         command = f"{_FRAMELESS}{redirected(source)} > FILE.csv"
         cure = f"have CSV written (psql --csv, mysql --batch), or take them off: {command}"
         raise unreadable(Place(source=source, line=meter.line + 1), message, cure)
-
-
-def shaped(
-    rows: Iterator[TableRow],
-    source: str,
-    asked: TableOptions,
-    problems: Problems,
-    delimiter: str | None = None,
-) -> Table:
-    """
-    Return rows as a table; the first of them is the header if none was given.
-
-    Raises:
-        ManifestError: There is no header, or it is too wide.
-    """
-    line, header = (1, asked.header) if asked.header else _header(rows, source)
-    while header and not header[-1].strip():
-        header = header[:-1]
-    if len(header) == 1 and not asked.header and not _OF_IDS.fullmatch(header[0].strip()):
-        is_found = delimiter is not None and asked.delimiter is None
-        marks = {*_KNOWN} - {delimiter} if is_found else ()
-        rows = _refuse_title(rows, line, source, marks, may_be_name=_is_name(header[0]))
-    place = Place(source=source, line=line)
-    rows = _refuse_nameless(rows, len(header), place)
-    if len(header) > limits.COLUMNS:
-        raise unreadable(place, f"there are {len(header)} columns", f"use at most {limits.COLUMNS}")
-    even = _even(_without_remarks(rows, source, problems), list(header), source, problems)
-    return Table(source=source, line=line, header=header, rows=even, delimiter=delimiter)
-
-
-def _refuse_title(
-    rows: Iterator[TableRow], line: int, source: str, marks: Collection[str], *, may_be_name: bool
-) -> Iterator[TableRow]:
-    """
-    Return the rows below one lonely cell, where that is a header; *marks* may stand between cells too.
-
-    What *may_be_name* is a title only above what are names, other than in the row below these.
-
-    Raises:
-        ManifestError: It is a title: rows of several cells follow, the first of which has the names.
-    """
-    ahead = list(itertools.islice(rows, _TITLES))
-    parts = [_parts(row, marks) for row in ahead]
-    widths = list(map(len, parts))
-    at = widths.index(max(widths)) if widths else 0
-    # Without a row below it, it is one to which a cell was added, or a text that was not quoted.
-    is_above = max(widths[at + 1 : at + 2], default=0) > 1
-    if is_above and (not may_be_name or (_are_names(parts[at]) and not _are_names(parts[at + 1]))):
-        names = printable(", ".join(parts[at]), 100)
-        message = (
-            "this is a title, and no header; "
-            f"the names of columns seem to be in line {ahead[at].line}: {names}"
-        )
-        raise unreadable(Place(source=source, line=line), message, "remove what is above them")
-    return itertools.chain(ahead, rows)
-
-
-def _refuse_nameless(rows: Iterator[TableRow], names: int, header: Place) -> Iterator[TableRow]:
-    """
-    Return the rows, where not all have one cell more than there are names.
-
-    Raises:
-        ManifestError: They have: R writes the names of rows without a name for their column.
-    """
-    ahead = list(itertools.islice(rows, _TITLES))
-    if len(ahead) > 1 and all(len(row.cells) == names + 1 and row.cells[-1].strip() for row in ahead):
-        message = f"all rows have {names + 1} cells, and there are {counted(names, 'name')}"
-        cure = (
-            "name every column, the first too where R wrote names of rows there; "
-            "write.table(..., row.names = FALSE) leaves them out; or quote cells that hold the separator"
-        )
-        raise unreadable(header, message, cure)
-    return itertools.chain(ahead, rows)
-
-
-def _without_remarks(rows: Iterator[TableRow], source: str, problems: Problems) -> Iterator[TableRow]:
-    """Return the rows but those that begin with ``#``, unless all do: a row that was taken out is no run."""
-    ahead: list[TableRow] = []
-    for row in rows:
-        ahead.append(row)
-        if not _is_remark(row) or len(ahead) > _MOST_REMARKS:
-            break
-    may_be_remarks = any(not _is_remark(row) for row in ahead[-1:])
-    for row in itertools.chain(ahead, rows):
-        if may_be_remarks and _is_remark(row):
-            message = f"this is a remark, or a row that was taken out, and no row: {shown(row.cells[0])}"
-            cure = "remove the line; if it is a run, remove the #, or move another column to the front"
-            problems.add(Place(source=source, line=row.line), message, cure)
-        else:
-            yield row
-
-
-def _is_remark(row: TableRow) -> bool:
-    return row.cells[0].startswith(_REMARK) and not _OF_FORMULAS.fullmatch(row.cells[0])
-
-
-def _is_name(text: str) -> bool:
-    bare = text.strip()
-    return (_COLUMN.fullmatch(bare) or _OF_IDS.fullmatch(bare)) is not None
-
-
-def _are_names(texts: list[str]) -> bool:
-    """Report whether texts may be a line of column names rather than files."""
-    return all(_is_name(text) and _OF_FILES.isdisjoint(text) for text in texts)
-
-
-def _texts(row: TableRow) -> list[str]:
-    return [cell for cell in row.cells if cell.strip()]
-
-
-def _parts(row: TableRow, marks: Collection[str]) -> list[str]:
-    """Return a row's texts; a single one is split at one of *marks*."""
-    texts = _texts(row)
-    mark = max(marks, key=texts[0].count, default=None)
-    parts = texts if mark is None else texts[0].split(mark)
-    return parts if len(texts) == 1 and len(parts) >= _DIVIDED else texts
-
-
-def _header(rows: Iterator[TableRow], source: str) -> tuple[int, tuple[str, ...]]:
-    if first := next(rows, None):
-        return first.line, tuple(first.cells)
-    place = Place(source=source, line=1)
-    raise unreadable(place, "the file is empty", "write a header with id, and a row for each run")
-
-
-def _even(rows: Iterator[TableRow], header: list[str], source: str, problems: Problems) -> Iterator[TableRow]:
-    wanted = len(header)
-    for row in rows:
-        cells = row.cells
-        if len(cells) > wanted and not has_text(cells[wanted:]):
-            # Spreadsheets write empty columns at the right.
-            cells = cells[:wanted]
-        if len(cells) != wanted:
-            _report_ragged(cells, wanted, Place(source=source, line=row.line), problems)
-        elif cells[-1] == header[-1] and [cells[0].removeprefix(_MARK), *cells[1:]] == header:
-            problems.add(Place(source=source, line=row.line), *_HEADER_AGAIN)
-        else:
-            yield row if cells is row.cells else TableRow(row.line, cells)
-
-
-def _report_ragged(cells: list[str], wanted: int, place: Place, problems: Problems) -> None:
-    extra = next(filter(str.strip, cells[wanted:]), None)
-    last = "" if extra is None else f" ({shown(extra)} is the first too many)"
-    message = f"{counted(len(cells), 'cell')} under a header of {wanted}{last}"
-    few = "add the missing cells, empty ones too"
-    many = "quote cells that hold the separator, or remove the extra ones"
-    problems.add(place, message, few if len(cells) < wanted else many)
 
 
 def _rows(meter: _Meter, source: str, delimiter: str) -> Iterator[TableRow]:

@@ -20,7 +20,7 @@ from typing import IO, BinaryIO, Final
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, Problems, printable, unreadable, written_for_a_while
 from batchrun.manifest.table import Table, TableOptions, TableRow, has_text
-from batchrun.manifest.tables.delimited import shaped
+from batchrun.manifest.tables.shape import shaped
 from batchrun.manifest.text_input import pieces_of
 
 #: The first bytes of every zip archive.

@@ -81,6 +81,13 @@ class Page:
         taken = await self.ask("performance.getEntriesByType('navigation')[0].loadEventStart")
         return float(taken)
 
+    @asynccontextmanager
+    async def held_back(self, pattern: str) -> AsyncIterator[None]:
+        """Hold requests whose address matches until the context ends."""
+        await self.send("Fetch.enable", patterns=[{"urlPattern": pattern}])
+        yield
+        await self.send("Fetch.disable")
+
     async def ask(self, expression: str) -> Any:
         """Evaluate JavaScript in the page."""
         answer = await self.send(

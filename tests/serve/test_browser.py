@@ -134,6 +134,18 @@ async def test_a_rows_story_and_the_list_of_batches_follow_too(page, served_now)
     assert page.complaints == []
 
 
+async def test_what_happens_before_the_connection_is_made_is_shown_too(page, served_now):
+    held = await filled(served_now.ledger, "a")
+    await page.visit(served_now.link)
+    events = "document.querySelectorAll('.events li').length"
+    async with page.held_back("*/events*"):
+        await page.visit(served_now.url + "/row?name=cohort&id=a")
+        assert await page.ask(events) == 0
+        await move(held, "a", intended(), accepted(1))
+    await until(page, events, 2)
+    assert page.complaints == []
+
+
 async def test_twenty_thousand_rows_are_searched_filtered_and_ordered_by_keyboard(page, served_now):
     held = await filled(served_now.ledger, *rows(20_000))
     for number in (7, 9_000, 19_999):

@@ -243,15 +243,20 @@ function openRow() {
     putParts(facts.parts);
   };
   draw(packed);
-  let known = null;
+  let latest = null;
+  let shownVersion = null; // unknown at first: the page may be from before the version that is told first
   const refresh = paced(async () => {
+    const version = latest;
     const answer = await fetch(address("/row.json", names)).catch(() => null);
-    if (answer?.ok) draw(await answer.json());
+    if (answer?.ok) {
+      draw(await answer.json());
+      shownVersion = version;
+    } else if (answer?.status === 503) refresh(); // no event says that the ledger can be read again
   }, ROWS_EVERY);
   listen({ name: names.name }, {
     now({ version }) {
-      if (known !== null && version !== known) refresh();
-      known = version;
+      latest = version;
+      if (version !== shownVersion) refresh();
     },
   });
 }

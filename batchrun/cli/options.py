@@ -65,7 +65,7 @@ REACHED: Final = partial(
     "--lanes",
     metavar="FILE",
     risk=Risk.ADDRESS,
-    help="A YAML or JSON file, or s3://BUCKET/KEY, that says how the lanes of BATCH are reached, in place of "
+    help="A YAML or JSON file, or s3://BUCKET/KEY, that says how to reach the lanes of BATCH, in place of "
     "its manifest.",
 )
 
@@ -92,7 +92,7 @@ READ_RATE: Final = partial(
     type=PacedRate(),
     default="auto",
     metavar="auto|N|unlimited",
-    help="At most this many calls per second of each other operation.",
+    help="At most this many calls per second of each operation but StartRun.",
 )
 
 CONCURRENCY: Final = partial(
@@ -123,8 +123,8 @@ LISTING_LAG: Final = partial(
     "--listing-lag",
     type=Duration(),
     default="60s",
-    help="How long a new run may be missing from ListRuns. A run that an answer says is gone is looked up "
-    "again after the same time.",
+    help="How long a new run may be missing from ListRuns. A run that the service says does not exist is "
+    "looked up again after the same time.",
 )
 
 RESULTS: Final = partial(
@@ -230,16 +230,16 @@ class EngineOptions:
         "--engine",
         type=click.Choice([engine.value for engine in Engine]),
         default=Engine.STARTRUN.value,
-        help="How to submit: each row by StartRun; rows alike together by StartRunBatch, which the service "
-        "submits by itself; or auto, by StartRunBatch where 100 rows or more are alike. See "
+        help="How to submit: each row by StartRun; similar rows together by StartRunBatch, which the service "
+        "then submits by itself; or auto, by StartRunBatch where 100 rows or more are similar. See "
         "'batchrun help engines'.",
     )
     batch_settings: str | None = option(
         "--batch-settings",
         type=SettingsPlace(),
         metavar="s3://BUCKET/PREFIX/",
-        help="Where StartRunBatch reads the rows of submissions of more than 100: files in S3, which the "
-        "runs' role must be able to read.  [default: none, and 100 rows at most]",
+        help="Where to put files in S3 with the rows of a StartRunBatch of more than 100; the runs' role "
+        "must be able to read them.  [default: none, and 100 rows at most]",
     )
     batch_rows: int | None = option(
         "--batch-rows",

@@ -87,15 +87,15 @@ class HookOptions:
         "--notify-format",
         type=click.Choice(["json", "slack", "teams"]),
         default="json",
-        help="What --notify-url takes: the summary as JSON, a message of Slack's, or a card for a webhook of "
-        "Teams' Workflows.",
+        help="What --notify-url receives: the summary as JSON, a Slack message, or a card for a Teams "
+        "Workflows webhook.",
     )
     notify_every: float | None = option(
         "--notify-every",
         type=Duration(),
         metavar="DURATION",
-        help="Tell --notify-url and --notify-topic how the batch stands every so often too, such as 6h, if "
-        "anything has changed.  [default: never]",
+        help="Also send the batch's progress to --notify-url and --notify-topic at this interval, such as "
+        "6h, if anything has changed.  [default: never]",
     )
     notify_topic: tuple[str, ...] = texts(
         "--notify-topic",
@@ -208,29 +208,29 @@ class LaunchOptions:
         "--watch",
         type=click.Choice([way.value for way in Way]),
         default=Way.AUTO.value,
-        help="How to watch: each run by GetRun, all of them by ListRuns, or whichever takes fewer calls.",
+        help="How to watch runs: each by GetRun, all by ListRuns, or whichever takes fewer calls.",
     )
     wake: tuple[str, ...] = texts(
         "--wake",
         metavar="sqs:URL",
         risk=Risk.ADDRESS,
-        help="An SQS queue that EventBridge's events of runs come to (see 'batchrun wake init'): ends are "
-        "seen within seconds, and looks are rarer for as long as it announces them; repeatable.",
+        help="An SQS queue that receives EventBridge's events about runs (see 'batchrun wake init'): runs "
+        "that end are noticed within seconds, and polled less often while events arrive; repeatable.",
     )
     replay_window: float = option(
         "--replay-window",
         type=Duration(),
         default="1h",
-        help="How long the service is trusted to remember a requestId. A row is sent only if it was looked "
-        "up within this time less --listing-lag, and not found.",
+        help="How long the service is trusted to remember a requestId. A row is sent only after a search for "
+        "its run, which found none and is younger than this less --listing-lag.",
     )
     batch_replay_window: float = option(
         "--batch-replay-window",
         type=Duration(),
         default="0s",
-        help="How long the service is trusted to remember the requestId of a StartRunBatch: one whose answer "
-        "was lost is sent again within this time. How long that is, is not documented: where the service "
-        "forgets sooner, every row runs twice. At 0 the batch is looked for first.",
+        help="How long the service is trusted to remember a StartRunBatch's requestId, which is not "
+        "documented. A call whose answer was lost is repeated within this time: if the service forgets "
+        "sooner, every row of it runs twice. At 0 the batch is searched for first.",
     )
     listing_lag: float = LISTING_LAG()
     trusts_ledger: bool = flag(
@@ -246,7 +246,7 @@ class LaunchOptions:
     )
     standby: bool = flag(
         "--standby",
-        help="Where another launcher holds the batch, wait: take over when it ends or dies, and end when the "
+        help="If another launcher holds the batch, wait; take over if it stops or dies, and end when the "
         "batch has ended.",
     )
     ledger: str = LEDGER()
@@ -258,7 +258,7 @@ class LaunchOptions:
         "--credentials-wait",
         type=Duration(),
         default="15m",
-        help="How long to wait for credentials that stopped working; with --once, not at all.",
+        help="How long to wait for a new login when credentials stop working; with --once, not at all.",
     )
     output: Output = group(Output)
 

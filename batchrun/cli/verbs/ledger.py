@@ -47,8 +47,8 @@ class VerifyOptions(Calling):
     batch: str | None = BATCH()
     online: bool = flag(
         "--online",
-        help="Then compare BATCH, or every batch, with the service, in its own region. A run that was taken "
-        "for deleted but still exists is given back to its row.",
+        help="Then compare BATCH, or every batch, with the service, each in its own region. A run that was "
+        "recorded as deleted but still exists is given back to its row.",
     )
     concurrency: int = CONCURRENCY()
 

@@ -57,9 +57,9 @@ class Options(Calling):
     names: tuple[str, ...] = texts(
         "--files",
         metavar="NAME=PATTERN",
-        help="Of a workflow that names no outputs, such as Nextflow's: the file whose path below "
-        "runOutputUri matches is this output, such as bam='pubdir/**/*.bam'; NAME[]=PATTERN takes any "
-        "number of files. Repeatable.",
+        help="For a workflow that names no outputs, such as Nextflow's: output NAME is the file whose path "
+        "below runOutputUri matches, such as bam='pubdir/**/*.bam'; NAME[]=PATTERN takes any number of "
+        "files. Repeatable.",
     )
     most: int = option(
         "--most-files",

@@ -36,8 +36,8 @@ class Options(Calling):
     )
     duplicate: bool = flag(
         "--duplicate",
-        help="Have the service duplicate the last run (StartRun by runId): the same workflow and "
-        "parameters, whatever the manifest says now; output place, role and name are the row's.",
+        help="Let the service duplicate the last run (StartRun with runId): workflow and parameters are that "
+        "run's, whatever the manifest says now; outputUri, roleArn and name are the row's.",
     )
     go: GoAhead = group(GoAhead)
     concurrency: int = CONCURRENCY()

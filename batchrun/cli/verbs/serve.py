@@ -63,13 +63,13 @@ class Options:
         "--allow-host",
         metavar="NAME",
         envvar="BATCHRUN_SERVE_ALLOW_HOST",
-        help="A host name by which people come here, beside this machine's own.",
+        help="A further host name by which people reach this server.",
     )
     trust_header: str | None = _option(
         "--trust-header",
         metavar="NAME",
         envvar="BATCHRUN_SERVE_TRUST_HEADER",
-        help="Let in without a token what comes through --trusted-proxy with this header: a user's name.",
+        help="Accept requests without a token if --trusted-proxy sends them with this header, a user's name.",
     )
     trusted_proxy: tuple[str, ...] = _texts(
         "--trusted-proxy",

@@ -51,8 +51,8 @@ class Options:
         envvar=None,
         risk=Risk.ADDRESS,
         help="Serve each lane of this table, or of a manifest that has one: an account and a region of its "
-        "own, at the port of its endpoint_url or any free one. LANE/ before an operation or a reason, as in "
-        "--limits east/StartRun=8, is for one lane.",
+        "own, at the port of its endpoint_url or any free one. --limits east/StartRun=8 is for one lane, and "
+        "so are --faults and --failures with its name and a / first.",
     )
     account: str = option(
         "--account",
@@ -67,7 +67,7 @@ class Options:
     time_scale: float = option(
         "--time-scale",
         default=0.002,
-        help="The factor for every duration of a run: 0.002 makes half an hour 3.6 seconds.",
+        help="The factor for every duration of a run: with 0.002 half an hour takes 3.6 seconds.",
     )
     limits: str = option(
         "--limits",
@@ -128,14 +128,14 @@ class Options:
     )
     forget_failed_batches: bool = flag(
         "--forget-failed-batches",
-        help="Let the requestId of a FAILED batch make a new one; otherwise it gives that batch again.",
+        help="Let the requestId of a FAILED batch start a new one; otherwise the answer is the failed one.",
     )
     hang: float = option(
         "--hang",
         type=Duration(),
         default="2m",
         envvar="BATCHRUN_SIMULATE_HANG",
-        help="How long faults are silent that hang, and show_late keeps a row of a batch back.",
+        help="How long faults such as hang_after are silent, and show_late hides a row of a batch.",
     )
 
 

@@ -225,16 +225,16 @@ class Opening:
         ledger, region = await self.ledger(), service.region
         points.reached(Point.LEDGER_OPENED)
         account = await _ask_account(service)
-        batch = await ledger.open_batch(name, region=region, account=account, at=self._clock.utcnow())
+        at = self._clock.utcnow()
+        batch = await ledger.open_batch(name, region=region, account=account, holder=_holder(), at=at)
         check_ours(batch, service)
         return batch
 
     @asynccontextmanager
     async def holding(self, batch: str, ttl: timedelta) -> AsyncIterator[HeldBatch]:
         """Hold a batch that the ledger has. Raises LeaseHeldError if another launcher holds it."""
-        holder = f"{socket.gethostname()}:{os.getpid()}"
         ledger = await self.ledger()
-        held = await ledger.hold(batch, holder=holder, ttl=ttl, at=self._clock.utcnow())
+        held = await ledger.hold(batch, holder=_holder(), ttl=ttl, at=self._clock.utcnow())
         try:
             yield held
         finally:
@@ -249,6 +249,11 @@ class Opening:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
+
+
+def _holder() -> str:
+    """Return what this launcher is called in a ledger."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 async def _ask_account(service: AwsHealthOmics) -> str | None:

@@ -158,9 +158,10 @@ class SqlHeldBatch(SubmissionWrites, SqlBatch, HeldBatch):
     @writes
     def keep_lane(self, name: str, *, region: str, account: str | None, at: datetime) -> LanePlace:
         key = self._fenced()
-        self._store.run("add_lane", batch=key, name=name, region=region, account=account, at=micros(at))
-        if account is not None:
-            self._store.run("bind_lane", batch=key, name=name, account=account)
+        place: dict[str, Value] = {"batch": key, "name": name, "region": region, "account": account}
+        self._store.run("add_lane", **place, at=micros(at))
+        if self._store.run("move_lane", **place):
+            self._store.run("forget_proofs", batch=key)
         return lane_of(self._store.one("lane", batch=key, name=name))
 
     @writes

@@ -19,7 +19,7 @@ from batchrun.errors import InvariantError, LeaseHeldError
 from batchrun.ledger import leases
 from batchrun.ledger.held import SqlBatch, SqlHeldBatch
 from batchrun.ledger.rows import batch_of, micros, time_of
-from batchrun.ledger.store import Row, Store
+from batchrun.ledger.store import Row, Store, Value
 from batchrun.ledger.verbs.sync import rows_as_known, rows_elsewhere
 from batchrun.ledger.verbs.user_reads import keep_usage, usage_of
 from batchrun.ledger.worker import StoreVerbs, Worker, reads, writes
@@ -42,10 +42,19 @@ class SqlLedger(StoreVerbs, Ledger):
         self.path = path
 
     @writes
-    def open_batch(self, name: str, *, region: str, account: str | None = None, at: datetime) -> Batch:
-        self._store.run("add_batch", name=name, region=region, at=micros(at), account=account)
-        if account is not None:
-            self._store.run("bind_account", name=name, account=account)
+    def open_batch(
+        self,
+        name: str,
+        *,
+        region: str,
+        account: str | None = None,
+        holder: str | None = None,
+        at: datetime,
+    ) -> Batch:
+        place: dict[str, Value] = {"name": name, "region": region, "account": account, "at": micros(at)}
+        self._store.run("add_batch", **place)
+        if self._store.run("move_batch", **place, holder=holder):
+            self._store.run("forget_proofs", batch=self._store.value("batch_key", name=name))
         batch = self._store.one("find_batch", name=name)
         if batch is None:
             raise InvariantError(f"batch '{name}' is not there after it was made")

@@ -107,9 +107,10 @@ class HeldBatch(StoredBatch):
     @abstractmethod
     async def keep_lane(self, name: str, *, region: str, account: str | None, at: datetime) -> LanePlace:
         """
-        Return the lane, created if the batch does not have it. Safe to repeat; the first region stays.
+        Return the lane, created if the batch does not have it. Safe to repeat.
 
-        *account*, if given, becomes the lane's while it cannot have a run yet.
+        *region*, and *account* if given, become the lane's while it cannot have a run yet. What was looked up
+        elsewhere is forgotten then.
         """
 
     @abstractmethod

@@ -47,11 +47,20 @@ class Ledger(ABC):
         """From now on wait at most *seconds* for a database that is unreachable."""
 
     @abstractmethod
-    async def open_batch(self, name: str, *, region: str, account: str | None = None, at: datetime) -> Batch:
+    async def open_batch(
+        self,
+        name: str,
+        *,
+        region: str,
+        account: str | None = None,
+        holder: str | None = None,
+        at: datetime,
+    ) -> Batch:
         """
-        Return the batch, created if the ledger does not have it. Safe to repeat; the first region stays.
+        Return the batch, created if the ledger does not have it. Safe to repeat.
 
-        *account*, if given, becomes the batch's while it cannot have a run yet.
+        *region*, and *account* if given, become the batch's while it cannot have a run yet, unless a launcher
+        other than *holder* holds it. What was looked up elsewhere is forgotten then.
         """
 
     @abstractmethod

@@ -12,9 +12,11 @@ code; the bare 404 of a proxy means nothing, and neither does an HTML page.
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
+from urllib.parse import urlsplit
 
 from botocore import exceptions as boto
 
@@ -87,6 +89,9 @@ BY_CODE: Final[dict[str, type[CallError]]] = {
     "RequestTimeout": OutcomeUnknownError,
 }
 
+#: The code of a host name that does not exist, which is no failure of the network.
+NO_HOST: Final = "NoSuchHost"
+_NO_NAME: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 #: The code of a login's own error, raised before the service was asked.
 _NO_LOGIN: Final = "NoCredentials"
 _CREDENTIALS_MESSAGE: Final = "the service does not accept the credentials"
@@ -116,8 +121,17 @@ def classify(error: Exception, operation: str) -> CallError:
     # Anything else on the way there or back: a reset after sending looks like a connection never made, and an
     # answer that breaks the parser may have been a success. Botocore's bare wrapper hides the real error.
     cause = error.__context__ or error if type(error) is boto.HTTPClientError else error
+    if _is_of_no_host(cause):
+        words = f"there is no host '{urlsplit(cause.kwargs['endpoint_url']).hostname}'"
+        return OutcomeUnknownError(_message(words), operation=operation, code=NO_HOST)
     words = _untrusted(cause) or str(cause)
     return OutcomeUnknownError(_message(masked(words)), operation=operation, code=type(cause).__name__)
+
+
+def _is_of_no_host(error: BaseException) -> TypeGuard[boto.EndpointConnectionError]:
+    known = getattr(error, "kwargs", {}) if isinstance(error, boto.EndpointConnectionError) else {}
+    reason = getattr(known.get("error"), "os_error", None)
+    return isinstance(reason, socket.gaierror) and reason.errno in _NO_NAME
 
 
 def _untrusted(error: BaseException) -> str | None:

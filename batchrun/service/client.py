@@ -27,7 +27,7 @@ from batchrun.model.texts.foreign import masked
 from batchrun.ports.service import CallCounts, HealthOmics, RunBatches, SharedPaces, Troubles
 from batchrun.ports.workflows import Workflow, WorkflowKey
 from batchrun.service.calling.call_retries import CallRetries, RetrySettings
-from batchrun.service.calling.caller import Caller
+from batchrun.service.calling.caller import Caller, is_aws
 from batchrun.service.calling.calls import Calls
 from batchrun.service.calling.outage import CredentialsWatch, OutageWatch, Patience
 from batchrun.service.calling.pacing import AllTurns
@@ -37,6 +37,7 @@ from batchrun.service.login import Login, profile_of
 from batchrun.service.quota import quotas, start_run_quota
 from batchrun.service.run_batches import AwsRunBatches
 from batchrun.service.run_tasks import failed_tasks, run_tasks, usage
+from batchrun.service.session import region_doubt
 from batchrun.service.starting import Start, check_known, start_turn
 from batchrun.service.wire import sighted, started
 from batchrun.service.workflows import workflow
@@ -84,11 +85,13 @@ async def connect(
         credentials = CredentialsWatch(target, patience, clock, login)
         stack.push_async_callback(credentials.close)
         client = await credentials.open()
+        endpoint = client.meta.endpoint_url
+        doubt = await region_doubt(credentials.login, client.meta.region_name) if is_aws(endpoint) else None
         yield AwsHealthOmics(
             Calls(
                 AllTurns(rate=rate, read_rate=read_rate, clock=clock),
                 CallRetries(retry or RetrySettings(), clock=clock, rng=rng),
-                OutageWatch(patience, masked(client.meta.endpoint_url), clock, is_lane=target.is_lane),
+                OutageWatch(patience, masked(endpoint), clock, is_lane=target.is_lane, doubt=doubt),
                 credentials,
                 clock,
                 Caller(),

@@ -63,6 +63,12 @@ def omics_client(login: Login) -> AbstractAsyncContextManager[OmicsClient]:
     )
 
 
+async def region_doubt(login: Login, region: str) -> str | None:
+    """Return why there may be no HealthOmics in *region*; None where botocore knows one there."""
+    known = await login.session.get_available_regions("omics")
+    return None if region in known else f"HealthOmics is not known in '{region}', but in {', '.join(known)}"
+
+
 def s3_client(
     login: Login,
     *,

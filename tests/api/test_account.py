@@ -187,6 +187,18 @@ async def test_a_batch_of_which_nothing_was_started_goes_on_in_the_right_account
         assert (await lab.batch()).account == OURS
 
 
+async def test_a_batch_of_which_nothing_was_started_goes_on_in_the_right_region(lab):
+    """Seen: the first region was wrong, and the right one was refused for ever."""
+    async with lab.account(OURS, "StartRun:ResourceNotFoundException=3x") as simulator:
+        await lab.run(simulator, region="eu-west-3")
+        assert (await lab.batch()).region == "eu-west-3"
+        await lab.run(simulator, rows=4, region="eu-west-1")
+        assert (await lab.batch()).region == "eu-west-1"
+        assert await lab.states() == {State.REFUSED: 3, State.SUCCEEDED: 1}
+        with pytest.raises(UsageError, match="has its runs in eu-west-1"):
+            await lab.run(simulator, region="eu-west-3")
+
+
 @pytest.mark.parametrize(("operation", "way"), [("GetRun", Way.GET), ("ListRuns", Way.LIST)])
 async def test_another_account_in_an_answer_ends_the_launch(lab, operation, way):
     async with lab.account(OURS) as simulator:

@@ -94,7 +94,7 @@ class Lanes:
         assert await held.keep_lane("east", region="us-east-1", account="1" * 12, at=AT) == replace(
             EAST, account="1" * 12
         )
-        assert await held.keep_lane("west", region="elsewhere", account=None, at=later(days=1)) == WEST
+        assert await held.keep_lane("west", region="us-west-2", account=None, at=later(days=1)) == WEST
         assert [one.name for one in await ledger.batch(BATCH).lanes()] == ["west", "east"]
         assert await ledger.batch("none").lanes() == []
 
@@ -107,6 +107,21 @@ class Lanes:
         assert (await held.keep_lane("east", region="us-east-1", account=one, at=AT)).account == two
         assert (await held.keep_lane("west", region="us-west-2", account=one, at=AT)).account == one
         assert (await held.keep_lane("west", region="us-west-2", account=None, at=AT)).account == one
+
+    async def test_a_lanes_region_can_be_corrected_until_it_can_have_a_run(self, ledger):
+        held = await with_lanes(ledger, a="east west", b="west")
+        await send(held, "a", "east")
+        for name, region in (("west", "eu-west-1"), ("east", "us-east-1")):
+            assert (await held.keep_lane(name, region="eu-west-1", account=None, at=AT)).region == region
+
+    async def test_what_was_looked_up_in_another_place_does_not_count(self, ledger):
+        held, soon = await with_lanes(ledger, a="east west", b="west"), later(seconds=1)
+        await held.begin_survey(since=AT, at=soon)
+        await held.end_survey(at=soon, calls={"east": 1, "west": 1})
+        await held.keep_lane("west", region="us-west-2", account=None, at=AT)
+        assert await ledger.batch(BATCH).unproven(since=AT, at=soon) == 0
+        await held.keep_lane("west", region="eu-west-1", account=None, at=AT)
+        assert await ledger.batch(BATCH).unproven(since=AT, at=soon) == 2
 
     async def test_runs_of_earlier_attempts_keep_a_lanes_account_too(self, ledger):
         held = await with_lanes(ledger, a="east west")

@@ -28,15 +28,19 @@ from tests.ledger.samples import (
 )
 
 if TYPE_CHECKING:
+    from batchrun.ports.held import HeldBatch
     from batchrun.ports.ledger import Ledger
     from batchrun.ports.stored import Batch
 
 
+async def held_again(ledger: Ledger) -> HeldBatch:
+    return await ledger.hold(BATCH, holder="host:1", ttl=TTL, at=AT)
+
+
 class Batches:
-    async def test_a_batch_is_made_once_and_keeps_its_first_region(self, ledger):
+    async def test_a_batch_is_made_once(self, ledger):
         made = await ledger.open_batch("a", region="us-east-1", at=AT)
-        again = await ledger.open_batch("a", region="eu-west-1", at=later(days=1))
-        assert made == again
+        assert await ledger.open_batch("a", region="us-east-1", at=later(days=1)) == made
         assert (made.name, made.region, made.created_at) == ("a", "us-east-1", AT)
 
     async def test_a_batchs_account_is_the_last_that_was_given_until_a_run_can_be_anywhere(self, ledger):
@@ -45,10 +49,37 @@ class Batches:
         held = await filled(ledger, "a", "b")
         await move(held, "b", intended(), Refused(at=AT, code="x", message="no such workflow"))
         assert (await ledger.open_batch("cohort", region="us-east-1", at=AT)).account == "1" * 12
+        assert (await opened(ledger, "2" * 12)).account == "1" * 12  # a launcher is at work there
+        await held.release()
         assert (await opened(ledger, "2" * 12)).account == "2" * 12
+        held = await held_again(ledger)
         await move(held, "a", intended())
+        await held.release()
         assert (await opened(ledger, "3" * 12)).account == "2" * 12
-        assert (await ledger.find_batch("cohort")).account == "2" * 12
+        assert (await ledger.find_batch(BATCH)).account == "2" * 12
+
+    async def test_a_batchs_region_can_be_corrected_until_a_run_can_be_there(self, ledger):
+        held = await filled(ledger, "a")
+        for holder, region in ((None, "us-east-1"), ("host:2", "us-east-1"), ("host:1", "us-west-2")):
+            batch = await ledger.open_batch(BATCH, region="us-west-2", holder=holder, at=AT)
+            assert batch.region == region
+        await held.release()
+        assert (await ledger.open_batch(BATCH, region="us-west-1", at=AT)).region == "us-west-1"
+        held = await held_again(ledger)
+        await move(held, "a", intended())
+        await held.release()
+        assert (await ledger.open_batch(BATCH, region="us-east-1", at=AT)).region == "us-west-1"
+
+    async def test_what_was_looked_up_elsewhere_does_not_count(self, ledger):
+        held, soon = await filled(ledger, "a", "b"), later(seconds=1)
+        for account in ("1" * 12, "2" * 12):
+            await held.begin_survey(since=AT, at=soon)
+            await held.end_survey(at=soon, calls={None: 1})
+            await held.release()
+            assert await ledger.batch(BATCH).unproven(since=AT, at=soon) == 0
+            await opened(ledger, account)
+            assert await ledger.batch(BATCH).unproven(since=AT, at=soon) == 2
+            held = await held_again(ledger)
 
     async def test_a_run_of_an_earlier_attempt_keeps_the_account(self, ledger):
         await opened(ledger, "1" * 12)

@@ -215,12 +215,13 @@ async def test_two_ledgers_in_one_folder_are_apart(tmp_path):
         assert await two.batches() == []
 
 
-async def test_a_batch_with_a_run_stays_in_its_account(ledger):
+async def test_a_batch_with_a_run_stays_in_its_account_and_region(ledger):
     await ledger.open_batch(BATCH, region="us-east-1", account="1" * 12, at=AT)
     held = await filled(ledger, "a")
     await move(held, "a", intended())
-    with pytest.raises(InvariantError, match="stays in the account"):
-        await raw(ledger, "UPDATE batches SET account = '222222222222'")
+    for change in ("account = '222222222222'", "region = 'us-west-1'"):
+        with pytest.raises(InvariantError, match="stays in the account and region"):
+            await raw(ledger, f"UPDATE batches SET {change}")
 
 
 @pytest.mark.parametrize("account", ["", "1", "12345678901x", "1234567890123"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from functools import partial
 from itertools import pairwise
 
@@ -51,6 +52,29 @@ async def test_a_start_gives_the_run_with_its_identity():
         (record,) = simulator.state().runs
         assert (run.id, run.uuid, run.output_uri) == (record.id, record.uuid, record.run_output_uri)
         assert run.arn.endswith(f":run/{run.id}")
+
+
+@pytest.mark.parametrize(
+    ("region", "said", "seconds"),
+    [
+        (
+            "us-west-1",
+            "no host 'workflows-omics.us-west-1.+not known in 'us-west-1', but in .+; give another",
+            0,
+        ),
+        ("us-west-2", "no usable answer from .+no host 'workflows-omics.us-west-2.amazonaws.com'", 20),
+    ],
+)
+async def test_a_region_without_the_service_is_told_at_once(monkeypatch, region, said, seconds):
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    async with connected(endpoint_url=None, region=region) as (service, _):
+        begun = anyio.current_time()
+        with pytest.raises(ServiceUnusableError, match=said):
+            await service.get_run("1")
+        assert seconds <= anyio.current_time() - begun <= 3 * seconds + 1
 
 
 @pytest.mark.parametrize("fault", LOST_AFTER_THE_COMMIT + LOST_BEFORE_THE_COMMIT)

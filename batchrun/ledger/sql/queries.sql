@@ -16,9 +16,15 @@ SELECT name, region, created_at, account, place FROM batches WHERE name = :name;
 -- name: batches
 SELECT name, region, created_at, account, place FROM batches ORDER BY created_at DESC, key DESC;
 
--- name: bind_account
-UPDATE batches SET account = :account
-WHERE name = :name AND account IS DISTINCT FROM :account
+-- name: move_batch
+-- Not while another launcher has it, which may start a run where the batch is now.
+UPDATE batches SET region = :region, account = coalesce(:account, account)
+WHERE name = :name AND (region <> :region OR account IS DISTINCT FROM coalesce(:account, account))
+    AND NOT EXISTS (
+        SELECT 1 FROM leases
+        WHERE batch = batches.key AND holder IS NOT NULL AND holder IS DISTINCT FROM :holder
+            AND expires_at > clock(:at)
+    )
     AND NOT EXISTS (
         SELECT 1 FROM entries WHERE batch = batches.key AND (run_uuid IS NOT NULL OR state = 'submitting')
     )
@@ -45,9 +51,10 @@ SELECT name, region, account FROM lanes WHERE batch = :batch ORDER BY key;
 INSERT INTO lanes (batch, name, region, account, kept_at) VALUES (:batch, :name, :region, :account, :at)
 ON CONFLICT (batch, name) DO NOTHING;
 
--- name: bind_lane
-UPDATE lanes SET account = :account
-WHERE batch = :batch AND name = :name AND account IS DISTINCT FROM :account
+-- name: move_lane
+UPDATE lanes SET region = :region, account = coalesce(:account, account)
+WHERE batch = :batch AND name = :name
+    AND (region <> :region OR account IS DISTINCT FROM coalesce(:account, account))
     AND NOT EXISTS (
         SELECT 1 FROM entries
         WHERE batch = lanes.batch AND lane = lanes.name AND (run_uuid IS NOT NULL OR state = 'submitting')

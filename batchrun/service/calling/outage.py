@@ -18,7 +18,7 @@ import structlog
 
 from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, ServiceUnusableError, UsageError
 from batchrun.model.texts.foreign import shortened
-from batchrun.service.classify import CLOCK, classify
+from batchrun.service.classify import CLOCK, NO_HOST, classify
 from batchrun.service.login import Login
 from batchrun.service.session import omics_client
 
@@ -52,8 +52,19 @@ class Patience:
 class OutageWatch:
     """Notices that no call gets a usable answer, and stops the launch when that lasts."""
 
-    def __init__(self, patience: Patience, endpoint: str, clock: Clock, *, is_lane: bool = False) -> None:
+    def __init__(
+        self,
+        patience: Patience,
+        endpoint: str,
+        clock: Clock,
+        *,
+        is_lane: bool = False,
+        doubt: str | None = None,
+    ) -> None:
+        """*doubt* is why the service may not exist in the region, as far as is known."""
         self._where = "endpoint_url and region of the lane" if is_lane else "--endpoint-url and --region"
+        other = "give the lane another region" if is_lane else "give another --region, or set AWS_REGION"
+        self._doubt = None if doubt is None else f"{doubt}; {other}"
         self._patience = patience
         self._endpoint = endpoint
         self._clock = clock
@@ -81,6 +92,8 @@ class OutageWatch:
         if not isinstance(error, OutcomeUnknownError):
             self.answered()
             return
+        if error.code == NO_HOST and self._doubt and not self._has_worked:
+            raise ServiceUnusableError(f"{error.message}: {self._doubt}") from error
         now = self._clock.monotonic()
         self._since = now if self._since is None else self._since
         self._has_worked = self._has_worked or error.status is not None

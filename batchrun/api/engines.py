@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import UsageError
@@ -14,18 +14,9 @@ from batchrun.model.texts.places import SUCH_AS, settings_place
 
 if TYPE_CHECKING:
     from batchrun.model.planning.limits import Limits
-    from batchrun.ports.objects import SettingsStore
 
 #: Rows of one StartRunBatch if they are in a file and no option gives a number.
 _IN_A_FILE: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettingsPlace:
-    """Where the settings files of one lane are kept, and the login that writes them."""
-
-    store: SettingsStore
-    prefix: str  #: ``s3://BUCKET/PREFIX/``
 
 
 def settled(limits: Limits, manifest: Manifest, batch_settings: str | None) -> Limits:

@@ -35,9 +35,9 @@ from batchrun.ports.stored import Batch, LanePlace, Latest
 from batchrun.side_by_side import in_groups
 
 if TYPE_CHECKING:
-    from batchrun.api.engines import SettingsPlace
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.held import HeldBatch
+    from batchrun.ports.objects import SettingsPlace
     from batchrun.service.client import AwsHealthOmics
 
 T = TypeVar("T")
@@ -269,16 +269,13 @@ async def linked(
 
 
 def _link(lanes: OpenLanes, name: str | None, held: HeldBatch, place: SettingsPlace | None) -> LaneLink:
-    service, limits = lanes.services[name], lanes.limits.get(name or "", LaneLimits())
+    service = lanes.services[name]
     is_home = name is not None and name == lanes.home
     return LaneLink(
-        name=name,
         service=service,
         recognition=Recognition(held, service, lane=name, is_home=is_home),
-        max_active=limits.max_active,
-        account_max_active=limits.account_max_active,
-        settings=None if place is None else place.store,
-        settings_prefix="" if place is None else place.prefix,
+        limits=lanes.limits.get(name or "", LaneLimits()),
+        settings=place,
     )
 
 

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Final
 
 from batchrun import points
-from batchrun.api.engines import SettingsPlace, places_of, settled
+from batchrun.api.engines import places_of, settled
 from batchrun.api.lanes import OpenLanes, find_home, kept, linked, opened
 from batchrun.api.launch import Audience, Launch, under_way
 from batchrun.api.namesakes import changes, mistaken
@@ -34,6 +34,7 @@ from batchrun.model.planning.limits import Changed, Limits, Mode
 from batchrun.model.submissions.grouping import Engine
 from batchrun.points import Point
 from batchrun.ports.held import HeldBatch
+from batchrun.ports.objects import SettingsPlace
 from batchrun.ports.stored import LONGEST_LEASE, Sync
 from batchrun.service.target import CONFIGURED, Target
 
@@ -291,7 +292,7 @@ class Session(Opening):
             parts = LaunchParts(
                 ledger=ledger,
                 held=held,
-                links=[replace(link, account_max_active=link.account_max_active or most) for link in links],
+                links=[replace(link, limits=link.limits.capped(most)) for link in links],
                 limits=limits,
                 clock=self._clock,
                 home=lanes.home,

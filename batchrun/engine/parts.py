@@ -15,11 +15,11 @@ from batchrun.engine.recognition import Recognition
 from batchrun.errors import CallError, ServiceUnusableError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Event
-from batchrun.model.planning.limits import Limits
+from batchrun.model.planning.limits import LaneLimits, Limits
 from batchrun.model.tasks import FailedTasks
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
-from batchrun.ports.objects import SettingsStore
+from batchrun.ports.objects import SettingsPlace
 from batchrun.ports.service import HealthOmics, WakeQueue
 
 
@@ -85,13 +85,14 @@ class LaneLink:
 
     service: HealthOmics
     recognition: Recognition  #: what the service has shown of the batch
-    name: str | None = None
-    max_active: int | None = None  #: open runs of the batch in it; None: no cap
-    #: Open runs of all batches of the ledger in its account; None: no cap.
-    account_max_active: int | None = None
-    settings: SettingsStore | None = None  #: where the rows of large submissions are kept; None: nowhere
-    settings_prefix: str = ""  #: of its files: ``s3://BUCKET/PREFIX/``
+    limits: LaneLimits = field(default_factory=LaneLimits)
+    settings: SettingsPlace | None = None  #: where the rows of large submissions are kept; None: nowhere
     waits: Waits = field(default_factory=Waits)
+
+    @property
+    def name(self) -> str | None:
+        """The lane's name."""
+        return self.limits.name
 
     @property
     def logged(self) -> dict[str, str]:

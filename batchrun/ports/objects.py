@@ -72,6 +72,14 @@ class SettingsStore(ABC):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsPlace:
+    """Where the settings files of one lane are kept, and the login that writes them."""
+
+    store: SettingsStore
+    prefix: str  #: ``s3://BUCKET/PREFIX/``
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OwnSheet:
     """A sheet for one run."""
 

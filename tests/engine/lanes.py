@@ -17,7 +17,7 @@ from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import SqlLedger, open_ledger
 from batchrun.model.entries.entry import Entry
 from batchrun.model.lanes import Offer, offers_text
-from batchrun.model.planning.limits import Changed, Limits
+from batchrun.model.planning.limits import Changed, LaneLimits, Limits
 from batchrun.model.spec import Spec
 from batchrun.ports.service import LaneTrouble
 from batchrun.service.client import AwsHealthOmics
@@ -71,10 +71,9 @@ class LaneBench:
             await held.sync(specs, changed=changed, at=now, home=home)
             links = [
                 LaneLink(
-                    name=lane,
                     service=service.apart(),
                     recognition=Recognition(held, service, lane=lane, is_home=lane == home),
-                    max_active=max_active.get(lane),
+                    limits=LaneLimits(name=lane, max_active=max_active.get(lane)),
                 )
                 for lane, service in self.services.items()
                 if lane not in stopped

@@ -22,7 +22,7 @@ from batchrun.model.planning.limits import Changed, Limits
 from batchrun.model.spec import Spec
 from batchrun.model.tasks import FailedTasks
 from batchrun.ports.held import HeldBatch
-from batchrun.ports.objects import SettingsStore
+from batchrun.ports.objects import SettingsPlace
 from batchrun.ports.service import HealthOmics, WakeQueue
 from batchrun.service.client import AwsHealthOmics
 from batchrun.simulator import Settings, Simulator
@@ -66,7 +66,7 @@ class Bench:
         self.ttl = timedelta(seconds=300)
         self.notice = 60.0
         self.wakes: Sequence[WakeQueue] = ()
-        self.settings: SettingsStore | None = None
+        self.settings: SettingsPlace | None = None
         assert ledger.path is not None
         self.path = ledger.path
 
@@ -86,7 +86,6 @@ class Bench:
                     service=self.service,
                     recognition=Recognition(held, self.service),
                     settings=self.settings,
-                    settings_prefix="s3://lab/settings/",
                 )
             ],
             limits=Limits(**{"watch": SELDOM, **limits}),

@@ -8,6 +8,7 @@ from batchrun.engine.launcher import Stop
 from batchrun.errors import ServiceUnusableError
 from batchrun.model.entries.states import State
 from batchrun.model.submissions.grouping import Engine
+from batchrun.ports.objects import SettingsPlace
 from batchrun.service.calling.outage import Patience
 from batchrun.service.login import Login
 from batchrun.service.s3.patient_writing import S3SettingsStore
@@ -67,7 +68,8 @@ async def test_a_lane_that_dies_in_the_middle_keeps_its_rows_and_the_other_takes
 
 def in_s3(it: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", it.simulator.url)
-    it.settings = S3SettingsStore(Login(Target()), Patience(outage=900), it.clock)
+    store = S3SettingsStore(Login(Target()), Patience(outage=900), it.clock)
+    it.settings = SettingsPlace(store=store, prefix="s3://lab/settings/")
 
 
 @pytest.mark.parametrize("faults", ["", "PutObject:error_before=12x"])

@@ -109,3 +109,7 @@ def test_what_goes_together_heeds_it_too_and_waits():
     (together,) = made.actions(60)
     assert isinstance(together, SubmitTogether)
     assert len(together.entries) == 2
+
+
+def test_a_lanes_own_cap_comes_before_the_launchs():
+    assert [LaneLimits(account_max_active=own).capped(9).account_max_active for own in (3, None)] == [3, 9]

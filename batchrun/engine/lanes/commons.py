@@ -75,7 +75,7 @@ class OtherBatches(InLane):
 
     def __init__(self, link: LaneLink, common: Common, post: Callable[[OthersCounted], None]) -> None:
         super().__init__(link, common)
-        self._most = link.account_max_active
+        self._most = link.limits.account_max_active
         self._post = post
         self._counted: int | None = None
         self._logged_at = -math.inf
@@ -110,7 +110,7 @@ class PaceKeeper(InLane):
 
     def __init__(self, link: LaneLink, common: Common) -> None:
         super().__init__(link, common)
-        self._most = link.account_max_active
+        self._most = link.limits.account_max_active
 
     async def recall(self, *, will_start: bool) -> None:
         """Begin at the stored paces, and share them with other launchers; before the first call."""

@@ -47,7 +47,6 @@ from batchrun.model.planning.actions import (
     Sweep,
     Withdraw,
 )
-from batchrun.model.planning.limits import LaneLimits
 from batchrun.model.planning.planner import Planner
 from batchrun.model.planning.proofs import TakenOver
 from batchrun.model.planning.stimuli import (
@@ -86,11 +85,7 @@ class Runner:
         """Prepare the loop; *fail* is called with an error that ends the launch."""
         self._clock, self._held, self._home = parts.clock, parts.held, parts.home
         self._fail = fail
-        lanes = [
-            LaneLimits(name=link.name, max_active=link.max_active, account_max_active=link.account_max_active)
-            for link in parts.links
-        ]
-        self._planner = Planner(parts.limits, lanes, home=parts.home)
+        self._planner = Planner(parts.limits, [link.limits for link in parts.links], home=parts.home)
         outcomes = Outcomes(parts.limits.retry, parts.held, recorder)
         self._prover = Prover(parts, recorder=recorder, outcomes=outcomes, give_up=self._give_up)
         common = Common(

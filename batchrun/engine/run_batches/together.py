@@ -59,7 +59,6 @@ class BatchSubmitter(InLane):
         super().__init__(link, common)
         self._batches = link.service.run_batches
         self._settings = link.settings
-        self._settings_prefix = link.settings_prefix
 
     async def submit(self, action: SubmitTogether) -> SubmittedTogether:
         """
@@ -93,7 +92,7 @@ class BatchSubmitter(InLane):
         made = self._made(wave, await self._held.submission_count())
         with self._waits.of(Wait.UNSENT) as scope:
             if made.place is not None and self._settings is not None:
-                await self._settings.keep(made.place, made.settings.encode())
+                await self._settings.store.keep(made.place, made.settings.encode())
             if turn is None:
                 turn = await self._batches.start_turn()
         if scope.cancelled_caught or turn is None:
@@ -140,7 +139,8 @@ class BatchSubmitter(InLane):
         sent = [apply(entry, intent) for entry, intent in intents]
         settings, request_id = settings_of(sent), submission_id(sent, number)
         is_large = len(sent) > INLINE or len(settings) > _INLINE_BYTES
-        place = self._settings_prefix + file_name(settings) if is_large else None
+        prefix = "" if self._settings is None else self._settings.prefix
+        place = prefix + file_name(settings) if is_large else None
         request = batch_request(sent, request_id=request_id, settings=settings, settings_uri=place)
         submission = Submission(
             request_id=request_id,

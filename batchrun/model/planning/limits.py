@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -65,6 +65,10 @@ class LaneLimits:
     name: str | None = None  #: None: the one of a batch without lanes
     max_active: int | None = None  #: active runs of the batch in it; None is no cap
     account_max_active: int | None = None  #: the same for all batches of the ledger in its account and region
+
+    def capped(self, most: int | None) -> LaneLimits:
+        """Return these limits, with *most* as the cap on the account's active runs where they have none."""
+        return replace(self, account_max_active=self.account_max_active or most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

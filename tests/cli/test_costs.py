@@ -114,6 +114,8 @@ def test_what_is_left_out_is_said(cohort):
     known = it.costs("--dynamic-gib", "100", "--json", online=False)
     assert json.loads(known.stdout)["withoutDynamicStorage"] == 0
     assert json.loads(known.stdout)["storageCost"] > 0
+    odd = it.shell.run("costs", "cohort", "--dynamic-gib", "nan", "--prices", "few.json")
+    assert (odd.returncode, "nan is not a size" in odd.stderr) == (2, True)
 
 
 def test_deleted_runs_are_named_and_not_asked_for_again(cohort):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -40,7 +41,9 @@ DYNAMIC_GIB: Final = partial(
 
 
 def dynamic_gib(given: float | None) -> Decimal | None:
-    """Return the value of :data:`DYNAMIC_GIB` exactly as it was written; None if not given."""
+    """Return the value of :data:`DYNAMIC_GIB` exactly as it was written, or None. Raises UsageError."""
+    if given is not None and math.isnan(given):
+        raise UsageError("--dynamic-gib: nan is not a size; give a number of GiB, such as 300")
     return None if given is None else Decimal(str(given))
 
 

@@ -263,6 +263,10 @@ class OutcomeUnknownError(CallError):
     """No answer shows whether the call had an effect: timeout, reset, 5xx, or an unreadable answer."""
 
 
+class NotSentError(OutcomeUnknownError):
+    """The call came too late to be sent; only an earlier try may have had an effect."""
+
+
 class ServiceUnusableError(ServiceError):
     """The launch stops: no credentials, no permission, or no answers. Nothing is lost."""
 

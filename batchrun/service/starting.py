@@ -13,7 +13,14 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, RefusedError, ThrottledError
+from batchrun.errors import (
+    CallError,
+    CredentialsError,
+    NotSentError,
+    OutcomeUnknownError,
+    RefusedError,
+    ThrottledError,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -113,8 +120,9 @@ class Start(Generic[T]):
         try:
             return await self._calls.call(self._operation, partial(self._attempt, turn), trusted_for)
         except CallError as error:
-            # The lost answer says why the outcome is unknown, not a throttled retry.
-            failure = self._lost if self._lost is not None and isinstance(error, ThrottledError) else error
+            # The lost answer says why the outcome is unknown, not a retry that had no effect.
+            had_none = isinstance(error, ThrottledError | NotSentError)
+            failure = self._lost if self._lost is not None and had_none else error
             failure.is_doubtful = self._doubt is not None
             raise failure from error.__cause__
         finally:
@@ -144,14 +152,14 @@ class Start(Generic[T]):
         until = self._trusted_until if self._doubt is None else self._repeated_until
         if self._calls.clock.latest() >= until:
             # The turn came too late, or the machine slept: sent now, it might start a second run.
-            raise self._doubt or self._too_late("--replay-window")
+            raise self._too_late("--replay-window" if self._doubt is None else _WINDOWS[self._operation])
         self._calls.caller.check_start(self, self._calls.login, self._operation)
         self._is_sent = True
         return await self._send()
 
-    def _too_late(self, window: str) -> OutcomeUnknownError:
+    def _too_late(self, window: str) -> NotSentError:
         """Return the error for a request that is too old to be sent."""
-        return OutcomeUnknownError(
+        return NotSentError(
             f"the requestId is older than {window}",
             operation=self._operation,
             code="ReplayWindowPassed",

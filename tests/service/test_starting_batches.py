@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from itertools import pairwise
 
@@ -9,10 +10,12 @@ import anyio
 import pytest
 from structlog.testing import capture_logs
 
+from batchrun.clock import VirtualClock
 from batchrun.errors import (
     AccessDeniedError,
     ConflictError,
     LeaseLostError,
+    NotSentError,
     OutcomeUnknownError,
     QuotaExceededError,
     RefusedError,
@@ -20,6 +23,7 @@ from batchrun.errors import (
 )
 from batchrun.model.submissions.submission import BatchSeen
 from batchrun.ports.service import CallCounts
+from batchrun.service.calling.call_retries import CallRetries, RetrySettings
 from batchrun.simulator import (
     parse_faults,
 )
@@ -198,3 +202,16 @@ async def test_an_account_that_nobody_knew_is_the_one_that_started():
         simulator.script(*parse_faults("GetBatch:other_account_after"))
         with pytest.raises(ServiceUnusableError, match="of account 210987654321"):
             await service.apart(waits=False).run_batches.get(batch.id)
+
+
+async def test_what_comes_too_late_is_not_tried_again():
+    tries: list[object] = []
+
+    async def late() -> None:
+        tries.append(anyio.current_time())
+        raise NotSentError("too old", operation="StartRun", code="ReplayWindowPassed")
+
+    retries = CallRetries(RetrySettings(), clock=VirtualClock(), rng=random.Random(1))
+    with pytest.raises(NotSentError):
+        await retries.run(late, tries.append, trusted_for=1000)  # known before the machine slept
+    assert len(tries) == 1

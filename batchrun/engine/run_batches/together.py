@@ -23,7 +23,14 @@ from batchrun.engine.launch_errors import not_permitted
 from batchrun.engine.parts import LaneLink, Wait
 from batchrun.engine.proof.survey import UNSENT
 from batchrun.engine.recorder import Outcomes
-from batchrun.errors import AccessDeniedError, CallError, ConflictError, CredentialsError, OutcomeUnknownError
+from batchrun.errors import (
+    AccessDeniedError,
+    CallError,
+    ConflictError,
+    CredentialsError,
+    NotSentError,
+    OutcomeUnknownError,
+)
 from batchrun.model.entries.entry import Entry, sent_to
 from batchrun.model.entries.events import Intended
 from batchrun.model.entries.transitions import apply
@@ -43,8 +50,6 @@ from batchrun.model.submissions.submission import BatchSeen, Standing, Submissio
 from batchrun.points import Point
 from batchrun.side_by_side import in_groups
 
-#: The code of a call that was not made because its proofs had expired.
-NOT_SENT: Final = "ReplayWindowPassed"
 #: Bytes of rows in the call itself: the limit is undocumented, and other services have one megabyte.
 _INLINE_BYTES: Final = 900_000
 #: Rows that are prepared in parallel.
@@ -240,7 +245,7 @@ def _fitting(ready: Sequence[Entry]) -> Sequence[Entry]:
 
 def is_unknown(error: CallError) -> bool:
     """Report whether StartRunBatch may have taken effect although it raised *error*."""
-    if error.code == NOT_SENT and not error.is_doubtful:
+    if isinstance(error, NotSentError) and not error.is_doubtful:
         return False
     return error.is_doubtful or isinstance(error, ConflictError | OutcomeUnknownError | CredentialsError)
 

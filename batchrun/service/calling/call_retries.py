@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import anyio
 import tenacity
 
-from batchrun.errors import CallError, ConflictError, OutcomeUnknownError, ThrottledError
+from batchrun.errors import CallError, ConflictError, NotSentError, OutcomeUnknownError, ThrottledError
 
 if TYPE_CHECKING:
     import random
@@ -124,6 +124,8 @@ class CallRetries:
             nonlocal first_failure, conflicts
             now = self._clock.monotonic()
             error = _failure(state)
+            if isinstance(error, NotSentError):
+                return True  # it comes too late from now on
             if isinstance(error, OutcomeUnknownError):
                 first_failure = now if first_failure is None else first_failure
             conflicts += isinstance(error, ConflictError)

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import structlog
 
-from batchrun.errors import CallError, CredentialsError, OutcomeUnknownError, ServiceUnusableError, UsageError
+from batchrun.errors import (
+    CallError,
+    CredentialsError,
+    NotSentError,
+    OutcomeUnknownError,
+    ServiceUnusableError,
+    UsageError,
+)
 from batchrun.model.texts.foreign import shortened
 from batchrun.service.classify import CLOCK, NO_HOST, classify
 from batchrun.service.login import Login
@@ -87,7 +94,7 @@ class OutageWatch:
 
     def failed(self, error: CallError) -> None:
         """Note a failure. Raises ServiceUnusableError where there was no usable answer for too long."""
-        if isinstance(error, CredentialsError) and error.status is None:
+        if isinstance(error, NotSentError) or (isinstance(error, CredentialsError) and error.status is None):
             return  # no request was sent
         if not isinstance(error, OutcomeUnknownError):
             self.answered()

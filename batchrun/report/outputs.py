@@ -124,9 +124,8 @@ class OutputFile:
             raise self._refused("is a place in S3, where this is not written")
         place = self.path.resolve()
         if not place.parent.is_dir():
-            raise self._refused(
-                f"cannot be written: there is no folder {self.path.parent}; create it", ", or"
-            )
+            folder = (place if self.path.is_symlink() else self.path).parent
+            raise self._refused(f"cannot be written: there is no folder {folder}; create it", ", or")
         try:
             mode = place.stat().st_mode
         except FileNotFoundError:

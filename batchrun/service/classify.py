@@ -98,6 +98,12 @@ _CREDENTIALS_MESSAGE: Final = "the service does not accept the credentials"
 _MESSAGE_LIMIT: Final = 1000
 _LONGEST_CODE: Final = 100
 _PROXY_LOGIN: Final = "407"
+_PROXY_WANTS_LOGIN: Final = (
+    "a proxy wants a login (407), which HTTPS_PROXY can hold: http://USER:PASSWORD@HOST:PORT"
+)
+_PROXY_CURE: Final = "correct HTTPS_PROXY (for http://, HTTP_PROXY), or name the host in NO_PROXY"
+#: OpenSSL's codes of certificates that are not valid yet, or no longer.
+_OUT_OF_DATE: Final = frozenset({9, 10})
 #: S3's code for a wrong clock; other services have one code for all signature errors.
 CLOCK: Final = "RequestTimeTooSkewed"
 _SKEWED: Final = re.compile(r"Signature (expired|not yet current): [0-9TZ]+ is [a-z ]+ than [0-9TZ]+")
@@ -121,11 +127,11 @@ def classify(error: Exception, operation: str) -> CallError:
     # Anything else on the way there or back: a reset after sending looks like a connection never made, and an
     # answer that breaks the parser may have been a success. Botocore's bare wrapper hides the real error.
     cause = error.__context__ or error if type(error) is boto.HTTPClientError else error
-    if _is_of_no_host(cause):
+    if _is_of_no_host(cause) and not _is_of_a_proxy(cause):
         words = f"there is no host '{urlsplit(cause.kwargs['endpoint_url']).hostname}'"
         return OutcomeUnknownError(_message(words), operation=operation, code=NO_HOST)
-    words = _untrusted(cause) or str(cause)
-    return OutcomeUnknownError(_message(masked(words)), operation=operation, code=type(cause).__name__)
+    words = _untrusted(cause) or _without_a_proxy(cause) or masked(str(cause))
+    return OutcomeUnknownError(_message(words), operation=operation, code=type(cause).__name__)
 
 
 def _is_of_no_host(error: BaseException) -> TypeGuard[boto.EndpointConnectionError]:
@@ -134,16 +140,42 @@ def _is_of_no_host(error: BaseException) -> TypeGuard[boto.EndpointConnectionErr
     return isinstance(reason, socket.gaierror) and reason.errno in _NO_NAME
 
 
+def _is_of_a_proxy(error: boto.EndpointConnectionError) -> bool:
+    """Report whether the host that was looked up is not the endpoint's own."""
+    reason: Any = error.kwargs["error"]
+    return bool(reason.host != urlsplit(error.kwargs["endpoint_url"]).hostname)
+
+
+def _without_a_proxy(error: BaseException) -> str | None:
+    """Return why a proxy was of no use, and where it is set; None where that is not the error."""
+    known = getattr(error, "kwargs", {})
+    reason: Any = known.get("error")
+    if _is_of_no_host(error):
+        return f"there is no host '{reason.host}', which is set as a proxy; {_PROXY_CURE}"
+    if not isinstance(error, boto.ProxyConnectionError):
+        return None
+    status = getattr(reason, "status", None)
+    if status == int(_PROXY_LOGIN):
+        return _PROXY_WANTS_LOGIN
+    why = f"answers {status}" if status else f"cannot be reached: {getattr(reason, 'strerror', reason)}"
+    return masked(f"the proxy {known.get('proxy_url')} {why}; {_PROXY_CURE}")
+
+
 def _untrusted(error: BaseException) -> str | None:
     """Return which certificate is not trusted, and why; None where that is not the error."""
     known = getattr(error, "kwargs", {}) if isinstance(error, boto.SSLError) else {}
     doubt = getattr(known.get("error"), "certificate_error", None)
     if not isinstance(doubt, ssl.SSLCertVerificationError):
         return None
-    return (
-        f"the certificate of {known.get('endpoint_url')} is not trusted ({doubt.verify_message}); where a "
-        "proxy of your network shows its own, name a file of what that is signed by with AWS_CA_BUNDLE"
-    )
+    if doubt.verify_code in _OUT_OF_DATE:
+        cure = "see whether this machine's clock is right; if it is, the certificate must be renewed"
+    else:
+        cure = (
+            "where a proxy of your network shows its own, name a file of what that is signed by with "
+            "AWS_CA_BUNDLE"
+        )
+    where = f"the certificate of {masked(str(known.get('endpoint_url')))}"
+    return f"{where} is not trusted ({doubt.verify_message.rstrip('.')}); {cure}"
 
 
 def unparsable(operation: str, missing: str) -> OutcomeUnknownError:
@@ -216,7 +248,7 @@ def _is_from_a_proxy(code: str, headers: Mapping[str, str]) -> bool:
 def _from_a_proxy(status: object, operation: str) -> OutcomeUnknownError:
     """Return the error for a proxy's answer, which says nothing about permissions, logins or runs."""
     if status == int(_PROXY_LOGIN):
-        words = "a proxy wants a login (407), which HTTPS_PROXY can hold: http://USER:PASSWORD@HOST:PORT"
+        words = _PROXY_WANTS_LOGIN
     else:
         words = f"an HTML page (status {status}), as from a proxy or a firewall, which is not the service's"
     return OutcomeUnknownError(words, operation=operation, code="NotTheService")

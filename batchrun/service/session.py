@@ -26,6 +26,10 @@ from aiobotocore.config import AioConfig
 from botocore import UNSIGNED
 from botocore import __version__ as botocore_version
 from botocore import exceptions as boto
+from botocore.httpsession import ProxyConfiguration
+from botocore.utils import get_environ_proxies
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from batchrun.errors import BatchrunError, UsageError
 from batchrun.model.texts.foreign import is_loopback, masked
@@ -205,6 +209,7 @@ async def _client(
             else:
                 endpoint = await _configured_endpoint(login, service, region, config)
             _check_bundle(login)
+            _check_proxy(endpoint)
             is_local = is_loopback(endpoint)
             has_credentials = await login.has_credentials(is_local=is_local)
             context = login.session.create_client(
@@ -246,6 +251,23 @@ def _check_bundle(login: Login) -> None:
     except (OSError, ValueError) as error:
         where = f"the certificates in {bundle} cannot be read ({_unreadable(error)})"
         raise UsageError(f"{where}; see AWS_CA_BUNDLE and ca_bundle") from error
+
+
+def _check_proxy(endpoint: str) -> None:
+    """Raise UsageError where no request could be sent through the proxy that is set for *endpoint*."""
+    proxies = ProxyConfiguration(get_environ_proxies(endpoint))
+    proxy = proxies.proxy_url_for(endpoint)
+    if proxy is None:
+        return
+    try:
+        parts = parse_url(proxy)
+        is_address = bool(parts.host) and "//" not in (parts.path or "")
+    except LocationParseError:
+        is_address = False
+    if not is_address:
+        variable = f"{urlsplit(endpoint).scheme.upper()}_PROXY"
+        shown = "" if "@" in proxy else f" ('{proxy}')"  # what is before it may be a password
+        raise UsageError(f"{variable} is no proxy's address{shown}; give http://HOST:PORT, or unset it")
 
 
 def _unreadable(error: OSError | ValueError) -> str:

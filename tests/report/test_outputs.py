@@ -134,6 +134,8 @@ def test_what_is_only_replaced_by_force(tmp_path: Path):
 
 def test_a_place_that_cannot_be_is_told_with_its_reason(tmp_path: Path):
     assert "there is no folder" in refusal(tmp_path / "no" / "x.csv")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "gone" / "x.csv")
+    assert f"there is no folder {tmp_path / 'gone'};" in refusal(tmp_path / "link.csv")
     assert "it is not a file" in refusal(tmp_path)
     assert "File name too long" in refusal(tmp_path / ("x" * 300 + ".csv"))
     assert "it is not a valid path" in refusal(tmp_path / "x\0.csv")

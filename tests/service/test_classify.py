@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import socket
+import ssl
 from typing import Any
 
 import botocore.session
 import pytest
+from aiohttp import (
+    ClientConnectorCertificateError,
+    ClientConnectorDNSError,
+    ClientHttpProxyError,
+    ClientProxyConnectionError,
+    RequestInfo,
+)
+from aiohttp.client_reqrep import ConnectionKey
 from botocore import exceptions as boto
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from batchrun.errors import (
     AccessDeniedError,
@@ -22,12 +34,25 @@ from batchrun.errors import (
     ThrottledError,
     UsageError,
 )
-from batchrun.service.classify import BY_CODE, classify
+from batchrun.service.classify import BY_CODE, NO_HOST, classify
 
 OMICS = botocore.session.Session().get_service_model("omics")
 SHAPES = sorted(
     {shape.name for name in OMICS.operation_names for shape in OMICS.operation_model(name).error_shapes}
 )
+
+
+PROXY = ConnectionKey(
+    "proxy.test", 80, is_ssl=False, ssl=True, proxy=None, proxy_auth=None, proxy_headers_hash=None
+)
+NO_NAME = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def refused(status: int) -> ClientHttpProxyError:
+    url = URL("http://proxy.test")
+    return ClientHttpProxyError(
+        RequestInfo(url, "CONNECT", CIMultiDictProxy(CIMultiDict()), url), (), status=status
+    )
 
 
 def answer(code: str | None = None, status: int = 400, message: str = "words", **headers: str) -> CallError:
@@ -92,6 +117,58 @@ def test_a_page_of_a_proxy_says_nothing_of_the_service(status):
 def test_a_proxy_that_wants_a_login_is_told_whatever_it_says():
     error = answer(None, 407)
     assert (type(error), error.status, "HTTPS_PROXY" in str(error)) == (OutcomeUnknownError, None, True)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            boto.EndpointConnectionError(
+                endpoint_url="https://omics.test/run", error=ClientConnectorDNSError(PROXY, NO_NAME)
+            ),
+            (
+                "there is no host 'proxy.test', which is set as a proxy; correct HTTPS_PROXY (for http://, "
+                "HTTP_PROXY), or name the host in NO_PROXY"
+            ),
+        ),
+        (
+            boto.ProxyConnectionError(
+                proxy_url="http://***@proxy.test:80",
+                error=ClientProxyConnectionError(PROXY, OSError(111, "Connection refused")),
+            ),
+            (
+                "the proxy http://***@proxy.test:80 cannot be reached: Connection refused; correct "
+                "HTTPS_PROXY (for http://, HTTP_PROXY), or name the host in NO_PROXY"
+            ),
+        ),
+        (
+            boto.ProxyConnectionError(proxy_url="http://proxy.test", error=refused(502)),
+            (
+                "the proxy http://proxy.test answers 502; correct HTTPS_PROXY (for http://, HTTP_PROXY), or "
+                "name the host in NO_PROXY"
+            ),
+        ),
+        (
+            boto.ProxyConnectionError(proxy_url="http://proxy.test", error=refused(407)),
+            "a proxy wants a login (407), which HTTPS_PROXY can hold: http://USER:PASSWORD@HOST:PORT",
+        ),
+    ],
+)
+def test_a_proxy_of_no_use_is_told_as_that(error, told):
+    made = classify(error, "StartRun")
+    assert (type(made), made.message) == (OutcomeUnknownError, told)
+    assert made.code != NO_HOST  # which is of the service's own
+
+
+def test_a_certificate_out_of_date_points_to_the_clock():
+    doubt = ssl.SSLCertVerificationError()
+    doubt.verify_code, doubt.verify_message = 9, "certificate is not yet valid"
+    reason = ClientConnectorCertificateError(PROXY, doubt)
+    made = classify(boto.SSLError(endpoint_url="https://omics.test", error=reason), "GetRun")
+    assert made.message == (
+        "the certificate of https://omics.test is not trusted (certificate is not yet valid); see whether "
+        "this machine's clock is right; if it is, the certificate must be renewed"
+    )
 
 
 def test_every_client_side_exception_of_botocore_becomes_one_of_ours():

@@ -193,6 +193,27 @@ async def test_certificates_that_are_not_there_are_missed_at_once(bundle, why, m
 
 
 @pytest.mark.parametrize(
+    ("proxy", "shown"),
+    [
+        ("http://", r" \('http://'\)"),
+        ("http://127.0.0.1:99999", r" \('http://127.0.0.1:99999'\)"),
+        ("proxy:port", r" \('http://proxy:port'\)"),
+        ("socks5://127.0.0.1:1080", r" \('http://socks5://127.0.0.1:1080'\)"),
+        ("http://me:se#cret@proxy:80", ""),
+    ],
+)
+async def test_what_is_no_proxys_address_is_told_at_once(proxy, shown, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    told = rf"^HTTPS_PROXY is no proxy's address{shown}; give http://HOST:PORT, or unset it$"
+    with pytest.raises(UsageError, match=told):
+        async with omics_client(Login(Target(region="us-east-1"))):
+            pass
+    monkeypatch.setenv("NO_PROXY", ".amazonaws.com")
+    async with omics_client(Login(Target(region="us-east-1"))):
+        pass
+
+
+@pytest.mark.parametrize(
     ("content", "told"),
     [
         (

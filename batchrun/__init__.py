@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         ManifestError,
         ManifestWarning,
         Problem,
+        RenamedRowsError,
         ReportError,
         ResultsError,
         ServiceError,
@@ -92,6 +93,7 @@ __all__ = [
     "PastAttempt",
     "Problem",
     "Rate",
+    "RenamedRowsError",
     "ReportError",
     "ResultsError",
     "Retried",
@@ -132,8 +134,8 @@ _DEFINED: Final = {
     "engine.launcher": "Stop",
     "errors": (
         "BatchrunError ChangedRowsError DeliveryError InputError InvariantError LeaseError LeaseHeldError "
-        "LeaseLostError LedgerError LedgerUnusableError ManifestError ManifestWarning Problem ReportError "
-        "ResultsError ServiceError ServiceUnusableError StorageError UsageError"
+        "LeaseLostError LedgerError LedgerUnusableError ManifestError ManifestWarning Problem "
+        "RenamedRowsError ReportError ResultsError ServiceError ServiceUnusableError StorageError UsageError"
     ),
     "manifest": "Manifest",
     "model.entries.entry": "Entry Run",

@@ -43,6 +43,8 @@ from typing import Final
 
 #: Most changes of a row in a message.
 _CHANGES: Final = 3
+#: Most pairs of ids that a message shows.
+_SHOWN_PAIRS: Final = 5
 #: Most ranges of lines in a message.
 _RANGES: Final = 8
 #: Stands for omitted ones.
@@ -178,6 +180,25 @@ class ChangedRowsError(InputError):
         changes = self.changes.get(entry_id, ())
         more = f", and {len(changes) - _CHANGES} more" if len(changes) > _CHANGES else ""
         return f"{entry_id} ({', '.join(map(str, changes[:_CHANGES]))}{more})" if changes else entry_id
+
+
+class RenamedRowsError(InputError):
+    """
+    Rows that were sent under other ids; ``pairs`` has the old and the new id of some of them.
+
+    They are new by their ids, and would be sent a second time.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[str, str]], total: int) -> None:
+        self.pairs = tuple(pairs)
+        self.total = total
+        shown = ", ".join(f"'{old}' is '{new}' now" for old, new in self.pairs[:_SHOWN_PAIRS])
+        rows = "row has" if total == 1 else "rows have"
+        super().__init__(
+            f"{total} {rows} another id, but ask for what was started already: {shown}"
+            f"{', ...' if total > _SHOWN_PAIRS else ''}; give them the ids that they had (a spreadsheet "
+            "makes 001 a 1), or use --changed resubmit to run them again under the new ids"
+        )
 
 
 class LedgerUnusableError(InputError):

@@ -77,6 +77,7 @@ class HeldBatch(StoredBatch):
 
         Raises:
             ChangedRowsError: *changed* is REFUSE and rows that were sent have changed; nothing is written.
+            RenamedRowsError: *changed* is not RESUBMIT and rows that were sent have other ids; likewise.
         """
 
     @abstractmethod

@@ -75,6 +75,9 @@ class Sync:
     changed_ids: tuple[str, ...] = ()
     gone: int = 0  #: entries that the manifest no longer names; they stay in the ledger
     gone_ids: tuple[str, ...] = ()
+    #: New entries that most likely stand for some that were sent, did not fail, and are gone.
+    renamed: int = 0
+    renamed_ids: tuple[tuple[str, str], ...] = ()  #: the old and the new id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
+from batchrun.errors import RenamedRowsError
 from batchrun.model.entries.events import Cancelled, Failed, Refused
 from batchrun.model.planning.limits import Changed
 from tests.ledger.samples import (
@@ -117,6 +120,48 @@ class Namesakes:
             await held.sync(working(("a", "x")), changed=Changed.REFUSE, at=AT, place=place)
             assert (await ledger.find_batch(BATCH)).place == kept
         assert [batch.place for batch in await ledger.batches()] == ["/b/x.csv"]
+
+    @pytest.mark.parametrize(
+        ("was", "now", "work", "is_renamed"),
+        [
+            ("007", "7", "another", True),
+            ("s8", "S-8", "eight", False),
+            ("failed", "again", "nine", False),
+            ("unsent", "later", "ten", False),
+            ("twin1", "twin3", "twins", False),
+            ("s8", "8", "another", False),
+        ],
+    )
+    async def test_a_row_that_was_sent_under_another_id_is_not_sent_again(
+        self, ledger, was, now, work, is_renamed
+    ):
+        """Seen: a spreadsheet made 001 a 1, and every row ran a second time."""
+        names = {"007": "seven", "s8": "eight", "failed": "nine", "unsent": "ten", "twin1": "twins"}
+        rows = [*names.items(), ("twin2", "twins")]
+        held = await taken_in(ledger, *rows)
+        for number, id_ in enumerate(("007", "s8", "failed", "twin1", "twin2")):
+            await move(held, id_, intended(), accepted(number))
+        await move(held, "failed", Failed(at=AT, run=run_of(2, "FAILED")))
+        then = working(*((now, work) if row[0] == was else row for row in rows))
+        if is_renamed:
+            for word in (Changed.REFUSE, Changed.KEEP):
+                with pytest.raises(RenamedRowsError, match=f"1 row has another id.+'{was}' is '{now}' now"):
+                    await held.sync(then, changed=word, at=AT)
+            assert await ledger.batch(BATCH).entry(now) is None
+        found = await held.sync(then, changed=Changed.RESUBMIT if is_renamed else Changed.REFUSE, at=AT)
+        assert (found.new, found.gone, found.renamed_ids) == (1, 1, ((was, now),) if is_renamed else ())
+
+    async def test_most_rows_that_were_sent_under_other_ids_are_not_sent_again(self, ledger):
+        """As after another ``--id``. Two rows that ask for the same are nobody's other name."""
+        works = {"a": "one", "b": "two", "c": "three", "d": "three", "e": "four"}
+        held = await taken_in(ledger, *works.items())
+        for number, id_ in enumerate(works):
+            await move(held, id_, intended(), accepted(number))
+        then = working(*((id_.upper(), work) for id_, work in works.items()))
+        with pytest.raises(RenamedRowsError) as caught:
+            await held.sync(then, changed=Changed.REFUSE, at=AT)
+        assert (caught.value.total, caught.value.pairs) == (3, (("a", "A"), ("b", "B"), ("e", "E")))
+        assert (await held.sync(then, changed=Changed.RESUBMIT, at=AT)).new == 5
 
 
 async def lease_on_again(ledger: Ledger):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from batchrun.cli.speak import say
+from batchrun.errors import RenamedRowsError
 from batchrun.model.entries.retrying import NO_CAPACITY, USUAL_WAIT, RetryPolicy, RetryRule
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import Lane, lanes_of, least_seconds
@@ -145,6 +146,8 @@ class Compared:
     @property
     def why_stopped(self) -> str | None:
         """Why ``run`` would do nothing; None if it would start."""
+        if renamed := self.sync.renamed:
+            return str(RenamedRowsError(self.sync.renamed_ids, renamed))
         return self.stop or (None if self.engine is None else self.engine.stop)
 
 

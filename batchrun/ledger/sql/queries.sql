@@ -291,6 +291,30 @@ SELECT id FROM entries
 WHERE key IN (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry FROM manifest)
 ORDER BY position LIMIT 20;
 
+-- name: renamed
+-- New rows that stand for rows which were sent and have left the manifest: they ask for the same work, which no other row
+-- asks for, or (is_number) their ids are the same without the zeros that a spreadsheet drops.
+WITH gone (id, work) AS (
+    SELECT e.id, w.work FROM entries AS e LEFT JOIN row_works AS w ON w.entry = e.key
+    WHERE e.batch = :batch AND e.state NOT IN ('planned', 'backoff', 'failed', 'cancelled', 'refused')
+        AND NOT EXISTS (SELECT 1 FROM manifest AS m WHERE m.id = e.id)
+),
+news (id, position, work) AS (
+    SELECT max(id), max(position), work FROM manifest
+    WHERE entry IS NULL AND work IS NOT NULL GROUP BY work HAVING count(*) = 1
+)
+SELECT id, was, max(is_number) AS is_number, count(*) OVER () AS total
+FROM (
+    SELECT n.id, max(g.id) AS was, n.position, 0 AS is_number FROM news AS n JOIN gone AS g ON g.work = n.work
+    WHERE n.work NOT IN (SELECT w.work FROM manifest AS m JOIN row_works AS w ON w.entry = m.entry)
+    GROUP BY n.id, n.position HAVING count(*) = 1
+    UNION ALL
+    SELECT m.id, g.id, m.position, 1 FROM gone AS g JOIN manifest AS m ON m.id = ltrim(g.id, '0')
+    WHERE m.entry IS NULL AND m.id <> g.id AND ltrim(g.id, '0123456789') = ''
+) AS pairs
+GROUP BY id, was, position
+ORDER BY is_number DESC, position LIMIT 20;
+
 -- name: find_moved
 -- Known rows take the manifest's positions.
 INSERT INTO places (entry, position, in_manifest)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from batchrun import points
-from batchrun.errors import ChangedRowsError, InvariantError
+from batchrun.errors import ChangedRowsError, InvariantError, RenamedRowsError
 from batchrun.ledger.rows import content_values, entry_of, lanes_text
 from batchrun.ledger.store import Row, Store, Value
 from batchrun.ledger.verbs.record import record
@@ -45,6 +45,7 @@ class Comparison:
     def summary(self) -> Sync:
         """Return the differences."""
         rows, new, changed = self.counted.rows, self.counted.new, self.counted.changed
+        renamed = self._renamed() if new and self.gone else ()
         return Sync(
             rows=rows,
             new=new,
@@ -53,6 +54,8 @@ class Comparison:
             changed_ids=self._ids("changed_ids") if changed else (),
             gone=self.gone,
             gone_ids=self._ids("gone_ids") if self.gone else (),
+            renamed=renamed[0].total if renamed else 0,
+            renamed_ids=tuple((row.was, row.id) for row in renamed),
         )
 
     @property
@@ -64,6 +67,11 @@ class Comparison:
         """Raise ChangedRowsError where rows that were sent have changed."""
         if sent := self.counted.sent:
             raise ChangedRowsError(self._ids("changed_sent_ids"), sent)
+
+    def _renamed(self) -> Sequence[Row]:
+        """Return rows that were sent under other ids: numbers without their zeros, or most rows."""
+        rows = self.store.all("renamed", batch=self.batch)
+        return rows if rows and (rows[0].is_number or 2 * rows[0].total > self.counted.rows) else ()
 
     def _ids(self, name: str) -> tuple[str, ...]:
         return tuple(row.id for row in self.store.all(name, batch=self.batch))
@@ -115,6 +123,8 @@ def sync(comparison: Comparison, batch: int, *, changed: Changed, at: datetime, 
     if changed is Changed.REFUSE:
         comparison.refuse_changed()
     found = comparison.summary()
+    if changed is not Changed.RESUBMIT and found.renamed:
+        raise RenamedRowsError(found.renamed_ids, found.renamed)
     take_in(comparison, batch, resubmit=changed is Changed.RESUBMIT, at=at)
     if place is not None:
         comparison.store.run("keep_place", batch=batch, place=place)

@@ -193,9 +193,9 @@ class RenamedRowsError(InputError):
         self.pairs = tuple(pairs)
         self.total = total
         shown = ", ".join(f"'{old}' is '{new}' now" for old, new in self.pairs[:_SHOWN_PAIRS])
-        rows = "row has" if total == 1 else "rows have"
+        were = "row was started under another id" if total == 1 else "rows were started under other ids"
         super().__init__(
-            f"{total} {rows} another id, but ask for what was started already: {shown}"
+            f"{total} {were}: {shown}"
             f"{', ...' if total > _SHOWN_PAIRS else ''}; give them the ids that they had (a spreadsheet "
             "makes 001 a 1), or use --changed resubmit to run them again under the new ids"
         )

@@ -145,7 +145,9 @@ class Namesakes:
         then = working(*((now, work) if row[0] == was else row for row in rows))
         if is_renamed:
             for word in (Changed.REFUSE, Changed.KEEP):
-                with pytest.raises(RenamedRowsError, match=f"1 row has another id.+'{was}' is '{now}' now"):
+                with pytest.raises(
+                    RenamedRowsError, match=f"1 row was started under another id: '{was}' is '{now}' now"
+                ):
                     await held.sync(then, changed=word, at=AT)
             assert await ledger.batch(BATCH).entry(now) is None
         found = await held.sync(then, changed=Changed.RESUBMIT if is_renamed else Changed.REFUSE, at=AT)

@@ -9,11 +9,13 @@ from itertools import pairwise
 import anyio
 import pytest
 
+from batchrun.clock import VirtualClock
 from batchrun.errors import (
     CallError,
     ConflictError,
     LeaseLostError,
     NotFoundError,
+    NotSentError,
     OutcomeUnknownError,
     QuotaExceededError,
     RefusedError,
@@ -21,7 +23,7 @@ from batchrun.errors import (
     ThrottledError,
 )
 from batchrun.ports.service import CallCounts
-from batchrun.service.calling.outage import Patience
+from batchrun.service.calling.outage import OutageWatch, Patience
 from batchrun.service.target import Target
 from batchrun.simulator import Limit, parse_faults
 from tests.world import connected, simulated, start
@@ -75,6 +77,15 @@ async def test_a_region_without_the_service_is_told_at_once(monkeypatch, region,
         with pytest.raises(ServiceUnusableError, match=said):
             await service.get_run("1")
         assert seconds <= anyio.current_time() - begun <= 3 * seconds + 1
+
+
+async def test_a_call_that_was_never_sent_is_no_silence_of_the_service():
+    clock = VirtualClock()
+    watch = OutageWatch(Patience(first_contact=5), "https://here", clock)
+    for _ in range(3):
+        watch.failed(NotSentError("too late", operation="StartRun", code="ReplayWindowPassed"))
+        await clock.sleep(10)
+        assert watch.silence is None
 
 
 @pytest.mark.parametrize("fault", LOST_AFTER_THE_COMMIT + LOST_BEFORE_THE_COMMIT)

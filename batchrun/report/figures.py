@@ -19,7 +19,8 @@ from statistics import median
 from string import digits
 from typing import Final
 
-from batchrun.model.entries.reasons import Advice, Owner, advice
+from batchrun.model.entries.reasons import Advice, advice_for
+from batchrun.model.entries.states import State
 from batchrun.ports.stored import TaskFailures
 from batchrun.report.gathering import RowStanding, ShownAttempt, ShownRow
 
@@ -128,7 +129,7 @@ class Failure:
     earlier: int  #: attempts that failed so and were retried
     messages: tuple[FailureMessage, ...]  #: the most frequent
     other_messages: int  #: number of further messages
-    advice: Advice | None
+    advice: Advice
     tasks: tuple[TaskFailures, ...] = ()  #: known reasons for which tasks of these rows' runs failed
 
 
@@ -198,7 +199,7 @@ def _failure(
         earlier=len(attempts) - len(ids),
         messages=tuple(messages[:MESSAGES]),
         other_messages=max(0, len(messages) - MESSAGES),
-        advice=_advice(standing, reason),
+        advice=advice_for(State(standing.value), reason),
         tasks=tasks,
     )
 
@@ -211,21 +212,6 @@ def slowest(rows: Iterable[ShownRow], at: datetime, *, most: int = SLOWEST) -> t
         if (ran := row.current.ran(at)) is not None
     )
     return tuple(heapq.nlargest(most, timed, key=lambda slow: slow.ran))
-
-
-def _advice(standing: RowStanding, reason: str | None) -> Advice | None:
-    """Return the advice for a reason, from ``model.entries.reasons``, or None."""
-    match standing:
-        case RowStanding.FAILED:
-            return advice(reason)
-        case RowStanding.REFUSED:
-            action = "correct the row as the message says, then start it again; it never became a run"
-            return Advice(owner=Owner.YOU, action=action)
-        case RowStanding.DELETED:
-            action = "retry the row if its results are missing; its run was removed before its end was seen"
-            return Advice(owner=Owner.YOU, action=action)
-        case _:
-            return None
 
 
 def _median(spans: Iterable[timedelta | None]) -> timedelta | None:

@@ -101,8 +101,11 @@ def test_failures_are_told_by_reason_with_whose_job_it_is(cohort: Shell):
         "  FAILED RUN_TASK_FAILED: 2 rows; for whoever looks first: read the failed task's log"
     )
     assert lines[2:4] == ["    task (run 0000005) it broke", "    task2 (run 0000006) it broke"]
-    assert "  DELETED: 1 row; for you: find out who deletes runs before their end is recorded" in lines
-    assert "  REFUSED ValidationException: 1 row; for you: correct the row as the message says" in lines
+    assert any(line.startswith("  DELETED: 1 row; for you: find out who deletes runs") for line in lines)
+    assert any(
+        line.startswith("  REFUSED ValidationException: 1 row; for you: correct the row as the message says")
+        for line in lines
+    )
 
 
 @pytest.fixture

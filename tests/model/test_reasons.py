@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.entries.reasons import ADVICE, TASK_ADVICE, Owner, advice, advice_for, task_advice
+from batchrun.model.entries.reasons import ADVICE, TASK_ADVICE, Owner, advice_for, task_advice
 from batchrun.model.entries.states import State
 
 
@@ -17,8 +17,9 @@ def test_passing_trouble_is_aws_s_and_nobody_else_s():
 
 @pytest.mark.parametrize("reason", [None, "", "SOMETHING_NEW"])
 def test_a_reason_that_nobody_knows_says_where_to_look(reason):
-    assert advice(reason).owner is Owner.UNKNOWN
-    assert "batchrun logs ID" in advice(reason).action
+    found = advice_for(State.FAILED, reason)
+    assert found.owner is Owner.UNKNOWN
+    assert "batchrun logs ID" in found.action
 
 
 def test_each_action_is_an_instruction_of_one_line():
@@ -30,8 +31,11 @@ def test_each_action_is_an_instruction_of_one_line():
 
 
 def test_only_a_run_that_failed_has_a_reason_of_its_own():
-    assert advice_for(State.FAILED, "SERVICE_ERROR") == advice("SERVICE_ERROR")
-    assert "correct the row" in advice_for(State.REFUSED, "ValidationException").action
+    assert advice_for(State.FAILED, "SERVICE_ERROR") == ADVICE["SERVICE_ERROR"]
+    # A corrected row has changed since it was sent; one that was right needs another attempt.
+    refused = advice_for(State.REFUSED, "ValidationException").action
+    assert "--changed resubmit" in refused
+    assert "batchrun retry" in refused
     assert {advice_for(state, None).owner for state in (State.CANCELLED, State.DELETED)} == {Owner.YOU}
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from batchrun.model.entries.entry import Run
-from batchrun.model.entries.reasons import Owner, advice
+from batchrun.model.entries.reasons import Owner, advice_for
 from batchrun.model.entries.retrying import DEFAULT_RULES, RetryPolicy, RetryRule, changed
+from batchrun.model.entries.states import State
 from batchrun.model.spec import canonical
 from tests.builders import at, ended, planned, request, run
 
@@ -113,7 +114,7 @@ def test_a_file_of_parameters_stands_in_their_place():
 
 def test_what_the_service_says_of_wrong_parameters_is_not_tried_again():
     assert RetryPolicy().rule_for(failed("INVALID_RUN_PARAMETERS")) is None
-    assert advice("INVALID_RUN_PARAMETERS").owner is Owner.YOU
+    assert advice_for(State.FAILED, "INVALID_RUN_PARAMETERS").owner is Owner.YOU
 
 
 def test_a_change_that_changes_nothing_is_none():

@@ -16,7 +16,7 @@ from batchrun.cli.options import JSON, LEDGER
 from batchrun.cli.showing import failed
 from batchrun.cli.speak import emit, printable, say, whole_line
 from batchrun.model.entries.entry import Entry, start_run_request
-from batchrun.model.entries.reasons import advice
+from batchrun.model.entries.reasons import advice_for
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import first_request
 from batchrun.model.submissions.submission import Submission
@@ -154,8 +154,8 @@ def _standing(entry: Entry) -> Iterator[tuple[str, str]]:
     why = [str(cells[name]) for name in ("failureReason", "statusMessage") if cells[name]]
     if why:
         yield "reason", ": ".join(why)
-    if entry.state is State.FAILED and entry.run is not None:
-        to_do = advice(entry.run.failure_reason)
+    if entry.state in {State.FAILED, State.DELETED, State.REFUSED}:
+        to_do = advice_for(entry.state, entry.run.failure_reason if entry.run else None)
         yield "to do", f"for {to_do.owner.value}: {to_do.action}"
 
 

@@ -93,20 +93,21 @@ _UNHEARD_OF: Final = _look("read the message, and the failed task's log: batchru
 
 #: What to do about ends without a failed run.
 _BY_STATE: Final = {
-    State.CANCELLED: _you("nothing, if that was meant; else start it again"),
-    State.DELETED: _you("find out who deletes runs before their end is recorded"),
-    State.REFUSED: _you("correct the row as the message says"),
+    State.CANCELLED: _you("nothing, if that was meant; else batchrun retry"),
+    State.DELETED: _you("find out who deletes runs before their end is recorded; batchrun retry for results"),
+    State.REFUSED: _you(
+        "correct the row as the message says, then run --changed resubmit; if it is right, batchrun retry"
+    ),
 }
 
 
-def advice(failure_reason: str | None) -> Advice:
-    """Return the advice for a failed run; for an unknown reason, where to look."""
-    return ADVICE.get(failure_reason or "", _UNHEARD_OF)
-
-
 def advice_for(state: State, failure_reason: str | None) -> Advice:
-    """Return the advice for an entry that ended in *state*; only failed runs have a reason."""
-    return _BY_STATE.get(state) or advice(failure_reason)
+    """
+    Return the advice for an entry that ended in *state*.
+
+    Only failed runs have a reason; for an unknown one it is where to look.
+    """
+    return _BY_STATE.get(state) or ADVICE.get(failure_reason or "", _UNHEARD_OF)
 
 
 def task_advice(failure_reason: str | None) -> Advice | None:

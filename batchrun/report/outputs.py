@@ -109,30 +109,30 @@ class OutputFile:
             self._check_place()
         except (OSError, ValueError, RuntimeError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
-            raise self._refused(f"cannot be written: {reason or 'it is not a valid path'}") from error
+            raise self.refused(f"cannot be written: {reason or 'it is not a valid path'}") from error
 
     def _check_inputs(self) -> None:
         if (role := self.inputs.role_of(self.path)) is not None:
-            raise self._refused(f"is not replaced: it is {role}")
+            raise self.refused(f"is not replaced: it is {role}")
 
     def _check_name(self) -> None:
         if not is_device(self.path) and (why := self.kind.wrong_name(self.path.name)):
-            raise self._refused(why)
+            raise self.refused(why)
 
     def _check_place(self) -> None:
         if is_in_s3(str(self.path)):
-            raise self._refused("is a place in S3, where this is not written")
+            raise self.refused("is a place in S3, where this is not written")
         place = self.path.resolve()
         if not place.parent.is_dir():
             folder = (place if self.path.is_symlink() else self.path).parent
-            raise self._refused(f"cannot be written: there is no folder {folder}; create it", ", or")
+            raise self.refused(f"cannot be written: there is no folder {folder}; create it", ", or")
         try:
             mode = place.stat().st_mode
         except FileNotFoundError:
             mode = None
         if mode is not None and not stat.S_ISREG(mode):
             if stat.S_ISDIR(mode) or stat.S_ISBLK(mode):
-                raise self._refused("cannot be written: it is not a file")
+                raise self.refused("cannot be written: it is not a file")
             return
         if not os.access(place.parent, os.W_OK):
             raise PermissionError(errno.EACCES, "its folder is not writable")
@@ -141,14 +141,15 @@ class OutputFile:
 
     def _check_replaceable(self, place: Path) -> None:
         if self.kind.is_one is None:
-            raise self._refused("exists already; give --force to replace it", ", or")
+            raise self.refused("exists already; give --force to replace it", ", or")
         if place.stat().st_size and not self.kind.is_one(place):
-            raise self._refused(
+            raise self.refused(
                 f"is not replaced: what is there is not {self.kind.what} that batchrun wrote; move it away",
                 ", or",
             )
 
-    def _refused(self, why: str, then: str = ";") -> UsageError:
+    def refused(self, why: str, then: str = ";") -> UsageError:
+        """Return an error that says *why* it cannot be this file."""
         return UsageError(f"{self.shown} {why}{then} give another {self.option}")
 
 
@@ -208,18 +209,31 @@ def replacing(output: OutputFile) -> Iterator[TextIO]:
     directly.
 
     Raises:
-        UsageError: It may not be written.
+        UsageError: It may not be written, or is a pipe that nobody reads.
         OSError: It cannot be written; the old one, if any, is unchanged.
     """
     output.check()
     if _is_open_elsewhere(output.path):
-        with output.path.open("a", encoding="utf-8", newline="") as device:
+        with _opened(output) as device:
             yield device
         return
     with drafted(output) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
+
+
+def _opened(output: OutputFile) -> TextIO:
+    """Open what is no file; a pipe without a reader would wait for one for ever, and hear no signal."""
+    try:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        handle = os.open(output.path, flags | os.O_NONBLOCK, _USUAL)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise output.refused("cannot be written: nobody reads this pipe") from error
+        raise
+    os.set_blocking(handle, True)
+    return os.fdopen(handle, "a", encoding="utf-8", newline="")
 
 
 @contextmanager

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 from pathlib import Path
 
 import pytest
 
+from batchrun.errors import UsageError
 from batchrun.report.outputs import Kind, OutputFile, replacing
 
 TEXT = Kind(what="a text", endings=(".txt",), is_one=lambda _path: True)
@@ -58,14 +58,22 @@ def test_what_stdout_leads_to_is_added_to_and_not_replaced(tmp_path: Path):
 def test_what_is_no_file_is_written_and_stays_what_it_is(tmp_path: Path):
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    read: list[str] = []
-    reader = threading.Thread(target=lambda: read.append(path.read_text()))
-    reader.start()
-    with replacing(output(path)) as file:
-        file.write("through")
-    reader.join(10)
-    assert read == ["through"]
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with replacing(output(path)) as file:
+            file.write("through")
+        assert os.read(reader, 100) == b"through"
+    finally:
+        os.close(reader)
     assert path.is_fifo()
+
+
+def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path: Path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    refused = "pipe cannot be written: nobody reads this pipe; give another -o FILE"
+    with pytest.raises(UsageError, match=refused), replacing(output(path)):
+        pass
 
 
 def test_a_link_stays_one_and_what_it_leads_to_is_replaced(tmp_path: Path):

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from batchrun.model.entries.belonging import is_another, same_elsewhere
 from batchrun.model.entries.contents import Difference, row_differences
 from batchrun.model.texts.places import is_in_s3
 
@@ -84,30 +85,3 @@ async def changes(
         if spec.id in wanted and (entry := await batch.entry(spec.id)) is not None:
             found[spec.id] = row_differences(entry, spec.content, home)
     return {entry_id: found[entry_id] for entry_id in entry_ids if entry_id in found}
-
-
-def is_another(rows: int, known: int) -> bool:
-    """
-    Report whether a manifest from another place belongs to another project than the batch of its name.
-
-    Args:
-        rows: Rows of the manifest.
-        known: Those that the batch has, unchanged.
-    """
-    return _is_most(rows - known, rows)
-
-
-def same_elsewhere(rows: int, elsewhere: Mapping[str, int]) -> str | None:
-    """
-    Return the batch that a manifest with a new batch most likely belongs to; None if it is really new.
-
-    Args:
-        rows: Rows of the manifest.
-        elsewhere: How many of them are in other batches, by batch.
-    """
-    most = max(sorted(elsewhere), key=lambda name: elsewhere[name], default=None)
-    return most if most is not None and _is_most(elsewhere[most], rows) else None
-
-
-def _is_most(part: int, rows: int) -> bool:
-    return 2 * part > rows

@@ -22,6 +22,7 @@ from batchrun.ledger.rows import content_values, entry_of, lanes_text
 from batchrun.ledger.store import Row, Store, Value
 from batchrun.ledger.verbs.record import record
 from batchrun.ledger.verbs.user_writes import take_back
+from batchrun.model.entries.belonging import is_renamed
 from batchrun.model.entries.contents import asks_otherwise, with_content
 from batchrun.model.entries.events import Revised
 from batchrun.model.entries.transitions import apply
@@ -71,7 +72,9 @@ class Comparison:
     def _renamed(self) -> Sequence[Row]:
         """Return rows that were sent under other ids: numbers without their zeros, or most rows."""
         rows = self.store.all("renamed", batch=self.batch)
-        return rows if rows and (rows[0].is_number or 2 * rows[0].total > self.counted.rows) else ()
+        if rows and is_renamed(self.counted.rows, rows[0].total, is_number=bool(rows[0].is_number)):
+            return rows
+        return ()
 
     def _ids(self, name: str) -> tuple[str, ...]:
         return tuple(row.id for row in self.store.all(name, batch=self.batch))

@@ -1,10 +1,10 @@
-"""Where most rows begin."""
+"""Which batch a manifest belongs to: where most rows begin."""
 
 from __future__ import annotations
 
 import pytest
 
-from batchrun.api.namesakes import is_another, same_elsewhere
+from batchrun.model.entries.belonging import is_another, is_renamed, same_elsewhere
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,11 @@ def test_a_manifest_is_another_where_most_of_its_rows_are_not_known(rows, known,
 )
 def test_a_manifest_means_the_batch_that_has_most_of_its_rows(elsewhere, expected):
     assert same_elsewhere(10, elsewhere) == expected
+
+
+@pytest.mark.parametrize(
+    ("moved", "is_number", "expected"),
+    [(5, False, False), (6, False, True), (1, False, False), (1, True, True)],
+)
+def test_rows_are_renamed_where_most_are_or_a_number_lost_its_zeros(moved, is_number, expected):
+    assert is_renamed(10, moved, is_number=is_number) is expected

@@ -14,7 +14,7 @@ from batchrun.ledger.sqlite.migrate import migrate
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed
 from tests.disks import fill_up, mounted
-from tests.ledger.samples import AT, BATCH, connection_of, entry_of, filled, intended, move, specs
+from tests.ledger.samples import AT, BATCH, TTL, connection_of, entry_of, filled, intended, move, specs
 
 MANY = [f"id{number:04}" for number in range(2_000)]
 
@@ -59,6 +59,21 @@ async def test_a_full_disk_is_told_when_opening_and_in_nobody_s_way(small_disk, 
     filler.unlink()
     async with await open_ledger(small_disk / "b.db") as ledger:
         await filled(ledger, "a")
+
+
+async def test_a_claim_that_a_full_disk_undoes_is_in_nobody_s_way(tmp_path):
+    """Seen: after that, a launcher that had ended held its batch for the rest of its lease."""
+    with mounted(tmp_path / "disk", "3m") as disk:
+        async with await open_ledger(disk / "b.db") as ledger:
+            await filled(ledger, "a")
+        async with await open_ledger(disk / "b.db") as second:
+            fill_up(disk / "filler")
+            with pytest.raises(LedgerError, match="disk is full"):
+                await second.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
+        (disk / "filler").unlink()
+        async with await open_ledger(disk / "b.db") as third:
+            await (await third.hold(BATCH, holder="host:3", ttl=TTL, at=AT)).release()
+        assert [file.name for file in disk.iterdir()] == ["b.db"]
 
 
 @pytest.fixture

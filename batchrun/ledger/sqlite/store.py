@@ -127,13 +127,15 @@ class SqliteStore(Store):
         return int(self.value("data_version"))
 
     def lock(self, batch: int, fence: int) -> None:
-        remove(self._lock_path(batch, fence - 1))
+        # Not that of the lease before: where the claim is not committed, it must still show that nobody has it.
+        remove(self._lock_path(batch, fence - 2))
         if lock := ProcessLock.take(self._lock_path(batch, fence)):
             self._locks[batch, fence] = lock
 
     def unlock(self, batch: int, fence: int) -> None:
         if lock := self._locks.pop((batch, fence), None):
             lock.drop()
+            remove(self._lock_path(batch, fence - 1))
 
     def is_abandoned(self, batch: int, fence: int) -> bool | None:
         found = is_abandoned(self._lock_path(batch, fence))

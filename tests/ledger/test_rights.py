@@ -64,6 +64,17 @@ async def test_a_read_only_file_is_refused(place, tmp_path, without_rights):
     assert "is not writable" in without_rights(place)
 
 
+async def test_a_file_beside_it_that_is_read_only_is_named(place, tmp_path, without_rights):
+    """Seen: after a look at a ledger that may not be written, making it writable did not help."""
+    async with await open_ledger(place) as ledger:
+        await filled(ledger, "a")
+    place.chmod(0o444)
+    tmp_path.chmod(0o777)
+    assert without_rights(place, "look") == "opened 1\n"
+    place.chmod(0o666)
+    assert f"{place}-shm, which belongs to the ledger {place}, is not writable" in without_rights(place)
+
+
 async def test_what_may_not_be_written_can_be_looked_at(place, tmp_path, without_rights):
     async with await open_ledger(place) as ledger:
         await filled(ledger, "a")

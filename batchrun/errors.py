@@ -309,11 +309,12 @@ class ResultsError(StorageError):
 
     def __init__(self, path: object, cause: OSError | InputError) -> None:
         self.path = path
-        reason = (cause.strerror if isinstance(cause, OSError) else None) or cause
-        super().__init__(
-            f"the results cannot be written to {path}: {reason}; "
-            "nothing is lost: free the place, or give another with 'batchrun results -o FILE'"
-        )
+        if isinstance(cause, InputError):  # it names the place, and another
+            what, cure = f": {cause}", "after that 'batchrun results' writes them"
+        else:
+            what = f" to {path}: {cause.strerror or cause}"
+            cure = "free the place, or give another with 'batchrun results -o FILE'"
+        super().__init__(f"the results cannot be written{what}; nothing is lost: {cure}")
 
 
 class ReportError(StorageError):

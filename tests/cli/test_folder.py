@@ -176,7 +176,7 @@ def test_what_ends_one_batch_early_does_not_end_the_others(shell: Shell, simulat
     (shell.folder / "a.results.csv").mkdir()
     code, said = end(launcher)
     assert code == 5
-    assert said.count("the results cannot be written to a.results.csv") == 1
+    assert said.count("the results cannot be written: a.results.csv cannot be written: it is not a file") == 1
     assert "b: 1 succeeded (of 1" in said
     assert "Traceback" not in said
 

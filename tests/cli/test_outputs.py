@@ -126,7 +126,7 @@ def test_what_comes_to_stand_in_the_way_of_results_is_not_replaced_after_a_launc
     hook = "printf 'id,parameters.sample\\n' > cohort.results.csv"
     done = shell.run(*command, "--rate", "4", "--no-retry", "--on-failure", hook)
     assert done.returncode == 5
-    assert "the results cannot be written to cohort.results.csv" in done.stderr
+    assert "the results cannot be written: cohort.results.csv is not replaced" in done.stderr
     assert "nothing was submitted" not in done.stderr
     assert (shell.folder / "cohort.results.csv").read_text(encoding="utf-8") == "id,parameters.sample\n"
 

@@ -216,8 +216,8 @@ def _check_writable(connection: apsw.Connection, path: Path) -> None:
         beside = path.with_name(f"{path.name}{ending}")
         if beside.exists() and not os.access(beside, os.W_OK):
             raise LedgerUnusableError(
-                f"{beside}, which belongs to the ledger {path}, is not writable; change that, or give another "
-                "path with --ledger"
+                f"{beside}, which belongs to the ledger {path}, is not writable; change that, or give "
+                "another path with --ledger"
             )
 
 

@@ -127,7 +127,7 @@ class SqliteStore(Store):
         return int(self.value("data_version"))
 
     def lock(self, batch: int, fence: int) -> None:
-        # Not that of the lease before: where the claim is not committed, it must still show that nobody has it.
+        # Not that of the lease before: if the claim is not committed, it must still show that nobody has it.
         remove(self._lock_path(batch, fence - 2))
         if lock := ProcessLock.take(self._lock_path(batch, fence)):
             self._locks[batch, fence] = lock

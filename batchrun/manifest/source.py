@@ -231,6 +231,9 @@ def _open_object(uri: str, objects: Objects | None) -> BinaryIO:
 def _cannot_open(path: str, error: OSError | ValueError) -> ManifestError:
     place = Place(source=name_of(path))
     match error:
+        case FileNotFoundError() if Path(path).is_symlink():
+            says = f"it is a link to {Path(path).readlink()}, which is not there"
+            return unreadable(place, says, "mount or fetch that (git-annex: git annex get)")
         case FileNotFoundError():
             return unreadable(place, _NO_FILE, _CHECK)
         case IsADirectoryError():

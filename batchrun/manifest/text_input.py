@@ -20,6 +20,7 @@ from typing import IO, BinaryIO, Final
 from batchrun.errors import ManifestError
 from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, problem_at, unreadable, written_for_a_while
+from batchrun.model.texts.stand_ins import stand_in
 
 PIECE: Final = 64 * 1024
 
@@ -298,16 +299,11 @@ class TextStream:
 
 
 _MAGIC: Final = (
-    (b"\x1f\x8b", "a gzip file", "decompress it first"),
-    (b"BZh", "a bzip2 file", "decompress it first"),
-    (b"\xfd7zXZ", "an xz file", "decompress it first"),
-    (b"\x28\xb5\x2f\xfd", "a zstd file", "decompress it first"),
     (b"PK\x03\x04", "a zip archive or an Excel workbook", "give the sheet itself, or unpack the archive"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save it as XLSX or CSV"),
     (b"PAR1", "a Parquet file", "write it out as CSV or JSON Lines"),
     (b"%PDF", "a PDF document", "give the manifest itself"),
     (b"SQLite format 3\0", "an SQLite database", "give the manifest, not the ledger"),
-    (b"version https://git-lfs", "what Git LFS keeps in place of the file", "fetch it: git lfs pull"),
     (b"<?xml", "an XML document", "give the table itself; what S3 answers in place of an object says why"),
 )
 
@@ -325,6 +321,7 @@ def _refuse_binary(head: bytes, source: str) -> None:
     if _PAGE.match(head):
         cure = "fetch the file itself; the page may say what was in the way, such as a login"
         raise unreadable(Place(source=source, line=1), "this is a web page", cure)
-    for magic, what, cure in _MAGIC:
-        if head.startswith(magic):
-            raise unreadable(Place(source=source, line=1), f"this is {what}", cure)
+    own = ((what, cure) for magic, what, cure in _MAGIC if head.startswith(magic))
+    if found := stand_in(head) or next(own, None):
+        what, cure = found
+        raise unreadable(Place(source=source, line=1), f"this is {what}", cure)

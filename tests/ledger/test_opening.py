@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sqlite3
 import stat
 import sys
 from datetime import UTC, datetime, timedelta
@@ -123,6 +125,46 @@ async def test_a_file_for_a_folder_is_refused(tmp_path):
 async def test_a_file_of_another_kind_is_refused(place, content, read_only):
     place.write_bytes(content)
     assert "is not a batchrun ledger" in await refused(place, read_only=read_only)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize(
+    ("content", "cure"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "git lfs pull"),
+        (b"/annex/objects/SHA256E-s12345--abcdef.db\n", "git annex get"),
+        (b"\x1f\x8b\x08" + bytes(512), "decompress it first"),
+    ],
+)
+async def test_what_stands_for_a_ledger_is_named_with_the_cure(place, content, cure, read_only):
+    place.write_bytes(content)
+    assert cure in await refused(place, read_only=read_only)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_link_to_nothing_is_refused(place, read_only):
+    """Seen: git-annex had not fetched the ledger."""
+    place.symlink_to(".git/annex/objects/x.db")
+    message = await refused(place, read_only=read_only)
+    assert "is a link to .git/annex/objects/x.db, which is not there" in message
+
+
+async def test_a_restored_dump_is_told_and_mended_as_the_message_says(place, tmp_path):
+    async with await open_ledger(place) as ledger:
+        await filled(ledger, "a", "b")
+    restored = tmp_path / "restored.db"
+    with (
+        contextlib.closing(sqlite3.connect(place)) as old,
+        contextlib.closing(sqlite3.connect(restored)) as new,
+    ):
+        new.executescript("\n".join(old.iterdump()))
+    message = await refused(restored)
+    assert "restored from a dump" in message
+    assert await refused(restored, read_only=True) == message
+    with contextlib.closing(sqlite3.connect(restored)) as new:
+        new.executescript(message.split("'")[1])
+    async with await open_ledger(restored) as ledger:
+        assert (await ledger.batch(BATCH).counts()).total == 2
 
 
 @pytest.mark.parametrize("read_only", [False, True])

@@ -36,7 +36,7 @@ LOOKED_UP = {
 _CONNECTION = {
     *("settings", "attempt_rows", "application_id", "schema_version", "is_empty", "journal_mode", "use_wal"),
     *("use_journal", "record_migration", "data_version", "begin_reading", "begin_writing", "begin_alone"),
-    *("commit", "rollback", "last_write", "mark_write", "held_leases", "empty_log"),
+    *("commit", "rollback", "last_write", "mark_write", "held_leases", "empty_log", "count_migrations"),
 }
 _OTHERS = {
     *("begin_writing", "begin_filling", "bound_the_rest", "begin_reading", "begin_comparing", "commit"),

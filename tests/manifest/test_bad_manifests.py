@@ -40,6 +40,7 @@ CSV_CASES = {
     "control character": ("id,name\nx,\x1b[2J\n", 2, None, "0x1b"),
     "not UTF-8": (b"id,name\nx,caf\xe9\n", 2, None, "0xe9 at byte 13"),
     "a pointer of Git LFS": ("version https://git-lfs.github.com/spec/v1\noid a\n", 1, None, "Git LFS"),
+    "a pointer of git-annex": ("/annex/objects/SHA256E-s9--a.csv\n", 1, None, "git annex get"),
     "an answer of S3": (
         '<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code></Error>',
         1,

@@ -186,6 +186,8 @@ def test_binary_files_are_called_by_their_name(problems_of, suffix, case):
 
 def test_paths_that_are_no_files(tmp_path):
     assert "no such file" in refusal(tmp_path / "gone.csv")
+    (tmp_path / "link.csv").symlink_to("annexed.csv")
+    assert "a link to annexed.csv, which is not there" in refusal(tmp_path / "link.csv")
     (tmp_path / "folder.csv").mkdir()
     assert "directory" in refusal(tmp_path / "folder.csv")
     assert "no such file" in refusal("") or "format" in refusal("")

@@ -57,6 +57,11 @@ def local_path(place: str | Path) -> Path:
         str(path).encode()  # as SQLite needs it
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise LedgerUnusableError(
+                f"{path} is a link to {path.readlink()}, which is not there; mount or fetch that (git-annex: "
+                "git annex get), or give another path with --ledger"
+            ) from None
         return path
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None

@@ -10,6 +10,7 @@ from typing import Final
 import apsw
 
 from batchrun.errors import BatchrunError, InvariantError, LedgerError, LedgerUnusableError
+from batchrun.model.texts.stand_ins import stand_in
 
 #: Why a file cannot grow; SQLite has an error of its own only for the first.
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -71,10 +72,21 @@ def unusable(path: Path, error: apsw.Error) -> BatchrunError:
     """Return the error to raise for *error* while a ledger is opened."""
     if isinstance(error, apsw.FullError):  # not the user's mistake
         return stopped(path, f"{_FULL[1]} ({error})", _FULL[2])
+    if isinstance(error, apsw.NotADBError) and (found := stand_in(_head(path))):
+        return LedgerUnusableError(f"{path} is not a batchrun ledger but {found[0]}; {found[1]}")
     for kind, what, cure in _UNUSABLE:
         if isinstance(error, kind):
             return LedgerUnusableError(f"{path} {what} ({error}); {cure}")
     return InvariantError(f"opening the ledger {path}: {type(error).__name__}: {error}")
+
+
+def _head(path: Path) -> bytes:
+    """Return the first bytes of a file that is no database: no lock of ours is lost by closing it."""
+    try:
+        with path.open("rb") as file:
+            return file.read(64)
+    except OSError:
+        return b""
 
 
 def failed(path: Path, error: apsw.Error) -> BatchrunError:

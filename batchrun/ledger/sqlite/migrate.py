@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def check_ours(connection: apsw.Connection, path: Path, *, newest: int) -> None:
         application_id = connection.execute(queries()["application_id"]).get
         is_ours = application_id == APPLICATION_ID or _is_empty(connection)
         found = version(connection)
+        restored = 0 if is_ours or application_id or found else _migrations_dumped(connection)
+    if restored:
+        marks = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={restored}"
+        raise LedgerUnusableError(
+            f"{path} looks like a ledger restored from a dump, which leaves out what marks it as one: run "
+            f"sqlite3 {shlex.quote(str(path))} '{marks}', then batchrun ledger verify"
+        )
     if not is_ours:
         raise LedgerUnusableError(
             f"{path} is another program's SQLite database; give another path with --ledger"
@@ -68,6 +76,14 @@ def migrate(connection: apsw.Connection, migrations: Sequence[Migration], path: 
 
 def _is_empty(connection: apsw.Connection) -> bool:
     return bool(connection.execute(queries()["is_empty"]).get)
+
+
+def _migrations_dumped(connection: apsw.Connection) -> int:
+    """Count the migrations that a database says it has had; 0 where it has no such table as ours."""
+    try:
+        return int(connection.execute(queries()["count_migrations"]).get)
+    except apsw.SQLError:
+        return 0
 
 
 def _apply(connection: apsw.Connection, migration: Migration, path: Path | None) -> None:

@@ -188,6 +188,10 @@ FROM leases AS l JOIN batches AS b ON b.key = l.batch WHERE l.holder IS NOT NULL
 -- name: record_migration
 INSERT INTO migrations (name, applied_at) VALUES (:name, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
 
+-- name: count_migrations
+-- Read in a database that may be another program's: its table of migrations has other columns, or no entries beside it.
+SELECT count(applied_at) FROM migrations WHERE EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'entries');
+
 -- name: last_write
 -- An error in a ledger of an older batchrun, whose writes have no form.
 SELECT id, (SELECT schema_version FROM pragma_schema_version) FROM main.last_write WHERE form IS NOT NULL;

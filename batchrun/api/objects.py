@@ -1,3 +1,4 @@
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.objects
 """
 Files in S3 that are read and written like local ones, with one shared login.
 
@@ -63,11 +64,9 @@ class StoreWhenNeeded(ObjectStore):
         self._made: ObjectStore | None = None
 
     async def mark(self, uri: str) -> str | None:
-        """See the port."""
         return await self._store().mark(uri)
 
     async def put(self, uri: str, file: Path, *, mark: str, replaces: bool) -> bool:
-        """See the port."""
         return await self._store().put(uri, file, mark=mark, replaces=replaces)
 
     def _store(self) -> ObjectStore:
@@ -88,7 +87,6 @@ class ObjectsOnce(Objects):
         self._stack = contextlib.ExitStack()
 
     def opened(self, uri: str, *, most: int) -> BinaryIO:
-        """Open a copy; see the port."""
         if uri not in self._found:
             self._found[uri] = self._fetched(uri, most)
         found = self._found[uri]

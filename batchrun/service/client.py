@@ -1,3 +1,4 @@
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.service
 """
 The operations of HealthOmics over aiobotocore, with answers as our own types.
 
@@ -141,12 +142,10 @@ class AwsHealthOmics(HealthOmics):
 
     @property
     def is_account_known(self) -> bool:
-        """Whether answers are known to come from the account of the batch."""
         return self._calls.is_account_known
 
     @property
     def logins(self) -> int:
-        """How many access keys were in use so far."""
         return self._calls.caller.logins
 
     @property
@@ -161,17 +160,14 @@ class AwsHealthOmics(HealthOmics):
 
     @property
     def troubles(self) -> Troubles:
-        """Calls that failed so far."""
         return self._calls.troubles
 
     @property
     def calls(self) -> Mapping[str, CallCounts]:
-        """Requests so far, by operation."""
         return self._calls.counts
 
     @property
     def place(self) -> tuple[str, str | None]:
-        """The region and the account that is called; None where unknown."""
         return self.region, self.number
 
     @property
@@ -190,37 +186,29 @@ class AwsHealthOmics(HealthOmics):
                 self._calls.turns.know_quota("StartRun", quota)
 
     def share(self, paces: SharedPaces) -> None:
-        """Share the pace with other launchers."""
         self._calls.turns.share(paces, lambda: self.place)
 
     async def quotas(self) -> Quotas:
-        """Return the account's quotas, as far as they may be read."""
         return await quotas(self.login, self.endpoint)
 
     def learned(self) -> Mapping[str, Learned]:
-        """Return what was learned of the pace."""
         return self._calls.turns.learned()
 
     def known_rate(self, operation: str) -> float:
-        """Return how many calls per second can be relied on."""
         return self._calls.turns.known_rate(operation)
 
     def guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
-        """Await *check* right before each request leaves."""
         self._calls.guard(check)
 
     def on_wait(self, listener: Callable[[str | None], None]) -> None:
-        """Call *listener* with why calls wait, and with None when they pass again."""
         self._calls.on_wait(listener)
 
     async def start_turn(self) -> float:
-        """Wait until a moment before StartRun may be called once."""
         return await start_turn(self._calls, "StartRun")
 
     async def start_run(
         self, request: Mapping[str, Json], *, turn: float, trusted_until: datetime, is_repeat: bool = False
     ) -> Run:
-        """Call StartRun; nothing is sent after *trusted_until* once an outcome is unknown."""
         parameters: Any = dict(request)
 
         async def send() -> Run:
@@ -252,8 +240,6 @@ class AwsHealthOmics(HealthOmics):
         return replace(run, uuid=sighting.run.uuid)
 
     async def get_run(self, run_id: str) -> Sighting:
-        """Call GetRun."""
-
         async def send(client: OmicsClient) -> Sighting:
             sighting = sighted(await client.get_run(id=run_id))
             if sighting.run.id != run_id:
@@ -264,16 +250,13 @@ class AwsHealthOmics(HealthOmics):
         return await self._calls.ask("GetRun", send)
 
     async def cancel_run(self, run_id: str) -> None:
-        """Call CancelRun."""
         await self._calls.ask("CancelRun", lambda client: client.cancel_run(id=run_id), trusted_for=0.0)
 
     async def delete_run(self, run_id: str) -> None:
-        """Call DeleteRun."""
         await self._calls.ask("DeleteRun", lambda client: client.delete_run(id=run_id), trusted_for=0.0)
 
     @property
     def run_batches(self) -> RunBatches:
-        """The calls for many runs at once."""
         return self._run_batches
 
     async def going_runs(
@@ -308,5 +291,4 @@ class AwsHealthOmics(HealthOmics):
         return await workflow(self._calls, key)
 
     def hurry(self) -> None:
-        """Stop retrying from now on."""
         self._calls.hurry()

@@ -1,3 +1,4 @@
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.service
 """
 Messages: an SQS queue for wake-ups, an SNS topic for notices.
 
@@ -38,11 +39,9 @@ class SqsQueue(WakeQueue):
 
     @property
     def name(self) -> str:
-        """The queue's own name."""
         return self._queue.name
 
     async def receive(self, *, seconds: int = _LONGEST_POLL) -> Sequence[WakeMessage]:
-        """Call ReceiveMessage."""
         call = self._client.receive_message(
             QueueUrl=self._queue.url,
             MaxNumberOfMessages=_MOST,
@@ -64,7 +63,6 @@ class SqsQueue(WakeQueue):
         return WakeMessage(body=body, receipt=receipt, age=age)
 
     async def delete(self, receipts: Sequence[str]) -> None:
-        """Call DeleteMessageBatch."""
         for begin in range(0, len(receipts), _MOST):
             page = receipts[begin : begin + _MOST]
             entries = [{"Id": str(number), "ReceiptHandle": receipt} for number, receipt in enumerate(page)]

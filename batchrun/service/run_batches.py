@@ -1,3 +1,4 @@
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.service
 """
 The operations on run batches over aiobotocore, with answers as our own types.
 
@@ -51,7 +52,6 @@ class AwsRunBatches(RunBatches):
         self._calls = calls
 
     async def start_turn(self) -> float:
-        """Wait until a moment before StartRunBatch may be called once."""
         return await start_turn(self._calls, _START)
 
     async def start(
@@ -63,7 +63,6 @@ class AwsRunBatches(RunBatches):
         remembered_until: datetime | None = None,
         is_repeat: bool = False,
     ) -> BatchSeen:
-        """Call StartRunBatch."""
         parameters: Any = dict(request)
 
         async def send() -> BatchSeen:
@@ -91,8 +90,6 @@ class AwsRunBatches(RunBatches):
             raise OutcomeUnknownError(error.message, operation=_START, code=error.code) from error
 
     async def get(self, batch_id: str) -> BatchSeen:
-        """Call GetBatch."""
-
         async def send(client: OmicsClient) -> BatchSeen:
             batch = batch_seen(await client.get_batch(batchId=batch_id))
             if batch.id != batch_id:
@@ -103,8 +100,6 @@ class AwsRunBatches(RunBatches):
         return await self._calls.ask("GetBatch", send)
 
     def rows(self, batch_id: str) -> AsyncGenerator[Sequence[BatchRow]]:
-        """Call ListRunsInBatch, all pages."""
-
         async def ask(client: OmicsClient, at: Any) -> Mapping[str, Any]:
             return await client.list_runs_in_batch(batchId=batch_id, maxItems=SIZE, **at)
 
@@ -134,13 +129,11 @@ class AwsRunBatches(RunBatches):
         return pages(self._calls, _LISTED, ask, batch_listed)
 
     async def cancel(self, batch_id: str) -> None:
-        """Call CancelRunBatch."""
         await self._calls.ask(
             "CancelRunBatch", lambda client: client.cancel_run_batch(batchId=batch_id), trusted_for=0.0
         )
 
     def refusal(self, row: BatchRow) -> CallError:
-        """Return the error that StartRun would have raised for a row whose submission failed."""
         return refusal(row)
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.service
 """
 What the launchers of one ledger share through it: an account's pace, and how many runs it may have.
 
@@ -47,26 +48,21 @@ class LedgerPaces(SharedPaces):
         self.is_capped = max_active is not None
 
     async def are_shared(self, commons: Commons) -> bool:
-        """Report whether another launcher works in the account and region."""
         at = self._clock.utcnow()
         return await self._ledger.has_peers(commons.region, commons.account, besides=self._holder, at=at)
 
     async def room(self, commons: Commons) -> float:
-        """Return how many more runs may be active."""
         if not self.is_capped:
             return math.inf
         return self._most - sum((await self._ledger.active_there(commons.region, commons.account)).values())
 
     async def take(self, commons: Commons, seconds: float) -> Stretch:
-        """Reserve the next *seconds*."""
         return await self._ledger.take_stretch(commons, seconds, at=self._clock.utcnow())
 
     async def leave(self, commons: Commons, state: str, stretch: Stretch) -> None:
-        """Hand the pace on to the next launcher."""
         await self._ledger.leave_pace(commons, state, until=stretch.until, at=self._clock.utcnow())
 
     async def left(self, commons: Commons) -> LeftPace | None:
-        """Return the pace as it was handed on last."""
         return await self._ledger.left_pace(commons, at=self._clock.utcnow())
 
 

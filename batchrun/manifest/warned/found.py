@@ -65,22 +65,6 @@ class Company:
     unmarked: bool = False  #: a text that does not begin with ``#``
     fractions: bool = False  #: a number such as 1.5, beside which 1.0 is plausible
 
-    def has_s3(self) -> bool:
-        """Report whether any of them is in S3."""
-        return self.s3
-
-    def has_files(self) -> bool:
-        """Report whether any of them is a file."""
-        return self.files
-
-    def has_unmarked(self) -> bool:
-        """Report whether any of them does not begin with ``#``."""
-        return self.unmarked
-
-    def has_no_fractions(self) -> bool:
-        """Report whether none of them is a fraction, which makes 1.0 doubtful."""
-        return not self.fractions
-
 
 @dataclass(slots=True, kw_only=True)
 class WatchedColumn:

@@ -183,7 +183,7 @@ def absent(text: str, company: Company) -> Doubt | None:
         return None
     says = "is sent as text, where other rows have files"
     cure = "leave the cell empty, or the field out, where there is none"
-    return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure=cure, holds=company.has_files)
+    return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure=cure, holds=lambda: company.files)
 
 
 def of_plain(text: str) -> Doubt | None:
@@ -228,7 +228,7 @@ def no_id(text: str, company: Company) -> Doubt | None:
         return None
     says = "looks like a whole number that a program has made a fraction of"
     cure = "write what it was: with another id the row is another run"
-    return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=cure, holds=company.has_no_fractions)
+    return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=cure, holds=lambda: not company.fractions)
 
 
 def remark(text: str, company: Company) -> Doubt | None:
@@ -238,7 +238,7 @@ def remark(text: str, company: Company) -> Doubt | None:
         return None
     says = "looks like a remark (#), and becomes a run"
     cure = "remove the line if it is one"
-    return Doubt(kind=WarningKind.REMARK, says=says, cure=cure, holds=company.has_unmarked)
+    return Doubt(kind=WarningKind.REMARK, says=says, cure=cure, holds=lambda: company.unmarked)
 
 
 def of_name(name: str) -> Doubt | None:
@@ -306,7 +306,7 @@ def of_place(text: str, company: Company) -> Iterator[Doubt]:
         if not text.startswith("/"):
             cure = "write the whole s3:// URI"
             says = "is a file's name alone, where others are s3:// URIs"
-            yield Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure, holds=company.has_s3)
+            yield Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure, holds=lambda: company.s3)
 
 
 def _meant(text: str) -> Doubt | None:
@@ -333,7 +333,7 @@ def _is_local(text: str) -> bool:
 def _elsewhere(scheme: str, company: Company) -> Doubt:
     says = f"is a {scheme}:// URI, where others are in S3"
     cure = "copy it to S3 and write its s3:// URI: HealthOmics reads s3:// and omics://"
-    return Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure, holds=company.has_s3)
+    return Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure, holds=lambda: company.s3)
 
 
 _ID: Final = "id"

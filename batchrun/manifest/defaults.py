@@ -11,7 +11,7 @@ import contextlib
 import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO, Final, NamedTuple
 
@@ -142,8 +142,7 @@ def parameters_in(path: str, beyond: Beyond, model: RequestModel, problems: Prob
     if is_request and all(is_field(name, model) for name in found.fields):
         message = "these are not parameters of a workflow, but fields of StartRun"
         raise unreadable(found.place, message, _given_with("--defaults", path))
-    places = {(_PARAMETERS, *inner): at for inner, at in found.places.items()}
-    return replace(found, fields={_PARAMETERS: found.fields}, places=places)
+    return found.under(_PARAMETERS)
 
 
 def _is_of_a_workflow(names: list[str], model: RequestModel) -> bool:

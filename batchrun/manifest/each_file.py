@@ -90,9 +90,8 @@ class EachFile:
             return None
         match document_kind(found.fields, self.model):
             case DocumentKind.PARAMETERS:
-                places = {(_PARAMETERS, *inner): at for inner, at in found.places.items()}
-                fields: dict[str, Json] = {"id": entry_id, _PARAMETERS: found.fields}
-                return replace(found, fields=fields, places=places)
+                record = found.under(_PARAMETERS)
+                return replace(record, fields={"id": entry_id, **record.fields})
             case DocumentKind.REQUEST:
                 return self._of_request(found, entry_id)
             case DocumentKind.EITHER:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
-from batchrun.manifest.problems import Path, instead, printable, shown
+from batchrun.manifest.problems import Path, instead, printable, shown, shown_instead
 from batchrun.manifest.scalars import NumberSizeError, Plain, as_text, resolved, typed
 from batchrun.model.entries.retrying import LANE
 from batchrun.model.spec import Json
@@ -204,9 +204,8 @@ def _text(shape: Any) -> Check:
 def _written(value: Json, path: Path, context: Context) -> str | None:
     text = as_text(value)
     if text is None:
-        what = "there is no value" if value is None or isinstance(value, str) else shown(value)
         cure = "write it in quotes if that is the text, or leave the field out"
-        context.report(path, f"{what} where text is wanted", cure)
+        context.report(path, f"{shown_instead(value)} where text is wanted", cure)
     return text
 
 

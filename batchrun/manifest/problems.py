@@ -62,6 +62,11 @@ class Record:
     is_of_cells: bool = False  #: whether it is from a table, whose cells were checked for warnings
     sheet: str | None = None  #: where the row's own sheet will be written: the value of ``{sheet}``
 
+    def under(self, name: str) -> Record:
+        """Return the table as the field *name* of another."""
+        places = {(name, *inner): at for inner, at in self.places.items()}
+        return replace(self, fields={name: self.fields}, places=places)
+
     def place_of(self, path: Path) -> Place:
         """Return the nearest known place of *path*."""
         for length in range(len(path), 0, -1):
@@ -209,6 +214,11 @@ def shown(value: Json) -> str:
         return "a table"
     words = {"None": "null", "True": "true", "False": "false"}
     return words.get(repr(value)) or printable(repr(value))
+
+
+def shown_instead(value: Json) -> str:
+    """Return what stands where a text is wanted, as the beginning of a message; empty text is nothing."""
+    return "there is no value" if value is None or isinstance(value, str) else shown(value)
 
 
 def dotted(path: Path) -> str:

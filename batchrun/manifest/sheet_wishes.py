@@ -18,6 +18,13 @@ from batchrun.model.spec import Json, merged
 
 #: batchrun's own names in texts, which columns of a sheet may have too.
 OURS: Final = frozenset({"id", "batch", "sheet", "lane"})
+
+
+def column_text(name: str) -> str:
+    """Return the text that means a column's cell, also where the column is called like one of our names."""
+    return f"{{column.{name}}}" if name in OURS else f"{{{name}}}"
+
+
 #: For ``columns_as_parameters``: every column that nothing else names.
 ALL: Final = "all"
 

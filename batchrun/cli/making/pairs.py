@@ -27,7 +27,7 @@ from batchrun.manifest import Format, yaml_text
 from batchrun.manifest.delimited_text import line_of
 from batchrun.manifest.each_file import natural
 from batchrun.manifest.problems import Place, Problems, shown, unreadable
-from batchrun.manifest.sheet_wishes import OURS
+from batchrun.manifest.sheet_wishes import column_text
 from batchrun.manifest.source import name_of, opened
 from batchrun.manifest.text_input import lines
 from batchrun.manifest.write import write
@@ -307,10 +307,6 @@ def sheet_lines(how: Naming, lines: Iterable[Line], parameters: Sequence[str]) -
 def manifest_lines(how: Naming, parameters: Sequence[str], name: str) -> Iterator[str]:
     """Yield the lines of the manifest, in YAML, for the sheet *name* beside it."""
     group: Json = how.ids[0] if len(how.ids) == 1 else list(how.ids)
-    lists: dict[str, Json] = {one: [f"{{{_column(one)}}}"] for one in parameters}
+    lists: dict[str, Json] = {one: [column_text(one)] for one in parameters}
     table: dict[str, Json] = {"sheet": name, "group_by": group, "each": {"parameters": lists}}
     yield from (f"{line}\n" for line in (*_HEAD, *yaml_text.table(table, 0, depth=0)))
-
-
-def _column(name: str) -> str:
-    return f"column.{name}" if name in OURS else name

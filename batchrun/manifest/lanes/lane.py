@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from batchrun.manifest.problems import Problems, Record, UnfitError, shown
+from batchrun.manifest.problems import Problems, Record, UnfitError, shown, shown_instead
 from batchrun.manifest.scalars import as_text
 from batchrun.model.lanes import Lane
 from batchrun.model.paces import rates
@@ -156,8 +156,9 @@ class LaneReader:
         value = self._record.fields[key]
         text = as_text(value)
         if not text:
-            what = "there is no value" if value is None or isinstance(value, str) else shown(value)
-            self.report(key, f"{what} where text is wanted", "write its text, or leave the key out")
+            self.report(
+                key, f"{shown_instead(value)} where text is wanted", "write its text, or leave the key out"
+            )
             return None
         try:
             return read(text)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from batchrun.manifest.model_check import Context, Field, FieldKind, RequestModel
-from batchrun.manifest.problems import Path, instead, printable, shown
+from batchrun.manifest.problems import Path, instead, printable, shown, shown_instead
 from batchrun.manifest.scalars import as_text
 from batchrun.model.entries.retrying import LANE
 from batchrun.model.spec import Json
@@ -48,7 +48,9 @@ def _field(names: Sequence[str]) -> Field:
         for item in value if isinstance(value, list) else [value]:
             text = as_text(item)
             if text is None or not text.strip(f" {BETWEEN}"):
-                context.report(path, f"{_what(item)} where a lane is wanted", f"the lanes are {listed}")
+                context.report(
+                    path, f"{shown_instead(item)} where a lane is wanted", f"the lanes are {listed}"
+                )
                 return None
             if "{" in text and (text := context.fill(text, path)) is None:
                 return None
@@ -62,10 +64,6 @@ def _field(names: Sequence[str]) -> Field:
         return list(found)
 
     return Field(kind=FieldKind.TEXT, check=check)
-
-
-def _what(value: Json) -> str:
-    return "there is no value" if value is None or isinstance(value, str) else shown(value)
 
 
 def _cure(name: str, names: Sequence[str], listed: str) -> str:

@@ -19,7 +19,7 @@ from batchrun.manifest import limits
 from batchrun.manifest.problems import printable, shown, unreadable
 from batchrun.manifest.recognised.command import again
 from batchrun.manifest.recognised.kinds import RESULTS, is_file, kind_of
-from batchrun.manifest.sheet_wishes import ALL, OURS
+from batchrun.manifest.sheet_wishes import ALL, column_text
 from batchrun.manifest.source import Source
 from batchrun.manifest.table import Table, TableRow
 from batchrun.model.texts.words import counted
@@ -139,11 +139,11 @@ def grouped(header: Sequence[str], one: Identity) -> list[str]:
     options = ["--group-by", header[one.index]]
     if one.gaps:
         # Separate lists would have different lengths.
-        table = {header[index]: f"{{{_column(header[index])}}}" for index in named}
+        table = {header[index]: column_text(header[index]) for index in named}
         options += ["--parameter", f"rows:json={json.dumps([table], ensure_ascii=False)}"]
     else:
         for index in named:
-            text = json.dumps([f"{{{_column(header[index])}}}"], ensure_ascii=False)
+            text = json.dumps([column_text(header[index])], ensure_ascii=False)
             options += ["--parameter", f"{header[index]}:json={text}"]
     return [*options, *_as_they_are(header, (one.index, *one.differing), named=(one.index, *named))]
 
@@ -151,7 +151,7 @@ def grouped(header: Sequence[str], one: Identity) -> list[str]:
 def as_it_is(header: Sequence[str], one: Identity) -> list[str]:
     """Return the option to make the id's column a parameter too."""
     name = header[one.index]
-    return ["--parameter", f"{name}={{{_column(name)}}}"] if _is_usable(header, one.index) else []
+    return ["--parameter", f"{name}={column_text(name)}"] if _is_usable(header, one.index) else []
 
 
 def grouped_manifest(header: Sequence[str], first: Sequence[str], cells: Sequence[str]) -> list[str] | None:
@@ -191,10 +191,6 @@ def _is_usable(header: Sequence[str], index: int) -> bool:
         name.strip() and name.isprintable() and not set(name) & set("{}=") and not name.endswith(":json")
     )
     return bool(is_plain) and header.count(name) == 1
-
-
-def _column(name: str) -> str:
-    return f"column.{name}" if name in OURS else name
 
 
 #: Most rows, and cells in all, that are examined.
@@ -301,7 +297,7 @@ def _left_out(header: Sequence[str], options: Sequence[str]) -> str:
     left = [
         name
         for name in header
-        if name.strip() and name not in {*named, options[1]} and f"{{{_column(name)}}}" not in texts
+        if name.strip() and name not in {*named, options[1]} and column_text(name) not in texts
     ]
     more = f" and {len(left) - _LEFT} more" if len(left) > _LEFT else ""
     return f"; the command leaves out {', '.join(map(shown, left[:_LEFT]))}{more}" if left else ""

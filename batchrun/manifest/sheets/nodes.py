@@ -222,7 +222,7 @@ class Items:
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:
         """Return the list without absent values; absent if none is left."""
-        values = [value for node in self.items if (value := node.filled(cells, filling)) is not ABSENT]
+        values = _present(self.items, cells, filling)
         return values if values or not self.items else ABSENT
 
 

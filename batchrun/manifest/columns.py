@@ -41,7 +41,8 @@ _WANTED: Final[tuple[tuple[Convert, tuple[str, str]], ...]] = (
 #: The type of a field that can have only one type.
 OF_KIND: Final = {FieldKind.INTEGER: "int", FieldKind.NUMBER: "float", FieldKind.BOOLEAN: "bool"}
 _PARAMETERS: Final = "parameters"
-_TABLES: Final = frozenset({FieldKind.TABLE, FieldKind.TEXTS})
+#: Kinds of fields that may be spread over columns.
+TABLES: Final = frozenset({FieldKind.TABLE, FieldKind.TEXTS})
 
 
 class ColumnError(UnfitError):
@@ -99,13 +100,13 @@ def column(header: str, model: RequestModel) -> Column:
     kind = model.fields[name].kind
     if not dot:
         return _whole(header, name, kind, suffix if colon else None)
-    if kind not in _TABLES:
+    if kind not in TABLES:
         raise ColumnError(f"{name} is not a table", f"name the column {name}")
     return _entry(header, name, kind, rest)
 
 
 def _whole(header: str, name: str, kind: FieldKind, suffix: str | None) -> Column:
-    if kind in _TABLES or kind is FieldKind.OTHER:
+    if kind in TABLES or kind is FieldKind.OTHER:
         if suffix != "json":
             cure = f"name the column {name}.NAME, or {name}:json with JSON in its cells"
             raise ColumnError(f"{name} is a table", cure)
@@ -117,6 +118,11 @@ def _whole(header: str, name: str, kind: FieldKind, suffix: str | None) -> Colum
     return Column(header=header, field=name, convert=TYPES[fixed] if fixed else None)
 
 
+def no_type(suffix: str) -> tuple[str, str]:
+    """Return message and cure for what is no type, behind a colon."""
+    return f"{shown(suffix)} is not a type", f"use one of {', '.join((*TYPES, TEXT))}"
+
+
 def _entry(header: str, name: str, kind: FieldKind, rest: str) -> Column:
     key, colon, suffix = rest.rpartition(":")
     if kind is FieldKind.TEXTS:
@@ -125,7 +131,7 @@ def _entry(header: str, name: str, kind: FieldKind, rest: str) -> Column:
             raise ColumnError(f"{name} are text", f"name the column {name}.{printable(key)}")
         key, colon = rest, ""
     if colon and suffix not in {*TYPES, TEXT}:
-        raise ColumnError(f"{shown(suffix)} is not a type", f"use one of {', '.join((*TYPES, TEXT))}")
+        raise ColumnError(*no_type(suffix))
     key = key if colon else rest
     if not key:
         raise ColumnError("the name after the dot is missing", f"write {name}.NAME")

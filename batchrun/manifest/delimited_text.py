@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import IO, Final
 
 from batchrun.errors import ManifestError, Problem
-from batchrun.manifest.columns import TEXT, TYPES
+from batchrun.manifest.columns import TABLES, TEXT, TYPES
 from batchrun.manifest.model_check import FieldKind
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.warned.untyped import looks_typed
@@ -25,9 +25,7 @@ from batchrun.manifest.written_rows import WrittenRow, WrittenRows, as_written, 
 from batchrun.model.entries.retrying import LANE
 from batchrun.model.spec import Json
 
-_TEXT: Final = TEXT
 _DOUBTFUL: Final = "doubtful"  #: text that looks like something else
-_TABLES: Final = frozenset({FieldKind.TABLE, FieldKind.TEXTS})
 #: Most entries of one table that get columns of their own; more are easier to read as JSON.
 _MOST_ENTRIES: Final = 300
 #: Most characters of one header.
@@ -107,7 +105,7 @@ def _survey(row: WrittenRow, seen: dict[str, _Seen], source: str) -> Iterator[Pr
     for name, value in row.fields.items():
         facts = seen.setdefault(name, _Seen())
         kind = _kind(name)
-        if kind in _TABLES:
+        if kind in TABLES:
             _survey_table(value, facts, kind)
         else:
             facts.is_whole = True
@@ -145,7 +143,7 @@ def is_heading(key: str) -> bool:
 
 def _is_plain_text(key: str, value: Json) -> bool:
     # Text after a tag's last colon would be read as a type.
-    return _type(value) in {_TEXT, _DOUBTFUL} and not (":" in key and key.rpartition(":")[2] in TYPES)
+    return _type(value) in {TEXT, _DOUBTFUL} and not (":" in key and key.rpartition(":")[2] in TYPES)
 
 
 def _type(value: Json) -> str:
@@ -157,7 +155,7 @@ def _type(value: Json) -> str:
         case float():
             return "float"
         case str() if value and _CONTROL.isdisjoint(value):
-            return _DOUBTFUL if looks_typed(value) else _TEXT
+            return _DOUBTFUL if looks_typed(value) else TEXT
         case _:
             return "json"
 
@@ -165,15 +163,15 @@ def _type(value: Json) -> str:
 def _columns_of(name: str, facts: _Seen) -> list[_Column]:
     kind = _kind(name)
     if facts.is_whole:
-        as_json = kind in _TABLES or kind is FieldKind.OTHER
+        as_json = kind in TABLES or kind is FieldKind.OTHER
         return [_Column(header=f"{name}:json" if as_json else name, field=name, key=None, as_json=as_json)]
     return [_entry(name, key or "", types, kind) for key, types in facts.types.items()]
 
 
 def _entry(name: str, key: str, types: set[str], kind: FieldKind) -> _Column:
-    is_text, is_plain = types <= {_TEXT, _DOUBTFUL}, types != {_DOUBTFUL}
-    (type_,) = {_TEXT} if is_text else types if len(types) == 1 else {"json"}
-    if type_ == _TEXT and kind is FieldKind.TABLE and ":" in key:
+    is_text, is_plain = types <= {TEXT, _DOUBTFUL}, types != {_DOUBTFUL}
+    (type_,) = {TEXT} if is_text else types if len(types) == 1 else {"json"}
+    if type_ == TEXT and kind is FieldKind.TABLE and ":" in key:
         type_ = "json"  # so that the name's own colon is not read as a type's
-    suffix = "" if type_ == _TEXT and (is_plain or kind is not FieldKind.TABLE) else f":{type_}"
+    suffix = "" if type_ == TEXT and (is_plain or kind is not FieldKind.TABLE) else f":{type_}"
     return _Column(header=f"{name}.{key}{suffix}", field=name, key=key, as_json=type_ == "json")

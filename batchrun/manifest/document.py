@@ -165,7 +165,7 @@ class Document:
     def _parts(self, *, skip_rows: bool = False) -> Iterator[Part]:
         self._stream.seek(0)
         if self._format is Format.YAML:
-            from batchrun.manifest import yaml_document  # noqa: PLC0415 (the one user of yaml)
+            from batchrun.manifest import yaml_document  # noqa: PLC0415 (yaml is for those who use it)
 
             return yaml_document.parts(self._stream, self._source.shown, skip_rows=skip_rows)
         return json_document.parts(self._stream, self._source.shown)

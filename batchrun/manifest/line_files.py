@@ -20,7 +20,7 @@ from batchrun.manifest.model_check import RequestModel
 from batchrun.manifest.problems import Place, Problems, Record, shown, unreadable
 from batchrun.manifest.recognised.documents import rows
 from batchrun.manifest.recognised.sheet import Unasked
-from batchrun.manifest.sheet_wishes import NOTHING, SheetKeys, Wanted, laid_over
+from batchrun.manifest.sheet_wishes import NOTHING, SheetKeys, Wanted, with_options
 from batchrun.manifest.sheets.records import Sheets
 from batchrun.manifest.source import (
     FILES_ALONE,
@@ -120,7 +120,7 @@ class LineFiles:
     ) -> Iterator[Record]:
         """Return the rows of a file in one of these formats; the runs of a sheet if options make it one."""
         if self._source.sheet:
-            wanted = laid_over(NOTHING, self._source.sheet, self._problems)
+            wanted = with_options(NOTHING, self._source.sheet, self._problems)
             yield from self._of_sheet(stream, name, form, self._source.asked, wanted)
         elif form is Format.JSONL:
             lines = reading.in_utf8(stream, name, self._source.asked)
@@ -138,7 +138,7 @@ class LineFiles:
 
     def of_list(self, stream: BinaryIO) -> Iterator[Record]:
         """Return the runs of a list of JSON that options make a sheet."""
-        wanted = laid_over(NOTHING, self._source.sheet, self._problems)
+        wanted = with_options(NOTHING, self._source.sheet, self._problems)
         return self._of_sheet(stream, self._source.shown, Format.JSON, self._source.asked, wanted)
 
     def beside(self, name: str, place: Place) -> Iterator[Record]:
@@ -161,7 +161,7 @@ class LineFiles:
             ManifestError: It may not name this file, or the file cannot be read.
         """
         named = keys.sheet
-        wanted = laid_over(keys.wanted(), self._source.sheet, self._problems)
+        wanted = with_options(keys.wanted(), self._source.sheet, self._problems)
         asked = keys.asked(self._source.asked)
         if named is None:
             self.refuse_options()

@@ -15,12 +15,11 @@ from typing import BinaryIO, Protocol, Self
 
 from batchrun.clock import SystemClock
 from batchrun.errors import ManifestError, ManifestWarning
-from batchrun.manifest import line_files
 from batchrun.manifest.document import NO_HEAD, Document, Head
 from batchrun.manifest.each_file import EachFile
 from batchrun.manifest.lanes.offering import Offering
 from batchrun.manifest.lanes.table import LaneTexts, lanes_given
-from batchrun.manifest.line_files import LineFiles
+from batchrun.manifest.line_files import LineFiles, is_line_format
 from batchrun.manifest.problems import Place, Problems, Record, unreadable
 from batchrun.manifest.retry_rules import check_against
 from batchrun.manifest.rows import Expander
@@ -216,7 +215,7 @@ def _input(source: Source, beyond: Beyond, problems: Problems) -> Iterator[_Inpu
         return
     form = format_to_read(source.path, source.format)
     with opened(source.path, beyond) as stream:
-        if line_files.is_line_format(form):
+        if is_line_format(form):
             yield _Lines(stream=stream, name=source.shown, form=form)
             return
         with contextlib.closing(kept(stream, source.shown)) as copy:
@@ -277,7 +276,7 @@ class _Loading:
             return expander
         return Offering(expander, common.lanes, head.rules, self.looking)
 
-    def _files(self, common: Shared) -> line_files.LineFiles:
+    def _files(self, common: Shared) -> LineFiles:
         """Return the reader of files with a row to a line."""
         sheets = Sheets(
             batch=common.usable_batch,
@@ -287,9 +286,7 @@ class _Loading:
             own_sheets=self.own_sheets,
             looking=self.looking,
         )
-        return line_files.LineFiles(
-            self.source, common.model, sheets, self.problems, self.looking, self.beyond
-        )
+        return LineFiles(self.source, common.model, sheets, self.problems, self.looking, self.beyond)
 
     def _expand(self, rows: Iterator[Record], expander: Expander | Offering) -> None:
         noted = rows if self.places is None else self.places.noted(rows)

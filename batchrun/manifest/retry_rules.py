@@ -26,7 +26,7 @@ from batchrun.manifest.model_check import RequestModel
 from batchrun.manifest.placeholders import names_in, unescaped
 from batchrun.manifest.problems import Part, Path, Problems, Record, dotted, instead, printable, shown
 from batchrun.manifest.rules import check_size
-from batchrun.manifest.scalars import NULLS, Plain, as_text, typed
+from batchrun.manifest.scalars import HALF_A_CHARACTER, NULLS, Plain, as_text, typed
 from batchrun.manifest.written_rows import as_written
 from batchrun.model.entries.retrying import DEFAULT_RULES, LANE, RetryPolicy, RetryRule
 from batchrun.model.spec import Json, canonical
@@ -168,8 +168,7 @@ class _Table:
         try:
             text.encode()
         except UnicodeEncodeError:
-            message = "half of a surrogate pair (\\ud800 to \\udfff) is not a character"
-            self.report(("change",), message, "write the character itself, in UTF-8")
+            self.report(("change",), *HALF_A_CHARACTER)
         return text
 
     def _field(self, name: str, value: Json, model: RequestModel) -> Json:

@@ -18,7 +18,7 @@ from batchrun.manifest.model_check import RequestModel
 from batchrun.manifest.placeholders import Environment, PlaceholderError, Values
 from batchrun.manifest.problems import Path, Place, Problems, Record, dotted, shown
 from batchrun.manifest.rules import check_size
-from batchrun.manifest.scalars import as_text
+from batchrun.manifest.scalars import HALF_A_CHARACTER, as_text
 from batchrun.model.entries.retrying import LANE
 from batchrun.model.spec import (
     NOT_WORK,
@@ -331,8 +331,7 @@ def _encoded(entry_id: str | None, request: dict[str, Json], row: Row) -> Checke
         encoded = joined(texts).encode()
     except UnicodeEncodeError:
         path = _surrogate(request, ()) or ()
-        message = "half of a surrogate pair (\\ud800 to \\udfff) is not a character"
-        row.report(path, message, "write the character itself, in UTF-8")
+        row.report(path, *HALF_A_CHARACTER)
         return None
     if len(encoded) > limits.PARAMETERS:
         check_size(request.get("parameters"), row)

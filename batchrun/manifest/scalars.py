@@ -31,6 +31,11 @@ class NumberSizeError(ValueError):
     """A number that JSON cannot express: infinite, NaN, too large, or with too many digits."""
 
 
+#: What no encoding can hold, and the cure.
+HALF_A_CHARACTER: Final = (
+    "half of a surrogate pair (\\ud800 to \\udfff) is not a character",
+    "write the character itself, in UTF-8",
+)
 NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _WORDS: Final[dict[str, Json]] = {
     **dict.fromkeys(NULLS),

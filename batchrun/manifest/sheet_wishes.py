@@ -80,7 +80,7 @@ _PARAMETERS: Final = "parameters"
 NOTHING: Final = Wanted(each=Record(fields={}, place=Place(source="each"), places={}))
 
 
-def laid_over(wanted: Wanted, options: SheetOptions, problems: Problems) -> Wanted:
+def with_options(wanted: Wanted, options: SheetOptions, problems: Problems) -> Wanted:
     """Apply options over what the manifest says; what is wrong with them becomes problems."""
     given = list(_parameters(options, problems))
     parameters: dict[str, Json] = {name: value for name, value, _ in given}

@@ -45,6 +45,8 @@ class Format(enum.Enum):
     TSV = "tsv"
 
 
+#: Delimiters of cells, by format.
+DELIMITERS: Final = {Format.CSV: ",", Format.TSV: "\t"}
 _BY_EXTENSION: Final = {
     ".yaml": Format.YAML,
     ".yml": Format.YAML,

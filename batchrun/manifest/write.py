@@ -19,7 +19,7 @@ from typing import IO, Final
 from batchrun.manifest import delimited_text, yaml_text
 from batchrun.manifest.lanes.table import LANES
 from batchrun.manifest.retry_rules import RETRY, written
-from batchrun.manifest.source import Format
+from batchrun.manifest.source import DELIMITERS, Format
 from batchrun.manifest.written_rows import (
     NO_LANES,
     WrittenLanes,
@@ -38,8 +38,6 @@ __all__ = ["DOCUMENTS", "WrittenRow", "WrittenRows", "row_of", "shared_fields", 
 #: Formats that hold the batch's name and defaults.
 DOCUMENTS: Final = frozenset({Format.YAML, Format.JSON})
 _FIRST: Final = ("lane", "workflowId", "workflowType", "roleArn", "outputUri", "name", "parameters", "tags")
-#: Delimiters of cells.
-DELIMITERS: Final = {Format.CSV: ",", Format.TSV: "\t"}
 
 
 def write(

@@ -24,9 +24,8 @@ from batchrun.errors import NotFoundError, UsageError
 from batchrun.manifest import yaml_text
 from batchrun.manifest.delimited_text import is_heading, line_of
 from batchrun.manifest.problems import Place, printable, shown, unreadable
-from batchrun.manifest.source import Format
+from batchrun.manifest.source import DELIMITERS, Format
 from batchrun.manifest.strict_json import encoded
-from batchrun.manifest.write import DELIMITERS
 from batchrun.model.paces.rates import UNLIMITED
 from batchrun.model.spec import Json
 from batchrun.ports.workflows import Template, Workflow, WorkflowKey

@@ -197,7 +197,7 @@ def _said(value: Rate | QueueName | int | str) -> Json:
     return str(value) if isinstance(value, QueueName) else value
 
 
-def wrong_name(name: str) -> tuple[str, str] | None:
+def wrong_lane(name: str) -> tuple[str, str] | None:
     """Return message and cure for a bad lane name; None for a good one."""
     if NAME.fullmatch(name):
         return None

@@ -20,7 +20,7 @@ from typing import Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.defaults import table
-from batchrun.manifest.lanes.lane import KEYS, SET, LaneReader, wrong_name
+from batchrun.manifest.lanes.lane import KEYS, SET, LaneReader, wrong_lane
 from batchrun.manifest.lanes.naming import names_in
 from batchrun.manifest.model_check import RequestModel
 from batchrun.manifest.problems import Part, Problems, Record, instead, printable, shown, unreadable
@@ -76,7 +76,7 @@ def lanes_in(
         problems.add(record.place, message, f"use at most {limits.LANES}", field=LANES)
     lanes, sets = [], {}
     for name in names:
-        if wrong := wrong_name(name):
+        if wrong := wrong_lane(name):
             problems.add(record.place_of((name,)), *wrong, field=LANES)
         own = _table_of(record, (name,), f"{LANES}.{name}", problems)
         reader = LaneReader(name, own, problems, is_shared=source is not None)

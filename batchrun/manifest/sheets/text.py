@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from batchrun.manifest.columns import TEXT, TYPES
+from batchrun.manifest.columns import TEXT, TYPES, no_type
 from batchrun.manifest.placeholders import PlaceholderError
 from batchrun.manifest.problems import nearest, printable, shown
 from batchrun.manifest.sheet_wishes import OURS
@@ -166,6 +166,6 @@ def _column(name: str, columns: Columns) -> Cell | None:
         if not colon or header not in columns:
             continue
         if type_ not in {*TYPES, TEXT}:
-            raise PlaceholderError(f"{shown(type_)} is not a type", f"use one of {', '.join((*TYPES, TEXT))}")
+            raise PlaceholderError(*no_type(type_))
         return Cell(name=header, index=columns.index(header), type=type_)
     return None

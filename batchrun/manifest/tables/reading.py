@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 from batchrun.manifest import limits
 from batchrun.manifest.json_document import of_lines, of_list
 from batchrun.manifest.problems import Place, Problems, Record, unreadable
-from batchrun.manifest.source import Format
+from batchrun.manifest.source import DELIMITERS, Format
 from batchrun.manifest.strict_json import encoded
 from batchrun.manifest.table import Table, TableOptions, TableRow, Value, has_text
 from batchrun.manifest.tables import delimited, workbook
@@ -78,12 +78,9 @@ def _cell(value: Json) -> str:
     return value if type(value) is str else Value(encoded(value))
 
 
-_DELIMITERS: Final = {Format.CSV: ",", Format.TSV: "\t"}
-
-
 def is_table(form: Format) -> bool:
     """Report whether files of this format are a header with rows of cells."""
-    return form in _DELIMITERS
+    return form in DELIMITERS
 
 
 def in_utf8(stream: BinaryIO, source: str, asked: TableOptions) -> BinaryIO:
@@ -111,7 +108,7 @@ def table(
         return
     stream = in_utf8(stream, source, asked)
     if is_table(form):
-        found = delimited.table(stream, source, _DELIMITERS[form], asked, problems)
+        found = delimited.table(stream, source, DELIMITERS[form], asked, problems)
         _refuse_worksheet(found, form, asked)
         yield found
         return

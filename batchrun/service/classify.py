@@ -178,6 +178,17 @@ def _untrusted(error: BaseException) -> str | None:
     return f"{where} is not trusted ({doubt.verify_message.rstrip('.')}); {cure}"
 
 
+def code_of(error: BaseException | None) -> str | None:
+    """Return the service's own code in a client's error; None where it has none."""
+    return error.response.get("Error", {}).get("Code") if isinstance(error, boto.ClientError) else None
+
+
+def status_of(error: BaseException | None) -> int | None:
+    """Return the HTTP status in a client's error; None where it has none."""
+    facts = error.response.get("ResponseMetadata", {}) if isinstance(error, boto.ClientError) else {}
+    return facts.get("HTTPStatusCode")
+
+
 def unparsable(operation: str, missing: str) -> OutcomeUnknownError:
     """Return the error for a success whose body lacks what it must have."""
     return OutcomeUnknownError(

@@ -17,6 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from batchrun.errors import LoginSettingError, ServiceUnusableError, UsageError
 from batchrun.model.texts.foreign import masked, shortened
+from batchrun.service.classify import code_of
 from batchrun.service.login.chain import CodeWantedError
 from batchrun.service.login.helper import HelperError
 from batchrun.service.login.origin import Origin
@@ -183,8 +184,7 @@ def _refusal(error: boto.ClientError) -> str:
 
 
 def _is_no_loan(error: boto.ClientError) -> bool:
-    code = error.response.get("Error", {}).get("Code")
-    return error.operation_name.startswith("AssumeRole") and code == "AccessDenied"
+    return error.operation_name.startswith("AssumeRole") and code_of(error) == "AccessDenied"
 
 
 def _about_code(error: Exception) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -26,7 +26,7 @@ from batchrun.service.calling.call_retries import CallRetries, RetrySettings
 from batchrun.service.calling.one_try import Waited, one_try
 from batchrun.service.calling.pacing import Turns
 from batchrun.service.calling.paging import NextPages
-from batchrun.service.classify import classify, unparsable
+from batchrun.service.classify import classify, code_of, status_of, unparsable
 from batchrun.service.login import Login
 from batchrun.service.session import s3_client
 from batchrun.service.wire import required_text, table
@@ -64,16 +64,25 @@ async def keys_under(login: Login, bucket: str, prefix: str, endpoint_url: str |
     Raises:
         CallError: They cannot be listed.
     """
-    async with s3_client(login, endpoint_url=endpoint_url) as client:
-        asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
-        following, waited = NextPages(_LIST), Waited(client, login)
-        while True:
-            page = await waited.answer(_LIST, partial(page_of, client, asked))
+    async with (
+        s3_client(login, endpoint_url=endpoint_url) as client,
+        aclosing(pages_under(client, Waited(client, login), bucket, prefix)) as pages,
+    ):
+        async for page in pages:
             for key in page.keys:
                 yield key
-            if page.following is None:
-                return
-            asked["ContinuationToken"] = following.by(page.following)
+
+
+async def pages_under(client: Any, waited: Waited, bucket: str, prefix: str) -> AsyncGenerator[Page]:
+    """Yield the keys that begin with *prefix* page by page. Raises CallError where they cannot be listed."""
+    asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+    following = NextPages(_LIST)
+    while True:
+        page = await waited.answer(_LIST, partial(page_of, client, asked))
+        yield page
+        if page.following is None:
+            return
+        asked["ContinuationToken"] = following.by(page.following)
 
 
 async def page_of(client: Any, asked: dict[str, Any]) -> Page:
@@ -87,7 +96,7 @@ async def page_of(client: Any, asked: dict[str, Any]) -> Page:
     try:
         answer: dict[str, Any] = await client.list_objects_v2(**{"MaxKeys": _PAGE, **asked})
     except Exception as raw:
-        if _code(raw) == "NoSuchBucket":
+        if code_of(raw) == "NoSuchBucket":
             raise NotFoundError("there is no such bucket", operation=_LIST, code="NoSuchBucket") from raw
         raise classify(raw, _LIST) from raw
     if "KeyCount" not in answer and "Name" not in answer:
@@ -119,10 +128,6 @@ def _following(answer: dict[str, Any]) -> str | None:
     if not token:
         raise unparsable(_LIST, "NextContinuationToken")
     return token
-
-
-def _code(error: Exception) -> str:
-    return str(error.response.get("Error", {}).get("Code")) if isinstance(error, boto.ClientError) else ""
 
 
 class Refusal(enum.Enum):
@@ -162,7 +167,7 @@ class ObjectCalls:
             try:
                 return sight_of(await self._client.head_object(**_asked(place), Key=place.key))
             except boto.ClientError as error:
-                status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+                status = status_of(error)
                 busy += status == _BUSY
                 if status == _BUSY and busy <= _BUSY_AT_MOST:
                     raise ThrottledError(

@@ -8,13 +8,12 @@ credentials.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
 import anyio
-from botocore import exceptions as boto
 
 from batchrun.errors import (
     AccessDeniedError,
@@ -23,12 +22,11 @@ from batchrun.errors import (
     CredentialsError,
     RefusedError,
     ServiceUnusableError,
-    UsageError,
 )
 from batchrun.model.texts.places import split_uri
 from batchrun.ports.objects import ObjectStore
-from batchrun.service.calling.one_try import Waited, in_time
-from batchrun.service.classify import classify
+from batchrun.service.calling.one_try import Waited, classified, in_time
+from batchrun.service.classify import code_of, status_of
 from batchrun.service.login import Login
 from batchrun.service.session import s3_client
 
@@ -82,18 +80,16 @@ async def put(
     # Sending from a file waits for the server's "100 Continue", which not every server sends.
     body = stream.read() if size <= _HELD else stream
     condition = {} if replaces else {"IfNoneMatch": "*"}
-    patience = size / _SLOWEST
+
+    def send(client: Any) -> Any:
+        return client.put_object(Bucket=bucket, Key=key, Body=body, **asked, **condition)
+
     try:
-        async with s3_client(login, patience=patience) as client:
-            call = client.put_object(Bucket=bucket, Key=key, Body=body, **asked, **condition)
-            with Waited(client, login).logged_if_long(_PUT):
-                await in_time(call, _PUT, login.target.call_timeout + patience)
-    except (UsageError, ServiceUnusableError):
-        raise
-    except Exception as raw:
-        if _code(raw) in _IS_THERE:
+        await _called(login, _PUT, send, patience=size / _SLOWEST)
+    except CallError as error:
+        if code_of(error.__cause__) in _IS_THERE:
             return False
-        raise classify(raw, _PUT) from raw
+        raise
     return True
 
 
@@ -101,26 +97,23 @@ async def look(login: Login, uri: str) -> Mapping[str, Any] | None:
     """Return the answer to HeadObject; None where no object can be seen. Raises CallError."""
     bucket, key = split_uri(uri)
     try:
-        async with s3_client(login) as client:
-            call = client.head_object(Bucket=bucket, Key=key)
-            with Waited(client, login).logged_if_long(_HEAD):
-                found: Mapping[str, Any] = await in_time(call, _HEAD, login.target.call_timeout)
-    except (UsageError, ServiceUnusableError):
-        raise
-    except Exception as raw:
-        if _status(raw) in _UNTOLD:
+        return await _called(login, _HEAD, lambda client: client.head_object(Bucket=bucket, Key=key))
+    except CallError as error:
+        if status_of(error.__cause__) in _UNTOLD:
             return None
-        raise classify(raw, _HEAD) from raw
-    return found
+        raise
 
 
-def _code(raw: Exception) -> object:
-    return raw.response.get("Error", {}).get("Code") if isinstance(raw, boto.ClientError) else None
-
-
-def _status(raw: Exception) -> object:
-    facts = raw.response.get("ResponseMetadata", {}) if isinstance(raw, boto.ClientError) else {}
-    return facts.get("HTTPStatusCode")
+async def _called(
+    login: Login, operation: str, send: Callable[[Any], Any], *, patience: float = 0.0
+) -> Mapping[str, Any]:
+    """Make one call with a client of its own. Raises CallError where it failed."""
+    with classified(operation):
+        async with s3_client(login, patience=patience) as client:
+            with Waited(client, login).logged_if_long(operation):
+                longest = login.target.call_timeout + patience
+                answer: Mapping[str, Any] = await in_time(send(client), operation, longest)
+    return answer
 
 
 class S3Store(ObjectStore):

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from functools import partial
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 from batchrun.errors import AccessDeniedError, CallError, CredentialsError, ServiceUnusableError
 from batchrun.model.texts.places import split_uri
 from batchrun.service.calling.one_try import Waited
-from batchrun.service.calling.paging import NextPages
 from batchrun.service.login import Login
 from batchrun.service.s3.fetching import copied
-from batchrun.service.s3.object_calls import page_of
+from batchrun.service.s3.object_calls import pages_under
 from batchrun.service.session import s3_client
 
 #: Where the summary is below the run's place: as observed, and by another page of the guide.
@@ -28,7 +26,6 @@ _SUMMARIES: Final = ("logs/outputs.json", "logs/output.json")
 _LARGEST: Final = 8 * 1024 * 1024
 _MIB: Final = 1024 * 1024
 _MISSING: Final = "NoSuchKey"
-_LIST: Final = "ListObjectsV2"
 
 
 class RunOutputs:
@@ -72,18 +69,16 @@ class RunOutputs:
             ServiceUnusableError: They may not be listed, or S3 cannot be asked.
         """
         bucket, key = split_uri(f"{place.rstrip('/')}/")
-        asked: dict[str, Any] = {"Bucket": bucket, "Prefix": key}
-        following = NextPages(_LIST)
         found: list[str] = []
         try:
-            while True:
-                page = await self._waited.answer(_LIST, partial(page_of, self._client, asked))
-                found += [f"s3://{bucket}/{one}" for one in page.keys]
-                if page.following is None or len(found) > most:
-                    return found[:most], page.following is not None or len(found) > most
-                asked["ContinuationToken"] = following.by(page.following)
+            async with aclosing(pages_under(self._client, self._waited, bucket, key)) as pages:
+                async for page in pages:
+                    found += [f"s3://{bucket}/{one}" for one in page.keys]
+                    if len(found) > most:
+                        break
         except CallError as error:
             raise self._explained(error, place) from error
+        return found[:most], len(found) > most
 
     def _explained(self, error: CallError, uri: str) -> ServiceUnusableError:
         bucket, _ = split_uri(uri)

@@ -7,7 +7,7 @@ result (``lanes.looker``).
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 
 import structlog
@@ -82,12 +82,28 @@ class Absences:
         return listed
 
 
-async def listed_by_name(service: HealthOmics, name: str) -> AsyncGenerator[Listed]:
-    """Yield the runs that bear *name*, from all pages. Raises CallError."""
+async def listed_by_name(service: HealthOmics, name: str | None) -> AsyncGenerator[Listed]:
+    """Yield the runs that bear *name*, or all, from all pages. Raises CallError."""
     async with aclosing(service.listed_runs(name)) as pages:
         async for page in pages:
             for run in page:
                 yield run
+
+
+async def listed_by_names(
+    service: HealthOmics, names: Collection[str], *, few: int, nameless: bool
+) -> AsyncGenerator[Listed]:
+    """
+    Yield the runs that bear one of *names*: up to *few* are listed one by one, for more all runs once.
+
+    Of all runs those whose name is left out are yielded too if *nameless*. Raises CallError.
+    """
+    wanted = {*names, ""} if nameless else {*names}
+    for name in names if len(names) <= few else (None,):
+        async with aclosing(listed_by_name(service, name)) as runs:
+            async for run in runs:
+                if name is not None or run.name in wanted:
+                    yield run
 
 
 async def look_at(service: HealthOmics, run: Listed) -> Sighting | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
 from batchrun.engine.in_lane import InLane
-from batchrun.engine.proof.absence import listed_by_name, look_at
+from batchrun.engine.proof.absence import listed_by_names, look_at
 from batchrun.model.entries.entry import Entry, Sighting, run_name
 from batchrun.model.entries.events import Accepted, Event
-from batchrun.model.planning.listing import Listed
 from batchrun.model.planning.verdicts import held_for_rivals, nameless, search
 
 #: Names that are listed one by one; for more, all runs are listed once.
@@ -32,7 +31,7 @@ class Unlisted(InLane):
         for entry in entries:
             names.setdefault(run_name(entry) or "", []).append(entry)
         sightings: dict[str, list[Sighting]] = {}
-        async with aclosing(self._named(names)) as runs:
+        async with aclosing(listed_by_names(self._service, names, few=_BY_NAME, nameless=True)) as runs:
             async for listed in runs:
                 sighting = await look_at(self._service, listed)
                 if sighting is None or await self._held.known_runs([sighting.run.uuid], lane=self._lane):
@@ -56,17 +55,3 @@ class Unlisted(InLane):
                 elif run is not None:
                     runs = [other for other in runs if other.run.uuid != run.uuid]
                     yield entry, Accepted(at=at, run=run, was_found=True)
-
-    async def _named(self, names: Mapping[str, object]) -> AsyncGenerator[Listed]:
-        """Yield the runs that bear one of these names, in the way that takes fewer calls."""
-        if len(names) > _BY_NAME:
-            async with aclosing(self._service.listed_runs(None)) as pages:
-                async for page in pages:
-                    for run in page:
-                        if not run.name or run.name in names:
-                            yield run
-            return
-        for name in names:
-            async with aclosing(listed_by_name(self._service, name)) as runs:
-                async for run in runs:
-                    yield run

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from batchrun.engine.launch_errors import not_permitted
+from batchrun.engine.proof.absence import listed_by_name
 from batchrun.engine.proof.survey import UNSENT
 from batchrun.engine.reach import Looked, Reach, look_for
 from batchrun.errors import AccessDeniedError, NotFoundError
@@ -93,11 +94,10 @@ async def started_elsewhere(batch: StoredBatch, *, reach: Reach) -> list[str]:
     seen: set[str] = set()
     for lane, service in reach.services.items():
         try:
-            async with aclosing(service.listed_runs(None)) as pages:
-                async for page in pages:
-                    for run in page:
-                        if run.name in rows and await _add(run, batch, lane, service, evidence):
-                            seen.add(run.name)
+            async with aclosing(listed_by_name(service, None)) as runs:
+                async for run in runs:
+                    if run.name in rows and await _add(run, batch, lane, service, evidence):
+                        seen.add(run.name)
         except AccessDeniedError as error:
             raise not_permitted(error.operation, error) from error
     found = {Match.FOUND, Match.CHANGED, Match.AMBIGUOUS}

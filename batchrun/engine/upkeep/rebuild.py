@@ -23,7 +23,7 @@ import structlog
 
 from batchrun.clock import Clock
 from batchrun.engine.lease import LeaseKeeper
-from batchrun.engine.proof.absence import listed_by_name, look_at
+from batchrun.engine.proof.absence import listed_by_names, look_at
 from batchrun.engine.reach import Reach
 from batchrun.errors import AccessDeniedError, NotFoundError, ServiceUnusableError
 from batchrun.model.entries.contents import asks_otherwise, with_content
@@ -234,25 +234,12 @@ def _asking_for(entry: Entry, content: str, home: str | None) -> Entry:
 
 async def _candidates(service: HealthOmics, names: frozenset[str]) -> AsyncIterator[Listed]:
     known: set[str] = set()
-    async for run in _named(service, names):
-        if run.id not in known:
-            known.add(run.id)
-            yield run
-
-
-async def _named(service: HealthOmics, names: frozenset[str]) -> AsyncIterator[Listed]:
     try:
-        if len(names) <= _FEW_NAMES:
-            for name in sorted(names):
-                async with aclosing(listed_by_name(service, name)) as runs:
-                    async for run in runs:
-                        yield run
-            return
-        async with aclosing(service.listed_runs(None)) as pages:
-            async for page in pages:
-                for run in page:
-                    if run.name in names:
-                        yield run
+        async with aclosing(listed_by_names(service, sorted(names), few=_FEW_NAMES, nameless=False)) as runs:
+            async for run in runs:
+                if run.id not in known:
+                    known.add(run.id)
+                    yield run
     except AccessDeniedError as error:
         raise _not_permitted(error) from error
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import CallError, InvariantError, ServiceUnusableError, UsageError
-from batchrun.model.entries.entry import Run
+from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.tasks import FailedTask, FailedTasks, RunTask, log_streams, stream_name, task_stream
 from batchrun.model.texts.words import some
-from batchrun.ports.stored import Outcome
+from batchrun.ports.stored import Outcome, PastAttempt
 from batchrun.service.client import AwsHealthOmics
 
 if TYPE_CHECKING:
@@ -63,25 +63,17 @@ def run_of(row: Outcome, asked: str, attempt: int | None) -> RowRun:
 
 def _runs(row: Outcome) -> Iterator[RowRun]:
     entry = row.entry
-    for past in row.earlier:
-        if past.run is not None:
+    attempts: list[PastAttempt | Entry] = [*row.earlier, entry]
+    for one in attempts:
+        if one.run is not None:
             yield RowRun(
                 batch=entry.batch,
                 id=entry.id,
-                attempt=past.attempt,
-                run=past.run,
-                lane=past.lane,
-                request=past.request or entry.request,
+                attempt=one.attempt,
+                run=one.run,
+                lane=one.lane,
+                request=one.request or entry.request,
             )
-    if entry.run is not None:
-        yield RowRun(
-            batch=entry.batch,
-            id=entry.id,
-            attempt=entry.attempt,
-            run=entry.run,
-            lane=entry.lane,
-            request=entry.request,
-        )
 
 
 async def streams_of(row: RowRun, known: FailedTasks | None, service: AwsHealthOmics) -> Sequence[Stream]:

@@ -16,7 +16,7 @@ from batchrun.report import results
 from batchrun.report.chosen import begun_again, check, outcomes_of
 from batchrun.report.columns import View, read_columns, read_condition
 from batchrun.report.delivering import Destination, delivered, output_at
-from batchrun.report.outputs import REPORT, RESULTS, listed
+from batchrun.report.outputs import OF_RESULTS, REPORT, RESULTS, listed
 from batchrun.service.target import CONFIGURED, Target
 
 
@@ -105,6 +105,5 @@ async def write_report(ledger: Ledger, batch: str, path: str | Path, *, target: 
 def _format(path: Path) -> str:
     format_ = path.suffix.lower().removeprefix(".")
     if format_ not in RESULTS:
-        known = tuple(end for kind in RESULTS.values() for end in kind.endings)
-        raise UsageError(f"{path}: the name of results must end in {listed(known)}")
+        raise UsageError(f"{path}: the name of results must end in {listed(OF_RESULTS)}")
     return format_

@@ -345,5 +345,7 @@ RESULTS: Final[Mapping[str, Kind]] = {
     "jsonl": Kind(what="results in JSON Lines", endings=(".jsonl",), is_one=_is_jsonl),
     "parquet": Kind(what="results in Parquet", endings=(".parquet",), is_one=_is_parquet),
 }
+#: The extensions of all results.
+OF_RESULTS: Final = tuple(end for kind in RESULTS.values() for end in kind.endings)
 REPORT: Final = Kind(what="a report", endings=(".html", ".htm"), is_one=_is_report)
 METRICS: Final = Kind(what="metrics", endings=(".prom", ".txt"), is_one=_is_metrics)

@@ -29,7 +29,7 @@ from batchrun.report import results as report
 from batchrun.report.chosen import begun_again, check, outcomes_of
 from batchrun.report.columns import WHOLE, View, read_columns, read_condition
 from batchrun.report.delivering import Destination, delivered, output_at
-from batchrun.report.outputs import RESULTS, Inputs, is_device, listed
+from batchrun.report.outputs import OF_RESULTS, RESULTS, Inputs, is_device, listed
 
 _PARQUET: Final = report.ResultsFormat.PARQUET.value
 
@@ -90,9 +90,8 @@ class Options:
         """The format that was asked for, or by the file's extension."""
         place = self.output or ""
         ending = Path(place).suffix.lower()
-        known = tuple(end for kind in RESULTS.values() for end in kind.endings)
-        if ending and ending not in known and not is_device(Path(place)):
-            raise UsageError(f"-o {place}: the name of results must end in {listed(known)}")
+        if ending and ending not in OF_RESULTS and not is_device(Path(place)):
+            raise UsageError(f"-o {place}: the name of results must end in {listed(OF_RESULTS)}")
         return self.results_format or ending.removeprefix(".") or report.ResultsFormat.CSV.value
 
 

@@ -117,7 +117,6 @@ class Telling:
 #: Seconds between two writes: node exporter is scraped every 15 to 60 seconds.
 _EVERY: Final = 15.0
 _EVER: Final = datetime.fromtimestamp(0, UTC)
-log = structlog.get_logger(__name__)
 
 
 class MetricsFile:

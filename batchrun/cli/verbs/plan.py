@@ -122,7 +122,7 @@ def plan(options: Options) -> None:
                 found = replace(found, quotas=run_async(_own_quotas, login))
             ahead = Ahead.of(manifest, found, options.rate)
             (_emit if options.output.as_json else _tell)(manifest, found, ahead)
-            if options.online and not manifest.lanes and not ahead.is_own:
+            if options.online and not manifest.lanes and not ahead.bearing.is_own:
                 complain(
                     "warning: the account's quotas could not be read, so these are the usual ones; "
                     "it takes servicequotas:GetServiceQuota, and a login at AWS"
@@ -268,8 +268,8 @@ def _emit(manifest: Manifest, found: Compared, ahead: Ahead) -> None:
         to_look_for=found.to_look_for,
         seconds_to_submit=round(ahead.seconds, 1),
         stop=found.why_stopped,
-        active_run_quotas=dict(ahead.at_once),
-        quotas_from="account" if ahead.is_own else "usual",
+        active_run_quotas=dict(ahead.bearing.at_once),
+        quotas_from="account" if ahead.bearing.is_own else "usual",
         **({} if ahead.lanes is None else {"lanes": ahead.lanes.facts}),
         **costs,
         **({} if ahead.engine is None else ahead.engine.facts),
@@ -318,11 +318,12 @@ def _tell_calls(ahead: Ahead) -> None:
         for line in ahead.lanes.lines:
             say(line, hang=2)
         return
-    pace = f"{ahead.whose_rate}{ahead.rate:g} per second"
-    say(f"StartRun calls: {ahead.calls}, {seconds(ahead.calls / ahead.rate)} at {pace}", hang=2)
+    bearing = ahead.bearing
+    pace = f"{ahead.whose_rate}{bearing.rate:g} per second"
+    say(f"StartRun calls: {ahead.calls}, {seconds(ahead.calls / bearing.rate)} at {pace}", hang=2)
     _tell_engine(ahead)
-    whose = "the account's quota" if ahead.is_own else "the usual quota; --online asks for the account's"
-    most = f"{limits(ahead.at_once)}{_rounds(ahead.to_submit, ahead.at_once)}"
+    whose = "the account's quota" if bearing.is_own else "the usual quota; --online asks for the account's"
+    most = f"{limits(bearing.at_once)}{_rounds(ahead.to_submit, bearing.at_once)}"
     say(f"active at once: at most {most} (by {whose})", hang=2)
 
 

@@ -19,7 +19,7 @@ from batchrun.cli.speak import say
 from batchrun.errors import RenamedRowsError
 from batchrun.model.entries.retrying import NO_CAPACITY, USUAL_WAIT, RetryPolicy, RetryRule
 from batchrun.model.entries.states import State
-from batchrun.model.lanes import Lane, lanes_of, least_seconds
+from batchrun.model.lanes import lanes_of, least_seconds
 from batchrun.model.paces.quotas import USUAL, Quotas, storage_types
 from batchrun.model.paces.rates import FIXED_RATES, USUAL_RATES, Rate
 from batchrun.model.submissions.grouping import Engine, Ways, ways
@@ -38,18 +38,30 @@ _TOLD: Final = 10
 #: States of rows that are to be submitted.
 WAITING: Final = (State.PLANNED, State.BACKOFF)
 _NOTHING_THERE: Final = WithService()
+_UNKNOWN: Final = Quotas()
 #: Calls of StartRunBatch per second.
 _PER_SECOND: Final = FIXED_RATES["StartRunBatch"].most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bearing:
-    """The rate and limits of one lane."""
+    """The rate and limits of one lane, or of a batch without lanes."""
 
     rate: float  #: StartRun calls per second
     at_once: Mapping[str, int]  #: most active runs, by storage
-    most: int | None  #: most active runs of the batch, if the user sets it
+    most: int | None  #: most active runs of the batch in the lane, if the user sets it
     is_own: bool  #: whether the limits are the account's own quotas
+
+    @classmethod
+    def of(cls, asked: float, own: Quotas, kinds: Collection[str | None], *, most: int | None = None) -> Self:
+        """Return it at the rate that was *asked* for, or for an infinite one at the account's."""
+        at_once = own.active_runs(kinds)
+        return cls(
+            rate=(own.start_runs_per_second or USUAL_RATES["StartRun"]) if math.isinf(asked) else asked,
+            at_once=at_once or USUAL.active_runs(kinds),
+            most=most,
+            is_own=bool(at_once),
+        )
 
     def __str__(self) -> str:
         whose = "the account's quotas" if self.is_own else "the usual quotas"
@@ -78,7 +90,15 @@ class PlannedLanes:
         kinds = storage_types(manifest.specs())
         return cls(
             rows=Counter(lanes_of(spec.content) for spec in manifest.specs() if spec.id not in sent),
-            lanes={lane.name: _bearing(lane, kinds, most, quotas.get(lane.name)) for lane in manifest.lanes},
+            lanes={
+                lane.name: Bearing.of(
+                    most if lane.rate is None else lane.rate.most,
+                    quotas.get(lane.name, _UNKNOWN),
+                    kinds,
+                    most=lane.max_active,
+                )
+                for lane in manifest.lanes
+            },
         )
 
     @property
@@ -109,18 +129,6 @@ class PlannedLanes:
         return sorted(self.rows.items(), key=lambda one: -one[1])
 
 
-def _bearing(lane: Lane, kinds: Collection[str | None], most: float, own: Quotas | None) -> Bearing:
-    most = most if lane.rate is None else lane.rate.most
-    rate = None if own is None else own.start_runs_per_second
-    at_once = {} if own is None else own.active_runs(kinds)
-    return Bearing(
-        rate=(rate or USUAL_RATES["StartRun"]) if math.isinf(most) else most,
-        at_once=at_once or USUAL.active_runs(kinds),
-        most=lane.max_active,
-        is_own=bool(at_once),
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToCome:
     """What the rows to submit may cost."""
@@ -139,7 +147,7 @@ class Compared:
     to_come: ToCome | None = None
     stop: str | None = None  #: why ``run`` would refuse and ask for the batch's name
     to_look_for: int = 0  #: rows whose runs another ledger may have started
-    quotas: Quotas = field(default_factory=Quotas)  #: the account's, if it was asked
+    quotas: Quotas = _UNKNOWN  #: the account's, if it was asked
     lanes: PlannedLanes | None = None  #: None: no lanes
     engine: PlannedEngine | None = None  #: None: each row goes by StartRun
 
@@ -158,19 +166,15 @@ class Ahead:
     to_submit: int  #: rows
     to_settle: int  #: rows whose outcome is unknown
     to_watch: int  #: rows with a run
-    rate: float  #: StartRun calls per second
+    bearing: Bearing  #: without lanes
     whose_rate: str  #: in words, where the rate comes from
     lanes: PlannedLanes | None
     engine: PlannedEngine | None
-    at_once: Mapping[str, int]  #: most active runs, by storage
-    is_own: bool  #: whether the limits are the account's own quotas
 
     @classmethod
     def of(cls, manifest: Manifest, found: Compared, asked: Rate) -> Self:
         """Calculate it at the rate that was asked for, or at the account's."""
         by_state, own = found.counts.by_state, found.quotas.start_runs_per_second
-        asked_for = storage_types(manifest.specs())
-        own_at_once = found.quotas.active_runs(asked_for)
         is_free = math.isinf(asked.most)
         return cls(
             to_submit=found.sync.new + sum(by_state.get(state, 0) for state in WAITING),
@@ -178,10 +182,8 @@ class Ahead:
             to_watch=by_state.get(State.ACTIVE, 0),
             lanes=found.lanes,
             engine=found.engine,
-            rate=(own or USUAL_RATES["StartRun"]) if is_free else asked.most,
+            bearing=Bearing.of(asked.most, found.quotas, storage_types(manifest.specs())),
             whose_rate="" if not is_free else "the usual " if own is None else "the account's ",
-            at_once=own_at_once or USUAL.active_runs(asked_for),
-            is_own=bool(own_at_once),
         )
 
     @property
@@ -198,7 +200,7 @@ class Ahead:
         if self.lanes is not None:
             return self.lanes.seconds
         together = 0.0 if self.engine is None else self.engine.seconds
-        return max(self.calls / self.rate, together)
+        return max(self.calls / self.bearing.rate, together)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

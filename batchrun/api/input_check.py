@@ -30,7 +30,7 @@ from batchrun.service.s3.object_calls import object_calls
 if TYPE_CHECKING:
     import random
 
-    from batchrun.manifest.in_lane import InLane
+    from batchrun.manifest.lane_rows import LaneRows
 
 #: Buckets that are named in a warning.
 _EXAMPLES: Final = 3
@@ -77,7 +77,7 @@ class Means:
 
 
 async def look_for_inputs(
-    manifest: Manifest | InLane, places: RowPlaces, means: Means, problems: Found
+    manifest: Manifest | LaneRows, places: RowPlaces, means: Means, problems: Found
 ) -> Inputs:
     """
     Look up the inputs of a manifest's rows in S3.
@@ -118,7 +118,7 @@ async def _look(survey: InputSurvey, inputs: Inputs, means: Means) -> None:
     inputs.warnings += [*_elsewhere(looker.buckets.values(), login.region), *unsure.warnings()]
 
 
-def _find(manifest: Manifest | InLane, survey: InputSurvey) -> None:
+def _find(manifest: Manifest | LaneRows, survey: InputSurvey) -> None:
     some = []
     for _, one in found_in(manifest):
         some.append(one)

@@ -32,7 +32,7 @@ from batchrun.errors import (
     UsageError,
 )
 from batchrun.manifest import Manifest
-from batchrun.manifest.in_lane import FoundInLane, InLane
+from batchrun.manifest.lane_rows import FoundInLane, LaneRows
 from batchrun.manifest.problems import Problems
 from batchrun.manifest.rows import Found
 from batchrun.manifest.spool import RowPlaces
@@ -114,7 +114,7 @@ class Answers:
     broken: BatchrunError | None = None  #: why not everything was asked
 
 
-async def ask(service: AwsHealthOmics, rows: Manifest | InLane, answers: Answers) -> Workflows:
+async def ask(service: AwsHealthOmics, rows: Manifest | LaneRows, answers: Answers) -> Workflows:
     """Ask for the rows' workflows, and for whatever of the account may be read."""
     keys = {key for spec in rows.specs() if (key := WorkflowKey.of(json.loads(spec.request)))}
     found = await _workflows(service, keys, answers)
@@ -123,7 +123,7 @@ async def ask(service: AwsHealthOmics, rows: Manifest | InLane, answers: Answers
 
 
 def hold(
-    rows: Manifest | InLane, workflows: Workflows, places: RowPlaces, found: Found, today: date
+    rows: Manifest | LaneRows, workflows: Workflows, places: RowPlaces, found: Found, today: date
 ) -> Warnings:
     """
     Compare rows with their workflows, and return warnings.
@@ -165,7 +165,7 @@ async def _workflows(
     return found
 
 
-async def _head_room(service: AwsHealthOmics, rows: Manifest | InLane, answers: Answers) -> None:
+async def _head_room(service: AwsHealthOmics, rows: Manifest | LaneRows, answers: Answers) -> None:
     """Read quotas and active runs as far as permitted; failing to is not an error."""
     answers.quotas = await service.quotas()
     answers.at_once = answers.quotas.active_runs(storage_types(rows.specs()))
@@ -185,7 +185,7 @@ async def _head_room(service: AwsHealthOmics, rows: Manifest | InLane, answers: 
 class _Asked:
     """A lane that has answered."""
 
-    rows: InLane
+    rows: LaneRows
     region: str
     workflows: Workflows
     answers: Answers
@@ -197,13 +197,13 @@ async def ask_lanes(
 ) -> None:
     """Ask each lane about the rows that may go there, several at a time, and check them by its answers."""
     wanted = [lane for lane in manifest.lanes if lane.name in manifest.taken]  # the others need no login
-    found, failed = await asked(wanted, lambda lane: _ask(opened, lane, InLane(manifest, lane.name)))
+    found, failed = await asked(wanted, lambda lane: _ask(opened, lane, LaneRows(manifest, lane.name)))
     for name, one in found.items():
         _hold(name, one, places, answers, today)
     answers.broken = _failure(failed)
 
 
-async def _ask(opened: Opening, lane: Lane, rows: InLane) -> _Asked:
+async def _ask(opened: Opening, lane: Lane, rows: LaneRows) -> _Asked:
     service = await opened.service(lane=lane)
     await service.ask_account()
     if (why := why_not(service, lane.account)) is not None:
@@ -282,7 +282,7 @@ async def inputs_in_lanes(
         if (own := answers.lanes.get(lane.name)) is None:
             continue
         problems = FoundInLane(answers.problems, lane.name)
-        rows = InLane(manifest, lane.name)
+        rows = LaneRows(manifest, lane.name)
         own.inputs = await look_for_inputs(rows, places, means(login=opened.login(lane)), problems)
         answers.warnings += [f"lane {lane.name}: {warning}" for warning in own.inputs.warnings]
         answers.broken = answers.broken or own.inputs.broken

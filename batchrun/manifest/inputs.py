@@ -26,7 +26,7 @@ from batchrun.model.spec import Json, Spec
 from batchrun.ports.objects import InputPlace, PlaceKind, Sight, Skip
 
 if TYPE_CHECKING:
-    from batchrun.manifest.in_lane import InLane
+    from batchrun.manifest.lane_rows import LaneRows
 
 
 #: What is done about a place.
@@ -270,7 +270,7 @@ TROUBLES: Final = {
 }
 
 
-def found_in(manifest: Manifest | InLane) -> Iterator[tuple[Spec, Mention]]:
+def found_in(manifest: Manifest | LaneRows) -> Iterator[tuple[Spec, Mention]]:
     """Return each mention of a place, with its row."""
     for spec in manifest.specs():
         sheet = manifest.own_sheet(spec.id) if manifest.has_own_sheets else None
@@ -279,7 +279,7 @@ def found_in(manifest: Manifest | InLane) -> Iterator[tuple[Spec, Mention]]:
 
 
 def check_inputs(
-    manifest: Manifest | InLane, survey: InputSurvey, places: RowPlaces, problems: Found
+    manifest: Manifest | LaneRows, survey: InputSurvey, places: RowPlaces, problems: Found
 ) -> None:
     """Record each place that a run could not read, with the rows that name it."""
     if survey.seen.keys().isdisjoint(TROUBLES):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchrun.ports.objects import OwnSheet
 
 
-class InLane:
+class LaneRows:
     """The rows that may be sent to a lane, also those that only a retry rule leads there."""
 
     def __init__(self, manifest: Manifest, lane: str) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from batchrun.cli.speak import emit, one_line, say
 from batchrun.model.entries.reasons import advice_for, task_advice
@@ -23,7 +23,7 @@ from batchrun.report.results import row
 if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry, Run
     from batchrun.ports.ledger import Ledger
-    from batchrun.ports.stored import Failures, TaskFailures
+    from batchrun.ports.stored import Failures, PastAttempt, TaskFailures
 
 _SHOWN: Final = 10
 _BAD: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
@@ -84,6 +84,11 @@ class RunDetails:
     run: Run | None
     request: str | None  #: canonical JSON, as sent
     found: FailedTasks | None = None  #: None: not known
+
+    @classmethod
+    def of(cls, attempt: Entry | PastAttempt, found: Mapping[int, FailedTasks]) -> Self:
+        """Return those of an entry's current attempt, or of an earlier one; *found* is by attempt."""
+        return cls(run=attempt.run, request=attempt.request, found=found.get(attempt.attempt))
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -188,10 +193,7 @@ async def emit_failures(ledger: Ledger, batch: str) -> None:
 async def _known(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Sequence[RunDetails]:
     """Return the details of the entries' current runs."""
     found = await ledger.batch(batch).failed_tasks([entry.id for entry in entries])
-    return [
-        RunDetails(run=entry.run, request=entry.request, found=found.get(entry.id, {}).get(entry.attempt))
-        for entry in entries
-    ]
+    return [RunDetails.of(entry, found.get(entry.id, {})) for entry in entries]
 
 
 def _tell_group(batch: str, group: Failures, known: Sequence[RunDetails]) -> None:

@@ -14,6 +14,7 @@ from batchrun.cli.completion import batches, rows
 from batchrun.cli.naming import row_to_read
 from batchrun.cli.options import JSON, LEDGER
 from batchrun.cli.showing import failed
+from batchrun.cli.showing.failed import RunDetails
 from batchrun.cli.speak import emit, printable, say, whole_line
 from batchrun.model.entries.entry import Entry, start_run_request
 from batchrun.model.entries.reasons import advice_for
@@ -22,7 +23,7 @@ from batchrun.model.lanes import first_request
 from batchrun.model.submissions.submission import Submission
 from batchrun.model.tasks import LOG_GROUP, FailedTasks
 from batchrun.model.texts.words import seconds
-from batchrun.ports.stored import Outcome, PastAttempt
+from batchrun.ports.stored import Outcome
 from batchrun.report.columns import COLUMNS
 from batchrun.report.json_names import API_NAMES, NEWS
 from batchrun.report.results import earlier_rows, row
@@ -76,9 +77,9 @@ def facts(outcome: Outcome, history: Told, found: Found, submissions: Submission
         "batch": entry.batch,
         **{name: latest[name] for name in COLUMNS},
         "state": entry.state.value,
-        **failed.facts(_latest(entry, found)),
+        **failed.facts(RunDetails.of(entry, found)),
         "attempts": [
-            past | failed.facts(_past(one, found)) | _submission_facts(submissions.get(one.attempt))
+            past | failed.facts(RunDetails.of(one, found)) | _submission_facts(submissions.get(one.attempt))
             for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True)
         ],
         "request": start_run_request(_as_sent(entry)),
@@ -98,13 +99,16 @@ def lines(outcome: Outcome, history: Told, found: Found, submissions: Submission
     entry = outcome.entry
     yield whole_line(f"{entry.id} of {entry.batch}: {row(entry)['status']}")
     together = _submission_lines(submissions.get(entry.attempt))
-    for label, text in (*_standing(entry), *together, *_logs(_latest(entry, found))):
+    for label, text in (*_standing(entry), *together, *_logs(RunDetails.of(entry, found))):
         yield f"  {label:<10} {whole_line(text)}"
     if outcome.earlier:
         yield "earlier attempts:"
     for past, one in zip(earlier_rows(outcome), outcome.earlier, strict=True):
         yield f"  {_attempt(past)}"
-        for label, text in (*_submission_lines(submissions.get(one.attempt)), *_logs(_past(one, found))):
+        for label, text in (
+            *_submission_lines(submissions.get(one.attempt)),
+            *_logs(RunDetails.of(one, found)),
+        ):
             yield f"     {label:<10} {whole_line(text)}"
     yield "events:" if history else "events: none yet"
     yield from (f"  {_event(*event)}" for event in history)
@@ -159,15 +163,7 @@ def _standing(entry: Entry) -> Iterator[tuple[str, str]]:
         yield "to do", f"for {to_do.owner.value}: {to_do.action}"
 
 
-def _latest(entry: Entry, found: Found) -> failed.RunDetails:
-    return failed.RunDetails(run=entry.run, request=entry.request, found=found.get(entry.attempt))
-
-
-def _past(past: PastAttempt, found: Found) -> failed.RunDetails:
-    return failed.RunDetails(run=past.run, request=past.request, found=found.get(past.attempt))
-
-
-def _logs(logs: failed.RunDetails) -> Iterator[tuple[str, str]]:
+def _logs(logs: RunDetails) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(failed.lines(logs)):
         yield "" if number else "tasks", line
     if logs.streams:

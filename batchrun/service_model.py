@@ -31,15 +31,15 @@ def _loader(place: str | None) -> Any:
     return create_loader(place)
 
 
-def input_of(operation: str) -> Any:
+def start_run_shape() -> Any:
     """
-    Return the input shape of an operation of HealthOmics.
+    Return StartRun's input shape.
 
     Raises:
         UsageError: An override of botocore's model is not a model.
     """
     with _read():
-        return _healthomics().operation_model(operation).input_shape
+        return _healthomics().operation_model("StartRun").input_shape
 
 
 def members_of(shape: str) -> frozenset[str]:

@@ -38,10 +38,10 @@ with atheris.instrument_imports(include=["batchrun.manifest", "batchrun.model", 
     from batchrun.errors import ManifestError
     from batchrun.manifest import Format, Source, limits, load, placeholders
     from batchrun.manifest import yaml_document as _  # noqa: F401 (else it is imported under the guard)
-    from batchrun.manifest.model_check import start_run_shape
     from batchrun.manifest.rows import wrong_batch, wrong_name
     from batchrun.model.lanes import offers_of, offers_text
     from batchrun.model.spec import Json, Spec, canonical
+    from batchrun.service_model import start_run_shape
 
 from botocore.validate import ParamValidator
 

@@ -24,7 +24,6 @@ from batchrun.manifest.problems import Path, instead, printable, shown, shown_in
 from batchrun.manifest.scalars import NumberSizeError, Plain, as_text, resolved, typed
 from batchrun.model.entries.retrying import LANE
 from batchrun.model.spec import Json
-from batchrun.service_model import input_of
 
 _JAVA_CLASS = re.compile(r"\[((?:\\p\{[A-Z][a-z]?\}|\|\||\\[tnr])+)\][+*]")
 _CATEGORY = re.compile(r"\\p\{([A-Z][a-z]?)\}")
@@ -131,11 +130,6 @@ class RequestModel:
         cure = f"use a field of StartRun; the workflow's own names go under parameters: {own}"
         cure = instead(name, known, cure) if guess else cure
         return f"{shown(name)} is not a field of StartRun", cure
-
-
-def start_run_shape() -> Any:
-    """Return StartRun's input shape from the installed model."""
-    return input_of("StartRun")
 
 
 def compiled(shape: Any) -> RequestModel:

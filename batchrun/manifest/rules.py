@@ -14,10 +14,11 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from batchrun.manifest import limits
-from batchrun.manifest.model_check import Check, Context, Field, RequestModel, compiled, start_run_shape
+from batchrun.manifest.model_check import Check, Context, Field, RequestModel, compiled
 from batchrun.manifest.problems import Path, Place, Problems, shown
 from batchrun.model.spec import OWN_TAGS, Json, canonical
 from batchrun.model.submissions.grouping import why_alone
+from batchrun.service_model import start_run_shape
 
 _Rule: TypeAlias = "Callable[[Json, Path, Context], None]"
 

@@ -10,13 +10,14 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from batchrun.manifest.defaults import Defaults
-from batchrun.manifest.model_check import compiled, matcher, start_run_shape
+from batchrun.manifest.model_check import compiled, matcher
 from batchrun.manifest.placeholders import Environment, PlaceholderError, Values
 from batchrun.manifest.problems import Place, Problems, Record
 from batchrun.manifest.rows import Expander, Terms
 from batchrun.manifest.rules import start_run, with_rules
 from batchrun.manifest.scalars import NumberSizeError, Plain, resolved, strict_float
 from batchrun.model.spec import Json
+from batchrun.service_model import start_run_shape
 
 VALUES: dict[str, Json] = {
     "reads": "s3://b/x.bam",

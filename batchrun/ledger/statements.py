@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
 
+from batchrun.errors import LedgerUnusableError
+
 _SQL = resources.files("batchrun.ledger") / "sql"
 _HEADER = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _MIGRATION = re.compile(r"^(\d{4})_\w+\.sql$")
@@ -36,6 +38,15 @@ def statements(database: str) -> Mapping[str, str]:
     files = [_SQL / database / "queries.sql", *(_SQL / name for name in of_all)]
     found = [split(file.read_text(encoding="utf-8")) for file in files]
     return MappingProxyType({name: sql for one in found for name, sql in one.items()})
+
+
+def check_known(ledger: object, found: int, newest: int) -> None:
+    """Raise LedgerUnusableError where a ledger has a schema that this batchrun does not know."""
+    if found > newest:
+        raise LedgerUnusableError(
+            f"{ledger} has schema version {found}, this batchrun knows versions up to {newest}; "
+            "use the batchrun that made it, or a newer one"
+        )
 
 
 @functools.cache

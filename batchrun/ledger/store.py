@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeAlias, TypeVar
 
+from batchrun.errors import UsageError
+
 Value: TypeAlias = int | float | str | bytes | None
 Row: TypeAlias = Any  #: its columns are attributes
 T = TypeVar("T")
@@ -130,3 +132,8 @@ class Store(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close; locks are released as a dying process releases them."""
+
+
+def not_text(error: UnicodeEncodeError) -> UsageError:
+    """Return the error for a value that no database can store as text."""
+    return UsageError(f"{error.object!a} is not text: bytes of it are not UTF-8; check how it was typed")

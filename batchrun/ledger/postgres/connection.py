@@ -19,6 +19,7 @@ from batchrun.ledger.postgres.address import called
 from batchrun.ledger.postgres.errors import failed, unusable
 from batchrun.ledger.postgres.migrate import migrate, version
 from batchrun.ledger.postgres.statements import migrations, queries
+from batchrun.ledger.statements import check_known
 from batchrun.ledger.store import Row
 
 #: The first version that has everything the statements use.
@@ -124,7 +125,7 @@ def _check_current(name: str, connection: psycopg.Connection[Any], about: Row) -
     if not about.has_ledger:
         raise LedgerUnusableError(f"no ledger at {name}; give --ledger or run a batch first")
     found, newest = version(connection), migrations()[-1].number
-    _check_known(name, found, newest)
+    check_known(name, found, newest)
     if found < newest:
         raise LedgerUnusableError(
             f"{name} has schema version {found}, this batchrun reads {newest}; "
@@ -134,7 +135,7 @@ def _check_current(name: str, connection: psycopg.Connection[Any], about: Row) -
 
 def _bring_up_to_date(name: str, connection: psycopg.Connection[Any], about: Row) -> None:
     found, newest = version(connection) if about.has_ledger else 0, migrations()[-1].number
-    _check_known(name, found, newest)
+    check_known(name, found, newest)
     if found == newest:
         return
     if about.is_standby:
@@ -147,11 +148,3 @@ def _bring_up_to_date(name: str, connection: psycopg.Connection[Any], about: Row
             f"{name} {what}, and user {about.role} may not make it; have the database's owner run 'batchrun "
             f"ledger init --launcher {about.role}'"
         ) from error
-
-
-def _check_known(name: str, found: int, newest: int) -> None:
-    if found > newest:
-        raise LedgerUnusableError(
-            f"{name} has schema version {found}, this batchrun knows versions up to {newest}; "
-            "use the batchrun that made it, or a newer one"
-        )

@@ -20,11 +20,11 @@ from weakref import WeakSet
 
 import psycopg
 
-from batchrun.errors import InvariantError, UsageError
+from batchrun.errors import InvariantError
 from batchrun.ledger.postgres.link import ANSWER_WITHIN, Link
 from batchrun.ledger.postgres.statements import migrations, queries
 from batchrun.ledger.postgres.together import WrittenBeforeError, send
-from batchrun.ledger.store import Row, Store, T, Tables, Value
+from batchrun.ledger.store import Row, Store, T, Tables, Value, not_text
 
 #: Statements that fill a temporary table with very many rows, by COPY.
 _COPIED: Final = frozenset({"add_spec", "add_work", "add_intent"})
@@ -290,6 +290,4 @@ def _text_alone() -> Iterator[None]:
     try:
         yield
     except UnicodeEncodeError as error:
-        raise UsageError(
-            f"{error.object!a} is not text: bytes of it are not UTF-8; check how it was typed"
-        ) from error
+        raise not_text(error) from error

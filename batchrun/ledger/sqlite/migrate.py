@@ -13,7 +13,7 @@ from batchrun.errors import InvariantError, LeaseHeldError, LedgerUnusableError
 from batchrun.ledger.rows import span_micros
 from batchrun.ledger.sqlite.process_lock import is_abandoned, is_taken, kernel, lock_path
 from batchrun.ledger.sqlite.statements import queries, reading, writing
-from batchrun.ledger.statements import Migration
+from batchrun.ledger.statements import Migration, check_known
 from batchrun.points import Point
 from batchrun.ports.stored import LONGEST_LEASE
 
@@ -43,11 +43,7 @@ def check_ours(connection: apsw.Connection, path: Path, *, newest: int) -> None:
         raise LedgerUnusableError(
             f"{path} is another program's SQLite database; give another path with --ledger"
         )
-    if found > newest:
-        raise LedgerUnusableError(
-            f"{path} has schema version {found}, this batchrun knows versions up to {newest}; "
-            "use the batchrun that made it, or a newer one"
-        )
+    check_known(path, found, newest)
 
 
 def migrate(connection: apsw.Connection, migrations: Sequence[Migration], path: Path | None = None) -> None:

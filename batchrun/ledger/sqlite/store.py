@@ -20,13 +20,13 @@ from weakref import WeakSet
 
 import apsw
 
-from batchrun.errors import InvariantError, UsageError
+from batchrun.errors import InvariantError
 from batchrun.ledger.sqlite.connection import check_in_place, identity, open_to_read, open_to_write
 from batchrun.ledger.sqlite.errors import failed, told
 from batchrun.ledger.sqlite.own_log import marking
 from batchrun.ledger.sqlite.process_lock import ProcessLock, is_abandoned, kernel, lock_path, remove
 from batchrun.ledger.sqlite.statements import migrations, queries, reading, writing
-from batchrun.ledger.store import Row, Store, T, Tables, Value
+from batchrun.ledger.store import Row, Store, T, Tables, Value, not_text
 
 
 class SqliteStore(Store):
@@ -191,6 +191,4 @@ class _Explained:
         if isinstance(error, apsw.Error):
             raise failed(self._path, error) from error
         if isinstance(error, UnicodeEncodeError):
-            raise UsageError(
-                f"{error.object!a} is not text: bytes of it are not UTF-8; check how it was typed"
-            ) from error
+            raise not_text(error) from error

@@ -153,7 +153,8 @@ class HealthOmics:
 
     def _admitted(self, params: Params) -> Params:
         """Return the complete, checked request of a run, and make room for it."""
-        request = requests.complete(params, self._rerun_source(params))
+        rerun = self._run(params["runId"]).request if "runId" in params else {}
+        request = requests.complete(params, rerun)
         requests.require_workflow(request)
         requests.check(request, self._workflow(request))
         self._make_room(request)
@@ -163,9 +164,6 @@ class HealthOmics:
         """Start a run for a row of a batch; its requestId is the service's own."""
         request = self._admitted({**params, "requestId": f"{batch.uuid}/{row.setting_id}"})
         return self._create(request, now, batch=batch.id, setting=row.setting_id)
-
-    def _rerun_source(self, params: Params) -> Params:
-        return self._run(params["runId"]).request if "runId" in params else {}
 
     def _create(self, request: Params, now: float, *, batch: str = "", setting: str = "") -> Run:
         name = str(request.get("name", ""))

@@ -8,6 +8,7 @@ what is done in one lane (``lane_runner``), decisions (``model``), the batch as 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Final
 
@@ -168,7 +169,7 @@ class Runner:
                 self._actions.start_soon(self._warn, "lane_stopped", stopped, str(error))
             for name, lane in self._lanes.items():
                 if name is not None:
-                    lane.link.service.on_wait(self._listener(name))
+                    lane.link.service.on_wait(partial(self._pause_or_resume, name))
             await self._conduct(self._actions)
 
     def post(self, *stimuli: Stimulus) -> None:
@@ -272,9 +273,6 @@ class Runner:
         return None if found is None or found.link.name in self.stopped else found.link.service
 
     # -- lanes that cannot be used
-
-    def _listener(self, lane: str) -> Callable[[str | None], None]:
-        return lambda why: self._pause_or_resume(lane, why)
 
     def _pause_or_resume(self, lane: str, why: str | None) -> None:
         """Pause a lane whose calls wait for its service or login, and resume it where *why* is None."""

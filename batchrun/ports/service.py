@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from batchrun.model.entries.entry import Run, Sighting
     from batchrun.model.paces.handing_on import Learned
     from batchrun.model.paces.quotas import Quotas
-    from batchrun.model.planning.actions import Sending
     from batchrun.model.planning.listing import Listed
-    from batchrun.model.planning.stimuli import Acted
     from batchrun.model.spec import Json
     from batchrun.model.submissions.submission import BatchListed, BatchRow, BatchSeen
     from batchrun.model.tasks import FailedTasks
@@ -329,22 +327,6 @@ class HealthOmics(ABC):
     @abstractmethod
     def hurry(self) -> None:
         """From now on fail at the first error instead of retrying. For draining."""
-
-
-class Submitter(Protocol):
-    """Sends attempts, many at once, one action at a time for each entry."""
-
-    async def submit(self, action: Sending) -> Acted:
-        """
-        Send, resend or settle an attempt, and record the outcome.
-
-        The intent is durable before anything is sent, and nothing is sent after its proof has expired. A row
-        whose wait was cancelled before it was sent comes back unchanged.
-
-        Raises:
-            ServiceUnusableError: The launch as a whole lacks a permission, credentials or a service.
-            LeaseLostError, LedgerError: Nothing can be recorded any more.
-        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

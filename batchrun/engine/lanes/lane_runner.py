@@ -41,7 +41,6 @@ from batchrun.model.planning.stimuli import (
     SweepFailed,
     Swept,
 )
-from batchrun.ports.service import Submitter
 
 LaneAction: TypeAlias = Submit | Replay | Settle | SubmitTogether | Follow | Look | Cancel | Sweep
 
@@ -60,7 +59,7 @@ class LaneRunner:
         self.link = link
         self._batch = parts.held.name
         self._clock = parts.clock
-        self._submitter: Submitter = StartRunSubmitter(link, common)
+        self._submitter = StartRunSubmitter(link, common)
         self._together = BatchSubmitter(link, common)
         self._follower = Follower(link, common)
         self._looker = Looker(link, common)

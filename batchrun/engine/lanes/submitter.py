@@ -35,11 +35,10 @@ from batchrun.model.planning.verdicts import (
     search,
 )
 from batchrun.points import Point
-from batchrun.ports.service import Submitter
 
 
-class StartRunSubmitter(InLane, Submitter):
-    """Sends one attempt by each call."""
+class StartRunSubmitter(InLane):
+    """Sends one attempt by each call; many at once, one action at a time for each entry."""
 
     def __init__(self, link: LaneLink, common: Common) -> None:
         super().__init__(link, common)
@@ -50,7 +49,16 @@ class StartRunSubmitter(InLane, Submitter):
         self._may_list = True  #: False once ListRuns was denied: not found is no proof then
 
     async def submit(self, action: Sending) -> Acted:
-        """Send, resend or settle an attempt, and record the outcome."""
+        """
+        Send, resend or settle an attempt, and record the outcome.
+
+        The intent is durable before anything is sent, and nothing is sent after its proof has expired. A row
+        whose wait was cancelled before it was sent comes back unchanged.
+
+        Raises:
+            ServiceUnusableError: The launch as a whole lacks a permission, credentials or a service.
+            LeaseLostError, LedgerError: Nothing can be recorded any more.
+        """
         if isinstance(action, Submit):
             entry = await self._submit(action.entry)
         else:

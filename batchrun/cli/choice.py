@@ -25,7 +25,7 @@ from batchrun.manifest.source import Beyond, name_of, opened
 from batchrun.manifest.text_input import IN_UTF8, lines
 from batchrun.model.entries.entry import Entry
 from batchrun.ports.stored import Outcome
-from batchrun.report.chosen import Choice, completed, shortened
+from batchrun.report.chosen import Choice, completed, first_ids
 from batchrun.report.columns import TASK_REASON, Condition, View, read_condition
 from batchrun.report.results import latest_row, status
 
@@ -102,7 +102,7 @@ class GoAhead:
 def tell_groups(groups: Mapping[str, Sequence[str]]) -> None:
     """Print the ids of each group, the largest group first."""
     for label, ids in sorted(groups.items(), key=lambda group: -len(group[1])):
-        say(f"  {label}: {shortened(ids)}", hang=4)
+        say(f"  {label}: {first_ids(ids)}", hang=4)
 
 
 def by_status(entries: Sequence[Entry]) -> Mapping[str, Sequence[str]]:
@@ -152,7 +152,7 @@ def tell_first_look(looked: FirstLook, *, is_done: bool) -> None:
     tell_back(looked, is_done=is_done)
     for why in sorted(set(looked.unknown.values())):
         ids = [entry_id for entry_id, reason in looked.unknown.items() if reason == why]
-        complain(f"left out: {shortened(ids)}: {why}; try again in a minute")
+        complain(f"left out: {first_ids(ids)}: {why}; try again in a minute")
 
 
 def tell_back(looked: FirstLook, *, is_done: bool) -> None:
@@ -162,4 +162,4 @@ def tell_back(looked: FirstLook, *, is_done: bool) -> None:
         there[entry.run.status if entry.run else ""].append(entry.id)
     back = "given back" if is_done else "would be given back"
     for shown, ids in there.items():
-        complain(f"found again, {shown}: the run of {shortened(ids)}; {back} to its row")
+        complain(f"found again, {shown}: the run of {first_ids(ids)}; {back} to its row")

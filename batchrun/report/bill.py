@@ -197,7 +197,7 @@ class Left:
     lacks: tuple[str, ...] = ()  #: what the cost leaves out, or why it is unknown; empty: too few runs
 
 
-def billed(runs: Iterable[EndedRun], prices: PriceLists, dynamic_gib: Decimal | None) -> Bill:
+def bill_of(runs: Iterable[EndedRun], prices: PriceLists, dynamic_gib: Decimal | None) -> Bill:
     """Price *runs*, each by the list of its own region."""
     return Bill(prices=prices, runs=[_charged(run, prices, dynamic_gib) for run in runs])
 

@@ -144,10 +144,10 @@ class Choice:
     async def _check_ids(self, ledger: Ledger, batch: str) -> None:
         unknown = [one for one in sorted(self.ids or ()) if await ledger.batch(batch).entry(one) is None]
         if unknown:
-            raise UsageError(f"batch '{batch}' has no entry {shortened(unknown)}; see its results")
+            raise UsageError(f"batch '{batch}' has no entry {first_ids(unknown)}; see its results")
 
 
-def shortened(ids: Sequence[str]) -> str:
+def first_ids(ids: Sequence[str]) -> str:
     """Return the first few of *ids*, in words."""
     return some(ids, most=_SHOWN)
 

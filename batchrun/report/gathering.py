@@ -23,7 +23,7 @@ from batchrun.model.entries.states import QUEUED_STATUSES, Outlook, State, outlo
 from batchrun.model.lanes import place_of
 from batchrun.model.tasks import FailedTasks, log_streams
 from batchrun.ports.stored import Batch, EndedRun, KeptPace, Outcome, PastAttempt, TaskFailures
-from batchrun.report.bill import Bill, Charged, billed
+from batchrun.report.bill import Bill, Charged, bill_of
 from batchrun.report.chosen import begun_again, with_tasks
 from batchrun.report.overview import LaneCounts, lanes_of
 from batchrun.report.results import status
@@ -306,7 +306,7 @@ async def gathered(
         dynamic_gib: The average size of DYNAMIC storage in GiB, if known.
     """
     stored, rows = ledger.batch(batch.name), await rows_of(ledger, batch.name)
-    bill = None if prices is None else billed(await spent_runs(ledger, batch.name), prices, dynamic_gib)
+    bill = None if prices is None else bill_of(await spent_runs(ledger, batch.name), prices, dynamic_gib)
     return Report(
         batch=batch,
         rows=rows if bill is None else list(_charged(rows, bill)),

@@ -12,7 +12,7 @@ from batchrun.model.costs import PriceLists, Prices, Usage, Work
 from batchrun.model.entries.states import State
 from batchrun.model.tasks import FailedTask, FailedTasks
 from batchrun.ports.stored import EndedRun, LanePlace
-from batchrun.report.bill import billed
+from batchrun.report.bill import bill_of
 from batchrun.report.gathering import RowStanding
 from batchrun.report.overview import LaneCounts
 from tests.builders import run
@@ -248,7 +248,7 @@ async def test_costs_stand_by_each_run_where_there_are_prices(page, tmp_path):
         EndedRun(position=place, entry_id=f"NA0000{place}", attempt=1, run=run(), usage=used)
         for place, used in enumerate((usage, None))
     ]
-    bill = billed(spent, PriceLists(lists=(prices,)), None)
+    bill = bill_of(spent, PriceLists(lists=(prices,)), None)
     of = [
         replace(one, current=replace(one.current, charged=bill.runs[place]))
         for place, one in enumerate(rows(2))

@@ -6,7 +6,7 @@ from typing import Any
 from batchrun.model.costs import PriceLists, Prices
 from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks
 from batchrun.ports.stored import EndedRun
-from batchrun.report.bill import billed
+from batchrun.report.bill import bill_of
 from batchrun.report.gathering import RowStanding, ShownRow
 from batchrun.report.packing import TEXT, packed, script_text, timeline
 from tests.builders import run
@@ -111,7 +111,7 @@ def test_of_very_many_failed_runs_fewer_tasks_are_kept_each_and_that_is_said():
 def test_costs_are_kept_where_there_are_some():
     assert "cost" not in pack(row("a"))["runs"]
     spent = EndedRun(position=0, entry_id="a", attempt=1, run=run())
-    bill = billed([spent], PriceLists(lists=(PRICES,)), None)
+    bill = bill_of([spent], PriceLists(lists=(PRICES,)), None)
     runs = pack(row("a", charged=bill.runs[0]), row("b"))["runs"]
     assert runs["cost"] == [None, None]
     assert runs["unpriced"] == {"words": ["not known yet", None], "at": [0, 1]}

@@ -29,7 +29,7 @@ from batchrun.model.entries.states import OPEN
 from batchrun.model.texts.words import counted
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch, EndedRun
-from batchrun.report.bill import COLUMNS, JSON_COLUMNS, AlikeRows, Bill, Left, billed, row
+from batchrun.report.bill import COLUMNS, JSON_COLUMNS, AlikeRows, Bill, Left, bill_of, row
 from batchrun.report.chosen import Choice
 from batchrun.report.gathering import regions_of, spent_runs
 from batchrun.report.outputs import Inputs, Kind, OutputFile
@@ -97,7 +97,7 @@ async def costs(options: Options) -> Exit:
         if asking:
             await _ask(opened, batch, asking, options)
             chosen = await _chosen(ledger, batch.name, chosen_by)
-        bill = billed(chosen, prices, gib)
+        bill = bill_of(chosen, prices, gib)
         left = await _left(ledger, batch, chosen_by, prices, gib)
     if options.place is not None:
         form = options.costs_format or Path(options.place).suffix.lower().removeprefix(".")

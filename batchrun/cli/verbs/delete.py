@@ -22,7 +22,7 @@ from batchrun.model.entries.states import State
 from batchrun.model.texts.words import counted, seconds
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch, EndedRun
-from batchrun.report.chosen import Choice, shortened
+from batchrun.report.chosen import Choice, first_ids
 from batchrun.report.gathering import spent_runs
 
 if TYPE_CHECKING:
@@ -129,6 +129,6 @@ def _end(batch: str, done: Deleted, options: Options) -> Exit:
         gone = f", {len(done.gone)} were gone already" if done.gone else ""
         say(f"{batch}: {counted(len(done.deleted), 'run')} deleted{gone}")
     for why in sorted({why for _run, why in done.kept}):
-        ids = shortened([run.entry_id for run, reason in done.kept if reason == why])
+        ids = first_ids([run.entry_id for run, reason in done.kept if reason == why])
         complain(f"not deleted: {ids}: {why}; delete again to try once more")
     return Exit.WORK_LEFT if done.kept else Exit.OK

@@ -33,7 +33,7 @@ from batchrun.model.spec import default_name
 from batchrun.model.texts.words import counted, some, stands
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch
-from batchrun.report.chosen import shortened
+from batchrun.report.chosen import first_ids
 
 if TYPE_CHECKING:
     from batchrun.cli.calling import Calling
@@ -210,8 +210,8 @@ def _tell_compared(batch: str, found: Divergence, looked: FirstLook) -> None:
         )
     for why in sorted(set(found.unknown.values())):
         ids = [id_ for id_, reason in found.unknown.items() if reason == why]
-        complain(f"not known: {shortened(ids)}: {why}; try again in a minute")
+        complain(f"not known: {first_ids(ids)}: {why}; try again in a minute")
 
 
 def _named(ids: Sequence[str]) -> str:
-    return printable(shortened(ids))
+    return printable(first_ids(ids))

@@ -18,7 +18,7 @@ from batchrun.cli.speak import complain, emit, say
 from batchrun.clock import SystemClock
 from batchrun.model.texts.words import counted
 from batchrun.ports.stored import Batch
-from batchrun.report.chosen import Choice, shortened
+from batchrun.report.chosen import Choice, first_ids
 from batchrun.report.columns import failed_of
 
 
@@ -101,7 +101,7 @@ async def _meant(opened: Opening, batch: Batch, chosen_by: Choice, options: Opti
 def _tell_left_out(ids: Sequence[str]) -> None:
     """Report the ids for which the service has no run to copy."""
     if ids:
-        complain(f"skipped, since the service has no run of theirs to duplicate: {shortened(ids)}")
+        complain(f"skipped, since the service has no run of theirs to duplicate: {first_ids(ids)}")
 
 
 def _end(batch: str, ids: Sequence[str], looked: FirstLook, options: Options, *, is_done: bool) -> Exit:

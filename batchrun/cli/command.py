@@ -20,7 +20,9 @@ import click
 from batchrun.cli.completion import files
 from batchrun.cli.exits import Exit
 from batchrun.cli.signals import run_async
+from batchrun.cli.untyped import untyped
 from batchrun.cli.values import Lines
+from batchrun.errors import InputError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -130,10 +132,15 @@ def verb(
     def decorate(carry_out: Callable[[T], Awaitable[Exit | None] | Exit | None]) -> click.Command:
         def call(**values: Any) -> None:
             options = made(kind, values)
-            if iscoroutinefunction(carry_out):
-                code = run_async(carry_out, options)
-            else:
-                code = cast("Exit | None", carry_out(options))
+            try:
+                if iscoroutinefunction(carry_out):
+                    code = run_async(carry_out, options)
+                else:
+                    code = cast("Exit | None", carry_out(options))
+            except InputError as error:
+                for line in untyped(click.get_current_context(), str(error)):
+                    error.add_note(line)
+                raise
             click.get_current_context().exit(code or 0)
 
         return click.Command(

@@ -29,7 +29,7 @@ from batchrun.cli.speak import (
     spell_out,
     write,
 )
-from batchrun.errors import BatchrunError, ManifestError, ManifestWarning
+from batchrun.errors import BatchrunError, InputError, ManifestError, ManifestWarning
 from batchrun.model.texts.words import counted
 from batchrun.version import __version__
 
@@ -169,7 +169,11 @@ def _outcome() -> int:
             raise_unwritten()
             raise
     except BaseException as error:  # noqa: BLE001 (the last line of defence)
-        return _end(_single(error))
+        end = _single(error)
+        code = _end(end)
+        for note in getattr(end, "__notes__", ()) if isinstance(end, InputError) else ():
+            complain(note)
+        return code
 
 
 def _single(error: BaseException) -> BaseException:

@@ -13,6 +13,7 @@ import pytest
 from batchrun.cli.main import cli
 from batchrun.cli.settings.file import SettingsFile
 from batchrun.cli.settings.names import default_map, example, options_of, settable, verbs_of
+from batchrun.cli.untyped import untyped
 from batchrun.cli.verbs.config import shown
 from tests.cli.conftest import Shell
 
@@ -64,6 +65,37 @@ def test_what_the_file_says_is_what_the_verb_does(shell: Shell):
     assert "5 s at 4 per second" in shell.run("plan", "plain.csv", "--rate", "4").stdout
     assert "20 s at 1 per second" in shell.run("plan", "plain.csv", BATCHRUN_RATE="1").stdout
     assert shell.run("--no-config", "plan", "plain.csv").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "error", "seen"),
+    [
+        ([], "cohort.yaml: --id and --group-by are for a sheet", ["--id"]),
+        ([], "gone.yaml: there is no such file", ["--defaults"]),
+        ([], "--set NAME=VALUE", ["--set"]),
+        ([], "batch 'b' has its runs in us-east-1; give --region us-east-1, or another --batch", []),
+        (["--id", "sample"], "cohort.yaml: --id and --group-by are for a sheet", []),
+    ],
+)
+def test_what_was_not_typed_is_named_where_an_error_is_about_it(monkeypatch, typed, error, seen):
+    """Seen: variables left from a test made a verb complain of options that nobody had given."""
+    monkeypatch.setenv("BATCHRUN_ID", "sample")
+    monkeypatch.setenv("BATCHRUN_DEFAULTS", "lab.yaml\ngone.yaml")
+    settings = {"sets": ["cohort=1"], "strict": True}
+    context = REAL_VERBS["check",].make_context("check", ["m.csv", *typed], default_map=settings)
+    told = [*untyped(context, error)]
+    assert [line.split(" ", 1)[0] for line in told] == seen
+    places = {"--id": "the variable BATCHRUN_ID", "--defaults": "the variable BATCHRUN_DEFAULTS"}
+    assert all(f"was not typed: {places.get(one, 'the settings file')} sets it" in told[0] for one in seen)
+
+
+def test_a_verb_ends_with_what_was_not_typed(shell: Shell):
+    done = shell.run("check", *shell.cohort(1), BATCHRUN_LANES="gone.yaml")
+    assert done.returncode == 2
+    assert done.stderr.endswith(
+        "nothing was submitted\n--lanes was not typed: the variable BATCHRUN_LANES sets it; see 'batchrun "
+        "config check'\n"
+    )
 
 
 def test_a_launch_with_settings_alone(shell: Shell, simulate):

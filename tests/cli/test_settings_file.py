@@ -126,6 +126,13 @@ def test_a_file_that_is_none_is_refused(here: Path):
         find("a\0b")
 
 
+def test_a_byte_order_mark_is_no_part_of_the_settings(here: Path):
+    (here / "batchrun.toml").write_text("rate = 1\n", encoding="utf-8-sig")
+    found = find(None)
+    assert found is not None
+    assert (found.table, found.place(("rate",))) == ({"rate": 1}, "batchrun.toml:1")
+
+
 def test_a_file_that_is_too_large_or_no_text_is_refused(here: Path):
     path = here / "batchrun.toml"
     path.write_bytes(b"# " + b"x" * 300_000)

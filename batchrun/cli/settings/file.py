@@ -90,7 +90,7 @@ def _decoded(path: str, raw: bytes) -> str:
     if len(raw) > _LIMIT:
         raise UsageError(f"{path} has more than {_LIMIT // 1024} KiB, which no settings need")
     try:
-        return raw.decode()
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{path}:{line}: this is not UTF-8, which TOML must be") from error

@@ -3,7 +3,7 @@ A manifest compared with the ledger: changes of submitted rows, and whether the 
 
 A manifest whose batch is named after its file alone may go into the wrong batch: files of two projects may
 have the same name, and one project's rows may come back in another file. The work that most rows ask for
-decides.
+decides. So may one that was given, mistyped.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchrun.model.entries.belonging import is_another, same_elsewhere
+from batchrun.model.entries.belonging import is_another, is_slip, same_elsewhere
 from batchrun.model.entries.contents import Difference, row_differences
 from batchrun.model.texts.places import is_in_s3
 
@@ -24,17 +25,28 @@ if TYPE_CHECKING:
     from batchrun.ports.stored import Batch, Counts
 
 
-async def mistaken(ledger: Ledger, batch: Batch | None, counts: Counts, manifest: Manifest) -> str | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """Why a manifest's batch is probably not the intended one, and what to do."""
+
+    text: str
+    stops: bool = True  #: nothing is sent; else it is only told
+
+
+async def mistaken(
+    ledger: Ledger, batch: Batch | None, counts: Counts, manifest: Manifest, *, is_repeated: bool = False
+) -> Doubt | None:
     """
-    Return why the manifest's batch is probably not the intended one, and what to do; else None.
+    Return the doubt about a manifest's batch; None if there is none.
 
     Either the file's name leads to another project's batch, or most rows are in another batch. A name that
-    was given by ``--batch`` or ``batch:`` is always used.
+    was given by ``--batch`` or ``batch:`` is used nonetheless, unless it looks like a slip of the other, and
+    nobody said that the rows are to be run again (*is_repeated*).
     """
+    if batch is None or not counts.total:
+        return await _rows_of_another(ledger, manifest, is_repeated=is_repeated)
     if manifest.place is None or not manifest.is_named_by_place:
         return None
-    if batch is None or not counts.total:
-        return await _rows_of_another(ledger, manifest)
     if batch.place is None or _is_same(batch.place, manifest.place):
         return None
     return await _another_project(ledger, manifest, batch)
@@ -46,27 +58,34 @@ def _is_same(place: str, other: str) -> bool:
     return os.path.realpath(place) == os.path.realpath(other)
 
 
-async def _another_project(ledger: Ledger, manifest: Manifest, batch: Batch) -> str | None:
+async def _another_project(ledger: Ledger, manifest: Manifest, batch: Batch) -> Doubt | None:
     known = await ledger.rows_as_known(batch.name, manifest.specs())
     if not is_another(manifest.count, known):
         return None
-    return (
-        f"batch '{batch.name}' is that of {batch.place}, and {manifest.count - known} of {manifest.count} "
-        f"rows of {manifest.place} are not in it, or ask for something else there: give this manifest's "
-        f"batch a name of its own with --batch NAME, or continue that batch with {_chosen(batch.name)}"
+    return Doubt(
+        text=f"batch '{batch.name}' is that of {batch.place}, and {manifest.count - known} of "
+        f"{manifest.count} rows of {manifest.place} are not in it, or ask for something else there: give "
+        "this manifest's batch a name of its own with --batch NAME, or continue that batch with "
+        f"{_chosen(batch.name)}"
     )
 
 
-async def _rows_of_another(ledger: Ledger, manifest: Manifest) -> str | None:
+async def _rows_of_another(ledger: Ledger, manifest: Manifest, *, is_repeated: bool) -> Doubt | None:
     elsewhere = await ledger.rows_elsewhere(manifest.batch, manifest.specs())
-    other = same_elsewhere(manifest.count, elsewhere)
+    slips = {other: rows for other, rows in elsewhere.items() if is_slip(manifest.batch, other)}
+    slip = None if manifest.is_named_by_place else same_elsewhere(manifest.count, slips)
+    other = slip or same_elsewhere(manifest.count, elsewhere)
     if other is None:
         return None
-    return (
-        f"batch '{manifest.batch}' would be new, but {elsewhere[other]} of its {manifest.count} rows are in "
-        f"batch '{other}' already, and did not fail there: continue that batch with {_chosen(other)}, or run "
-        f"all rows again with {_chosen(manifest.batch)}"
+    found = (
+        f"{elsewhere[other]} of its {manifest.count} rows are in batch '{other}' already, and did not fail "
+        f"there: continue that batch with {_chosen(other)}"
     )
+    again = _chosen(manifest.batch) + (" --changed resubmit" if slip else "")
+    if manifest.is_named_by_place or (slip and not is_repeated):
+        new = f"batch '{manifest.batch}' would be new, but"
+        return Doubt(text=f"{new} {found}, or run all rows again with {again}")
+    return Doubt(text=f"batch '{manifest.batch}' is new, and {found}; all rows are run again", stops=False)
 
 
 def _chosen(batch: str) -> str:

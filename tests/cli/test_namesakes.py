@@ -78,6 +78,27 @@ def test_rows_of_another_batch_are_not_run_again_for_a_new_file_name(shell: Shel
     assert simulated.calls("StartRun") == 5
 
 
+def test_a_batch_whose_name_was_mistyped_is_not_begun_a_second_time(shell: Shell, simulated):
+    manifest = write(shell, "samples.csv", "s1", "s2", "s3")
+    assert run(shell, simulated, *manifest, "--batch", "control").returncode == 0
+    begun = run(shell, simulated, *manifest, "--batch", "cohrot", "-q")
+    assert begun.returncode == 0
+    assert "all rows are run again" in begun.stderr
+    assert "--batch control" in begun.stderr
+    done = run(shell, simulated, *manifest, "--batch", "cohort")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    for words in ("'cohort' would be new", "3 of its 3 rows", "--batch cohrot,", "cohort --changed resubmit"):
+        assert words in done.stderr
+    planned = shell.run("plan", *manifest, "--batch", "cohort").stdout.replace("\n    ", " ")
+    assert done.stderr.removeprefix("batchrun: ") in planned
+    assert "run warns: batch 'third'" in shell.run("plan", *manifest, "--batch", "third").stdout
+    assert simulated.calls("StartRun") == 6
+    again = run(shell, simulated, *manifest, "--batch", "cohort", "--changed", "resubmit")
+    assert (again.returncode, simulated.calls("StartRun")) == (0, 9)
+    going_on = run(shell, simulated, *manifest, "--batch", "cohort", "-q")
+    assert (going_on.returncode, going_on.stderr) == (0, "")
+
+
 def test_standard_input_and_pipes_are_never_asked(shell: Shell, simulated):
     assert run(shell, simulated, *write(shell, "samples.csv", "s1", "s2")).returncode == 0
     text = (shell.folder / "samples.csv").read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.entries.belonging import is_another, is_renamed, same_elsewhere
+from batchrun.model.entries.belonging import is_another, is_renamed, is_slip, same_elsewhere
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,33 @@ def test_a_manifest_means_the_batch_that_has_most_of_its_rows(elsewhere, expecte
 )
 def test_rows_are_renamed_where_most_are_or_a_number_lost_its_zeros(moved, is_number, expected):
     assert is_renamed(10, moved, is_number=is_number) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "expected"),
+    [
+        ("cohrot", "cohort", True),
+        ("cohotr", "cohort", True),
+        ("cohrt", "cohort", True),
+        ("cohor-1", "cohort-1", True),
+        ("cohoort", "cohort", True),
+        ("cohurt", "cohort", True),
+        ("Cohort", "cohort", True),
+        ("cohort-1", "cohort_1", True),
+        ("cohort", "cohort", False),
+        ("cohort", "cohort2", False),
+        ("cohort-1", "cohort-2", False),
+        ("cohort-12", "cohort-21", False),
+        ("cohort-a", "cohort-b", False),
+        ("cohortA", "cohortB", False),
+        ("cohort", "cohortb", False),
+        ("coh1rt", "cohort", False),
+        ("run-jan", "run-jun", False),
+        ("rerun", "return", False),
+        ("cohort", "", False),
+        ("other", "cohort", False),
+    ],
+)
+def test_a_name_is_a_slip_of_another_but_no_number_and_no_last_letter(name, other, expected):
+    assert is_slip(name, other) is expected
+    assert is_slip(other, name) is expected

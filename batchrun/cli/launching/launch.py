@@ -185,6 +185,8 @@ def _log_sync(held: Launch) -> None:
         unchanged=sync.unchanged,
         changed=sync.changed,
     )
+    if held.doubt is not None:
+        log.warning("rows_of_another_batch", batch=held.batch, note=held.doubt)
     if sync.gone:
         log.warning(
             "rows_gone",

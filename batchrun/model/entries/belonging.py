@@ -6,7 +6,13 @@ Rows come and go, so that none of them alone decides: most of them do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Final
+
+_SEPARATORS: Final = re.compile(r"[\W_]+")
+#: Letters of the shortest word in which a slip can be told from another word, such as ``jun`` from ``jan``.
+_WORD: Final = 4
 
 
 def is_another(rows: int, known: int) -> bool:
@@ -42,6 +48,32 @@ def is_renamed(rows: int, moved: int, *, is_number: bool) -> bool:
         is_number: Whether an id is a number that only lost its zeros, as a spreadsheet does it.
     """
     return is_number or _is_most(moved, rows)
+
+
+def is_slip(name: str, other: str) -> bool:
+    """
+    Report whether one name of a batch is the other, mistyped.
+
+    One letter is missing, too many or another, or two are swapped; or only case and separators differ.
+    Digits and a last letter do not count: batches are told apart by them (``run-2``, ``cohortB``).
+    """
+    one, two = name.casefold(), other.casefold()
+    if name == other or _SEPARATORS.sub("", one) == _SEPARATORS.sub("", two):
+        return name != other
+    shorter, longer = sorted((one, two), key=len)
+    at = next((place for place, char in enumerate(shorter) if char != longer[place]), len(shorter))
+    swapped = shorter[:at] + shorter[at : at + 2][::-1] + shorter[at + 2 :]
+    if swapped == longer:
+        return _is_in_word(longer, at) and _is_in_word(longer, at + 1)
+    is_missing = longer[at + 1 :] == shorter[at:]
+    is_another_letter = longer[at + 1 :] == shorter[at + 1 :] and _is_in_word(shorter, at)
+    is_last = at >= len(longer) - 1
+    return (is_missing or is_another_letter) and not is_last and _is_in_word(longer, at)
+
+
+def _is_in_word(text: str, at: int) -> bool:
+    """Report whether a letter is part of a word that is long enough."""
+    return any(word.start() <= at < word.end() for word in re.finditer(rf"[^\W\d_]{{{_WORD},}}", text))
 
 
 def _is_most(part: int, rows: int) -> bool:

@@ -159,27 +159,47 @@ class ChangedRowsError(InputError):
     """
     Rows whose content is not what was submitted under their id.
 
-    ``changes`` has the known differences of some of them, by id.
+    ``changes`` has the known differences of some of them, by id; ``active`` counts those whose runs are not
+    over; ``cure`` undoes the change, where its cause is known.
     """
 
     def __init__(
-        self, ids: Sequence[str], total: int, changes: Mapping[str, Sequence[object]] | None = None
+        self,
+        ids: Sequence[str],
+        total: int,
+        changes: Mapping[str, Sequence[object]] | None = None,
+        *,
+        active: int = 0,
+        cure: str | None = None,
     ) -> None:
         self.ids = tuple(ids)
         self.total = total
         self.changes = changes or {}
+        self.active = active
         shown = ", ".join(map(self._shown, self.ids)) + (", ..." if total > len(self.ids) else "")
         rows = "row has" if total == 1 else "rows have"
         super().__init__(
-            f"{total} {rows} changed since submission: {shown}; "
+            f"{total} {rows} changed since submission: {shown}; {f'{cure}, or ' if cure else ''}"
             "use --changed keep to go on with what was submitted, "
             "or --changed resubmit to start new runs with the new content"
+            + (
+                f"; {goes_on(active)}: end {'it' if active == 1 else 'them'} first with 'batchrun cancel'"
+                if active
+                else ""
+            )
         )
 
     def _shown(self, entry_id: str) -> str:
         changes = self.changes.get(entry_id, ())
         more = f", and {len(changes) - _CHANGES} more" if len(changes) > _CHANGES else ""
         return f"{entry_id} ({', '.join(map(str, changes[:_CHANGES]))}{more})" if changes else entry_id
+
+
+def goes_on(active: int) -> str:
+    """Return what becomes of the runs of so many changed rows that are not over."""
+    if active == 1:
+        return "1 row has a run that is not over, and goes on beside the new one"
+    return f"{active} rows have runs that are not over, and go on beside the new ones"
 
 
 class RenamedRowsError(InputError):

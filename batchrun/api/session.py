@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from batchrun import points
 from batchrun.api.engines import places_of, settled
@@ -28,6 +28,7 @@ from batchrun.engine.parts import LaneLink, LaunchParts, Prepare, WakeLink
 from batchrun.engine.reach import Reach
 from batchrun.errors import BatchClosedError, ChangedRowsError, ServiceUnusableError, UsageError
 from batchrun.manifest import Manifest
+from batchrun.model.entries.contents import LANES_AGAIN, lane_cure
 from batchrun.model.lanes import Lane
 from batchrun.model.paces.rates import AUTO, Rate
 from batchrun.model.planning.limits import Changed, Limits, Mode
@@ -37,6 +38,9 @@ from batchrun.ports.held import HeldBatch
 from batchrun.ports.objects import SettingsPlace
 from batchrun.ports.stored import LONGEST_LEASE, Sync
 from batchrun.service.target import CONFIGURED, Target
+
+if TYPE_CHECKING:
+    from batchrun.service.client import AwsHealthOmics
 
 #: Changed rows whose differences are named.
 _EXPLAINED: Final = 5
@@ -113,12 +117,21 @@ class Session(Opening):
         """
         if not manifest.lanes:
             service = await self.service(waits=waits)
-            await self.open_batch(manifest.batch, service)
+            await self._open_without_lanes(manifest.batch, service)
             return OpenLanes(services={None: service})
         names = {lane.name for lane in manifest.lanes}
         needed = names if is_whole else manifest.taken | await self._lanes_kept(manifest.batch)
         lanes = manifest.lanes
         return await self._open_lanes(manifest.batch, lanes, needed or {lanes[0].name}, waits=waits)
+
+    async def _open_without_lanes(self, batch: str, service: AwsHealthOmics) -> None:
+        try:
+            await self.open_batch(batch, service)
+        except UsageError as error:
+            lanes = sorted(await self._lanes_kept(batch))
+            if not lanes:
+                raise
+            raise UsageError(f"{error}; it was run with lanes ({', '.join(lanes)}): {LANES_AGAIN}") from error
 
     async def _lanes_kept(self, batch: str) -> frozenset[str]:
         """Return the lanes that the ledger knows of a batch."""
@@ -194,7 +207,8 @@ class Session(Opening):
             sync = await held.sync(manifest.specs(), changed=changed, at=now, place=place, home=home)
         except ChangedRowsError as error:
             what = await changes(held, manifest, error.ids[:_EXPLAINED], home)
-            raise ChangedRowsError(error.ids, error.total, what) from None
+            cure = lane_cure(what.values(), [lane.name for lane in manifest.lanes])
+            raise ChangedRowsError(error.ids, error.total, what, active=error.active, cure=cure) from None
         points.reached(Point.SYNCED)
         return sync
 

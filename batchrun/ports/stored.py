@@ -73,6 +73,7 @@ class Sync:
     unchanged: int = 0
     changed: int = 0
     changed_ids: tuple[str, ...] = ()
+    active: int = 0  #: changed rows whose runs are not over
     gone: int = 0  #: entries that the manifest no longer names; they stay in the ledger
     gone_ids: tuple[str, ...] = ()
     #: New entries that most likely stand for some that were sent, did not fail, and are gone.

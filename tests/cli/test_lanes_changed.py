@@ -86,6 +86,7 @@ def test_a_lane_that_is_not_there_any_more_keeps_its_runs_and_is_named(
     done = launch(shell)
     assert done.returncode == 2, done.stderr
     assert "b (lane is " in done.stderr
+    assert "put back what was named 'west' in the table of lanes" in done.stderr
     done = launch(shell, "--changed", "keep")
     assert done.returncode == 5, done.stderr
     assert "lane west: the manifest has no such lane any more" in done.stderr
@@ -122,6 +123,10 @@ def test_lanes_come_to_a_batch_that_is_half_done_and_go_again(shell: Shell, serv
     done = shell.run(*plain, **where)
     assert done.returncode == 2, done.stderr
     assert "d (lane is gone, was west)" in done.stderr
+    assert "give the lanes again (--lanes FILE, or lanes: in the manifest), or use --changed" in done.stderr
+    done = shell.run(*plain, **{**where, "AWS_REGION": "us-west-2"})
+    assert done.returncode == 2, done.stderr
+    assert "it was run with lanes (east, west): give the lanes again" in done.stderr
     done = shell.run(*plain, "--changed", "keep", **where)
     assert done.returncode == 0, done.stderr
     once_each(served, 6)

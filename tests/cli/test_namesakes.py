@@ -149,3 +149,19 @@ def test_a_kept_rows_run_is_told_from_a_success_of_what_the_row_asks_for(shell: 
     assert again.returncode == 0
     assert words not in again.stdout
     assert {row["changed"] for row in shell.results("samples.results.csv")} == {""}
+
+
+def test_runs_that_go_on_beside_the_new_ones_are_told_of(shell: Shell, simulated):
+    """Seen: with an output place mended and ``--changed resubmit`` both runs of each row went on, unsaid."""
+    manifest = write(shell, "samples.csv", "s1", "s2", "s3")
+    assert run(shell, simulated, *manifest, "--detach").returncode == 3
+    write(shell, "samples.csv", "s1", "s2=mended", "s3=mended")
+    told = "2 rows have runs that are not over, and go on beside the new ones"
+    assert told in shell.run("plan", *manifest).stdout
+    refused = run(shell, simulated, *manifest, "--detach")
+    assert refused.returncode == 2
+    assert f"{told}: end them first with 'batchrun cancel'" in refused.stderr
+    assert told not in run(shell, simulated, *manifest, "--detach", "--changed", "keep").stderr
+    again = run(shell, simulated, *manifest, "--detach", "--changed", "resubmit", "-q")
+    assert (again.returncode, simulated.calls("StartRun")) == (3, 5)
+    assert told in again.stderr

@@ -138,7 +138,7 @@ class Syncing:
         rows = specs("new", "c", "b", "a", content=2)
         with pytest.raises(ChangedRowsError) as caught:
             await held.sync(rows, changed=Changed.REFUSE, at=AT)
-        assert (caught.value.ids, caught.value.total) == (("b",), 1)
+        assert (caught.value.ids, caught.value.total, caught.value.active) == (("b",), 1, 1)
         assert [await entry_of(ledger, id_) for id_ in "abc"] == before
         assert await ledger.batch(BATCH).entry("new") is None
 
@@ -147,7 +147,7 @@ class Syncing:
         await move(held, "a", intended(), accepted(1))
         before = await entry_of(ledger, "a")
         found = await held.sync(specs("a", content=2), changed=Changed.KEEP, at=AT)
-        assert found == Sync(rows=1, changed=1, changed_ids=("a",))
+        assert found == Sync(rows=1, changed=1, changed_ids=("a",), active=1)
         assert await entry_of(ledger, "a") == replace(before, is_changed=True)
 
     async def test_what_was_kept_is_marked_for_as_long_as_it_differs(self, ledger):
@@ -265,7 +265,14 @@ class Syncing:
         rows = [spec("c", 0, 2), spec("b", 1, 2), spec("new", 2)]
         told = await ledger.batch(BATCH).compare(rows)
         assert told == Sync(
-            rows=3, new=1, unchanged=0, changed=2, changed_ids=("c", "b"), gone=1, gone_ids=("a",)
+            rows=3,
+            new=1,
+            unchanged=0,
+            changed=2,
+            changed_ids=("c", "b"),
+            active=1,
+            gone=1,
+            gone_ids=("a",),
         )
         assert await order(ledger) == ["a", "b", "c"]
         assert told == await held.sync(rows, changed=Changed.KEEP, at=AT)

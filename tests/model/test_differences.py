@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchrun.model.entries.contents import differences, row_differences
+from batchrun.model.entries.contents import differences, lane_cure, row_differences
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Intended
 from batchrun.model.entries.transitions import apply
@@ -59,3 +59,29 @@ SENT = apply(FREE, Intended(at=at(0), lane="west", request='{"a":2}'))
 )
 def test_a_row_differs_in_its_lane_or_in_the_lane_itself(entry, content, home, said):
     assert [str(one) for one in row_differences(entry, content, home)] == said
+
+
+GONE = row_differences(SENT, '{"a":2}')
+EAST = row_differences(SENT, '[["east",{"a":2}]]')
+OTHER = row_differences(SENT, '[["west",{"a":3}]]')
+
+
+@pytest.mark.parametrize(
+    ("changes", "lanes", "cure"),
+    [
+        ([GONE], [], "give the lanes again (--lanes FILE, or lanes: in the manifest)"),
+        ([EAST, EAST], ["east"], "put back what was named 'west' in the table of lanes"),
+        ([EAST], ["east", "west"], "put back the rows' lane (west)"),
+        (
+            [row_differences(FREE, '{"a":1}')],
+            ["west"],
+            "put back what was named 'east' in the table of lanes",
+        ),
+        ([EAST, OTHER], ["east"], None),
+        ([row_differences(ROW, '[["west",{"a":1}]]')], ["west"], None),
+        ([[]], ["east"], None),
+        ([], [], None),
+    ],
+)
+def test_rows_that_changed_in_their_lane_alone_are_told_how_to_have_it_again(changes, lanes, cure):
+    assert lane_cure(changes, lanes) == cure

@@ -33,7 +33,15 @@ from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter, tell_e
 from batchrun.cli.signals import Stopping, hear
 from batchrun.cli.speak import can_draw, complain, emit
 from batchrun.clock import Clock, SystemClock
-from batchrun.errors import BatchrunError, LeaseError, LeaseLostError, LedgerError, ServiceError, StorageError
+from batchrun.errors import (
+    BatchrunError,
+    LeaseError,
+    LeaseLostError,
+    LedgerError,
+    ServiceError,
+    StorageError,
+    goes_on,
+)
 from batchrun.manifest import Manifest, Source
 from batchrun.model.planning.limits import Changed, Limits
 from batchrun.model.submissions.grouping import Engine
@@ -162,20 +170,21 @@ def session(job: Job, clock: Clock) -> Session:
 @asynccontextmanager
 async def launching(job: Job, work: Session, manifest: Manifest) -> AsyncIterator[Launch]:
     """Hold a batch and import its manifest, by the job's options."""
+    changed = Changed(job.options.changed or "refuse")
     async with work.launching(
         manifest,
         limits=job.limits,
-        changed=Changed(job.options.changed or "refuse"),
+        changed=changed,
         deadline=job.options.deadline,
         lease=job.options.lease,
         wake=job.options.wake,
         batch_settings=job.options.together.batch_settings,
     ) as held:
-        _log_sync(held)
+        _log_sync(held, changed)
         yield held
 
 
-def _log_sync(held: Launch) -> None:
+def _log_sync(held: Launch, changed: Changed) -> None:
     sync = held.sync
     log.info(
         "manifest_read",
@@ -187,6 +196,13 @@ def _log_sync(held: Launch) -> None:
     )
     if held.doubt is not None:
         log.warning("rows_of_another_batch", batch=held.batch, note=held.doubt)
+    if sync.active and changed is Changed.RESUBMIT:
+        log.warning(
+            "earlier_runs_go_on",
+            batch=held.batch,
+            note=f"{goes_on(sync.active)}; they are not watched any more: 'batchrun results --attempts' "
+            "lists them, 'aws omics cancel-run --id RUN' ends one",
+        )
     if sync.gone:
         log.warning(
             "rows_gone",

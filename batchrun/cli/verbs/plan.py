@@ -39,6 +39,7 @@ from batchrun.cli.verbs.planned import (
     tell_retries,
 )
 from batchrun.clock import SystemClock
+from batchrun.errors import goes_on
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import Lane, lanes_of
 from batchrun.model.paces.quotas import Quotas
@@ -310,6 +311,8 @@ def _tell_differences(found: Compared) -> None:
         say(f"  run warns: {found.doubt.text}", hang=4)
     if sync.changed:
         say("  run refuses changed rows unless given --changed keep or --changed resubmit", hang=4)
+        if sync.active:
+            say(f"  with --changed resubmit: {goes_on(sync.active)}", hang=4)
 
 
 def _tell_calls(ahead: Ahead) -> None:

@@ -286,6 +286,10 @@ SELECT id FROM manifest WHERE is_changed = 1 ORDER BY position LIMIT 20;
 -- name: changed_sent_ids
 SELECT id FROM manifest WHERE is_changed = 1 AND was_sent = 1 ORDER BY position LIMIT 20;
 
+-- name: count_changed_active
+SELECT count(*) FROM manifest AS m CROSS JOIN entries AS e ON e.key = m.entry
+WHERE m.is_changed = 1 AND m.was_sent = 1 AND e.state IN ('active', 'submitting');
+
 -- name: gone_ids
 SELECT id FROM entries
 WHERE key IN (SELECT key FROM entries WHERE batch = :batch EXCEPT SELECT entry FROM manifest)

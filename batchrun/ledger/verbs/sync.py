@@ -53,6 +53,7 @@ class Comparison:
             unchanged=rows - new - changed,
             changed=changed,
             changed_ids=self._ids("changed_ids") if changed else (),
+            active=self._active(),
             gone=self.gone,
             gone_ids=self._ids("gone_ids") if self.gone else (),
             renamed=renamed[0].total if renamed else 0,
@@ -67,7 +68,10 @@ class Comparison:
     def refuse_changed(self) -> None:
         """Raise ChangedRowsError where rows that were sent have changed."""
         if sent := self.counted.sent:
-            raise ChangedRowsError(self._ids("changed_sent_ids"), sent)
+            raise ChangedRowsError(self._ids("changed_sent_ids"), sent, active=self._active())
+
+    def _active(self) -> int:
+        return int(self.store.value("count_changed_active")) if self.counted.sent else 0
 
     def _renamed(self) -> Sequence[Row]:
         """Return rows that were sent under other ids: numbers without their zeros, or most rows."""

@@ -12,7 +12,7 @@ not: which lane is home, and rows that were not sent, which simply take their ne
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -53,6 +53,10 @@ def _asked(entry: Entry, lane: str | None) -> str | None:
 
 
 _SHOWN: Final = 60
+#: The field of a difference in lanes; no field of StartRun has that name.
+_LANE: Final = "lane"
+#: The cure where they were forgotten.
+LANES_AGAIN: Final = "give the lanes again (--lanes FILE, or lanes: in the manifest)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +93,28 @@ def row_differences(entry: Entry, content: str, home: str | None = None) -> list
     if found or content == entry.content:
         return found
     before, after = lanes_of(entry.content) if lane is None else (lane,), lanes_of(content)
-    return [Difference(field="lane", was=_named(before), now=_named(after))]
+    return [Difference(field=_LANE, was=_named(before), now=_named(after))]
+
+
+def lane_cure(changes: Iterable[Sequence[Difference]], lanes: Collection[str]) -> str | None:
+    """
+    Return what gives rows the lane again that they had; None if more than their lane has changed.
+
+    Args:
+        changes: The differences of each row, as :func:`row_differences` has them.
+        lanes: The names of the manifest's lanes.
+    """
+    rows = list(changes)
+    had = {one.was for row in rows for one in row if one.field == _LANE}
+    if not rows or None in had or any([one.field for one in row] != [_LANE] for row in rows):
+        return None
+    if not lanes:
+        return LANES_AGAIN
+    names = sorted({name for was in had for name in (was or "").split("|")})
+    lacking = [name for name in names if name not in lanes]
+    if lacking:
+        return f"put back what was named {' and '.join(map(repr, lacking))} in the table of lanes"
+    return f"put back the rows' lane ({', '.join(names)})"
 
 
 def _named(lanes: Sequence[str]) -> str | None:

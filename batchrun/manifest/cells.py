@@ -48,24 +48,30 @@ def records(
         first = known.setdefault(cells[at], cells) if len(known) < _KEPT else known.get(cells[at], cells)
         if first is not cells:
             if_twin = if_twin or unasked.cure_for_twins(table, first, cells)
+        twin = _SAME_LINE if first is not cells and first == cells else if_twin
         place = table.place(line)
         fields = _fields(cells, columns, place, problems)
         look.row(line, cells, cells[at])
-        yield Record(fields=fields, place=place, places={}, if_twin=if_twin, is_of_cells=True)
+        yield Record(fields=fields, place=place, places={}, if_twin=twin, is_of_cells=True)
 
 
 def _columns(table: Table, model: RequestModel, problems: Problems) -> list[Column | None]:
     """Read the header; None stands for a column that cannot be used."""
     place = table.place(table.line)
-    if "id" not in table.header:
-        raise unreadable(place, "there is no column id", _id_cure(table), field="id")
+    near = None if "id" in table.header else _near_id(table)
+    if near is None and "id" not in table.header:
+        raise unreadable(place, _NO_ID, _id_cure(table), field="id")
     columns: list[Column | None] = []
     for number, name in enumerate(table.header, start=1):
         columns.append(None)
+        if name == near:
+            continue
         try:
             columns[-1] = column(name, model)
         except ColumnError as error:
             problems.add(place, f"column {number}: {error.message}", error.cure, field=name or None)
+    if near is not None:
+        raise unreadable(place, _NO_ID, f"did you mean {shown(near)} to be id?", field="id")
     return _without_twins(columns, place, problems)
 
 
@@ -94,6 +100,8 @@ def _other_delimiter(table: Table) -> str | None:
     return next((mark for mark in ",\t;|" if mark != table.delimiter and mark in table.header[0]), None)
 
 
+_NO_ID: Final = "there is no column id"
+_SAME_LINE: Final = "the two lines are the same: remove one of them"
 #: Delimiters, as messages name them.
 _SPACES: Final = "  "
 
@@ -104,6 +112,11 @@ def _is_undivided(table: Table) -> bool:
         return False
     name = table.header[0].strip()
     return table.delimiter in name or _SPACES in name or _other_delimiter(table) is not None
+
+
+def _near_id(table: Table) -> str | None:
+    """Return the name of a column that is meant as the ids."""
+    return next((name for name in table.header if name.strip().lstrip("#").strip().lower() == "id"), None)
 
 
 def _id_cure(table: Table) -> str:
@@ -119,8 +132,6 @@ def _id_cure(table: Table) -> str:
             "the header seems to be separated by spaces, which cells may hold too; put a tab between cells: "
             f"tr -s ' ' '\\t'{redirected(table.source)} > FILE.tsv"
         )
-    if near := next((name for name in header if name.strip().lower() == "id"), None):
-        return f"did you mean {shown(near)} to be id?"
     return "add a column id with a name of its own for each run"
 
 

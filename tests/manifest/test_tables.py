@@ -294,6 +294,28 @@ def test_rows_that_r_has_named_are_one_problem(problems_of: ProblemsOf, mark: st
     assert problem.cure.endswith("or quote cells that hold the separator")
 
 
+def test_a_line_that_was_copied_is_told_from_rows_of_one_run(problems_of: ProblemsOf):
+    head = "id,parameters.reads\nA,s3://lab/a.fq.gz\nB,s3://lab/b.fq.gz\n"
+    (problem,) = problems_of(head + "B,s3://lab/b.fq.gz\n", ".csv")
+    assert (problem.line, problem.cure) == (4, "the two lines are the same: remove one of them")
+    (problem,) = problems_of(head + "B,s3://lab/b_L2.fq.gz\n", ".csv")
+    assert problem.cure.startswith("if these are sequencing lanes of one run")
+
+
+@pytest.mark.parametrize("name", ["ID", "#id", " Id"])
+def test_a_column_that_is_nearly_id_does_not_hide_the_other_mistakes(problems_of: ProblemsOf, name: str):
+    case, near = problems_of(f"{name},Parameters.r\nA,x\n", ".csv")
+    assert (case.field, near.field) == ("Parameters.r", "id")
+    assert near.cure == f"did you mean {name!r} to be id?"
+
+
+def test_a_line_above_the_names_is_told(problems_of: ProblemsOf):
+    """As two lines of names are exported, whose upper one has merged cells."""
+    (problem,) = problems_of("Sample,,Reads\nid,parameters.n,parameters.r\na,x,s3://lab/a.fq\n", ".csv")
+    assert problem.message == "the names of columns seem to be in line 2: id, parameters.n, parameters.r"
+    assert problem.cure == "remove what is above them"
+
+
 def test_ids_that_look_the_same_are_the_same(problems_of: ProblemsOf):
     """As one lab writes an umlaut in one character, and the Mac of another in two."""
     (problem,) = problems_of("id,parameters.r\nM\u00fcller,x\nMu\u0308ller,y\n", ".csv")

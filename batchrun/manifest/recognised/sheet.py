@@ -228,6 +228,10 @@ class Unasked:
         place = table.place(table.line)
         if kind_of(table.header) == RESULTS:
             raise unreadable(place, f"this is not a manifest but {RESULTS}", _OF_RESULTS, field="id")
+        if rows and _has_names(rows[0].cells):
+            names = printable(", ".join(filter(str.strip, rows[0].cells)), 100)
+            message = f"the names of columns seem to be in line {rows[0].line}: {names}"
+            return unreadable(place, message, "remove what is above them", field="id")
         may_be_rows = not (self.is_beside or table.has_values or self.source.asked.header)
         is_row = (
             "files" if any(map(is_file, table.header)) else "ids" if _has_ids(table.header, rows) else None
@@ -250,6 +254,11 @@ class Unasked:
             "if these are sequencing lanes of one run, do not tell them apart, but with your other options, "
             f"run: {typed}; if they are runs of their own, put into the id what tells them apart"
         )
+
+
+def _has_names(cells: Sequence[str]) -> bool:
+    """Report whether cells are names of a manifest's columns."""
+    return any(cell == "id" or cell.startswith("parameters.") for cell in map(str.strip, cells))
 
 
 def _words(

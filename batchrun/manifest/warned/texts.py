@@ -123,7 +123,11 @@ _FORMULA_ERROR: Final = re.compile(
     r"|¡DIV/0!|¡NULO!|#+)",
     re.IGNORECASE,
 )
-_FORMULA: Final = re.compile(r"=[A-Z][A-Z0-9.]*\(.*\)", re.IGNORECASE | re.DOTALL)
+#: A function's call, or anything with the name of a cell: ``=A1``, ``=Sheet1!$B$2&".bam"``.
+_FORMULA: Final = re.compile(
+    r"=(?:[A-Z][A-Z0-9.]*\(.*\)|(?:.*[^\w.])?\$?[A-Z]{1,3}\$?[1-9][0-9]*(?:[^\w.(].*)?)",
+    re.IGNORECASE | re.DOTALL,
+)
 #: Words for no value, in lower case.
 ABSENT: Final = frozenset(
     {"na", "n/a", "n.a.", "<na>", "null", "nil", "none", "nan", "nat", "missing", "-", "--", ".", "?"}

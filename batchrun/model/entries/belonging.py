@@ -10,7 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-_SEPARATORS: Final = re.compile(r"[\W_]+")
+#: Between digits they count: ``2026-1-11`` is not ``2026-11-1``.
+_SEPARATORS: Final = re.compile(r"(?<!\d)[\W_]+|[\W_]+(?!\d)")
+_BETWEEN_DIGITS: Final = re.compile(r"(?<=\d)[\W_]+(?=\d)")
 #: Letters of the shortest word in which a slip can be told from another word, such as ``jun`` from ``jan``.
 _WORD: Final = 4
 
@@ -55,20 +57,22 @@ def is_slip(name: str, other: str) -> bool:
     Report whether one name of a batch is the other, mistyped.
 
     One letter is missing, too many or another, or two are swapped; or only case and separators differ.
-    Digits and a last letter do not count: batches are told apart by them (``run-2``, ``cohortB``).
+    Digits and a word's last letter do not count: batches are told apart by them (``run-2``, ``cohortB-1``).
     """
     one, two = name.casefold(), other.casefold()
-    if name == other or _SEPARATORS.sub("", one) == _SEPARATORS.sub("", two):
+    if name == other or _joined(one) == _joined(two):
         return name != other
     shorter, longer = sorted((one, two), key=len)
     at = next((place for place, char in enumerate(shorter) if char != longer[place]), len(shorter))
     swapped = shorter[:at] + shorter[at : at + 2][::-1] + shorter[at + 2 :]
-    if swapped == longer:
-        return _is_in_word(longer, at) and _is_in_word(longer, at + 1)
     is_missing = longer[at + 1 :] == shorter[at:]
     is_another_letter = longer[at + 1 :] == shorter[at + 1 :] and _is_in_word(shorter, at)
-    is_last = at >= len(longer) - 1
-    return (is_missing or is_another_letter) and not is_last and _is_in_word(longer, at)
+    is_one_slip = swapped == longer or is_missing or is_another_letter
+    return is_one_slip and _is_in_word(longer, at) and _is_in_word(longer, at + 1)
+
+
+def _joined(text: str) -> str:
+    return _BETWEEN_DIGITS.sub("-", _SEPARATORS.sub("", text))
 
 
 def _is_in_word(text: str, at: int) -> bool:

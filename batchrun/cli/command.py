@@ -124,6 +124,20 @@ def made(kind: type[T], values: Mapping[str, Any]) -> T:
     )
 
 
+class _Verb(click.Command):
+    """A verb that knows what is meant by some options that it does not have."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            from batchrun.cli.meant_options import meant  # noqa: PLC0415 (needed for errors alone)
+
+            if (cure := meant(self, error.option_name)) is None:
+                raise
+            raise click.UsageError(f"there is no option {error.option_name}; {cure}", ctx) from error
+
+
 def verb(
     kind: type[T], *, name: str | None = None, **settings: Any
 ) -> Callable[[Callable[[T], Awaitable[Exit | None] | Exit | None]], click.Command]:
@@ -143,7 +157,7 @@ def verb(
                 raise
             click.get_current_context().exit(code or 0)
 
-        return click.Command(
+        return _Verb(
             name or carry_out.__name__,
             callback=call,
             params=list(parameters(kind)),

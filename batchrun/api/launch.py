@@ -23,8 +23,7 @@ from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Event, kind
 from batchrun.model.entries.states import State
 from batchrun.model.paces.quotas import Quotas
-from batchrun.model.planning.proofs import TakenOver
-from batchrun.model.tally import Tally
+from batchrun.model.tally import TakenOver, Tally
 from batchrun.model.tasks import FailedTasks
 from batchrun.ports.service import CallCounts, Troubles
 from batchrun.ports.stored import Counts, Lease, Sync

@@ -27,7 +27,6 @@ from batchrun.model.entries.events import Accepted, Event, Failed, Intended
 from batchrun.model.entries.states import State, is_known_status
 from batchrun.model.paces.quotas import Quotas
 from batchrun.model.planning.limits import Mode
-from batchrun.model.planning.proofs import TakenOver
 from batchrun.model.planning.stimuli import (
     IntentRecorded,
     LedgerChanged,
@@ -35,7 +34,7 @@ from batchrun.model.planning.stimuli import (
     SubmissionStopped,
 )
 from batchrun.model.planning.verdicts import HELD
-from batchrun.model.tally import Tally
+from batchrun.model.tally import TakenOver, Tally
 from batchrun.model.texts.words import counted
 from batchrun.ports.service import CallCounts, Troubles
 from batchrun.ports.stored import Lease

@@ -1,14 +1,17 @@
-"""A batch's counts, kept up to date with each step."""
+"""A batch's counts, kept up to date with each step; and how many rows another ledger had started."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchrun.model.entries.states import OPEN, State
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from batchrun.model.entries.entry import Entry
 
 
@@ -71,3 +74,19 @@ class Tally:
     def has_only_succeeded(self) -> bool:
         """Whether every entry's run was seen as COMPLETED."""
         return self.by_state[State.SUCCEEDED] == self.total
+
+
+@dataclass(slots=True)
+class TakenOver:
+    """How many rows already had a run that another ledger had started."""
+
+    rows: int = 0
+    first: datetime | None = None  #: creation time of the oldest of these runs
+    last: datetime | None = None
+
+    def add(self, created: datetime | None) -> None:
+        """Count a row whose run was *created* then."""
+        self.rows += 1
+        if created is not None:
+            self.first = created if self.first is None else min(self.first, created)
+            self.last = created if self.last is None else max(self.last, created)

@@ -8,8 +8,9 @@ from batchrun.model.entries.events import Intended, Retried, Revised
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.actions import Look, Submit, Survey
 from batchrun.model.planning.limits import Mode
-from batchrun.model.planning.proofs import TakenOver, Trust
+from batchrun.model.planning.proofs import Trust
 from batchrun.model.planning.stimuli import Surveyed
+from batchrun.model.tally import TakenOver
 from tests.builders import active, at, ended, planned, request, submitting
 from tests.model import driving
 from tests.model.driving import Driven

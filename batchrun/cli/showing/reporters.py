@@ -40,7 +40,7 @@ from batchrun.model.entries.events import (
 )
 from batchrun.model.entries.states import ENDED, State
 from batchrun.model.planning.verdicts import DENIED, HELD
-from batchrun.model.tally import Tally
+from batchrun.model.tally import TakenOver, Tally
 from batchrun.model.tasks import FailedTasks
 from batchrun.model.texts.words import counted, seconds, stands
 from batchrun.report.overview import WithService
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from batchrun.cli.showing.progress import Progress, Snapshot
     from batchrun.clock import Clock
     from batchrun.model.entries.entry import Entry
-    from batchrun.model.planning.proofs import TakenOver
 
 log = structlog.get_logger(__name__)
 _LOG_EVERY: Final = 60.0

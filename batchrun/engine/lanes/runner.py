@@ -49,7 +49,6 @@ from batchrun.model.planning.actions import (
     Withdraw,
 )
 from batchrun.model.planning.planner import Planner
-from batchrun.model.planning.proofs import TakenOver
 from batchrun.model.planning.stimuli import (
     Acted,
     Drained,
@@ -62,6 +61,7 @@ from batchrun.model.planning.stimuli import (
     SubmittedTogether,
     SweepFailed,
 )
+from batchrun.model.tally import TakenOver
 from batchrun.ports.service import HealthOmics, LaneTrouble
 from batchrun.side_by_side import in_groups
 

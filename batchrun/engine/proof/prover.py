@@ -33,11 +33,11 @@ from batchrun.model.entries.states import HAS_RUN
 from batchrun.model.lanes import or_home, or_home_alone, request_in
 from batchrun.model.planning.actions import Conclude, Survey
 from batchrun.model.planning.limits import Changed
-from batchrun.model.planning.proofs import TakenOver
 from batchrun.model.planning.stimuli import SurveyConcluded, Surveyed, SurveyFailed
 from batchrun.model.planning.verdicts import Silences
 from batchrun.model.spec import named
 from batchrun.model.submissions.grouping import Engine
+from batchrun.model.tally import TakenOver
 from batchrun.ports.stored import Unproven
 from batchrun.side_by_side import each, in_groups
 

@@ -25,22 +25,6 @@ _A_MOMENT: Final = timedelta(seconds=1)
 _FRESH: Final = 0.9
 
 
-@dataclass(slots=True)
-class TakenOver:
-    """How many rows already had a run that another ledger had started."""
-
-    rows: int = 0
-    first: datetime | None = None  #: creation time of the oldest of these runs
-    last: datetime | None = None
-
-    def add(self, created: datetime | None) -> None:
-        """Count a row whose run was *created* then."""
-        self.rows += 1
-        if created is not None:
-            self.first = created if self.first is None else min(self.first, created)
-            self.last = created if self.last is None else max(self.last, created)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
     """What is assumed of the service's memory and its listing."""

@@ -18,6 +18,7 @@ from batchrun.errors import ManifestError, Problem
 from batchrun.manifest.problems import Problems, Record, shown
 from batchrun.manifest.written_rows import WrittenRow, WrittenRows, as_written, json_text, unsayable
 from batchrun.model.spec import Json
+from batchrun.model.submissions.grouping import INLINE
 from batchrun.service_model import members_of
 
 _OURS: Final = {"runSettingId": "id", "runTags": "tags"}
@@ -51,8 +52,6 @@ def is_native(record: Record) -> bool:
 
 _THEIRS: Final = {"tags": "runTags"}
 _BATCH_NAME: Final = 64
-#: Most rows in one request; more go to S3 in a file.
-MOST_INLINE: Final = 100
 
 
 @dataclass(slots=True)
@@ -160,8 +159,8 @@ def _check_request(rows: WrittenRows, batch: str, source: str) -> None:
         raise ManifestError(
             [unsayable(source, first, "batchName", message, f"give a shorter --batch: {_BATCH_NAME} at most")]
         )
-    if count > MOST_INLINE:
-        message = f"there are {count} rows, and one request takes {MOST_INLINE}"
+    if count > INLINE:
+        message = f"there are {count} rows, and one request takes {INLINE}"
         cure = "give --defaults-out FILE for the defaultRunSetting; the rows then become the file for S3"
         raise ManifestError([unsayable(source, first, "batchRunSettings", message, cure)])
 

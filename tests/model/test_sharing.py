@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from batchrun.model.entries.events import Intended
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.actions import SubmitTogether
-from batchrun.model.planning.batching import even_parts
 from batchrun.model.planning.limits import LaneLimits, Mode
+from batchrun.model.planning.sharing import even_parts
 from batchrun.model.planning.stimuli import LanePaused, LaneResumed, SubmittedTogether
 from batchrun.model.submissions.grouping import Engine
 from tests.builders import at, offers, planned

@@ -18,12 +18,13 @@ from batchrun.model.entries.states import State
 from batchrun.model.lanes import or_home
 from batchrun.model.planning.actions import Cancel, Follow, HoldBack, Look, Note, SubmitTogether, Sweep
 from batchrun.model.planning.actions import Sending as SendingAction
-from batchrun.model.planning.batching import Batching, Sharing
+from batchrun.model.planning.batching import Batching
 from batchrun.model.planning.cancelling import Cancelling
 from batchrun.model.planning.limits import LaneLimits, Limits, Mode
 from batchrun.model.planning.proving import Proving
 from batchrun.model.planning.queues import Queues
 from batchrun.model.planning.sending import Sending, Slots, is_quota_full
+from batchrun.model.planning.sharing import Sharing
 from batchrun.model.planning.stimuli import (
     Acted,
     IntentRecorded,

@@ -20,6 +20,7 @@ import structlog
 from batchrun.engine.parts import LaneLink, LaunchParts
 from batchrun.errors import AccessDeniedError, NotFoundError
 from batchrun.model.entries.entry import Sighting
+from batchrun.model.planning.listing import CLOCK_SLACK
 from batchrun.model.spec import TAG_BATCH, TAG_REQUEST_ID
 from batchrun.model.submissions.grouping import names_begin
 from batchrun.model.submissions.submission import BatchSeen, Stage, stage
@@ -27,8 +28,6 @@ from batchrun.model.submissions.submission import BatchSeen, Stage, stage
 #: Seconds for which an answer stands, counted from its end: asking takes five calls, each at its turn, and
 #: counted from their beginning every row would ask anew where they are slow.
 _FRESH: Final = 10.0
-#: How far the service's clock and ours may differ on when a submission was done.
-_CLOCK_SLACK: Final = timedelta(minutes=10)
 #: The status of one that is not listed, and may not be asked about.
 _UNKNOWN: Final = "unknown"
 log = structlog.get_logger(__name__)
@@ -142,7 +141,7 @@ class OtherSubmissions:
 
     def _was_done_long_ago(self, seen: BatchSeen) -> bool:
         """Report whether all that it started is surely listed by now, going by the service's time."""
-        lag = timedelta(seconds=self._lag) + _CLOCK_SLACK
+        lag = timedelta(seconds=self._lag) + CLOCK_SLACK
         if stage(seen.status) is not Stage.DONE or seen.done_at is None:
             return False
         return self._clock.utcnow() >= seen.done_at + lag

@@ -17,8 +17,8 @@ from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Progressed
 from batchrun.model.entries.states import GOING_STATUSES, Outlook, outlook
 
-#: How far the service's clock and ours may differ when a run is recognised by its age.
-_CLOCK_SLACK: Final = timedelta(minutes=10)
+#: How far the service's clock and ours may differ: when a run is recognised by its age, and the like.
+CLOCK_SLACK: Final = timedelta(minutes=10)
 #: One answer may round a creation time, and another not.
 _ROUNDING: Final = timedelta(seconds=1)
 #: The code of a listing whose pages never end.
@@ -99,8 +99,8 @@ def _is_same(one: Sought, listed: Listed) -> bool:
         return True
     if one.run.creation_time is not None:
         return _is_as_old(one.run, listed)
-    is_too_old = one.intended_at is not None and created < one.intended_at - _CLOCK_SLACK
-    return not is_too_old and (one.accepted_at is None or created <= one.accepted_at + _CLOCK_SLACK)
+    is_too_old = one.intended_at is not None and created < one.intended_at - CLOCK_SLACK
+    return not is_too_old and (one.accepted_at is None or created <= one.accepted_at + CLOCK_SLACK)
 
 
 def is_same_run(known: Run, listed: Listed) -> bool:

@@ -46,6 +46,7 @@ from batchrun.model.entries.events import (
 )
 from batchrun.model.entries.states import Outlook, outlook
 from batchrun.model.planning.limits import Limits
+from batchrun.model.planning.listing import CLOCK_SLACK
 from batchrun.model.spec import TAG_REQUEST_ID, Json, asked_parameters
 
 #: Our own codes for an unknown outcome that this launch cannot settle.
@@ -64,8 +65,6 @@ CONFLICT: Final = "ConflictException"
 #: Codes of unknown outcomes that sending again cannot settle.
 SETTLED_BY_LOOKING: Final = HELD | {CONFLICT}
 
-#: How far the service's clock and ours may differ when a run is identified by its age.
-_CLOCK_SLACK: Final = timedelta(minutes=10)
 #: Denials in a row, of as many entries, that mean that the launch itself lacks a permission.
 SYSTEMIC: Final = 3
 
@@ -189,7 +188,7 @@ def _is_as_wanted(sighting: Sighting, wanted: Mapping[str, Json]) -> bool:
 def _is_recent(entry: Entry, run: Run) -> bool:
     if entry.intended_at is None or run.creation_time is None:
         return False
-    return run.creation_time >= entry.intended_at - _CLOCK_SLACK
+    return run.creation_time >= entry.intended_at - CLOCK_SLACK
 
 
 def held_for_rivals(rivals: Sequence[str], at: datetime) -> Doubted:

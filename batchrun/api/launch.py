@@ -21,7 +21,7 @@ from batchrun.engine.launcher import Launcher, Stop
 from batchrun.errors import CallError, InputError, ServiceUnusableError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Event, kind
-from batchrun.model.entries.states import State
+from batchrun.model.entries.states import UNSENT, State
 from batchrun.model.paces.quotas import Quotas
 from batchrun.model.tally import TakenOver, Tally
 from batchrun.model.tasks import FailedTasks
@@ -58,8 +58,7 @@ class Ended:
     @property
     def is_held_back(self) -> bool:
         """Whether rows wait for a decision: ``stop_after`` was reached."""
-        waiting = (State.PLANNED, State.BACKOFF)
-        return self.stop is Stop.FAILURES and any(self.counts.by_state.get(state) for state in waiting)
+        return self.stop is Stop.FAILURES and any(self.counts.by_state.get(state) for state in UNSENT)
 
     @property
     def has_only_succeeded(self) -> bool:

@@ -20,7 +20,7 @@ from batchrun.clock import Clock, SystemClock
 from batchrun.engine.reach import Looked
 from batchrun.model.entries.duplicating import can_duplicate
 from batchrun.model.entries.entry import Entry
-from batchrun.model.entries.states import State
+from batchrun.model.entries.states import UNSUCCESSFUL, State
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.verdicts import after_reappearing
 from batchrun.ports.ledger import Ledger
@@ -28,8 +28,6 @@ from batchrun.ports.stored import Batch
 from batchrun.report.chosen import Choice
 from batchrun.report.columns import failed_of, read_condition
 from batchrun.service.target import CONFIGURED, Target
-
-_STATES: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +158,9 @@ async def retriable(
     how: How = _USUALLY,
 ) -> Retriable:
     """Return the entries of *choice* that can have another attempt; see ``first_look``."""
-    fitting = [one async for one in choice.entries(await opened.ledger(), batch.name, _STATES)]
+    fitting = [one async for one in choice.entries(await opened.ledger(), batch.name, UNSUCCESSFUL)]
     looked = await first_look(opened, batch, fitting, at=at, how=how)
-    fitting = [now for one in fitting if (now := looked.now(one)) and now.state in _STATES]
+    fitting = [now for one in fitting if (now := looked.now(one)) and now.state in UNSUCCESSFUL]
     entries = [one for one in fitting if can_duplicate(one)] if duplicates else fitting
     taken = {one.id for one in entries}
     if entries:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from batchrun.errors import ResultsError, UsageError
 from batchrun.manifest.lanes.writing import laned_row
@@ -16,7 +16,7 @@ from batchrun.manifest.source import Format, endings_of, format_of, is_known
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.write import DOCUMENTS, WrittenRow, shared_fields, write
 from batchrun.model.entries.entry import Entry
-from batchrun.model.entries.states import ENDED, State
+from batchrun.model.entries.states import UNSUCCESSFUL
 from batchrun.model.lanes import first_request, offers_of, offers_text
 from batchrun.report.columns import View
 from batchrun.report.delivering import Destination, output_at
@@ -25,8 +25,6 @@ from batchrun.report.results import latest_row
 
 if TYPE_CHECKING:
     from batchrun.ports.stored import Outcome
-
-_BAD: Final = ENDED - {State.SUCCEEDED}
 
 
 def manifest_kind(form: Format) -> Kind:
@@ -79,7 +77,7 @@ async def write_failed(output: OutputFile, outcomes: AsyncIterator[Outcome], vie
 async def _collect(spool: Spool, outcomes: AsyncIterator[Outcome], view: View) -> None:
     async for outcome in outcomes:
         entry = outcome.entry
-        if view.shows(latest_row(outcome, view.own)) if view.where else entry.state in _BAD:
+        if view.shows(latest_row(outcome, view.own)) if view.where else entry.state in UNSUCCESSFUL:
             content = _in_one_lane(entry)
             offers = content.encode() if offers_of(content) else None
             spool.add(entry.id, first_request(content).encode(), offers=offers)

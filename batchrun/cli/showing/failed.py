@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from batchrun.cli.speak import emit, one_line, say
 from batchrun.model.entries.reasons import advice_for, task_advice
-from batchrun.model.entries.states import State
+from batchrun.model.entries.states import UNSUCCESSFUL
 from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks, log_streams, stream_name
 from batchrun.model.texts.words import counted
 from batchrun.report.results import row
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from batchrun.ports.stored import Failures, PastAttempt, TaskFailures
 
 _SHOWN: Final = 10
-_BAD: Final = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +184,7 @@ async def emit_failures(ledger: Ledger, batch: str) -> None:
             ids=[entry.id for entry in group.entries],
             tasks=[group_facts(why) for why in group.tasks],
         )
-    async for page in ledger.batch(batch).pages_in(*_BAD):
+    async for page in ledger.batch(batch).pages_in(*UNSUCCESSFUL):
         for entry, known in zip(page, await _known(ledger, batch, page), strict=True):
             emit("entry", batch=batch, **row(entry), **facts(known))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun.cli.showing.failed import FailedRow
 from batchrun.model.entries.events import Accepted, Event, Retried
-from batchrun.model.entries.states import ENDED, State
+from batchrun.model.entries.states import ENDED, UNSENT, State
 from batchrun.model.paces.quotas import Quotas
 from batchrun.model.tally import Tally
 from batchrun.model.tasks import FailedTasks
@@ -89,7 +89,7 @@ class Progress:
             self._starts.append(self._clock.monotonic())
             self._storage_types.add(json.loads(after.request).get("storageType"))
         self._dues.pop(after.id, None)
-        if after.due is not None and after.state in {State.PLANNED, State.BACKOFF}:
+        if after.due is not None and after.state in UNSENT:
             self._dues[after.id] = after.due
         if isinstance(event, Retried):
             kept = (one for one in self._failures if one.entry.id != after.id)

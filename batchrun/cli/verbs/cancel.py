@@ -21,7 +21,7 @@ from batchrun.clock import SystemClock
 from batchrun.errors import LeaseHeldError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.policies import WatchPolicy
-from batchrun.model.entries.states import State
+from batchrun.model.entries.states import UNSENT, State
 from batchrun.model.planning.cancelling import Scope
 from batchrun.model.planning.limits import Limits
 from batchrun.model.texts.words import counted
@@ -34,8 +34,7 @@ from batchrun.report.delivering import Destination, look
 if TYPE_CHECKING:
     from batchrun.api.launch import Launch
 
-_UNSENT: Final = (State.PLANNED, State.BACKOFF)
-_STATES: Final = (*_UNSENT, State.SUBMITTING, State.ACTIVE)
+_STATES: Final = (*UNSENT, State.SUBMITTING, State.ACTIVE)
 #: A cancel does not take days, so runs are polled more often than by a launch.
 _WATCH: Final = WatchPolicy(longest=15.0)
 #: Seconds between two checks of what another launcher has done.
@@ -76,7 +75,7 @@ async def cancel(options: Options) -> Exit:
         batch = found.name
         results = results_output(options.results, batch, await inputs_of(ledger))
         await look(results, StoreWhenNeeded(login))
-        states = _UNSENT if options.pending else _STATES
+        states = UNSENT if options.pending else _STATES
         chosen = [entry async for entry in chosen_by.entries(ledger, batch, states)]
         if options.go.is_told(options.output):
             _tell(batch, chosen, options)

@@ -28,7 +28,6 @@ from batchrun.cli.options import (
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs.planned import (
-    WAITING,
     Ahead,
     Compared,
     PlannedEngine,
@@ -40,7 +39,7 @@ from batchrun.cli.verbs.planned import (
 )
 from batchrun.clock import SystemClock
 from batchrun.errors import goes_on
-from batchrun.model.entries.states import State
+from batchrun.model.entries.states import UNSENT, State
 from batchrun.model.lanes import Lane, lanes_of
 from batchrun.model.paces.quotas import Quotas
 from batchrun.model.paces.rates import UNLIMITED, Rate
@@ -200,7 +199,7 @@ async def _sent(stored: StoredBatch, options: Options, manifest: Manifest) -> Co
     """Return the ids of rows that are not to be submitted; empty if nothing depends on them."""
     if not manifest.lanes and options.prices is None and options.together.kind is Engine.STARTRUN:
         return ()
-    others = [state for state in State if state not in WAITING]
+    others = [state for state in State if state not in UNSENT]
     return {entry.id async for page in stored.pages_in(*others) for entry in page}
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from batchrun.cli.speak import say
 from batchrun.errors import RenamedRowsError
 from batchrun.model.entries.retrying import NO_CAPACITY, USUAL_WAIT, RetryPolicy, RetryRule
-from batchrun.model.entries.states import State
+from batchrun.model.entries.states import UNSENT, State
 from batchrun.model.lanes import lanes_of, least_seconds
 from batchrun.model.paces.quotas import USUAL, Quotas, storage_types
 from batchrun.model.paces.rates import FIXED_RATES, USUAL_RATES, Rate
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 #: Most different choices, and lanes, that are shown.
 _TOLD: Final = 10
-#: States of rows that are to be submitted.
-WAITING: Final = (State.PLANNED, State.BACKOFF)
 _NOTHING_THERE: Final = WithService()
 _UNKNOWN: Final = Quotas()
 #: Calls of StartRunBatch per second.
@@ -180,7 +178,7 @@ class Ahead:
         by_state, own = found.counts.by_state, found.quotas.start_runs_per_second
         is_free = math.isinf(asked.most)
         return cls(
-            to_submit=found.sync.new + sum(by_state.get(state, 0) for state in WAITING),
+            to_submit=found.sync.new + sum(by_state.get(state, 0) for state in UNSENT),
             to_settle=by_state.get(State.SUBMITTING, 0),
             to_watch=by_state.get(State.ACTIVE, 0),
             lanes=found.lanes,

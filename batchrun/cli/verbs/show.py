@@ -18,7 +18,7 @@ from batchrun.cli.showing.failed import RunDetails
 from batchrun.cli.speak import emit, printable, say, whole_line
 from batchrun.model.entries.entry import Entry, start_run_request
 from batchrun.model.entries.reasons import advice_for
-from batchrun.model.entries.states import State
+from batchrun.model.entries.states import UNSENT, State
 from batchrun.model.lanes import first_request
 from batchrun.model.submissions.submission import Submission
 from batchrun.model.tasks import LOG_GROUP, FailedTasks
@@ -153,7 +153,7 @@ def _standing(entry: Entry) -> Iterator[tuple[str, str]]:
     yield from _times(entry)
     if entry.missed_at is not None:
         yield "not found", f"{_time(entry.missed_at)}; it is looked up again before it counts as deleted"
-    if entry.due is not None and entry.state in {State.PLANNED, State.BACKOFF}:
+    if entry.due is not None and entry.state in UNSENT:
         yield "due", _time(entry.due)
     why = [str(cells[name]) for name in ("failureReason", "statusMessage") if cells[name]]
     if why:

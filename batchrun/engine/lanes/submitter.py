@@ -17,12 +17,11 @@ from batchrun import points
 from batchrun.engine.in_lane import Common, InLane
 from batchrun.engine.launch_errors import listing_denied, not_permitted
 from batchrun.engine.parts import LaneLink, Wait
-from batchrun.engine.proof.survey import UNSENT
 from batchrun.errors import AccessDeniedError, CallError, ConflictError, NotFoundError, RefusedError
 from batchrun.model.entries.duplicating import is_duplicate, replaced, source_of, unknown
 from batchrun.model.entries.entry import Entry, sent_to, start_run_request
 from batchrun.model.entries.events import Accepted, Deferred, Doubted, Event, Intended
-from batchrun.model.entries.states import State
+from batchrun.model.entries.states import UNSENT, State
 from batchrun.model.planning.actions import Sending, Settle, Submit
 from batchrun.model.planning.stimuli import Acted
 from batchrun.model.planning.verdicts import (

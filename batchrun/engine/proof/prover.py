@@ -23,13 +23,13 @@ from batchrun.engine.launch_errors import listing_denied, listing_unanswered, ot
 from batchrun.engine.parts import LaneLink, LaunchParts, Wait
 from batchrun.engine.proof.absence import listed_by_name, look_at
 from batchrun.engine.proof.other_submissions import OtherSubmissions
-from batchrun.engine.proof.survey import FEW, UNSENT, LaneSurvey, Sighted
+from batchrun.engine.proof.survey import FEW, LaneSurvey, Sighted
 from batchrun.engine.recorder import Outcomes, Recorder
 from batchrun.errors import AccessDeniedError, CallError, InvariantError, ServiceUnusableError
 from batchrun.model.entries.entry import Entry, Sighting, run_name
 from batchrun.model.entries.events import Failed
 from batchrun.model.entries.recovery import Evidence, Judgement, Match, story
-from batchrun.model.entries.states import HAS_RUN
+from batchrun.model.entries.states import HAS_RUN, UNSENT
 from batchrun.model.lanes import or_home, or_home_alone, request_in
 from batchrun.model.planning.actions import Conclude, Survey
 from batchrun.model.planning.limits import Changed

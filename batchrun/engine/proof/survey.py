@@ -19,7 +19,7 @@ from batchrun.engine.proof.absence import listed_by_name, look_at
 from batchrun.errors import NotFoundError, OutcomeUnknownError
 from batchrun.model.entries.entry import Entry, Sighting
 from batchrun.model.entries.recovery import Evidence
-from batchrun.model.entries.states import State
+from batchrun.model.entries.states import UNSENT
 from batchrun.model.planning.listing import ENDLESS, Listed, is_same_run
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import Unproven
@@ -30,7 +30,6 @@ _LOOKS: Final = 16
 #: Names that are listed one by one: a whole listing is hardly shorter.
 FEW: Final = 4
 #: States of entries whose attempt was not sent, as far as this ledger knows.
-UNSENT: Final = frozenset({State.PLANNED, State.BACKOFF})
 
 
 @dataclass(slots=True, kw_only=True)

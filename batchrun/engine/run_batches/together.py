@@ -21,7 +21,6 @@ from batchrun.clock import Clock
 from batchrun.engine.in_lane import Common, InLane
 from batchrun.engine.launch_errors import not_permitted
 from batchrun.engine.parts import LaneLink, Wait
-from batchrun.engine.proof.survey import UNSENT
 from batchrun.engine.recorder import Outcomes
 from batchrun.errors import (
     AccessDeniedError,
@@ -33,6 +32,7 @@ from batchrun.errors import (
 )
 from batchrun.model.entries.entry import Entry, sent_to
 from batchrun.model.entries.events import Intended
+from batchrun.model.entries.states import UNSENT
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.actions import SubmitTogether
 from batchrun.model.planning.limits import Limits

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 
 from batchrun.engine.launch_errors import not_permitted
 from batchrun.engine.proof.absence import listed_by_name
-from batchrun.engine.proof.survey import UNSENT
 from batchrun.engine.reach import Looked, Reach, look_for
 from batchrun.errors import AccessDeniedError, NotFoundError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.recovery import Evidence, Match
-from batchrun.model.entries.states import Outlook, State, outlook
+from batchrun.model.entries.states import UNSENT, Outlook, State, outlook
 from batchrun.model.lanes import names_of
 from batchrun.model.planning.listing import Listed
 from batchrun.ports.batch import StoredBatch

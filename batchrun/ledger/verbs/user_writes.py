@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from typing import Final
 
 from batchrun.ledger import leases
 from batchrun.ledger.leases import check_open
@@ -21,14 +20,12 @@ from batchrun.ledger.worker import BatchVerbs, writes
 from batchrun.model.entries.duplicating import after_asking, can_duplicate
 from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Retried
-from batchrun.model.entries.states import ENDED, State
+from batchrun.model.entries.states import UNSUCCESSFUL
 from batchrun.model.entries.transitions import apply
 from batchrun.model.notices import Notice
 from batchrun.model.planning.cancelling import Scope
 from batchrun.model.planning.verdicts import after_reappearing
 from batchrun.ports.stored import Transition
-
-_RETRIED: Final = ENDED - {State.SUCCEEDED}
 
 
 class UserWrites(BatchVerbs):
@@ -44,7 +41,9 @@ class UserWrites(BatchVerbs):
         rows = (self._store.one("entry", batch=key, id=id_) for id_ in ids)
         entries = [entry_of(self.name, row) for row in rows if row is not None]
         found = [
-            one for one in entries if one.state in _RETRIED and (not duplicates or self._can_duplicate(one))
+            one
+            for one in entries
+            if one.state in UNSUCCESSFUL and (not duplicates or self._can_duplicate(one))
         ]
         requests = [after_asking(one, duplicates=duplicates) for one in found]
         events = [Retried(at=at, due=at, why=why, request=request) for request in requests]

@@ -22,8 +22,12 @@ class State(enum.Enum):
     __hash__ = object.__hash__
 
 
+#: States in which the attempt is still to be submitted.
+UNSENT = (State.PLANNED, State.BACKOFF)
+#: States of entries that ended without success; a user may give them another attempt.
+UNSUCCESSFUL = (State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED)
 #: States in which nothing more happens by itself.
-ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.DELETED, State.REFUSED})
+ENDED = frozenset({State.SUCCEEDED, *UNSUCCESSFUL})
 #: States in which there is work to do.
 OPEN = frozenset(State) - ENDED
 #: States that hold a slot: the service has, or may have, a run that has not ended.

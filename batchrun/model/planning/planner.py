@@ -27,7 +27,7 @@ from typing import Final
 
 from batchrun.errors import InvariantError
 from batchrun.model.entries.entry import Entry
-from batchrun.model.entries.states import HOLDS_SLOT, State
+from batchrun.model.entries.states import HOLDS_SLOT, UNSENT, State
 from batchrun.model.planning.actions import Action, Cancel, Conclude, HoldBack, Look, Note, Submit
 from batchrun.model.planning.cancelling import Cancelling
 from batchrun.model.planning.lane_plans import LanePlan, LanePlans
@@ -225,7 +225,7 @@ class Planner:
         holds = lane.acted(acted, moment.now)
         if not isinstance(action, Look | Cancel):
             self._cancellations.back(entry.id)
-        if entry is not action.entry and entry.state in {State.PLANNED, State.BACKOFF}:
+        if entry is not action.entry and entry.state in UNSENT:
             self._queues.comes(entry)
             self._cancellations.again()
         return holds
@@ -261,7 +261,7 @@ class Planner:
             self._cancelling.over(entry.id)
         if entry.state is State.ACTIVE:
             lane.settled(entry, moment.now)
-        elif entry.state in {State.PLANNED, State.BACKOFF}:
+        elif entry.state in UNSENT:
             self._queues.comes(entry)
             self._cancellations.again()
 

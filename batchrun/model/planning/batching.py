@@ -75,7 +75,6 @@ class Batching:
         cancelling: Cancelling,
     ) -> None:
         self._limits = limits
-        self._is_pass = limits.mode in {Mode.ONCE, Mode.DETACH}  #: asks once about each earlier submission
         self._lane = lane
         self._queues = queues
         self._proving = proving
@@ -114,7 +113,7 @@ class Batching:
         if sent and outcome.request_id is not None:
             reached = Stage.GOING if outcome.is_known else Stage.UNKNOWN
             self._file(outcome.request_id, sent, reached, since=now, due=now + self._soon)
-            if self._is_pass:
+            if self._limits.is_pass:
                 self._pass_over(outcome.request_id)
         if outcome.is_known:
             self._sending.accepted()
@@ -152,7 +151,7 @@ class Batching:
         self._note_answer(one, outcome, now)
         self._note_start(one, outcome, now, was_unknown=was_unknown)
         is_over = outcome.is_answered and not one.ids
-        if is_over or outcome.is_held or self._is_pass:
+        if is_over or outcome.is_held or self._limits.is_pass:
             self._pass_over(one.request_id)
             return
         if not self._is_wanted(one.ids):

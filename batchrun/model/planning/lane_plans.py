@@ -89,7 +89,7 @@ class LanePlan:
 
     def accepted(self, entry: Entry, now: float) -> None:
         """Watch the run of an entry that was just started, unless the mode does not watch."""
-        if self._limits.mode not in {Mode.ONCE, Mode.DETACH}:
+        if not self._limits.is_pass:
             self._watch_run(entry, since=now)
 
     def settled(self, entry: Entry, now: float) -> None:

@@ -98,6 +98,11 @@ class Limits:
     defer: DeferPolicy = field(default_factory=DeferPolicy)
 
     @property
+    def is_pass(self) -> bool:
+        """Whether the launch makes one pass, and waits for no run to end."""
+        return self.mode in {Mode.ONCE, Mode.DETACH}
+
+    @property
     def longest_silence(self) -> float:
         """The patience in seconds, long enough for a lagging listing to catch up."""
         return max(self.patience, 2 * self.listing_lag)

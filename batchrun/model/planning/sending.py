@@ -143,7 +143,7 @@ class Sending:
             else:
                 self._proving.could_not_look(entry.id)
             return
-        is_left = self._limits.mode in {Mode.ONCE, Mode.DETACH} or entry.code in HELD
+        is_left = self._limits.is_pass or entry.code in HELD
         if entry.state is State.SUBMITTING and not is_left:
             self._doubts.again(acted, action, now)
         else:

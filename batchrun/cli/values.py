@@ -90,8 +90,7 @@ class PacedRate(Read[Rate]):
         try:
             return rates.parsed(text)
         except ValueError:
-            says = "write auto, or calls per second, for instance 5, or unlimited"
-            raise ValueError(f"'{text}' is not a rate; {says}") from None
+            raise ValueError(f"'{text}' is not a rate; {rates.CURE}") from None
 
 
 class FailureLimit(Read["StopAfter"]):

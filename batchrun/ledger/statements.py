@@ -1,4 +1,4 @@
-"""Loads named statements and migrations from the SQL files."""
+"""Loads named statements and migrations from the SQL files, and says why a ledger's schema is refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
 
-from batchrun.errors import LedgerUnusableError
+from batchrun.errors import LeaseHeldError, LedgerUnusableError
 
 _SQL = resources.files("batchrun.ledger") / "sql"
 _HEADER = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
@@ -47,6 +47,14 @@ def check_known(ledger: object, found: int, newest: int) -> None:
             f"{ledger} has schema version {found}, this batchrun knows versions up to {newest}; "
             "use the batchrun that made it, or a newer one"
         )
+
+
+def in_use(ledger: object, holder: str, batch: str, found: int) -> LeaseHeldError:
+    """Return the error for a ledger with the schema *found* that a launcher of that schema is using."""
+    return LeaseHeldError(
+        f"{ledger} is in use by {holder}, a launcher of an older batchrun that holds batch '{batch}' (schema "
+        f"version {found}, which this one would change); stop that launcher, or wait for its end"
+    )
 
 
 @functools.cache

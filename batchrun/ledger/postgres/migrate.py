@@ -13,10 +13,10 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from batchrun import points
-from batchrun.errors import LeaseHeldError, LedgerUnusableError
+from batchrun.errors import LedgerUnusableError
 from batchrun.ledger.postgres.errors import failed, in_words
 from batchrun.ledger.postgres.statements import queries
-from batchrun.ledger.statements import Migration
+from batchrun.ledger.statements import Migration, in_use
 from batchrun.points import Point
 
 #: Tables from which a launcher never deletes: nothing accepted is forgotten.
@@ -60,11 +60,7 @@ def migrate(connection: psycopg.Connection[Any], migrations: Sequence[Migration]
 def _check_unused(connection: psycopg.Connection[Any], name: str, found: int) -> None:
     connection.execute(queries()["hold_leases"])  # nobody can claim a batch until the commit
     if (held := connection.execute(queries()["a_held_lease"]).fetchone()) is not None:
-        raise LeaseHeldError(
-            f"{name} is in use by {held.holder}, a launcher of an older batchrun that holds batch "
-            f"'{held.batch}' (schema version {found}, which this one would change); stop that launcher, or "
-            "wait for its end"
-        )
+        raise in_use(name, held.holder, held.batch, found)
 
 
 def grant(

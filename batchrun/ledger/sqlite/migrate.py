@@ -9,11 +9,11 @@ from pathlib import Path
 import apsw
 
 from batchrun import points
-from batchrun.errors import InvariantError, LeaseHeldError, LedgerUnusableError
+from batchrun.errors import InvariantError, LedgerUnusableError
 from batchrun.ledger.rows import span_micros
 from batchrun.ledger.sqlite.process_lock import is_abandoned, is_taken, kernel, lock_path
 from batchrun.ledger.sqlite.statements import queries, reading, writing
-from batchrun.ledger.statements import Migration, check_known
+from batchrun.ledger.statements import Migration, check_known, in_use
 from batchrun.points import Point
 from batchrun.ports.stored import LONGEST_LEASE
 
@@ -103,8 +103,4 @@ def _check_unused(connection: apsw.Connection, path: Path, found: int) -> None:
         lock = lock_path(path, key, fence) if where == kernel() else None
         is_gone = lock is not None and is_abandoned(lock)
         if (is_ahead and not is_gone) or (lock is not None and is_taken(lock)):
-            raise LeaseHeldError(
-                f"{path} is in use by {holder}, a launcher of an older batchrun that holds batch '{batch}' "
-                f"(schema version {found}, which this one would change); stop that launcher, or wait for its "
-                "end"
-            )
+            raise in_use(path, holder, batch, found)

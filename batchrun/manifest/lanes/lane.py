@@ -68,8 +68,7 @@ def _rate(text: str) -> Rate:
     try:
         return rates.parsed(text)
     except ValueError as error:
-        cure = "write auto, or calls per second, for instance 5, or unlimited"
-        raise UnfitError("is not a rate", cure) from error
+        raise UnfitError("is not a rate", rates.CURE) from error
 
 
 def _shared_endpoint(text: str) -> str:

@@ -32,6 +32,8 @@ UNLIMITED: Final = Rate(is_paced=False)
 FIXED_RATES: Final = {"StartRunBatch": Rate(most=1.0)}
 
 _NAMED: Final = {"auto": AUTO, "unlimited": UNLIMITED}
+#: The cure for what is no rate.
+CURE: Final = "write auto, or calls per second, for instance 5, or unlimited"
 
 
 def parsed(text: str) -> Rate:

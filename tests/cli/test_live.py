@@ -337,6 +337,21 @@ def test_where_the_summary_goes_elsewhere_the_last_frame_stays(shell: Shell, sim
     )
 
 
+def test_a_window_that_is_closed_ends_no_launch_that_goes_on(shell: Shell, simulate):
+    """Seen: one that was disowned ended as a defect, and with the exit code of failed rows."""
+    simulated = simulate("--time-scale", "0.0004")
+    ours, theirs = pty.openpty()
+    known = {**shell.environment, "TERM": "xterm-256color"}
+    command = ("run", *shell.cohort(3), "--endpoint-url", simulated.url)
+    process = Born(command, cwd=shell.folder, env=known, stdout=theirs, stderr=theirs, stdin=theirs)
+    os.close(theirs)
+    simulated.wait_for_runs(1)
+    os.read(ours, 65536)
+    os.close(ours)
+    assert process.wait(60) == 0
+    assert (shell.folder / "cohort.results.csv").read_text(encoding="utf-8").count("COMPLETED") == 3
+
+
 def test_an_error_leaves_the_last_frame_for_whoever_comes_back(shell: Shell, simulate):
     simulated = simulate("--faults", "GetRun:AccessDeniedException")
     command = ("run", *shell.cohort(2), "--endpoint-url", simulated.url, "--rate", "unlimited")

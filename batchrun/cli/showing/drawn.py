@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TextIO, cast
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
@@ -30,7 +30,7 @@ from rich.theme import Theme
 from batchrun.cli.showing.failed import FailedRow
 from batchrun.cli.showing.overview_lines import details, summary
 from batchrun.cli.showing.reporters import Reporter
-from batchrun.cli.speak import is_terminal, one_line, printable, until
+from batchrun.cli.speak import is_terminal, one_line, printable, until, write
 from batchrun.model.entries.events import Event
 from batchrun.model.texts.words import counted, seconds
 from batchrun.ports.objects import Sight
@@ -122,6 +122,25 @@ def shared(counts: Sequence[int], cells: int) -> list[int]:
     return shares
 
 
+class _Terminal:
+    """A terminal to draw on: once it is gone, as when its window is closed, the verb goes on undrawn."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write *text*, or drop it."""
+        write(self._stream, text)
+        return len(text)
+
+
+def _on(stream: TextIO) -> Console:
+    return Console(file=cast("TextIO", _Terminal(stream)))
+
+
 _FRAMES_PER_SECOND: Final = 4
 #: Columns of the labels of ``status --watch``.
 _LABELS: Final = 10
@@ -149,7 +168,7 @@ class LiveDisplay(Reporter):
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:
         """Draw until cancelled; the last frame stays unless a summary on the terminal repeats it."""
         with Live(
-            self._frame(snapshot()), console=Console(stderr=True), auto_refresh=False, redirect_stdout=False
+            self._frame(snapshot()), console=_on(sys.stderr), auto_refresh=False, redirect_stdout=False
         ) as live:
             live.console.show_cursor()  # else a killed launch would leave it hidden
             try:
@@ -279,7 +298,7 @@ def first_rows(results: Path) -> None:
 @contextmanager
 def watched() -> Iterator[Callable[[Overview], None]]:
     """Yield a function that draws a batch's overview over the one before; the last one stays."""
-    with Live(console=Console(), auto_refresh=False) as live:
+    with Live(console=_on(sys.stdout), auto_refresh=False, redirect_stdout=False) as live:
         live.console.show_cursor()  # else a killed watch would leave it hidden
         yield lambda now: live.update(_overview(now), refresh=True)
 
@@ -307,7 +326,7 @@ def inputs_bar() -> Iterator[Callable[[Inputs], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[bad]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
+    with Progress(*columns, console=_on(sys.stderr), transient=True, auto_refresh=False) as bar:
         task = bar.add_task("inputs", total=None, bad="")
         frame = 0.0
 

@@ -56,13 +56,8 @@ class OutputObject:
         """Raise UsageError if the existing object may not be replaced; a *mark* of None is unknown."""
         if mark is None or self.force:
             return
-        if self.kind.is_one is None:
-            raise self._refused("exists already; give --force to replace it", ", or")
-        if mark != self.kind.what:
-            raise self._refused(
-                f"is not replaced: what is there is not {self.kind.what} that batchrun wrote; move it away",
-                ", or",
-            )
+        if self.kind.is_one is None or mark != self.kind.what:
+            raise self._refused(self.kind.not_replaced, ", or")
 
     def refuse_unseen(self) -> UsageError:
         """Return the error for an existing object whose mark cannot be read."""

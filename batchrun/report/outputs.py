@@ -79,6 +79,13 @@ class Kind:
             return None
         return f"would not be what its name says: that of {self.what} must end in {listed(self.endings)}"
 
+    @property
+    def not_replaced(self) -> str:
+        """Why what is there is not replaced by an output of this kind."""
+        if self.is_one is None:
+            return "exists already; give --force to replace it"
+        return f"is not replaced: what is there is not {self.what} that batchrun wrote; move it away"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputFile:
@@ -140,13 +147,9 @@ class OutputFile:
             self._check_replaceable(place)
 
     def _check_replaceable(self, place: Path) -> None:
-        if self.kind.is_one is None:
-            raise self.refused("exists already; give --force to replace it", ", or")
-        if place.stat().st_size and not self.kind.is_one(place):
-            raise self.refused(
-                f"is not replaced: what is there is not {self.kind.what} that batchrun wrote; move it away",
-                ", or",
-            )
+        is_one = self.kind.is_one
+        if is_one is None or (place.stat().st_size and not is_one(place)):
+            raise self.refused(self.kind.not_replaced, ", or")
 
     def refused(self, why: str, then: str = ";") -> UsageError:
         """Return an error that says *why* it cannot be this file."""

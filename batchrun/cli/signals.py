@@ -1,9 +1,10 @@
 """
-Ctrl-C and SIGTERM, for every verb: their listeners, and what they do without one.
+Ctrl-C, SIGTERM and a terminal's hang-up, for every verb: their listeners, and what they do without one.
 
 There is one handler for the whole command. With several, the first to end would remove the others too, and
 the next signal would kill the process at whatever it does. For launches the first signal drains, the second
-abandons their calls, the third ends the process at once. Does not belong here: what draining is (``api``).
+abandons their calls, the third ends the process at once. A hang-up comes from the kernel and from the shell,
+and counts once; where it is ignored (nohup) it stays so. Does not belong here: what draining is (``api``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 Listener = Callable[[signal.Signals], None]
 
 T = TypeVar("T")
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 #: Seconds after which a signal counts as not noticed: otherwise it takes effect at once.
 _SOON: Final = 0.1
 _SHOW_CURSOR: Final = "\x1b[?25h"
@@ -59,22 +59,28 @@ def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
             _untold.clear()
 
 
+def taken() -> tuple[signal.Signals, ...]:
+    """Return the signals that are acted on."""
+    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM, *(() if is_ignored else (signal.SIGHUP,)))
+
+
 def default() -> None:
     """Make signals raise KeyboardInterrupt, for code outside the event loop."""
-    for number in SIGNALS:
+    for number in taken():
         signal.signal(number, signal.default_int_handler)
 
 
 def ignore() -> None:
     """Ignore signals, so that none changes how the ending process ends."""
-    for number in SIGNALS:
+    for number in taken():
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
 def _restored() -> Iterator[None]:
     """Restore the signal handlers after the block."""
-    before = [(number, signal.getsignal(number)) for number in SIGNALS]
+    before = [(number, signal.getsignal(number)) for number in taken()]
     try:
         yield
     finally:
@@ -130,7 +136,7 @@ def _insisting() -> Iterator[None]:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     is_over = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(reading, threading.get_ident(), is_over))
+    watcher = threading.Thread(target=_watch, args=(reading, threading.get_ident(), is_over, taken()))
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     watcher.start()
     try:
@@ -143,9 +149,9 @@ def _insisting() -> Iterator[None]:
         os.close(reading)
 
 
-def _watch(reading: int, main: int, is_over: threading.Event) -> None:
+def _watch(reading: int, main: int, is_over: threading.Event, numbers: Collection[int]) -> None:
     while came := os.read(reading, 1):
-        while came[0] in SIGNALS and not is_over.wait(_SOON):
+        while came[0] in numbers and not is_over.wait(_SOON):
             signal.pthread_kill(main, came[0])
 
 
@@ -170,7 +176,7 @@ async def _run(function: Callable[..., Awaitable[T]], arguments: tuple[Any, ...]
             _untold.append(signal.Signals(number))
             loop.call_soon_threadsafe(tell)
 
-        for number in SIGNALS:
+        for number in taken():
             signal.signal(number, take)
         found.append(await function(*arguments))
     if not found:
@@ -184,10 +190,14 @@ class _Telling:
     def __init__(self, scope: anyio.CancelScope) -> None:
         self._scope = scope
         self._is_given_up = False
+        self._is_hung_up = False
 
     def tell(self) -> None:
         while _untold:
             number = _untold.popleft()
+            if number is signal.SIGHUP and self._is_hung_up:
+                continue
+            self._is_hung_up |= number is signal.SIGHUP
             for listener in tuple(_listeners):
                 listener(number)
             if not _listeners:

@@ -9,9 +9,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import anyio
 import apsw
 import pytest
 
+from batchrun.cli import signals
 from tests.cli.conftest import Shell, end, until
 from tests.cli.ledgers import make
 from tests.nursery import Born
@@ -30,7 +32,7 @@ def ends_soon(process: subprocess.Popen[str], number: signal.Signals) -> str:
     return said
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", [*NUMBERS, signal.SIGHUP])
 @pytest.mark.parametrize("verb", ["run", "check", "plan"])
 def test_one_signal_ends_the_wait_for_standard_input(shell: Shell, verb: str, number: signal.Signals):
     pipe = subprocess.PIPE
@@ -44,6 +46,34 @@ def test_one_signal_ends_the_wait_for_standard_input(shell: Shell, verb: str, nu
         assert process.wait(15) == 3
         assert process.stderr is not None
         assert process.stderr.read() == "\nstopped; nothing is lost\n"
+
+
+def test_a_launch_whose_terminal_is_closed_stops_in_good_order(shell: Shell, simulate):
+    """Seen: it died, its results were not written, and its lease was in the way of the next launch."""
+    simulated = simulate("--time-scale", "1")
+    launcher = shell.start("run", *shell.cohort(2), "--endpoint-url", simulated.url)
+    simulated.wait_for_runs(2)
+    assert "stopping on SIGHUP: finishing calls in flight" in ends_soon(launcher, signal.SIGHUP)
+    assert (shell.folder / "cohort.results.csv").read_text(encoding="utf-8").count("PENDING") == 2
+
+
+async def test_a_hang_up_that_the_shell_repeats_counts_once():
+    told: list[signal.Signals] = []
+    telling = signals._Telling(anyio.CancelScope())
+    with signals.heard(told.append):
+        for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM, signal.SIGTERM):
+            signals._untold.append(number)
+            telling.tell()
+    assert told == [signal.SIGHUP, signal.SIGTERM, signal.SIGTERM]
+
+
+@pytest.mark.parametrize(("before", "is_taken"), [(signal.SIG_DFL, True), (signal.SIG_IGN, False)])
+def test_a_hang_up_that_is_ignored_stays_so(before, is_taken):
+    restored = signal.signal(signal.SIGHUP, before)
+    try:
+        assert (signal.SIGHUP in signals.taken()) is is_taken
+    finally:
+        signal.signal(signal.SIGHUP, restored)
 
 
 @pytest.mark.parametrize(

@@ -34,17 +34,25 @@ class Doubt:
 
 
 async def mistaken(
-    ledger: Ledger, batch: Batch | None, counts: Counts, manifest: Manifest, *, is_repeated: bool = False
+    ledger: Ledger,
+    batch: Batch | None,
+    counts: Counts,
+    manifest: Manifest,
+    *,
+    is_repeated: bool = False,
+    beside: Collection[str] = (),
 ) -> Doubt | None:
     """
     Return the doubt about a manifest's batch; None if there is none.
 
     Either the file's name leads to another project's batch, or most rows are in another batch. A name that
     was given by ``--batch`` or ``batch:`` is used nonetheless, unless it looks like a slip of the other, and
-    nobody said that the rows are to be run again (*is_repeated*).
+    nobody said that the rows are to be run again (*is_repeated*). Batches *beside* it are launched together
+    with it, and count as begun.
     """
     if batch is None or not counts.total:
-        return await _rows_of_another(ledger, manifest, is_repeated=is_repeated)
+        found = await _rows_of_another(ledger, manifest, is_repeated=is_repeated)
+        return found or (await _rows_beside(ledger, manifest, beside) if beside else None)
     if manifest.place is None or not manifest.is_named_by_place:
         return None
     if batch.place is None or _is_same(batch.place, manifest.place):
@@ -67,6 +75,18 @@ async def _another_project(ledger: Ledger, manifest: Manifest, batch: Batch) -> 
         f"{manifest.count} rows of {manifest.place} are not in it, or ask for something else there: give "
         "this manifest's batch a name of its own with --batch NAME, or continue that batch with "
         f"{_chosen(batch.name)}"
+    )
+
+
+async def _rows_beside(ledger: Ledger, manifest: Manifest, beside: Collection[str]) -> Doubt | None:
+    if not manifest.is_named_by_place:
+        return None
+    elsewhere = await ledger.rows_elsewhere(manifest.batch, manifest.specs(), beside)
+    if (other := same_elsewhere(manifest.count, elsewhere)) is None:
+        return None
+    return Doubt(
+        text=f"{elsewhere[other]} of its {manifest.count} rows are in batch '{other}' too, which is launched "
+        "beside it: take one of the two manifests away, or launch it by itself with --batch NAME"
     )
 
 

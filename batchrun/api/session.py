@@ -337,7 +337,7 @@ class Session(Opening):
         if why := await stored.why_closed():
             raise BatchClosedError(why)
         batch, counts = await ledger.find_batch(manifest.batch), await stored.counts()
-        doubt = await mistaken(ledger, batch, counts, manifest, is_repeated=is_repeated)
+        doubt = await mistaken(ledger, batch, counts, manifest, is_repeated=is_repeated, beside=self._holds)
         if doubt is not None and doubt.stops:
             raise UsageError(doubt.text)
         return None if doubt is None else doubt.text

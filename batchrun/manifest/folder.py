@@ -99,7 +99,7 @@ def _real(path: str | Path) -> str:
 
 def _may_be_manifest(path: Path) -> bool:
     name = unpacked_name(path.name)
-    is_ours = Path(name).stem.endswith(_RESULTS) or name.startswith(".")
+    is_ours = Path(name).stem.endswith(_RESULTS) or name.startswith((".", "~$"))
     return not is_ours and is_known(name) and path.is_file()
 
 

@@ -126,6 +126,23 @@ def test_of_a_folder_each_manifest_is_asked_for(shell: Shell, simulated):
     assert simulated.calls("StartRun") == 2
 
 
+def test_a_copy_beside_its_original_is_not_launched_with_it(shell: Shell, simulated):
+    """Seen: a browser had saved a sheet twice, and the folder ran every row of it twice."""
+    write(shell, "sheets/cohort.csv", "s1", "s2", "s3")
+    write(shell, "sheets/cohort (1).csv", "s1", "s2", "s3", "s4")
+    write(shell, "sheets/~$cohort.csv", "s1")
+    write(shell, "sheets/other.csv", "t1", "s1")
+    done = run(shell, simulated, "sheets", "--defaults", "lab.yaml")
+    assert (done.returncode, simulated.calls("StartRun")) == (2, 0)
+    assert "nothing was submitted" in done.stderr
+    assert "cohort: 3 of its 3 rows are in batch 'cohort (1)' too, which is launched beside it" in done.stderr
+    assert "other: " not in done.stderr
+    (shell.folder / "sheets/cohort (1).csv").unlink()
+    assert run(shell, simulated, "sheets", "--defaults", "lab.yaml").returncode == 0
+    assert simulated.calls("StartRun") == 5
+    assert run(shell, simulated, "sheets", "--defaults", "lab.yaml").returncode == 0
+
+
 def test_a_kept_rows_run_is_told_from_a_success_of_what_the_row_asks_for(shell: Shell, simulated):
     manifest = write(shell, "samples.csv", "s1", "s2", "s3")
     assert run(shell, simulated, *manifest).returncode == 0

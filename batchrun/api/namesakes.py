@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchrun.model.entries.belonging import is_another, is_slip, same_elsewhere
+from batchrun.model.entries.belonging import is_another, is_copy, is_slip, same_elsewhere
 from batchrun.model.entries.contents import Difference, row_differences
 from batchrun.model.texts.places import is_in_s3
 
@@ -86,7 +86,8 @@ async def _rows_beside(ledger: Ledger, manifest: Manifest, beside: Collection[st
         return None
     return Doubt(
         text=f"{elsewhere[other]} of its {manifest.count} rows are in batch '{other}' too, which is launched "
-        "beside it: take one of the two manifests away, or launch it by itself with --batch NAME"
+        "beside it: take one of the two manifests away, or launch it by itself with --batch NAME",
+        stops=is_copy(manifest.batch, other),
     )
 
 

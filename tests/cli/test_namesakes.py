@@ -143,6 +143,14 @@ def test_a_copy_beside_its_original_is_not_launched_with_it(shell: Shell, simula
     assert run(shell, simulated, "sheets", "--defaults", "lab.yaml").returncode == 0
 
 
+def test_manifests_of_one_folder_with_the_same_rows_are_launched_with_a_warning(shell: Shell, simulated):
+    write(shell, "sheets/one.csv", "s1", "s2")
+    write(shell, "sheets/two.csv", "s1", "s2")
+    done = run(shell, simulated, "sheets", "--defaults", "lab.yaml")
+    assert (done.returncode, simulated.calls("StartRun")) == (0, 4)
+    assert "2 of its 2 rows are in batch 'one' too, which is launched beside it" in done.stderr
+
+
 def test_a_kept_rows_run_is_told_from_a_success_of_what_the_row_asks_for(shell: Shell, simulated):
     manifest = write(shell, "samples.csv", "s1", "s2", "s3")
     assert run(shell, simulated, *manifest).returncode == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.entries.belonging import is_another, is_renamed, is_slip, same_elsewhere
+from batchrun.model.entries.belonging import is_another, is_copy, is_renamed, is_slip, same_elsewhere
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,23 @@ def test_rows_are_renamed_where_most_are_or_a_number_lost_its_zeros(moved, is_nu
 def test_a_name_is_a_slip_of_another_but_no_number_and_no_last_letter(name, other, expected):
     assert is_slip(name, other) is expected
     assert is_slip(other, name) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *(("cohort (1)", True), ("cohort(12)", True), ("Cohort - Copy", True), ("cohort - Copy (2)", True)),
+        *(("Copy of cohort", True), ("cohort copy 2", True), ("cohort (another copy)", True)),
+        *(("cohort_copy", True), ("Copy of Copy of cohort (1)", True)),
+        *(
+            ("cohort", False),
+            ("cohort2", False),
+            ("cohort-2", False),
+            ("cohort-b", False),
+            ("photocopy", False),
+        ),
+    ],
+)
+def test_a_copy_is_told_by_what_programs_put_to_its_name(name, expected):
+    assert is_copy(name, "cohort") is expected
+    assert is_copy("cohort", name) is expected

@@ -12,6 +12,8 @@ from typing import Final
 
 #: Between digits they count: ``2026-1-11`` is not ``2026-11-1``.
 _SEPARATORS: Final = re.compile(r"(?<!\d)[\W_]+|[\W_]+(?!\d)")
+#: What browsers, desktops and online disks put to the name of a copy: ``cohort (1)``, ``Copy of cohort``.
+_COPY: Final = re.compile(r"^copy of |[\s_-]*\((?:\d+|(?:\w+ )?copy)\)$|[\s_-]+copy(?: \(?\d+\)?)?$")
 _BETWEEN_DIGITS: Final = re.compile(r"(?<=\d)[\W_]+(?=\d)")
 #: Letters of the shortest word in which a slip can be told from another word, such as ``jun`` from ``jan``.
 _WORD: Final = 4
@@ -69,6 +71,18 @@ def is_slip(name: str, other: str) -> bool:
     is_another_letter = longer[at + 1 :] == shorter[at + 1 :] and _is_in_word(shorter, at)
     is_one_slip = swapped == longer or is_missing or is_another_letter
     return is_one_slip and _is_in_word(longer, at) and _is_in_word(longer, at + 1)
+
+
+def is_copy(name: str, other: str) -> bool:
+    """Report whether two files without their extensions are copies of one, by their names."""
+    return name != other and _original(name) == _original(other)
+
+
+def _original(name: str) -> str:
+    rest = name.casefold()
+    while (shorter := _COPY.sub("", rest, count=1)) != rest:
+        rest = shorter
+    return rest
 
 
 def _joined(text: str) -> str:

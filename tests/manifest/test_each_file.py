@@ -151,7 +151,7 @@ def test_what_is_no_file_is_passed_over_and_what_cannot_be_read_is_told(files, t
     (tmp_path / "r/D.json").symlink_to("D.json")
     found = {problem.source: problem.message for problem in problems("r/*.json")}
     assert found.keys() == {"r/C.json", "r/D.json"}
-    assert found["r/C.json"] == "there is no such file"
+    assert found["r/C.json"] == "it is a link to gone.json, which is not there"
 
 
 @pytest.mark.usefixtures("files")

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchrun.model.entries.belonging import is_another, is_copy, is_slip, same_elsewhere
+from batchrun.model.entries.belonging import is_another, is_copy, is_of_series, is_slip, same_elsewhere
 from batchrun.model.entries.contents import Difference, row_differences
 from batchrun.model.texts.places import is_in_s3
 
@@ -106,6 +106,8 @@ async def _rows_of_another(ledger: Ledger, manifest: Manifest, *, is_repeated: b
     if manifest.is_named_by_place or (slip and not is_repeated):
         new = f"batch '{manifest.batch}' would be new, but"
         return Doubt(text=f"{new} {found}, or run all rows again with {again}")
+    if any(is_of_series(manifest.batch, one) for one in elsewhere):
+        return None
     return Doubt(text=f"batch '{manifest.batch}' is new, and {found}; all rows are run again", stops=False)
 
 

@@ -99,6 +99,15 @@ def test_a_batch_whose_name_was_mistyped_is_not_begun_a_second_time(shell: Shell
     assert (going_on.returncode, going_on.stderr) == (0, "")
 
 
+def test_the_next_batch_of_a_series_is_begun_without_a_word(shell: Shell, simulated):
+    """As cron does it, with the day in the name: its mail is for what needs attention."""
+    manifest = write(shell, "samples.csv", "s1", "s2")
+    for day in ("27", "28"):
+        done = run(shell, simulated, *manifest, "--batch", f"nightly-2026-11-{day}", "-q")
+        assert (done.returncode, done.stderr) == (0, "")
+    assert simulated.calls("StartRun") == 4
+
+
 def test_standard_input_and_pipes_are_never_asked(shell: Shell, simulated):
     assert run(shell, simulated, *write(shell, "samples.csv", "s1", "s2")).returncode == 0
     text = (shell.folder / "samples.csv").read_text()

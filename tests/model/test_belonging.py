@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.entries.belonging import is_another, is_copy, is_renamed, is_slip, same_elsewhere
+from batchrun.model.entries.belonging import (
+    is_another,
+    is_copy,
+    is_of_series,
+    is_renamed,
+    is_slip,
+    same_elsewhere,
+)
 
 
 @pytest.mark.parametrize(
@@ -98,3 +105,18 @@ def test_a_name_is_a_slip_of_another_but_no_number_and_no_last_letter(name, othe
 def test_a_copy_is_told_by_what_programs_put_to_its_name(name, expected):
     assert is_copy(name, "cohort") is expected
     assert is_copy("cohort", name) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "expected"),
+    [
+        ("nightly-2026-11-28", "nightly-2026-11-27", True),
+        ("run9", "run10", True),
+        ("run9", "run9", False),
+        ("run9", "rerun9", False),
+        ("run", "run9", False),
+    ],
+)
+def test_batches_of_a_series_differ_in_their_numbers(name, other, expected):
+    assert is_of_series(name, other) is expected
+    assert is_of_series(other, name) is expected

@@ -15,6 +15,7 @@ _SEPARATORS: Final = re.compile(r"(?<!\d)[\W_]+|[\W_]+(?!\d)")
 #: What browsers, desktops and online disks put to the name of a copy: ``cohort (1)``, ``Copy of cohort``.
 _COPY: Final = re.compile(r"^copy of |[\s_-]*\((?:\d+|(?:\w+ )?copy)\)$|[\s_-]+copy(?: \(?\d+\)?)?$")
 _BETWEEN_DIGITS: Final = re.compile(r"(?<=\d)[\W_]+(?=\d)")
+_NUMBER: Final = re.compile(r"\d+")
 #: Letters of the shortest word in which a slip can be told from another word, such as ``jun`` from ``jan``.
 _WORD: Final = 4
 
@@ -83,6 +84,11 @@ def _original(name: str) -> str:
     while (shorter := _COPY.sub("", rest, count=1)) != rest:
         rest = shorter
     return rest
+
+
+def is_of_series(name: str, other: str) -> bool:
+    """Report whether two names differ in their numbers alone, as those of nightly batches do."""
+    return name != other and _NUMBER.sub("0", name) == _NUMBER.sub("0", other)
 
 
 def _joined(text: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from batchrun.errors import LedgerError
 from batchrun.ledger import open_ledger
+from batchrun.ledger.sqlite.errors import failed, unusable
 from batchrun.ledger.sqlite.migrate import migrate
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed
@@ -74,6 +75,13 @@ async def test_a_claim_that_a_full_disk_undoes_is_in_nobody_s_way(tmp_path):
         async with await open_ledger(disk / "b.db") as third:
             await (await third.hold(BATCH, holder="host:3", ttl=TTL, at=AT)).release()
         assert [file.name for file in disk.iterdir()] == ["b.db"]
+
+
+@pytest.mark.parametrize("error", [apsw.NoMemError("out of memory"), apsw.FullError("full")])
+def test_what_the_machine_lacks_is_nobody_s_mistake_while_opening_either(tmp_path, error):
+    """Seen: without the memory to open a ledger it was told as a defect."""
+    assert str(unusable(tmp_path, error)) == str(failed(tmp_path, error))
+    assert isinstance(unusable(tmp_path, error), LedgerError)
 
 
 @pytest.fixture

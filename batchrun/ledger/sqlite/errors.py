@@ -14,11 +14,6 @@ from batchrun.model.texts.stand_ins import stand_in
 
 #: Why a file cannot grow; SQLite has an error of its own only for the first.
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_FULL: Final = (
-    apsw.FullError,
-    "the disk is full, or a limit of it is reached",
-    "free some space, or raise the limit",
-)
 #: The old log must go too: SQLite would apply it to the copy, and damage it.
 _RESTORE: Final = (
     "move it away, with what lies beside it and ends with -wal and -shm, and put a copy in its place"
@@ -45,7 +40,11 @@ _UNUSABLE: Final[tuple[tuple[type[apsw.Error], str, str], ...]] = (
 
 #: The same for a ledger that is open.
 _FAILED: Final[tuple[tuple[type[apsw.Error], str, str], ...]] = (
-    _FULL,
+    (
+        apsw.FullError,
+        "the disk is full, or a limit of it is reached",
+        "free some space, or raise the limit",
+    ),
     (apsw.BusyError, "another program keeps it locked", "stop that program"),
     (apsw.LockedError, "another program keeps it locked", "stop that program"),
     (apsw.ReadOnlyError, "it has become read-only", "make the file, its folder and its disk writable"),
@@ -70,8 +69,8 @@ def full(cause: int) -> apsw.FullError:
 
 def unusable(path: Path, error: apsw.Error) -> BatchrunError:
     """Return the error to raise for *error* while a ledger is opened."""
-    if isinstance(error, apsw.FullError):  # not the user's mistake
-        return stopped(path, f"{_FULL[1]} ({error})", _FULL[2])
+    if isinstance(error, apsw.FullError | apsw.NoMemError):  # not the user's mistake
+        return failed(path, error)
     if isinstance(error, apsw.NotADBError) and (found := stand_in(_head(path))):
         return LedgerUnusableError(f"{path} is not a batchrun ledger but {found[0]}; {found[1]}")
     for kind, what, cure in _UNUSABLE:

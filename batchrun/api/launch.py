@@ -113,7 +113,6 @@ class Launch:
         """Take what ``session`` has opened; *launcher* is None if there is nothing to launch."""
         self.batch = held.name
         self.sync = sync  #: how the manifest differed from the ledger
-        self.doubt: str | None = None  #: why another batch may have been meant, and what to do
         self.ledger = ledger  #: for reading; only the launch writes to its batch
         self._held = held
         self._taken_in = Tally(counts.by_state, counts.by_status, counts.by_lane)

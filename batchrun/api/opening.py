@@ -92,7 +92,6 @@ class Opening:
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
         self._one_at_a_time = anyio.Lock()
-        self._holds: set[str] = set()  #: batches
         self._ledger: Ledger | None = None
         self._connections: dict[Target, AwsHealthOmics] = {}
         self._connecting: defaultdict[Target, anyio.Lock] = defaultdict(anyio.Lock)
@@ -236,11 +235,9 @@ class Opening:
         """Hold a batch that the ledger has. Raises LeaseHeldError if another launcher holds it."""
         ledger = await self.ledger()
         held = await ledger.hold(batch, holder=_holder(), ttl=ttl, at=self._clock.utcnow())
-        self._holds.add(batch)
         try:
             yield held
         finally:
-            self._holds.discard(batch)
             with anyio.move_on_after(_LAST_THINGS, shield=True):
                 points.reached(Point.RELEASING)
                 await held.release()

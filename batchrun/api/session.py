@@ -88,8 +88,8 @@ class Session(Opening):
         limits = settled(limits, manifest, batch_settings)
         places = self._settings_places(manifest, limits, batch_settings)
         ttl, waits = min(timedelta(seconds=lease), LONGEST_LEASE), limits.mode is not Mode.ONCE
-        doubt = await self._doubt(manifest, is_repeated=changed is Changed.RESUBMIT)
-        lanes = None if await self._has_ended(manifest) else await self._opened(manifest, waits=waits)
+        has_ended = await self._has_ended(manifest, is_repeated=changed is Changed.RESUBMIT)
+        lanes = None if has_ended else await self._opened(manifest, waits=waits)
         async with self.holding(manifest.batch, ttl) as held:
             links: Sequence[LaneLink] = []
             sync = None if lanes is not None else await self._found_known(held, manifest)
@@ -104,7 +104,6 @@ class Session(Opening):
             queues = queues_of(manifest, links, wake, limits.mode)
             async with self._preparing(manifest) as prepare, waking(queues, self.login, self._clock) as wakes:
                 launch = await self._launch(lanes, links, held, sync, own, timing, prepare, wakes)
-                launch.doubt = doubt
                 async with under_way(launch):
                     yield launch
 
@@ -322,33 +321,18 @@ class Session(Opening):
             ledger=ledger, held=held, sync=sync, counts=counts, launcher=launcher, audience=audience
         )
 
-    async def _doubt(self, manifest: Manifest, *, is_repeated: bool) -> str | None:
-        """
-        Return what is to be told of the manifest's batch, which is used nonetheless.
-
-        Raises:
-            BatchClosedError: It was moved to another ledger.
-            UsageError: It is probably not the intended one.
-        """
-        if not self.has_ledger:
-            return None
-        ledger = await self.ledger()
-        stored = ledger.batch(manifest.batch)
-        if why := await stored.why_closed():
-            raise BatchClosedError(why)
-        batch, counts = await ledger.find_batch(manifest.batch), await stored.counts()
-        doubt = await mistaken(ledger, batch, counts, manifest, is_repeated=is_repeated, beside=self._holds)
-        if doubt is not None and doubt.stops:
-            raise UsageError(doubt.text)
-        return None if doubt is None else doubt.text
-
-    async def _has_ended(self, manifest: Manifest) -> bool:
-        """Report whether all of the batch's rows have ended."""
+    async def _has_ended(self, manifest: Manifest, *, is_repeated: bool) -> bool:
+        """Report whether all of the batch's rows have ended, with no error to be raised."""
         if not self.has_ledger:
             return False
         ledger = await self.ledger()
-        batch = await ledger.find_batch(manifest.batch)
-        if batch is None or (await ledger.batch(manifest.batch).counts()).open:
+        stored, batch = ledger.batch(manifest.batch), await ledger.find_batch(manifest.batch)
+        if why := await stored.why_closed():
+            raise BatchClosedError(why)
+        counts = await stored.counts()
+        if why := await mistaken(ledger, batch, counts, manifest, is_repeated=is_repeated):
+            raise UsageError(why)
+        if batch is None or counts.open:
             return False
         return bool(manifest.lanes) or _is_configured(batch.region, self._target)
 

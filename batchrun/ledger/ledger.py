@@ -107,10 +107,8 @@ class SqlLedger(StoreVerbs, Ledger):
         return rows_as_known(self._store, self._store.value("batch_key", name=batch), specs)
 
     @reads
-    def rows_elsewhere(
-        self, batch: str, specs: Iterable[Spec], beside: Collection[str] = ()
-    ) -> Mapping[str, int]:
-        return rows_elsewhere(self._store, batch, specs, beside)
+    def rows_elsewhere(self, batch: str, specs: Iterable[Spec]) -> Mapping[str, int]:
+        return rows_elsewhere(self._store, batch, specs)
 
     @reads
     def paces(self, account: str, *, since: datetime) -> Mapping[str, Learned]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,7 @@ from batchrun.manifest.rules import start_run
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import Format, Source, format_to_read, is_known, opened, unpacked_name
 from batchrun.manifest.text_input import by_mark
+from batchrun.model.entries.belonging import is_copy, same_elsewhere
 from batchrun.ports.objects import Objects
 
 #: Keys that name another file.
@@ -151,14 +152,15 @@ def loaded_together(
     Load several manifests, or none of them.
 
     Raises:
-        ManifestError: Any has problems, or two have the same batch name; it has the problems of all.
+        ManifestError: Any has problems, two have the same batch name, or one is a copy of another; it has
+            the problems of all.
     """
     problems: list[Problem] = []
     warnings: list[ManifestWarning] = []
     total = 0
     by_name: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
-        manifests = []
+        manifests: list[Manifest] = []
         for source in sources:
             try:
                 manifest = stack.enter_context(load(source, objects=objects))
@@ -167,14 +169,32 @@ def loaded_together(
                 warnings += error.warnings
                 total += error.total
                 continue
-            manifests.append(manifest)
             warnings += manifest.warnings
+            if (copied := _copied(manifest, source.path, manifests)) is not None:
+                problems.append(copied)
+                total += 1
+            manifests.append(manifest)
             if (first := by_name.setdefault(manifest.batch, source.path)) != source.path:
                 problems.append(_same_name(manifest.batch, source.path, first))
                 total += 1
         if problems:
             raise ManifestError(problems, total, warnings=warnings)
         yield manifests
+
+
+def _copied(manifest: Manifest, path: str, others: Iterable[Manifest]) -> Problem | None:
+    """Return the problem of a manifest that is a copy of another one, by its name and most of its rows."""
+    for other in others:
+        are_files = manifest.is_named_by_place and other.is_named_by_place
+        if not are_files or not is_copy(manifest.batch, other.batch):
+            continue
+        works = {spec.work for spec in other.specs()} - {None}
+        rows = sum(spec.work in works for spec in manifest.specs())
+        if same_elsewhere(manifest.count, {other.batch: rows}) is not None:
+            message = f"{rows} of its {manifest.count} rows are in {other.place} too: by name one is a copy"
+            cure = "take one of the two away, or launch it by itself with --batch NAME"
+            return problem_at(Place(source=path), message, cure)
+    return None
 
 
 def _same_name(batch: str, path: str, first: str) -> Problem:

@@ -92,16 +92,13 @@ class Ledger(ABC):
         """Count the rows that *batch* has under the same ids with the same work, or an unknown one."""
 
     @abstractmethod
-    async def rows_elsewhere(
-        self, batch: str, specs: Iterable[Spec], beside: Collection[str] = ()
-    ) -> Mapping[str, int]:
+    async def rows_elsewhere(self, batch: str, specs: Iterable[Spec]) -> Mapping[str, int]:
         """
         Count, for each batch other than *batch*, the rows whose work it has too.
 
         Under the same id; or under any id, where no other of *specs* and no other row there asks for that
         work. Rows that failed, were cancelled or refused, or left the manifest unsent do not count. Batches
-        without such rows, or that cannot have a run yet, are left out, but for those *beside* it, which are
-        about to be begun.
+        without such rows, or that cannot have a run yet, are left out.
         """
 
     @abstractmethod

@@ -92,7 +92,6 @@ class Namesakes:
         held = await taken_in(ledger, ("a", "x"), ("b", "y"), batch="one")
         rows = working(("a", "x"), ("b", "y"))
         assert await ledger.rows_elsewhere(BATCH, rows) == {}
-        assert await ledger.rows_elsewhere(BATCH, rows, beside=["one", "none"]) == {"one": 2}
         await move(held, "b", intended(), Refused(at=AT, code="x", message="no"))
         assert await ledger.rows_elsewhere(BATCH, rows) == {}
         await move(held, "a", intended())

@@ -194,8 +194,6 @@ def _log_sync(held: Launch, changed: Changed) -> None:
         unchanged=sync.unchanged,
         changed=sync.changed,
     )
-    if held.doubt is not None:
-        log.warning("rows_of_another_batch", batch=held.batch, note=held.doubt)
     if sync.active and changed is Changed.RESUBMIT:
         log.warning(
             "earlier_runs_go_on",

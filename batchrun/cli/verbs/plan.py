@@ -182,7 +182,7 @@ async def _compare(manifest: Manifest, login: OneLogin, options: Options) -> Com
             counts=counts,
             changes=await changes(stored, manifest, sync.changed_ids, home),
             to_come=await _to_come(manifest, ledger, sent, options),
-            doubt=await mistaken(ledger, batch, counts, manifest),
+            stop=await mistaken(ledger, batch, counts, manifest),
             to_look_for=sync.new + await stored.unproven(since=since, at=now),
             lanes=await _lanes(manifest, sent, login, options),
             engine=PlannedEngine.of(
@@ -306,8 +306,6 @@ def _tell_differences(found: Compared) -> None:
         say(f"  {entry_id}: {', '.join(map(str, many[:_CHANGES]))}{more}")
     if (stop := found.why_stopped) is not None:
         say(f"  run stops: {stop}", hang=4)
-    elif found.doubt is not None:
-        say(f"  run warns: {found.doubt.text}", hang=4)
     if sync.changed:
         say("  run refuses changed rows unless given --changed keep or --changed resubmit", hang=4)
         if sync.active:

@@ -28,7 +28,6 @@ from batchrun.ports.stored import Counts, Sync
 from batchrun.report.overview import WithService
 
 if TYPE_CHECKING:
-    from batchrun.api.namesakes import Doubt
     from batchrun.manifest import Manifest
     from batchrun.model.entries.contents import Difference
     from batchrun.model.planning.limits import Limits
@@ -144,7 +143,7 @@ class Compared:
     counts: Counts = field(default_factory=Counts)
     changes: Mapping[str, Sequence[Difference]] = field(default_factory=dict)  #: of some changed rows
     to_come: ToCome | None = None
-    doubt: Doubt | None = None  #: about the batch's name
+    stop: str | None = None  #: why ``run`` would refuse and ask for the batch's name
     to_look_for: int = 0  #: rows whose runs another ledger may have started
     quotas: Quotas = _UNKNOWN  #: the account's, if it was asked
     lanes: PlannedLanes | None = None  #: None: no lanes
@@ -155,9 +154,7 @@ class Compared:
         """Why ``run`` would do nothing; None if it would start."""
         if renamed := self.sync.renamed:
             return str(RenamedRowsError(self.sync.renamed_ids, renamed))
-        if self.doubt is not None and self.doubt.stops:
-            return self.doubt.text
-        return None if self.engine is None else self.engine.stop
+        return self.stop or (None if self.engine is None else self.engine.stop)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

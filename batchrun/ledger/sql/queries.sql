@@ -457,10 +457,7 @@ WITH standing (batch, position) AS (
 )
 SELECT b.name, count(*) AS rows FROM standing AS s JOIN batches AS b ON b.key = s.batch
 WHERE b.name <> :name
-    AND (
-        b.name IN (SELECT value FROM json_each(:beside))
-        OR EXISTS (SELECT 1 FROM entries WHERE batch = b.key AND (run_uuid IS NOT NULL OR state = 'submitting'))
-    )
+    AND EXISTS (SELECT 1 FROM entries WHERE batch = b.key AND (run_uuid IS NOT NULL OR state = 'submitting'))
 GROUP BY b.key;
 
 -- ------------------------------------------------------------------ reading

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -234,16 +233,11 @@ def rows_as_known(store: Store, batch: int | None, specs: Iterable[Spec]) -> int
         return int(store.value("rows_as_known", batch=batch))
 
 
-def rows_elsewhere(
-    store: Store, batch: str, specs: Iterable[Spec], beside: Collection[str]
-) -> Mapping[str, int]:
-    """Count the rows that stand in other batches, by batch; those *beside* this one are to be begun."""
+def rows_elsewhere(store: Store, batch: str, specs: Iterable[Spec]) -> Mapping[str, int]:
+    """Count the rows that stand in batches other than *batch*, by batch."""
     with _works(store, specs):
         store.run("find_only_works")
-        return {
-            row.name: row.rows
-            for row in store.all("rows_elsewhere", name=batch, beside=json.dumps([*beside]))
-        }
+        return {row.name: row.rows for row in store.all("rows_elsewhere", name=batch)}
 
 
 @contextlib.contextmanager

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from typing import Final
 
 #: Between digits they count: ``2026-1-11`` is not ``2026-11-1``.
-_SEPARATORS: Final = re.compile(r"(?<!\d)[\W_]+|[\W_]+(?!\d)")
+_SEPARATORS: Final = re.compile(r"(?<!\d)[\s._-]+|[\s._-]+(?!\d)")
 #: What browsers, desktops and online disks put to the name of a copy: ``cohort (1)``, ``Copy of cohort``.
 _COPY: Final = re.compile(r"^copy of |[\s_-]*\((?:\d+|(?:\w+ )?copy)\)$|[\s_-]+copy(?: \(?\d+\)?)?$")
-_BETWEEN_DIGITS: Final = re.compile(r"(?<=\d)[\W_]+(?=\d)")
-_NUMBER: Final = re.compile(r"\d+")
+_BETWEEN_DIGITS: Final = re.compile(r"(?<=\d)[\s._-]+(?=\d)")
 #: Letters of the shortest word in which a slip can be told from another word, such as ``jun`` from ``jan``.
 _WORD: Final = 4
 
@@ -59,8 +58,8 @@ def is_slip(name: str, other: str) -> bool:
     """
     Report whether one name of a batch is the other, mistyped.
 
-    One letter is missing, too many or another, or two are swapped; or only case and separators differ.
-    Digits and a word's last letter do not count: batches are told apart by them (``run-2``, ``cohortB-1``).
+    Two letters are swapped, or one within a word is missing or too many; or only case and separators differ.
+    Digits and other letters do not count: batches are told apart by them (``run-2``, ``cohortB``).
     """
     one, two = name.casefold(), other.casefold()
     if name == other or _joined(one) == _joined(two):
@@ -68,10 +67,9 @@ def is_slip(name: str, other: str) -> bool:
     shorter, longer = sorted((one, two), key=len)
     at = next((place for place, char in enumerate(shorter) if char != longer[place]), len(shorter))
     swapped = shorter[:at] + shorter[at : at + 2][::-1] + shorter[at + 2 :]
-    is_missing = longer[at + 1 :] == shorter[at:]
-    is_another_letter = longer[at + 1 :] == shorter[at + 1 :] and _is_in_word(shorter, at)
-    is_one_slip = swapped == longer or is_missing or is_another_letter
-    return is_one_slip and _is_in_word(longer, at) and _is_in_word(longer, at + 1)
+    if swapped == longer:
+        return _is_in_word(longer, at, at + 1)
+    return longer[at + 1 :] == shorter[at:] and _is_in_word(longer, at - 1, at + 1)
 
 
 def is_copy(name: str, other: str) -> bool:
@@ -86,18 +84,14 @@ def _original(name: str) -> str:
     return rest
 
 
-def is_of_series(name: str, other: str) -> bool:
-    """Report whether two names differ in their numbers alone, as those of nightly batches do."""
-    return name != other and _NUMBER.sub("0", name) == _NUMBER.sub("0", other)
-
-
 def _joined(text: str) -> str:
     return _BETWEEN_DIGITS.sub("-", _SEPARATORS.sub("", text))
 
 
-def _is_in_word(text: str, at: int) -> bool:
-    """Report whether a letter is part of a word that is long enough."""
-    return any(word.start() <= at < word.end() for word in re.finditer(rf"[^\W\d_]{{{_WORD},}}", text))
+def _is_in_word(text: str, first: int, last: int) -> bool:
+    """Report whether these letters are part of one word that is long enough."""
+    words = re.finditer(rf"[^\W\d_]{{{_WORD},}}", text)
+    return any(word.start() <= first and last < word.end() for word in words)
 
 
 def _is_most(part: int, rows: int) -> bool:

@@ -171,7 +171,8 @@ async def test_a_restored_dump_is_told_and_mended_as_the_message_says(place, tmp
 @pytest.mark.parametrize("application_id", [0, 7])
 async def test_another_programs_database_is_refused(place, application_id, read_only):
     with apsw.Connection(str(place)) as other:
-        other.execute("CREATE TABLE theirs (x)")
+        other.execute("CREATE TABLE migrations (id, name, applied_at); CREATE TABLE entries (x)")
+        other.execute("INSERT INTO migrations VALUES (1, '0001_users', 1)")
         other.pragma("application_id", application_id)
     other.close()
     assert "another program's" in await refused(place, read_only=read_only)

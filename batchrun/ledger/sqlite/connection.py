@@ -218,7 +218,7 @@ def _check_writable(connection: apsw.Connection, path: Path) -> None:
             f"{path} or its folder is not writable; change that, or give another path with --ledger"
         )
     for ending in ("-wal", "-shm"):  # whoever read it while it was not writable made them like it
-        beside = path.with_name(f"{path.name}{ending}")
+        beside = path.resolve().with_name(f"{path.resolve().name}{ending}")
         if beside.exists() and not os.access(beside, os.W_OK):
             raise LedgerUnusableError(
                 f"{beside}, which belongs to the ledger {path}, is not writable; change that, or give "

@@ -189,8 +189,8 @@ FROM leases AS l JOIN batches AS b ON b.key = l.batch WHERE l.holder IS NOT NULL
 INSERT INTO migrations (name, applied_at) VALUES (:name, CAST(unixepoch('subsec') * 1000000 AS INTEGER));
 
 -- name: count_migrations
--- Read in a database that may be another program's: its table of migrations has other columns, or no entries beside it.
-SELECT count(applied_at) FROM migrations WHERE EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'entries');
+-- Read in a database that may be another program's: its table of migrations has other columns, or another first one.
+SELECT count(applied_at) FROM migrations WHERE EXISTS (SELECT 1 FROM migrations WHERE name = '0001_batches_and_entries');
 
 -- name: last_write
 -- An error in a ledger of an older batchrun, whose writes have no form.

@@ -182,11 +182,7 @@ class ChangedRowsError(InputError):
             f"{total} {rows} changed since submission: {shown}; {f'{cure}, or ' if cure else ''}"
             "use --changed keep to go on with what was submitted, "
             "or --changed resubmit to start new runs with the new content"
-            + (
-                f"; {goes_on(active)}: end {'it' if active == 1 else 'them'} first with 'batchrun cancel'"
-                if active
-                else ""
-            )
+            + (f"; {goes_on(active)}: 'batchrun cancel --ids ID,...' ends runs first" if active else "")
         )
 
     def _shown(self, entry_id: str) -> str:
@@ -330,7 +326,7 @@ class ResultsError(StorageError):
     def __init__(self, path: object, cause: OSError | InputError) -> None:
         self.path = path
         if isinstance(cause, InputError):  # it names the place, and another
-            what, cure = f": {cause}", "after that 'batchrun results' writes them"
+            what, cure = f": {cause}", "'batchrun results -o FILE' writes them"
         else:
             what = f" to {path}: {cause.strerror or cause}"
             cure = "free the place, or give another with 'batchrun results -o FILE'"

@@ -239,7 +239,7 @@ class Stopping:
         if any(held.goes_on for held in self.launches):
             complain(
                 f"stopping on {number.name}: finishing calls in flight; runs continue; "
-                "a second signal exits at once"
+                "a second Ctrl-C or SIGTERM exits at once"
             )
         for held in self.launches:
             held.stop()

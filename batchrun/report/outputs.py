@@ -233,7 +233,7 @@ def _opened(output: OutputFile) -> TextIO:
         handle = os.open(output.path, flags | os.O_NONBLOCK, _USUAL)
     except OSError as error:
         if error.errno == errno.ENXIO:
-            raise output.refused("cannot be written: nobody reads this pipe") from error
+            raise output.refused("cannot be written: nobody reads it") from error
         raise
     os.set_blocking(handle, True)
     return os.fdopen(handle, "a", encoding="utf-8", newline="")

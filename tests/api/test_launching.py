@@ -269,7 +269,7 @@ async def test_changed_rows_are_refused(tmp_path):
         assert caught.value.ids == ("s000",)
         assert 's000 (parameters.x is "other", was "0")' in str(caught.value)
         assert "1 row has a run that is not over" in str(caught.value)
-        assert "'batchrun cancel'" in str(caught.value)
+        assert "'batchrun cancel --ids ID,...' ends runs first" in str(caught.value)
 
 
 async def test_a_ledger_can_be_read_beside_a_launch(tmp_path):

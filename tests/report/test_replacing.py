@@ -71,7 +71,7 @@ def test_what_is_no_file_is_written_and_stays_what_it_is(tmp_path: Path):
 def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path: Path):
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    refused = "pipe cannot be written: nobody reads this pipe; give another -o FILE"
+    refused = "pipe cannot be written: nobody reads it; give another -o FILE"
     with pytest.raises(UsageError, match=refused), replacing(output(path)):
         pass
 

@@ -80,8 +80,8 @@ async def test_programs_get_names_that_stay():
                 "failureReason": "ValidationException",
                 "count": 1,
                 "owner": "you",
-                "action": "correct the row as the message says, then run --changed resubmit; "
-                "if it is right, batchrun retry",
+                "action": "correct the row as the message says, then run with --changed resubmit; "
+                "if right, batchrun retry",
                 "ids": ["refused"],
             },
         ],
@@ -104,8 +104,8 @@ async def test_people_get_words_that_say_whose_job_it_is():
         "  bad0, bad1\n"
         "\n"
         "REFUSED ValidationException: 1 row\n"
-        "  for you: correct the row as the message says, then run --changed resubmit; "
-        "if it is right, batchrun retry\n"
+        "  for you: correct the row as the message says, then run with --changed resubmit; "
+        "if right, batchrun retry\n"
         "  refused\n"
         "\n"
         "results: /srv/cohort.results.csv\n"

@@ -29,7 +29,6 @@ from batchrun.side_by_side import each_found
 _LOOKS: Final = 16
 #: Names that are listed one by one: a whole listing is hardly shorter.
 FEW: Final = 4
-#: States of entries whose attempt was not sent, as far as this ledger knows.
 
 
 @dataclass(slots=True, kw_only=True)

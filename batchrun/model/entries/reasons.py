@@ -96,7 +96,7 @@ _BY_STATE: Final = {
     State.CANCELLED: _you("nothing, if that was meant; else batchrun retry"),
     State.DELETED: _you("find out who deletes runs before their end is recorded; batchrun retry for results"),
     State.REFUSED: _you(
-        "correct the row as the message says, then run --changed resubmit; if it is right, batchrun retry"
+        "correct the row as the message says, then run with --changed resubmit; if right, batchrun retry"
     ),
 }
 

@@ -339,7 +339,7 @@ def test_where_the_summary_goes_elsewhere_the_last_frame_stays(shell: Shell, sim
 
 def test_a_window_that_is_closed_ends_no_launch_that_goes_on(shell: Shell, simulate):
     """Seen: one that was disowned ended as a defect, and with the exit code of failed rows."""
-    simulated = simulate("--time-scale", "0.0004")
+    simulated = simulate("--time-scale", "0.001")  # seconds for each run: the window is closed before
     ours, theirs = pty.openpty()
     known = {**shell.environment, "TERM": "xterm-256color"}
     command = ("run", *shell.cohort(3), "--endpoint-url", simulated.url)

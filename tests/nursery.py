@@ -183,6 +183,7 @@ def _read(stream: socket.socket, size: int) -> bytes:
 def _be_born(request: dict[str, Any], streams: Sequence[int]) -> None:
     from batchrun.cli.main import main  # noqa: PLC0415
 
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where nohup has started the tests
     for stream, target in zip(streams, (0, 1, 2), strict=True):
         os.dup2(stream, target)
         os.close(stream)

@@ -70,7 +70,8 @@ class Session(Opening):
             manifest: The rows to run; the same manifest again continues where it stopped.
             limits: Limits and modes of the launch. The manifest's retry rules come before the default rules
                 at the end of these.
-            changed: What to do about rows whose content changed after they were submitted.
+            changed: What to do about rows whose content changed after they were submitted, or that were
+                sent under other ids or by a batch of nearly the same name.
             deadline: Seconds after which the launch stops cleanly.
             lease: Seconds for which another host lets a dead launcher hold the batch; 1 or more, and 15
                 minutes at most.
@@ -80,8 +81,8 @@ class Session(Opening):
                 ``limits.engine`` makes such; for lanes without a place of their own.
 
         Raises:
-            InputError: Rows changed, the engine cannot start them, the batch that the file's name leads to
-                is probably another one, its runs are in another region, or the ledger cannot be used.
+            InputError: Rows changed, the engine cannot start them, another batch was probably meant, its
+                runs are in another region, or the ledger cannot be used.
             LeaseHeldError: Another launcher holds the batch.
             ServiceUnusableError: No credentials.
         """

@@ -170,7 +170,7 @@ def loaded_together(
                 total += error.total
                 continue
             warnings += manifest.warnings
-            if (copied := _copied(manifest, source.path, manifests)) is not None:
+            if (copied := _copied(manifest, source.path, manifests, by_name)) is not None:
                 problems.append(copied)
                 total += 1
             manifests.append(manifest)
@@ -182,7 +182,9 @@ def loaded_together(
         yield manifests
 
 
-def _copied(manifest: Manifest, path: str, others: Iterable[Manifest]) -> Problem | None:
+def _copied(
+    manifest: Manifest, path: str, others: Iterable[Manifest], paths: Mapping[str, str]
+) -> Problem | None:
     """Return the problem of a manifest that is a copy of another one, by its name and most of its rows."""
     for other in others:
         are_files = manifest.is_named_by_place and other.is_named_by_place
@@ -191,7 +193,9 @@ def _copied(manifest: Manifest, path: str, others: Iterable[Manifest]) -> Proble
         works = {spec.work for spec in other.specs()} - {None}
         rows = sum(spec.work in works for spec in manifest.specs())
         if same_elsewhere(manifest.count, {other.batch: rows}) is not None:
-            message = f"{rows} of its {manifest.count} rows are in {other.place} too: by name one is a copy"
+            message = (
+                f"{rows} of its {manifest.count} rows are in {paths[other.batch]} too: by name one is a copy"
+            )
             cure = "take one of the two away, or launch it by itself with --batch NAME"
             return problem_at(Place(source=path), message, cure)
     return None

@@ -45,20 +45,17 @@ class Rows:
     """The options that choose entries of a batch."""
 
     ids: tuple[str, ...] = texts(
-        "--ids",
         metavar="ID,...",
         shell_complete=rows,
         each_time="it chooses rows; give it on the command line",
         help="Only these rows, by id; repeatable.",
     )
     ids_from: str | None = option(
-        "--ids-from",
         metavar="FILE",
         each_time="it chooses rows; give it on the command line",
         help="Only the ids in this file, or s3://BUCKET/KEY, one a line; - is standard input.",
     )
     where: tuple[str, ...] = texts(
-        "--where",
         metavar="COLUMN=GLOB",
         shell_complete=conditions,
         each_time="it chooses rows; give it on the command line",
@@ -79,11 +76,8 @@ class Rows:
 class GoAhead:
     """The options that confirm a change, or only show it."""
 
-    dry_run: bool = typed_flag(
-        "--dry-run",
-        help="Show what would be done, and change nothing.",
-    )
-    yes: bool = typed_flag("--yes", help="Do not ask for confirmation.")
+    dry_run: bool = typed_flag(help="Show what would be done, and change nothing.")
+    yes: bool = typed_flag(help="Do not ask for confirmation.")
 
     def is_agreed(self, question: str) -> bool:
         """Ask at a terminal. Raises UsageError if there is none and --yes is not given."""

@@ -21,7 +21,7 @@ from batchrun.cli.completion import files
 from batchrun.cli.exits import Exit
 from batchrun.cli.signals import run_async
 from batchrun.cli.untyped import untyped
-from batchrun.cli.values import Lines
+from batchrun.cli.values import Duration, Lines
 from batchrun.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,8 +76,20 @@ def variable(key: str) -> str:
 
 
 def option(*names: str, **settings: Any) -> Any:
-    """Return a field set by an option of these names; *settings* are those of :class:`Option`."""
-    return field(metadata={"parameter": lambda name: Option([name, *names], **settings)})
+    """
+    Return a field set by an option.
+
+    Args:
+        names: Its names; a long one is needed only where it is not the field's.
+        settings: Those of :class:`Option`.
+    """
+
+    def parameter(name: str) -> Option:
+        is_long = any(one.startswith("--") for one in names)
+        own = () if is_long else (f"--{name.replace('_', '-')}",)
+        return Option([name, *names, *own], **settings)
+
+    return field(metadata={"parameter": parameter})
 
 
 def flag(*names: str, **settings: Any) -> Any:
@@ -88,6 +100,8 @@ def flag(*names: str, **settings: Any) -> Any:
 #: A flag that is meant for a single call: no settings file can set it.
 typed: Final = partial(option, each_time="give it on the command line")
 typed_flag: Final = partial(flag, each_time="give it on the command line")
+#: An option with a number of seconds.
+duration: Final = partial(option, type=Duration())
 
 
 def texts(*names: str, **settings: Any) -> Any:

@@ -32,7 +32,6 @@ class ManifestOptions:
         metavar="MANIFEST", nargs=-1, callback=_one_manifest, required=False, shell_complete=files
     )
     each_file: str | None = option(
-        "--each-file",
         metavar="PATTERN",
         envvar=None,
         each_time="it says what to run; give it on the command line",
@@ -45,17 +44,13 @@ class ManifestOptions:
         type=click.Choice(["yaml", "json", "jsonl", "csv", "tsv"]),
         help="The manifest's format, if its name does not show it.  [default: by extension]",
     )
-    batch: str | None = option(
-        "--batch", shell_complete=batches, help="The batch's name.  [default: the manifest's]"
-    )
+    batch: str | None = option(shell_complete=batches, help="The batch's name.  [default: the manifest's]")
     defaults: tuple[str, ...] = texts(
-        "--defaults",
         metavar="FILE",
         help="A YAML or JSON file, or s3://BUCKET/KEY, of StartRun fields for every row; repeatable, later "
         "wins.",
     )
     parameters_from: tuple[str, ...] = texts(
-        "--parameters-from",
         metavar="FILE",
         help="A YAML or JSON file of parameters for every row, such as a WDL inputs JSON or an "
         "nf-core params file; repeatable, later wins; overrides the manifest's own defaults; --set and the "
@@ -70,7 +65,6 @@ class ManifestOptions:
     )
     lanes: str | None = LANES()
     env: tuple[str, ...] = texts(
-        "--env",
         metavar="NAME",
         risk=Risk.ENVIRONMENT,
         help="An environment variable that defaults and rows may use as {env.NAME}; repeatable. Never a "
@@ -82,25 +76,20 @@ class ManifestOptions:
         help="Tag each run at its creation, so that it can be found again without a ledger.",
     )
     id: str | None = option(
-        "--id",
-        metavar="COLUMN|TEXT",
-        help="A sheet's column with the ids, or a text with {COLUMN} in it.",
+        metavar="COLUMN|TEXT", help="A sheet's column with the ids, or a text with {COLUMN} in it."
     )
     group_by: tuple[str, ...] = texts(
-        "--group-by",
         metavar="COLUMN",
         help="Rows of a sheet with the same value in this column make one run; repeatable. It is also the "
         "id, unless --id is given.",
     )
-    parameters: tuple[str, ...] = texts(
-        "--parameter",
+    parameter: tuple[str, ...] = texts(
         metavar="NAME=TEXT",
         envvar=None,
         help="A parameter made from a sheet's columns: NAME={COLUMN}, NAME={COLUMN:int}, or "
         'NAME:json=[{"r1": "{COLUMN}"}], whose outermost list has one element for each row; repeatable.',
     )
     columns_as_parameters: str | None = option(
-        "--columns-as-parameters",
         metavar="[all|A,B,...]",
         is_flag=False,
         flag_value="all",
@@ -108,23 +97,20 @@ class ManifestOptions:
         "named elsewhere.",
     )
     delimiter: str | None = option(
-        "--delimiter",
         metavar="CHARACTER",
         help="The separator between cells, such as ';' or tab.  [default: found from the header]",
     )
     encoding: str | None = option(
-        "--encoding",
         metavar="NAME",
         help="The table's encoding, such as cp1252.  [default: utf-8, or utf-16 by its byte order mark]",
     )
     worksheet: str | None = option(
-        "--worksheet",
         metavar="NAME",
         help="The worksheet of a workbook, or the section of an Illumina SampleSheet.  [default: the only "
         "visible one, and Data]",
     )
     header: str | None = option(
-        "--header", metavar="A,B,...", help="The names of the columns, for a table without a header line."
+        metavar="A,B,...", help="The names of the columns, for a table without a header line."
     )
 
     @property

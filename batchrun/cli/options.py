@@ -9,10 +9,10 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
-from batchrun.cli.command import Risk, argument, flag, option, typed, typed_flag
+from batchrun.cli.command import Risk, argument, duration, flag, option, typed, typed_flag
 from batchrun.cli.completion import batches
 from batchrun.cli.speak import complain
-from batchrun.cli.values import Duration, OutputPath, PacedRate, SettingsPlace
+from batchrun.cli.values import OutputPath, PacedRate, SettingsPlace
 from batchrun.model.submissions.grouping import MOST, Engine
 from batchrun.service.target import Target
 
@@ -39,7 +39,6 @@ def warned_of_password(context: click.Context, parameter: click.Parameter, ledge
 
 LEDGER: Final = partial(
     option,
-    "--ledger",
     default=DEFAULT_LEDGER,
     callback=warned_of_password,
     metavar="LEDGER",
@@ -52,7 +51,6 @@ BATCH: Final = partial(argument, required=False, shell_complete=batches)
 
 LANES: Final = partial(
     option,
-    "--lanes",
     metavar="FILE",
     risk=Risk.ADDRESS,
     help="A YAML or JSON file, or s3://BUCKET/KEY, of the lanes (accounts and regions) that rows may be "
@@ -62,7 +60,6 @@ LANES: Final = partial(
 #: The same for verbs of a batch whose lanes are in the ledger.
 REACHED: Final = partial(
     option,
-    "--lanes",
     metavar="FILE",
     risk=Risk.ADDRESS,
     help="A YAML or JSON file, or s3://BUCKET/KEY, that says how to reach the lanes of BATCH, in place of "
@@ -70,16 +67,13 @@ REACHED: Final = partial(
 )
 
 STRICT: Final = partial(
-    flag,
-    "--strict",
-    help="Treat warnings about the manifest as errors: exit with 2, and submit nothing.",
+    flag, help="Treat warnings about the manifest as errors: exit with 2, and submit nothing."
 )
 
-CHANGED: Final = partial(option, "--changed", type=click.Choice(["keep", "resubmit"]))
+CHANGED: Final = partial(option, type=click.Choice(["keep", "resubmit"]))
 
 RATE: Final = partial(
     option,
-    "--rate",
     type=PacedRate(),
     default="auto",
     metavar="auto|N|unlimited",
@@ -88,7 +82,6 @@ RATE: Final = partial(
 
 READ_RATE: Final = partial(
     option,
-    "--read-rate",
     type=PacedRate(),
     default="auto",
     metavar="auto|N|unlimited",
@@ -97,7 +90,6 @@ READ_RATE: Final = partial(
 
 CONCURRENCY: Final = partial(
     option,
-    "--concurrency",
     type=click.IntRange(1, 1000),
     default=32,
     help="At most this many calls of one kind in flight at once.",
@@ -105,23 +97,19 @@ CONCURRENCY: Final = partial(
 
 MAX_ACTIVE: Final = partial(
     option,
-    "--max-active",
     type=click.IntRange(min=1),
     help="At most this many active runs of this batch at once.  [default: no cap]",
 )
 
 ACCOUNT_MAX_ACTIVE: Final = partial(
     option,
-    "--account-max-active",
     type=click.IntRange(min=1),
     help="At most this many active runs at once of all batches of the ledger together, in an account and "
     "region.  [default: no cap]",
 )
 
 LISTING_LAG: Final = partial(
-    option,
-    "--listing-lag",
-    type=Duration(),
+    duration,
     default="60s",
     help="How long a new run may be missing from ListRuns. A run that the service says does not exist is "
     "looked up again after the same time.",
@@ -129,7 +117,6 @@ LISTING_LAG: Final = partial(
 
 RESULTS: Final = partial(
     option,
-    "--results",
     type=OutputPath(),
     metavar="FILE",
     help="Where to write the results, .csv, .json or .jsonl; s3://BUCKET/KEY too.  [default: "
@@ -140,22 +127,14 @@ RESULTS: Final = partial(
 #: The output file of a verb.
 WRITTEN: Final = partial(typed, "-o", "--output", type=OutputPath(), metavar="FILE")
 
-FORCE: Final = partial(typed_flag, "--force")
-
 SAFE_CSV: Final = partial(
-    flag,
-    "--safe-csv",
-    help="Put an apostrophe before cells of a CSV that a spreadsheet would take for a formula.",
+    flag, help="Put an apostrophe before cells of a CSV that a spreadsheet would take for a formula."
 )
 
-TIMEOUT: Final = partial(
-    option, "--timeout", type=Duration(), default="30s", help="How long to wait for one answer."
-)
+TIMEOUT: Final = partial(duration, default="30s", help="How long to wait for one answer.")
 
 JSON: Final = partial(
-    typed_flag,
-    "--json",
-    help="Write JSON lines to stdout, one object each; see 'batchrun help json'.",
+    typed_flag, "--json", help="Write JSON lines to stdout, one object each; see 'batchrun help json'."
 )
 
 
@@ -163,8 +142,8 @@ JSON: Final = partial(
 class Account:
     """The options of the AWS account."""
 
-    profile: str | None = option("--profile", metavar="NAME", help="The AWS profile, instead of AWS_PROFILE.")
-    region: str | None = option("--region", metavar="REGION", help="The AWS region, instead of AWS_REGION.")
+    profile: str | None = option(metavar="NAME", help="The AWS profile, instead of AWS_PROFILE.")
+    region: str | None = option(metavar="REGION", help="The AWS region, instead of AWS_REGION.")
 
     def target(self) -> Target:
         """Return the options as a target of calls."""
@@ -180,7 +159,6 @@ class Service(Account):
     """The options of HealthOmics: where it is, and the timeouts of calls."""
 
     endpoint_url: str | None = option(
-        "--endpoint-url",
         metavar="URL",
         risk=Risk.ADDRESS,
         help="Another HealthOmics endpoint, such as a simulator's, instead of AWS_ENDPOINT_URL_OMICS.",
@@ -204,13 +182,10 @@ class Output:
 
     as_json: bool = JSON()
     log_format: str = option(
-        "--log-format",
-        type=click.Choice(["human", "json"]),
-        default="human",
-        help="The format of log lines on stderr.",
+        type=click.Choice(["human", "json"]), default="human", help="The format of log lines on stderr."
     )
-    verbose: int = option("-v", "--verbose", count=True, show_default=False, help="Log every retry too.")
-    quiet: bool = flag("-q", "--quiet", help="Print only what needs attention.")
+    verbose: int = option("-v", count=True, show_default=False, help="Log every retry too.")
+    quiet: bool = flag("-q", help="Print only what needs attention.")
 
     @property
     def verbosity(self) -> int:
@@ -227,7 +202,6 @@ class EngineOptions:
     """The options of how rows are submitted, and of where rows of large submissions are stored."""
 
     engine: str = option(
-        "--engine",
         type=click.Choice([engine.value for engine in Engine]),
         default=Engine.STARTRUN.value,
         help="How to submit: each row by StartRun; similar rows together by StartRunBatch, which the service "
@@ -235,14 +209,12 @@ class EngineOptions:
         "'batchrun help engines'.",
     )
     batch_settings: str | None = option(
-        "--batch-settings",
         type=SettingsPlace(),
         metavar="s3://BUCKET/PREFIX/",
         help="Where to put files in S3 with the rows of a StartRunBatch of more than 100; the runs' role "
         "must be able to read them.  [default: none, and 100 rows at most]",
     )
     batch_rows: int | None = option(
-        "--batch-rows",
         type=click.IntRange(1, MOST),
         help="At most this many rows in one StartRunBatch.  [default: 10000 with --batch-settings, else 100]",
     )

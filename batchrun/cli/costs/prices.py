@@ -33,7 +33,6 @@ _PRICES: Final = Kind(what="a list of prices", endings=(".json",))
 
 DYNAMIC_GIB: Final = partial(
     option,
-    "--dynamic-gib",
     type=click.FloatRange(min=0, max=1e9),
     metavar="GIB",
     help="The average size of DYNAMIC storage in GiB; without it, that storage is left out of costs.",
@@ -52,15 +51,10 @@ class PriceOptions:
     """The options for prices, and for saving them."""
 
     prices: str | None = option(
-        "--prices",
-        metavar="FILE",
-        help="Prices per hour, as --save-prices writes them.  [default: ask the Pricing API]",
+        metavar="FILE", help="Prices per hour, as --save-prices writes them.  [default: ask the Pricing API]"
     )
     save_prices: str | None = typed(
-        "--save-prices",
-        type=OutputPath(),
-        metavar="FILE",
-        help="Write the prices from the Pricing API to this file.",
+        type=OutputPath(), metavar="FILE", help="Write the prices from the Pricing API to this file."
     )
 
 

@@ -15,12 +15,12 @@ import click
 from batchrun.api.objects import ObjectsOnce
 from batchrun.cli.calling import Calling
 from batchrun.cli.choice import Rows
-from batchrun.cli.command import group, option, verb
+from batchrun.cli.command import group, option, typed_flag, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, PriceOptions, dynamic_gib, prices_for
 from batchrun.cli.costs.words import facts, forecast, lines
 from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_read
-from batchrun.cli.options import BATCH, FORCE, SAFE_CSV, WRITTEN
+from batchrun.cli.options import BATCH, SAFE_CSV, WRITTEN
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, complain, emit, say
 from batchrun.clock import SystemClock
@@ -65,7 +65,7 @@ class Options(Calling):
         envvar="BATCHRUN_COSTS_FORMAT",
         help="The format of the rows.  [default: by FILE's extension, else csv]",
     )
-    force: bool = FORCE(help="Replace existing files.")
+    force: bool = typed_flag(help="Replace existing files.")
     safe_csv: bool = SAFE_CSV()
 
 

@@ -53,7 +53,7 @@ def source(options: ManifestOptions, *, strict: bool = False, goes_together: boo
         sheet=SheetOptions(
             id=options.id,
             group_by=options.group_by,
-            parameters=options.parameters,
+            parameters=options.parameter,
             columns_as_parameters=_read("--columns-as-parameters", options.columns_as_parameters, header)
             or (),
         ),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchrun.cli.command import Risk, flag, group, option, texts
+from batchrun.cli.command import Risk, duration, flag, group, option, texts
 from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import (
     ACCOUNT_MAX_ACTIVE,
@@ -33,7 +33,7 @@ from batchrun.cli.options import (
     Output,
     Service,
 )
-from batchrun.cli.values import Duration, FailureLimit, OutputPath, Retry
+from batchrun.cli.values import FailureLimit, OutputPath, Retry
 from batchrun.errors import UsageError
 from batchrun.model.entries.policies import WatchPolicy
 from batchrun.model.entries.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
@@ -65,49 +65,38 @@ class HookOptions:
     """The options for notices and metrics."""
 
     on_end: tuple[str, ...] = texts(
-        "--on-end",
         metavar="COMMAND",
         risk=Risk.RUNS,
         help="Run this command in /bin/sh when the batch has ended, or a launch has stopped and needs "
         "attention, with a summary as JSON on its standard input; repeatable.",
     )
     on_failure: tuple[str, ...] = texts(
-        "--on-failure",
         metavar="COMMAND",
         risk=Risk.RUNS,
         help="Run this command in the same way at the first failure; repeatable.",
     )
     notify_url: tuple[str, ...] = texts(
-        "--notify-url",
         metavar="URL",
         risk=Risk.RUNS,
         help="Post the summary to this HTTPS address at the first failure and at the end; repeatable.",
     )
     notify_format: str = option(
-        "--notify-format",
         type=click.Choice(["json", "slack", "teams"]),
         default="json",
         help="What --notify-url receives: the summary as JSON, a Slack message, or a card for a Teams "
         "Workflows webhook.",
     )
-    notify_every: float | None = option(
-        "--notify-every",
-        type=Duration(),
-        metavar="DURATION",
+    notify_every: float | None = duration(
         help="Also send the batch's progress to --notify-url and --notify-topic at this interval, such as "
-        "6h, if anything has changed.  [default: never]",
+        "6h, if anything has changed.  [default: never]"
     )
     notify_topic: tuple[str, ...] = texts(
-        "--notify-topic",
         metavar="ARN",
         risk=Risk.RUNS,
         help="Publish the summary to this SNS topic at the first failure and at the end; repeatable.",
     )
-    hook_timeout: float = option(
-        "--hook-timeout", type=Duration(), default="30s", help="How long each command or notice may take."
-    )
+    hook_timeout: float = duration(default="30s", help="How long each command or notice may take.")
     metrics_file: str | None = option(
-        "--metrics-file",
         type=OutputPath(),
         metavar="FILE",
         help="Write metrics for Prometheus to this *.prom file, for node exporter's textfile collector.",
@@ -162,11 +151,9 @@ class LaunchOptions:
 
     manifest: ManifestOptions = group(ManifestOptions)
     strict: bool = STRICT()
-    once: bool = flag("--once", help="Make one pass: submit what is due, look at each run once.")
-    detach: bool = flag("--detach", help="Submit without watching.")
-    deadline: float | None = option(
-        "--deadline", type=Duration(), metavar="DURATION", help="Stop cleanly after this time, such as 50m."
-    )
+    once: bool = flag(help="Make one pass: submit what is due, look at each run once.")
+    detach: bool = flag(help="Submit without watching.")
+    deadline: float | None = duration(help="Stop cleanly after this time, such as 50m.")
     changed: str | None = CHANGED(
         help="What to do about rows whose content changed after submission: keep what was submitted, or "
         "start new runs.  [default: refuse]"
@@ -178,14 +165,12 @@ class LaunchOptions:
     account_max_active: int | None = ACCOUNT_MAX_ACTIVE()
     together: EngineOptions = group(EngineOptions)
     stop_after: StopAfter | None = option(
-        "--stop-after",
         type=FailureLimit(),
         metavar="N|N%",
         help="Stop submitting once this many entries have failed, and exit with 6; active runs continue.  "
         "[default: never]",
     )
-    retries: tuple[RetryRule, ...] = option(
-        "--retry",
+    retry: tuple[RetryRule, ...] = option(
         multiple=True,
         type=Retry(),
         metavar="REASON=N",
@@ -193,70 +178,51 @@ class LaunchOptions:
         "match counts, then retry: in the manifest, then SERVICE_ERROR=2 and "
         "INSTANCE_RESERVATION_FAILED=2.",
     )
-    no_retry: bool = flag("--no-retry", help="Do not retry failed runs automatically.")
-    retry_wait: float | None = option(
-        "--retry-wait",
-        type=Duration(),
-        metavar="DURATION",
-        help="How long to wait before the first retry; doubles with each.  [default: the manifest's, else "
-        "1m]",
+    no_retry: bool = flag(help="Do not retry failed runs automatically.")
+    retry_wait: float | None = duration(
+        help="How long to wait before the first retry; doubles with each.  [default: the manifest's, else 1m]"
     )
-    poll_interval: float = option(
-        "--poll-interval", type=Duration(), default="60s", help="The longest time between two looks at a run."
-    )
+    poll_interval: float = duration(default="60s", help="The longest time between two looks at a run.")
     watch: str = option(
-        "--watch",
         type=click.Choice([way.value for way in Way]),
         default=Way.AUTO.value,
         help="How to watch runs: each by GetRun, all by ListRuns, or whichever takes fewer calls.",
     )
     wake: tuple[str, ...] = texts(
-        "--wake",
         metavar="sqs:URL",
         risk=Risk.ADDRESS,
         help="An SQS queue that receives EventBridge's events about runs (see 'batchrun wake init'): runs "
         "that end are noticed within seconds, and polled less often while events arrive; repeatable.",
     )
-    replay_window: float = option(
-        "--replay-window",
-        type=Duration(),
+    replay_window: float = duration(
         default="1h",
         help="How long the service is trusted to remember a requestId. A row is sent only after a search for "
         "its run, which found none and is younger than this less --listing-lag.",
     )
-    batch_replay_window: float = option(
-        "--batch-replay-window",
-        type=Duration(),
+    batch_replay_window: float = duration(
         default="0s",
         help="How long the service is trusted to remember a StartRunBatch's requestId, which is not "
         "documented. A call whose answer was lost is repeated within this time: if the service forgets "
         "sooner, every row of it runs twice. At 0 the batch is searched for first.",
     )
     listing_lag: float = LISTING_LAG()
-    trusts_ledger: bool = flag(
-        "--trust-ledger",
+    trust_ledger: bool = flag(
         help="Send rows without checking whether another ledger has started them: only if this is the only "
-        "ledger.",
+        "ledger."
     )
-    lease: float = option(
-        "--lease",
-        type=Duration(),
-        default="30s",
-        help="How long a dead launcher on another host holds the batch; 15m at most.",
+    lease: float = duration(
+        default="30s", help="How long a dead launcher on another host holds the batch; 15m at most."
     )
     standby: bool = flag(
-        "--standby",
         help="If another launcher holds the batch, wait; take over if it stops or dies, and end when the "
-        "batch has ended.",
+        "batch has ended."
     )
     ledger: str = LEDGER()
     results: str | None = RESULTS()
     safe_csv: bool = SAFE_CSV()
     hooks: HookOptions = group(HookOptions)
     service: Service = group(Service)
-    credentials_wait: float = option(
-        "--credentials-wait",
-        type=Duration(),
+    credentials_wait: float = duration(
         default="15m",
         help="How long to wait for a new login when credentials stop working; with --once, not at all.",
     )
@@ -275,12 +241,12 @@ class LaunchOptions:
             tag=self.manifest.tags,
             replay_window=self.replay_window,
             listing_lag=self.listing_lag,
-            trusts_ledger=self.trusts_ledger,
+            trusts_ledger=self.trust_ledger,
             engine=self.together.kind,
             batch_rows=self.together.batch_rows,
             batch_replay_window=self.batch_replay_window,
             retry=RetryPolicy(
-                rules=() if self.no_retry else (*self.retries, *DEFAULT_RULES), wait=self.retry_wait
+                rules=() if self.no_retry else (*self.retry, *DEFAULT_RULES), wait=self.retry_wait
             ),
             way=Way(self.watch),
             watch=WatchPolicy(shortest=min(WatchPolicy().shortest, longest), longest=longest),

@@ -8,12 +8,12 @@ from typing import Final
 
 import click
 
-from batchrun.cli.command import Risk, argument, group, option, texts
+from batchrun.cli.command import Risk, argument, group, option, texts, typed_flag
 from batchrun.cli.manifest_options import ManifestOptions
-from batchrun.cli.options import FORCE, STRICT, TIMEOUT, WRITTEN, Account, Service
+from batchrun.cli.options import STRICT, TIMEOUT, WRITTEN, Account, Service
 from batchrun.cli.values import OutputPath
 
-_FORCE: Final = partial(FORCE, help="Replace the output file if it exists.")
+_FORCE: Final = partial(typed_flag, help="Replace the output file if it exists.")
 _WRITTEN: Final = partial(WRITTEN, envvar=None, help="Where to write it; - is stdout.")
 
 
@@ -25,13 +25,11 @@ class ConvertOptions:
     strict: bool = STRICT()
     output: str = _WRITTEN(required=True)
     to: str | None = option(
-        "--to",
         type=click.Choice(["yaml", "json", "jsonl", "csv", "tsv", "native"]),
         envvar="BATCHRUN_CONVERT_TO",
         help="The format to write; native is for 'aws omics start-run-batch'.  [default: by extension]",
     )
     defaults_out: str | None = option(
-        "--defaults-out",
         type=OutputPath(),
         metavar="FILE",
         help="Put what all rows share into this YAML or JSON file, for --defaults; with --to native, the "
@@ -45,18 +43,13 @@ class ConvertOptions:
 class InitOptions:
     """The options of ``batchrun manifest init``."""
 
-    workflow: str = option("--workflow", required=True, metavar="ID", help="The workflow's id.")
+    workflow: str = option(required=True, metavar="ID", help="The workflow's id.")
     workflow_type: str = option(
-        "--workflow-type",
-        type=click.Choice(["PRIVATE", "READY2RUN"]),
-        default="PRIVATE",
-        help="READY2RUN for one of AWS's own.",
+        type=click.Choice(["PRIVATE", "READY2RUN"]), default="PRIVATE", help="READY2RUN for one of AWS's own."
     )
-    workflow_owner_id: str | None = option(
-        "--workflow-owner-id", metavar="ACCOUNT", help="The account that shared the workflow."
-    )
+    workflow_owner_id: str | None = option(metavar="ACCOUNT", help="The account that shared the workflow.")
     workflow_version: str | None = option(
-        "--workflow-version", metavar="NAME", help="The workflow's version.  [default: its default version]"
+        metavar="NAME", help="The workflow's version.  [default: its default version]"
     )
     output: str = _WRITTEN(default="-")
     force: bool = _FORCE()
@@ -69,7 +62,6 @@ class PairOptions:
 
     source: str = argument(metavar="SOURCE")
     pattern: str = option(
-        "--pattern",
         required=True,
         metavar="PATTERN",
         help="The pattern of a file's whole name, or, with a / in it, of its path below SOURCE, with "
@@ -77,16 +69,13 @@ class PairOptions:
         "named groups, (?P<id>...). The part id names the row; the other parts distinguish its files.",
     )
     group_by: tuple[str, ...] = texts(
-        "--group-by",
         envvar=None,
         metavar="PART",
         help="The part of the name that identifies the run, in place of id, where a run has several "
         "lanes; repeatable. Writes a sheet with a line for each lane, and a manifest for it.",
     )
     parameter: str | None = option(
-        "--parameter",
-        metavar="NAME",
-        help="The names of the parameters, with parts in braces.  [default: reads_{PART}]",
+        metavar="NAME", help="The names of the parameters, with parts in braces.  [default: reads_{PART}]"
     )
     list_name: str | None = option(
         "--list",
@@ -94,18 +83,14 @@ class PairOptions:
         help="Collect a row's files in this one parameter, as a list, sorted by the other parts; with a "
         "part in braces, in one list for each.",
     )
-    base: str | None = option(
-        "--base", metavar="URI", help="What names without s3:// in a listing are relative to."
-    )
+    base: str | None = option(metavar="URI", help="What names without s3:// in a listing are relative to.")
     incomplete: str = option(
-        "--incomplete",
         type=click.Choice(["refuse", "skip", "keep"]),
         default="refuse",
         help="What to do about rows that lack a file that others have, such as a mate.",
     )
     output: str = _WRITTEN(default="-")
     to: str | None = option(
-        "--to",
         type=click.Choice(["yaml", "json", "jsonl", "csv", "tsv"]),
         envvar="BATCHRUN_CONVERT_TO",
         help="The format to write.  [default: by extension; csv on stdout]",
@@ -113,7 +98,6 @@ class PairOptions:
     force: bool = _FORCE()
     account: Account = group(Account)
     endpoint_url: str | None = option(
-        "--endpoint-url",
         metavar="URL",
         envvar="BATCHRUN_S3_ENDPOINT_URL",
         risk=Risk.ADDRESS,

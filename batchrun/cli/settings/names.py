@@ -328,10 +328,14 @@ def _value(option: Option) -> Any:
     if option.is_flag:
         return option.default is True
     if option.multiple:
-        return [option.metavar or "TEXT"]
+        return [_word(option)]
     if isinstance(option.default, str | int | float):
         return option.default
     if isinstance(option.type, click.Choice):
         return option.type.choices[0]
     is_number = isinstance(option.type, click.types.IntParamType | click.types.FloatParamType)
-    return 1 if is_number else option.metavar or "TEXT"
+    return 1 if is_number else _word(option)
+
+
+def _word(option: Option) -> str:
+    return option.metavar or option.type.name.upper()

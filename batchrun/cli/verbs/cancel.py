@@ -46,7 +46,7 @@ class Options(Calling):
     """The options of ``batchrun cancel``."""
 
     batch: str | None = BATCH()
-    pending: bool = flag("--pending", help="Only stop submitting; active runs continue.")
+    pending: bool = flag(help="Only stop submitting; active runs continue.")
     rows: Rows = group(Rows)
     go: GoAhead = group(GoAhead)
     results: str | None = RESULTS()

@@ -63,11 +63,8 @@ class Options:
 
     manifest: ManifestOptions = group(ManifestOptions)
     strict: bool = STRICT()
-    online: bool = flag("--online", help="Ask the service too: workflows, their parameters, quotas.")
-    inputs: bool = flag(
-        "--inputs",
-        help="With --online: check that each input exists in S3, and list what was skipped.",
-    )
+    online: bool = flag(help="Ask the service too: workflows, their parameters, quotas.")
+    inputs: bool = flag(help="With --online: check that each input exists in S3, and list what was skipped.")
     read_rate: Rate = READ_RATE()
     together: EngineOptions = group(EngineOptions)
     service: Service = group(Service)

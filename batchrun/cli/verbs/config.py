@@ -106,9 +106,7 @@ class Options:
     verb: tuple[str, ...] = argument(nargs=-1, type=click.UNPROCESSED, metavar="[VERB [OPTIONS]...]")
     as_json: bool = JSON()
     init: bool = typed_flag(
-        "--init",
-        envvar=None,
-        help="Write a commented batchrun.toml on stdout, with every option that can be set.",
+        envvar=None, help="Write a commented batchrun.toml on stdout, with every option that can be set."
     )
 
 

@@ -61,10 +61,7 @@ class Options:
     """The options of ``batchrun help``."""
 
     name: tuple[str, ...] = argument(nargs=-1, shell_complete=_names, metavar="[TOPIC | VERB...]")
-    schema: bool = typed_flag(
-        "--schema",
-        help="Print the JSON Schema of what batchrun writes as JSON.",
-    )
+    schema: bool = typed_flag(help="Print the JSON Schema of what batchrun writes as JSON.")
 
 
 @verb(

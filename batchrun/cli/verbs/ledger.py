@@ -46,9 +46,8 @@ class VerifyOptions(Calling):
 
     batch: str | None = BATCH()
     online: bool = flag(
-        "--online",
         help="Then compare BATCH, or every batch, with the service, each in its own region. A run that was "
-        "recorded as deleted but still exists is given back to its row.",
+        "recorded as deleted but still exists is given back to its row."
     )
     concurrency: int = CONCURRENCY()
 
@@ -73,11 +72,9 @@ class InitOptions:
     """The options of ``batchrun ledger init``."""
 
     launcher: tuple[str, ...] = texts(
-        "--launcher", metavar="ROLE", help="Let this role of the database launch. May be repeated."
+        metavar="ROLE", help="Let this role of the database launch. May be repeated."
     )
-    reader: tuple[str, ...] = texts(
-        "--reader", metavar="ROLE", help="Let this role read, and no more. May be repeated."
-    )
+    reader: tuple[str, ...] = texts(metavar="ROLE", help="Let this role read, and no more. May be repeated.")
     ledger: str = LEDGER()
     output: Output = group(Output)
 
@@ -203,10 +200,9 @@ class CopyOptions:
 
     source: str = argument(metavar="FROM", callback=warned_of_password)
     target: str = argument(metavar="TO", callback=warned_of_password)
-    batch: str | None = option("--batch", metavar="NAME", help="Copy this batch alone.  [default: all]")
+    batch: str | None = option(metavar="NAME", help="Copy this batch alone.  [default: all]")
     export: bool = flag(
-        "--export",
-        help="Make a copy that can only be read: the batches in FROM are not closed, and continue there.",
+        help="Make a copy that can only be read: the batches in FROM are not closed, and continue there."
     )
     output: Output = group(Output)
 

@@ -37,27 +37,15 @@ class Options(Calling):
     """The options of ``batchrun logs``."""
 
     entry_id: str = argument(metavar="ID", shell_complete=rows)
-    task: str | None = typed(
-        "--task",
-        metavar="NAME",
-        help="Only the log of the task of this name, or id.",
-    )
+    task: str | None = typed(metavar="NAME", help="Only the log of the task of this name, or id.")
     attempt: int | None = typed(
-        "--attempt",
-        type=click.IntRange(min=1),
-        help="The run of this attempt.  [default: the last one]",
+        type=click.IntRange(min=1), help="The run of this attempt.  [default: the last one]"
     )
     tail: int | None = typed(
-        "--tail",
-        type=click.IntRange(1, 10_000),
-        metavar="N",
-        help="Only the last N lines of each log.",
+        type=click.IntRange(1, 10_000), metavar="N", help="Only the last N lines of each log."
     )
-    follow: bool = typed_flag(
-        "--follow",
-        help="Go on with what is logged from now on, until the run has ended.",
-    )
-    batch: str | None = option("--batch", shell_complete=batches, help="The batch, if ID is in several.")
+    follow: bool = typed_flag(help="Go on with what is logged from now on, until the run has ended.")
+    batch: str | None = option(shell_complete=batches, help="The batch, if ID is in several.")
 
 
 @verb(

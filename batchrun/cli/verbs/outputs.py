@@ -20,7 +20,7 @@ from batchrun.cli.choice import Rows
 from batchrun.cli.command import group, option, texts, typed_flag, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_read
-from batchrun.cli.options import BATCH, CONCURRENCY, FORCE, SAFE_CSV, WRITTEN
+from batchrun.cli.options import BATCH, CONCURRENCY, SAFE_CSV, WRITTEN
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import STDOUT, ForTerminal, complain, emit, is_terminal, say
 from batchrun.errors import UsageError
@@ -51,24 +51,21 @@ class Options(Calling):
     batch: str | None = BATCH()
     rows: Rows = group(Rows)
     sheet: bool = typed_flag(
-        "--sheet",
-        help="Write a sheet that another batch can read: a row for each run, a column for each output.",
+        help="Write a sheet that another batch can read: a row for each run, a column for each output."
     )
-    names: tuple[str, ...] = texts(
-        "--files",
+    files: tuple[str, ...] = texts(
         metavar="NAME=PATTERN",
         help="For a workflow that names no outputs, such as Nextflow's: output NAME is the file whose path "
         "below runOutputUri matches, such as bam='pubdir/**/*.bam'; NAME[]=PATTERN takes any number of "
         "files. Repeatable.",
     )
-    most: int = option(
-        "--most-files",
+    most_files: int = option(
         type=click.IntRange(1, 100_000),
         default=1000,
         help="List at most this many files of a run that names no outputs.",
     )
     place: str | None = WRITTEN(help="Write them into this file, a CSV; - is stdout.  [default: stdout]")
-    force: bool = FORCE(help="Replace an existing file.")
+    force: bool = typed_flag(help="Replace an existing file.")
     safe_csv: bool = SAFE_CSV()
     concurrency: int = CONCURRENCY()
 
@@ -85,7 +82,7 @@ async def outputs(options: Options) -> Exit:
 
     A CSV with a row for each of them, JSON lines with --json, or with --sheet a sheet for the next batch.
     """
-    names = [_name(text) for text in options.names]
+    names = [_name(text) for text in options.files]
     if options.output.as_json and (options.sheet or options.place not in {None, STDOUT}):
         raise UsageError("--json goes to stdout, and is no sheet; leave out --sheet and -o")
     login = options.login(options.concurrency)
@@ -116,7 +113,7 @@ async def _rows(
     from batchrun.api.row_outputs import OutputsReader  # noqa: PLC0415
 
     reach = await opened.reach_of(batch)
-    async with OutputsReader(reach, names, at_once=options.concurrency, most=options.most) as reader:
+    async with OutputsReader(reach, names, at_once=options.concurrency, most=options.most_files) as reader:
         async for row in reader.rows(entries):
             yield row
 
@@ -155,7 +152,7 @@ def _why(row: RowOutputs, options: Options) -> Iterator[str]:
     if row.problem is not None and (row.made is None or options.sheet):
         yield row.problem
     elif row.made is not None and row.made.has_more:
-        yield f"it has more than {counted(options.most, 'file')}; see --most-files"
+        yield f"it has more than {counted(options.most_files, 'file')}; see --most-files"
     elif row.made is not None and options.sheet and not row.made.outputs:
         yield "its files have no names; give --files NAME=PATTERN, such as bam='pubdir/**/*.bam'"
 

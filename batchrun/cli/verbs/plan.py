@@ -74,12 +74,10 @@ class Options:
     max_active: int | None = MAX_ACTIVE()
     together: EngineOptions = group(EngineOptions)
     prices: str | None = option(
-        "--prices",
-        metavar="FILE",
-        help="Estimate what the rows to submit will cost, at these prices per hour.",
+        metavar="FILE", help="Estimate what the rows to submit will cost, at these prices per hour."
     )
     dynamic_gib: float | None = DYNAMIC_GIB()
-    online: bool = flag("--online", help="Ask Service Quotas for the account's own limits.")
+    online: bool = flag(help="Ask Service Quotas for the account's own limits.")
     ledger: str = LEDGER()
     service: Service = group(Service)
     output: Output = group(Output)

@@ -28,9 +28,7 @@ class Options:
         envvar="BATCHRUN_REPORT_OUTPUT",
         help="Where to write it, s3://BUCKET/KEY too; - is stdout.  [default: BATCH.report.html]",
     )
-    prices: str | None = option(
-        "--prices", metavar="FILE", help="Include what runs cost, at these prices per hour."
-    )
+    prices: str | None = option(metavar="FILE", help="Include what runs cost, at these prices per hour.")
     dynamic_gib: float | None = DYNAMIC_GIB()
     ledger: str = LEDGER()
     account: Account = group(Account)

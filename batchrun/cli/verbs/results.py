@@ -14,10 +14,10 @@ from batchrun.api.objects import StoreWhenNeeded
 from batchrun.api.reading import inputs_of, open_ledger
 from batchrun.api.writing import put_results
 from batchrun.cli.calling import login_to
-from batchrun.cli.command import flag, group, option, texts, typed, verb
+from batchrun.cli.command import flag, group, option, texts, typed, typed_flag, verb
 from batchrun.cli.completion import columns, conditions
 from batchrun.cli.naming import batch_to_read
-from batchrun.cli.options import BATCH, FORCE, LEDGER, SAFE_CSV, WRITTEN, Account
+from batchrun.cli.options import BATCH, LEDGER, SAFE_CSV, WRITTEN, Account
 from batchrun.cli.speak import STDOUT, complain, is_terminal, poured, say
 from batchrun.cli.values import OutputPath
 from batchrun.errors import ResultsError, UsageError
@@ -47,31 +47,28 @@ class Options:
     )
     output: str | None = WRITTEN(
         help="Where to write them, s3://BUCKET/KEY too; - is stdout.  [default: BATCH.results.FORMAT, or "
-        "stdout with --where, --columns or --attempts]",
+        "stdout with --where, --columns or --attempts]"
     )
     where: tuple[str, ...] = texts(
-        "--where",
         metavar="CONDITION",
         shell_complete=conditions,
         each_time="it chooses rows; give it on the command line",
         help="Only rows that match; repeatable, and all conditions must hold.",
     )
     columns: str | None = option(
-        "--columns",
         metavar="A,B,C",
         shell_complete=columns,
         help="Only these columns, in this order. Apart from the usual ones ('all'): taskReason, "
         "StartRun fields such as storageType, and the rows' own parameters.NAME and tags.NAME.",
     )
-    attempts: bool = flag("--attempts", help="Earlier attempts too; in CSV, a row for each attempt.")
+    attempts: bool = flag(help="Earlier attempts too; in CSV, a row for each attempt.")
     failed_manifest: str | None = typed(
-        "--failed-manifest",
         type=OutputPath(),
         metavar="FILE",
         help="Write the rows that did not succeed, or that --where chooses, as a manifest: .yaml, "
         ".json, .jsonl, .csv or .tsv, s3://BUCKET/KEY too, without retry:. Without -o, write nothing else.",
     )
-    force: bool = FORCE(help="Replace the file of --failed-manifest if it exists.")
+    force: bool = typed_flag(help="Replace the file of --failed-manifest if it exists.")
     safe_csv: bool = SAFE_CSV()
     ledger: str = LEDGER()
     account: Account = group(Account)

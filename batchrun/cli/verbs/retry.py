@@ -29,15 +29,13 @@ class Options(Calling):
     batch: str | None = BATCH()
     rows: Rows = group(Rows)
     reason: str | None = option(
-        "--reason",
         metavar="GLOB",
         each_time="it chooses rows; give it on the command line",
         help="Only rows whose run, or one of its tasks, failed for this reason, such as '*MEMORY*'.",
     )
     duplicate: bool = flag(
-        "--duplicate",
         help="Let the service duplicate the last run (StartRun with runId): workflow and parameters are that "
-        "run's, whatever the manifest says now; outputUri, roleArn and name are the row's.",
+        "run's, whatever the manifest says now; outputUri, roleArn and name are the row's."
     )
     go: GoAhead = group(GoAhead)
     concurrency: int = CONCURRENCY()

@@ -46,33 +46,28 @@ class Options:
     """The options of ``batchrun serve``."""
 
     bind: str = _option(
-        "--bind",
         default=f"{_HOST}:{_PORT}",
         metavar="HOST:PORT",
         envvar="BATCHRUN_SERVE_BIND",
         help="Where to listen; port 0 is any free one. Beyond this machine nothing is encrypted.",
     )
     token_file: str | None = _option(
-        "--token-file",
         metavar="FILE",
         envvar="BATCHRUN_SERVE_TOKEN_FILE",
         help="Read the token from a file that only you can read, so that the link outlives a restart.  "
         "[default: a new token at each start]",
     )
     allow_host: tuple[str, ...] = _texts(
-        "--allow-host",
         metavar="NAME",
         envvar="BATCHRUN_SERVE_ALLOW_HOST",
         help="A further host name by which people reach this server.",
     )
     trust_header: str | None = _option(
-        "--trust-header",
         metavar="NAME",
         envvar="BATCHRUN_SERVE_TRUST_HEADER",
         help="Accept requests without a token if --trusted-proxy sends them with this header, a user's name.",
     )
     trusted_proxy: tuple[str, ...] = _texts(
-        "--trusted-proxy",
         metavar="ADDRESS",
         envvar="BATCHRUN_SERVE_TRUSTED_PROXY",
         help="The address, or network, of a proxy that authenticates people; with --trust-header.",

@@ -39,7 +39,7 @@ class Options:
     """The options of ``batchrun show``."""
 
     entry_id: str = argument(metavar="ID", shell_complete=rows)
-    batch: str | None = option("--batch", shell_complete=batches, help="The batch, if ID is in several.")
+    batch: str | None = option(shell_complete=batches, help="The batch, if ID is in several.")
     ledger: str = LEDGER()
     as_json: bool = JSON()
 

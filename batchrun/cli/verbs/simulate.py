@@ -13,10 +13,9 @@ from urllib.parse import urlsplit
 import anyio
 import click
 
-from batchrun.cli.command import Risk, flag, option, verb
+from batchrun.cli.command import Risk, duration, flag, option, verb
 from batchrun.cli.signals import heard
 from batchrun.cli.speak import say
-from batchrun.cli.values import Duration
 from batchrun.errors import UsageError
 from batchrun.model.texts.foreign import is_loopback
 
@@ -36,17 +35,12 @@ class Options:
     """The options of ``batchrun simulate``."""
 
     host: str = option(
-        "--host", default="127.0.0.1", envvar=None, help="Address to listen on; credentials are not checked."
+        default="127.0.0.1", envvar=None, help="Address to listen on; credentials are not checked."
     )
     port: int = option(
-        "--port",
-        type=click.IntRange(0, 65535),
-        default=8765,
-        envvar=None,
-        help="Port to listen on; 0 is any free one.",
+        type=click.IntRange(0, 65535), default=8765, envvar=None, help="Port to listen on; 0 is any free one."
     )
     lanes: str | None = option(
-        "--lanes",
         metavar="FILE",
         envvar=None,
         risk=Risk.ADDRESS,
@@ -55,34 +49,29 @@ class Options:
         "so are --faults and --failures with its name and a / first.",
     )
     account: str = option(
-        "--account",
         default="123456789012",
         metavar="NUMBER",
         envvar="BATCHRUN_SIMULATE_ACCOUNT",
         help="The account's number, in ARNs and as STS GetCallerIdentity answers; 12 digits.",
     )
     seed: int = option(
-        "--seed", default=0, envvar="BATCHRUN_SIMULATE_SEED", help="The same seed gives the same behaviour."
+        default=0, envvar="BATCHRUN_SIMULATE_SEED", help="The same seed gives the same behaviour."
     )
     time_scale: float = option(
-        "--time-scale",
         default=0.002,
         help="The factor for every duration of a run: with 0.002 half an hour takes 3.6 seconds.",
     )
     limits: str = option(
-        "--limits",
         default="",
         metavar="OP=RATE[/BURST],...",
         help="Calls per second, such as StartRun=100/20,*=unlimited.  [default: as the service has them]",
     )
     failures: str = option(
-        "--failures",
         default="",
         metavar="REASON=CHANCE,...",
         help="Runs that fail, such as SERVICE_ERROR=0.1,RUN_TASK_FAILED=0.02.",
     )
     fail_first: str = option(
-        "--fail-first",
         default="",
         metavar="GLOB=TIMES[:REASON],...",
         help="Runs, by name or outputUri, that fail this many times and then succeed, such as "
@@ -90,49 +79,34 @@ class Options:
         "SERVICE_ERROR.",
     )
     faults: str = option(
-        "--faults",
         default="",
         metavar="OP:FAULT=CHANCE,...",
         help="Calls that fail, such as StartRun:drop_after=0.08,*:throttle=0.05; 3x is the next three calls.",
     )
     max_active: int = option(
-        "--max-active",
         type=click.IntRange(min=1),
         default=50,
         envvar="BATCHRUN_SIMULATE_MAX_ACTIVE",
         help="Runs that are active at once; more wait as PENDING.",
     )
     objects: str | None = option(
-        "--objects",
         metavar="FILE",
         help="A list of the objects in S3: s3://BUCKET/KEY on each line, and GLACIER or the like after a "
         "tab.",
     )
-    listing_lag: float = option(
-        "--listing-lag",
-        type=Duration(),
-        default="0s",
-        help="How long lists do not show a new run, batch, or row of a batch.",
+    listing_lag: float = duration(
+        default="0s", help="How long lists do not show a new run, batch, or row of a batch."
     )
-    idempotency_window: float | None = option(
-        "--idempotency-window",
-        type=Duration(),
-        metavar="DURATION",
-        help="How long StartRun's requestId is remembered.  [default: for ever]",
+    idempotency_window: float | None = duration(
+        help="How long StartRun's requestId is remembered.  [default: for ever]"
     )
-    batch_idempotency_window: float | None = option(
-        "--batch-idempotency-window",
-        type=Duration(),
-        metavar="DURATION",
-        help="How long StartRunBatch's requestId is remembered.  [default: for ever]",
+    batch_idempotency_window: float | None = duration(
+        help="How long StartRunBatch's requestId is remembered.  [default: for ever]"
     )
     forget_failed_batches: bool = flag(
-        "--forget-failed-batches",
-        help="Let the requestId of a FAILED batch start a new one; otherwise the answer is the failed one.",
+        help="Let the requestId of a FAILED batch start a new one; otherwise the answer is the failed one."
     )
-    hang: float = option(
-        "--hang",
-        type=Duration(),
+    hang: float = duration(
         default="2m",
         envvar="BATCHRUN_SIMULATE_HANG",
         help="How long faults such as hang_after are silent, and show_late hides a row of a batch.",

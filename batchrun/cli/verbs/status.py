@@ -37,10 +37,8 @@ class Options:
     """The options of ``batchrun status``."""
 
     batch: str | None = BATCH()
-    failed: bool = flag("--failed", help="Show what did not succeed: why, which rows, what to do.")
-    watch: bool = flag(
-        "--watch", envvar="BATCHRUN_STATUS_WATCH", help="Keep showing it until the batch has ended."
-    )
+    failed: bool = flag(help="Show what did not succeed: why, which rows, what to do.")
+    watch: bool = flag(envvar="BATCHRUN_STATUS_WATCH", help="Keep showing it until the batch has ended.")
     ledger: str = LEDGER()
     output: Output = group(Output)
 

@@ -44,7 +44,7 @@ class InitOptions:
     """The options of ``batchrun wake init``."""
 
     name: str = argument(default=_NAME, metavar="[NAME]")
-    cli: bool = typed_flag("--cli", help="Print calls of the AWS CLI instead.")
+    cli: bool = typed_flag(help="Print calls of the AWS CLI instead.")
     lanes: str | None = LANES()
 
 

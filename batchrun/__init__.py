@@ -19,110 +19,66 @@ from typing import TYPE_CHECKING, Final
 from batchrun.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from batchrun.api.launch import Ended, Launch, Step, Steps
-    from batchrun.api.manifests import Sheet, load_manifest
-    from batchrun.api.reading import open_ledger
-    from batchrun.api.retrying import Retried, retry
-    from batchrun.api.session import Session, launching
-    from batchrun.api.writing import write_report, write_results
-    from batchrun.engine.launcher import Stop
-    from batchrun.errors import (
-        BatchrunError,
-        ChangedRowsError,
-        DeliveryError,
-        InputError,
-        InvariantError,
-        LeaseError,
-        LeaseHeldError,
-        LeaseLostError,
-        LedgerError,
-        LedgerUnusableError,
-        ManifestError,
-        ManifestWarning,
-        Problem,
-        RenamedRowsError,
-        ReportError,
-        ResultsError,
-        ServiceError,
-        ServiceUnusableError,
-        StorageError,
-        UsageError,
-    )
-    from batchrun.manifest import Manifest
-    from batchrun.model.entries.entry import Entry, Run
-    from batchrun.model.entries.retrying import RetryPolicy, RetryRule
-    from batchrun.model.entries.states import State
-    from batchrun.model.paces.rates import AUTO, UNLIMITED, Rate
-    from batchrun.model.planning.limits import Changed, Limits, Mode, StopAfter
-    from batchrun.model.spec import Spec
-    from batchrun.model.submissions.grouping import Engine
-    from batchrun.model.tally import Tally
-    from batchrun.ports.ledger import Ledger
-    from batchrun.ports.service import Troubles
-    from batchrun.ports.stored import Batch, Counts, Lease, Outcome, PastAttempt, Sync
-    from batchrun.service.target import Target
+    from batchrun.api.launch import Ended as Ended
+    from batchrun.api.launch import Launch as Launch
+    from batchrun.api.launch import Step as Step
+    from batchrun.api.launch import Steps as Steps
+    from batchrun.api.manifests import Sheet as Sheet
+    from batchrun.api.manifests import load_manifest as load_manifest
+    from batchrun.api.reading import open_ledger as open_ledger
+    from batchrun.api.retrying import Retried as Retried
+    from batchrun.api.retrying import retry as retry
+    from batchrun.api.session import Session as Session
+    from batchrun.api.session import launching as launching
+    from batchrun.api.writing import write_report as write_report
+    from batchrun.api.writing import write_results as write_results
+    from batchrun.engine.launcher import Stop as Stop
+    from batchrun.errors import BatchrunError as BatchrunError
+    from batchrun.errors import ChangedRowsError as ChangedRowsError
+    from batchrun.errors import DeliveryError as DeliveryError
+    from batchrun.errors import InputError as InputError
+    from batchrun.errors import InvariantError as InvariantError
+    from batchrun.errors import LeaseError as LeaseError
+    from batchrun.errors import LeaseHeldError as LeaseHeldError
+    from batchrun.errors import LeaseLostError as LeaseLostError
+    from batchrun.errors import LedgerError as LedgerError
+    from batchrun.errors import LedgerUnusableError as LedgerUnusableError
+    from batchrun.errors import ManifestError as ManifestError
+    from batchrun.errors import ManifestWarning as ManifestWarning
+    from batchrun.errors import Problem as Problem
+    from batchrun.errors import RenamedRowsError as RenamedRowsError
+    from batchrun.errors import ReportError as ReportError
+    from batchrun.errors import ResultsError as ResultsError
+    from batchrun.errors import ServiceError as ServiceError
+    from batchrun.errors import ServiceUnusableError as ServiceUnusableError
+    from batchrun.errors import StorageError as StorageError
+    from batchrun.errors import UsageError as UsageError
+    from batchrun.manifest import Manifest as Manifest
+    from batchrun.model.entries.entry import Entry as Entry
+    from batchrun.model.entries.entry import Run as Run
+    from batchrun.model.entries.retrying import RetryPolicy as RetryPolicy
+    from batchrun.model.entries.retrying import RetryRule as RetryRule
+    from batchrun.model.entries.states import State as State
+    from batchrun.model.paces.rates import AUTO as AUTO
+    from batchrun.model.paces.rates import UNLIMITED as UNLIMITED
+    from batchrun.model.paces.rates import Rate as Rate
+    from batchrun.model.planning.limits import Changed as Changed
+    from batchrun.model.planning.limits import Limits as Limits
+    from batchrun.model.planning.limits import Mode as Mode
+    from batchrun.model.planning.limits import StopAfter as StopAfter
+    from batchrun.model.spec import Spec as Spec
+    from batchrun.model.submissions.grouping import Engine as Engine
+    from batchrun.model.tally import Tally as Tally
+    from batchrun.ports.ledger import Ledger as Ledger
+    from batchrun.ports.service import Troubles as Troubles
+    from batchrun.ports.stored import Batch as Batch
+    from batchrun.ports.stored import Counts as Counts
+    from batchrun.ports.stored import Lease as Lease
+    from batchrun.ports.stored import Outcome as Outcome
+    from batchrun.ports.stored import PastAttempt as PastAttempt
+    from batchrun.ports.stored import Sync as Sync
+    from batchrun.service.target import Target as Target
 
-__all__ = [
-    "AUTO",
-    "UNLIMITED",
-    "Batch",
-    "BatchrunError",
-    "Changed",
-    "ChangedRowsError",
-    "Counts",
-    "DeliveryError",
-    "Ended",
-    "Engine",
-    "Entry",
-    "InputError",
-    "InvariantError",
-    "Launch",
-    "Lease",
-    "LeaseError",
-    "LeaseHeldError",
-    "LeaseLostError",
-    "Ledger",
-    "LedgerError",
-    "LedgerUnusableError",
-    "Limits",
-    "Manifest",
-    "ManifestError",
-    "ManifestWarning",
-    "Mode",
-    "Outcome",
-    "PastAttempt",
-    "Problem",
-    "Rate",
-    "RenamedRowsError",
-    "ReportError",
-    "ResultsError",
-    "Retried",
-    "RetryPolicy",
-    "RetryRule",
-    "Run",
-    "ServiceError",
-    "ServiceUnusableError",
-    "Session",
-    "Sheet",
-    "Spec",
-    "State",
-    "Step",
-    "Steps",
-    "Stop",
-    "StopAfter",
-    "StorageError",
-    "Sync",
-    "Tally",
-    "Target",
-    "Troubles",
-    "UsageError",
-    "launching",
-    "load_manifest",
-    "open_ledger",
-    "retry",
-    "write_report",
-    "write_results",
-]
 #: The public names that each module defines.
 _DEFINED: Final = {
     "api.launch": "Ended Launch Step Steps",
@@ -152,6 +108,7 @@ _DEFINED: Final = {
     "service.target": "Target",
 }
 _HOMES: Final = {name: f"batchrun.{home}" for home, names in _DEFINED.items() for name in names.split()}
+__all__ = list(_HOMES)
 
 if not TYPE_CHECKING:  # a type checker that saw this would take any name for one of ours
 

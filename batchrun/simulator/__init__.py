@@ -11,66 +11,39 @@ It shares no code with batchrun's client side, so that no mistake is made on bot
 
 from __future__ import annotations
 
-from batchrun.simulator.accounts import SimulatedLane
-from batchrun.simulator.buckets import Limit
-from batchrun.simulator.faults import Fault, FaultRule, RowFault
-from batchrun.simulator.http import Served, serve, serve_lanes
-from batchrun.simulator.lifecycle import BatchDurations, BatchStatus, Durations, FailFirst, Span, Status
-from batchrun.simulator.record import BatchRecord, RunRecord, StartCall, State, Tally
-from batchrun.simulator.s3 import StoredBucket, StoredObject
-from batchrun.simulator.server import Simulator
-from batchrun.simulator.settings import (
-    OPERATIONS,
-    IdReuse,
-    NameFilter,
-    Parameter,
-    Role,
-    Settings,
-    Version,
-    Workflow,
-    of_lane,
-    parse_fail_first,
-    parse_failures,
-    parse_faults,
-    parse_limits,
-    parse_objects,
-)
-
-__all__ = [
-    "OPERATIONS",
-    "BatchDurations",
-    "BatchRecord",
-    "BatchStatus",
-    "Durations",
-    "FailFirst",
-    "Fault",
-    "FaultRule",
-    "IdReuse",
-    "Limit",
-    "NameFilter",
-    "Parameter",
-    "Role",
-    "RowFault",
-    "RunRecord",
-    "Served",
-    "Settings",
-    "SimulatedLane",
-    "Simulator",
-    "Span",
-    "StartCall",
-    "State",
-    "Status",
-    "StoredBucket",
-    "StoredObject",
-    "Tally",
-    "Version",
-    "Workflow",
-    "of_lane",
-    "parse_fail_first",
-    "parse_failures",
-    "parse_faults",
-    "parse_limits",
-    "parse_objects",
-    "serve",
-    "serve_lanes",
-]
+from batchrun.simulator.accounts import SimulatedLane as SimulatedLane
+from batchrun.simulator.buckets import Limit as Limit
+from batchrun.simulator.faults import Fault as Fault
+from batchrun.simulator.faults import FaultRule as FaultRule
+from batchrun.simulator.faults import RowFault as RowFault
+from batchrun.simulator.http import Served as Served
+from batchrun.simulator.http import serve as serve
+from batchrun.simulator.http import serve_lanes as serve_lanes
+from batchrun.simulator.lifecycle import BatchDurations as BatchDurations
+from batchrun.simulator.lifecycle import BatchStatus as BatchStatus
+from batchrun.simulator.lifecycle import Durations as Durations
+from batchrun.simulator.lifecycle import FailFirst as FailFirst
+from batchrun.simulator.lifecycle import Span as Span
+from batchrun.simulator.lifecycle import Status as Status
+from batchrun.simulator.record import BatchRecord as BatchRecord
+from batchrun.simulator.record import RunRecord as RunRecord
+from batchrun.simulator.record import StartCall as StartCall
+from batchrun.simulator.record import State as State
+from batchrun.simulator.record import Tally as Tally
+from batchrun.simulator.s3 import StoredBucket as StoredBucket
+from batchrun.simulator.s3 import StoredObject as StoredObject
+from batchrun.simulator.server import Simulator as Simulator
+from batchrun.simulator.settings import OPERATIONS as OPERATIONS
+from batchrun.simulator.settings import IdReuse as IdReuse
+from batchrun.simulator.settings import NameFilter as NameFilter
+from batchrun.simulator.settings import Parameter as Parameter
+from batchrun.simulator.settings import Role as Role
+from batchrun.simulator.settings import Settings as Settings
+from batchrun.simulator.settings import Version as Version
+from batchrun.simulator.settings import Workflow as Workflow
+from batchrun.simulator.settings import of_lane as of_lane
+from batchrun.simulator.settings import parse_fail_first as parse_fail_first
+from batchrun.simulator.settings import parse_failures as parse_failures
+from batchrun.simulator.settings import parse_faults as parse_faults
+from batchrun.simulator.settings import parse_limits as parse_limits
+from batchrun.simulator.settings import parse_objects as parse_objects

@@ -32,10 +32,9 @@ def imported_for_type_checkers() -> dict[str, str]:
     }
 
 
-def test_the_table_all_and_the_imports_for_type_checkers_are_one_list():
+def test_the_table_and_the_imports_for_type_checkers_are_one_list():
     assert imported_for_type_checkers() == batchrun._HOMES
-    assert sorted(batchrun._HOMES) == sorted(batchrun.__all__)
-    assert len(set(batchrun.__all__)) == len(batchrun.__all__)
+    assert sum(len(names.split()) for names in batchrun._DEFINED.values()) == len(batchrun.__all__)
 
 
 @pytest.mark.parametrize("name", batchrun.__all__)

@@ -29,7 +29,7 @@ from batchrun.report.overview import LaneCounts, lanes_of
 from batchrun.report.results import status
 
 if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry, Run
+    from batchrun.model.entries.entry import Entry
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.ledger import Ledger
 
@@ -162,50 +162,39 @@ def standing_of(entry: Entry) -> RowStanding:
 
 
 def _current(entry: Entry, tasks: FailedTasks | None) -> ShownAttempt:
-    run, reason, message = entry.run, entry.code, entry.message
-    if run is not None:
-        reason = run.failure_reason
-        message = entry.message if entry.state is State.DELETED else run.status_message
-    return ShownAttempt(
-        number=entry.attempt,
-        standing=standing_of(entry),
-        status=status(entry),
-        reason=reason,
-        message=message,
-        lane=entry.only_lane,
-        region=place_of(run.arn)[1] if run else None,
-        run_id=run.id if run else None,
-        uuid=run.uuid if run else None,
-        output_uri=run.output_uri if run else None,
-        # StartRun does not return a creationTime: until the first look, our own time is the best guess.
-        created=(run.creation_time or entry.accepted_at) if run else None,
-        started=run.start_time if run else None,
-        stopped=run.stop_time if run else None,
-        has_logs=_has_logs(run, entry.request),
-        tasks=tasks,
-    )
-
-
-def _has_logs(run: Run | None, request: str | None) -> bool:
-    return run is not None and bool(log_streams(run, json.loads(request) if request else {}))
+    run, is_deleted = entry.run, entry.state is State.DELETED
+    attempt = _attempt(entry, standing_of(entry), status(entry), entry.only_lane, tasks)
+    if run is None or (run.creation_time and not is_deleted):
+        return attempt
+    # StartRun does not return a creationTime: until the first look, our own time is the best guess.
+    created = run.creation_time or entry.accepted_at
+    return replace(attempt, created=created, message=entry.message if is_deleted else attempt.message)
 
 
 def _past(past: PastAttempt, tasks: FailedTasks | None) -> ShownAttempt:
-    run = past.run
+    if past.run is None:
+        return _attempt(past, RowStanding.REFUSED, "REFUSED", past.lane, tasks)
+    return _attempt(past, _BY_OUTLOOK[outlook(past.run.status)], past.run.status, past.lane, tasks)
+
+
+def _attempt(
+    one: Entry | PastAttempt, standing: RowStanding, status: str, lane: str | None, tasks: FailedTasks | None
+) -> ShownAttempt:
+    run = one.run
     if run is None:
         return ShownAttempt(
-            number=past.attempt,
-            standing=RowStanding.REFUSED,
-            status="REFUSED",
-            reason=past.code,
-            message=past.message,
-            lane=past.lane,
+            number=one.attempt,
+            standing=standing,
+            status=status,
+            reason=one.code,
+            message=one.message,
+            lane=lane,
         )
     return ShownAttempt(
-        number=past.attempt,
-        standing=_BY_OUTLOOK[outlook(run.status)],
-        status=run.status,
-        lane=past.lane,
+        number=one.attempt,
+        standing=standing,
+        status=status,
+        lane=lane,
         region=place_of(run.arn)[1],
         run_id=run.id,
         uuid=run.uuid,
@@ -215,7 +204,7 @@ def _past(past: PastAttempt, tasks: FailedTasks | None) -> ShownAttempt:
         stopped=run.stop_time,
         reason=run.failure_reason,
         message=run.status_message,
-        has_logs=_has_logs(run, past.request),
+        has_logs=bool(log_streams(run, json.loads(one.request) if one.request else {})),
         tasks=tasks,
     )
 

@@ -26,7 +26,7 @@ from batchrun.report.columns import WHOLE, ResultsRow, View, asked_of, cells, te
 from batchrun.report.outputs import OutputFile, replacing
 
 if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry, Run
+    from batchrun.model.entries.entry import Entry
     from batchrun.ports.stored import Outcome, PastAttempt
 
 
@@ -219,20 +219,13 @@ class ResultsFormat(enum.Enum):
 
 def row(entry: Entry) -> ResultsRow:
     """Return the results row of *entry*, keyed by COLUMNS; unknown values are None."""
-    run = entry.run
-    code, message = (entry.code, entry.message) if run is None else (run.failure_reason, run.status_message)
-    return _row(
-        entry.id,
-        run,
-        entry.request,
-        status=status(entry),
-        attempt=entry.attempt,
-        request_id=entry.request_id if entry.intended_at else None,
-        reason=code,
-        message=entry.message if entry.state is State.DELETED else message,
-        changed=True if entry.is_changed else None,
-        lane=entry.only_lane,
-    )
+    made = _row(entry.id, entry, entry.request_id if entry.intended_at else None)
+    made["status"], made["lane"] = status(entry), entry.only_lane
+    if entry.state is State.DELETED:
+        made["statusMessage"] = entry.message
+    if entry.is_changed:
+        made["changed"] = True
+    return made
 
 
 def status(entry: Entry) -> str:
@@ -249,7 +242,10 @@ def latest_row(outcome: Outcome, own: Collection[str] = ()) -> ResultsRow:
 
 def earlier_rows(outcome: Outcome, own: Collection[str] = ()) -> list[ResultsRow]:
     """Return a row for each attempt of the entry before the latest, oldest first."""
-    return [_past(outcome, attempt, own) for attempt in outcome.earlier]
+    return [
+        _row(outcome.entry.id, past, past.request_id) | _own(own, past.request or "{}", outcome, past.attempt)
+        for past in outcome.earlier
+    ]
 
 
 async def write(
@@ -306,61 +302,34 @@ def _sink(file: TextIO, format_: ResultsFormat, view: View, *, is_safe: bool) ->
             return ParquetSink(file.buffer, view)
 
 
-def _past(outcome: Outcome, attempt: PastAttempt, own: Collection[str]) -> ResultsRow:
-    run = attempt.run
-    return _row(
-        outcome.entry.id,
-        run,
-        attempt.request or "{}",
-        status=run.status if run else "REFUSED",
-        attempt=attempt.attempt,
-        request_id=attempt.request_id,
-        reason=run.failure_reason if run else attempt.code,
-        message=run.status_message if run else attempt.message,
-        changed=None,
-        lane=attempt.lane,
-    ) | _own(own, attempt.request or "{}", outcome, attempt.attempt)
-
-
 def _own(own: Collection[str], request: str, outcome: Outcome, attempt: int) -> ResultsRow:
     if not own:
         return {}
     return cells(own, asked_of(request, outcome.entry.row_request), outcome.tasks.get(attempt))
 
 
-def _row(  # noqa: PLR0913 (a column each)
-    entry_id: str,
-    run: Run | None,
-    request: str,
-    *,
-    status: str,
-    attempt: int,
-    request_id: str | None,
-    reason: str | None,
-    message: str | None,
-    changed: bool | None,
-    lane: str | None,
-) -> ResultsRow:
-    asked = json.loads(request)
+def _row(entry_id: str, one: Entry | PastAttempt, request_id: str | None) -> ResultsRow:
+    """Return the row of an attempt, as far as entries and earlier attempts agree."""
+    run, asked = one.run, json.loads(one.request or "{}")
     account, region = place_of(run.arn) if run else (None, None)
     return {
         "id": entry_id,
-        "status": status,
+        "status": run.status if run else "REFUSED",
         "runId": run.id if run else None,
         "uuid": run.uuid if run else None,
         "runOutputUri": run.output_uri if run else None,
-        "attempt": attempt,
+        "attempt": one.attempt,
         "requestId": request_id,
         "name": asked.get("name"),
         "workflowId": asked.get("workflowId"),
         "creationTime": iso(run.creation_time) if run else None,
         "startTime": iso(run.start_time) if run else None,
         "stopTime": iso(run.stop_time) if run else None,
-        "failureReason": reason,
-        "statusMessage": message,
+        "failureReason": run.failure_reason if run else one.code,
+        "statusMessage": run.status_message if run else one.message,
         "arn": run.arn or None if run else None,
-        "changed": changed,
-        "lane": lane,
+        "changed": None,
+        "lane": one.lane,
         "accountId": account,
         "region": region,
     }

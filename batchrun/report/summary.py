@@ -64,7 +64,7 @@ class Summary:
             "error": self.launch.error,
             "total": self.counts.total,
             "counts": dict(numbers(self.counts)),
-            "failures": [_facts(group) for group in self.failures],
+            "failures": [group_facts(group) for group in self.failures],
             "results": self.launch.results,
             "started_at": iso(self.launch.started_at),
             "ended_at": iso(self.launch.ended_at),
@@ -94,11 +94,10 @@ class Summary:
         if self.launch.error is not None:
             yield _line(self.launch.error)
         for group in self.failures:
-            to_do = advice_for(group.state, group.reason)
             rows = counted(group.count, "row")
             yield ""
-            yield _line(f"{_status(group)} {group.reason or ''}".rstrip() + f": {rows}")
-            yield _line(f"  for {to_do.owner.value}: {to_do.action}")
+            yield _line(f"{group_status(group)} {group.reason or ''}".rstrip() + f": {rows}")
+            yield _line(f"  {advice_for(group.state, group.reason)}")
             yield _line("  " + some([entry.id for entry in group.entries], group.count))
         yield ""
         yield f"results: {self.launch.results}"
@@ -116,19 +115,19 @@ async def summary(ledger: Ledger, batch: str, notice: Notice, launch: LaunchFact
     )
 
 
-def _facts(group: Failures) -> dict[str, Json]:
-    to_do = advice_for(group.state, group.reason)
+def group_facts(group: Failures) -> dict[str, Json]:
+    """Return rows that failed for one reason, for programs."""
     return {
-        "status": _status(group),
+        "status": group_status(group),
         "failureReason": group.reason,
         "count": group.count,
-        "owner": to_do.owner.value,
-        "action": to_do.action,
+        **advice_for(group.state, group.reason).facts,
         "ids": [entry.id for entry in group.entries],
     }
 
 
-def _status(group: Failures) -> str:
+def group_status(group: Failures) -> str:
+    """Return the status of these rows, in the service's word."""
     return status(group.entries[0])
 
 

@@ -20,6 +20,8 @@ def test_a_reason_that_nobody_knows_says_where_to_look(reason):
     found = advice_for(State.FAILED, reason)
     assert found.owner is Owner.UNKNOWN
     assert "batchrun logs ID" in found.action
+    assert str(found) == f"for whoever looks first: {found.action}"
+    assert found.facts == {"owner": "whoever looks first", "action": found.action}
 
 
 def test_each_action_is_an_instruction_of_one_line():

@@ -19,6 +19,7 @@ from batchrun.model.entries.states import UNSUCCESSFUL
 from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks, log_streams, stream_name
 from batchrun.model.texts.words import counted
 from batchrun.report.results import row
+from batchrun.report.summary import group_facts, group_status
 
 if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry, Run
@@ -115,7 +116,7 @@ def lines(logs: RunDetails) -> Iterator[str]:
         yield _named(task)
         to_do = task_advice(task.failure_reason)
         if to_do is not None:
-            yield f"  for {to_do.owner.value}: {to_do.action}"
+            yield f"  {to_do}"
         if task.log_stream is not None:
             yield f"  log stream {stream_name(task.log_stream)}"
     if found.has_more:
@@ -127,7 +128,7 @@ def grouped(group: TaskFailures) -> str:
     rows = counted(group.rows, "row")
     names = f"{group.name or 'no name'}{' and others' if group.names > 1 else ''}"
     to_do = task_advice(group.reason)
-    action = f"; for {to_do.owner.value}: {to_do.action}" if to_do is not None else ""
+    action = f"; {to_do}" if to_do is not None else ""
     return f"tasks: {group.reason or 'no reason given'} in {rows} ({names}){action}"
 
 
@@ -136,7 +137,7 @@ def _named(task: FailedTask) -> str:
     return f"{task.name or 'without a name'} (id {task.id}) {why}".rstrip()
 
 
-def group_facts(group: TaskFailures) -> dict[str, Any]:
+def task_group_facts(group: TaskFailures) -> dict[str, Any]:
     """Return a group for programs."""
     to_do = task_advice(group.reason)
     return {
@@ -144,8 +145,7 @@ def group_facts(group: TaskFailures) -> dict[str, Any]:
         "rows": group.rows,
         "name": group.name,
         "names": group.names,
-        "owner": to_do.owner.value if to_do else None,
-        "action": to_do.action if to_do else None,
+        **(to_do.facts if to_do else {"owner": None, "action": None}),
     }
 
 
@@ -172,17 +172,11 @@ async def tell_failures(ledger: Ledger, batch: str) -> None:
 async def emit_failures(ledger: Ledger, batch: str) -> None:
     """Write a JSON line for each reason, and one for each entry."""
     for group in await ledger.batch(batch).failures(limit=_SHOWN):
-        to_do = advice_for(group.state, group.reason)
         emit(
             "failures",
             batch=batch,
-            status=_status(group),
-            failureReason=group.reason,
-            count=group.count,
-            owner=to_do.owner.value,
-            action=to_do.action,
-            ids=[entry.id for entry in group.entries],
-            tasks=[group_facts(why) for why in group.tasks],
+            **group_facts(group),
+            tasks=[task_group_facts(why) for why in group.tasks],
         )
     async for page in ledger.batch(batch).pages_in(*UNSUCCESSFUL):
         for entry, known in zip(page, await _known(ledger, batch, page), strict=True):
@@ -196,10 +190,9 @@ async def _known(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Sequen
 
 
 def _tell_group(batch: str, group: Failures, known: Sequence[RunDetails]) -> None:
-    to_do = advice_for(group.state, group.reason)
-    rows = counted(group.count, "row")
-    name = f"{_status(group)} {group.reason or ''}".rstrip()
-    say(one_line(f"  {name}: {rows}; for {to_do.owner.value}: {to_do.action}"), hang=4)
+    to_do, rows = advice_for(group.state, group.reason), counted(group.count, "row")
+    name = f"{group_status(group)} {group.reason or ''}".rstrip()
+    say(one_line(f"  {name}: {rows}; {to_do}"), hang=4)
     for why in group.tasks:
         if why.reason != group.reason:
             say(one_line(f"    {grouped(why)}"), hang=6)
@@ -212,9 +205,4 @@ def _tell_group(batch: str, group: Failures, known: Sequence[RunDetails]) -> Non
 
 
 def _conditions(group: Failures) -> str:
-    reason = f" --where 'failureReason={group.reason or ''}'"
-    return f"--where status={_status(group)}{reason}"
-
-
-def _status(group: Failures) -> str:
-    return str(row(group.entries[0])["status"])
+    return f"--where status={group_status(group)} --where 'failureReason={group.reason or ''}'"

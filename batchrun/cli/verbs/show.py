@@ -159,8 +159,7 @@ def _standing(entry: Entry) -> Iterator[tuple[str, str]]:
     if why:
         yield "reason", ": ".join(why)
     if entry.state in {State.FAILED, State.DELETED, State.REFUSED}:
-        to_do = advice_for(entry.state, entry.run.failure_reason if entry.run else None)
-        yield "to do", f"for {to_do.owner.value}: {to_do.action}"
+        yield "to do", str(advice_for(entry.state, entry.run.failure_reason if entry.run else None))
 
 
 def _logs(logs: RunDetails) -> Iterator[tuple[str, str]]:

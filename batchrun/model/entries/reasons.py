@@ -32,6 +32,14 @@ class Advice:
     owner: Owner
     action: str
 
+    def __str__(self) -> str:
+        return f"for {self.owner.value}: {self.action}"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """It for programs."""
+        return {"owner": self.owner.value, "action": self.action}
+
 
 def _you(action: str) -> Advice:
     return Advice(owner=Owner.YOU, action=action)

@@ -33,7 +33,7 @@ from batchrun.ledger.store import Store, T, Value
 from batchrun.ledger.verbs.launch_reads import LaunchReads
 from batchrun.ledger.verbs.record import prefetch, record
 from batchrun.ledger.verbs.submissions import SubmissionReads, SubmissionWrites
-from batchrun.ledger.verbs.sync import Comparison, compared, sync
+from batchrun.ledger.verbs.sync import Comparison, as_taken_in, compared, sync
 from batchrun.ledger.verbs.user_reads import UserReads
 from batchrun.ledger.verbs.user_writes import UserWrites
 from batchrun.ledger.worker import BatchVerbs, Worker, reads, writes
@@ -124,23 +124,35 @@ class SqlHeldBatch(SubmissionWrites, SqlBatch, HeldBatch):
         changed: Changed,
         at: datetime,
         place: str | None = None,
+        fingerprint: str | None = None,
         home: str | None = None,
     ) -> Sync:
         def job(found: Comparison) -> Sync:
-            return sync(found, self._fenced(), changed=changed, at=at, place=place)
+            return sync(found, self._fenced(), changed=changed, at=at, place=place, fingerprint=fingerprint)
 
-        return await self._compared(specs, home, job)
+        known = await self._as_taken_in(fingerprint)
+        return await self._compared(specs, home, job) if known is None else known
 
     async def sync_if_known(
-        self, specs: Iterable[Spec], *, at: datetime, place: str | None = None
+        self,
+        specs: Iterable[Spec],
+        *,
+        at: datetime,
+        place: str | None = None,
+        fingerprint: str | None = None,
     ) -> Sync | None:
         def job(found: Comparison) -> Sync | None:
             held = self._fenced()
             if found.has_news:
                 return None
-            return sync(found, held, changed=Changed.REFUSE, at=at, place=place)
+            return sync(found, held, changed=Changed.REFUSE, at=at, place=place, fingerprint=fingerprint)
 
-        return await self._compared(specs, None, job)
+        known = await self._as_taken_in(fingerprint)
+        return await self._compared(specs, None, job) if known is None else known
+
+    @reads
+    def _as_taken_in(self, fingerprint: str | None) -> Sync | None:
+        return as_taken_in(self._store, self._fenced(), fingerprint)
 
     async def _compared(self, specs: Iterable[Spec], home: str | None, job: Callable[[Comparison], T]) -> T:
         """

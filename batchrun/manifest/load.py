@@ -17,6 +17,7 @@ from batchrun.clock import SystemClock
 from batchrun.errors import ManifestError, ManifestWarning
 from batchrun.manifest.document import NO_HEAD, Document, Head
 from batchrun.manifest.each_file import EachFile
+from batchrun.manifest.fingerprint import files_of, fingerprint
 from batchrun.manifest.lanes.offering import Offering
 from batchrun.manifest.lanes.table import LaneTexts, lanes_given
 from batchrun.manifest.line_files import LineFiles, is_line_format
@@ -34,9 +35,27 @@ from batchrun.manifest.warned.found import Warnings
 from batchrun.manifest.warned.looking import Looking
 from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.model.lanes import Lane
-from batchrun.model.spec import Specs
+from batchrun.model.spec import Spec, Specs
 from batchrun.model.texts.places import is_in_s3
 from batchrun.ports.objects import Objects, OwnSheet
+
+
+class Rows(Protocol):
+    """Checked specs."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every id and content, in hex."""
+
+    def specs(self) -> Iterator[Spec]:
+        """Return every spec, in order; may be called again."""
+
+    def close(self) -> None:
+        """Close the temporary files, which deletes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,22 +73,24 @@ class Manifest:
     goes_together: bool = False  #: each row was found fit for StartRunBatch
     warnings: tuple[ManifestWarning, ...] = ()  #: likely mistakes that are no errors, in order
     warning_count: int = 0  #: of all; of very many only some are in ``warnings``
-    _spool: Spool
-    _own_sheets: OwnSheets
+    #: Of its files, if nothing but its rows follows from them: no lanes, own sheets, retry rules or warnings.
+    fingerprint: str | None = None
+    _rows: Rows
+    _own_sheets: OwnSheets | None = None
 
     @property
     def count(self) -> int:
         """The number of specs."""
-        return self._spool.count
+        return self._rows.count
 
     @property
     def digest(self) -> str:
         """A digest of all ids and requests, however they were written."""
-        return self._spool.digest
+        return self._rows.digest
 
     def specs(self) -> Specs:
         """Return every spec in the manifest's order; may be called and iterated again."""
-        return Specs(self._spool.specs)
+        return Specs(self._rows.specs)
 
     @property
     def has_own_sheets(self) -> bool:
@@ -78,12 +99,13 @@ class Manifest:
 
     def own_sheet(self, entry_id: str) -> OwnSheet | None:
         """Return the sheet to write before the row's run is started; None if it has none."""
-        return self._own_sheets.of(entry_id)
+        return None if self._own_sheets is None else self._own_sheets.of(entry_id)
 
     def close(self) -> None:
         """Close the temporary files, which deletes them."""
-        self._spool.close()
-        self._own_sheets.close()
+        self._rows.close()
+        if self._own_sheets is not None:
+            self._own_sheets.close()
 
     def __enter__(self) -> Self:
         return self
@@ -119,6 +141,7 @@ def load(
         ServiceUnusableError: Something is in S3 and may not be read, or S3 does not answer.
     """
     problems, looking = Problems(), Looking(today or SystemClock().utcnow().date())
+    seal = fingerprint(source)
     with contextlib.ExitStack() as stack:
         loading = _Loading(
             source=source,
@@ -138,7 +161,19 @@ def load(
         warnings = looking.warnings()
         _raise_any(problems, warnings, is_strict=source.strict)
         stack.pop_all()
-        return replace(found, warnings=warnings.told, warning_count=warnings.total)
+        is_plain = not warnings.total and _is_plain(found, source) and fingerprint(source) == seal
+        return replace(
+            found,
+            warnings=warnings.told,
+            warning_count=warnings.total,
+            fingerprint=seal if is_plain else None,
+        )
+
+
+def _is_plain(manifest: Manifest, source: Source) -> bool:
+    """Report whether nothing but rows follows from the files of *source*, and rows from nothing else."""
+    has_more = manifest.lanes or manifest.has_own_sheets or manifest.retry != RetryPolicy()
+    return not has_more and manifest.read == files_of(source)
 
 
 def refuse_alone(manifest: Manifest) -> None:
@@ -259,7 +294,7 @@ class _Loading:
                 place=place,
                 is_named_by_place=place is not None and self.source.batch is None and head.batch is None,
                 goes_together=self.source.goes_together,
-                _spool=self.spool,
+                _rows=self.spool,
                 _own_sheets=self.own_sheets,
             )
 

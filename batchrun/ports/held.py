@@ -60,6 +60,7 @@ class HeldBatch(StoredBatch):
         changed: Changed,
         at: datetime,
         place: str | None = None,
+        fingerprint: str | None = None,
         home: str | None = None,
     ) -> Sync:
         """
@@ -70,6 +71,9 @@ class HeldBatch(StoredBatch):
         content differs from ``Entry.content``. A changed row that was neither sent nor cancelled takes the
         new content (a ``Revised`` event) whatever *changed* says; otherwise KEEP leaves it, marked by
         ``Entry.is_changed`` while it differs, and RESUBMIT applies ``Revised``. *place*, if given, is stored.
+
+        *fingerprint* is that of the files that *specs* follow from. If the batch was last taken in from files
+        with the same one, and no row was changed or gone, *specs* are not looked at: all are unchanged.
 
         A row that was sent is in one lane: while it asks for the same there, other lanes on offer do not
         count as a change, and its new content applies to later attempts, without an event. *home* is the lane
@@ -82,7 +86,12 @@ class HeldBatch(StoredBatch):
 
     @abstractmethod
     async def sync_if_known(
-        self, specs: Iterable[Spec], *, at: datetime, place: str | None = None
+        self,
+        specs: Iterable[Spec],
+        *,
+        at: datetime,
+        place: str | None = None,
+        fingerprint: str | None = None,
     ) -> Sync | None:
         """
         Take the manifest in as :meth:`sync` does, unless a row is new or changed: then write nothing.

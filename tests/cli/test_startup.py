@@ -127,11 +127,18 @@ def test_what_checks_a_manifest_imports_the_model_and_nothing_that_calls(shell: 
     assert ("batchrun.ledger" in found) == (verb == "plan")
 
 
-def test_a_batch_that_has_ended_is_told_again_without_importing_a_client(shell: Shell, simulate):
+def test_a_batch_that_has_ended_is_told_again_without_a_client_and_without_reading_rows(
+    shell: Shell, simulate
+):
     simulated = simulate("--time-scale", "0.0001")
     cohort = shell.cohort(2)
     shell.run("run", *cohort, "--endpoint-url", simulated.url, "--poll-interval", "0.2s")
-    assert not imported(shell, "run", *cohort) & {"aiobotocore", "aiohttp", "botocore.client", "tenacity"}
+    client, model = {"aiobotocore", "aiohttp", "botocore.client", "tenacity"}, {"botocore.loaders"}
+    assert not imported(shell, "run", *cohort) & (client | model)
+    (shell.folder / cohort[0]).write_text((shell.folder / cohort[0]).read_text() + "\n")
+    read = imported(shell, "run", *cohort)
+    assert not read & client
+    assert model <= read
 
 
 def test_costs_that_are_known_are_told_without_importing_a_client(shell: Shell, simulate):

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
 
 
+#: Fingerprints of two manifests' files.
+ONE, OTHER = "1" * 64, "2" * 64
+
+
 async def order(ledger: Ledger) -> list[str]:
     """Return all ids by position, which is unique and never negative."""
     found: list[Entry] = []
@@ -72,6 +76,50 @@ class Syncing:
         found = await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=later(days=1))
         assert found == Sync(rows=2, unchanged=2)
         assert [await entry_of(ledger, id_) for id_ in "ab"] == before
+
+    async def test_files_that_were_taken_in_last_are_not_compared_again(self, ledger):
+        held = await lease_on(ledger)
+        await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT, fingerprint=ONE)
+        assert await ledger.batch_taken_from(ONE) == BATCH
+        unseen = Specs(lambda: iter(()))
+        for changed in Changed:
+            again = await held.sync(unseen, changed=changed, at=later(days=1), fingerprint=ONE)
+            assert again == Sync(rows=2, unchanged=2)
+        assert await held.sync_if_known(unseen, at=AT, fingerprint=ONE) == Sync(rows=2, unchanged=2)
+
+    async def test_files_that_are_known_are_remembered_at_the_next_comparison(self, ledger):
+        held = await filled(ledger, "a", "b")
+        assert await ledger.batch_taken_from(ONE) is None
+        await held.sync_if_known(specs("a", "b"), at=AT, fingerprint=ONE)
+        assert await ledger.batch_taken_from(ONE) == BATCH
+
+    @pytest.mark.parametrize("fingerprint", [OTHER, None])
+    async def test_other_files_are_compared_and_then_the_first_again(self, ledger, fingerprint):
+        held = await lease_on(ledger)
+        await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT, fingerprint=ONE)
+        more = await held.sync(specs("a", "b", "c"), changed=Changed.REFUSE, at=AT, fingerprint=fingerprint)
+        assert more == Sync(rows=3, new=1, unchanged=2)
+        assert await ledger.batch_taken_from(ONE) is None
+        back = await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT, fingerprint=ONE)
+        assert back == Sync(rows=2, unchanged=2, gone=1, gone_ids=("c",))
+
+    async def test_files_with_rows_changed_or_gone_are_compared_each_time(self, ledger):
+        held = await filled(ledger, "a", "b")
+        await move(held, "a", intended())
+        for _ in range(2):
+            kept = await held.sync(specs("a", content=2), changed=Changed.KEEP, at=AT, fingerprint=ONE)
+            assert (kept.changed, kept.gone) == (1, 1)
+        gone = await held.sync(specs("a"), changed=Changed.KEEP, at=AT, fingerprint=ONE)
+        assert (gone.changed, gone.gone) == (0, 1)
+        assert await ledger.batch_taken_from(ONE) is None
+
+    async def test_files_that_were_refused_are_not_remembered(self, ledger):
+        held = await lease_on(ledger)
+        await held.sync(specs("a"), changed=Changed.REFUSE, at=AT, fingerprint=ONE)
+        await move(held, "a", intended())
+        with pytest.raises(ChangedRowsError):
+            await held.sync(specs("a", content=2), changed=Changed.REFUSE, at=AT, fingerprint=OTHER)
+        assert [await ledger.batch_taken_from(one) for one in (ONE, OTHER)] == [BATCH, None]
 
     async def test_the_manifest_may_be_a_stream(self, ledger):
         held = await lease_on(ledger)

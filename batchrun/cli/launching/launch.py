@@ -8,8 +8,8 @@ things are opened and closed (``api``), what happens in between (``engine``).
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from batchrun.api.engines import settled
 from batchrun.api.launch import Ended, Launch
 from batchrun.api.objects import ObjectsOnce, OneLogin, StoreWhenNeeded
 from batchrun.api.session import Session
+from batchrun.api.taken_in import as_taken_in
 from batchrun.cli.exits import Exit, exit_code
 from batchrun.cli.launching.beside import MetricsFile, Telling
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
@@ -91,7 +92,7 @@ class Around:
 async def launch(job: Job) -> Exit:
     """Run the job and return its exit code; the results so far are written after an error too."""
     configure(job)
-    with taken(job) as manifest:
+    async with taken(job) as manifest:
         try:
             return await launched(job, manifest, Stopping([]))
         except LeaseError as error:
@@ -104,14 +105,16 @@ def configure(job: Job) -> None:
     configure_as(job.output, is_drawn=_is_drawn(job.output))
 
 
-@contextmanager
-def taken(job: Job) -> Iterator[Manifest]:
-    """Read the job's manifest, closed at the end of the block."""
-    with loaded(job.source, ObjectsOnce(job.login), job.output) as manifest:
-        points.reached(Point.MANIFEST_READ)
-        refuse_beside_lanes([manifest], job.options.service)
-        settled(job.limits, manifest, job.options.together.batch_settings)
-        yield manifest
+@asynccontextmanager
+async def taken(job: Job) -> AsyncIterator[Manifest]:
+    """Read the job's manifest, if the ledger does not have it as it is; closed at the end of the block."""
+    async with as_taken_in(job.options.ledger, [job.source]) as known:
+        read = nullcontext(known[0]) if known else loaded(job.source, ObjectsOnce(job.login), job.output)
+        with read as manifest:
+            points.reached(Point.MANIFEST_READ)
+            refuse_beside_lanes([manifest], job.options.service)
+            settled(job.limits, manifest, job.options.together.batch_settings)
+            yield manifest
 
 
 def tell_held(output: Output, batch: str, message: str) -> None:

@@ -98,25 +98,29 @@ def loaded(
     return manifest
 
 
-@contextmanager
-def loaded_folder(
-    wanted: Source, objects: ObjectsOnce, output: Output, *, besides: Collection[str] = ()
-) -> Iterator[Sequence[Manifest]]:
+def sources_in(wanted: Source, output: Output, *, besides: Collection[str] = ()) -> Sequence[Source]:
     """
-    Load the manifests of the folder that *wanted* names, as :func:`loaded` loads one; report all problems.
+    Return the manifests of the folder that *wanted* names.
 
     Files whose content shows that they are not manifests are named, unless *output* is quiet.
     """
     others = [*wanted.shared_files, *besides]
+    with _telling(output):
+        paths = manifests_in(wanted.path, besides=others)
+        shared = {} if output.quiet else shared_in(wanted.path, besides=others)
+        for path, option in shared.items():
+            complain(_PASSED_OVER.format(path, option.removeprefix("--"), option))
+        return [replace(wanted, path=path) for path in paths]
+
+
+@contextmanager
+def loaded_folder(
+    sources: Sequence[Source], objects: ObjectsOnce, output: Output
+) -> Iterator[Sequence[Manifest]]:
+    """Load the manifests of a folder, as :func:`loaded` loads one; report all problems."""
     with ExitStack() as stack:
-        with _telling(output):
-            paths = manifests_in(wanted.path, besides=others)
-            shared = {} if output.quiet else shared_in(wanted.path, besides=others)
-            for path, option in shared.items():
-                complain(_PASSED_OVER.format(path, option.removeprefix("--"), option))
-            sources = [replace(wanted, path=path) for path in paths]
-            with interruptible(), objects:
-                manifests = stack.enter_context(loaded_together(sources, objects=objects))
+        with _telling(output), interruptible(), objects:
+            manifests = stack.enter_context(loaded_together(sources, objects=objects))
         for manifest in manifests:
             tell_warnings(manifest.warnings, manifest.warning_count, output)
         yield manifests
@@ -138,7 +142,7 @@ def taken(
     wanted = source(options, strict=strict, goes_together=goes_together)
     if options.is_folder:
         refuse_for_folder(options, **of_one)
-        with loaded_folder(wanted, objects, output, besides=besides) as manifests:
+        with loaded_folder(sources_in(wanted, output, besides=besides), objects, output) as manifests:
             yield manifests
     else:
         with loaded(wanted, objects, output, places=places) as manifest:

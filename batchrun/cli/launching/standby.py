@@ -44,14 +44,15 @@ async def launch_standing_by(job: Job) -> Exit:
     begun, deadline = clock.monotonic(), job.options.deadline
     while True:
         stopping = Stopping([])
-        with hearing_until_its_end(), taken(job) as manifest:
-            batch = manifest.batch
-            try:
-                return await launched(_until(job, deadline, begun, clock), manifest, stopping)
-            except LeaseError as error:
-                if stopping.was_told:
-                    tell_held(job.output, batch, str(error))
-                    return Exit.HELD
+        with hearing_until_its_end():
+            async with taken(job) as manifest:
+                batch = manifest.batch
+                try:
+                    return await launched(_until(job, deadline, begun, clock), manifest, stopping)
+                except LeaseError as error:
+                    if stopping.was_told:
+                        tell_held(job.output, batch, str(error))
+                        return Exit.HELD
         left = None if deadline is None else deadline - (clock.monotonic() - begun)
         if not await _waited(job, batch, clock, left):
             return Exit.WORK_LEFT

@@ -39,6 +39,15 @@ UPDATE batches SET account = :account WHERE key = :batch AND account IS NULL;
 -- name: keep_place
 UPDATE batches SET place = :place WHERE key = :batch AND place IS DISTINCT FROM :place;
 
+-- name: keep_fingerprint
+UPDATE batches SET fingerprint = :fingerprint WHERE key = :batch AND fingerprint IS DISTINCT FROM :fingerprint;
+
+-- name: is_taken_from
+SELECT count(*) FROM batches WHERE key = :batch AND fingerprint = :fingerprint;
+
+-- name: batch_taken_from
+SELECT name FROM batches WHERE fingerprint = :fingerprint;
+
 -- name: batch_key
 SELECT key FROM batches WHERE name = :name;
 

@@ -125,7 +125,15 @@ def take_in(comparison: Comparison, batch: int, *, resubmit: bool, at: datetime)
         record(store, batch, name, steps)
 
 
-def sync(comparison: Comparison, batch: int, *, changed: Changed, at: datetime, place: str | None) -> Sync:
+def sync(
+    comparison: Comparison,
+    batch: int,
+    *,
+    changed: Changed,
+    at: datetime,
+    place: str | None,
+    fingerprint: str | None,
+) -> Sync:
     """Take the manifest in, with changed rows as *changed* says, within the open transaction."""
     if changed is Changed.REFUSE:
         comparison.refuse_changed()
@@ -135,7 +143,17 @@ def sync(comparison: Comparison, batch: int, *, changed: Changed, at: datetime, 
     take_in(comparison, batch, resubmit=changed is Changed.RESUBMIT, at=at)
     if place is not None:
         comparison.store.run("keep_place", batch=batch, place=place)
+    is_whole = not (found.changed or found.gone)
+    comparison.store.run("keep_fingerprint", batch=batch, fingerprint=fingerprint if is_whole else None)
     return found
+
+
+def as_taken_in(store: Store, batch: int, fingerprint: str | None) -> Sync | None:
+    """Return all rows, unchanged, if files with this fingerprint were the last taken in; else None."""
+    if fingerprint is None or not store.value("is_taken_from", batch=batch, fingerprint=fingerprint):
+        return None
+    rows = int(store.value("count_entries", batch=batch))
+    return Sync(rows=rows, unchanged=rows)
 
 
 def _fill(store: Store, batch: int | None, specs: Iterable[Spec]) -> None:

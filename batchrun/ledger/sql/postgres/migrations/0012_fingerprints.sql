@@ -1,0 +1,4 @@
+-- Of the files that a batch was last taken in from, so that the same are not read and compared again.
+
+-- NULL: they had none, or not every row is as they say.
+ALTER TABLE batches ADD COLUMN fingerprint text CHECK (length(fingerprint) = 64);

@@ -1,0 +1,6 @@
+-- Of the files that a batch was last taken in from, so that the same are not read and compared again.
+
+PRAGMA user_version = 21;
+
+-- NULL: they had none, or not every row is as they say.
+ALTER TABLE batches ADD COLUMN fingerprint TEXT CHECK (length(fingerprint) = 64);

@@ -1,0 +1,151 @@
+"""Which manifests have a fingerprint, what it follows from, and rows that are read after all."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from batchrun.errors import ManifestError
+from batchrun.manifest import Format, Source, load
+from batchrun.manifest.fingerprint import fingerprint
+from batchrun.manifest.sheet_wishes import SheetOptions
+from batchrun.manifest.table import TableOptions
+from batchrun.manifest.unread import unread
+
+DEFAULTS = "workflowId: '1234567'\nroleArn: arn:aws:iam::123456789012:role/omics\noutputUri: s3://lab/{id}/\n"
+ROWS = "id,parameters.x\na,one\nb,two\n"
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch) -> Source:
+    monkeypatch.chdir(tmp_path)
+    Path("cohort.csv").write_text(ROWS)
+    Path("defaults.yaml").write_text(DEFAULTS)
+    return Source(path="cohort.csv", defaults=("defaults.yaml",))
+
+
+def loaded(source: Source) -> str | None:
+    with load(source) as manifest:
+        return manifest.fingerprint
+
+
+def seal_of(source: Source) -> str:
+    seal = fingerprint(source)
+    assert seal is not None
+    return seal
+
+
+def test_plain_files_have_one_which_stays(source):
+    os.utime("cohort.csv", (1, 1))
+    assert len(loaded(source) or "") == 64
+    assert loaded(source) == fingerprint(source) == fingerprint(replace(source, verb="run"))
+
+
+def other_rows(source: Source, _patch: pytest.MonkeyPatch) -> Source:
+    Path(source.path).write_text(ROWS.replace("two", "three"))
+    return source
+
+
+def other_defaults(source: Source, _patch: pytest.MonkeyPatch) -> Source:
+    Path("defaults.yaml").write_text(DEFAULTS.replace("lab", "lab2"))
+    return source
+
+
+def other_variable(source: Source, patch: pytest.MonkeyPatch) -> Source:
+    patch.setenv("COHORT", "other")
+    return source
+
+
+def other_folder(source: Source, patch: pytest.MonkeyPatch) -> Source:
+    folder = Path("moved")
+    folder.mkdir()
+    for path in (source.path, *source.defaults):
+        (folder / path).write_bytes(Path(path).read_bytes())
+    patch.chdir(folder)
+    return source
+
+
+def other_version(source: Source, patch: pytest.MonkeyPatch) -> Source:
+    patch.setattr("batchrun.manifest.fingerprint.__version__", "0.0.1")
+    return source
+
+
+@pytest.mark.parametrize("change", [other_rows, other_defaults, other_variable, other_folder, other_version])
+def test_it_changes_with_all_that_rows_follow_from(source, monkeypatch, change):
+    source = replace(source, env=("COHORT",))
+    before = fingerprint(source)
+    assert fingerprint(change(source, monkeypatch)) not in {None, before}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"batch": "other"},
+        {"sets": ("parameters.y=1",)},
+        {"format": Format.TSV},
+        {"tags": False},
+        {"goes_together": True},
+        {"asked": TableOptions(delimiter=";")},
+        {"sheet": SheetOptions(id="sample")},
+    ],
+)
+def test_it_changes_with_the_options(source, changes):
+    assert fingerprint(replace(source, **changes)) not in {None, fingerprint(source)}
+
+
+RUN = "runs: [{id: a, parameters: {x: 1}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("lanes.yaml", f"lanes: {{one: {{region: us-east-1}}}}\n{RUN}"),
+        ("retry.yaml", f"retry: {{wait: 60}}\n{RUN}"),
+        ("rows.yaml", "runs: cohort.csv\n"),
+        ("warned.csv", "id,parameters.x\na,=A1\n"),
+        (
+            "sheets.yaml",
+            "sheet: cohort.csv\nsheet_out: s3://lab/{id}.csv\neach: {parameters: {x: '{sheet}'}}\n",
+        ),
+    ],
+)
+def test_what_makes_more_than_rows_is_read_each_time(source, path, text):
+    Path(path).write_text(text)
+    wanted = replace(source, path=path)
+    assert loaded(wanted) is None
+    assert fingerprint(wanted) is not None  # it is by what is in the files
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"path": "-"},
+        {"path": "s3://lab/cohort.csv"},
+        {"path": "gone.csv"},
+        {"path": "/dev/stdin"},
+        {"path": "*.csv", "is_each_file": True},
+        {"lanes": "defaults.yaml"},
+        {"defaults": ("s3://lab/defaults.yaml",)},
+        {"defaults": ("gone.yaml",)},
+    ],
+)
+def test_what_is_read_once_or_elsewhere_has_none(source, changes):
+    assert fingerprint(replace(source, **changes)) is None
+
+
+def test_rows_that_are_asked_for_after_all_are_read(source):
+    with load(source) as read, unread(source, seal=seal_of(source), batch="cohort", count=2) as manifest:
+        assert manifest.count == read.count
+        assert (manifest.batch, manifest.read, manifest.place) == (read.batch, read.read, read.place)
+        assert list(manifest.specs()) == list(read.specs())
+        assert manifest.digest == read.digest
+
+
+def test_rows_that_changed_meanwhile_are_not_taken_for_the_known_ones(source):
+    with unread(source, seal=seal_of(source), batch="cohort", count=2) as manifest:
+        Path(source.path).write_text(ROWS.replace("two", "three"))
+        with pytest.raises(ManifestError, match="run the same command again"):
+            list(manifest.specs())

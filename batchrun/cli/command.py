@@ -60,7 +60,8 @@ class Option(click.Option):
             settings: Click's.
         """
         long = next(name for name in names if name.startswith("--")).split("/")[0]
-        settings.setdefault("envvar", variable(long.removeprefix("--")))
+        self.key = long.removeprefix("--")
+        settings.setdefault("envvar", variable(self.key))
         settings.setdefault("show_default", True)
         settings.setdefault("show_envvar", True)
         if settings.get("metavar") in _PATHS:
@@ -68,6 +69,11 @@ class Option(click.Option):
         super().__init__(names, **settings)
         self.each_time = each_time
         self.risk = risk
+
+    @property
+    def is_general(self) -> bool:
+        """Whether it means the same for every verb: it does unless it has its own variable."""
+        return self.envvar == variable(self.key)
 
 
 def variable(key: str) -> str:

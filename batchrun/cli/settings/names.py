@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import click
 
-from batchrun.cli.command import Option, variable
+from batchrun.cli.command import Option
 from batchrun.cli.settings.file import SettingsFile, find
 from batchrun.cli.speak import hint
 from batchrun.cli.values import OutputPath
@@ -41,8 +41,29 @@ _WIDTH: Final = 108
 class Setting:
     """A file's value for one option."""
 
+    option: Option
     keys: Names  #: its place, such as ("run", "rate")
     value: Any
+
+    @property
+    def refusal(self) -> str | None:
+        """
+        Why a file that was merely found may not set the option to this value; None if it may.
+
+        A folder from somebody else must not run anything, send calls or credentials anywhere, read the
+        environment, or write outside itself.
+        """
+        writes = isinstance(self.option.type, OutputPath) and isinstance(self.value, str)
+        if self.option.risk is not None:
+            why = self.option.risk.value
+        elif writes and not _is_inside(self.value):
+            why = f"writes outside this folder, to {self.value}"
+        else:
+            return None
+        return (
+            f"'{self.option.key}' {why}, and is not accepted from a file that was only found in the working "
+            "directory; name the file with --config FILE or BATCHRUN_CONFIG if you trust it"
+        )
 
 
 def take_file(context: click.Context, verb: str, command: click.Command) -> None:
@@ -81,21 +102,12 @@ def verbs_of(command: click.Command, context: click.Context, path: Names = ()) -
 
 def options_of(command: click.Command) -> dict[str, Option]:
     """Return a verb's options by their keys: the long name without dashes."""
-    return {
-        next(name for name in option.opts if name.startswith("--")).removeprefix("--"): option
-        for option in command.params
-        if isinstance(option, Option)
-    }
+    return {option.key: option for option in command.params if isinstance(option, Option)}
 
 
 def settable(command: click.Command) -> dict[str, Option]:
     """Return the verb's options that a file may set, by key."""
     return {key: option for key, option in options_of(command).items() if option.each_time is None}
-
-
-def is_general(key: str, option: Option) -> bool:
-    """Return whether *key* means the same for every verb: it does unless it has its own variable."""
-    return option.envvar == variable(key)
 
 
 def settings_for(file: SettingsFile, path: Names, command: click.Command) -> dict[str, Setting]:
@@ -105,8 +117,8 @@ def settings_for(file: SettingsFile, path: Names, command: click.Command) -> dic
     for depth in range(len(path) + 1):
         for key, option in options_of(command).items():
             value = table.get(key, {})
-            if not isinstance(value, dict) and (depth > 0 or is_general(key, option)):
-                chosen[key] = Setting(keys=(*path[:depth], key), value=value)
+            if not isinstance(value, dict) and (depth > 0 or option.is_general):
+                chosen[key] = Setting(option=option, keys=(*path[:depth], key), value=value)
         inner = table.get(path[depth]) if depth < len(path) else None
         if not isinstance(inner, dict):
             break
@@ -135,10 +147,10 @@ def default_map(file: SettingsFile, verbs: Verbs, below: Names, *, is_shown: boo
         inner = defaults
         for name in path:
             inner = inner.setdefault(name, {})
-        for key, setting in settings_for(file, path, command).items():
-            option = options_of(command)[key]
+        for setting in settings_for(file, path, command).values():
             try:
-                inner[str(option.name)] = value_for(option, setting.value, click.Context(command))
+                value = value_for(setting.option, setting.value, click.Context(command))
+                inner[str(setting.option.name)] = value
             except click.BadParameter as error:
                 problems.append(f"{file.place(setting.keys)}: {'.'.join(setting.keys)}: {error.message}")
     if problems:
@@ -153,30 +165,10 @@ def refusals(file: SettingsFile, verbs: Verbs) -> list[str]:
     found = [
         f"{file.place(setting.keys)}: {why}".replace("\n", "\\n")
         for path, command in verbs.items()
-        for key, setting in settings_for(file, path, command).items()
-        if (why := refusal(key, options_of(command)[key], setting.value)) is not None
+        for setting in settings_for(file, path, command).values()
+        if (why := setting.refusal) is not None
     ]
     return list(dict.fromkeys(found))
-
-
-def refusal(key: str, option: Option, value: Any) -> str | None:
-    """
-    Return why a file that was merely found may not set the option to *value*; None if it may.
-
-    A folder from somebody else must not run anything, send calls or credentials anywhere, read the
-    environment, or write outside itself.
-    """
-    if option.risk is not None:
-        why = option.risk.value
-    elif isinstance(option.type, OutputPath) and isinstance(value, str) and not _is_inside(value):
-        why = f"writes outside this folder, to {value}"
-    else:
-        return None
-    return (
-        f"'{key}' {why}, and is not accepted from a file that was only found in the working directory; "
-        "name the "
-        "file with --config FILE or BATCHRUN_CONFIG if you trust it"
-    )
 
 
 def _is_inside(place: str) -> bool:
@@ -265,7 +257,7 @@ def _wrong_names(file: SettingsFile, verbs: Verbs) -> Iterator[str]:
 
 def _wrong_name(key: str, value: Any, below: Verbs, tables: set[str], *, is_top: bool) -> str | None:
     having = [path for path, verb in below.items() if key in options_of(verb)]
-    has_place = not is_top or any(is_general(key, options_of(below[path])[key]) for path in having)
+    has_place = not is_top or any(options_of(below[path])[key].is_general for path in having)
     if having and not has_place:
         return f"'{key}' is not the same for all verbs: set it in {_listed(having)}"
     if having:
@@ -297,16 +289,14 @@ def example(verbs: Verbs) -> str:
     shared: dict[str, Option] = {}
     for path, command in verbs.items():
         for key, option in settable(command).items():
-            if is_general(key, option):
+            if option.is_general:
                 having.setdefault(key, []).append(path)
                 shared.setdefault(key, option)
     top = {key: option for key, option in shared.items() if len(having[key]) > 1}
     parts = [_HEAD, _TOP, *(_lines(key, option) for key, option in top.items())]
     for path, command in verbs.items():
         own = {
-            key: option
-            for key, option in settable(command).items()
-            if not (key in top and is_general(key, option))
+            key: option for key, option in settable(command).items() if not (key in top and option.is_general)
         }
         if own:
             parts += ["", f"# [{'.'.join(path)}]", *(_lines(key, option) for key, option in own.items())]

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -25,11 +25,10 @@ from batchrun.cli.options import JSON
 from batchrun.cli.settings.file import SettingsFile
 from batchrun.cli.settings.names import (
     Names,
+    Setting,
     default_map,
     file_in_force,
-    is_general,
     options_of,
-    refusal,
     refusals,
     settings_for,
     verbs_of,
@@ -57,23 +56,13 @@ class Row:
 
     option: str
     value: Any  #: as it would be typed, or a JSON value; None: unset
-    origin: str  #: flag, environment, file, refused (the file may not set it), default, or aws
+    source: str  #: flag, environment, file, refused (the file may not set it), default, or aws
     place: str | None  #: the variable, the file and line, or AWS's place
     verbs: tuple[str, ...]
 
-    def facts(self) -> dict[str, Any]:
-        """Return the row for JSON."""
-        return {
-            "option": self.option,
-            "value": list(self.value) if isinstance(self.value, tuple) else self.value,
-            "source": self.origin,
-            "place": self.place,
-            "verbs": list(self.verbs),
-        }
-
     def cells(self) -> tuple[str, ...]:
-        """Return the row for people: option, value, origin, verbs."""
-        origin = self.origin if self.place is None else f"{self.origin} {self.place}"
+        """Return the row for people: option, value, where it is from, verbs."""
+        origin = self.source if self.place is None else f"{self.source} {self.place}"
         return tuple(
             printable(text).replace("\n", "\\n")
             for text in (self.option, _text(self.value), origin, ", ".join(self.verbs))
@@ -130,7 +119,7 @@ def config(options: Options) -> None:
     rows = _merged(_rows(root, file, names, arguments))
     if options.as_json:
         for row in rows:
-            emit("setting", **row.facts())
+            emit("setting", **asdict(row))
     elif is_terminal(sys.stdout):
         _draw(rows, file)
     else:
@@ -170,7 +159,7 @@ def _rows(
             lenient = _lenient(command)
             name = " ".join(path)
             context = lenient.make_context(name, [*arguments], parent=root, default_map=inner)
-            yield from _Verb(context, path, arguments, file).rows()
+            yield from _rows_of(context, path, arguments, file)
 
 
 def _lenient(command: click.Command) -> click.Command:
@@ -182,45 +171,35 @@ def _lenient(command: click.Command) -> click.Command:
     return made
 
 
-class _Verb:
-    """A verb as it would run."""
-
-    def __init__(
-        self, context: click.Context, path: Names, arguments: Sequence[str], file: SettingsFile | None
-    ) -> None:
-        command = context.command
-        self._context = context
-        self._file = file
-        self._name = " ".join(path)
-        self._options = options_of(command)
-        # As typed, before conversion: people recognize that.
-        self._typed, _, _ = command.make_parser(context).parse_args([*arguments])
-        self._settings = settings_for(file, path, command) if file else {}
-
-    def rows(self) -> Iterator[Row]:
-        return (self._row(key, one) for key, one in self._options.items())
-
-    def _row(self, key: str, one: Option) -> Row:
-        raw, source = one.consume_value(self._context, self._typed)
-        value = shown(one, raw, self._context.params[str(one.name)])
-        origin, place = self._origin(key, one, source)
-        if source is _SOURCE.DEFAULT and key in _AWS and is_general(key, one):
-            found = aws_values(self._context.params.get("profile"))[key]
+def _rows_of(
+    context: click.Context, path: Names, arguments: Sequence[str], file: SettingsFile | None
+) -> Iterator[Row]:
+    """Yield the options of a verb as it would run."""
+    command = context.command
+    # As typed, before conversion: people recognize that.
+    typed, _, _ = command.make_parser(context).parse_args([*arguments])
+    settings = settings_for(file, path, command) if file else {}
+    for key, one in options_of(command).items():
+        raw, source = one.consume_value(context, typed)
+        value = shown(one, raw, context.params[str(one.name)])
+        origin, place = _origin(one, source, file, settings.get(key))
+        if source is _SOURCE.DEFAULT and key in _AWS and one.is_general:
+            found = aws_values(context.params.get("profile"))[key]
             value, origin, place = shown(one, None, found.value), found.origin, found.place
-        return Row(option=key, value=value, origin=origin, place=place, verbs=(self._name,))
+        yield Row(option=key, value=value, source=origin, place=place, verbs=(" ".join(path),))
 
-    def _origin(self, key: str, one: Option, source: click.core.ParameterSource) -> tuple[str, str | None]:
-        match source:
-            case _SOURCE.COMMANDLINE:
-                return "flag", None
-            case _SOURCE.ENVIRONMENT:
-                return "environment", str(one.envvar)
-            case _SOURCE.DEFAULT_MAP if self._file is not None:
-                setting = self._settings[key]
-                is_refused = not self._file.is_named and refusal(key, one, setting.value) is not None
-                return "refused" if is_refused else "file", self._file.place(setting.keys)
-            case _:
-                return "default", None
+
+def _origin(
+    one: Option, source: click.core.ParameterSource, file: SettingsFile | None, setting: Setting | None
+) -> tuple[str, str | None]:
+    if source is _SOURCE.COMMANDLINE:
+        return "flag", None
+    if source is _SOURCE.ENVIRONMENT:
+        return "environment", str(one.envvar)
+    if source is not _SOURCE.DEFAULT_MAP or file is None or setting is None:
+        return DEFAULT, None
+    is_refused = not file.is_named and setting.refusal is not None
+    return "refused" if is_refused else "file", file.place(setting.keys)
 
 
 def shown(option: Option, raw: Any, value: Any) -> Any:

@@ -20,7 +20,6 @@ import click
 from batchrun.cli.completion import files
 from batchrun.cli.exits import Exit
 from batchrun.cli.signals import run_async
-from batchrun.cli.untyped import untyped
 from batchrun.cli.values import Duration, Lines
 from batchrun.errors import InputError
 
@@ -151,7 +150,7 @@ class _Verb(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            from batchrun.cli.meant_options import meant  # noqa: PLC0415 (needed for errors alone)
+            from batchrun.cli.option_errors import meant  # noqa: PLC0415 (needed for errors alone)
 
             if (cure := meant(self, error.option_name)) is None:
                 raise
@@ -172,6 +171,8 @@ def verb(
                 else:
                     code = cast("Exit | None", carry_out(options))
             except InputError as error:
+                from batchrun.cli.option_errors import untyped  # noqa: PLC0415 (as above)
+
                 for line in untyped(click.get_current_context(), str(error)):
                     error.add_note(line)
                 raise

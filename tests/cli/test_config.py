@@ -11,9 +11,9 @@ import click
 import pytest
 
 from batchrun.cli.main import cli
+from batchrun.cli.option_errors import untyped
 from batchrun.cli.settings.file import SettingsFile
 from batchrun.cli.settings.names import default_map, example, options_of, settable, verbs_of
-from batchrun.cli.untyped import untyped
 from batchrun.cli.verbs.config import shown
 from tests.cli.conftest import Shell
 

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
 import anyio
@@ -42,27 +42,19 @@ class RowOutputs:
     problem: str | None = None
 
 
+@dataclass(slots=True, kw_only=True)
 class OutputsReader:
     """Reads the outputs of runs; use it with ``async with``."""
 
-    def __init__(self, reach: Reach, names: Sequence[NamedFiles], *, at_once: int, most: int) -> None:
-        """
-        Take the settings; nothing is called yet.
-
-        Args:
-            reach: The services of the batch.
-            names: Names for files that are found by listing.
-            at_once: Rows that are read concurrently.
-            most: Most files that are listed of one run.
-        """
-        self._reach = reach
-        self._names = names
-        self._at_once = at_once
-        self._most = most
-        self._stack = AsyncExitStack()
-        self._open: dict[str | None, RunOutputs] = {}
-        self._opening = anyio.Lock()
-        self._silent: Counter[str | None] = Counter()  #: consecutive rows without an answer, by lane
+    reach: Reach
+    names: Sequence[NamedFiles]  #: for files that are found by listing
+    at_once: int  #: rows that are read concurrently
+    most: int  #: most files that are listed of one run
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _open: dict[str | None, RunOutputs] = field(default_factory=dict)
+    _opening: anyio.Lock = field(default_factory=anyio.Lock)
+    #: Consecutive rows without an answer, by lane.
+    _silent: Counter[str | None] = field(default_factory=Counter)
 
     async def rows(self, entries: AsyncIterator[Entry]) -> AsyncGenerator[RowOutputs]:
         """Yield the outputs of *entries* with runs. Raises ServiceUnusableError if all of the first fail."""
@@ -70,7 +62,7 @@ class OutputsReader:
         is_first = True
         async for entry in entries:
             page.append(entry)
-            if len(page) == self._at_once:
+            if len(page) == self.at_once:
                 for one in await self._page(page, is_first=is_first):
                     yield one
                 page, is_first = [], False
@@ -84,7 +76,7 @@ class OutputsReader:
             if entry.run is not None:
                 made[entry.id] = await self._read(entry, entry.run)
 
-        await each(read, entries, at_once=self._at_once)
+        await each(read, entries, at_once=self.at_once)
         rows = [made[entry.id] for entry in entries if entry.id in made]
         if is_first and rows and all(one.made is None for one in rows):
             raise ServiceUnusableError(rows[0].problem or "")
@@ -103,7 +95,7 @@ class OutputsReader:
                 self._silent[entry.lane] = 0
             return RowOutputs(entry=entry, run=run, made=None, problem=str(error))
         self._silent[entry.lane] = 0
-        several = ambiguous(made, self._names)
+        several = ambiguous(made, self.names)
         problem = None if several is None else _several(several)
         return RowOutputs(entry=entry, run=run, made=made, problem=problem)
 
@@ -112,13 +104,13 @@ class OutputsReader:
             raise ServiceUnusableError("the service did not say its runOutputUri")
         if (summary := await outputs.summary(place)) is not None:
             return _read_summary(*summary)
-        uris, has_more = await outputs.files(place, most=self._most)
-        return found(place, uris, self._names, has_more=has_more)
+        uris, has_more = await outputs.files(place, most=self.most)
+        return found(place, uris, self.names, has_more=has_more)
 
     async def _outputs(self, lane: str | None) -> RunOutputs:
         async with self._opening:
             if lane not in self._open:
-                service = access(self._reach, lane)
+                service = access(self.reach, lane)
                 connecting = run_outputs(service.login, beside=service.endpoint)
                 self._open[lane] = await self._stack.enter_async_context(connecting)
             return self._open[lane]

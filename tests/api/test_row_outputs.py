@@ -18,7 +18,7 @@ class Answered(OutputsReader):
     """Reads of an S3 that answers nothing for some rows, and refuses others."""
 
     def __init__(self, silent: set[str], refused: set[str], *, at_once: int) -> None:
-        super().__init__(None, [], at_once=at_once, most=10)  # type: ignore[arg-type]  # nobody is reached
+        super().__init__(reach=None, names=[], at_once=at_once, most=10)  # type: ignore[arg-type]  # nobody is reached
         self.silent, self.refused, self.asked = silent, refused, 0
 
     async def _outputs(self, lane: str | None) -> str | None:  # type: ignore[override]

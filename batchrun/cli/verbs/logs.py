@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -84,7 +84,8 @@ async def logs(options: Options) -> Exit:
         if not streams:
             raise UsageError(f"run {row.run.id} has no log: its logLevel is OFF")
         async with run_logs(service.login, region=service.region, beside=service.endpoint) as read:
-            lines = RunLines(row, streams, read, last=options.tail, as_json=options.output.as_json)
+            as_json = options.output.as_json
+            lines = RunLines(row=row, streams=streams, read=read, last=options.tail, as_json=as_json)
             if options.follow:
                 await lines.follow(ledger.batch(row.batch), service)
             else:
@@ -101,37 +102,24 @@ _BEFORE: Final = timedelta(minutes=1)
 _AFTER: Final = timedelta(minutes=15)
 
 
+@dataclass(slots=True, kw_only=True)
 class RunLines:
     """Prints the log lines of a run."""
 
-    def __init__(
-        self, row: RowRun, streams: Sequence[Stream], read: RunLogs, *, last: int | None, as_json: bool
-    ) -> None:
-        """
-        Create it for one run.
-
-        Args:
-            row: The run.
-            streams: Its streams, in the order of printing.
-            read: Reads them.
-            last: Print at most so many lines of each, the last ones.
-            as_json: Whether each line is a JSON object.
-        """
-        self._row = row
-        self._streams = streams
-        self._read = read
-        self._last = last
-        self._as_json = as_json
-        self._clock = SystemClock()
-        self._tokens: dict[str, str] = {}
-        self._told: str | None = None  #: the stream of the last printed line
+    row: RowRun
+    streams: Sequence[Stream]  #: in the order of printing
+    read: RunLogs
+    last: int | None  #: at most so many lines of each are printed, the last ones
+    as_json: bool  #: whether each line is a JSON object
+    _tokens: dict[str, str] = field(default_factory=dict)
+    _told: str | None = None  #: the stream of the last printed line
 
     async def show(self) -> None:
         """Print the lines written so far. Raises UsageError if there are none."""
-        missing = [one for one in self._streams if not await self._tell(one)]
-        if len(missing) == len(self._streams):
+        missing = [one for one in self.streams if not await self._tell(one)]
+        if len(missing) == len(self.streams):
             raise UsageError(
-                f"there is no log of run {self._row.run.id} in {LOG_GROUP}: it begins some time after the "
+                f"there is no log of run {self.row.run.id} in {LOG_GROUP}: it begins some time after the "
                 "run, and goes when its retention is over"
             )
         for one in missing:
@@ -141,45 +129,43 @@ class RunLines:
         """
         Print the lines, also new ones, until the run has ended and no more come, or until a signal.
 
-        Args:
-            stored: The batch, whose launcher may record the end.
-            service: Asked whether the run has ended, if no launcher works on the batch.
+        The launcher of the batch may record the end; if none works on it, *service* is asked.
         """
         looks = 0
         with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
             while True:
                 has_ended = await self._has_ended(stored, service, is_asked=looks % _ASK_EVERY == 0)
                 before = dict(self._tokens)
-                for one in self._streams:
+                for one in self.streams:
                     await self._tell(one)
                 if has_ended and looks and before == self._tokens:
                     return
                 looks += 1
-                await self._clock.sleep(_EVERY)
+                await SystemClock().sleep(_EVERY)
 
     async def _has_ended(self, stored: StoredBatch, service: HealthOmics, *, is_asked: bool) -> bool:
-        entry = await stored.entry(self._row.id)
-        if entry is None or entry.attempt != self._row.attempt or entry.state is not State.ACTIVE:
+        entry = await stored.entry(self.row.id)
+        if entry is None or entry.attempt != self.row.attempt or entry.state is not State.ACTIVE:
             return True
         if not is_asked:
             return False
         try:
-            seen = await service.get_run(self._row.run.id)
+            seen = await service.get_run(self.row.run.id)
         except NotFoundError:
             return True
         except (CallError, ServiceUnusableError):
             return False
-        return seen.run.uuid != self._row.run.uuid or outlook(seen.run.status) is not Outlook.GOING
+        return seen.run.uuid != self.row.run.uuid or outlook(seen.run.status) is not Outlook.GOING
 
     async def _tell(self, stream: Stream) -> bool:
         """Print a stream's lines so far; return whether the stream exists."""
-        run, token = self._row.run, self._tokens.get(stream.name)
+        run, token = self.row.run, self._tokens.get(stream.name)
         begin = None if run.creation_time is None else run.creation_time - _BEFORE
         end = None if run.stop_time is None else run.stop_time + _AFTER
-        last = self._last if token is None else None
+        last = self.last if token is None else None
         is_there = False
         async with aclosing(
-            self._read.pages(stream.name, token=token, begin=begin, end=end, last=last)
+            self.read.pages(stream.name, token=token, begin=begin, end=end, last=last)
         ) as pages:
             async for page in pages:
                 is_there = True
@@ -191,8 +177,8 @@ class RunLines:
 
     def _say(self, stream: Stream, line: LogLine) -> None:
         at = None if line.at is None else f"{line.at:%Y-%m-%dT%H:%M:%S}.{line.at.microsecond // 1000:03}Z"
-        if self._as_json:
-            row = self._row
+        if self.as_json:
+            row = self.row
             emit(
                 "log",
                 batch=row.batch,
@@ -204,7 +190,7 @@ class RunLines:
                 message=line.message,
             )
             return
-        if len(self._streams) > 1 and self._told != stream.name:
+        if len(self.streams) > 1 and self._told != stream.name:
             _write(f"==> {stream.of} ({stream.name}) <==")
         self._told = stream.name
         message = line.message.rstrip("\r\n")

@@ -113,7 +113,8 @@ async def _rows(
     from batchrun.api.row_outputs import OutputsReader  # noqa: PLC0415
 
     reach = await opened.reach_of(batch)
-    async with OutputsReader(reach, names, at_once=options.concurrency, most=options.most_files) as reader:
+    at_once, most = options.concurrency, options.most_files
+    async with OutputsReader(reach=reach, names=names, at_once=at_once, most=most) as reader:
         async for row in reader.rows(entries):
             yield row
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -144,9 +144,15 @@ def _tell_looking(number: int) -> None:
 def tell_first_look(looked: FirstLook, *, is_done: bool) -> None:
     """Report rows whose runs were found again, and rows left out because that is unknown."""
     tell_back(looked, is_done=is_done)
-    for why in sorted(set(looked.unknown.values())):
-        ids = [entry_id for entry_id, reason in looked.unknown.items() if reason == why]
-        complain(f"left out: {first_ids(ids)}: {why}; try again in a minute")
+    tell_by_reason("left out", looked.unknown.items())
+
+
+def tell_by_reason(
+    what: str, reasons: Collection[tuple[str, str]], cure: str = "try again in a minute"
+) -> None:
+    """Report ids with *what* did not come about for them, those of one reason together."""
+    for why in sorted({reason for _, reason in reasons}):
+        complain(f"{what}: {first_ids([id_ for id_, reason in reasons if reason == why])}: {why}; {cure}")
 
 
 def tell_back(looked: FirstLook, *, is_done: bool) -> None:

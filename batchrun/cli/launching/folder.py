@@ -73,9 +73,8 @@ async def launch_folder(job: Job) -> Exit:
 def _shared(job: Job, batches: int) -> Job:
     """Divide the calls in flight among the batches; no call waits for a connection, so none leaves late."""
     share = max(job.limits.concurrency // batches, min(job.limits.concurrency, _LEAST_SHARE))
-    shared = replace(job.target, connections=2 * share * batches + 8)
-    limits = replace(job.limits, concurrency=share)
-    return replace(job, limits=limits, target=shared, login=OneLogin(shared))
+    shared = replace(job.login.target, connections=2 * share * batches + 8)
+    return replace(job, limits=replace(job.limits, concurrency=share), login=OneLogin(shared))
 
 
 class _Together:

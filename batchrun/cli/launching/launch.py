@@ -50,7 +50,6 @@ from batchrun.points import Point
 from batchrun.ports.objects import ObjectStore
 from batchrun.report.delivering import Destination, look
 from batchrun.report.outputs import Inputs, OutputFile
-from batchrun.service.target import Target
 
 if TYPE_CHECKING:
     from batchrun.cli.launching.options import Hooks, LaunchOptions
@@ -66,8 +65,7 @@ class Job:
 
     options: LaunchOptions
     source: Source
-    target: Target
-    login: OneLogin  #: of *target*
+    login: OneLogin
     limits: Limits
     hooks: Hooks
     metrics: Path | None

@@ -10,7 +10,7 @@ from batchrun.api.objects import ObjectsOnce
 from batchrun.api.opening import Opening
 from batchrun.api.retrying import first_look
 from batchrun.cli.calling import Calling
-from batchrun.cli.choice import GoAhead, Rows, how_to_look, tell_first_look, tell_groups
+from batchrun.cli.choice import GoAhead, Rows, how_to_look, tell_by_reason, tell_first_look, tell_groups
 from batchrun.cli.command import group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_change
@@ -22,7 +22,7 @@ from batchrun.model.entries.states import State
 from batchrun.model.texts.words import counted, seconds
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch, EndedRun
-from batchrun.report.chosen import Choice, first_ids
+from batchrun.report.chosen import Choice
 from batchrun.report.gathering import spent_runs
 
 if TYPE_CHECKING:
@@ -128,7 +128,6 @@ def _end(batch: str, done: Deleted, options: Options) -> Exit:
     elif options.go.is_told(options.output):
         gone = f", {len(done.gone)} were gone already" if done.gone else ""
         say(f"{batch}: {counted(len(done.deleted), 'run')} deleted{gone}")
-    for why in sorted({why for _run, why in done.kept}):
-        ids = first_ids([run.entry_id for run, reason in done.kept if reason == why])
-        complain(f"not deleted: {ids}: {why}; delete again to try once more")
+    kept = [(run.entry_id, why) for run, why in done.kept]
+    tell_by_reason("not deleted", kept, "delete again to try once more")
     return Exit.WORK_LEFT if done.kept else Exit.OK

@@ -25,7 +25,7 @@ from batchrun.cli.options import (
     warned_of_password,
 )
 from batchrun.cli.signals import run_async
-from batchrun.cli.speak import complain, emit, printable, say
+from batchrun.cli.speak import complain, emit, printable, say, whole_line
 from batchrun.clock import SystemClock
 from batchrun.errors import LeaseHeldError, LedgerError, UsageError
 from batchrun.model.paces.rates import Rate
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from batchrun.ledger import LedgerPlace
     from batchrun.ledger.copying import Copied, Side
     from batchrun.ledger.store import Store
-    from batchrun.ledger.verify import Finding, Verification
+    from batchrun.ledger.verify import Verification
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,11 @@ def _verify(path: str, *, as_json: bool) -> None:
     problems = 0
     for finding in verification.findings():
         problems += 1
-        (_emit_finding if as_json else _tell_finding)(finding)
+        if as_json:
+            facts = {"batch": finding.batch, "id": finding.id, "message": finding.what, "cure": finding.cure}
+            emit("problem", **with_old_names("finding", facts))
+        else:
+            say(whole_line(str(finding)))
     _tell_verified(verification, problems, as_json=as_json)
     if problems:
         file = verification.place.path
@@ -124,15 +128,6 @@ def _verify(path: str, *, as_json: bool) -> None:
             f"the ledger is damaged: {counted(problems, 'problem')} in {verification.place}; move it away "
             f"{beside}then rebuild it with batchrun ledger rebuild"
         )
-
-
-def _emit_finding(finding: Finding) -> None:
-    facts = {"batch": finding.batch, "id": finding.id, "message": finding.what, "cure": finding.cure}
-    emit("problem", **with_old_names("finding", facts))
-
-
-def _tell_finding(finding: Finding) -> None:
-    say(printable(str(finding)).replace("\n", " "))
 
 
 def _tell_verified(verification: Verification, problems: int, *, as_json: bool) -> None:

@@ -7,7 +7,6 @@ Belongs here: the order of opening and closing, which batches are compared, the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
@@ -16,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.api.reading import find_batch
 from batchrun.api.retrying import FirstLook, give_back
-from batchrun.cli.choice import tell_back
+from batchrun.cli.choice import tell_back, tell_by_reason
 from batchrun.cli.exits import Exit, worst
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
 from batchrun.cli.logs import configure_as
-from batchrun.cli.speak import complain, emit, printable, say
+from batchrun.cli.speak import emit, printable, say
 from batchrun.clock import SystemClock
 from batchrun.engine.upkeep.comparing import Divergence, compare
 from batchrun.engine.upkeep.rebuild import Doubtful, Rebuilder, Rebuilt, RunSearch
@@ -199,19 +198,13 @@ def _tell_compared(batch: str, found: Divergence, looked: FirstLook) -> None:
         statuses = ", ".join(f"{number} {printable(status)}" for status, number in found.ended.most_common())
         say(f"  ended since: {statuses}; 'batchrun run' records it")
     if found.missing:
-        say(f"  not there: {_named(found.missing)}; 'batchrun run' looks again before it believes that")
+        say(f"  not there: {first_ids(found.missing)}; 'batchrun run' looks again before it believes that")
     if found.doubtful:
-        say(f"  sent, and the answer was lost: {_named(found.doubtful)}; 'batchrun run' settles it")
+        say(f"  sent, and the answer was lost: {first_ids(found.doubtful)}; 'batchrun run' settles it")
     if found.elsewhere:
         say(
-            f"  started from another ledger: {_named(found.elsewhere)}; 'batchrun run' takes their runs "
+            f"  started from another ledger: {first_ids(found.elsewhere)}; 'batchrun run' takes their runs "
             "over, and so does 'batchrun ledger rebuild MANIFEST' without starting others",
             hang=4,
         )
-    for why in sorted(set(found.unknown.values())):
-        ids = [id_ for id_, reason in found.unknown.items() if reason == why]
-        complain(f"not known: {first_ids(ids)}: {why}; try again in a minute")
-
-
-def _named(ids: Sequence[str]) -> str:
-    return printable(first_ids(ids))
+    tell_by_reason("not known", found.unknown.items())

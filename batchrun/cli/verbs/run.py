@@ -79,14 +79,11 @@ def job(options: LaunchOptions) -> Job:
 
     for queue in options.wake:
         read_queue(queue)
-    target, metrics = options.service.target(concurrency=options.concurrency), options.hooks.metrics_file
+    metrics, is_together = options.hooks.metrics_file, options.together.kind is Engine.BATCH
     return Job(
         options=options,
-        source=source(
-            options.manifest, strict=options.strict, goes_together=options.together.kind is Engine.BATCH
-        ),
-        target=target,
-        login=OneLogin(target),
+        source=source(options.manifest, strict=options.strict, goes_together=is_together),
+        login=OneLogin(options.service.target(concurrency=options.concurrency)),
         limits=options.limits,
         hooks=options.hooks.hooks(options.service.profile, SystemClock()),
         metrics=Path(metrics) if metrics else None,

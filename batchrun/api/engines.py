@@ -23,10 +23,7 @@ def settled(limits: Limits, manifest: Manifest, batch_settings: str | None) -> L
     """
     Check that the rows of a manifest can be submitted as *limits* say, and return the limits to use.
 
-    Args:
-        limits: The limits that were asked for.
-        manifest: The rows to run.
-        batch_settings: Where large submissions keep their rows, in lanes without a place of their own.
+    *batch_settings* are for lanes without a place of their own.
 
     Raises:
         UsageError: The options cannot be combined.

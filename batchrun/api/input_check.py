@@ -79,15 +79,7 @@ class Means:
 async def look_for_inputs(
     manifest: Manifest | LaneRows, places: RowPlaces, means: Means, problems: Found
 ) -> Inputs:
-    """
-    Look up the inputs of a manifest's rows in S3.
-
-    Args:
-        manifest: The rows.
-        places: The place of each row in the manifest.
-        means: The login, rates and callback to use.
-        problems: Collects inputs that a run could not read.
-    """
+    """Look up the inputs of rows in S3, and collect those that a run could not read in *problems*."""
     with closing(InputSurvey()) as survey:
         _find(manifest, survey)
         inputs = Inputs(total=survey.total, skipped=survey.skipped)

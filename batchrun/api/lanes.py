@@ -138,10 +138,7 @@ async def opened(
     """
     Connect to each of *lanes*, several at a time, and ask for the account of each login.
 
-    Args:
-        lanes: The lanes, in their order.
-        connect: Connects to one.
-        unwanted: Lanes that no row is known to need: no report if they cannot be used.
+    Nothing is reported if an *unwanted* one, which no row is known to need, cannot be used.
 
     Raises:
         UsageError: A profile does not exist, or a lane has no region.

@@ -62,12 +62,8 @@ async def examine(
     """
     Ask the service about the manifest, or each of its lanes about what may go there.
 
-    Args:
-        manifest: The rows.
-        places: The place of each row in the manifest.
-        login: The login; with lanes also how patient to be.
-        read_rate: Calls per second of each operation.
-        watched: Makes the callback for each input that was looked at; None: inputs are not looked up.
+    With lanes, *login* also says how patient to be. Inputs are only looked up if *watched*, which makes the
+    callback for each of them, is given.
 
     Raises:
         ServiceError: The service cannot be asked.
@@ -125,16 +121,7 @@ async def ask(service: AwsHealthOmics, rows: Manifest | LaneRows, answers: Answe
 def hold(
     rows: Manifest | LaneRows, workflows: Workflows, places: RowPlaces, found: Found, today: date
 ) -> Warnings:
-    """
-    Compare rows with their workflows, and return warnings.
-
-    Args:
-        rows: The rows.
-        workflows: Their workflows, as the service described them.
-        places: The place of each row in the manifest.
-        found: Collects problems.
-        today: The date by which versions of engines are retired.
-    """
+    """Compare rows with their workflows as of *today*, collect problems in *found*, and return warnings."""
     check_rows(rows.specs(), workflows, places, found)
     return held_against(rows.specs(), workflows, places, today)
 

@@ -130,11 +130,9 @@ class Opening:
 
     async def service(self, *, lane: Lane | None = None, waits: bool = True) -> AwsHealthOmics:
         """
-        Return the service for a launch, connecting if necessary.
+        Return the service of a lane, or as configured, for a launch, connecting if necessary.
 
-        Args:
-            lane: The lane; None: as configured.
-            waits: Whether the launch waits for credentials that have expired.
+        *waits* says whether the launch waits for credentials that have expired.
 
         Raises:
             UsageError: No region or no such profile.

@@ -80,10 +80,7 @@ async def streams_of(row: RowRun, known: FailedTasks | None, service: AwsHealthO
     """
     Return the streams of a run: failed tasks first, then the engine, then the run.
 
-    Args:
-        row: The run.
-        known: Its failed tasks, as the ledger has them; if None the service is asked.
-        service: The service to ask; if it cannot be asked, tasks are left out.
+    The service is asked for failed tasks that are not *known*; if it cannot be asked, they are left out.
     """
     run = row.run
     if known is None and run.status == "FAILED" and run.stop_time is not None:

@@ -42,13 +42,9 @@ def queues_of(
     manifest: Manifest, links: Sequence[LaneLink], named: Sequence[str], mode: Mode
 ) -> Sequence[AskedQueue]:
     """
-    Return each queue of a launch once; none if the launch does not watch to the end.
+    Return each queue of a launch once; none if it does not watch to the end, or has nothing to do.
 
-    Args:
-        manifest: The manifest with the lanes.
-        links: The lanes that can be used; none if there is nothing to do.
-        named: ``sqs:URL`` of the queues that the command names.
-        mode: The launch's mode.
+    *links* are the lanes that can be used, *named* the ``sqs:URL`` of those that the command names.
     """
     if mode is not Mode.WATCH or not links:
         return ()

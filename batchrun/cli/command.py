@@ -50,13 +50,9 @@ class Option(click.Option):
         self, names: list[str], *, each_time: str | None = None, risk: Risk | None = None, **settings: Any
     ) -> None:
         """
-        Create it as click does.
+        Create it as click does, with click's *settings*.
 
-        Args:
-            names: All of its names, and the field's.
-            each_time: Why no settings file can set it; None if one can.
-            risk: Why a settings file that was merely found may not set it.
-            settings: Click's.
+        *each_time* says why no settings file can set it, *risk* why one that was merely found may not.
         """
         long = next(name for name in names if name.startswith("--")).split("/")[0]
         self.key = long.removeprefix("--")
@@ -81,13 +77,7 @@ def variable(key: str) -> str:
 
 
 def option(*names: str, **settings: Any) -> Any:
-    """
-    Return a field set by an option.
-
-    Args:
-        names: Its names; a long one is needed only where it is not the field's.
-        settings: Those of :class:`Option`.
-    """
+    """Return a field set by an :class:`Option`; a long name is only needed where it is not the field's."""
 
     def parameter(name: str) -> Option:
         is_long = any(one.startswith("--") for one in names)

@@ -49,11 +49,9 @@ def listing_unanswered(error: CallError) -> ServiceUnusableError:
 
 def outcome_unknown(doubts: Sequence[Entry], submissions: Sequence[OpenSubmission]) -> ServiceUnusableError:
     """
-    Return the error to raise for rows whose outcome is still unknown.
+    Return the error for rows, at least one, whose outcome is still unknown.
 
-    Args:
-        doubts: SUBMITTING entries, at least one.
-        submissions: The open ones, by which some of the rows may have been sent.
+    Some of them may have been sent by the open *submissions*.
     """
     first = doubts[0]
     start, why = "StartRun", f"{first.code}: {first.message}"

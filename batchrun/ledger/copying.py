@@ -76,12 +76,7 @@ class Copy:
     """
     Copies batches of *source* into *target*; for one thread.
 
-    Args:
-        source: The ledger to copy from.
-        target: The ledger to copy to.
-        holder: Who copies, for the lease.
-        now: Wall time.
-        is_export: Whether it is a copy for reading.
+    *holder* is who copies, for the lease; *is_export* says that it is a copy for reading.
     """
 
     def __init__(

@@ -105,11 +105,9 @@ def text_of(value: Json) -> str | None:
 
 def asked_of(request: str, content: str) -> dict[str, Json]:
     """
-    Return the StartRun fields of an attempt.
+    Return the StartRun fields of an attempt whose *request* was sent.
 
-    Args:
-        request: The canonical request as it was sent.
-        content: The manifest's request, for an attempt that copies a run and so lacks the fields.
+    Those that it lacks since it copies a run are taken from the manifest's *content*.
     """
     asked: dict[str, Json] = json.loads(request)
     return json.loads(content) | asked if "runId" in asked else asked

@@ -41,12 +41,7 @@ class FailureMessage:
 
 
 def grouped(texts: Mapping[str, int]) -> Sequence[FailureMessage]:
-    """
-    Merge messages that differ only in words with digits (ids, paths, sizes), the most frequent first.
-
-    Args:
-        texts: Messages with their counts.
-    """
+    """Merge messages that differ only in words with digits (ids, paths, sizes), the most frequent first."""
     alike: defaultdict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for text, count in texts.items():
         alike[_shape(text)][text] += count

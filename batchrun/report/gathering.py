@@ -285,14 +285,9 @@ async def gathered(
     dynamic_gib: Decimal | None = None,
 ) -> Report:
     """
-    Return all data of the report.
+    Return all data of the report, with costs if *prices* of all its regions are given.
 
-    Args:
-        ledger: The ledger of the batch.
-        batch: The batch.
-        at: Now.
-        prices: The prices in the regions of its runs; None for a report without costs.
-        dynamic_gib: The average size of DYNAMIC storage in GiB, if known.
+    *dynamic_gib* is the average size of DYNAMIC storage, if known.
     """
     stored, rows = ledger.batch(batch.name), await rows_of(ledger, batch.name)
     bill = None if prices is None else bill_of(await spent_runs(ledger, batch.name), prices, dynamic_gib)

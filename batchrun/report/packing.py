@@ -122,12 +122,9 @@ _RUN, _TASK = "{run}", "{task}"
 
 def packed(report: Report, timeline: Timeline, base: datetime | None = None) -> dict[str, Json]:
     """
-    Return everything that the page's scripts draw, as JSON.
+    Return everything that the page's scripts draw, as JSON, with times counted from *base*.
 
-    Args:
-        report: All rows, or those of one page.
-        timeline: Runs over time.
-        base: What times are counted from; by default the first creation.
+    The report has all rows, or those of one page. *base* is by default the first creation.
     """
     rows, at = report.rows, report.at
     current = [row.current for row in rows]

@@ -90,13 +90,7 @@ def secret() -> str:
 @asynccontextmanager
 async def serving(ledger: Ledger, rules: Rules, clock: Clock, *, port: int) -> AsyncIterator[Listening]:
     """
-    Serve a ledger, which is open for reading, while the context lasts.
-
-    Args:
-        ledger: The ledger to show.
-        rules: The access rules; the server listens on ``rules.bound``.
-        clock: The clock of all intervals.
-        port: The port to listen on; 0 for any free one.
+    Serve a ledger, which is open for reading, at ``rules.bound`` while the context lasts.
 
     Raises:
         UsageError: The port cannot be listened on.

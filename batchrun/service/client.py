@@ -65,17 +65,9 @@ async def connect(
     login: Login | None = None,
 ) -> AsyncIterator[AwsHealthOmics]:
     """
-    Connect to the service.
+    Connect to the service; *login* is one that was made for *target* already.
 
-    Args:
-        target: Which service.
-        rate: How fast to call StartRun.
-        read_rate: How fast to call each other operation.
-        clock: The time.
-        rng: The source of jitter.
-        retry: The retry policy.
-        patience: How long to wait out silence and missing credentials.
-        login: One that was made for *target* already.
+    *rate* is how fast to call StartRun, *read_rate* each other operation, *rng* the source of jitter.
 
     Raises:
         UsageError: There is no region, or no such profile.

@@ -128,13 +128,7 @@ def _local_too(login: Login, omics_endpoint: str, service: str) -> str | None:
 
 
 def named_endpoint(login: Login, service: str) -> str | None:
-    """
-    Return the endpoint that environment or profile name for a service or for all, or None.
-
-    Args:
-        login: It has the profile.
-        service: The service's name there, such as ``s3`` or ``cloudwatch_logs``.
-    """
+    """Return the endpoint that environment or profile name for a service, or for all, or None."""
     own = own_endpoint(login, service) or os.environ.get("AWS_ENDPOINT_URL")
     return own or _profile(login).get("endpoint_url")
 

@@ -233,11 +233,8 @@ class Submission:
         """
         Begin without rows.
 
-        Args:
-            account: the account whose StartRun tokens the rows take
-            agenda: takes the actions to do later
-            settled: called with the batch for each row that is settled or skipped
-            fail: called with a batch that fails, the time, and the reason
+        *settled* is called with the batch for each row that is settled or skipped, *fail* with a batch that
+        fails, the time, and the reason.
         """
         self._account = account
         self._settings = account.settings

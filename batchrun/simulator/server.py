@@ -99,11 +99,7 @@ class Simulator:
         """
         Set up the service; needs a running event loop.
 
-        Args:
-            settings: How it behaves.
-            clock: The time.
-            identities: The keys and roles, if accounts share them; else from *settings*.
-            storage: The buckets, likewise.
+        *identities*, the keys and roles, and *storage* are given if accounts share them; else *settings* say.
         """
         self.url = ""  #: set once it listens
         self.settings = settings

@@ -48,14 +48,10 @@ class HealthOmics:
         storage: Storage | None = None,
     ) -> None:
         """
-        Create an account without runs.
+        Create an account without runs; *origin* is the wall time at loop time zero.
 
-        Args:
-            settings: how it behaves
-            origin: wall time at loop time zero
-            buckets: the account's rate limits, which the service's own actions share with callers
-            faults: also strike the service's own actions
-            storage: the buckets of S3
+        The service's own actions share *buckets*, the account's rate limits, with callers; *faults* strike
+        them too.
         """
         self._settings = settings
         self._storage = storage or Storage(settings.storage)

@@ -81,11 +81,7 @@ def loaded(
     """
     Load a manifest and report its warnings and problems as *output* says, also as JSON lines if it does.
 
-    Args:
-        wanted: What to read.
-        objects: Reads objects in S3; closed afterwards.
-        output: How to report.
-        places: Records the place of each row.
+    The place of each row is recorded in *places*; *objects* are closed afterwards.
 
     Raises:
         ManifestError: It has problems, or has warnings and the source is strict.

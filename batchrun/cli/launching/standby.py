@@ -102,11 +102,7 @@ async def until_free(ledger: str | Path, batch: str, *, clock: Clock, told: Call
     """
     Wait until no launcher holds *batch*; only reads the ledger, and waits while it cannot be read.
 
-    Args:
-        ledger: A path.
-        batch: Its name.
-        clock: The time.
-        told: Called with the lease, at first and whenever the holder changes.
+    *told* is called with the lease, at first and whenever the holder changes.
 
     Raises:
         LedgerUnusableError: The ledger no longer exists.

@@ -48,11 +48,8 @@ def lacking(
     """
     Return the files that rows lack, by row.
 
-    Args:
-        rows: The files of each row.
-        names: The names of the parts.
-        named: Those of them in a parameter's name.
-        is_list: Whether parameters are lists, so that one row may have more lanes than another.
+    *names* are the parts of a file's name, *named* those in a parameter's name. If parameters are lists, one
+    row may have more lanes than another.
     """
     kinds = dict.fromkeys(groups for files in rows.values() for groups in files)
     mates = _mates(list(kinds), names, named if is_list else ())

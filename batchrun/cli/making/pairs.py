@@ -230,13 +230,7 @@ def _tell(wish: PairsJob, pairs: Pairs, rows: int) -> None:
 
 def listed_files(stream: BinaryIO, source: str, *, base: str | None, with_path: bool) -> Iterator[File]:
     """
-    Yield the file of each line that has one.
-
-    Args:
-        stream: The text.
-        source: Its name in messages.
-        base: The URI that relative names belong to.
-        with_path: Whether a file's name includes its folders.
+    Yield the file of each line of *stream* that has one; *base* is the URI that relative names belong to.
 
     Raises:
         ManifestError: It is not text, or a relative name has no base.

@@ -245,10 +245,7 @@ class Found:
 @cache
 def aws_values(profile: str | None) -> dict[str, Found]:
     """
-    Return profile, region and endpoint-url from the environment and AWS's own files.
-
-    Args:
-        profile: An option's value; it selects the section of the files.
+    Return profile, region and endpoint-url from the environment and the *profile* in AWS's own files.
 
     Raises:
         UsageError: The files cannot be read, or have no such profile.

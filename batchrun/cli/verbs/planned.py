@@ -76,15 +76,7 @@ class PlannedLanes:
 
     @classmethod
     def of(cls, manifest: Manifest, sent: Collection[str], most: float, quotas: Mapping[str, Quotas]) -> Self:
-        """
-        Count the rows that are not *sent*.
-
-        Args:
-            manifest: A manifest with lanes.
-            sent: The ids of rows that are not to be sent.
-            most: StartRun calls per second of lanes without their own; infinite without a limit.
-            quotas: By lane, for lanes that were asked.
-        """
+        """Count the rows that are not *sent*; *most* is the rate of lanes without one of their own."""
         kinds = storage_types(manifest.specs())
         return cls(
             rows=Counter(lanes_of(spec.content) for spec in manifest.specs() if spec.id not in sent),

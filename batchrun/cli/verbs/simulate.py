@@ -212,10 +212,7 @@ def simulated(lanes: Sequence[Lane], behaviour: Behaviour, account: str) -> Sequ
     """
     Return what to serve: each lane, or a single account without lanes.
 
-    Args:
-        lanes: As the user gives them.
-        behaviour: Returns the settings of each.
-        account: Of lanes without one, and of the credentials that assume roles.
+    *account* is that of lanes without one, and of the credentials that assume roles.
     """
     from batchrun.simulator import Role, SimulatedLane  # noqa: PLC0415 (loads aiohttp)
 

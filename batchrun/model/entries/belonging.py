@@ -23,9 +23,7 @@ def is_another(rows: int, known: int) -> bool:
     """
     Report whether a manifest from another place belongs to another project than the batch of its name.
 
-    Args:
-        rows: Rows of the manifest.
-        known: Those that the batch has, unchanged.
+    The batch has *known* of its *rows*, unchanged.
     """
     return _is_most(rows - known, rows)
 
@@ -34,9 +32,7 @@ def same_elsewhere(rows: int, elsewhere: Mapping[str, int]) -> str | None:
     """
     Return the batch that a manifest with a new batch most likely belongs to; None if it is really new.
 
-    Args:
-        rows: Rows of the manifest.
-        elsewhere: How many of them are in other batches, by batch.
+    *elsewhere* is how many of its *rows* other batches have.
     """
     most = max(sorted(elsewhere), key=lambda name: elsewhere[name], default=None)
     return most if most is not None and _is_most(elsewhere[most], rows) else None

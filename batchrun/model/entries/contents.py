@@ -100,9 +100,7 @@ def lane_cure(changes: Iterable[Sequence[Difference]], lanes: Collection[str]) -
     """
     Return what gives rows the lane again that they had; None if more than their lane has changed.
 
-    Args:
-        changes: The differences of each row, as :func:`row_differences` has them.
-        lanes: The names of the manifest's lanes.
+    *changes* are the differences of each row, as :func:`row_differences` has them.
     """
     rows = list(changes)
     had = {one.was for row in rows for one in row if one.field == _LANE}

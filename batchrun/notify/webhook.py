@@ -10,13 +10,12 @@ Belongs here: which addresses are accepted, the POST, and its retries. Does not:
 from __future__ import annotations
 
 import enum
-import ipaddress
 import json
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
 from batchrun.errors import NoticeError, UsageError
-from batchrun.model.texts.foreign import shortened
+from batchrun.model.texts.foreign import is_this_machine, shortened
 from batchrun.notify.teller import Channel, Message
 from batchrun.version import __version__
 
@@ -125,7 +124,7 @@ class Webhook(Channel):
         self._url = url
         self._clock = clock
         self._form = form
-        self._is_local = _is_loopback(parts.hostname or "")
+        self._is_local = is_this_machine(parts.hostname or "")
         self._host = parts.hostname or ""
         if parts.scheme != "https" and not self._is_local:
             raise UsageError(
@@ -190,12 +189,3 @@ def _parts(url: str) -> SplitResult:
     if not is_address or any(character.isspace() for character in url):
         raise UsageError("--notify-url: that is not an address; give one such as https://hooks.example.org/x")
     return urlsplit(url)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -296,7 +296,7 @@ async def gathered(
         rows=rows if bill is None else list(_charged(rows, bill)),
         calls=await calls(stored, (row.id for row in rows)),
         at=at,
-        tasks=[why for group in await stored.failures(limit=1) for why in group.tasks],
+        tasks=await why_tasks_failed(stored),
         paces=[pace for pace in await ledger.all_paces() if pace.at >= batch.created_at],
         bill=bill,
         lanes=await lanes_of(stored),
@@ -311,6 +311,11 @@ async def rows_of(ledger: Ledger, batch: str) -> list[ShownRow]:
         return [row_of(outcome, outcome.tasks) async for outcome in found]
 
     return await begun_again(read)
+
+
+async def why_tasks_failed(stored: StoredBatch) -> Sequence[TaskFailures]:
+    """Return why tasks of a batch's runs failed, by reason."""
+    return [why for group in await stored.failures(limit=1) for why in group.tasks]
 
 
 async def regions_of(ledger: Ledger, batch: Batch) -> Sequence[str]:

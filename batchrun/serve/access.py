@@ -127,12 +127,6 @@ def is_same(told: str, secret: str) -> bool:
     return hmac.compare_digest(told.encode(errors="replace"), secret.encode(errors="replace"))
 
 
-def is_loopback(host: str) -> bool:
-    """Report whether only this machine can reach *host*."""
-    address = _address(host)
-    return host == LOCALHOST if address is None else address.is_loopback
-
-
 def _address(text: str) -> Address | None:
     try:
         return ipaddress.ip_address(text)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from batchrun.ports.stored import Batch, Outcome, TaskFailures
 from batchrun.report import figures
 from batchrun.report.figures import Failure, Figures, Slow
-from batchrun.report.gathering import RowStanding, ShownRow, row_of, rows_of
+from batchrun.report.gathering import RowStanding, ShownRow, regions_of, row_of, rows_of, why_tasks_failed
 from batchrun.report.overview import LaneCounts, Overview, numbers, overview
 from batchrun.report.packing import Timeline, timeline
 from batchrun.serve.choosing import Search, Wanted, chosen
@@ -177,7 +177,7 @@ class Following:
     async def _sums(self) -> Sums:
         at = self._clock.utcnow()
         now = await overview(self._ledger, self.batch, at)
-        tasks = [why for group in await self._stored.failures(limit=1) for why in group.tasks]
+        tasks = await why_tasks_failed(self._stored)
         return await _in_thread(functools.partial(_added_up, list(self.rows), tasks, now, at))
 
 
@@ -256,13 +256,12 @@ class Shelf:
         counts = await stored.counts()
         told = numbers(counts)
         holder = await stored.holder(at=self._clock.utcnow())
-        lanes = await stored.lanes()
         return ShelvedBatch(
             batch=batch,
             numbers={standing: told[standing] for standing in _STANDINGS},
             total=counts.total,
             open=counts.open,
             holder=None if holder is None else holder.holder,
-            regions=sorted({lane.region for lane in lanes}) or [batch.region],
+            regions=await regions_of(self._ledger, batch),
             closed=await stored.why_closed(),
         )

@@ -21,6 +21,7 @@ from batchrun.cli.speak import complain, printable, say
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.ledger.place import LedgerPlace
+from batchrun.model.texts.foreign import is_this_machine
 from batchrun.ports.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -146,10 +147,10 @@ def read_token(path: str) -> str:
 
 
 def _rules(options: Options, host: str, token: str, session: str) -> Rules:
-    from batchrun.serve.access import Rules, is_loopback  # noqa: PLC0415
+    from batchrun.serve.access import Rules  # noqa: PLC0415
 
     names = {name.lower() for name in (host, *options.allow_host)}
-    if not is_loopback(host):
+    if not is_this_machine(host):
         names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
     return Rules(bound=host, token=token, session=session, names=frozenset(names), proxy=_proxy(options))
 
@@ -173,14 +174,12 @@ def _network(text: str) -> Network:
 
 
 def _tell(options: Options, url: str, token: str) -> None:
-    from batchrun.serve.access import is_loopback  # noqa: PLC0415
-
     host, _ = read_bind(options.bind)
     if options.token_file is None:
         say(f"{url}/?token={token}")
     else:
         say(f"{url}/?token=, and then the token in {options.token_file}")
     say(f"shows {printable(str(LedgerPlace(options.ledger)))}, to everyone with this link; Ctrl-C ends it")
-    if not is_loopback(host):
+    if not is_this_machine(host):
         far = f"batchrun: {printable(host)} can be reached from elsewhere, and nothing is encrypted"
         complain(f"{far}: put a proxy with TLS before it")

@@ -1,7 +1,7 @@
 """
 Untrusted text, before it is stored or shown: from the service, a proxy or a configuration.
 
-Belongs here: characters that no store takes, the length of texts, secrets in URLs, and whether a URL leads to
+Belongs here: characters that no store takes, the length of texts, secrets in URLs, and whether one leads to
 this machine. Does not: which field is text at all (``service.wire``), characters that a terminal must not get
 (``cli.speak``).
 """
@@ -81,7 +81,14 @@ def is_loopback(url: str) -> bool:
     """Report whether *url* leads to this machine; False for a bad one."""
     try:
         host = urlsplit(url).hostname or ""
-        is_named = host == "localhost" or host.endswith(".localhost")
-        return is_named or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+    return host.endswith(".localhost") or is_this_machine(host)
+
+
+def is_this_machine(host: str) -> bool:
+    """Report whether only this machine can reach *host*, an address or a name."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

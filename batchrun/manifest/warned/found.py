@@ -35,6 +35,7 @@ class WarningKind(enum.Enum):
     SPREADSHEET_ID = "spreadsheet_id"
     SAME_FILE = "same_file"  #: twice in one row
     SHARED_FILE = "shared_file"  #: in two rows
+    SAME_WORK = "same_work"  #: two rows that compute the same
     MATE_MISSING = "mate_missing"
     BARE_ID = "bare_id"  #: a row with only an id, such as a total or a remark below a table
     PLACEHOLDER = "placeholder"  #: a column's name in an option, or a WDL type, in place of a value

@@ -20,6 +20,7 @@ from batchrun.manifest.warned.found import Collected, Doubt, WarningKind, Warnin
 from batchrun.manifest.warned.known import Known
 from batchrun.manifest.warned.scan import DocumentTexts, TableTexts, Used
 from batchrun.manifest.warned.untyped import Cure
+from batchrun.manifest.warned.work import Works
 from batchrun.model.lanes import Lane
 
 FIELD: Final = "roleArn"
@@ -65,6 +66,7 @@ class Looking:
 
     def __init__(self, today: date) -> None:
         self._known = Known(today)
+        self._works = Works(self._known.found)
         self._tables: list[TableTexts] = []
 
     def warnings(self) -> Warnings:
@@ -90,6 +92,10 @@ class Looking:
     def shared(self, record: Record) -> None:
         """Check what all rows share: defaults, and the template of a sheet."""
         DocumentTexts(self._known, record, None, number=None).look()
+
+    def work(self, work: bytes, entry_id: str, record: Record) -> None:
+        """Check a row that passed all checks against those before; *work* is a digest of what it computes."""
+        self._works.look(work, entry_id, record)
 
     def roles(self, lanes: Sequence[Lane]) -> LaneRoles:
         """Return a checker of the rows' roles, in each lane."""

@@ -23,11 +23,13 @@ def warnings_of(tmp_path: pathlib.Path) -> WarningsOf:
         *,
         sets: tuple[str, ...] = (),
         today: dt.date = dt.date(2026, 11, 26),
+        are_apart: bool = True,
         **options: typing.Any,
     ) -> tuple[ManifestWarning, ...]:
         path = tmp_path / f"m{suffix}"
         path.write_bytes(text.encode(errors="surrogatepass"))
-        with load(Source(path=str(path), sets=(*SETS, *sets), **options), today=today) as manifest:
+        sets = (*SETS, *sets, *(["parameters.of={id}"] if are_apart else []))  # rows do not ask for the same
+        with load(Source(path=str(path), sets=sets, **options), today=today) as manifest:
             for warning in manifest.warnings:
                 assert str(warning).isprintable()
                 assert warning.cure

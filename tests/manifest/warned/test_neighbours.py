@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from batchrun.manifest.sheet_wishes import SheetOptions
 from tests.manifest.warned.conftest import WarningsOf, table
 
 HEADER = "id,parameters.reads_1,parameters.reads_2\n"
@@ -56,7 +57,8 @@ def test_reads_in_two_rows_are_told_with_the_line_of_the_first(warnings_of: Warn
 
 def test_rows_on_one_line_are_told_apart(warnings_of: WarningsOf):
     one = {"reads": "s3://lab/*_{1,2}.fq.gz"}
-    assert [found.kind for found in warnings_of(documents(one, one), ".json")] == ["shared_file"]
+    told = warnings_of(documents(one, one), ".json", are_apart=False)
+    assert [found.kind for found in told] == ["shared_file"]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +109,57 @@ NAMES = [
     ("forwardReads", "reverseReads"),
     ("FASTQ 1", "FASTQ 2"),
 ]
+
+
+COPIED = "S1,s3://lab/a.bam,1\nS2,s3://lab/b.bam,2\nS3,s3://lab/a.bam,1\n"
+
+
+def test_rows_that_ask_for_the_very_same_are_told_with_the_first(warnings_of: WarningsOf):
+    (warning,) = warnings_of(f"id,parameters.bam,parameters.n:int\n{COPIED}", are_apart=False)
+    assert (warning.kind, warning.line, warning.row, warning.field) == ("same_work", 4, "S3", "id")
+    assert warning.message == "'S3' asks for the very same as 'S1', but for its id, name, output and tags"
+    (warning,) = warnings_of(documents({"n": 1}, {"n": True}, {"n": 1}), ".json", are_apart=False)
+    assert (warning.kind, warning.row, warning.count) == ("same_work", "S2", 1)
+    wanted = SheetOptions(id="sample", parameters=("bam={bam}", "n={n:int}"))
+    (warning,) = warnings_of(f"sample,bam,n\n{COPIED}", sheet=wanted, are_apart=False)
+    assert (warning.kind, warning.line, warning.row) == ("same_work", 4, "S3")
+
+
+def test_many_rows_that_ask_for_the_very_same_are_told_once_with_their_lines(warnings_of: WarningsOf):
+    (warning,) = warnings_of(table(*(["s3://lab/a.bam"] * 9), "s3://lab/b.bam"), are_apart=False)
+    assert (warning.kind, warning.line, warning.count) == ("same_work", 3, 8)
+    assert warning.also == (4, 5, 6, 7, 8, 9, 10)
+    (warning,) = warnings_of("id\nA\nB\nC\nD\nE\n", sets=("parameters.k=x",), are_apart=False)
+    assert (warning.kind, warning.count) == ("same_work", 4)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id\nA\nB\n",
+        "id,parameters.n:int\nA,1\nB,2\n",
+        "id,parameters.n:int,parameters.sample\nA,1,{id}\nB,1,{id}\n",
+        "id,parameters.n:int,tags.replicate\nA,1,1\nB,1,2\n",
+        "id,parameters.n:int,workflowVersionName\nA,1,v1\nB,1,v2\n",
+        "id,runId\nA,1\nB,1\n",
+    ],
+)
+def test_rows_that_differ_in_anything_but_their_ids_are_sound(warnings_of: WarningsOf, text: str):
+    assert warnings_of(text, are_apart=False) == ()
+
+
+def test_rows_for_two_lanes_are_told_apart_by_them(warnings_of: WarningsOf):
+    text = "lanes: {a: {region: us-east-1}, b: {region: us-west-2}}\ndefaults: {parameters: {n: 1}}\n"
+    rows = "{id: A, lane: a}, {id: B, lane: b}"
+    assert warnings_of(f"{text}runs: [{rows}]\n", ".yaml", are_apart=False) == ()
+    (warning,) = warnings_of(f"{text}runs: [{rows}, {{id: C, lane: b}}]\n", ".yaml", are_apart=False)
+    assert (warning.kind, warning.row, warning.line) == ("same_work", "C", 3)
+
+
+def test_tags_that_have_the_id_alone_tell_no_rows_apart(warnings_of: WarningsOf):
+    for tags in ("A\nB,1,B", "{id}-x\nB,1,{id}-x", "at A\nB,1,at B"):
+        (warning,) = warnings_of(f"id,parameters.n:int,tags.sample\nA,1,{tags}\n", are_apart=False)
+        assert warning.kind == "same_work"
 
 
 @pytest.mark.parametrize(("first", "second"), NAMES)

@@ -30,7 +30,7 @@ from batchrun.manifest.problems import (
     printable,
     unreadable,
 )
-from batchrun.manifest.recognised.kinds import DocumentKind, document_kind, is_field, is_slip
+from batchrun.manifest.recognised.kinds import DocumentKind, document_kind, is_field, is_slip, of_others
 from batchrun.manifest.retry_rules import RETRY
 from batchrun.manifest.rules import check_size
 from batchrun.manifest.source import (
@@ -80,6 +80,8 @@ def table(
         parts[part.key[0]] = part
     if not parts:
         raise unreadable(place, "there are no fields", cure)
+    if other := of_others(parts):
+        raise unreadable(place, f"this is {other[0]}", other[1])
     places = {(name, *inner): at for name, part in parts.items() for inner, at in part.places.items()}
     places |= {(name,): (part.place.line or 1, part.place.column or 1) for name, part in parts.items()}
     fields = {name: part.value for name, part in parts.items()}

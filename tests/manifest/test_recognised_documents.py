@@ -103,16 +103,42 @@ def test_a_samplesheets_data_are_told_as_a_sheet(problems_of, tmp_path: pathlib.
     assert (done.returncode, done.stdout) == (0, "m: 2 rows, no problems found\n"), done.stderr
 
 
-@pytest.mark.parametrize(
-    ("text", "of"),
-    [
-        ('{"arn": "a", "id": "1", "status": "COMPLETED", "workflowId": "1", "creationTime": "t"}', "GetRun"),
-        ('{"items": [{"id": "1", "status": "COMPLETED"}]}', "ListRuns"),
-    ],
-)
-def test_an_answer_of_the_service_is_no_manifest(problems_of, text: str, of: str):
+#: Each with what it is told to be, and where its parameters are.
+OF_OTHERS = [
+    ('{"arn": "a", "id": "1", "status": "COMPLETED", "creationTime": "t", "parameters": {}}',
+     "an answer of GetRun", "parameters"),
+    ('{"workflow_params": {"W.x": 1}, "workflow_type": "WDL", "tags": {}}',
+     "a request to a WES service", "workflow_params"),
+    ('{"workflowName": "W", "id": "1", "status": "Succeeded", "inputs": {"W.x": 1}, "calls": {}}',
+     "Cromwell's metadata of a run", "inputs"),
+    ('{"name": "t", "executors": [], "inputs": []}', "a task of a TES service", None),
+    ('{"$schema": "http://json-schema.org/draft-07/schema", "title": "x", "definitions": {}}',
+     "a JSON Schema", None),
+    ('{"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": {}}', "a JSON Schema", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "what", "key"), OF_OTHERS)
+def test_documents_of_other_programs_are_neither_manifests_nor_parameters(
+    problems_of, tmp_path, text, what, key
+):
     (problem,) = problems_of(text, ".json")
-    assert problem.message == f"this is not a manifest but an answer of {of}"
+    assert problem.message == f"this is not a manifest but {what}"
+    path = tmp_path / "one.json"
+    path.write_text(text)
+    for options in ({"parameters_from": (str(path),)}, {"defaults": (str(path),)}):
+        (problem,) = problems_of("id\nA\n", ".csv", **options)
+        assert (problem.source, problem.message) == (str(path), f"this is {what}")
+        assert (key is None) == ("jq" not in problem.cure)
+        assert key is None or f"jq .{key} " in problem.cure
+    with pytest.raises(ManifestError) as caught:
+        load(Source(path=str(path), is_each_file=True))
+    assert [problem.message for problem in caught.value.problems] == [f"this is {what}"]
+
+
+def test_a_list_of_runs_is_no_manifest(problems_of):
+    (problem,) = problems_of('{"items": [{"id": "1", "status": "COMPLETED"}]}', ".json")
+    assert problem.message == "this is not a manifest but an answer of ListRuns"
 
 
 def test_parameters_among_which_one_is_called_like_a_field_are_parameters(problems_of):

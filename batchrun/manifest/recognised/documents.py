@@ -15,7 +15,14 @@ from batchrun.manifest.model_check import REQUEST_ID, RequestModel
 from batchrun.manifest.placeholders import names_in
 from batchrun.manifest.problems import Problems, Record, printable
 from batchrun.manifest.recognised.command import again
-from batchrun.manifest.recognised.kinds import GUESSES, DocumentKind, document_kind, is_field, is_slip
+from batchrun.manifest.recognised.kinds import (
+    GUESSES,
+    DocumentKind,
+    document_kind,
+    is_field,
+    is_slip,
+    of_others,
+)
 from batchrun.manifest.recognised.sheet import MOST_ROWS, Unasked
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import STDIN, Source
@@ -24,11 +31,10 @@ from batchrun.manifest.tables.reading import table_of
 #: Fields of one run, hardly ever of all runs.
 _OF_ONE_RUN: Final = frozenset({"name", "parameters", "requestId"})
 _NO_MANIFEST: Final = "this is not a manifest but"
-#: Names that only answers of the service have, with the operation.
-_ANSWERS: Final = (
-    (frozenset({"arn", "status", "creationTime"}), "GetRun"),
-    (frozenset({"items"}), "ListRuns"),
+_WHAT_TO_RUN: Final = (
+    "write what is to run: workflowId, roleArn, outputUri, parameters ('batchrun help manifest')"
 )
+_LISTED: Final = "items"
 
 
 def is_of_one_run(names: Collection[str], model: RequestModel) -> bool:
@@ -49,10 +55,10 @@ def words(
     those of a manifest; *has_file*: one of its values is a file.
     """
     known = {name for name in names if is_field(name, model)}
-    of = next((operation for marks, operation in _ANSWERS if marks.issubset(names)), None)
-    if of is not None:
-        cure = "write what is to run: workflowId, roleArn, outputUri, parameters ('batchrun help manifest')"
-        return f"{_NO_MANIFEST} an answer of {of}", cure
+    if other := of_others(names):
+        return f"{_NO_MANIFEST} {other[0]}", f"{other[1]}; and {_WHAT_TO_RUN}"
+    if _LISTED in names:
+        return f"{_NO_MANIFEST} an answer of ListRuns", _WHAT_TO_RUN
     if source.path == STDIN or not names or _are_slips([name for name in names if name not in known], keys):
         return None
     if not known:

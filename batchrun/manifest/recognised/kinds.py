@@ -29,6 +29,15 @@ _BY_COLUMNS: Final = (
     (frozenset({"batch ID"}), "a dx batch table"),
     (frozenset({"id", "runId", "uuid", "runOutputUri"}), RESULTS),
 )
+#: Documents of other programs, by names that no workflow has together as parameters; and where theirs are.
+_OF_OTHERS: Final = (
+    (frozenset({"arn", "status", "creationTime"}), "an answer of GetRun", "parameters"),
+    (frozenset({"workflow_params", "workflow_type"}), "a request to a WES service", "workflow_params"),
+    (frozenset({"workflowName", "inputs", "status"}), "Cromwell's metadata of a run", "inputs"),
+    (frozenset({"executors", "inputs"}), "a task of a TES service", None),
+    (frozenset({"$schema", "definitions"}), "a JSON Schema", None),
+    (frozenset({"$schema", "$defs"}), "a JSON Schema", None),
+)
 _TERRA: Final = "entity:"
 _ENDING: Final = (
     r"\.(?:fastq|fq|ora|bam|cram|sam|bai|crai|g?vcf|bcf|tbi|csi|fasta|fa|fna|pod5|fast5|bed|idat|h5)"
@@ -71,6 +80,15 @@ def document_kind(names: Collection[str], model: RequestModel) -> DocumentKind:
         is_slip_of = len(_MISWRITTEN.intersection(map(_letters, names))) >= _SLIPS
         return DocumentKind.REQUEST if is_slip_of else DocumentKind.PARAMETERS
     return DocumentKind.EITHER if fields.isdisjoint(_TELLING) else DocumentKind.REQUEST
+
+
+def of_others(names: Collection[str]) -> tuple[str, str] | None:
+    """Return which other program's document has these names, with an article, and the cure; else None."""
+    for marks, what, key in _OF_OTHERS:
+        if marks.issubset(names):
+            where = "" if key is None else f", which are under {key}: jq .{key} FILE > parameters.json"
+            return what, f"give a file with the parameters alone{where}"
+    return None
 
 
 def _letters(name: str) -> str:

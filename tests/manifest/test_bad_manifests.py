@@ -49,6 +49,8 @@ CSV_CASES = {
     ),
     "a sign-in page": ("<!DOCTYPE html>\n<html><body>Sign in</body></html>", 1, None, "a web page"),
     "remarks": ("# LIMS 3.2\n# November\nid,name\nx,y\n", 1, None, "out: sed 1,2d"),
+    "remarks with commas": ("# LIMS\n# by: A, B\nid,name\nx,y\n", 1, None, "out: sed 1,1d"),
+    "remarks above a header with a mark": ("##LIMS\n##1\n#id,name\nx,y\n", 1, None, "out: sed 1,2d"),
     "remarks below what Excel reads": ("sep=;\n# LIMS\nid;name\nx;y\n", 2, None, "out: sed 2,2d"),
     "no id in the row": ("id,name\n,y\n", 2, "id", "no id"),
     "duplicate id": ("id\nx\ny\nx\n", 4, "id", "on line 2"),

@@ -126,6 +126,15 @@ SHEETS = {
         "the first line names no columns, but ids; this is not a manifest but a sheet of 2 columns; ids",
         {"SRR9984183": {"column_2": "5"}, "SRR13191702": {"column_2": "16"}},
     ),
+    "numbers without names, some of them twice": (
+        "F1\tNA1\t0\t0\nF2\tNA3\tNA1\tNA2\n",
+        ".tsv",
+        "the first line names no columns, but numbers",
+        {
+            "F1": {"column_2": "NA1", "column_3": "0", "column_4": "0"},
+            "F2": {"column_2": "NA3", "column_3": "NA1", "column_4": "NA2"},
+        },
+    ),
     "a year for a name": (
         "sample,assay,2024\na,x,5\nb,y,7\n",
         ".csv",

@@ -233,9 +233,7 @@ class Unasked:
             message = f"the names of columns seem to be in line {rows[0].line}: {names}"
             return unreadable(place, message, "remove what is above them", field="id")
         may_be_rows = not (self.is_beside or table.has_values or self.source.asked.header)
-        is_row = (
-            "files" if any(map(is_file, table.header)) else "ids" if _has_ids(table.header, rows) else None
-        )
+        is_row = "files" if any(map(is_file, table.header)) else _of_a_row(table.header, rows)
         if may_be_rows and is_row:
             message, cure = _headless(table, rows, self.source, is_row)
         else:
@@ -330,19 +328,22 @@ def _told(one: Identity, header: Sequence[str], rows: Sequence[TableRow]) -> str
     return f"{name} (repeated, {what} {', '.join(differing[:_TOLD])}{more}{blank})"
 
 
-def _has_ids(header: Sequence[str], rows: Sequence[TableRow]) -> bool:
+def _of_a_row(header: Sequence[str], rows: Sequence[TableRow]) -> str | None:
     """
-    Report whether the first line is a row as all others are, such as SRR9984183,5 above SRR13191702,6.
+    Return what the first line has if it is a row as all others are, such as SRR9984183,5 above SRR13191702,6.
 
     Columns may be numbered too: where one name is a usual one, or one is unlike its cells, it is a header.
     """
     if not rows or kind_of(header) or any(one.fullmatch(name) for name in header for one in _NAMES):
-        return False
+        return None
+    if any(name.isdecimal() and header.count(name) > 1 for name in header):
+        return "numbers"
     forms = [_form(name) for name in header]
     digits = _ACCESSION_DIGITS if len(header) > 1 else 1
-    return any(_is_accession(name, digits) for name in header) and all(
+    is_row = any(_is_accession(name, digits) for name in header) and all(
         _form(cell) == form for row in rows for cell, form in zip(row.cells, forms, strict=True)
     )
+    return "ids" if is_row else None
 
 
 def _is_accession(name: str, digits: int) -> bool:

@@ -134,10 +134,11 @@ def _refuse_remarks(meter: _Meter, source: str, usual: str) -> None:
     Raises:
         ManifestError: They do.
     """
-    *remarks, after = meter.first(MOST_REMARKS, REMARK) or [""]
+    *marked, after = meter.first(MOST_REMARKS, REMARK) or [""]
     mark = found_in(after, usual, None)
     wide = after.count(mark)
-    if remarks and wide and all(remark.count(mark) != wide for remark in remarks):
+    remarks = list(itertools.takewhile(lambda text: text.count(mark) != wide, marked))
+    if remarks and wide:
         count, line = len(remarks), meter.line + 1
         what = "a remark" if count == 1 else f"{count} lines of remarks"
         message = f"it begins with {what} (#), not with a header"

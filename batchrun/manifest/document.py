@@ -117,14 +117,10 @@ class Document:
 
     def _list(self, parts: Iterator[Part], files: LineFiles) -> Iterator[Record]:
         """Return the rows of a document that is a list."""
-        if self._source.sheet and self._format is Format.JSON:
+        if self._source.sheet:
             self._stream.seek(0)
-            return files.of_list(self._stream)
-        records = self._records(parts)
-        if self._format is Format.JSON:
-            return files.listed(records)
-        files.refuse_options()
-        return records
+            return files.of_list(self._stream, self._format)
+        return files.listed(self._records(parts))
 
     def _records(self, parts: Iterator[Part]) -> Iterator[Record]:
         for part in parts:

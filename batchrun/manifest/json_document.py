@@ -12,7 +12,6 @@ from typing import BinaryIO
 
 from batchrun.errors import ManifestError
 from batchrun.manifest.problems import (
-    LIST,
     MANIFEST,
     Layout,
     Part,
@@ -242,16 +241,16 @@ class _Cursor:
         self._at = self._counted = 0
 
 
-def of_list(stream: BinaryIO, source: str, problems: Problems) -> Iterator[Record]:
+def of_list(found: Iterator[Part], problems: Problems) -> Iterator[Record]:
     """
-    Return a row for each element; other elements become problems.
+    Return a row for each element of a document, read as a list; other elements become problems.
 
     Raises:
         ManifestError: It is not a list, or cannot be read further.
     """
-    for part in parts(stream, source, layout=LIST):
+    for part in found:
         if not part.is_element:
-            cure = "write [...] with a table of names for each row"
+            cure = "write a list with a table of names for each row"
             message = f"{shown(part.value)} where a sheet should be a list"
             raise unreadable(part.place, message, cure, field="sheet")
         if part.wrong:

@@ -132,14 +132,14 @@ class LineFiles:
                 yield from cells.records(table, self.model, self._problems, unasked, self._looking)
 
     def listed(self, records: Iterator[Record], *, is_beside: bool = False) -> Iterator[Record]:
-        """Return the rows of JSON Lines, or of a list of JSON."""
+        """Return the rows of JSON Lines, or of a list of JSON or YAML."""
         unasked = Unasked(source=self._source, is_beside=is_beside)
         return rows(records, unasked, self.model, self._problems)
 
-    def of_list(self, stream: BinaryIO) -> Iterator[Record]:
-        """Return the runs of a list of JSON that options make a sheet."""
+    def of_list(self, stream: BinaryIO, form: Format) -> Iterator[Record]:
+        """Return the runs of a list of JSON or YAML that options make a sheet."""
         wanted = with_options(NOTHING, self._source.sheet, self._problems)
-        return self._of_sheet(stream, self._source.shown, Format.JSON, self._source.asked, wanted)
+        return self._of_sheet(stream, self._source.shown, form, self._source.asked, wanted)
 
     def beside(self, name: str, place: Place) -> Iterator[Record]:
         """
@@ -218,7 +218,7 @@ class LineFiles:
 
 def _form(name: str, place: Place, field: str) -> Format:
     form = format_to_read(name)
-    is_list = form is Format.JSON and field == "sheet"
+    is_list = form in {Format.JSON, Format.YAML} and field == "sheet"
     if not (is_list or is_line_format(form)):
         raise unreadable(
             place, f"{shown(name)} has a format that {field} cannot take", CURE_BESIDE, field=field

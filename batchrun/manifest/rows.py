@@ -187,8 +187,9 @@ class Expander:
 
     def _check_id(self, entry_id: str | None, row: Row) -> None:
         if entry_id is None:
-            missing = "id" not in row.record.fields or row.record.fields["id"] is None
-            message = "the row has no id" if missing else f"{shown(row.record.fields['id'])} is not an id"
+            found = row.record.fields.get("id")
+            is_other = isinstance(found, list | dict)
+            message = f"{shown(found)} is not an id" if is_other else "the row has no id"
             row.report(("id",), message, "give each row an id of its own, as text")
         elif wrong := wrong_name(entry_id):
             row.report(("id",), *wrong)

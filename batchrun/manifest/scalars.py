@@ -49,6 +49,7 @@ _REAL = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _STRICT_INTEGER = re.compile(r"[-+]?[0-9]+")
 _STRICT_REAL = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_IN_JSON = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false")
 _NUMBER_STARTS = frozenset("+-.0123456789")
 
 
@@ -113,6 +114,17 @@ def typed(value: Json) -> Json:
         return resolved(value) if isinstance(value, Plain) else value
     except NumberSizeError:
         return str(value)
+
+
+def settled(value: Json) -> Json:
+    """Return a value of YAML as JSON would have it; what JSON writes alike keeps the source's own text."""
+    if isinstance(value, dict):
+        return {name: settled(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [settled(part) for part in value]
+    meant = typed(value)
+    is_alike = isinstance(value, Plain) and not isinstance(meant, str) and _IN_JSON.fullmatch(value)
+    return value if is_alike else meant
 
 
 def as_text(value: Json) -> str | None:

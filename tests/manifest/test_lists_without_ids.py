@@ -1,4 +1,4 @@
-"""Lists in JSON and JSON Lines whose rows have no id: StartRun requests, and tables of parameters."""
+"""Lists in JSON, YAML and JSON Lines whose rows have no id: StartRun requests, and tables of parameters."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import shlex
 
 import pytest
+import yaml
 
 from batchrun.manifest.sheet_wishes import SheetOptions
 
@@ -20,10 +21,12 @@ INPUTS: list[dict[str, object]] = [
 
 
 def as_text(rows: list[dict[str, object]], ending: str) -> str:
+    if ending == ".yaml":
+        return yaml.safe_dump(rows)
     return json.dumps(rows, indent=1) if ending == ".json" else "\n".join(map(json.dumps, rows))
 
 
-@pytest.mark.parametrize("ending", [".json", ".jsonl"])
+@pytest.mark.parametrize("ending", [".json", ".jsonl", ".yaml"])
 def test_requests_run_as_they_are_by_their_names(load_text, ending: str):
     found = load_text(as_text(REQUESTS, ending), ending)
     assert [spec.id for spec in found] == ["mutect-1", "mutect-2"]
@@ -33,7 +36,7 @@ def test_requests_run_as_they_are_by_their_names(load_text, ending: str):
     }
 
 
-@pytest.mark.parametrize("ending", [".json", ".jsonl"])
+@pytest.mark.parametrize("ending", [".json", ".jsonl", ".yaml"])
 def test_parameters_alone_are_a_sheet_which_the_command_takes(problems_of, load_text, ending: str):
     (problem,) = problems_of(as_text(INPUTS, ending), ending)
     assert (
@@ -50,7 +53,7 @@ def test_parameters_alone_are_a_sheet_which_the_command_takes(problems_of, load_
     }
 
 
-@pytest.mark.parametrize("ending", [".json", ".jsonl"])
+@pytest.mark.parametrize("ending", [".json", ".jsonl", ".yaml"])
 def test_parameters_among_rows_are_one_problem_each(problems_of, ending: str):
     rows: list[dict[str, object]] = [{"id": "HG002", "parameters": INPUTS[0]}, INPUTS[1]]
     (problem,) = problems_of(as_text(rows, ending), ending)
@@ -69,7 +72,7 @@ def test_parameters_among_rows_are_one_problem_each(problems_of, ending: str):
         ({"id": None, "name": "x"}, "the row has no id"),
     ],
 )
-@pytest.mark.parametrize("ending", [".json", ".jsonl"])
+@pytest.mark.parametrize("ending", [".json", ".jsonl", ".yaml"])
 def test_what_is_neither_is_told_row_by_row(problems_of, row, said: str, ending: str):
     assert problems_of(as_text([row], ending), ending)[0].message.startswith(said)
 
@@ -109,6 +112,27 @@ def test_what_is_no_list_of_tables_is_no_sheet(tmp_path, problems_of, text: str,
     assert said in problem.message
 
 
-def test_a_list_in_yaml_is_no_sheet(problems_of):
-    (problem,) = problems_of("- {a: 1}\n", ".yaml", sheet=SheetOptions(id="a"))
-    assert "are for a sheet, and this is none" in problem.message
+#: A value in YAML, and what is sent where the column is a value, and where it is text.
+IN_YAML = [
+    ("auto", "auto", "auto"),
+    ("3", 3, "3"),
+    ("1.10", 1.1, "1.10"),
+    ("True", True, "true"),
+    (".5", 0.5, "0.5"),
+    ("0x10", 16, "16"),
+    ("0010", "0010", "0010"),
+    ("1.2.3", "1.2.3", "1.2.3"),
+    ("2026-11-08", "2026-11-08", "2026-11-08"),
+    ("'3'", "3", "3"),
+    ("[1, a, 1.10, ~]", [1, "a", 1.1, None], '[1,"a",1.10,null]'),
+    ("{b: yes}", {"b": "yes"}, '{"b":"yes"}'),
+    ("~", None, None),
+]
+
+
+@pytest.mark.parametrize(("written", "value", "text"), IN_YAML)
+def test_a_list_in_yaml_is_a_sheet_whose_values_have_the_types_of_yaml(load_text, written: str, value, text):
+    sheet = SheetOptions(id="s", columns_as_parameters=("v",), parameters=("t={v:text}", "is=1"))
+    (spec,) = load_text(f"- s: 007\n  v: {written}\n", ".yaml", sheet=sheet)
+    wanted = {"is": "1"} | ({} if text is None else {"t": text, "v": value})
+    assert (spec.id, json.loads(spec.request)["parameters"]) == ("007", wanted)

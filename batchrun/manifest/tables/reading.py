@@ -1,7 +1,7 @@
 """
-Any kind of file as a table: choosing the reader, and JSON as a table.
+Any kind of file as a table: choosing the reader, and JSON and YAML as a table.
 
-Belongs here: the choice, encodings, and rows that are JSON objects. Does not: reading other files
+Belongs here: the choice, encodings, and rows that are tables of names. Does not: reading other files
 (``delimited``, ``workbook``).
 """
 
@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, Final
+from dataclasses import replace
+from typing import BinaryIO
 
 from batchrun.manifest import limits
-from batchrun.manifest.json_document import of_lines, of_list
-from batchrun.manifest.problems import Place, Problems, Record, unreadable
+from batchrun.manifest.json_document import of_lines, of_list, parts
+from batchrun.manifest.problems import LIST, Place, Problems, Record, unreadable
+from batchrun.manifest.scalars import settled
 from batchrun.manifest.source import DELIMITERS, Format
 from batchrun.manifest.strict_json import encoded
 from batchrun.manifest.table import Table, TableOptions, TableRow, Value, has_text
@@ -22,11 +24,21 @@ from batchrun.manifest.tables import delimited, workbook
 from batchrun.manifest.text_input import as_stream, kept, pieces_of, recoded
 from batchrun.model.spec import Json
 
-_READERS: Final = {Format.JSONL: of_lines, Format.JSON: of_list}
+
+def _records(stream: BinaryIO, source: str, form: Format, problems: Problems) -> Iterator[Record]:
+    """Return the rows of JSON Lines, or of a document that is a list."""
+    if form is Format.JSONL:
+        return of_lines(stream, source, problems)
+    if form is Format.JSON:
+        return of_list(parts(stream, source, layout=LIST), problems)
+    from batchrun.manifest import yaml_document  # noqa: PLC0415 (yaml is for those who use it)
+
+    rows = of_list(yaml_document.parts(stream, source, layout=LIST), problems)
+    return (replace(row, fields={name: settled(cell) for name, cell in row.fields.items()}) for row in rows)
 
 
 @contextlib.contextmanager
-def of_json(
+def of_records(
     stream: BinaryIO, source: str, form: Format, asked: TableOptions, problems: Problems
 ) -> Iterator[Table]:
     """
@@ -35,11 +47,10 @@ def of_json(
     Raises:
         ManifestError: There are no rows, or it cannot be read further.
     """
-    records = _READERS[form]
     with contextlib.closing(kept(stream, source)) as copy:
-        header = _header(records(copy, source, Problems()), source, asked)
+        header = _header(_records(copy, source, form, Problems()), source, asked)
         copy.seek(0)
-        rows = _rows(records(copy, source, problems), header)
+        rows = _rows(_records(copy, source, form, problems), header)
         yield Table(source=source, line=1, header=header, rows=rows, has_values=True)
 
 
@@ -95,7 +106,7 @@ def table(
     """
     Read the header of a table, and yield the table, whose rows are read within the context.
 
-    *form* is one for which :func:`is_table` is true, JSON Lines, or JSON with a list.
+    *form* is one for which :func:`is_table` is true, JSON Lines, or JSON or YAML with a list.
 
     Raises:
         ManifestError: There is no header, or it cannot be read further.
@@ -112,7 +123,7 @@ def table(
         _refuse_worksheet(found, form, asked)
         yield found
         return
-    with of_json(stream, source, form, asked, problems) as found:
+    with of_records(stream, source, form, asked, problems) as found:
         _refuse_worksheet(found, form, asked)
         yield found
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 import enum
 import json
 from typing import TYPE_CHECKING, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from batchrun.errors import NoticeError, UsageError
-from batchrun.model.texts.foreign import is_this_machine, shortened
+from batchrun.model.texts.foreign import is_this_machine, shortened, web_address
 from batchrun.notify.teller import Channel, Message
 from batchrun.version import __version__
 
@@ -181,11 +181,7 @@ def _judged(status: int) -> tuple[NoticeError, bool] | None:
 
 
 def _parts(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_address = False
-    if not is_address or any(character.isspace() for character in url):
+    parts = web_address(url)
+    if parts is None or any(character.isspace() for character in url):
         raise UsageError("--notify-url: that is not an address; give one such as https://hooks.example.org/x")
-    return urlsplit(url)
+    return parts

@@ -32,7 +32,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from batchrun.errors import BatchrunError, UsageError
-from batchrun.model.texts.foreign import is_loopback, masked
+from batchrun.model.texts.foreign import is_loopback, masked, web_address
 from batchrun.service.login import Login
 from batchrun.service.login.credentials import LOOPBACK_KEYS
 from batchrun.service.wire import table
@@ -310,19 +310,14 @@ def checked(url: str, login: Login | None = None) -> str:
     Raises:
         UsageError: It is no address, or has a user in it, which a signed call has no place for.
     """
-    try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        is_bare = parts.username is None
-    except ValueError:
-        is_address = is_bare = False
-    if not is_address:
+    parts = web_address(url)
+    if parts is None:
         place = "" if login is None else f"{login.named_by(url, 'AWS_ENDPOINT_URL')}: "
         raise UsageError(
             f"{place}'{masked(url)}' is not an endpoint; give an address such as "
             "https://omics.eu-west-1.amazonaws.com"
         )
-    if not is_bare:
+    if parts.username is not None:
         raise UsageError(
             f"the endpoint '{masked(url)}' has a user in it, and a signed call has no place for one; "
             "leave it out, and give the credentials as a profile"

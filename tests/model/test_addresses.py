@@ -1,10 +1,10 @@
-"""Which addresses lead to this machine."""
+"""What is an address, and which lead to this machine."""
 
 from __future__ import annotations
 
 import pytest
 
-from batchrun.model.texts.foreign import is_loopback
+from batchrun.model.texts.foreign import is_loopback, web_address
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,14 @@ from batchrun.model.texts.foreign import is_loopback
 )
 def test_these_do(url):
     assert is_loopback(url)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "h:80/x", "ftp://h/x", "https:///x", "http://h:0", "http://h:99999", "http://[::1"]
+)
+def test_an_address_has_a_scheme_of_the_web_a_host_and_a_possible_port(text):
+    assert web_address("https://h:80/x") is not None
+    assert web_address(text) is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from batchrun.manifest.problems import Problems, Record, UnfitError, shown, shown_instead
 from batchrun.manifest.scalars import as_text
@@ -18,7 +17,7 @@ from batchrun.model.lanes import Lane
 from batchrun.model.paces import rates
 from batchrun.model.paces.rates import Rate
 from batchrun.model.spec import Json
-from batchrun.model.texts.foreign import is_loopback
+from batchrun.model.texts.foreign import is_loopback, web_address
 from batchrun.model.texts.places import SUCH_AS as A_PLACE
 from batchrun.model.texts.places import settings_place
 from batchrun.model.texts.queue_names import SUCH_AS, QueueName, queue_in
@@ -73,13 +72,9 @@ def _rate(text: str) -> Rate:
 
 def _shared_endpoint(text: str) -> str:
     cure = "write for instance https://omics.example.org, without a login in it"
-    try:
-        parts = urlsplit(text)
-        is_address = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
-    except ValueError as error:
-        raise UnfitError("is not an address", cure) from error
+    parts = web_address(text)
     is_plain = len(text) <= _LONGEST_URL and text.isprintable() and not any(map(str.isspace, text))
-    if not is_address or not is_plain or "@" in parts.netloc or parts.query or parts.fragment:
+    if parts is None or not is_plain or "@" in parts.netloc or parts.query or parts.fragment:
         raise UnfitError("is not an address", cure)
     return text
 

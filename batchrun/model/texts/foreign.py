@@ -1,9 +1,9 @@
 """
 Untrusted text, before it is stored or shown: from the service, a proxy or a configuration.
 
-Belongs here: characters that no store takes, the length of texts, secrets in URLs, and whether one leads to
-this machine. Does not: which field is text at all (``service.wire``), characters that a terminal must not get
-(``cli.speak``).
+Belongs here: characters that no store takes, the length of texts, secrets in URLs, what is one, and whether
+it leads to this machine. Does not: which field is text at all (``service.wire``), characters that a terminal
+must not get (``cli.speak``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 #: Most characters of a message that are stored.
 KEPT: Final = 10_000
@@ -75,6 +75,16 @@ def _partitioned(text: str, marks: str) -> tuple[str, str, str]:
     """Partition *text* at the first of *marks* in it."""
     at = min((index for mark in marks if (index := text.find(mark)) >= 0), default=len(text))
     return text[:at], text[at : at + 1], text[at + 1 :]
+
+
+def web_address(text: str) -> SplitResult | None:
+    """Return the parts of an HTTP or HTTPS URL; None if *text* is none."""
+    try:
+        parts = urlsplit(text)
+        is_address = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if is_address else None
 
 
 def is_loopback(url: str) -> bool:

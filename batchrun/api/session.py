@@ -192,8 +192,8 @@ class Session(Opening):
     async def _found_known(self, held: HeldBatch, manifest: Manifest) -> Sync | None:
         """Take in a manifest without new or changed rows; None if it has some, and needs the service."""
         points.reached(Point.CLAIMED)
-        at, place, seal = self._clock.utcnow(), manifest.place, manifest.fingerprint
-        sync = await held.sync_if_known(manifest.specs(), at=at, place=place, fingerprint=seal)
+        at, place, files = self._clock.utcnow(), manifest.place, manifest.taken_from
+        sync = await held.sync_if_known(manifest.specs(), at=at, place=place, taken_from=files)
         if sync is not None:
             points.reached(Point.SYNCED)
         return sync
@@ -202,10 +202,10 @@ class Session(Opening):
         self, held: HeldBatch, manifest: Manifest, changed: Changed, home: str | None
     ) -> Sync:
         points.reached(Point.CLAIMED)
-        at, place, seal = self._clock.utcnow(), manifest.place, manifest.fingerprint
+        at, place, files = self._clock.utcnow(), manifest.place, manifest.taken_from
         try:
             sync = await held.sync(
-                manifest.specs(), changed=changed, at=at, place=place, fingerprint=seal, home=home
+                manifest.specs(), changed=changed, at=at, place=place, taken_from=files, home=home
             )
         except ChangedRowsError as error:
             what = await changes(held, manifest, error.ids[:_EXPLAINED], home)

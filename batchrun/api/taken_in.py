@@ -9,9 +9,10 @@ from pathlib import Path
 from batchrun.errors import InputError, LedgerError
 from batchrun.ledger import LedgerPlace
 from batchrun.manifest import Manifest, Source
-from batchrun.manifest.fingerprint import fingerprint
+from batchrun.manifest.fingerprint import fingerprint_now
+from batchrun.manifest.source import place_of
 from batchrun.manifest.unread import unread
-from batchrun.ports.ledger import Ledger
+from batchrun.ports.stored import Batch
 
 
 @asynccontextmanager
@@ -31,16 +32,16 @@ async def _found(place: LedgerPlace, sources: Sequence[Source]) -> Sequence[Mani
         if not place.is_there():
             return ()
         async with await place.open(read_only=True) as ledger:
-            found = [await _as_taken_in(ledger, source) for source in sources]
+            batches = await ledger.batches()
     except (InputError, LedgerError):
         return ()
-    return [manifest for manifest in found if manifest is not None]
+    return [manifest for source in sources if (manifest := _as_taken_in(source, batches)) is not None]
 
 
-async def _as_taken_in(ledger: Ledger, source: Source) -> Manifest | None:
-    seal = fingerprint(source)
-    batch = None if seal is None else await ledger.batch_taken_from(seal)
-    if seal is None or batch is None:
-        return None
-    counts = await ledger.batch(batch).counts()
-    return unread(source, seal=seal, batch=batch, count=counts.total)
+def _as_taken_in(source: Source, batches: Sequence[Batch]) -> Manifest | None:
+    place = place_of(source.path)
+    for batch in batches:
+        files = batch.taken_from if batch.place == place else None
+        if files is not None and fingerprint_now(source, files.beside) == files.fingerprint:
+            return unread(source, known=files, batch=batch.name)
+    return None

@@ -44,7 +44,7 @@ from batchrun.model.tasks import FailedTasks
 from batchrun.points import Point
 from batchrun.ports.batch import StoredBatch, WrittenResults
 from batchrun.ports.held import HeldBatch
-from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, Transition, Unproven
+from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, TakenFrom, Transition, Unproven
 
 
 class ResultsVerbs(BatchVerbs):
@@ -124,13 +124,13 @@ class SqlHeldBatch(SubmissionWrites, SqlBatch, HeldBatch):
         changed: Changed,
         at: datetime,
         place: str | None = None,
-        fingerprint: str | None = None,
+        taken_from: TakenFrom | None = None,
         home: str | None = None,
     ) -> Sync:
         def job(found: Comparison) -> Sync:
-            return sync(found, self._fenced(), changed=changed, at=at, place=place, fingerprint=fingerprint)
+            return sync(found, self._fenced(), changed=changed, at=at, place=place, taken_from=taken_from)
 
-        known = await self._as_taken_in(fingerprint)
+        known = await self._as_taken_in(taken_from)
         return await self._compared(specs, home, job) if known is None else known
 
     async def sync_if_known(
@@ -139,20 +139,20 @@ class SqlHeldBatch(SubmissionWrites, SqlBatch, HeldBatch):
         *,
         at: datetime,
         place: str | None = None,
-        fingerprint: str | None = None,
+        taken_from: TakenFrom | None = None,
     ) -> Sync | None:
         def job(found: Comparison) -> Sync | None:
             held = self._fenced()
             if found.has_news:
                 return None
-            return sync(found, held, changed=Changed.REFUSE, at=at, place=place, fingerprint=fingerprint)
+            return sync(found, held, changed=Changed.REFUSE, at=at, place=place, taken_from=taken_from)
 
-        known = await self._as_taken_in(fingerprint)
+        known = await self._as_taken_in(taken_from)
         return await self._compared(specs, None, job) if known is None else known
 
     @reads
-    def _as_taken_in(self, fingerprint: str | None) -> Sync | None:
-        return as_taken_in(self._store, self._fenced(), fingerprint)
+    def _as_taken_in(self, files: TakenFrom | None) -> Sync | None:
+        return as_taken_in(self._store, self._fenced(), files)
 
     async def _compared(self, specs: Iterable[Spec], home: str | None, job: Callable[[Comparison], T]) -> T:
         """

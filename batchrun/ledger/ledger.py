@@ -72,11 +72,6 @@ class SqlLedger(StoreVerbs, Ledger):
     def batches(self) -> Sequence[Batch]:
         return [batch_of(row) for row in self._store.all("batches")]
 
-    @reads
-    def batch_taken_from(self, fingerprint: str) -> str | None:
-        row = self._store.one("batch_taken_from", fingerprint=fingerprint)
-        return None if row is None else str(row.name)
-
     def batch(self, name: str) -> SqlBatch:
         return SqlBatch(self._store, self._worker, name)
 

@@ -18,7 +18,7 @@ from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Event, Intended, Retried, Revised
 from batchrun.model.entries.states import State
 from batchrun.model.spec import canonical, digest
-from batchrun.ports.stored import Batch, LanePlace, PastAttempt
+from batchrun.ports.stored import Batch, LanePlace, PastAttempt, TakenFrom
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -63,7 +63,12 @@ def batch_of(row: Row) -> Batch:
         created_at=time_of(row.created_at),
         account=row.account,
         place=row.place,
+        taken_from=None if row.fingerprint is None else _taken_from(row),
     )
+
+
+def _taken_from(row: Row) -> TakenFrom:
+    return TakenFrom(fingerprint=row.fingerprint, beside=tuple(json.loads(row.beside)))
 
 
 def lane_of(row: Row) -> LanePlace:

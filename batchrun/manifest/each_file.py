@@ -73,7 +73,7 @@ class EachFile:
             if len(paths) > 1:
                 self._refuse(entry_id, paths)
                 continue
-            files.beside_it += paths
+            files.beside_it |= dict.fromkeys(paths)
             try:
                 record = self._record(paths[0], entry_id)
             except ManifestError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,29 +24,38 @@ def files_of(source: Source) -> tuple[str, ...]:
     return (source.path, *source.shared_files)
 
 
-def fingerprint(source: Source) -> str | None:
-    """
-    Return a digest of the files that *source* names, and of how they are read: SHA-256 in hex.
-
-    None where rows follow from more, or from what can be read only once: many files, lanes, S3, standard
-    input, a pipe; or where a file cannot be read.
-    """
-    places = [place_of(path) for path in files_of(source)]
-    if source.is_each_file or source.lanes is not None:
-        return None
-    if any(place is None or is_in_s3(place) for place in places):
+def digest_of(path: str) -> str | None:
+    """Return the SHA-256 of a file, in hex; None in S3, for a pipe, and where it cannot be read."""
+    place = place_of(path)
+    if place is None or is_in_s3(place):
         return None
     try:
-        return hashlib.sha256("\n".join(_parts(source)).encode(errors="surrogateescape")).hexdigest()
+        with Path(place).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
 
 
-def _parts(source: Source) -> Iterator[str]:
+def fingerprint(source: Source, digests: Sequence[str | None]) -> str | None:
+    """
+    Return a digest of a manifest's files and of how they are read: SHA-256 in hex.
+
+    Args:
+        source: How they are read.
+        digests: Of the files that options name, and of those that the manifest names.
+
+    Returns:
+        None where rows follow from what has no digest, from lanes, or from which files there are.
+    """
+    if source.is_each_file or source.lanes is not None or None in digests:
+        return None
+    place = str(Path(source.path).absolute())
+    environment = [os.environ.get(name) for name in source.env]
     # What another version makes of the same files may differ.
-    yield __version__
-    yield repr(replace(source, verb="", path=str(Path(source.path).absolute())))
-    yield repr([os.environ.get(name) for name in source.env])
-    for path in files_of(source):
-        with Path(path).open("rb") as file:
-            yield hashlib.file_digest(file, "sha256").hexdigest()
+    parts = [__version__, repr(replace(source, verb="", path=place)), repr(environment), repr(digests)]
+    return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
+
+
+def fingerprint_now(source: Source, beside: Iterable[str] = ()) -> str | None:
+    """Return the fingerprint of the files as they are now; *beside* are those that the manifest names."""
+    return fingerprint(source, [digest_of(path) for path in (*files_of(source), *beside)])

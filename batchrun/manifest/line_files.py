@@ -15,6 +15,7 @@ from typing import BinaryIO, Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import cells
+from batchrun.manifest.fingerprint import digest_of
 from batchrun.manifest.json_document import of_lines
 from batchrun.manifest.model_check import RequestModel
 from batchrun.manifest.problems import Place, Problems, Record, shown, unreadable
@@ -113,7 +114,8 @@ class LineFiles:
         self._looking = looking
         self._beyond = beyond
         self._has_sheet = False
-        self.beside_it: list[str] = []  #: paths of the files that the manifest names and that were read
+        #: Digests, before they were read, of the files that the manifest names, by path.
+        self.beside_it: dict[str, str | None] = {}
 
     def records(
         self, stream: BinaryIO, name: str, form: Format, *, is_beside: bool = False
@@ -212,7 +214,7 @@ class LineFiles:
     def _beside(self, name: str, place: Place, field: str) -> tuple[str, str]:
         """Return the path to open, and what messages call it."""
         path, shown_name = file_beside(self._source.path, name, place, field)
-        self.beside_it.append(path)
+        self.beside_it[path] = digest_of(path)
         return path, shown_name
 
 

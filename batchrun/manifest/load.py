@@ -7,7 +7,8 @@ Belongs here: the order of things, and the result. Does not: any single step.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -17,7 +18,7 @@ from batchrun.clock import SystemClock
 from batchrun.errors import ManifestError, ManifestWarning
 from batchrun.manifest.document import NO_HEAD, Document, Head
 from batchrun.manifest.each_file import EachFile
-from batchrun.manifest.fingerprint import files_of, fingerprint
+from batchrun.manifest.fingerprint import digest_of, files_of, fingerprint, fingerprint_now
 from batchrun.manifest.lanes.offering import Offering
 from batchrun.manifest.lanes.table import LaneTexts, lanes_given
 from batchrun.manifest.line_files import LineFiles, is_line_format
@@ -38,6 +39,7 @@ from batchrun.model.lanes import Lane
 from batchrun.model.spec import Spec, Specs
 from batchrun.model.texts.places import is_in_s3
 from batchrun.ports.objects import Objects, OwnSheet
+from batchrun.ports.stored import TakenFrom
 
 
 class Rows(Protocol):
@@ -73,8 +75,8 @@ class Manifest:
     goes_together: bool = False  #: each row was found fit for StartRunBatch
     warnings: tuple[ManifestWarning, ...] = ()  #: likely mistakes that are no errors, in order
     warning_count: int = 0  #: of all; of very many only some are in ``warnings``
-    #: Of its files, if nothing but its rows follows from them: no lanes, own sheets, retry rules or warnings.
-    fingerprint: str | None = None
+    #: Its files, if nothing but its rows follows from them: no lanes, own sheets, retry rules or warnings.
+    taken_from: TakenFrom | None = None
     _rows: Rows
     _own_sheets: OwnSheets | None = None
 
@@ -141,7 +143,6 @@ def load(
         ServiceUnusableError: Something is in S3 and may not be read, or S3 does not answer.
     """
     problems, looking = Problems(), Looking(today or SystemClock().utcnow().date())
-    seal = fingerprint(source)
     with contextlib.ExitStack() as stack:
         loading = _Loading(
             source=source,
@@ -161,19 +162,12 @@ def load(
         warnings = looking.warnings()
         _raise_any(problems, warnings, is_strict=source.strict)
         stack.pop_all()
-        is_plain = not warnings.total and _is_plain(found, source) and fingerprint(source) == seal
         return replace(
             found,
             warnings=warnings.told,
             warning_count=warnings.total,
-            fingerprint=seal if is_plain else None,
+            taken_from=None if warnings.total else found.taken_from,
         )
-
-
-def _is_plain(manifest: Manifest, source: Source) -> bool:
-    """Report whether nothing but rows follows from the files of *source*, and rows from nothing else."""
-    has_more = manifest.lanes or manifest.has_own_sheets or manifest.retry != RetryPolicy()
-    return not has_more and manifest.read == files_of(source)
 
 
 def refuse_alone(manifest: Manifest) -> None:
@@ -273,6 +267,7 @@ class _Loading:
     def manifest(self) -> Manifest:
         """Read everything, and return it if there are no problems."""
         _refuse_stdin_twice(self.source)
+        before = [digest_of(path) for path in files_of(self.source)]
         with _input(self.source, self.beyond, self.problems) as given:
             head = given.head()
             common = shared(self.source, head, self.beyond, self.problems, self.looking)
@@ -284,6 +279,7 @@ class _Loading:
             own = () if self.source.is_each_file else (self.source.path,)
             read = (*own, *self.source.shared_files, *files.beside_it)
             place = _place(self.source)
+            is_plain = not (common.lanes or self.own_sheets or given.retry != RetryPolicy())
             return Manifest(
                 batch=common.batch,
                 lanes=() if common.lanes is None else common.lanes.lanes,
@@ -294,9 +290,17 @@ class _Loading:
                 place=place,
                 is_named_by_place=place is not None and self.source.batch is None and head.batch is None,
                 goes_together=self.source.goes_together,
+                taken_from=self._taken_from(before, files.beside_it) if is_plain else None,
                 _rows=self.spool,
                 _own_sheets=self.own_sheets,
             )
+
+    def _taken_from(self, before: Sequence[str | None], beside: Mapping[str, str | None]) -> TakenFrom | None:
+        """Return the files that were read, unless one has changed meanwhile or has no digest."""
+        seal = fingerprint(self.source, [*before, *beside.values()])
+        if seal is None or seal != fingerprint_now(self.source, beside):
+            return None
+        return TakenFrom(fingerprint=seal, beside=tuple(map(os.path.abspath, beside)))
 
     def _expander(self, head: Head, common: Shared) -> Expander | Offering:
         """Return what turns records into checked rows."""

@@ -123,9 +123,9 @@ def place_of(path: str) -> str | None:
         return None
     if is_in_s3(path):
         return path
-    place = Path(path).absolute()
-    is_stream = str(place).startswith(_STREAMS)
-    return str(place) if place.is_file() and not is_stream else None
+    place = str(Path(path).absolute())
+    is_file = os.path.isfile(place)  # noqa: PTH113 (Path.is_file raises where a path is too long)
+    return place if is_file and not place.startswith(_STREAMS) else None
 
 
 def is_known(path: str) -> bool:

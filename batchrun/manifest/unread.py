@@ -8,43 +8,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchrun.manifest.fingerprint import files_of, fingerprint
+from batchrun.manifest.fingerprint import files_of, fingerprint_now
 from batchrun.manifest.load import Manifest, load
 from batchrun.manifest.problems import Place, unreadable
 from batchrun.manifest.source import Source, place_of
 from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.model.spec import Spec
+from batchrun.ports.stored import TakenFrom
 
 
-def unread(source: Source, *, seal: str, batch: str, count: int) -> Manifest:
+def unread(source: Source, *, known: TakenFrom, batch: str) -> Manifest:
     """
     Return the manifest of *source*, which *batch* was taken in from.
 
     Args:
-        source: Files that have a fingerprint.
-        seal: Their fingerprint; only what is plain has one, see ``Manifest.fingerprint``.
+        source: What would be read, and how.
+        known: What the batch was taken in from: only plain files are kept, see ``Manifest.taken_from``.
         batch: The batch's name.
-        count: The number of its rows.
     """
     return Manifest(
         batch=batch,
         retry=RetryPolicy(),
-        read=files_of(source),
+        read=(*files_of(source), *known.beside),
         place=place_of(source.path),
         goes_together=source.goes_together,
-        fingerprint=seal,
-        _rows=_Unread(source, seal, count),
+        taken_from=known,
+        _rows=_Unread(source, known),
     )
 
 
 class _Unread:
     """The rows of files that are read when they are first asked for."""
 
-    def __init__(self, source: Source, seal: str, count: int) -> None:
+    def __init__(self, source: Source, known: TakenFrom) -> None:
         self._source = source
-        self._seal = seal
+        self._known = known
         self._manifest: Manifest | None = None
-        self.count = count
+
+    @property
+    def count(self) -> int:
+        return self._read().count
 
     @property
     def digest(self) -> str:
@@ -61,9 +64,7 @@ class _Unread:
         """Read the files. Raises ManifestError if they are others by now, or have become unreadable."""
         if self._manifest is None:
             self._manifest = load(self._source)
-            if fingerprint(self._source) != self._seal:
-                where = Place(source=self._source.shown)
-                raise unreadable(
-                    where, "it has changed since this launch began", "run the same command again"
-                )
+            if fingerprint_now(self._source, self._known.beside) != self._known.fingerprint:
+                where, cure = Place(source=self._source.shown), "run the same command again"
+                raise unreadable(where, "it has changed since this launch began", cure)
         return self._manifest

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batchrun.model.submissions.grouping import Choice
     from batchrun.model.submissions.submission import Submission
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, Transition, Unproven
+    from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, TakenFrom, Transition, Unproven
 
 
 class HeldBatch(StoredBatch):
@@ -60,7 +60,7 @@ class HeldBatch(StoredBatch):
         changed: Changed,
         at: datetime,
         place: str | None = None,
-        fingerprint: str | None = None,
+        taken_from: TakenFrom | None = None,
         home: str | None = None,
     ) -> Sync:
         """
@@ -72,8 +72,8 @@ class HeldBatch(StoredBatch):
         new content (a ``Revised`` event) whatever *changed* says; otherwise KEEP leaves it, marked by
         ``Entry.is_changed`` while it differs, and RESUBMIT applies ``Revised``. *place*, if given, is stored.
 
-        *fingerprint* is that of the files that *specs* follow from. If the batch was last taken in from files
-        with the same one, and no row was changed or gone, *specs* are not looked at: all are unchanged.
+        *taken_from* are the files that *specs* follow from. If the batch was last taken in from the same, and
+        no row was changed or gone, *specs* are not looked at: all are unchanged.
 
         A row that was sent is in one lane: while it asks for the same there, other lanes on offer do not
         count as a change, and its new content applies to later attempts, without an event. *home* is the lane
@@ -91,7 +91,7 @@ class HeldBatch(StoredBatch):
         *,
         at: datetime,
         place: str | None = None,
-        fingerprint: str | None = None,
+        taken_from: TakenFrom | None = None,
     ) -> Sync | None:
         """
         Take the manifest in as :meth:`sync` does, unless a row is new or changed: then write nothing.

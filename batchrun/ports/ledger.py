@@ -72,10 +72,6 @@ class Ledger(ABC):
         """Return every batch, newest first."""
 
     @abstractmethod
-    async def batch_taken_from(self, fingerprint: str) -> str | None:
-        """Return the name of the batch whose rows are those of files with this fingerprint, or None."""
-
-    @abstractmethod
     def batch(self, name: str) -> StoredBatch:
         """Return the batch without a lease; nothing is looked up yet."""
 

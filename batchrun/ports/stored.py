@@ -37,6 +37,14 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenFrom:
+    """The files that a manifest's rows follow from, and from nothing else."""
+
+    fingerprint: str  #: of what is in them, and of how they are read; 64 characters
+    beside: tuple[str, ...] = ()  #: absolute paths of those that the manifest itself names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """One launch of a manifest."""
 
@@ -45,6 +53,7 @@ class Batch:
     created_at: datetime
     account: str | None = None  #: of its runs, 12 digits; None where unknown
     place: str | None = None  #: absolute path of the manifest last taken in; None where unknown
+    taken_from: TakenFrom | None = None  #: None unless every row is as the files of that manifest say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

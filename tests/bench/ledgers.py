@@ -46,8 +46,8 @@ async def _finish(folder: Path) -> None:
         async with await open_ledger(folder / "batchrun.db") as ledger:
             await ledger.open_batch(NAME, region="us-east-1", at=_AT)
             held = await ledger.hold(NAME, holder=f"bench:{os.getpid()}", ttl=_TTL, at=_AT)
-            seal, place = manifest.fingerprint, manifest.place
-            await held.sync(manifest.specs(), changed=Changed.REFUSE, at=_AT, place=place, fingerprint=seal)
+            files, place = manifest.taken_from, manifest.place
+            await held.sync(manifest.specs(), changed=Changed.REFUSE, at=_AT, place=place, taken_from=files)
             await _complete(ledger, held)
             await held.release()
 

@@ -14,7 +14,7 @@ from batchrun.model.entries.recovery import OTHER_CONTENT
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Specs, digest
-from batchrun.ports.stored import Sync
+from batchrun.ports.stored import Sync, TakenFrom
 from tests.ledger.samples import (
     AT,
     BATCH,
@@ -39,8 +39,14 @@ if TYPE_CHECKING:
     from batchrun.ports.ledger import Ledger
 
 
-#: Fingerprints of two manifests' files.
-ONE, OTHER = "1" * 64, "2" * 64
+#: Files of two manifests.
+ONE, OTHER = TakenFrom(fingerprint="1" * 64, beside=("/x/rows.csv",)), TakenFrom(fingerprint="2" * 64)
+
+
+async def taken_from(ledger: Ledger) -> TakenFrom | None:
+    (batch,) = await ledger.batches()
+    assert await ledger.find_batch(BATCH) == batch
+    return batch.taken_from
 
 
 async def order(ledger: Ledger) -> list[str]:
@@ -79,47 +85,47 @@ class Syncing:
 
     async def test_files_that_were_taken_in_last_are_not_compared_again(self, ledger):
         held = await lease_on(ledger)
-        await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT, fingerprint=ONE)
-        assert await ledger.batch_taken_from(ONE) == BATCH
+        await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT, taken_from=ONE)
+        assert await taken_from(ledger) == ONE
         unseen = Specs(lambda: iter(()))
         for changed in Changed:
-            again = await held.sync(unseen, changed=changed, at=later(days=1), fingerprint=ONE)
+            again = await held.sync(unseen, changed=changed, at=later(days=1), taken_from=ONE)
             assert again == Sync(rows=2, unchanged=2)
-        assert await held.sync_if_known(unseen, at=AT, fingerprint=ONE) == Sync(rows=2, unchanged=2)
+        assert await held.sync_if_known(unseen, at=AT, taken_from=ONE) == Sync(rows=2, unchanged=2)
 
     async def test_files_that_are_known_are_remembered_at_the_next_comparison(self, ledger):
         held = await filled(ledger, "a", "b")
-        assert await ledger.batch_taken_from(ONE) is None
-        await held.sync_if_known(specs("a", "b"), at=AT, fingerprint=ONE)
-        assert await ledger.batch_taken_from(ONE) == BATCH
+        assert await taken_from(ledger) is None
+        await held.sync_if_known(specs("a", "b"), at=AT, taken_from=ONE)
+        assert await taken_from(ledger) == ONE
 
-    @pytest.mark.parametrize("fingerprint", [OTHER, None])
-    async def test_other_files_are_compared_and_then_the_first_again(self, ledger, fingerprint):
+    @pytest.mark.parametrize("files", [OTHER, None])
+    async def test_other_files_are_compared_and_then_the_first_again(self, ledger, files):
         held = await lease_on(ledger)
-        await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT, fingerprint=ONE)
-        more = await held.sync(specs("a", "b", "c"), changed=Changed.REFUSE, at=AT, fingerprint=fingerprint)
+        await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT, taken_from=ONE)
+        more = await held.sync(specs("a", "b", "c"), changed=Changed.REFUSE, at=AT, taken_from=files)
         assert more == Sync(rows=3, new=1, unchanged=2)
-        assert await ledger.batch_taken_from(ONE) is None
-        back = await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT, fingerprint=ONE)
+        assert await taken_from(ledger) == files
+        back = await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT, taken_from=ONE)
         assert back == Sync(rows=2, unchanged=2, gone=1, gone_ids=("c",))
 
     async def test_files_with_rows_changed_or_gone_are_compared_each_time(self, ledger):
         held = await filled(ledger, "a", "b")
         await move(held, "a", intended())
         for _ in range(2):
-            kept = await held.sync(specs("a", content=2), changed=Changed.KEEP, at=AT, fingerprint=ONE)
+            kept = await held.sync(specs("a", content=2), changed=Changed.KEEP, at=AT, taken_from=ONE)
             assert (kept.changed, kept.gone) == (1, 1)
-        gone = await held.sync(specs("a"), changed=Changed.KEEP, at=AT, fingerprint=ONE)
+        gone = await held.sync(specs("a"), changed=Changed.KEEP, at=AT, taken_from=ONE)
         assert (gone.changed, gone.gone) == (0, 1)
-        assert await ledger.batch_taken_from(ONE) is None
+        assert await taken_from(ledger) is None
 
     async def test_files_that_were_refused_are_not_remembered(self, ledger):
         held = await lease_on(ledger)
-        await held.sync(specs("a"), changed=Changed.REFUSE, at=AT, fingerprint=ONE)
+        await held.sync(specs("a"), changed=Changed.REFUSE, at=AT, taken_from=ONE)
         await move(held, "a", intended())
         with pytest.raises(ChangedRowsError):
-            await held.sync(specs("a", content=2), changed=Changed.REFUSE, at=AT, fingerprint=OTHER)
-        assert [await ledger.batch_taken_from(one) for one in (ONE, OTHER)] == [BATCH, None]
+            await held.sync(specs("a", content=2), changed=Changed.REFUSE, at=AT, taken_from=OTHER)
+        assert await taken_from(ledger) == ONE
 
     async def test_the_manifest_may_be_a_stream(self, ledger):
         held = await lease_on(ledger)

@@ -10,10 +10,12 @@ import pytest
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, load
-from batchrun.manifest.fingerprint import fingerprint
+from batchrun.manifest.fingerprint import fingerprint_now
 from batchrun.manifest.sheet_wishes import SheetOptions
+from batchrun.manifest.spool import Spool
 from batchrun.manifest.table import TableOptions
 from batchrun.manifest.unread import unread
+from batchrun.ports.stored import TakenFrom
 
 DEFAULTS = "workflowId: '1234567'\nroleArn: arn:aws:iam::123456789012:role/omics\noutputUri: s3://lab/{id}/\n"
 ROWS = "id,parameters.x\na,one\nb,two\n"
@@ -27,21 +29,21 @@ def source(tmp_path, monkeypatch) -> Source:
     return Source(path="cohort.csv", defaults=("defaults.yaml",))
 
 
-def loaded(source: Source) -> str | None:
+def loaded(source: Source) -> TakenFrom | None:
     with load(source) as manifest:
-        return manifest.fingerprint
+        return manifest.taken_from
 
 
 def seal_of(source: Source) -> str:
-    seal = fingerprint(source)
+    seal = fingerprint_now(source)
     assert seal is not None
     return seal
 
 
 def test_plain_files_have_one_which_stays(source):
     os.utime("cohort.csv", (1, 1))
-    assert len(loaded(source) or "") == 64
-    assert loaded(source) == fingerprint(source) == fingerprint(replace(source, verb="run"))
+    assert len(seal_of(source)) == 64
+    assert loaded(source) == TakenFrom(fingerprint=seal_of(replace(source, verb="run")))
 
 
 def other_rows(source: Source, _patch: pytest.MonkeyPatch) -> Source:
@@ -76,8 +78,8 @@ def other_version(source: Source, patch: pytest.MonkeyPatch) -> Source:
 @pytest.mark.parametrize("change", [other_rows, other_defaults, other_variable, other_folder, other_version])
 def test_it_changes_with_all_that_rows_follow_from(source, monkeypatch, change):
     source = replace(source, env=("COHORT",))
-    before = fingerprint(source)
-    assert fingerprint(change(source, monkeypatch)) not in {None, before}
+    before = fingerprint_now(source)
+    assert fingerprint_now(change(source, monkeypatch)) not in {None, before}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_it_changes_with_all_that_rows_follow_from(source, monkeypatch, change):
     ],
 )
 def test_it_changes_with_the_options(source, changes):
-    assert fingerprint(replace(source, **changes)) not in {None, fingerprint(source)}
+    assert fingerprint_now(replace(source, **changes)) not in {None, fingerprint_now(source)}
 
 
 RUN = "runs: [{id: a, parameters: {x: 1}}]\n"
@@ -104,7 +106,6 @@ RUN = "runs: [{id: a, parameters: {x: 1}}]\n"
     [
         ("lanes.yaml", f"lanes: {{one: {{region: us-east-1}}}}\n{RUN}"),
         ("retry.yaml", f"retry: {{wait: 60}}\n{RUN}"),
-        ("rows.yaml", "runs: cohort.csv\n"),
         ("warned.csv", "id,parameters.x\na,=A1\n"),
         (
             "sheets.yaml",
@@ -116,7 +117,7 @@ def test_what_makes_more_than_rows_is_read_each_time(source, path, text):
     Path(path).write_text(text)
     wanted = replace(source, path=path)
     assert loaded(wanted) is None
-    assert fingerprint(wanted) is not None  # it is by what is in the files
+    assert fingerprint_now(wanted) is not None  # it is by what is in the files
 
 
 @pytest.mark.parametrize(
@@ -125,6 +126,8 @@ def test_what_makes_more_than_rows_is_read_each_time(source, path, text):
         {"path": "-"},
         {"path": "s3://lab/cohort.csv"},
         {"path": "gone.csv"},
+        {"path": 5000 * "x"},
+        {"path": "no\0path"},
         {"path": "/dev/stdin"},
         {"path": "*.csv", "is_each_file": True},
         {"lanes": "defaults.yaml"},
@@ -133,11 +136,14 @@ def test_what_makes_more_than_rows_is_read_each_time(source, path, text):
     ],
 )
 def test_what_is_read_once_or_elsewhere_has_none(source, changes):
-    assert fingerprint(replace(source, **changes)) is None
+    assert fingerprint_now(replace(source, **changes)) is None
 
 
 def test_rows_that_are_asked_for_after_all_are_read(source):
-    with load(source) as read, unread(source, seal=seal_of(source), batch="cohort", count=2) as manifest:
+    with (
+        load(source) as read,
+        unread(source, known=TakenFrom(fingerprint=seal_of(source)), batch="cohort") as manifest,
+    ):
         assert manifest.count == read.count
         assert (manifest.batch, manifest.read, manifest.place) == (read.batch, read.read, read.place)
         assert list(manifest.specs()) == list(read.specs())
@@ -145,7 +151,39 @@ def test_rows_that_are_asked_for_after_all_are_read(source):
 
 
 def test_rows_that_changed_meanwhile_are_not_taken_for_the_known_ones(source):
-    with unread(source, seal=seal_of(source), batch="cohort", count=2) as manifest:
+    with unread(source, known=TakenFrom(fingerprint=seal_of(source)), batch="cohort") as manifest:
         Path(source.path).write_text(ROWS.replace("two", "three"))
         with pytest.raises(ManifestError, match="run the same command again"):
             list(manifest.specs())
+
+
+NAMING = ("runs: rows.csv\n", "sheet: rows.csv\neach: {parameters: {x: '{x}'}}\n")
+
+
+@pytest.mark.parametrize("text", NAMING)
+def test_a_file_that_the_manifest_names_counts_as_its_own(source, text):
+    Path("cohort.yaml").write_text(text)
+    Path("rows.csv").write_text(ROWS.replace("parameters.", "" if "sheet" in text else "parameters."))
+    source = replace(source, path="cohort.yaml")
+    known = loaded(source)
+    assert known is not None
+    assert known.beside == (str(Path("rows.csv").absolute()),)
+    assert fingerprint_now(source, known.beside) == known.fingerprint
+    Path("rows.csv").write_text("id,x\n")
+    assert fingerprint_now(source, known.beside) != known.fingerprint
+
+
+@pytest.mark.parametrize("path", ["cohort.csv", "defaults.yaml", "cohort.yaml", "rows.csv"])
+def test_files_that_change_while_they_are_read_are_not_known(source, monkeypatch, path):
+    Path("cohort.yaml").write_text("runs: rows.csv\n")
+    Path("rows.csv").write_text(ROWS)
+    if path in {"cohort.yaml", "rows.csv"}:
+        source = replace(source, path="cohort.yaml")
+    seal = Spool.seal
+
+    def changing(spool: Spool) -> None:
+        Path(path).write_text(Path(path).read_text() + "\n")
+        seal(spool)
+
+    monkeypatch.setattr(Spool, "seal", changing)
+    assert loaded(source) is None

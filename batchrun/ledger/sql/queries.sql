@@ -11,10 +11,10 @@
 INSERT INTO batches (name, region, created_at, account) VALUES (:name, :region, :at, :account) ON CONFLICT (name) DO NOTHING;
 
 -- name: find_batch
-SELECT name, region, created_at, account, place FROM batches WHERE name = :name;
+SELECT name, region, created_at, account, place, fingerprint, beside FROM batches WHERE name = :name;
 
 -- name: batches
-SELECT name, region, created_at, account, place FROM batches ORDER BY created_at DESC, key DESC;
+SELECT name, region, created_at, account, place, fingerprint, beside FROM batches ORDER BY created_at DESC, key DESC;
 
 -- name: move_batch
 -- Not while another launcher has it, which may start a run where the batch is now.
@@ -40,13 +40,11 @@ UPDATE batches SET account = :account WHERE key = :batch AND account IS NULL;
 UPDATE batches SET place = :place WHERE key = :batch AND place IS DISTINCT FROM :place;
 
 -- name: keep_fingerprint
-UPDATE batches SET fingerprint = :fingerprint WHERE key = :batch AND fingerprint IS DISTINCT FROM :fingerprint;
+UPDATE batches SET fingerprint = :fingerprint, beside = :beside
+WHERE key = :batch AND fingerprint IS DISTINCT FROM :fingerprint;
 
 -- name: is_taken_from
 SELECT count(*) FROM batches WHERE key = :batch AND fingerprint = :fingerprint;
-
--- name: batch_taken_from
-SELECT name FROM batches WHERE fingerprint = :fingerprint;
 
 -- name: batch_key
 SELECT key FROM batches WHERE name = :name;

@@ -18,7 +18,7 @@ from datetime import datetime
 
 from batchrun import points
 from batchrun.errors import ChangedRowsError, InvariantError, RenamedRowsError
-from batchrun.ledger.rows import content_values, entry_of, lanes_text
+from batchrun.ledger.rows import content_values, entry_of, lanes_text, listed
 from batchrun.ledger.store import Row, Store, Value
 from batchrun.ledger.verbs.record import record
 from batchrun.ledger.verbs.user_writes import take_back
@@ -30,7 +30,7 @@ from batchrun.model.lanes import lanes_of
 from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Spec
 from batchrun.points import Point
-from batchrun.ports.stored import Sync, Transition
+from batchrun.ports.stored import Sync, TakenFrom, Transition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ def sync(
     changed: Changed,
     at: datetime,
     place: str | None,
-    fingerprint: str | None,
+    taken_from: TakenFrom | None,
 ) -> Sync:
     """Take the manifest in, with changed rows as *changed* says, within the open transaction."""
     if changed is Changed.REFUSE:
@@ -143,14 +143,15 @@ def sync(
     take_in(comparison, batch, resubmit=changed is Changed.RESUBMIT, at=at)
     if place is not None:
         comparison.store.run("keep_place", batch=batch, place=place)
-    is_whole = not (found.changed or found.gone)
-    comparison.store.run("keep_fingerprint", batch=batch, fingerprint=fingerprint if is_whole else None)
+    whole = None if found.changed or found.gone else taken_from
+    seal, beside = (None, ()) if whole is None else (whole.fingerprint, whole.beside)
+    comparison.store.run("keep_fingerprint", batch=batch, fingerprint=seal, beside=listed(beside))
     return found
 
 
-def as_taken_in(store: Store, batch: int, fingerprint: str | None) -> Sync | None:
-    """Return all rows, unchanged, if files with this fingerprint were the last taken in; else None."""
-    if fingerprint is None or not store.value("is_taken_from", batch=batch, fingerprint=fingerprint):
+def as_taken_in(store: Store, batch: int, files: TakenFrom | None) -> Sync | None:
+    """Return all rows, unchanged, if these files were the last taken in; else None."""
+    if files is None or not store.value("is_taken_from", batch=batch, fingerprint=files.fingerprint):
         return None
     rows = int(store.value("count_entries", batch=batch))
     return Sync(rows=rows, unchanged=rows)

@@ -2,3 +2,5 @@
 
 -- NULL: they had none, or not every row is as they say.
 ALTER TABLE batches ADD COLUMN fingerprint text CHECK (length(fingerprint) = 64);
+-- A JSON list of paths: the files that the manifest names.
+ALTER TABLE batches ADD COLUMN beside text NOT NULL DEFAULT '[]';

@@ -4,3 +4,5 @@ PRAGMA user_version = 21;
 
 -- NULL: they had none, or not every row is as they say.
 ALTER TABLE batches ADD COLUMN fingerprint TEXT CHECK (length(fingerprint) = 64);
+-- A JSON list of paths: the files that the manifest names.
+ALTER TABLE batches ADD COLUMN beside TEXT NOT NULL DEFAULT '[]';

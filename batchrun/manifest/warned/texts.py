@@ -286,6 +286,14 @@ _LOCAL: Final = Doubt(
     cure="copy it to S3 (aws s3 cp) and write its s3:// URI",
 )
 
+#: A variable of a shell, or of Nextflow, as samplesheets beside a pipeline have them.
+_VARIABLE: Final = re.compile(r"\$(?:[A-Za-z_]\w*|\{+[\w.]+\}+)[/\\]|%\w+%[/\\]")
+_UNFILLED: Final = Doubt(
+    kind=WarningKind.PLACEHOLDER,
+    says="begins with a variable, which nobody fills in",
+    cure="write the whole s3:// URI",
+)
+
 
 def of_place(text: str, company: Company) -> Iterator[Doubt]:
     """Yield doubts about a place, and note its kind for doubts about others of its column."""
@@ -307,7 +315,9 @@ def of_place(text: str, company: Company) -> Iterator[Doubt]:
         yield _elsewhere(scheme[1].lower(), company)
     elif is_data(text):
         company.files = True
-        if not text.startswith("/"):
+        if _VARIABLE.match(text):
+            yield _UNFILLED
+        elif not text.startswith("/"):
             cure = "write the whole s3:// URI"
             says = "is a file's name alone, where others are s3:// URIs"
             yield Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure, holds=lambda: company.s3)

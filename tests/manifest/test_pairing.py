@@ -72,6 +72,12 @@ def test_lines_that_name_a_file(line):
     assert (parameters(pairs), pairs.files) == ({"a": {"reads_R1": "s3://b/d/a_R1.fq"}}, 1)
 
 
+def test_names_between_tabs_are_files_of_their_own():
+    pairs, problems = paired("d/a_R1.fq\td/a_R2.fq\td/b_R1.fq\td/b_R2.fq\n")
+    assert (pairs.files, problems) == (4, [])
+    assert parameters(pairs)["a"] == {"reads_R1": "s3://b/d/a_R1.fq", "reads_R2": "s3://b/d/a_R2.fq"}
+
+
 def test_names_that_are_no_uris_need_a_base():
     with pytest.raises(ManifestError, match=r"ls:2: 'b_R1\.fq' is not a URI; give --base"):
         paired("s3://b/a_R1.fq\nb_R1.fq\n", base=None)

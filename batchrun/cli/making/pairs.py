@@ -230,7 +230,9 @@ def _tell(wish: PairsJob, pairs: Pairs, rows: int) -> None:
 
 def listed_files(stream: BinaryIO, source: str, *, base: str | None, with_path: bool) -> Iterator[File]:
     """
-    Yield the file of each line of *stream* that has one; *base* is the URI that relative names belong to.
+    Yield each file that a line of *stream* has; *base* is the URI that relative names belong to.
+
+    Several on a line stand between tabs, as ``aws s3api list-objects-v2 --output text`` prints them.
 
     Raises:
         ManifestError: It is not text, or a relative name has no base.
@@ -240,11 +242,10 @@ def listed_files(stream: BinaryIO, source: str, *, base: str | None, with_path: 
         if _NO_FILE.fullmatch(text):
             continue
         listed = _LISTED.fullmatch(text)
-        name = listed[1] if listed else text.strip()
-        if name.endswith("/"):
-            continue
         place = Place(source=source, line=number)
-        yield File(name=_matched(name, with_path=with_path), uri=_uri(name, base, place), place=place)
+        for name in [listed[1]] if listed else map(str.strip, text.split("\t")):
+            if name and not name.endswith("/"):
+                yield File(name=_matched(name, with_path=with_path), uri=_uri(name, base, place), place=place)
 
 
 def file_under(bucket: str, key: str, folder: str, *, with_path: bool) -> File | None:

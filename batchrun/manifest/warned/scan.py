@@ -24,7 +24,16 @@ from batchrun.manifest.strict_json import JsonError, decoded
 from batchrun.manifest.table import Table, Value
 from batchrun.manifest.warned.found import Doubt, WarningKind, WatchedColumn
 from batchrun.manifest.warned.known import Known, Pair, is_shared, mates_among, mates_of, same_file
-from batchrun.manifest.warned.texts import ABSENT, MONTH, bare, long_number, of_characters, of_name, of_plain
+from batchrun.manifest.warned.texts import (
+    ABSENT,
+    MONTH,
+    UNDETERMINED,
+    bare,
+    long_number,
+    of_characters,
+    of_name,
+    of_plain,
+)
 from batchrun.manifest.warned.untyped import Cure, Types
 from batchrun.model.spec import Json
 
@@ -122,7 +131,7 @@ _WORD: Final = r"[A-Za-z_][A-Za-z0-9_-]*+"
 _URIS: Final = re.compile(rf"(?:{_URI})?+(?:\n(?:{_URI})?+)*+")
 _WORDS: Final = re.compile(rf"(?:{_WORD})?+(?:\n(?:{_WORD})?+)*+")
 #: Words that may not be what they look like.
-_NO_WORDS: Final = frozenset({*ABSENT, "true", "false"})
+_NO_WORDS: Final = frozenset({*ABSENT, UNDETERMINED, "true", "false"})
 _DATES: Final = re.compile(rf"^(?:{MONTH})-", re.IGNORECASE | re.MULTILINE)
 #: By how much a row has beside its id: nothing, or numbers alone.
 _BARE: Final = (

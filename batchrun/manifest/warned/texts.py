@@ -221,11 +221,18 @@ def long_number(text: str) -> Doubt | None:
     return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=_CURE_OF_IDS)
 
 
+#: Illumina's name for reads whose index is no sample's.
+UNDETERMINED: Final = "undetermined"
+
+
 def no_id(text: str, company: Company) -> Doubt | None:
-    """Return a doubt about an id that a program wrote for a missing value, or as 1.0 for 1."""
+    """Return a doubt about an id that a program wrote for a missing value or sample, or as 1.0 for 1."""
     if is_absent(text):
         says = "says that there is none, and is the id of a run"
         return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure="write the id, or remove the line")
+    if text.lower() == UNDETERMINED:
+        says = "is what demultiplexing calls the reads of no sample, and is the id of a run"
+        return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure="remove the line if none is meant")
     found = _FRACTION.fullmatch(text)
     if found is None or found[1] != "0":
         company.fractions |= found is not None

@@ -309,6 +309,13 @@ def test_a_word_for_no_value_is_hardly_an_id(warnings_of: WarningsOf, text: str)
     assert warning.message == f"'{text}' says that there is none, and is the id of a run"
 
 
+def test_reads_of_no_sample_are_hardly_a_run(warnings_of: WarningsOf):
+    (warning,) = warnings_of("id\nS1\nUndetermined\n")
+    assert (warning.kind, warning.line, warning.row) == ("not_available", 3, "Undetermined")
+    assert "calls the reads of no sample, and is the id of a run" in warning.message
+    assert warnings_of(table("undetermined")) == ()
+
+
 def test_an_id_that_pandas_has_made_a_fraction_of_is_told(warnings_of: WarningsOf):
     (warning,) = warnings_of("id\n1001.0\nS1\n")
     assert (warning.kind, warning.line) == ("spreadsheet_id", 2)

@@ -70,8 +70,22 @@ def test_a_lane_that_was_left_out_is_named(going: Shell):
     assert "has runs in lane west, and some.yaml does not say how to reach them" in done.stderr
 
 
-def test_a_ledger_is_compared_with_every_lane(going: Shell):
-    done = going.run("ledger", "verify", "rows", "--online", "--json", "--lanes", "lanes.yaml")
+def in_regions_of_profiles(shell: Shell) -> None:
+    """Write a table of the same lanes that leaves their regions to profiles."""
+    keys = "aws_access_key_id = LABKEY\naws_secret_access_key = LABSECRET\n"
+    shell.write(
+        "config", f"[profile east]\nregion = us-east-1\n{keys}[profile west]\nregion = us-west-2\n{keys}"
+    )
+    role = 'role: "arn:aws:iam::222222222222:role/launcher", external_id: lab-7'
+    shell.write("profiles.yaml", f"east: {{profile: east}}\nwest: {{profile: west, {role}}}\n")
+    shell.environment["AWS_REGION"] = ""
+
+
+@pytest.mark.parametrize("table", ["lanes.yaml", "profiles.yaml"])
+def test_a_ledger_is_compared_with_every_lane(going: Shell, table: str):
+    if table == "profiles.yaml":
+        in_regions_of_profiles(going)
+    done = going.run("ledger", "verify", "rows", "--online", "--json", "--lanes", table)
     online = json.loads(done.stdout.splitlines()[-1])
     assert (online["going"] + sum(online["ended"].values()), online["missing"]) == (6, [])
 

@@ -151,10 +151,11 @@ async def compare_online(options: Calling, concurrency: int, name: str | None) -
 
 
 async def _compare(ledger: Ledger, batch: Batch, login: OneLogin, options: Calling, concurrency: int) -> Exit:
-    # Each batch's runs are in its own region, unless the user names one.
-    async with options.opening(login, region=batch.region) as opened:
-        reach = await opened.reach_of(batch)
-        found = await compare(ledger.batch(batch.name), reach=reach, at_once=concurrency)
+    stored = ledger.batch(batch.name)
+    # Each batch's runs are in its own region, unless the user names one; lanes have theirs.
+    region = None if await stored.lanes() else batch.region
+    async with options.opening(login, region=region) as opened:
+        found = await compare(stored, reach=await opened.reach_of(batch), at_once=concurrency)
     looked = await give_back(ledger, batch, found.deleted, at=SystemClock().utcnow())
     tell_back(looked, is_done=True)
     (_emit_compared if options.output.as_json else _tell_compared)(batch.name, found, looked)

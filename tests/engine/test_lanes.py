@@ -24,6 +24,7 @@ from batchrun.ports.stored import Counts
 from batchrun.service.calling.outage import Patience
 from batchrun.simulator import parse_faults
 from tests.engine.lanes import PLACES, LaneBench, lane_bench, row, rows
+from tests.ledger.samples import connection_of
 from tests.world import simulated
 
 
@@ -99,6 +100,23 @@ async def test_a_copy_of_the_ledger_finds_the_runs_of_both_lanes(tmp_path):
     assert {lane: sorted(ids) for lane, ids in before.items()} == {
         lane: sorted(ids) for lane, ids in after.items()
     }
+
+
+@pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE])
+@pytest.mark.parametrize("stopped", [(), ("east",)])
+async def test_a_backup_put_back_within_the_hour_starts_nothing_in_the_other_lane(tmp_path, stopped, mode):
+    specs = rows(30, "east", "west")
+    async with lane_bench(tmp_path, east={"rate": 1}, west={"rate": 1}) as it:
+        await it.launch(specs, mode=Mode.DETACH, deadline=3)
+        backup = str(tmp_path / "backup.db")
+        await it.ledger._read(lambda: connection_of(it.ledger).execute("VACUUM INTO ?", (backup,)))
+        await it.launch(specs)
+        before = await it.assert_agreement()
+        async with await open_ledger(tmp_path / "backup.db") as it.ledger:
+            with suppress(ServiceUnusableError):  # the one that names the lane that has stopped
+                await it.launch(specs, mode=mode, max_active={"east": 1}, stopped=stopped)
+            await it.launch(specs)
+            assert await it.assert_agreement() == before
 
 
 async def test_no_capacity_in_one_lane_is_tried_in_the_next(tmp_path):

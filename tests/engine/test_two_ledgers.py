@@ -18,6 +18,7 @@ from batchrun.ledger.verify import Verification
 from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed, Mode
+from batchrun.model.planning.verdicts import AMBIGUOUS
 from batchrun.model.spec import Spec
 from batchrun.simulator import FailFirst, Span, parse_faults
 from tests.builders import spec
@@ -75,6 +76,65 @@ async def test_a_copy_put_back_after_more_rows_were_submitted(tmp_path):
             assert started(it) == once_each(12)
             assert launcher.taken_over.rows == 8
             await it.assert_agreement()
+
+
+async def test_a_backup_put_back_within_the_hour_knows_nothing_of_attempts_made_since(tmp_path):
+    """The row's own requestId was never taken: its attempt was refused, and the next one runs."""
+    async with bench(tmp_path, forgetful(), rate=1) as it:
+        await it.launch(rows(12), mode=Mode.DETACH, deadline=2)
+        place = await copy(it, tmp_path / "backup.db")
+        it.simulator.script(*parse_faults("StartRun:ValidationException"))
+        async with reconnected(it):
+            await it.launch(rows(12), mode=Mode.DETACH)
+        it.simulator.faults.replace(())
+        refused = [id for id, entry in (await it.entries()).items() if entry.run is None]
+        assert len(refused) > 4
+        await it.ledger.batch("cohort").retry(refused, at=it.clock.utcnow(), why="asked for")
+        async with reconnected(it):
+            await it.launch(rows(12))
+        async with another(it, place):
+            _, launcher = await it.launch(rows(12))
+            assert started(it) == once_each(12)
+            assert launcher.taken_over.rows == len(refused)
+            await it.assert_agreement()
+
+
+async def test_a_row_that_a_backup_has_in_doubt_may_have_gone_on_under_another_attempt(tmp_path):
+    async with bench(tmp_path, forgetful("StartRun:drop_before")) as it:
+        await it.launch(rows(3), mode=Mode.DETACH, deadline=5)
+        assert {entry.state for entry in (await it.entries()).values()} == {State.SUBMITTING}
+        place = await copy(it, tmp_path / "backup.db")
+        it.simulator.faults.replace(parse_faults("StartRun:ValidationException"))
+        async with reconnected(it):
+            await it.launch(rows(3))
+        assert {entry.state for entry in (await it.entries()).values()} == {State.REFUSED}
+        it.simulator.faults.replace(())
+        await it.ledger.batch("cohort").retry(once_each(3), at=it.clock.utcnow(), why="asked for")
+        async with reconnected(it):
+            await it.launch(rows(3))
+        async with another(it, place):
+            _, launcher = await it.launch(rows(3))
+            assert started(it) == once_each(3)
+            assert launcher.taken_over.rows == 3
+            await it.assert_agreement()
+
+
+async def test_a_later_attempt_with_other_content_leaves_a_row_in_doubt_to_a_person(tmp_path):
+    changed = [spec("row-0000", 0, workflowId="7654321")]
+    async with bench(tmp_path, forgetful("StartRun:drop_before")) as it:
+        await it.launch(rows(1), mode=Mode.DETACH, deadline=5)
+        place = await copy(it, tmp_path / "backup.db")
+        it.simulator.faults.replace(parse_faults("StartRun:ValidationException"))
+        async with reconnected(it):
+            await it.launch(rows(1))
+        it.simulator.faults.replace(())
+        async with reconnected(it):
+            await it.launch(changed, changed=Changed.RESUBMIT)
+        async with another(it, place):
+            await it.launch(rows(1))
+            (entry,) = (await it.entries()).values()
+            assert (entry.state, entry.code) == (State.SUBMITTING, AMBIGUOUS)
+            assert started(it) == once_each(1)
 
 
 async def test_a_colleague_s_launch_of_the_same_manifest_takes_over_what_is_there(tmp_path):

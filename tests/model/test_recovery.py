@@ -23,7 +23,15 @@ from batchrun.model.entries.events import (
     Retried,
     Revised,
 )
-from batchrun.model.entries.recovery import LOST, Attempt, Evidence, Judgement, Match, story
+from batchrun.model.entries.recovery import (
+    LOST,
+    Attempt,
+    Evidence,
+    Judgement,
+    Match,
+    later_attempts,
+    story,
+)
 from batchrun.model.entries.retrying import changed
 from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
@@ -113,6 +121,19 @@ def told_by(entry: Entry, judgement: Judgement) -> tuple[list[Event], Entry]:
     for event in events:
         entry = apply(entry, event)
     return events, entry
+
+
+def test_a_row_in_doubt_whose_later_attempt_ran_counts_as_lost_in_its_own():
+    first = sighting(run_id="1", tags=tags(attempt=1))
+    second = sighting(run_id="2", tags=tags(attempt=2))
+    others = [sighting(tags=tags(B, attempt=2)), sighting(tags=tags(attempt="x")), sighting()]
+    sent = replace(row_of(A), state=State.SUBMITTING, intended_at=at())
+    assert later_attempts(sent, [first, second, *others]) == [second]
+    gathered = evidence()
+    gathered.add(second)
+    (lost, *_), entry = told_by(sent, gathered.judge(sent, tagged=True))
+    assert isinstance(lost, Refused)
+    assert (entry.attempt, entry.state, entry.run) == (2, State.ACTIVE, second.run)
 
 
 def test_what_was_sent_from_here_is_told_by_its_intent_or_its_number():

@@ -171,7 +171,7 @@ async def _compare(manifest: Manifest, login: OneLogin, options: Options) -> Com
         )
     async with open_ledger(options.ledger) as ledger:
         stored, now = ledger.batch(manifest.batch), SystemClock().utcnow()
-        batch, since = await ledger.find_batch(manifest.batch), now - options.limits.trust.life
+        batch = await ledger.find_batch(manifest.batch)
         home = None if batch is None else _home(manifest, batch)
         sync, counts = await stored.compare(manifest.specs(), home=home), await stored.counts()
         sent = await _sent(stored, options, manifest)
@@ -181,7 +181,7 @@ async def _compare(manifest: Manifest, login: OneLogin, options: Options) -> Com
             changes=await changes(stored, manifest, sync.changed_ids, home),
             to_come=await _to_come(manifest, ledger, sent, options),
             stop=await mistaken(ledger, batch, counts, manifest),
-            to_look_for=sync.new + await stored.unproven(since=since, at=now),
+            to_look_for=sync.new + await stored.unproven(since=now, at=now),  # each launch looks anew
             lanes=await _lanes(manifest, sent, login, options),
             engine=PlannedEngine.of(
                 manifest,

@@ -212,7 +212,7 @@ class StartRunSubmitter(InLane):
         """
         async with self._one_untagged_search if not entry.tagged else nullcontext():
             try:
-                result = search(entry, await self._prover.candidates(entry, self._lane))
+                seen = await self._prover.candidates(entry, self._lane)
             except AccessDeniedError as error:
                 if not self._limits.trusts_ledger:
                     raise listing_denied(error) from error
@@ -222,11 +222,11 @@ class StartRunSubmitter(InLane):
                 return await self._outcomes.record(entry, held_for_permission(error, self._clock.utcnow()))
             except CallError as error:
                 return await self._doubt(entry, error)
-            at = self._clock.utcnow()
+            result, at = search(entry, seen), self._clock.utcnow()
             if result.rivals:
                 return await self._outcomes.record(entry, held_for_rivals(result.rivals, at))
             if result.run is None:
-                return None
+                return await self._prover.overtaken(entry, seen, self._lane) if entry.tagged else None
             if not result.run.uuid:
                 return await self._outcomes.record(entry, nameless(result.run.id, at))
             return await self._accepted(entry, Accepted(at=at, run=result.run, was_found=True))

@@ -23,18 +23,18 @@ from batchrun.engine.launch_errors import listing_denied, listing_unanswered, ot
 from batchrun.engine.parts import LaneLink, LaunchParts, Wait
 from batchrun.engine.proof.absence import listed_by_name, look_at
 from batchrun.engine.proof.other_submissions import OtherSubmissions
-from batchrun.engine.proof.survey import FEW, LaneSurvey, Sighted
+from batchrun.engine.proof.survey import FEW, LaneSurvey, Sighted, is_earlier
 from batchrun.engine.recorder import Outcomes, Recorder
 from batchrun.errors import AccessDeniedError, CallError, InvariantError, ServiceUnusableError
 from batchrun.model.entries.entry import Entry, Sighting, run_name
 from batchrun.model.entries.events import Failed
-from batchrun.model.entries.recovery import Evidence, Judgement, Match, story
+from batchrun.model.entries.recovery import Evidence, Judgement, Match, later_attempts, story
 from batchrun.model.entries.states import HAS_RUN, UNSENT
 from batchrun.model.lanes import or_home, or_home_alone, request_in
 from batchrun.model.planning.actions import Conclude, Survey
-from batchrun.model.planning.limits import Changed
+from batchrun.model.planning.limits import Changed, Mode
 from batchrun.model.planning.stimuli import SurveyConcluded, Surveyed, SurveyFailed
-from batchrun.model.planning.verdicts import Silences
+from batchrun.model.planning.verdicts import Silences, held_for_rivals
 from batchrun.model.spec import named
 from batchrun.model.submissions.grouping import Engine
 from batchrun.model.tally import TakenOver
@@ -73,10 +73,12 @@ class Prover:
 
     async def begin(self) -> None:
         """
-        Decide which proofs of earlier launches count: none where rows go, or went, by StartRunBatch.
+        Decide which proofs of earlier launches count: those of passes, which are many, in a single lane.
 
-        What another ledger started that way shows none of our requestIds. Elsewhere the service is asked for
-        submissions of others only once a run is found that came from one.
+        The ledger may be an old copy, and rows may have been sent since: where they had the choice of
+        another lane, under another attempt, or by StartRunBatch, the service knows none of our requestIds.
+        Without StartRunBatch the service is asked for submissions of others only once a run is found that
+        came from one.
         """
         await self.bind()
         if self._limits.trusts_ledger:
@@ -86,7 +88,8 @@ class Prover:
             name: OtherSubmissions(link, self._parts, is_needed=goes_together)
             for name, link in self._links.items()
         }
-        if goes_together:
+        has_choice = len(self._links) + len(self._parts.stopped) > 1
+        if goes_together or has_choice or self._limits.mode is Mode.WATCH:
             await self._held.forget_proofs()
 
     async def bind(self) -> None:
@@ -208,7 +211,11 @@ class Prover:
         sightings: list[Sighting] = []
         if name is not None:
             async with aclosing(listed_by_name(service, name)) as runs:
-                seen = [await look_at(service, run) async for run in runs]
+                seen = [
+                    await look_at(service, run)
+                    async for run in runs
+                    if not await is_earlier(self._held, run, entry)
+                ]
             sightings = [sighting for sighting in seen if sighting is not None]
         taken = await self._held.known_runs([sighting.run.uuid for sighting in sightings], lane=lane)
         found = [sighting for sighting in sightings if sighting.run.uuid not in taken]
@@ -219,6 +226,26 @@ class Prover:
         """Notice submissions of other ledgers by the runs that came from them."""
         if (others := self._others.get(lane)) is not None:
             others.notice(sightings)
+
+    async def overtaken(self, entry: Entry, seen: Sequence[Sighting], lane: str | None) -> Entry | None:
+        """
+        Take over later attempts of a row that was sent and has no run of its own; None where none was *seen*.
+
+        Only an old copy of a ledger does not know them. Where they are not what the row asks for, or cannot
+        be told apart, the row waits for a person.
+        """
+        later = later_attempts(entry, seen)
+        if not later:
+            return None
+        evidence = self._evidence()
+        evidence.expect(entry.id, entry.asked)
+        for sighting in later:
+            evidence.add(sighting, lane)
+        judgement = evidence.judge(entry, tagged=True)
+        if judgement.match is Match.FOUND:
+            return await self.adopt(entry, judgement)
+        rivals = [sighting.run.id for sighting in later]
+        return await self._outcomes.record(entry, held_for_rivals(rivals, self._clock.utcnow()))
 
     async def adopt(self, entry: Entry, judgement: Judgement, *, again: bool = False) -> Entry:
         """Record runs that the service has of a row; *again* then begins a new attempt with its content."""

@@ -136,12 +136,13 @@ class LaneSurvey:
             if entry_id not in self._sighted.entries:  # another lane may have come first
                 self._sighted.entries[entry_id] = entry
                 self._sighted.evidence.expect(entry_id, entry.asked)
-            is_news = is_news or not await self._is_earlier(run, entry)
+            is_news = is_news or not await is_earlier(self._held, run, entry)
         return is_news
 
-    async def _is_earlier(self, run: Listed, entry: Entry) -> bool:
-        """Report whether a listed run is surely one of the entry's earlier attempts: ids are reused."""
-        if entry.attempt == 1:
-            return False
-        earlier = [attempt.run for attempt in await self._held.earlier(entry.id)]
-        return any(known is not None and is_same_run(known, run) for known in earlier)
+
+async def is_earlier(held: HeldBatch, run: Listed, entry: Entry) -> bool:
+    """Report whether a listed run is surely one of the entry's earlier attempts: ids are reused."""
+    if entry.attempt == 1:
+        return False
+    earlier = [attempt.run for attempt in await held.earlier(entry.id)]
+    return any(known is not None and is_same_run(known, run) for known in earlier)

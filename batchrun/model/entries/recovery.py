@@ -16,7 +16,7 @@ from __future__ import annotations
 import enum
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -35,7 +35,7 @@ from batchrun.model.entries.events import (
     seen,
 )
 from batchrun.model.entries.requests import Asked, Requests, in_lanes
-from batchrun.model.entries.states import ENDED
+from batchrun.model.entries.states import ENDED, State
 from batchrun.model.lanes import or_home
 from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json, asked_parameters, digest
 
@@ -182,6 +182,16 @@ class Evidence:
         return _like_named(strangers, is_only_row=all(self._rows_named[name] == 1 for _, name in named))
 
 
+def later_attempts(entry: Entry, sightings: Iterable[Sighting]) -> list[Sighting]:
+    """Return the runs that are tagged as later attempts of the row: its ledger is an old copy."""
+    own = {TAG_BATCH: entry.batch, TAG_ID: entry.id}
+    return [
+        one
+        for one in sightings
+        if own.items() <= one.tags.items() and (_attempt(one.tags.get(TAG_ATTEMPT, "")) or 0) > entry.attempt
+    ]
+
+
 def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: bool) -> Iterator[Event]:
     """
     Return the events that bring *entry*, whose current attempt has no run or has ended, up to the runs found.
@@ -204,7 +214,13 @@ def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: boo
             yield from _found(attempt, at, is_last=number == attempts[-1].number)
         else:
             following = next(one for one in attempts if one.number > number)
-            yield from _lost(following.run.creation_time or at, at)
+            if number > entry.attempt or entry.state is not State.SUBMITTING:
+                yield Intended(at=following.run.creation_time or at)
+            yield Refused(
+                at=at,
+                code=LOST,
+                message="no run of this attempt was found at the service, but of a later one",
+            )
     if again:
         yield _next(entry, None, at)
 
@@ -214,13 +230,6 @@ def _next(entry: Entry, attempt: Attempt | None, at: datetime) -> Event:
     if attempt is None or attempt.request is None:
         return Revised(at=at, request=entry.content)
     return Retried(at=at, due=at, why="found at the service", request=attempt.request)
-
-
-def _lost(no_later_than: datetime, at: datetime) -> Iterator[Event]:
-    yield Intended(at=no_later_than)
-    yield Refused(
-        at=at, code=LOST, message="no run of this attempt was found at the service, but of a later one"
-    )
 
 
 def _found(attempt: Attempt, at: datetime, *, is_last: bool) -> Iterator[Event]:

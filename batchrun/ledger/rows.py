@@ -11,8 +11,9 @@ import functools
 import json
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from batchrun.errors import ManifestWarning
 from batchrun.ledger.store import Row, Value
 from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Event, Intended, Retried, Revised
@@ -68,7 +69,26 @@ def batch_of(row: Row) -> Batch:
 
 
 def _taken_from(row: Row) -> TakenFrom:
-    return TakenFrom(fingerprint=row.fingerprint, beside=tuple(json.loads(row.beside)))
+    return TakenFrom(
+        fingerprint=row.fingerprint,
+        beside=tuple(json.loads(row.beside)),
+        warnings=tuple(map(_warning, json.loads(row.warnings))),
+        warning_count=row.warning_count,
+    )
+
+
+def _warning(told: dict[str, Any]) -> ManifestWarning:
+    return ManifestWarning(**{**told, "lines": tuple(told["lines"]), "also": tuple(told["also"])})
+
+
+def taken_from_values(files: TakenFrom | None) -> dict[str, Value]:
+    """Return what ``keep_files`` stores of the files that a batch was taken in from."""
+    return {
+        "fingerprint": None if files is None else files.fingerprint,
+        "beside": listed(() if files is None else files.beside),
+        "warnings": json.dumps([] if files is None else [dataclasses.asdict(one) for one in files.warnings]),
+        "warning_count": 0 if files is None else files.warning_count,
+    }
 
 
 def lane_of(row: Row) -> LanePlace:

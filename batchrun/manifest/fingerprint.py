@@ -52,7 +52,7 @@ def fingerprint(source: Source, digests: Sequence[str | None]) -> str | None:
     place = str(Path(source.path).absolute())
     environment = [os.environ.get(name) for name in source.env]
     # What another version makes of the same files may differ.
-    parts = [__version__, repr(replace(source, verb="", path=place)), repr(environment), repr(digests)]
+    parts = [__version__, place, repr(replace(source, verb="")), repr(environment), repr(digests)]
     return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
 
 

@@ -75,7 +75,7 @@ class Manifest:
     goes_together: bool = False  #: each row was found fit for StartRunBatch
     warnings: tuple[ManifestWarning, ...] = ()  #: likely mistakes that are no errors, in order
     warning_count: int = 0  #: of all; of very many only some are in ``warnings``
-    #: Its files, if nothing but its rows follows from them: no lanes, own sheets, retry rules or warnings.
+    #: Its files, if nothing but rows and warnings follows from them: no lanes, own sheets or retry rules.
     taken_from: TakenFrom | None = None
     _rows: Rows
     _own_sheets: OwnSheets | None = None
@@ -162,12 +162,9 @@ def load(
         warnings = looking.warnings()
         _raise_any(problems, warnings, is_strict=source.strict)
         stack.pop_all()
-        return replace(
-            found,
-            warnings=warnings.told,
-            warning_count=warnings.total,
-            taken_from=None if warnings.total else found.taken_from,
-        )
+        told, total, files = warnings.told, warnings.total, found.taken_from
+        files = files and replace(files, warnings=told, warning_count=total)
+        return replace(found, warnings=told, warning_count=total, taken_from=files)
 
 
 def refuse_alone(manifest: Manifest) -> None:

@@ -32,6 +32,8 @@ def unread(source: Source, *, known: TakenFrom, batch: str) -> Manifest:
         read=(*files_of(source), *known.beside),
         place=place_of(source.path),
         goes_together=source.goes_together,
+        warnings=known.warnings,
+        warning_count=known.warning_count,
         taken_from=known,
         _rows=_Unread(source, known),
     )

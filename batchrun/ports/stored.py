@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.model.entries.states import HOLDS_SLOT, OPEN, State
 
 if TYPE_CHECKING:
+    from batchrun.errors import ManifestWarning
     from batchrun.model.costs import Usage
     from batchrun.model.entries.entry import Entry, Run
     from batchrun.model.entries.events import Event
@@ -42,6 +43,8 @@ class TakenFrom:
 
     fingerprint: str  #: of what is in them, and of how they are read; 64 characters
     beside: tuple[str, ...] = ()  #: absolute paths of those that the manifest itself names
+    warnings: tuple[ManifestWarning, ...] = ()  #: what was told of them
+    warning_count: int = 0  #: of all; of very many only some are in ``warnings``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

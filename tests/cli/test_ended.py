@@ -46,6 +46,18 @@ def test_it_is_told_to_programs_as_ever(shell: Shell, simulated: Simulated):
     assert (again["message_type"], again["stop"], again["succeeded"]) == ("summary", "finished", 2)
 
 
+@pytest.mark.parametrize("folder", [False, True])
+def test_warnings_of_its_manifest_are_told_again(shell: Shell, simulated: Simulated, folder):
+    _, *defaults = shell.cohort(2)
+    (shell.folder / "sheets").mkdir()
+    shell.write("sheets/cohort.csv", "id,parameters.threads\na,16\n")
+    arguments = ["sheets" if folder else "sheets/cohort.csv", *defaults]
+    told = [launch(shell, simulated, arguments, "--json") for _ in range(2)]
+    for lines in (told[0].stderr, told[0].stdout), (told[1].stderr, told[1].stdout):
+        assert "'16' looks like a number" in lines[0]
+        assert '"message_type": "warning"' in lines[1]
+
+
 def test_it_makes_no_call(shell: Shell, simulated: Simulated):
     cohort = shell.cohort(3)
     launch(shell, simulated, cohort)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchrun.errors import ChangedRowsError, InvariantError
+from batchrun.errors import ChangedRowsError, InvariantError, ManifestWarning
 from batchrun.model.entries.events import Doubted, Failed
 from batchrun.model.entries.recovery import OTHER_CONTENT
 from batchrun.model.entries.states import State
@@ -40,7 +40,18 @@ if TYPE_CHECKING:
 
 
 #: Files of two manifests.
-ONE, OTHER = TakenFrom(fingerprint="1" * 64, beside=("/x/rows.csv",)), TakenFrom(fingerprint="2" * 64)
+WARNING = ManifestWarning(
+    kind="untyped",
+    source="x.csv",
+    line=7,
+    message="'1' looks like \udcff",
+    cure="x",
+    lines=(7, 8),
+    count=9,
+    also=(11,),
+)
+ONE = TakenFrom(fingerprint="1" * 64, beside=("/x/rows.csv",), warnings=(WARNING,), warning_count=3)
+OTHER = TakenFrom(fingerprint="2" * 64)
 
 
 async def taken_from(ledger: Ledger) -> TakenFrom | None:

@@ -106,7 +106,6 @@ RUN = "runs: [{id: a, parameters: {x: 1}}]\n"
     [
         ("lanes.yaml", f"lanes: {{one: {{region: us-east-1}}}}\n{RUN}"),
         ("retry.yaml", f"retry: {{wait: 60}}\n{RUN}"),
-        ("warned.csv", "id,parameters.x\na,=A1\n"),
         (
             "sheets.yaml",
             "sheet: cohort.csv\nsheet_out: s3://lab/{id}.csv\neach: {parameters: {x: '{sheet}'}}\n",
@@ -155,6 +154,15 @@ def test_rows_that_changed_meanwhile_are_not_taken_for_the_known_ones(source):
         Path(source.path).write_text(ROWS.replace("two", "three"))
         with pytest.raises(ManifestError, match="run the same command again"):
             list(manifest.specs())
+
+
+def test_its_warnings_are_told_again(source):
+    Path(source.path).write_text(ROWS.replace("one", "1").replace("two", "/mnt/two"))
+    known = loaded(source)
+    assert known is not None
+    with load(source) as read, unread(source, known=known, batch="cohort") as manifest:
+        assert len(read.warnings) == read.warning_count == 1
+        assert (manifest.warnings, manifest.warning_count) == (read.warnings, read.warning_count)
 
 
 NAMING = ("runs: rows.csv\n", "sheet: rows.csv\neach: {parameters: {x: '{x}'}}\n")

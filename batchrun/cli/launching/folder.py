@@ -32,7 +32,12 @@ from batchrun.cli.launching.launch import (
     session,
     tell_held,
 )
-from batchrun.cli.launching.manifests import loaded_folder, refuse_beside_lanes, sources_in
+from batchrun.cli.launching.manifests import (
+    loaded_folder,
+    refuse_beside_lanes,
+    sources_in,
+    tell_all_warnings,
+)
 from batchrun.cli.logs import configure_as
 from batchrun.cli.signals import Stopping, hear
 from batchrun.cli.speak import complain
@@ -60,6 +65,7 @@ async def launch_folder(job: Job) -> Exit:
     clock, in_s3 = SystemClock(), ObjectsOnce(job.login)
     sources = sources_in(job.source, job.output, besides=[job.options.ledger])
     async with as_taken_in(job.options.ledger, sources) as known:
+        tell_all_warnings(known, job.output)
         with nullcontext(known) if known else loaded_folder(sources, in_s3, job.output) as manifests:
             points.reached(Point.MANIFEST_READ)
             refuse_beside_lanes(manifests, job.options.service)

@@ -25,7 +25,7 @@ from batchrun.api.session import Session
 from batchrun.api.taken_in import as_taken_in
 from batchrun.cli.exits import Exit, exit_code
 from batchrun.cli.launching.beside import MetricsFile, Telling
-from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
+from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes, tell_all_warnings
 from batchrun.cli.launching.results_file import results_output, write_results
 from batchrun.cli.logs import configure_as
 from batchrun.cli.options import Output
@@ -107,6 +107,7 @@ def configure(job: Job) -> None:
 async def taken(job: Job) -> AsyncIterator[Manifest]:
     """Read the job's manifest, if the ledger does not have it as it is; closed at the end of the block."""
     async with as_taken_in(job.options.ledger, [job.source]) as known:
+        tell_all_warnings(known, job.output)
         read = nullcontext(known[0]) if known else loaded(job.source, ObjectsOnce(job.login), job.output)
         with read as manifest:
             points.reached(Point.MANIFEST_READ)

@@ -117,8 +117,7 @@ def loaded_folder(
     with ExitStack() as stack:
         with _telling(output), interruptible(), objects:
             manifests = stack.enter_context(loaded_together(sources, objects=objects))
-        for manifest in manifests:
-            tell_warnings(manifest.warnings, manifest.warning_count, output)
+        tell_all_warnings(manifests, output)
         yield manifests
 
 
@@ -184,6 +183,12 @@ def emit_problems(error: ManifestError) -> None:
             emit("warning", **asdict(problem))
         else:
             emit("problem", **asdict(problem))
+
+
+def tell_all_warnings(manifests: Iterable[Manifest], output: Output) -> None:
+    """Report the warnings of each manifest."""
+    for manifest in manifests:
+        tell_warnings(manifest.warnings, manifest.warning_count, output)
 
 
 def tell_warnings(warnings: Sequence[ManifestWarning], total: int, output: Output) -> None:

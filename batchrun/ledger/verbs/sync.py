@@ -18,7 +18,7 @@ from datetime import datetime
 
 from batchrun import points
 from batchrun.errors import ChangedRowsError, InvariantError, RenamedRowsError
-from batchrun.ledger.rows import content_values, entry_of, lanes_text, listed
+from batchrun.ledger.rows import content_values, entry_of, lanes_text, taken_from_values
 from batchrun.ledger.store import Row, Store, Value
 from batchrun.ledger.verbs.record import record
 from batchrun.ledger.verbs.user_writes import take_back
@@ -143,9 +143,8 @@ def sync(
     take_in(comparison, batch, resubmit=changed is Changed.RESUBMIT, at=at)
     if place is not None:
         comparison.store.run("keep_place", batch=batch, place=place)
-    whole = None if found.changed or found.gone else taken_from
-    seal, beside = (None, ()) if whole is None else (whole.fingerprint, whole.beside)
-    comparison.store.run("keep_fingerprint", batch=batch, fingerprint=seal, beside=listed(beside))
+    files = None if found.changed or found.gone else taken_from
+    comparison.store.run("keep_files", batch=batch, **taken_from_values(files))
     return found
 
 

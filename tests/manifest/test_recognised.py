@@ -72,6 +72,15 @@ SHEETS = {
             "NA2": {"cram": "s3://lab/2.cram", "participant": "P"},
         },
     ),
+    "Terra's pairs": (
+        "entity:pair_id\tcase_sample\tcontrol_sample\nP1\tT1\tN\nP2\tT2\tN\n",
+        ".tsv",
+        "a Terra data table; ids are in 'entity:pair_id' (unique), 'case_sample' (unique)",
+        {
+            "P1": {"case_sample": "T1", "control_sample": "N"},
+            "P2": {"case_sample": "T2", "control_sample": "N"},
+        },
+    ),
     "DRAGEN": (
         DRAGEN,
         ".csv",

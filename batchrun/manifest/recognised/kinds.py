@@ -38,7 +38,7 @@ _OF_OTHERS: Final = (
     (frozenset({"$schema", "definitions"}), "a JSON Schema", None),
     (frozenset({"$schema", "$defs"}), "a JSON Schema", None),
 )
-_TERRA: Final = "entity:"
+_TERRA: Final = ("entity:", "update:", "membership:")
 _ENDING: Final = (
     r"\.(?:fastq|fq|ora|bam|cram|sam|bai|crai|g?vcf|bcf|tbi|csi|fasta|fa|fna|pod5|fast5|bed|idat|h5)"
     r"(?:\.(?:gz|bgz|bz2|zst))?"

@@ -29,7 +29,7 @@ _PERSON: Final = "subject|patient|individual|participant|donor"
 _NAMES: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        "id",
+        r"id|(?:entity|update):.+_id",  # the latter are Terra's
         r"(?:.*[^a-z])?(?:sample|rgsm|specimen)(?:[ _-]?(?:id|name))?",
         rf"(?:.*[^a-z])?(?:sample[ _-]accession|(?:{_PERSON})(?:[ _-]?(?:id|name))?)",
         r"run|.*[^a-z](?:id|name|accession)|name",

@@ -186,7 +186,7 @@ def _told(same: _Same) -> Sequence[tuple[int, ManifestWarning]]:
     if same.count <= limits.SAME and same.count == len(same.told):
         return same.told
     number, first = same.told[0]
-    return [(number, dataclasses.replace(first, count=same.count, also=tuple(same.lines)))]
+    return [(number, dataclasses.replace(first, count=same.count, also=tuple(sorted(same.lines))))]
 
 
 def _warning(

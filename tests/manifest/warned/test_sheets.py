@@ -76,7 +76,8 @@ def test_columns_that_nothing_names_are_not_looked_at(warnings_of: WarningsOf):
 def test_numbers_are_told_with_the_placeholder_to_write(warnings_of: WarningsOf, parameters, cure):
     found = warnings_of(LANES, **options(*parameters, group_by=("sample",)))
     assert [one.cure for one in found] == ([] if cure is None else [cure])
-    assert all((one.kind, one.field, one.line, one.count) == ("untyped", "threads", 2, 3) for one in found)
+    wanted = ("untyped", "threads", 2, 3, (3, 4))
+    assert all((one.kind, one.field, one.line, one.count, one.also) == wanted for one in found)
 
 
 def test_a_parameter_that_an_option_gives_as_text_is_told(warnings_of: WarningsOf):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,15 @@ from batchrun.manifest.problems import Place, printable, problem_at, shown, unre
 from batchrun.manifest.recognised.documents import is_of_one_run
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.scalars import as_text
-from batchrun.manifest.source import Format, Source, format_to_read, is_known, opened, unpacked_name
+from batchrun.manifest.source import (
+    Format,
+    Source,
+    format_to_read,
+    is_known,
+    is_workbook,
+    opened,
+    unpacked_name,
+)
 from batchrun.manifest.text_input import by_mark
 from batchrun.model.entries.belonging import is_copy, same_elsewhere
 from batchrun.ports.objects import Objects
@@ -84,9 +92,22 @@ def shared_in(folder: str, *, besides: Collection[str] = ()) -> Mapping[str, str
     return {path: option for path, option in seen.items() if option is not None}
 
 
-def _files(folder: str, besides: Collection[str]) -> Sequence[Path]:
+def workbooks_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]:
+    """
+    Return the paths of Excel workbooks in it, which are not read, but for those that a manifest names.
+
+    Raises:
+        ManifestError: The folder cannot be read.
+    """
+    rows = {_real(rows) for path in _files(folder, besides) if (rows := _look_into(path).rows) is not None}
+    return [str(path) for path in _files(folder, besides, is_workbook) if _real(path) not in rows]
+
+
+def _files(
+    folder: str, besides: Collection[str], is_wanted: Callable[[str], bool] = is_known
+) -> Sequence[Path]:
     try:
-        found = sorted(path for path in Path(folder).iterdir() if _may_be_manifest(path))
+        found = sorted(path for path in Path(folder).iterdir() if _may_be_manifest(path, is_wanted))
     except OSError as error:
         message = f"the folder cannot be read: {error.strerror}"
         raise unreadable(Place(source=folder), message, "check its permissions") from error
@@ -98,10 +119,10 @@ def _real(path: str | Path) -> str:
     return os.path.realpath(path)  # Path.resolve raises for links in a circle
 
 
-def _may_be_manifest(path: Path) -> bool:
+def _may_be_manifest(path: Path, is_wanted: Callable[[str], bool]) -> bool:
     name = unpacked_name(path.name)
     is_ours = Path(name).stem.endswith(_RESULTS) or name.startswith((".", "~$"))
-    return not is_ours and is_known(name) and path.is_file()
+    return not is_ours and is_wanted(name) and path.is_file()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

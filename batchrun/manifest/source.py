@@ -133,6 +133,11 @@ def is_known(path: str) -> bool:
     return Path(path).suffix.lower() in _BY_EXTENSION
 
 
+def is_workbook(path: str) -> bool:
+    """Report whether the file's extension is that of an Excel workbook which can be read."""
+    return path.lower().endswith(_WORKBOOKS)
+
+
 def unpacked_name(path: str) -> str:
     """Return a file's name without ``.gz``."""
     return path[: -len(_GZIP)] if path.lower().endswith(_GZIP) else path
@@ -147,7 +152,7 @@ def format_to_read(path: str, given: Format | None = None) -> Format:
     """
     _check_place(path)
     name = unpacked_name(path)
-    if given is None and name.lower().endswith(_WORKBOOKS):
+    if given is None and is_workbook(name):
         return Format.CSV  # stands for any table: a workbook is recognised by its first bytes
     if given is not None or is_known(name):
         return format_of(name, given)

@@ -9,6 +9,7 @@ import pytest
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import Source, loaded_together, manifests_in, shared_in
+from batchrun.manifest.folder import workbooks_in
 
 SETS = ("workflowId=1234567", "roleArn=arn:aws:iam::123456789012:role/omics", "outputUri=s3://b/{id}/")
 
@@ -89,6 +90,14 @@ def test_so_are_lanes(tmp_path):
     assert set(taken(tmp_path)) == {"a.csv", "c.yaml"}
     lanes = {str(tmp_path / name): "--lanes" for name in ("b.yaml", "d.json")}
     assert shared_in(str(tmp_path)) == lanes
+
+
+def test_workbooks_are_named_but_for_those_that_a_manifest_reads(tmp_path):
+    made(tmp_path, a_yaml="sheet: rows.xlsx\n", b_csv="id\n")
+    made(tmp_path, **{"rows_xlsx": "", "b_xlsx": "", "C_XLSM": "", "~$b_xlsx": "", "d_xls": ""})
+    assert taken(tmp_path) == ["a.yaml", "b.csv"]
+    found = workbooks_in(str(tmp_path), besides=[str(tmp_path / "C.XLSM")])
+    assert found == [str(tmp_path / "b.xlsx")]
 
 
 def test_a_link_that_leads_nowhere_is_no_matter(tmp_path):

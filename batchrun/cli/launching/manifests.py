@@ -14,6 +14,7 @@ from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain, emit
 from batchrun.errors import ManifestError, ManifestWarning, UsageError
 from batchrun.manifest import Format, Manifest, Source, load, loaded_together, manifests_in, shared_in
+from batchrun.manifest.folder import workbooks_in
 from batchrun.manifest.problems import shown
 from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.spool import RowPlaces
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from batchrun.cli.manifest_options import ManifestOptions
 
 _T = TypeVar("_T")
+_NOT_READ: Final = "{} is skipped: of a folder workbooks are not read; give it alone, or save it as CSV"
 _PASSED_OVER: Final = "{} is skipped: it holds {}, not rows; use it with {} FILE"
 
 
@@ -106,6 +108,8 @@ def sources_in(wanted: Source, output: Output, *, besides: Collection[str] = ())
         shared = {} if output.quiet else shared_in(wanted.path, besides=others)
         for path, option in shared.items():
             complain(_PASSED_OVER.format(path, option.removeprefix("--"), option))
+        for path in () if output.quiet else workbooks_in(wanted.path, besides=others):
+            complain(_NOT_READ.format(path))
         return [replace(wanted, path=path) for path in paths]
 
 

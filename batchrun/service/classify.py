@@ -104,6 +104,8 @@ _PROXY_WANTS_LOGIN: Final = (
 _PROXY_CURE: Final = "correct HTTPS_PROXY (for http://, HTTP_PROXY), or name the host in NO_PROXY"
 #: OpenSSL's codes of certificates that are not valid yet, or no longer.
 _OUT_OF_DATE: Final = frozenset({9, 10})
+#: Those of another host's or address's certificate.
+_OF_ANOTHER: Final = frozenset({62, 64})
 #: S3's code for a wrong clock; other services have one code for all signature errors.
 CLOCK: Final = "RequestTimeTooSkewed"
 _SKEWED: Final = re.compile(r"Signature (expired|not yet current): [0-9TZ]+ is [a-z ]+ than [0-9TZ]+")
@@ -169,6 +171,8 @@ def _untrusted(error: BaseException) -> str | None:
         return None
     if doubt.verify_code in _OUT_OF_DATE:
         cure = "see whether this machine's clock is right; if it is, the certificate must be renewed"
+    elif doubt.verify_code in _OF_ANOTHER:
+        cure = "give the endpoint by a name that it is for; on AWS's own somebody is in between"
     else:
         cure = (
             "where a proxy of your network shows its own, name a file of what that is signed by with "

@@ -304,14 +304,25 @@ def test_clients_that_trust_the_same_certificates_read_them_once(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here, to make a certificate with")
-async def test_a_certificate_that_is_not_trusted_says_whose_and_what_to_do(tmp_path):
+@pytest.mark.parametrize(
+    ("host", "is_known", "told"),
+    [
+        ("localhost", False, r"\(self-signed certificate\); .* with AWS_CA_BUNDLE"),
+        ("127.0.0.1", True, r"\(IP address mismatch.*\); give the endpoint by a name that it is for"),
+    ],
+)
+async def test_a_certificate_that_is_not_trusted_says_whose_and_what_to_do(
+    tmp_path, monkeypatch, host, is_known, told
+):
     certificate(tmp_path, "localhost")
+    if is_known:
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "localhost.crt"))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tmp_path / "localhost.crt", tmp_path / "localhost.key")
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
     async with server:
-        url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
-        told = rf"{url}/run/1 is not trusted \(self-signed certificate\); .* with AWS_CA_BUNDLE"
+        url = f"https://{host}:{server.sockets[0].getsockname()[1]}"
+        told = rf"{url}/run/1 is not trusted {told}"
         async with connected(endpoint_url=url, retry=ONCE) as (service, _):
             with pytest.raises(OutcomeUnknownError, match=told):
                 await service.get_run("1")

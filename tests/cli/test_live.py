@@ -26,7 +26,7 @@ from batchrun.cli.showing.drawn import Bar, Flow, LiveDisplay, running, shared
 from batchrun.cli.showing.progress import Again, Progress, Snapshot
 from batchrun.cli.speak import until
 from batchrun.clock import VirtualClock
-from batchrun.model.entries.events import Accepted, Retried, seen
+from batchrun.model.entries.events import Accepted, Retried, Revised, seen
 from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
 from batchrun.model.paces.quotas import Quotas
@@ -254,6 +254,20 @@ async def test_the_tasks_of_rows_that_are_not_shown_are_not_kept():
     progress = Progress(VirtualClock(T0), Troubles)
     progress.tasks_found("nobody", 1, FailedTasks())
     assert not progress.failures
+
+
+async def test_a_failure_that_another_attempt_followed_is_told_no_more():
+    progress, going = Progress(VirtualClock(T0), Troubles), active(planned("A"))
+    for follow in (
+        Retried(at=at(61), due=at(61), why="asked for"),
+        Revised(at=at(61), request=going.request),
+    ):
+        failed = seen(run("FAILED"), at(60))
+        ended = apply(going, failed)
+        progress.recorded(going, failed, ended)
+        assert [one.entry for one in progress.failures] == [ended]
+        progress.recorded(ended, follow, apply(ended, follow))
+        assert not progress.failures
 
 
 @pytest.fixture

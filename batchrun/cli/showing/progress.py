@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from batchrun.cli.showing.failed import FailedRow
-from batchrun.model.entries.events import Accepted, Event, Retried
+from batchrun.model.entries.events import Accepted, Event
 from batchrun.model.entries.states import ENDED, UNSENT, State
 from batchrun.model.paces.quotas import Quotas
 from batchrun.model.tally import Tally
@@ -91,7 +91,7 @@ class Progress:
         self._dues.pop(after.id, None)
         if after.due is not None and after.state in UNSENT:
             self._dues[after.id] = after.due
-        if isinstance(event, Retried):
+        if before.state in ENDED and after.state not in ENDED:
             kept = (one for one in self._failures if one.entry.id != after.id)
             self._failures = deque(kept, maxlen=self._failures.maxlen)
         if after.state in ENDED and before.state not in ENDED:

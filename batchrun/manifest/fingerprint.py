@@ -14,6 +14,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from batchrun.errors import ManifestError
+from batchrun.manifest.beside import file_beside
+from batchrun.manifest.problems import Place
 from batchrun.manifest.source import Source, place_of
 from batchrun.model.texts.places import is_in_s3
 from batchrun.version import __version__
@@ -58,4 +61,13 @@ def fingerprint(source: Source, digests: Sequence[str | None]) -> str | None:
 
 def fingerprint_now(source: Source, beside: Iterable[str] = ()) -> str | None:
     """Return the fingerprint of the files as they are now; *beside* are those that the manifest names."""
-    return fingerprint(source, [digest_of(path) for path in (*files_of(source), *beside)])
+    own = [digest_of(path) for path in files_of(source)]
+    return fingerprint(source, [*own, *(_digest_beside(source, path) for path in beside)])
+
+
+def _digest_beside(source: Source, path: str) -> str | None:
+    """Return the digest of a file that the manifest names; None where it may not name it, or not any more."""
+    try:
+        return digest_of(file_beside(source.path, path, Place(source=source.shown), "")[0])
+    except ManifestError:
+        return None

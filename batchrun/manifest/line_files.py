@@ -1,20 +1,17 @@
 """
 Files with one record to a line: manifests in CSV, TSV and JSON Lines, and sheets.
 
-Belongs here: choosing the reader, and which files a manifest may name: files in or below its own folder,
-since a manifest may come from somebody else and its errors quote what was read; and any place in S3, which
-decides by itself who may read. Does not: the formats (``tables``, ``json_document``), what columns mean
-(``cells``, ``sheets``).
+Belongs here: choosing the reader. Does not: which files a manifest may name (``beside``), the formats
+(``tables``, ``json_document``), what columns mean (``cells``, ``sheets``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
-from batchrun.errors import ManifestError
 from batchrun.manifest import cells
+from batchrun.manifest.beside import CURE_BESIDE, file_beside
 from batchrun.manifest.fingerprint import digest_of
 from batchrun.manifest.json_document import of_lines
 from batchrun.manifest.model_check import RequestModel
@@ -36,58 +33,6 @@ from batchrun.manifest.source import (
 from batchrun.manifest.table import TableOptions
 from batchrun.manifest.tables import reading
 from batchrun.manifest.warned.looking import Looking
-from batchrun.model.texts.places import is_in_s3, wrong_place
-
-CURE_BESIDE: Final = "name a CSV, TSV or JSONL file in the manifest's own folder, or below it"
-_UPWARDS: Final = frozenset({"", ".."})
-
-
-def file_beside(manifest: str, name: str, place: Place, field: str) -> tuple[str, str]:
-    """
-    Return the path or URI that *name* stands for in a manifest, and what messages call it.
-
-    The manifest is given by its path, its URI, or ``-``, which counts as in the working directory; it names
-    the file at *place*, under the key *field*.
-
-    Raises:
-        ManifestError: It may not name this file.
-    """
-    if is_in_s3(name):
-        if wrong := wrong_place(name):
-            raise unreadable(place, f"{shown(name)}: {wrong[0]}", wrong[1], field=field)
-        return name, name
-    if is_in_s3(manifest):
-        uri = _in_s3(manifest, name, place, field)
-        return uri, uri
-    folder = Path() if manifest == STDIN else Path(manifest).parent
-    return str(_inside(folder, name, place, field)), str(folder / name)
-
-
-def _in_s3(manifest: str, name: str, place: Place, field: str) -> str:
-    """Return the URI of a file that a manifest in S3 names; it may not name local files."""
-    parts = [part for part in name.split("/") if part != "."]
-    if not _UPWARDS.isdisjoint(parts):
-        raise _outside(name, place, field, "write it in full: s3://BUCKET/KEY")
-    return "/".join([manifest.rpartition("/")[0], *parts])
-
-
-def _inside(folder: Path, name: str, place: Place, field: str) -> Path:
-    try:
-        base = folder.resolve()
-        path = (base / name).resolve()
-        is_inside = path.is_relative_to(base)
-        is_strange = path.exists() and not path.is_file()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise unreadable(place, f"{shown(name)} is not a usable path", CURE_BESIDE, field=field) from error
-    if not is_inside:
-        raise _outside(name, place, field, f"{CURE_BESIDE} (copy it there; a link does not do)")
-    if is_strange:
-        raise unreadable(place, f"{shown(name)} is not a regular file", CURE_BESIDE, field=field)
-    return path
-
-
-def _outside(name: str, place: Place, field: str, cure: str) -> ManifestError:
-    return unreadable(place, f"{shown(name)} is outside the manifest's folder", cure, field=field)
 
 
 def is_line_format(form: Format) -> bool:
@@ -114,7 +59,7 @@ class LineFiles:
         self._looking = looking
         self._beyond = beyond
         self._has_sheet = False
-        #: Digests, before they were read, of the files that the manifest names, by path.
+        #: Digests, before they were read, of the files that the manifest names, by path, with its links.
         self.beside_it: dict[str, str | None] = {}
 
     def records(
@@ -176,6 +121,7 @@ class LineFiles:
         if named.text == STDIN:
             self._refuse_stdin_twice(named.place)
             path, name, form = STDIN, name_of(STDIN), Format.CSV
+            self.beside_it[STDIN] = None
         else:
             path, name = self._beside(named.text, named.place, "sheet")
             form = _form(named.text, named.place, "sheet")
@@ -214,7 +160,7 @@ class LineFiles:
     def _beside(self, name: str, place: Place, field: str) -> tuple[str, str]:
         """Return the path to open, and what messages call it."""
         path, shown_name = file_beside(self._source.path, name, place, field)
-        self.beside_it[path] = digest_of(path)
+        self.beside_it[shown_name] = digest_of(path)
         return path, shown_name
 
 

@@ -7,7 +7,6 @@ Belongs here: the order of things, and the result. Does not: any single step.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -294,10 +293,11 @@ class _Loading:
 
     def _taken_from(self, before: Sequence[str | None], beside: Mapping[str, str | None]) -> TakenFrom | None:
         """Return the files that were read, unless one has changed meanwhile or has no digest."""
+        paths = tuple(str(Path(path).absolute()) for path in beside)
         seal = fingerprint(self.source, [*before, *beside.values()])
-        if seal is None or seal != fingerprint_now(self.source, beside):
+        if seal is None or seal != fingerprint_now(self.source, paths):
             return None
-        return TakenFrom(fingerprint=seal, beside=tuple(map(os.path.abspath, beside)))
+        return TakenFrom(fingerprint=seal, beside=paths)
 
     def _expander(self, head: Head, common: Shared) -> Expander | Offering:
         """Return what turns records into checked rows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -179,6 +180,37 @@ def test_a_file_that_the_manifest_names_counts_as_its_own(source, text):
     assert fingerprint_now(source, known.beside) == known.fingerprint
     Path("rows.csv").write_text("id,x\n")
     assert fingerprint_now(source, known.beside) != known.fingerprint
+
+
+@pytest.mark.parametrize("text", NAMING)
+@pytest.mark.parametrize("link", ["rows.csv", "current"])
+def test_a_link_to_another_file_counts_as_other_content(source, text, link):
+    for version, rows in (("one", ROWS), ("two", ROWS.replace("two", "three"))):
+        Path(version).mkdir()
+        Path(version, "cohort.yaml").write_text(text)
+        Path(version, "rows.csv").write_text(
+            rows.replace("parameters.", "" if "sheet" in text else "parameters.")
+        )
+    Path("cohort.yaml").write_text(text)
+    target = "{}" if link == "current" else "{}/rows.csv"
+    Path(link).symlink_to(target.format("one"))
+    source = replace(source, path="current/cohort.yaml" if link == "current" else "cohort.yaml")
+    known = loaded(source)
+    assert known is not None
+    assert fingerprint_now(source, known.beside) == known.fingerprint
+    Path(link).unlink()
+    Path(link).symlink_to(target.format("two"))
+    assert fingerprint_now(source, known.beside) not in {None, known.fingerprint}
+    if link != "current":
+        Path(link).unlink()
+        Path(link).symlink_to(__file__)
+        assert fingerprint_now(source, known.beside) is None  # outside, which is refused
+
+
+def test_a_sheet_from_standard_input_is_read_each_time(source):
+    Path("cohort.yaml").write_text("sheet: '-'\neach: {parameters: {x: '{x}'}}\n")
+    with load(replace(source, path="cohort.yaml"), stdin=io.BytesIO(b"id,x\na,one\n")) as manifest:
+        assert manifest.taken_from is None
 
 
 @pytest.mark.parametrize("path", ["cohort.csv", "defaults.yaml", "cohort.yaml", "rows.csv"])

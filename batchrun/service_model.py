@@ -7,6 +7,7 @@ also one that can be sent.
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any, Final
 from batchrun.errors import UsageError
 
 _DATA_PATH: Final = "AWS_DATA_PATH"
+_USERS: Final = "~/.aws/models"
 
 
 def loader() -> Any:
@@ -29,6 +31,24 @@ def _loader(place: str | None) -> Any:
     from botocore.loaders import create_loader  # noqa: PLC0415
 
     return create_loader(place)
+
+
+def release() -> str:
+    """Return the version of botocore, without loading its model."""
+    import botocore  # noqa: PLC0415 (as above)
+
+    return str(botocore.__version__)
+
+
+def overrides() -> list[str]:
+    """Return the paths of all files that are laid over botocore's model of HealthOmics; none as a rule."""
+    places = [*os.environ.get(_DATA_PATH, "").split(os.pathsep), _USERS]
+    roots = [os.path.expanduser(os.path.expandvars(place)) for place in places if place]  # noqa: PTH111 (as botocore)
+    return [
+        os.path.join(root, name)  # noqa: PTH118 (a text)
+        for root in roots
+        for name in sorted(glob.glob("omics/*/*", root_dir=root))  # noqa: PTH207 (passes over what is no folder)
+    ]
 
 
 def start_run_shape() -> Any:
@@ -65,7 +85,7 @@ def _read() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        place = os.environ.get(_DATA_PATH) or "~/.aws/models"
+        place = os.environ.get(_DATA_PATH) or _USERS
         raise UsageError(
             f"the model of HealthOmics cannot be read: {error}; see what lies in {place} ({_DATA_PATH}), or "
             "do without it"

@@ -14,11 +14,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from batchrun.clock import SystemClock
 from batchrun.errors import ManifestError
 from batchrun.manifest.beside import file_beside
 from batchrun.manifest.problems import Place
 from batchrun.manifest.source import Source, place_of
+from batchrun.manifest.warned.engine import told_of
 from batchrun.model.texts.places import is_in_s3
+from batchrun.service_model import overrides, release
 from batchrun.version import __version__
 
 
@@ -50,13 +53,15 @@ def fingerprint(source: Source, digests: Sequence[str | None]) -> str | None:
     Returns:
         None where rows follow from what has no digest, from lanes, or from which files there are.
     """
-    if source.is_each_file or source.lanes is not None or None in digests:
+    models = overrides()
+    contents = [*digests, *map(digest_of, models)]
+    if source.is_each_file or source.lanes is not None or None in contents:
         return None
-    place = str(Path(source.path).absolute())
-    environment = [os.environ.get(name) for name in source.env]
-    # What another version makes of the same files may differ.
-    parts = [__version__, place, repr(replace(source, verb="")), repr(environment), repr(digests)]
-    return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
+    place, environment = str(Path(source.path).absolute()), [os.environ.get(name) for name in source.env]
+    # Another version may make something else of the same files; the day decides what is told of them.
+    by = (__version__, release(), models, told_of(SystemClock().utcnow().date()))
+    parts = (by, place, replace(source, verb=""), environment, contents)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def fingerprint_now(source: Source, beside: Iterable[str] = ()) -> str | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
+import botocore
 import pytest
 
 from batchrun.errors import ManifestError
@@ -16,6 +18,7 @@ from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.table import TableOptions
 from batchrun.manifest.unread import unread
+from batchrun.manifest.warned import engine
 from batchrun.ports.stored import TakenFrom
 
 DEFAULTS = "workflowId: '1234567'\nroleArn: arn:aws:iam::123456789012:role/omics\noutputUri: s3://lab/{id}/\n"
@@ -76,7 +79,38 @@ def other_version(source: Source, patch: pytest.MonkeyPatch) -> Source:
     return source
 
 
-@pytest.mark.parametrize("change", [other_rows, other_defaults, other_variable, other_folder, other_version])
+def other_botocore(source: Source, patch: pytest.MonkeyPatch) -> Source:
+    patch.setattr(botocore, "__version__", "0.1")
+    return source
+
+
+def other_model(source: Source, patch: pytest.MonkeyPatch) -> Source:
+    place = Path("[models]", "omics", "2022-11-28")
+    place.mkdir(parents=True)
+    (place / "service-2.json").write_text("{}")
+    patch.setenv("MODELS", "[models]")
+    patch.setenv("AWS_DATA_PATH", f"nowhere{os.pathsep}$MODELS")
+    return source
+
+
+def later_day(source: Source, patch: pytest.MonkeyPatch) -> Source:
+    patch.setitem(engine.RETIRED, engine.USUAL, date(2020, 1, 1))
+    return source
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        other_rows,
+        other_defaults,
+        other_variable,
+        other_folder,
+        other_version,
+        other_botocore,
+        other_model,
+        later_day,
+    ],
+)
 def test_it_changes_with_all_that_rows_follow_from(source, monkeypatch, change):
     source = replace(source, env=("COHORT",))
     before = fingerprint_now(source)

@@ -29,11 +29,16 @@ USUAL: Final = "23.10"
 _NOTICE: Final = timedelta(days=90)
 
 
+def told_of(today: date) -> list[str]:
+    """Return the versions that are retired, or will be soon."""
+    return [number for number, day in RETIRED.items() if today >= day - _NOTICE]
+
+
 def retired(version: str, today: date) -> Doubt | None:
     """Return a doubt about a version of Nextflow that is retired, or will be soon."""
     number = ".".join(version.strip().removeprefix("v").split(".")[:2])
     day = RETIRED.get(number)
-    if day is None or today < day - _NOTICE:
+    if day is None or number not in told_of(today):
         return None
     says = (
         f"is a Nextflow that is retired on {day}: from then on new runs of it cost twice as much for a year, "

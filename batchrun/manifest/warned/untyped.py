@@ -22,6 +22,9 @@ Cure: TypeAlias = Callable[[str, str], str]
 
 _NUMBER: Final = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+")
+#: What pandas makes of 1 where a cell of the column is empty.
+_WHOLE: Final = re.compile(r"[-+]?[0-9]+\.0")
+_AS_WHOLE: Final = ", or write whole numbers without .0 and give it :int"
 _BOOLEANS: Final = frozenset({"true", "false"})
 _URIS: Final = re.compile(r"(?:s3|omics|gs|https?|ftp)://", re.IGNORECASE)
 _BETWEEN: Final = frozenset(",;| \t\n")
@@ -45,6 +48,7 @@ class Types:
         self._source = source
         self._cure = cure
         self._counts = {"int": 0, "float": 0, "bool": 0}
+        self._are_whole = True  #: whether all fractions so far are such as 1.0
         self.is_text = False
         self._first: tuple[str, int | None, str | None] | None = None  #: the cell, its line, its row's id
         self._also: list[int] = []  #: lines of further cells, up to a limit
@@ -56,6 +60,7 @@ class Types:
             self.is_text = self.is_text or not is_absent(text)
             return False
         self._counts[type_] += 1
+        self._are_whole = self._are_whole and (type_ != "float" or _WHOLE.fullmatch(text) is not None)
         if self._first is None:
             self._first = text, line, row
         elif line is not None and len(self._also) < limits.LINES - 1:
@@ -81,7 +86,8 @@ class Types:
         text, line, row = self._first
         type_ = present[-1]
         says = f"looks like {_WORDS[type_]}, and is sent as text"
-        doubt = Doubt(kind=WarningKind.UNTYPED, says=says, cure=self._cure(type_, ""))
+        also = _AS_WHOLE if type_ == "float" and self._are_whole else ""
+        doubt = Doubt(kind=WarningKind.UNTYPED, says=says, cure=self._cure(type_, also))
         place = Place(source=self._source, line=line, column=self.column.number)
         count = sum(self._counts.values())
         found.add(doubt, self.column, place, text=text, row=row, count=count, also=self._also)

@@ -129,6 +129,13 @@ DOUBTFUL: dict[str, tuple[list[str], str, str, str]] = {
         "name the column parameters.a:int, or parameters.a:text",
     ),
     "a fraction": (["16", "0.5"], "untyped", "'16' looks like a number", "parameters.a:float, or"),
+    "a whole one among fractions": (["1.0", "2.5"], "untyped", "'1.0' looks", ":float, or parameters.a:text"),
+    "what pandas makes of 1": (
+        ["1.0", "2.0"],
+        "untyped",
+        "'1.0' looks",
+        ":float, or write whole numbers",
+    ),
     "true": (["true"], "untyped", "'true' looks like true or false", "parameters.a:bool, or"),
     "FALSE": (["FALSE"], "untyped", "'FALSE' looks like true or false", "parameters.a:bool, or"),
     "JSON": (['["s3://lab/a","s3://lab/b"]'], "untyped", "looks like JSON", "parameters.a:json, or"),

@@ -116,11 +116,26 @@ def test_zeros_that_a_format_writes_before_a_number_are_kept(load_text: LoadText
 
 
 @pytest.mark.parametrize(
-    ("value", "seen"),
-    [("8", "0008"), ("7.0", "0007"), ("1E2", "0100"), ("-5", "-0005"), ("12345", "12345"), ("0.5", "0.5")],
+    ("value", "code", "seen"),
+    [
+        ("8", "0000", "0008"),
+        ("7.0", "0000", "0007"),
+        ("1E2", "0000", "0100"),
+        ("-5", "0000", "-0005"),
+        ("12345", "0000", "12345"),
+        ("0.5", "0000", "0.5"),
+        ("8", "&quot;RNA-&quot;000", "RNA-008"),
+        ("8", "\\S\\-00", "S-08"),
+        ("8", "&quot;P&quot;-0", "P-8"),
+        ("8", "&quot;$&quot;0", "8"),
+        ("8", "&quot;EUR &quot;0", "8"),
+        ("8", "0&quot; ml&quot;", "8"),
+    ],
 )
-def test_zeros_stand_before_a_number_however_it_is_written(load_text: LoadText, value: str, seen: str):
-    styles = '<numFmts><numFmt numFmtId="164" formatCode="0000"/></numFmts><cellXfs><xf numFmtId="164"/>'
+def test_zeros_and_names_stand_before_a_number_as_its_format_writes_them(
+    load_text: LoadText, value: str, code: str, seen: str
+):
+    styles = f'<numFmts><numFmt numFmtId="164" formatCode="{code}"/></numFmts><cellXfs><xf numFmtId="164"/>'
     parts = {"xl/styles.xml": f"<styleSheet {MAIN}>{styles}</cellXfs></styleSheet>"}
     rows = row(1, text("A1", "id"), text("B1", "parameters.n"))
     rows += row(2, text("A2", "a"), f'<c r="B2" s="0"><v>{value}</v></c>', '<c r="C2" s="0"/>')

@@ -20,7 +20,7 @@ import signal
 import sys
 import zipfile
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, BinaryIO, Final
 from xml.parsers import expat
 
@@ -31,7 +31,9 @@ _RELATIONS: Final = "xl/_rels/workbook.xml.rels"
 _STYLES: Final = "xl/styles.xml"
 _CELL: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _MERGED: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})")
-_ZEROS: Final = re.compile(r"0{2,20}")
+#: Formats such as 0000, and "RNA-"000, in which a text stands before a number's digits.
+_PADDING: Final = re.compile(r'((?:"[^"]*"|\\.|-)*)(0{1,20})')
+_ESCAPED: Final = re.compile(r'"([^"]*)"|\\(.)')
 _TRUE: Final = frozenset({"1", "true"})
 _NOWHERE: Final = (0, 0, 0)
 _DIGITS: Final = 10**15  # Excel has fifteen
@@ -82,20 +84,20 @@ def _rows(file: BinaryIO, asked: dict[str, Any]) -> Iterator[list[str]]:
         styles = _Styles()
         if _STYLES in archive.namelist():
             _parse(archive, _STYLES, styles.start, end=styles.end)
-        scan = _Scan(asked["area"], styles.widths)
+        scan = _Scan(asked["area"], styles.paddings)
         _parse(archive, _path_of(archive, name), scan.start, scan.text, scan.end)
     sheet = book.get_sheet_by_name(name)
     signal.alarm(0)  # from here on the time is the reader's
     left = sheet.start[1] if sheet.start else 0
     padded = iter(zip(*[iter(scan.padded)] * 3, strict=True))
-    row, column, width = next(padded, _NOWHERE)
+    row, column, style = next(padded, _NOWHERE)
     for number, cells in enumerate(sheet.iter_rows(), start=1):
         texts = [_text(cell) for cell in cells]
         for at, error in scan.errors.get(number, {}).items():
             texts[at - left] = error
         while row == number:
-            texts[column - left] = _padded(texts[column - left], width)
-            row, column, width = next(padded, _NOWHERE)
+            texts[column - left] = _padded(texts[column - left], *styles.paddings[str(style)])
+            row, column, style = next(padded, _NOWHERE)
         _refuse_unclear(number, texts, left, scan)
         yield texts
 
@@ -190,39 +192,50 @@ def _refuse_entity(*_: object) -> None:
 
 
 class _Styles:
-    """Styles that show a number with leading zeros, as 0042: those with formats such as 0000."""
+    """Styles that show a number as 0042 or RNA-042: those with formats such as 0000 and "RNA-"000."""
 
     def __init__(self) -> None:
-        self.widths: dict[str, int] = {}  #: digits, by the style's number
-        self._formats: dict[str, int] = {}
+        #: The text before a number, and its digits, by the style's number.
+        self.paddings: dict[str, tuple[str, int]] = {}
+        self._formats: dict[str, tuple[str, int]] = {}
         self._count = 0
         self._is_inside = False
 
     def start(self, tag: str, given: dict[str, str]) -> None:
         name, code = _local(tag), given.get("formatCode", "")
-        if name == "numFmt" and _ZEROS.fullmatch(code):
-            self._formats[given.get("numFmtId", "")] = len(code)
+        if name == "numFmt" and (padding := _padding(code)) is not None:
+            self._formats[given.get("numFmtId", "")] = padding
         elif name == "cellXfs":
             self._is_inside = True
         elif name == "xf" and self._is_inside:
-            if (width := self._formats.get(given.get("numFmtId", ""))) is not None:
-                self.widths[str(self._count)] = width
+            if (padding := self._formats.get(given.get("numFmtId", ""))) is not None:
+                self.paddings[str(self._count)] = padding
             self._count += 1
 
     def end(self, tag: str) -> None:
         self._is_inside &= _local(tag) != "cellXfs"
 
 
+def _padding(code: str) -> tuple[str, int] | None:
+    """Return the text before a number and its digits; None for a currency, a unit or another format."""
+    found = _PADDING.fullmatch(code)
+    if found is None:
+        return None
+    before = _ESCAPED.sub(r"\1\2", found[1])
+    is_name = any(map(str.isalpha, before)) and not before[-1].isspace()
+    return (before, len(found[2])) if is_name or (not before and len(found[2]) > 1) else None
+
+
 class _Scan:
     """What the library does not report of cells: the used area, errors, and how they look."""
 
-    def __init__(self, area: int, widths: Mapping[str, int]) -> None:
+    def __init__(self, area: int, padding: Collection[str]) -> None:
         self.errors: dict[int, dict[int, str]] = {}
         #: Areas over several rows, by the first cell's row and column.
         self.merged: dict[int, dict[int, str]] = {}
         self.hidden: set[int] = set()  #: hidden rows with content
-        self.padded = array("L")  #: row, column and digits of each number that may show leading zeros
-        self._widths = widths
+        self.padded = array("L")  #: row, column and style of each number that may show leading zeros
+        self._padding = padding  #: numbers of styles
         self._area = area
         self._bounds = (0, 0)
         self._cell: dict[str, str] = {}
@@ -269,11 +282,11 @@ class _Scan:
             raise _WrongError(message, f"remove what lies far from the table, or {_CSV}")
         if self._is_hidden and self._value:
             self.hidden.add(row)
-        width = self._widths.get(cell.get("s", ""))
-        if width is not None and cell.get("t", "n") == "n" and self._value:
+        style = cell.get("s", "")
+        if style in self._padding and cell.get("t", "n") == "n" and self._value:
             if self.padded and self.padded[-3] > row:
                 raise _WrongError("the rows of this workbook are not in order", f"open it, and {_CSV}")
-            self.padded.extend((row, column - 1, width))
+            self.padded.extend((row, column - 1, int(style)))
         if cell.get("t") == "e":
             self.errors.setdefault(row, {})[column - 1] = self._value
         elif self._has_formula and not self._value and cell.get("t") != "str":
@@ -290,10 +303,10 @@ def _number(letters: str) -> int:
     return number
 
 
-def _padded(text: str, width: int) -> str:
-    """Return a whole number with leading zeros, its sign not counted."""
+def _padded(text: str, before: str, width: int) -> str:
+    """Return a whole number with the text *before* it and leading zeros, its sign not counted."""
     digits = text.removeprefix("-")
-    return text[: -len(digits)] + digits.zfill(width) if digits.isdecimal() else text
+    return text[: -len(digits)] + before + digits.zfill(width) if digits.isdecimal() else text
 
 
 def _text(value: object) -> str:

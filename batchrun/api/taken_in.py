@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from batchrun.errors import InputError, LedgerError
@@ -12,30 +11,39 @@ from batchrun.manifest import Manifest, Source
 from batchrun.manifest.fingerprint import fingerprint_now
 from batchrun.manifest.source import place_of
 from batchrun.manifest.unread import unread
+from batchrun.model.entries.belonging import is_copy
 from batchrun.ports.stored import Batch
 
 
-@asynccontextmanager
-async def as_taken_in(place: str | Path, sources: Sequence[Source]) -> AsyncIterator[Sequence[Manifest]]:
+async def batches_in(place: str | Path) -> Sequence[Batch]:
     """
-    Yield the manifests of *sources* if a batch was last taken in from each of them; else none: read them.
+    Return the batches of the ledger at *place*; none where there is no ledger, or it cannot be read.
 
-    So it is where the ledger cannot be read: whoever opens it for a launch reports why.
+    Whoever opens it for a launch reports why.
     """
-    with ExitStack() as stack:
-        found = [stack.enter_context(manifest) for manifest in await _found(LedgerPlace(place), sources)]
-        yield found if len(found) == len(sources) else ()
-
-
-async def _found(place: LedgerPlace, sources: Sequence[Source]) -> Sequence[Manifest]:
     try:
-        if not place.is_there():
+        ledger_place = LedgerPlace(place)
+        if not ledger_place.is_there():
             return ()
-        async with await place.open(read_only=True) as ledger:
-            batches = await ledger.batches()
+        async with await ledger_place.open(read_only=True) as ledger:
+            return await ledger.batches()
     except (InputError, LedgerError):
         return ()
-    return [manifest for source in sources if (manifest := _as_taken_in(source, batches)) is not None]
+
+
+def as_taken_in(sources: Sequence[Source], batches: Sequence[Batch]) -> Sequence[Manifest]:
+    """
+    Return the manifests of *sources*, unread, if one of *batches* was last taken in from each; else none.
+
+    By their rows alone copies are told from others of nearly the same name: such are not returned either.
+    """
+    found: list[Manifest] = []
+    for source in sources:
+        manifest = _as_taken_in(source, batches)
+        if manifest is None or any(is_copy(manifest.batch, other.batch) for other in found):
+            return ()
+        found.append(manifest)
+    return found
 
 
 def _as_taken_in(source: Source, batches: Sequence[Batch]) -> Manifest | None:

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from batchrun import UNLIMITED, Limits, Manifest, Mode, Session, Target
-from batchrun.api.taken_in import as_taken_in
+from batchrun.api.taken_in import as_taken_in, batches_in
 from batchrun.clock import VirtualClock
 from batchrun.manifest import Source, load
 from batchrun.model.planning.limits import Changed
@@ -36,8 +36,7 @@ class Lab:
 
     async def known(self, *sources: Source) -> list[str]:
         """Return the batches whose rows need not be read."""
-        async with as_taken_in(self.ledger, sources) as known:
-            return [manifest.batch for manifest in known]
+        return [manifest.batch for manifest in as_taken_in(sources, await batches_in(self.ledger))]
 
     async def run(self, source: Source, mode: Mode = Mode.WATCH, changed: Changed = Changed.REFUSE) -> int:
         """Read a manifest, launch it, and return how many of its rows have ended."""
@@ -76,7 +75,8 @@ async def test_nothing_is_known_before_the_first_launch(lab):
 async def test_a_launch_goes_on_with_rows_that_it_does_not_read(lab, mode):
     source = lab.source("cohort", "a", "b", "c")
     await lab.run(source, mode)
-    async with as_taken_in(lab.ledger, [source]) as (known,):
+    (known,) = as_taken_in([source], await batches_in(lab.ledger))
+    with known:
         assert known.batch == "cohort"
         await anyio.Path(source.path).unlink()
         assert await lab.launch(known) == 3
@@ -94,7 +94,8 @@ async def test_other_rows_are_read(lab):
 async def test_rows_of_another_launch_in_between_are_read(lab):
     source = lab.source("cohort", "a", "b")
     await lab.run(source)
-    async with as_taken_in(lab.ledger, [source]) as (known,):
+    (known,) = as_taken_in([source], await batches_in(lab.ledger))
+    with known:
         await lab.run(lab.source("cohort", "a", "b", "c"))
         lab.source("cohort", "a", "b")
         assert await lab.known(source) == []
@@ -116,6 +117,15 @@ async def test_a_folder_is_read_if_any_of_its_manifests_is(lab):
     assert await lab.known(first, second) == []
     await lab.run(second)
     assert await lab.known(first, second) == ["first", "second"]
+
+
+async def test_what_may_be_a_copy_by_its_name_is_read_with_its_original(lab):
+    sources = [lab.source(name, name) for name in ("cohort", "other", "cohort (1)")]
+    for source in sources:
+        await lab.run(source)
+    assert await lab.known(*sources[:2]) == ["cohort", "other"]
+    assert await lab.known(*sources[1:]) == ["other", "cohort (1)"]
+    assert await lab.known(*sources) == []
 
 
 async def test_a_file_under_several_names_is_known_under_each(lab):

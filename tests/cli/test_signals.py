@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -14,6 +15,10 @@ import apsw
 import pytest
 
 from batchrun.cli import signals
+from batchrun.cli.launching import launch
+from batchrun.cli.options import PLAIN
+from batchrun.manifest import Manifest, Source
+from batchrun.ports.stored import Batch
 from tests.cli.conftest import Shell, end, until
 from tests.cli.ledgers import make
 from tests.nursery import Born
@@ -89,6 +94,21 @@ def test_one_signal_ends_the_wait_for_a_pipe(shell: Shell, words: list[str]):
     process = shell.start(*words)
     with (shell.folder / name).open("w"):  # it has opened it by then
         assert "stopped; nothing is lost" in ends_soon(process, signal.SIGINT)
+
+
+def test_one_signal_ends_the_look_at_files_that_may_be_known(tmp_path, monkeypatch):
+    """On a disk that hangs, reading them may take for ever."""
+    went_on: list[Source] = []
+
+    def look(sources: Sequence[Source], _batches: Sequence[Batch]) -> Sequence[Manifest]:
+        signal.raise_signal(signal.SIGINT)
+        went_on.extend(sources)
+        return ()
+
+    monkeypatch.setattr(launch, "as_taken_in", look)
+    with pytest.raises(KeyboardInterrupt):
+        signals.run_async(launch.as_known, [Source(path="x.csv")], str(tmp_path / "no.db"), PLAIN)
+    assert not went_on
 
 
 @pytest.mark.parametrize("number", NUMBERS)

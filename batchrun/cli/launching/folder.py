@@ -9,7 +9,7 @@ and ``--once`` mean the same for each. Belongs here: what several launches share
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -20,11 +20,11 @@ from batchrun.api.engines import settled
 from batchrun.api.launch import Launch
 from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.api.session import Session
-from batchrun.api.taken_in import as_taken_in
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.launching.launch import (
     Around,
     Job,
+    as_known,
     conduct,
     failure_told,
     launching,
@@ -32,12 +32,7 @@ from batchrun.cli.launching.launch import (
     session,
     tell_held,
 )
-from batchrun.cli.launching.manifests import (
-    loaded_folder,
-    refuse_beside_lanes,
-    sources_in,
-    tell_all_warnings,
-)
+from batchrun.cli.launching.manifests import loaded_folder, refuse_beside_lanes, sources_in
 from batchrun.cli.logs import configure_as
 from batchrun.cli.signals import Stopping, hear
 from batchrun.cli.speak import complain
@@ -64,16 +59,17 @@ async def launch_folder(job: Job) -> Exit:
     configure_as(job.output)
     clock, in_s3 = SystemClock(), ObjectsOnce(job.login)
     sources = sources_in(job.source, job.output, besides=[job.options.ledger])
-    async with as_taken_in(job.options.ledger, sources) as known:
-        tell_all_warnings(known, job.output)
-        with nullcontext(known) if known else loaded_folder(sources, in_s3, job.output) as manifests:
-            points.reached(Point.MANIFEST_READ)
-            refuse_beside_lanes(manifests, job.options.service)
-            for manifest in manifests:
-                settled(job.limits, manifest, job.options.together.batch_settings)
-            shared = _shared(job, len(manifests))
-            async with session(shared, clock) as work:
-                return await _Together(shared, work, clock).launch(manifests)
+    known = await as_known(sources, job.options.ledger, job.output)
+    with ExitStack() as stack:
+        manifests = [stack.enter_context(manifest) for manifest in known]
+        manifests += [] if known else stack.enter_context(loaded_folder(sources, in_s3, job.output))
+        points.reached(Point.MANIFEST_READ)
+        refuse_beside_lanes(manifests, job.options.service)
+        for manifest in manifests:
+            settled(job.limits, manifest, job.options.together.batch_settings)
+        shared = _shared(job, len(manifests))
+        async with session(shared, clock) as work:
+            return await _Together(shared, work, clock).launch(manifests)
 
 
 def _shared(job: Job, batches: int) -> Job:

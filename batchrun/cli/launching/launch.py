@@ -8,8 +8,8 @@ things are opened and closed (``api``), what happens in between (``engine``).
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from batchrun.api.engines import settled
 from batchrun.api.launch import Ended, Launch
 from batchrun.api.objects import ObjectsOnce, OneLogin, StoreWhenNeeded
 from batchrun.api.session import Session
-from batchrun.api.taken_in import as_taken_in
+from batchrun.api.taken_in import as_taken_in, batches_in
 from batchrun.cli.exits import Exit, exit_code
 from batchrun.cli.launching.beside import MetricsFile, Telling
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes, tell_all_warnings
@@ -31,7 +31,7 @@ from batchrun.cli.logs import configure_as
 from batchrun.cli.options import Output
 from batchrun.cli.showing.progress import Progress
 from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter, tell_end, tell_taken_over
-from batchrun.cli.signals import Stopping, hear
+from batchrun.cli.signals import Stopping, hear, interruptible
 from batchrun.cli.speak import can_draw, complain, emit
 from batchrun.clock import Clock, SystemClock
 from batchrun.errors import (
@@ -106,14 +106,21 @@ def configure(job: Job) -> None:
 @asynccontextmanager
 async def taken(job: Job) -> AsyncIterator[Manifest]:
     """Read the job's manifest, if the ledger does not have it as it is; closed at the end of the block."""
-    async with as_taken_in(job.options.ledger, [job.source]) as known:
-        tell_all_warnings(known, job.output)
-        read = nullcontext(known[0]) if known else loaded(job.source, ObjectsOnce(job.login), job.output)
-        with read as manifest:
-            points.reached(Point.MANIFEST_READ)
-            refuse_beside_lanes([manifest], job.options.service)
-            settled(job.limits, manifest, job.options.together.batch_settings)
-            yield manifest
+    known = await as_known([job.source], job.options.ledger, job.output)
+    with known[0] if known else loaded(job.source, ObjectsOnce(job.login), job.output) as manifest:
+        points.reached(Point.MANIFEST_READ)
+        refuse_beside_lanes([manifest], job.options.service)
+        settled(job.limits, manifest, job.options.together.batch_settings)
+        yield manifest
+
+
+async def as_known(sources: Sequence[Source], ledger: str, output: Output) -> Sequence[Manifest]:
+    """Return the manifests if *ledger* has all of them as they are, and report their warnings; else none."""
+    batches = await batches_in(ledger)
+    with interruptible():
+        known = as_taken_in(sources, batches)
+    tell_all_warnings(known, output)
+    return known
 
 
 def tell_held(output: Output, batch: str, message: str) -> None:

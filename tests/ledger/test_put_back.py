@@ -241,6 +241,23 @@ async def test_nor_is_one_from_before_all_that_the_log_tells_of(place, tmp_path,
 
 
 @pytest.mark.usefixtures("copy")
+@pytest.mark.parametrize("form", [0, 1, 2, 127, 128, 40_000, 9_000_000, 2_000_000_000])
+async def test_a_copy_that_was_put_back_is_resumed_after_a_death_whatever_its_form(place, tmp_path, form):
+    """Seen: the form of what .backup makes is 1, which SQLite stores without a byte of its own."""
+    async with await open_ledger(place) as ledger:
+        made = Launcher(ledger, await lease_on(ledger), place).backed_up(tmp_path / "backup.db")
+    own = apsw.Connection(str(made))
+    own.execute(f"PRAGMA schema_version = {form}").fetchall()
+    own.close()
+    async with await open_ledger(made) as ledger:
+        held = await ledger.hold(BATCH, holder="host:3", ttl=TTL, at=AT + TTL)
+        await move(held, "a", intended())
+        await Launcher(ledger, held, made).die(tmp_path / "dead.db")
+    async with await open_ledger(tmp_path / "dead.db") as ledger:
+        assert (await entry_of(ledger, "a")).intended_at is not None
+
+
+@pytest.mark.usefixtures("copy")
 async def test_a_ledger_that_was_vacuumed_in_its_place_is_resumed(place):
     theirs = apsw.Connection(str(place))
     theirs.execute("VACUUM").fetchall()

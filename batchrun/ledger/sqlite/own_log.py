@@ -37,6 +37,8 @@ _LEAF: Final = 13
 _ROWS: Final = slice(_FRAME_HEADER + 3, _FRAME_HEADER + 5)
 _FIRST_ROW: Final = slice(_FRAME_HEADER + 8, _FRAME_HEADER + 10)
 _TYPES: Final = bytes([5, 0, 44, 44])
+_ZERO: Final = 8
+_NO_BYTES: Final = frozenset({_ZERO, 9})
 
 
 class _LastWrite(NamedTuple):
@@ -145,8 +147,9 @@ def _mark(frame: bytes) -> tuple[bytes, bytes, int] | None:
     row = memoryview(frame)[_FRAME_HEADER + int.from_bytes(frame[_FIRST_ROW]) :]
     if row[2:6] != _TYPES:
         return None
-    size = row[6]  # of the form, an integer of up to four bytes
-    return bytes(row[7:23]), bytes(row[23:39]), int.from_bytes(row[39 : 39 + size])
+    size = row[6]  # of the form, an integer of up to four bytes, or the type of a 0 or 1, which has none
+    form = size - _ZERO if size in _NO_BYTES else int.from_bytes(row[39 : 39 + size])
+    return bytes(row[7:23]), bytes(row[23:39]), form
 
 
 def _frames(log: Path) -> Iterator[bytes]:

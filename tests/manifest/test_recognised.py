@@ -386,6 +386,12 @@ def test_many_columns_take_no_long_command(problems_of):
     assert len(str(problem)) < 3000
 
 
+def test_names_of_any_length_take_no_long_command(problems_of):
+    for text in (f"{'rioe' * 3000}\nao\n", f"sample,{'Which ' * 500}kit\nA,K\nB,L\n"):
+        (problem,) = problems_of(text, ".csv")
+        assert len(str(problem)) < 1000
+
+
 def test_more_columns_than_a_command_names_are_told_to_be_missing(problems_of):
     names = [f"f{n}" for n in range(20)]
     rows = [",".join(["x", *(f"s3://lab/{row}-{name}" for name in names)]) for row in range(2)]

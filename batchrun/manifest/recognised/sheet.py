@@ -81,7 +81,8 @@ def files_of(header: Sequence[str], rows: Sequence[TableRow]) -> frozenset[int]:
 
 def _candidates(header: Sequence[str], rows: Sequence[TableRow], files: frozenset[int]) -> Iterator[int]:
     for index, name in enumerate(header):
-        is_usable = name.strip() and header.count(name) == 1 and index not in files
+        is_named = name.strip() and len(name) <= limits.NAME
+        is_usable = is_named and header.count(name) == 1 and index not in files
         if not is_usable or any(len(row.cells[index].strip()) > limits.NAME for row in rows):
             continue
         # Other problems of an id are reported with their lines, once the column is chosen.
@@ -188,7 +189,11 @@ def _as_they_are(header: Sequence[str], taken: Sequence[int], named: Sequence[in
 def _is_usable(header: Sequence[str], index: int) -> bool:
     name = header[index]
     is_plain = (
-        name.strip() and name.isprintable() and not set(name) & set("{}=") and not name.endswith(":json")
+        name.strip()
+        and len(name) <= limits.NAME
+        and name.isprintable()
+        and not set(name) & set("{}=")
+        and not name.endswith(":json")
     )
     return bool(is_plain) and header.count(name) == 1
 

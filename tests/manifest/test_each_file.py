@@ -224,6 +224,13 @@ def test_a_parameter_that_is_described_is_no_template(files):
     assert rows_of("r/*.json").keys() == {"A"}
 
 
+def test_reads_in_two_files_are_told_with_the_file_of_the_first(files):
+    files(**{f"r__{name}_json": {"reads": f"s3://lab/{reads}.fq.gz"} for name, reads in ("Ax", "Bx", "Cy")})
+    with load(source("r/*.json")) as manifest:
+        (warning,) = manifest.warnings
+    assert (warning.source, warning.message) == ("r/B.json", "'s3://lab/x.fq.gz' is in r/A.json too")
+
+
 def test_accessions_under_runs_are_a_parameter(files):
     files(r__A_json={"runs": ["SRR1", "SRR2"]})
     assert rows_of("r/*.json")["A"]["parameters"] == {"runs": ["SRR1", "SRR2"]}

@@ -12,11 +12,13 @@ from __future__ import annotations
 import functools
 import re
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
 from batchrun.manifest import limits
+from batchrun.manifest.problems import printable
 from batchrun.manifest.recognised.kinds import is_file, is_reads
 from batchrun.manifest.warned.found import Collected, Company, Doubt, WarningKind, WatchedColumn
 from batchrun.manifest.warned.texts import doubts
@@ -42,10 +44,15 @@ class Files:
     def __init__(self) -> None:
         self._rows: dict[int, int] = {}  #: by hash, the number of the first row with the file
         self._lines = array("Q")  #: of each row, by number; 0 if it has none
+        self._sources: list[str] = []
+        self._starts: list[int] = []  #: of each source, the number of its first row
 
-    def begin(self, lines: Sequence[int]) -> int:
+    def begin(self, lines: Sequence[int], source: str) -> int:
         """Begin rows on these lines (0 for none), and return the number of the first."""
         number = len(self._lines)
+        if not self._sources or self._sources[-1] != source:
+            self._sources.append(source)
+            self._starts.append(number)
         self._lines.extend(lines)
         return number
 
@@ -70,10 +77,12 @@ class Files:
             self._rows[key] = number
         return found
 
-    def shared_with(self, number: int) -> Doubt:
-        """Return a doubt about reads that row *number* has too."""
-        line = self._lines[number]
+    def shared_with(self, number: int, source: str) -> Doubt:
+        """Return a doubt about reads, in *source*, that row *number* has too."""
+        line, first = self._lines[number], self._sources[bisect_right(self._starts, number) - 1]
         where = f"is in line {line} too" if line else "is in an earlier row, too"
+        if first != source:
+            where = f"is in {printable(first, None)} too"
         return Doubt(kind=WarningKind.SHARED_FILE, says=where, cure=_CURE, cause="shared")
 
 

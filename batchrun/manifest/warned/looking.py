@@ -85,7 +85,7 @@ class Looking:
         """Return the records, checking each that is from a document; cells of tables were checked before."""
         for record in records:
             if not record.is_of_cells:
-                number = self._known.files.begin((record.place.line or 0,))
+                number = self._known.files.begin((record.place.line or 0,), record.place.source)
                 DocumentTexts(self._known, record, as_text(record.fields.get("id")), number=number).look()
             yield record
 

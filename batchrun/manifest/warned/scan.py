@@ -102,7 +102,9 @@ class DocumentTexts:
         first = None if column.is_shared else files.first(reads, self._number)
         if first is None:
             return None
-        return same_file("another column") if first == self._number else files.shared_with(first)
+        if first == self._number:
+            return same_file("another column")
+        return files.shared_with(first, self._record.place.source)
 
     def _name(self, name: str, path: Path, within: str) -> None:
         is_plain = name.isascii() and name.isprintable() and name == name.strip() and name[:1] != "#"
@@ -226,7 +228,7 @@ class TableTexts:
     def flush(self) -> None:
         """Check the rows that were added."""
         batch, self._batch = self._batch, []
-        number = self._known.files.begin([row.line for row in batch])
+        number = self._known.files.begin([row.line for row in batch], self._table.source)
         for watched in self._texts:
             texts = [row.cells[watched.index] for row in batch]
             is_sound = watched.are_sound(texts)
@@ -275,7 +277,7 @@ class TableTexts:
                 return same_file(other.column.name)
         files = self._known.files
         first = None if watched.column.is_shared else files.first(reads, number)
-        return None if first is None else files.shared_with(first)
+        return None if first is None else files.shared_with(first, self._table.source)
 
     def _look_at_mates(self, first: Used, second: Used, pair: Pair, batch: Sequence[_Row]) -> None:
         ones, twos = ([row.cells[used.index] for row in batch] for used in (first, second))

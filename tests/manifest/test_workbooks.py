@@ -245,6 +245,8 @@ def test_which_of_several_is_asked(load_text: LoadText, problems_of: ProblemsOf)
     assert "there are 2 worksheets" in problem.message
     assert "--worksheet with one of 'A & B'" in problem.cure
     assert len(load_text(made, ".xlsx", asked=TableOptions(worksheet="A & B"))) == 2
+    empty = workbook({"Sheet1": "", "A": PLAIN, "Sheet3": ""})
+    assert len(load_text(empty, ".xlsx")) == 2
     for name in ("C", "x" * 100_000, "\0", "\udc80"):
         (problem,) = problems_of(made, ".xlsx", asked=TableOptions(worksheet=name))
         assert "there is no worksheet" in problem.message

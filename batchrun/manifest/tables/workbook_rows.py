@@ -34,6 +34,9 @@ _MERGED: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})")
 #: Formats such as 0000, and "RNA-"000, in which a text stands before a number's digits.
 _PADDING: Final = re.compile(r'((?:"[^"]*"|\\.|-)*)(0{1,20})')
 _ESCAPED: Final = re.compile(r'"([^"]*)"|\\(.)')
+_NO_CELLS: Final = re.compile(rb"<(?:\w+:)?sheetData\s*(?:/>|></)")
+_HEAD: Final = 64 * 1024  #: of a worksheet, in bytes: its cells begin therein
+_SHEETS: Final = 10  #: that are looked into
 _TRUE: Final = frozenset({"1", "true"})
 _NOWHERE: Final = (0, 0, 0)
 _DIGITS: Final = 10**15  # Excel has fifteen
@@ -80,7 +83,7 @@ def _rows(file: BinaryIO, asked: dict[str, Any]) -> Iterator[list[str]]:
             raise _WrongError(f"unpacked this workbook has more than {size} MiB", _CSV)
         file.seek(0)
         book = CalamineWorkbook.from_filelike(file)
-        name = _chosen(book, asked["worksheet"])
+        name = _chosen(book, archive, asked["worksheet"])
         styles = _Styles()
         if _STYLES in archive.namelist():
             _parse(archive, _STYLES, styles.start, end=styles.end)
@@ -133,7 +136,7 @@ def _ranges(numbers: list[int]) -> str:
     return f"{', '.join(told)}{', ...' if len(found) > _RANGES else ''} ({len(numbers)} in all)"
 
 
-def _chosen(book: CalamineWorkbook, wanted: str | None) -> str:
+def _chosen(book: CalamineWorkbook, archive: zipfile.ZipFile, wanted: str | None) -> str:
     sheets = [one for one in book.sheets_metadata if one.typ is SheetTypeEnum.WorkSheet]
     visible = [one.name for one in sheets if one.visible is SheetVisibleEnum.Visible]
     names = ", ".join(map(repr, visible[:10]))
@@ -141,6 +144,9 @@ def _chosen(book: CalamineWorkbook, wanted: str | None) -> str:
         if wanted in [one.name for one in sheets]:
             return wanted
         raise _WrongError(f"there is no worksheet {wanted!r}", f"give --worksheet with one of {names}")
+    if 1 < len(visible) <= _SHEETS:
+        # Older Excels made three, of which people use one.
+        visible = [name for name in visible if not _is_empty(archive, name)] or visible
     if len(visible) == 1:
         return visible[0]
     if not visible:
@@ -148,6 +154,11 @@ def _chosen(book: CalamineWorkbook, wanted: str | None) -> str:
             "no worksheet is visible", "give --worksheet with the name of the one that is meant"
         )
     raise _WrongError(f"there are {len(visible)} worksheets", f"give --worksheet with one of {names}")
+
+
+def _is_empty(archive: zipfile.ZipFile, name: str) -> bool:
+    with archive.open(_path_of(archive, name)) as part:
+        return _NO_CELLS.search(part.read(_HEAD)) is not None
 
 
 def _path_of(archive: zipfile.ZipFile, name: str) -> str:

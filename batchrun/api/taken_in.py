@@ -22,10 +22,7 @@ async def batches_in(place: str | Path) -> Sequence[Batch]:
     Whoever opens it for a launch reports why.
     """
     try:
-        ledger_place = LedgerPlace(place)
-        if not ledger_place.is_there():
-            return ()
-        async with await ledger_place.open(read_only=True) as ledger:
+        async with await LedgerPlace(place).open(read_only=True) as ledger:
             return await ledger.batches()
     except (InputError, LedgerError):
         return ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchrun.manifest.fingerprint import files_of, fingerprint_now
+from batchrun.manifest.fingerprint import files_of
 from batchrun.manifest.load import Manifest, load
 from batchrun.manifest.problems import Place, unreadable
 from batchrun.manifest.source import Source, place_of
@@ -66,7 +66,7 @@ class _Unread:
         """Read the files. Raises ManifestError if they are others by now, or have become unreadable."""
         if self._manifest is None:
             self._manifest = load(self._source)
-            if fingerprint_now(self._source, self._known.beside) != self._known.fingerprint:
+            if self._manifest.taken_from != self._known:
                 where, cure = Place(source=self._source.shown), "run the same command again"
                 raise unreadable(where, "it has changed since this launch began", cure)
         return self._manifest

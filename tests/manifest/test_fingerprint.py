@@ -191,6 +191,22 @@ def test_rows_that_changed_meanwhile_are_not_taken_for_the_known_ones(source):
             list(manifest.specs())
 
 
+def test_rows_that_changed_for_a_moment_are_not_taken_for_the_known_ones(source, monkeypatch):
+    known = loaded(source)
+    assert known is not None
+    seal = Spool.seal
+
+    def changing_back(spool: Spool) -> None:
+        Path(source.path).write_text(ROWS)
+        seal(spool)
+
+    monkeypatch.setattr(Spool, "seal", changing_back)
+    with unread(source, known=known, batch="cohort") as manifest:
+        Path(source.path).write_text(ROWS.replace("two", "three"))
+        with pytest.raises(ManifestError, match="run the same command again"):
+            list(manifest.specs())
+
+
 def test_its_warnings_are_told_again(source):
     Path(source.path).write_text(ROWS.replace("one", "1").replace("two", "/mnt/two"))
     known = loaded(source)

@@ -80,12 +80,16 @@ def table(
         parts[part.key[0]] = part
     if not parts:
         raise unreadable(place, "there are no fields", cure)
-    if other := of_others(parts):
-        raise unreadable(place, f"this is {other[0]}", other[1])
     places = {(name, *inner): at for name, part in parts.items() for inner, at in part.places.items()}
     places |= {(name,): (part.place.line or 1, part.place.column or 1) for name, part in parts.items()}
     fields = {name: part.value for name, part in parts.items()}
     return Record(fields=fields, place=next(iter(parts.values())).place, places=places)
+
+
+def refuse_others(found: Record, cure: str | None = None) -> None:
+    """Raise ManifestError if *found* is another program's document; without *cure* it was for parameters."""
+    if other := of_others(found.fields):
+        raise unreadable(found.place, f"this is {other[0]}", cure or other[1])
 
 
 def _parts(path: str, beyond: Beyond, what: str, form: Format | None) -> Iterator[Part]:
@@ -122,7 +126,9 @@ def defaults_in(path: str, beyond: Beyond, model: RequestModel, problems: Proble
     Raises:
         ManifestError: It is not one, or has parameters at its top level.
     """
-    found = table(path, "defaults are", "write a table of StartRun fields", problems, beyond=beyond)
+    cure = "write a table of StartRun fields"
+    found = table(path, "defaults are", cure, problems, beyond=beyond)
+    refuse_others(found, cure)
     for name in (name for name in _NO_FIELDS if name in found.fields):
         cure = "put it into the manifest, beside defaults and runs"
         raise unreadable(found.place_of((name,)), f"{name} is for all rows, and no field", cure, field=name)
@@ -140,6 +146,7 @@ def parameters_in(path: str, beyond: Beyond, model: RequestModel, problems: Prob
         ManifestError: It is not one, or is a whole request.
     """
     found = table(path, "parameters are", "write a table of names and values", problems, beyond=beyond)
+    refuse_others(found)
     is_request = document_kind(found.fields, model) is DocumentKind.REQUEST
     if is_request and all(is_field(name, model) for name in found.fields):
         message = "these are not parameters of a workflow, but fields of StartRun"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from batchrun.errors import ManifestError
-from batchrun.manifest.defaults import table
+from batchrun.manifest.defaults import refuse_others, table
 from batchrun.manifest.document import MANIFEST_KEYS, NO_HEAD, Head
 from batchrun.manifest.line_files import LineFiles
 from batchrun.manifest.model_check import REQUEST_ID, RequestModel
@@ -84,6 +84,7 @@ class EachFile:
 
     def _record(self, path: str, entry_id: str) -> Record | None:
         found = table(path, *_WHAT, self.problems, self.source.format, beyond=self.beyond)
+        refuse_others(found)
         if _is_manifest(found.fields):
             cure = "give it alone: without --each-file"
             self.problems.add(found.place, "this is a manifest, and not of one run", cure, row=entry_id)

@@ -105,6 +105,8 @@ def test_a_samplesheets_data_are_told_as_a_sheet(problems_of, tmp_path: pathlib.
 
 #: Each with what it is told to be, and where its parameters are.
 OF_OTHERS = [
+    ('{"arn": "a", "id": "1", "status": "ACTIVE", "creationTime": "t", "parameterTemplate": {}}',
+     "an answer of GetWorkflow", None),
     ('{"arn": "a", "id": "1", "status": "COMPLETED", "creationTime": "t", "parameters": {}}',
      "an answer of GetRun", "parameters"),
     ('{"workflow_params": {"W.x": 1}, "workflow_type": "WDL", "tags": {}}',
@@ -129,8 +131,11 @@ def test_documents_of_other_programs_are_neither_manifests_nor_parameters(
     for options in ({"parameters_from": (str(path),)}, {"defaults": (str(path),)}):
         (problem,) = problems_of("id\nA\n", ".csv", **options)
         assert (problem.source, problem.message) == (str(path), f"this is {what}")
-        assert (key is None) == ("jq" not in problem.cure)
-        assert key is None or f"jq .{key} " in problem.cure
+        if "defaults" in options:
+            assert problem.cure == "write a table of StartRun fields"
+        else:
+            assert (key is None) == ("jq" not in problem.cure)
+            assert key is None or f"jq .{key} " in problem.cure
     with pytest.raises(ManifestError) as caught:
         load(Source(path=str(path), is_each_file=True))
     assert [problem.message for problem in caught.value.problems] == [f"this is {what}"]

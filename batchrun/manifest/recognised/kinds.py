@@ -31,6 +31,7 @@ _BY_COLUMNS: Final = (
 )
 #: Documents of other programs, by names that no workflow has together as parameters; and where theirs are.
 _OF_OTHERS: Final = (
+    (frozenset({"arn", "status", "parameterTemplate"}), "an answer of GetWorkflow", None),
     (frozenset({"arn", "status", "creationTime"}), "an answer of GetRun", "parameters"),
     (frozenset({"workflow_params", "workflow_type"}), "a request to a WES service", "workflow_params"),
     (frozenset({"workflowName", "inputs", "status"}), "Cromwell's metadata of a run", "inputs"),

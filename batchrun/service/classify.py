@@ -172,7 +172,10 @@ def _untrusted(error: BaseException) -> str | None:
     if doubt.verify_code in _OUT_OF_DATE:
         cure = "see whether this machine's clock is right; if it is, the certificate must be renewed"
     elif doubt.verify_code in _OF_ANOTHER:
-        cure = "give the endpoint by a name that it is for; on AWS's own somebody is in between"
+        cure = (
+            "give the endpoint by a name that the certificate is for; where it is one of AWS's own, "
+            "something in your network answers in its place"
+        )
     else:
         cure = (
             "where a proxy of your network shows its own, name a file of what that is signed by with "

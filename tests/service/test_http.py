@@ -308,7 +308,11 @@ def test_clients_that_trust_the_same_certificates_read_them_once(tmp_path):
     ("host", "is_known", "told"),
     [
         ("localhost", False, r"\(self-signed certificate\); .* with AWS_CA_BUNDLE"),
-        ("127.0.0.1", True, r"\(IP address mismatch.*\); give the endpoint by a name that it is for"),
+        (
+            "127.0.0.1",
+            True,
+            r"\(IP address mismatch.*\); give the endpoint by a name that the certificate is for",
+        ),
     ],
 )
 async def test_a_certificate_that_is_not_trusted_says_whose_and_what_to_do(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from batchrun.cli.manifest_options import ManifestOptions
 
 _T = TypeVar("_T")
-_NOT_READ: Final = "{} is skipped: of a folder workbooks are not read; give it alone, or save it as CSV"
+_NOT_READ: Final = "{} is skipped: workbooks in a folder are not read; give it alone, or save it as CSV"
 _PASSED_OVER: Final = "{} is skipped: it holds {}, not rows; use it with {} FILE"
 
 

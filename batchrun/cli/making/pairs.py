@@ -232,7 +232,8 @@ def listed_files(stream: BinaryIO, source: str, *, base: str | None, with_path: 
     """
     Yield each file that a line of *stream* has; *base* is the URI that relative names belong to.
 
-    Several on a line stand between tabs, as ``aws s3api list-objects-v2 --output text`` prints them.
+    Several on a line stand between tabs, as ``aws s3api list-objects-v2 --output text`` prints the keys alone
+    (``--query 'Contents[].Key'``).
 
     Raises:
         ManifestError: It is not text, or a relative name has no base.

@@ -231,8 +231,9 @@ def no_id(text: str, company: Company) -> Doubt | None:
         says = "says that there is none, and is the id of a run"
         return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure="write the id, or remove the line")
     if text.lower() == UNDETERMINED:
-        says = "is what demultiplexing calls the reads of no sample, and is the id of a run"
-        return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure="remove the line if none is meant")
+        says = "is what demultiplexing calls the reads of no sample, and becomes a run"
+        cure = "remove the line, unless they are to be run too"
+        return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure=cure)
     found = _FRACTION.fullmatch(text)
     if found is None or found[1] != "0":
         company.fractions |= found is not None

@@ -24,7 +24,7 @@ _NUMBER: Final = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+")
 #: What pandas makes of 1 where a cell of the column is empty.
 _WHOLE: Final = re.compile(r"[-+]?[0-9]+\.0")
-_AS_WHOLE: Final = ", or write whole numbers without .0 and give it :int"
+_AS_WHOLE: Final = ", or :int once the numbers are written without .0"
 _BOOLEANS: Final = frozenset({"true", "false"})
 _URIS: Final = re.compile(r"(?:s3|omics|gs|https?|ftp)://", re.IGNORECASE)
 _BETWEEN: Final = frozenset(",;| \t\n")

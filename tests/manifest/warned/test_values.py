@@ -134,7 +134,7 @@ DOUBTFUL: dict[str, tuple[list[str], str, str, str]] = {
         ["1.0", "2.0"],
         "untyped",
         "'1.0' looks",
-        ":float, or write whole numbers",
+        ":float, or :int once the numbers are written without .0, or parameters.a:text",
     ),
     "true": (["true"], "untyped", "'true' looks like true or false", "parameters.a:bool, or"),
     "FALSE": (["FALSE"], "untyped", "'FALSE' looks like true or false", "parameters.a:bool, or"),
@@ -319,7 +319,7 @@ def test_a_word_for_no_value_is_hardly_an_id(warnings_of: WarningsOf, text: str)
 def test_reads_of_no_sample_are_hardly_a_run(warnings_of: WarningsOf):
     (warning,) = warnings_of("id\nS1\nUndetermined\n")
     assert (warning.kind, warning.line, warning.row) == ("not_available", 3, "Undetermined")
-    assert "calls the reads of no sample, and is the id of a run" in warning.message
+    assert "calls the reads of no sample, and becomes a run" in warning.message
     assert warnings_of(table("undetermined")) == ()
 
 

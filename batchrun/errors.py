@@ -325,12 +325,14 @@ class ResultsError(StorageError):
 
     def __init__(self, path: object, cause: OSError | InputError) -> None:
         self.path = path
-        if isinstance(cause, InputError):  # it names the place, and another
-            what, cure = f": {cause}", "'batchrun results -o FILE' writes them"
+        if isinstance(cause, LedgerUnusableError):  # it has a cure of its own
+            what, cure = f": {cause}", ""
+        elif isinstance(cause, InputError):  # it names the place, and another
+            what, cure = f": {cause}", "; nothing is lost: 'batchrun results -o FILE' writes them"
         else:
             what = f" to {path}: {cause.strerror or cause}"
-            cure = "free the place, or give another with 'batchrun results -o FILE'"
-        super().__init__(f"the results cannot be written{what}; nothing is lost: {cure}")
+            cure = "; nothing is lost: free the place, or give another with 'batchrun results -o FILE'"
+        super().__init__(f"the results cannot be written{what}{cure}")
 
 
 class ReportError(StorageError):

@@ -100,6 +100,12 @@ async def test_nothing_is_replaced_that_is_something_else(tmp_path):
         assert "keep this" in mine.read_text(encoding="utf-8")
 
 
+def test_results_that_cannot_be_read_from_the_ledger_leave_the_cure_to_its_error():
+    damaged = LedgerUnusableError("a.db is damaged; move it away")
+    told = str(ResultsError("x.csv", damaged))
+    assert told == "the results cannot be written: a.db is damaged; move it away"
+
+
 async def test_what_no_row_can_have_is_told(tmp_path):
     async with at(tmp_path) as place:
         await launched(place)

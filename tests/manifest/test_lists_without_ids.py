@@ -100,7 +100,9 @@ def test_a_manifest_may_name_a_list_as_its_sheet(tmp_path, load_text):
     [
         ('{"a": 1}', "a table where a sheet should be a list"),
         ("7", "'7' where a sheet should be a list"),
-        ("[1]", "there are no rows"),
+        ("[1]", "'1' is not a row"),
+        ('[{"a": "x", "a": "y"}]', "given twice"),
+        ("[{}]", "there are no rows"),
         ('[{"a": "x"}, 1]', "'1' is not a row"),
         ("[]", "where a sheet should be a list"),
     ],

@@ -45,10 +45,11 @@ def of_records(
     Collect the names of all rows, in their order, and yield the table.
 
     Raises:
-        ManifestError: There are no rows, or it cannot be read further.
+        ManifestError: There are no rows, each of them is wrong, or it cannot be read further.
     """
+    wrong = Problems()
     with contextlib.closing(kept(stream, source)) as copy:
-        header = _header(_records(copy, source, form, Problems()), source, asked)
+        header = _header(_records(copy, source, form, wrong), source, asked, wrong)
         copy.seek(0)
         rows = _rows(_records(copy, source, form, problems), header)
         yield Table(source=source, line=1, header=header, rows=rows, has_values=True)
@@ -62,7 +63,9 @@ def table_of(records: Sequence[Record]) -> Table:
     return Table(source=place.source, line=place.line or 1, header=header, rows=rows, has_values=True)
 
 
-def _header(records: Iterator[Record], source: str, asked: TableOptions) -> tuple[str, ...]:
+def _header(
+    records: Iterator[Record], source: str, asked: TableOptions, problems: Problems
+) -> tuple[str, ...]:
     names: dict[str, None] = dict.fromkeys(asked.header or ())
     for record in records:
         names.update(dict.fromkeys(record.fields))
@@ -70,6 +73,7 @@ def _header(records: Iterator[Record], source: str, asked: TableOptions) -> tupl
             message = f"the rows have more than {limits.COLUMNS} names"
             raise unreadable(record.place, message, f"use at most {limits.COLUMNS}")
     if not names:
+        problems.raise_any()
         raise unreadable(
             Place(source=source, line=1), "there are no rows", "write a table of names for each row"
         )

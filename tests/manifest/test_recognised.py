@@ -144,6 +144,12 @@ SHEETS = {
             "F2": {"column_2": "NA3", "column_3": "NA1", "column_4": "NA2"},
         },
     ),
+    "a year for two names": (
+        "well,2024,2024,dose\nA1,x,y,d\n",
+        ".csv",
+        "ids are in 'well' (unique); the command leaves out '2024', '2024'",
+        {"A1": {"dose": "d"}},
+    ),
     "a year for a name": (
         "sample,assay,2024\na,x,5\nb,y,7\n",
         ".csv",

@@ -337,11 +337,14 @@ def _of_a_row(header: Sequence[str], rows: Sequence[TableRow]) -> str | None:
     """
     Return what the first line has if it is a row as all others are, such as SRR9984183,5 above SRR13191702,6.
 
-    Columns may be numbered too: where one name is a usual one, or one is unlike its cells, it is a header.
+    Columns may be numbered too: where one name is a usual one, or one is unlike its cells, it is a header. So
+    it is where words without a digit stand beside a number that is there twice, such as a year.
     """
     if not rows or kind_of(header) or any(one.fullmatch(name) for name in header for one in _NAMES):
         return None
-    if any(name.isdecimal() and header.count(name) > 1 for name in header):
+    words = "".join(name for name in header if not name.isdecimal())
+    is_twice = any(name.isdecimal() and header.count(name) > 1 for name in header)
+    if is_twice and (not words or any(map(str.isdecimal, words))):
         return "numbers"
     forms = [_form(name) for name in header]
     digits = _ACCESSION_DIGITS if len(header) > 1 else 1

@@ -64,11 +64,11 @@ def batch_of(row: Row) -> Batch:
         created_at=time_of(row.created_at),
         account=row.account,
         place=row.place,
-        taken_from=None if row.fingerprint is None else _taken_from(row),
     )
 
 
-def _taken_from(row: Row) -> TakenFrom:
+def taken_from_of(row: Row) -> TakenFrom:
+    """Return the files in *row*."""
     return TakenFrom(
         fingerprint=row.fingerprint,
         beside=tuple(json.loads(row.beside)),

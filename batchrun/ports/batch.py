@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Outcome,
         PastAttempt,
         Sync,
+        TakenFrom,
     )
 
 
@@ -67,6 +68,10 @@ class StoredBatch(ABC):
     @abstractmethod
     async def why_closed(self) -> str | None:
         """Return where a batch that is closed here is worked on instead; None for an open one."""
+
+    @abstractmethod
+    async def taken_from(self) -> TakenFrom | None:
+        """Return the files that it was last taken in from; None unless every row is as they say."""
 
     @abstractmethod
     async def lanes(self) -> Sequence[LanePlace]:

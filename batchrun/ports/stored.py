@@ -56,7 +56,6 @@ class Batch:
     created_at: datetime
     account: str | None = None  #: of its runs, 12 digits; None where unknown
     place: str | None = None  #: absolute path of the manifest last taken in; None where unknown
-    taken_from: TakenFrom | None = None  #: None unless every row is as the files of that manifest say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

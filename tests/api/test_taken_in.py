@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from batchrun import UNLIMITED, Limits, Manifest, Mode, Session, Target
-from batchrun.api.taken_in import as_taken_in, batches_in
+from batchrun.api.taken_in import as_taken_in, last_taken_in
 from batchrun.clock import VirtualClock
 from batchrun.manifest import Source, load
 from batchrun.model.planning.limits import Changed
@@ -36,7 +36,9 @@ class Lab:
 
     async def known(self, *sources: Source) -> list[str]:
         """Return the batches whose rows need not be read."""
-        return [manifest.batch for manifest in as_taken_in(sources, await batches_in(self.ledger))]
+        return [
+            manifest.batch for manifest in as_taken_in(sources, await last_taken_in(sources, self.ledger))
+        ]
 
     async def run(self, source: Source, mode: Mode = Mode.WATCH, changed: Changed = Changed.REFUSE) -> int:
         """Read a manifest, launch it, and return how many of its rows have ended."""
@@ -75,7 +77,7 @@ async def test_nothing_is_known_before_the_first_launch(lab):
 async def test_a_launch_goes_on_with_rows_that_it_does_not_read(lab, mode):
     source = lab.source("cohort", "a", "b", "c")
     await lab.run(source, mode)
-    (known,) = as_taken_in([source], await batches_in(lab.ledger))
+    (known,) = as_taken_in([source], await last_taken_in([source], lab.ledger))
     with known:
         assert known.batch == "cohort"
         await anyio.Path(source.path).unlink()
@@ -94,7 +96,7 @@ async def test_other_rows_are_read(lab):
 async def test_rows_of_another_launch_in_between_are_read(lab):
     source = lab.source("cohort", "a", "b")
     await lab.run(source)
-    (known,) = as_taken_in([source], await batches_in(lab.ledger))
+    (known,) = as_taken_in([source], await last_taken_in([source], lab.ledger))
     with known:
         await lab.run(lab.source("cohort", "a", "b", "c"))
         lab.source("cohort", "a", "b")

@@ -14,11 +14,11 @@ import anyio
 import apsw
 import pytest
 
+from batchrun.api.taken_in import Taken
 from batchrun.cli import signals
 from batchrun.cli.launching import launch
 from batchrun.cli.options import PLAIN
 from batchrun.manifest import Manifest, Source
-from batchrun.ports.stored import Batch
 from tests.cli.conftest import Shell, end, until
 from tests.cli.ledgers import make
 from tests.nursery import Born
@@ -100,7 +100,7 @@ def test_one_signal_ends_the_look_at_files_that_may_be_known(tmp_path, monkeypat
     """On a disk that hangs, reading them may take for ever."""
     went_on: list[Source] = []
 
-    def look(sources: Sequence[Source], _batches: Sequence[Batch]) -> Sequence[Manifest]:
+    def look(sources: Sequence[Source], _batches: Sequence[Taken]) -> Sequence[Manifest]:
         signal.raise_signal(signal.SIGINT)
         went_on.extend(sources)
         return ()

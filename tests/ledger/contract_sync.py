@@ -54,12 +54,6 @@ ONE = TakenFrom(fingerprint="1" * 64, beside=("/x/rows.csv",), warnings=(WARNING
 OTHER = TakenFrom(fingerprint="2" * 64)
 
 
-async def taken_from(ledger: Ledger) -> TakenFrom | None:
-    (batch,) = await ledger.batches()
-    assert await ledger.find_batch(BATCH) == batch
-    return batch.taken_from
-
-
 async def order(ledger: Ledger) -> list[str]:
     """Return all ids by position, which is unique and never negative."""
     found: list[Entry] = []
@@ -97,7 +91,7 @@ class Syncing:
     async def test_files_that_were_taken_in_last_are_not_compared_again(self, ledger):
         held = await lease_on(ledger)
         await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT, taken_from=ONE)
-        assert await taken_from(ledger) == ONE
+        assert await ledger.batch(BATCH).taken_from() == ONE
         unseen = Specs(lambda: iter(()))
         for changed in Changed:
             again = await held.sync(unseen, changed=changed, at=later(days=1), taken_from=ONE)
@@ -106,9 +100,9 @@ class Syncing:
 
     async def test_files_that_are_known_are_remembered_at_the_next_comparison(self, ledger):
         held = await filled(ledger, "a", "b")
-        assert await taken_from(ledger) is None
+        assert await ledger.batch(BATCH).taken_from() is None
         await held.sync_if_known(specs("a", "b"), at=AT, taken_from=ONE)
-        assert await taken_from(ledger) == ONE
+        assert await ledger.batch(BATCH).taken_from() == ONE
 
     @pytest.mark.parametrize("files", [OTHER, None])
     async def test_other_files_are_compared_and_then_the_first_again(self, ledger, files):
@@ -116,7 +110,7 @@ class Syncing:
         await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT, taken_from=ONE)
         more = await held.sync(specs("a", "b", "c"), changed=Changed.REFUSE, at=AT, taken_from=files)
         assert more == Sync(rows=3, new=1, unchanged=2)
-        assert await taken_from(ledger) == files
+        assert await ledger.batch(BATCH).taken_from() == files
         back = await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT, taken_from=ONE)
         assert back == Sync(rows=2, unchanged=2, gone=1, gone_ids=("c",))
 
@@ -128,7 +122,7 @@ class Syncing:
             assert (kept.changed, kept.gone) == (1, 1)
         gone = await held.sync(specs("a"), changed=Changed.KEEP, at=AT, taken_from=ONE)
         assert (gone.changed, gone.gone) == (0, 1)
-        assert await taken_from(ledger) is None
+        assert await ledger.batch(BATCH).taken_from() is None
 
     async def test_files_that_were_refused_are_not_remembered(self, ledger):
         held = await lease_on(ledger)
@@ -136,7 +130,7 @@ class Syncing:
         await move(held, "a", intended())
         with pytest.raises(ChangedRowsError):
             await held.sync(specs("a", content=2), changed=Changed.REFUSE, at=AT, taken_from=OTHER)
-        assert await taken_from(ledger) == ONE
+        assert await ledger.batch(BATCH).taken_from() == ONE
 
     async def test_the_manifest_may_be_a_stream(self, ledger):
         held = await lease_on(ledger)

@@ -22,7 +22,7 @@ from batchrun.api.engines import settled
 from batchrun.api.launch import Ended, Launch
 from batchrun.api.objects import ObjectsOnce, OneLogin, StoreWhenNeeded
 from batchrun.api.session import Session
-from batchrun.api.taken_in import as_taken_in, batches_in
+from batchrun.api.taken_in import as_taken_in, last_taken_in
 from batchrun.cli.exits import Exit, exit_code
 from batchrun.cli.launching.beside import MetricsFile, Telling
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes, tell_all_warnings
@@ -116,7 +116,7 @@ async def taken(job: Job) -> AsyncIterator[Manifest]:
 
 async def as_known(sources: Sequence[Source], ledger: str, output: Output) -> Sequence[Manifest]:
     """Return the manifests if *ledger* has all of them as they are, and report their warnings; else none."""
-    batches = await batches_in(ledger)
+    batches = await last_taken_in(sources, ledger)
     with interruptible():
         known = as_taken_in(sources, batches)
     tell_all_warnings(known, output)

@@ -11,12 +11,10 @@
 INSERT INTO batches (name, region, created_at, account) VALUES (:name, :region, :at, :account) ON CONFLICT (name) DO NOTHING;
 
 -- name: find_batch
-SELECT name, region, created_at, account, place, fingerprint, beside, warnings, warning_count
-FROM batches WHERE name = :name;
+SELECT name, region, created_at, account, place FROM batches WHERE name = :name;
 
 -- name: batches
-SELECT name, region, created_at, account, place, fingerprint, beside, warnings, warning_count
-FROM batches ORDER BY created_at DESC, key DESC;
+SELECT name, region, created_at, account, place FROM batches ORDER BY created_at DESC, key DESC;
 
 -- name: move_batch
 -- Not while another launcher has it, which may start a run where the batch is now.
@@ -45,6 +43,9 @@ UPDATE batches SET place = :place WHERE key = :batch AND place IS DISTINCT FROM 
 UPDATE batches SET
     fingerprint = :fingerprint, beside = :beside, warnings = :warnings, warning_count = :warning_count
 WHERE key = :batch AND fingerprint IS DISTINCT FROM :fingerprint;
+
+-- name: taken_from
+SELECT fingerprint, beside, warnings, warning_count FROM batches WHERE key = :batch AND fingerprint IS NOT NULL;
 
 -- name: is_taken_from
 SELECT count(*) FROM batches WHERE key = :batch AND fingerprint = :fingerprint;

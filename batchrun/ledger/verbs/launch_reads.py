@@ -14,7 +14,7 @@ from typing import Final
 
 from batchrun.ledger import leases
 from batchrun.ledger.leases import why_closed
-from batchrun.ledger.rows import entry_of, lane_of, lanes_in, micros, past_attempt_of, time_of
+from batchrun.ledger.rows import entry_of, lane_of, lanes_in, micros, past_attempt_of, taken_from_of, time_of
 from batchrun.ledger.store import Store
 from batchrun.ledger.verbs.sync import compared
 from batchrun.ledger.worker import BatchVerbs, reads
@@ -22,7 +22,7 @@ from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.planning.cancelling import Cancellation, Scope
 from batchrun.model.spec import Spec
-from batchrun.ports.stored import Counts, LanePlace, Lease, Outcome, PastAttempt, Sync
+from batchrun.ports.stored import Counts, LanePlace, Lease, Outcome, PastAttempt, Sync, TakenFrom
 
 _PAGE: Final = 1_000
 
@@ -37,6 +37,11 @@ class LaunchReads(BatchVerbs):
     @reads
     def why_closed(self) -> str | None:
         return why_closed(self._store, self._key, self.name)
+
+    @reads
+    def taken_from(self) -> TakenFrom | None:
+        row = self._store.one("taken_from", batch=self._key)
+        return None if row is None else taken_from_of(row)
 
     @reads
     def lanes(self) -> Sequence[LanePlace]:

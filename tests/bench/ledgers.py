@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import chdir
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
@@ -35,15 +36,15 @@ _PAGE = 2_000
 
 
 def finish(folder: Path) -> None:
-    """Make the folder's ledger say that every row of its manifest has succeeded."""
-    anyio.run(_finish, folder)
+    """Make the folder's ledger say that every row of its manifest has succeeded, as a launch there does."""
+    with chdir(folder):
+        anyio.run(_finish)
 
 
-async def _finish(folder: Path) -> None:
+async def _finish() -> None:
     path, _, defaults = MANIFEST
-    source = Source(path=str(folder / path), defaults=(str(folder / defaults),))
-    with load(source) as manifest:
-        async with await open_ledger(folder / "batchrun.db") as ledger:
+    with load(Source(path=path, defaults=(defaults,))) as manifest:
+        async with await open_ledger("batchrun.db") as ledger:
             await ledger.open_batch(NAME, region="us-east-1", at=_AT)
             held = await ledger.hold(NAME, holder=f"bench:{os.getpid()}", ttl=_TTL, at=_AT)
             files, place = manifest.taken_from, manifest.place

@@ -119,6 +119,18 @@ async def test_a_backup_put_back_within_the_hour_starts_nothing_in_the_other_lan
             assert await it.assert_agreement() == before
 
 
+@pytest.mark.parametrize(("lanes", "asks"), [(("east",), False), (("east", "west"), True)])
+async def test_passes_use_each_others_looks_for_rows_without_a_choice(tmp_path, lanes, asks):
+    specs = [*rows(30, *lanes), row("other", 30, "west")]
+    async with lane_bench(tmp_path) as it:
+        await it.launch(specs, mode=Mode.DETACH, max_active={"east": 2, "west": 2})
+        before = [one.state().calls["ListRuns"].calls for one in it.simulators.values()]
+        await it.launch(specs, mode=Mode.DETACH, max_active={"east": 4, "west": 4})
+        after = [one.state().calls["ListRuns"].calls for one in it.simulators.values()]
+        assert sum(len(ids) for ids in (await it.assert_agreement()).values()) > 4
+    assert (after > before) == asks
+
+
 async def test_no_capacity_in_one_lane_is_tried_in_the_next(tmp_path):
     specs = rows(6, "east", "west")
     settings = simulated(failures={NO_CAPACITY: 1.0})

@@ -113,7 +113,7 @@ OF_OTHERS = [
      "a request to a WES service", "workflow_params"),
     ('{"workflowName": "W", "id": "1", "status": "Succeeded", "inputs": {"W.x": 1}, "calls": {}}',
      "Cromwell's metadata of a run", "inputs"),
-    ('{"name": "t", "executors": [], "inputs": []}', "a task of a TES service", None),
+    ('{"name": "t", "executors": [], "inputs": [], "outputs": []}', "a task of a TES service", None),
     ('{"$schema": "http://json-schema.org/draft-07/schema", "title": "x", "definitions": {}}',
      "a JSON Schema", None),
     ('{"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": {}}', "a JSON Schema", None),

@@ -73,7 +73,7 @@ class Prover:
 
     async def begin(self) -> None:
         """
-        Decide which proofs of earlier launches count: those of passes, which are many, in a single lane.
+        Decide which proofs of earlier launches count: those of passes, which are many, of rows with one lane.
 
         The ledger may be an old copy, and rows may have been sent since: where they had the choice of
         another lane, under another attempt, or by StartRunBatch, the service knows none of our requestIds.
@@ -88,7 +88,7 @@ class Prover:
             name: OtherSubmissions(link, self._parts, is_needed=goes_together)
             for name, link in self._links.items()
         }
-        has_choice = len(self._links) + len(self._parts.stopped) > 1
+        has_choice = any(len(lanes) > 1 for lanes in await self._held.choices())
         if goes_together or has_choice or self._limits.mode is Mode.WATCH:
             await self._held.forget_proofs()
 

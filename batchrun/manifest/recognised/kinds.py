@@ -35,7 +35,7 @@ _OF_OTHERS: Final = (
     (frozenset({"arn", "status", "creationTime"}), "an answer of GetRun", "parameters"),
     (frozenset({"workflow_params", "workflow_type"}), "a request to a WES service", "workflow_params"),
     (frozenset({"workflowName", "inputs", "status"}), "Cromwell's metadata of a run", "inputs"),
-    (frozenset({"executors", "inputs"}), "a task of a TES service", None),
+    (frozenset({"executors", "inputs", "outputs"}), "a task of a TES service", None),
     (frozenset({"$schema", "definitions"}), "a JSON Schema", None),
     (frozenset({"$schema", "$defs"}), "a JSON Schema", None),
 )

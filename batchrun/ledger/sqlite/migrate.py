@@ -64,10 +64,10 @@ def migrate(connection: apsw.Connection, migrations: Sequence[Migration], path: 
     try:
         for migration in lacking:
             _apply(connection, migration, path)
+            if old:  # so that the log is never applied to a copy of the file from before, nor grows with each
+                connection.execute(queries()["empty_log"])
     finally:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, enforced)
-    if old:  # so that the log is never applied to a copy of the file from before
-        connection.execute(queries()["empty_log"])
 
 
 def _is_empty(connection: apsw.Connection) -> bool:

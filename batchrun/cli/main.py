@@ -155,9 +155,10 @@ def main() -> NoReturn:
     try:
         code = _outcome()
         _flush()
-    except KeyboardInterrupt:  # a second one, while the first is reported
+        signals.ignore()
+    except KeyboardInterrupt:  # the first, while the last words are written
         code = Exit.WORK_LEFT
-    signals.ignore()
+        signals.ignore()
     sys.exit(code)
 
 

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -23,6 +23,8 @@ from batchrun.cli.exits import Exit
 from batchrun.cli.speak import complain, is_terminal, write
 
 if TYPE_CHECKING:
+    import asyncio
+
     import anyio
 
     from batchrun.api.launch import Launch
@@ -51,9 +53,12 @@ def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
     """
     import anyio  # noqa: PLC0415 (half of most verbs' start time, and they need no event loop)
 
+    telling = _Telling()
     with _restored():
+        for number in taken():  # before the event loop is made, which would stay half made
+            signal.signal(number, telling.take)
         try:
-            return anyio.run(_run, function, arguments)
+            return anyio.run(telling.run, function, arguments)
         finally:
             _listeners.clear()
             _untold.clear()
@@ -66,9 +71,8 @@ def taken() -> tuple[signal.Signals, ...]:
 
 
 def default() -> None:
-    """Make signals raise KeyboardInterrupt, for code outside the event loop."""
-    for number in taken():
-        signal.signal(number, signal.default_int_handler)
+    """Make the first signal raise KeyboardInterrupt and the next end the process: outside the event loop."""
+    _Interrupt(is_armed=True).install()
 
 
 def ignore() -> None:
@@ -113,21 +117,73 @@ def hearing_until_its_end() -> Iterator[None]:
         del _listeners[before:]
 
 
+class _Interrupt:
+    """
+    A handler of signals that raises KeyboardInterrupt once, and only while it is armed.
+
+    What starts and ends a wait, such as a thread, would otherwise be interrupted too, and stay half done.
+    """
+
+    def __init__(self, *, is_armed: bool = False) -> None:
+        self._is_armed = is_armed
+        self._has_raised = False
+        #: The first signal that came.
+        self.came: signal.Signals | None = None
+        #: Whether the one under way may be the first, sent again.
+        self.is_repeated = False
+
+    def install(self) -> None:
+        for number in taken():
+            signal.signal(number, self)
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if not self._has_raised:
+            self.came = self.came or signal.Signals(number)
+            self._raise_once()
+        elif self.is_repeated:
+            self.is_repeated = False
+        else:
+            leave_at_once()
+
+    def arm(self) -> None:
+        """Raise from now on. Raises KeyboardInterrupt at once if a signal has come before."""
+        self._is_armed = True
+        if self.came or _untold:
+            self._raise_once()
+
+    def disarm(self) -> None:
+        self._is_armed = False
+
+    def pass_on(self) -> None:
+        """Send a signal that came before or after the wait again, to the handlers of now."""
+        if self.came and not self._has_raised:
+            signal.raise_signal(self.came)
+
+    def _raise_once(self) -> None:
+        if self._is_armed and not self._has_raised:
+            self._has_raised = True
+            raise KeyboardInterrupt
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let signals interrupt a block that waits outside the event loop: for an answer, or standard input."""
+    interrupt = _Interrupt()
     with _restored():
-        default()  # first, so that no signal between these lines is lost
-        if _untold:
-            raise KeyboardInterrupt
-        with _insisting():
-            yield
+        interrupt.install()  # first, so that no signal between these lines is lost
+        with _insisting(interrupt):
+            try:
+                interrupt.arm()
+                yield
+            finally:
+                interrupt.disarm()
+    interrupt.pass_on()
 
 
 @contextmanager
-def _insisting() -> Iterator[None]:
+def _insisting(interrupt: _Interrupt) -> Iterator[None]:
     """
-    Send each signal again until it ends the block, which runs in the main thread.
+    Send each signal again until *interrupt* has it, in the main thread.
 
     Python records a signal and handles it between two of its own steps. One that arrives while a single step,
     such as reading many bytes, is between two system calls interrupts neither: it would be handled only when
@@ -135,8 +191,8 @@ def _insisting() -> Iterator[None]:
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    is_over = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(reading, threading.get_ident(), is_over, taken()))
+    is_over, main = threading.Event(), threading.get_ident()
+    watcher = threading.Thread(target=_watch, args=(reading, main, is_over, interrupt), daemon=True)
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     watcher.start()
     try:
@@ -149,48 +205,51 @@ def _insisting() -> Iterator[None]:
         os.close(reading)
 
 
-def _watch(reading: int, main: int, is_over: threading.Event, numbers: Collection[int]) -> None:
+def _watch(reading: int, main: int, is_over: threading.Event, interrupt: _Interrupt) -> None:
     while came := os.read(reading, 1):
-        while came[0] in numbers and not is_over.wait(_SOON):
+        while came[0] in taken() and interrupt.came is None and not is_over.wait(_SOON):
+            interrupt.is_repeated = True
             signal.pthread_kill(main, came[0])
 
 
 def leave_at_once() -> NoReturn:
     """End the process at once; the ledger is consistent at any moment."""
-    complain("left at once; nothing is lost")
-    for stream in (sys.stdout, sys.stderr):
-        write(stream, _SHOW_CURSOR if is_terminal(stream) else "")
-    os._exit(Exit.WORK_LEFT)
-
-
-async def _run(function: Callable[..., Awaitable[T]], arguments: tuple[Any, ...]) -> T:
-    import asyncio  # noqa: PLC0415 (as above)
-
-    import anyio  # noqa: PLC0415
-
-    loop, found = asyncio.get_running_loop(), []
-    with anyio.CancelScope() as scope:
-        tell = _Telling(scope).tell
-
-        def take(number: int, _frame: FrameType | None) -> None:
-            _untold.append(signal.Signals(number))
-            loop.call_soon_threadsafe(tell)
-
-        for number in taken():
-            signal.signal(number, take)
-        found.append(await function(*arguments))
-    if not found:
-        raise KeyboardInterrupt
-    return found[0]
+    try:
+        default()  # should what is written here block, too
+        complain("left at once; nothing is lost")
+        for stream in (sys.stdout, sys.stderr):
+            write(stream, _SHOW_CURSOR if is_terminal(stream) else "")
+    finally:
+        os._exit(Exit.WORK_LEFT)
 
 
 class _Telling:
     """Passes signals to the listeners; without any, the first cancels the verb, the next ends the process."""
 
-    def __init__(self, scope: anyio.CancelScope) -> None:
-        self._scope = scope
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._scope: anyio.CancelScope | None = None
         self._is_given_up = False
         self._is_hung_up = False
+
+    async def run(self, function: Callable[..., Awaitable[T]], arguments: tuple[Any, ...]) -> T:
+        import asyncio  # noqa: PLC0415 (as above)
+
+        import anyio  # noqa: PLC0415
+
+        found = []
+        with anyio.CancelScope() as self._scope:
+            self._loop = asyncio.get_running_loop()
+            self.tell()
+            found.append(await function(*arguments))
+        if not found:
+            raise KeyboardInterrupt
+        return found[0]
+
+    def take(self, number: int, _frame: FrameType | None) -> None:
+        _untold.append(signal.Signals(number))
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.tell)
 
     def tell(self) -> None:
         while _untold:
@@ -207,7 +266,8 @@ class _Telling:
         if self._is_given_up:
             leave_at_once()
         self._is_given_up = True
-        self._scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
 
 
 class Stopping:

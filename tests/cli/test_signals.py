@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
+import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
-import anyio
 import apsw
 import pytest
 
@@ -64,7 +68,7 @@ def test_a_launch_whose_terminal_is_closed_stops_in_good_order(shell: Shell, sim
 
 async def test_a_hang_up_that_the_shell_repeats_counts_once():
     told: list[signal.Signals] = []
-    telling = signals._Telling(anyio.CancelScope())
+    telling = signals._Telling()
     with signals.heard(told.append):
         for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM, signal.SIGTERM):
             signals._untold.append(number)
@@ -109,6 +113,50 @@ def test_one_signal_ends_the_look_at_files_that_may_be_known(tmp_path, monkeypat
     with pytest.raises(KeyboardInterrupt):
         signals.run_async(launch.as_known, [Source(path="x.csv")], str(tmp_path / "no.db"), PLAIN)
     assert not went_on
+
+
+@contextlib.contextmanager
+def signalled_at(line: int) -> Iterator[list[int]]:
+    """Send SIGINT before that line of those run in the two modules; yield how many have run."""
+    ran = [0]
+
+    def look(frame: FrameType, event: str, _value: object) -> Any:
+        if Path(frame.f_code.co_filename).name not in ("signals.py", "threading.py"):
+            return None
+        ran[0] += event == "line"
+        if event == "line" and ran[0] == line:
+            signal.raise_signal(signal.SIGINT)
+        return look
+
+    before = sys.gettrace()
+    sys.settrace(look)
+    try:
+        yield ran
+    finally:
+        sys.settrace(before)
+
+
+def test_a_signal_at_any_moment_of_a_wait_counts_once_and_leaves_no_thread():
+    """Seen: one between the start of the thread and the wait left a process that never ended."""
+    heard: list[int] = []
+    restored = signal.signal(signal.SIGINT, lambda number, _frame: heard.append(number))
+    threads = threading.active_count()
+    try:
+        for line in itertools.count(1):
+            with contextlib.ExitStack() as stack:
+                ran = stack.enter_context(signalled_at(line))
+                try:
+                    with signals.interruptible():
+                        pass
+                except KeyboardInterrupt:
+                    heard.append(signal.SIGINT)
+            assert threading.active_count() == threads
+            if ran[0] < line:
+                break
+            assert heard == [signal.SIGINT] * line
+        assert line > 50
+    finally:
+        signal.signal(signal.SIGINT, restored)
 
 
 @pytest.mark.parametrize("number", NUMBERS)

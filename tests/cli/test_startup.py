@@ -61,6 +61,30 @@ for command in commands:
 """
 
 
+#: Is interrupted when it imports the first of the libraries.
+_INTERRUPTED = """
+import signal, sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "click":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from batchrun.__main__ import main
+main()
+"""
+
+
+def test_stopped_while_it_is_imported_it_says_so_and_no_more(shell: Shell):
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED],
+        env=shell.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (3, "\nstopped; nothing is lost\n")
+
+
 def heavy_after_each(shell: Shell, commands: list[list[str]]) -> list[Any]:
     """Return each command that imported something heavy, or came after one that did, and what that was."""
     done = subprocess.run(

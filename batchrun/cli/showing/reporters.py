@@ -20,24 +20,7 @@ import structlog
 from batchrun.cli.showing.overview_lines import changed
 from batchrun.cli.speak import complain, emit, say
 from batchrun.errors import CallError
-from batchrun.model.entries.events import (
-    Accepted,
-    Deferred,
-    Doubted,
-    Event,
-    Failed,
-    Intended,
-    Missed,
-    Moved,
-    Progressed,
-    Recalled,
-    Refused,
-    Removed,
-    Retried,
-    Revised,
-    Withdrawn,
-    kind,
-)
+from batchrun.model.entries import events
 from batchrun.model.entries.states import ENDED, State
 from batchrun.model.planning.verdicts import DENIED, HELD
 from batchrun.model.tally import TakenOver, Tally
@@ -71,7 +54,7 @@ class Reporter(ABC):
         self._clock = clock
         self._failed_looks: Counter[str] = Counter()
 
-    def recorded(self, before: Entry, event: Event, after: Entry) -> None:
+    def recorded(self, before: Entry, event: events.Event, after: Entry) -> None:
         """Count a step and report it."""
         self._progress.recorded(before, event, after)
         self._failed_looks.pop(after.id, None)
@@ -102,7 +85,7 @@ class Reporter(ABC):
         return await held.wait()
 
     @abstractmethod
-    def step(self, event: Event, entry: Entry) -> None:
+    def step(self, event: events.Event, entry: Entry) -> None:
         """Report one step."""
 
     @abstractmethod
@@ -113,7 +96,7 @@ class Reporter(ABC):
 class Numbers(Reporter):
     """Logs only the numbers, once a minute."""
 
-    def step(self, event: Event, entry: Entry) -> None:
+    def step(self, event: events.Event, entry: Entry) -> None:
         """Report nothing: the steps are what the user asked for."""
 
     async def run(self, snapshot: Callable[[], Snapshot]) -> None:
@@ -134,27 +117,27 @@ class LogLines(Numbers):
     def __init__(self, batch: str, progress: Progress, clock: Clock) -> None:
         super().__init__(batch, progress, clock)
         self._log = log.bind()  # once: an unbound one makes a new logger for each line
-        self._failed: tuple[Failed, Entry] | None = None
+        self._failed: tuple[events.Failed, Entry] | None = None
         #: Missing permissions, each reported for one row only.
         self._denied: set[tuple[str, str | None]] = set()
         self._has_failed = anyio.Event()
 
-    def step(self, event: Event, entry: Entry) -> None:
+    def step(self, event: events.Event, entry: Entry) -> None:
         """Log the step: problems as warnings, passing states at debug, all else at info."""
         self._tell_failed(before=event)
-        if isinstance(event, Failed):
+        if isinstance(event, events.Failed):
             self._failed = event, entry
             self._has_failed.set()
         else:
-            is_passing = isinstance(event, Progressed | Intended | Withdrawn)
+            is_passing = isinstance(event, events.Progressed | events.Intended | events.Withdrawn)
             told = self._log
             is_bad = _is_bad(event, entry) and not self._is_told(event)
             level = told.debug if is_passing else told.warning if is_bad else told.info
             _tell(level, event, entry)
 
-    def _is_told(self, event: Event) -> bool:
+    def _is_told(self, event: events.Event) -> bool:
         """Return whether the event is a denial that was already reported for another row; record it."""
-        if not isinstance(event, Doubted) or event.code not in DENIED:
+        if not isinstance(event, events.Doubted) or event.code not in DENIED:
             return False
         denial = event.code, event.message
         is_told = denial in self._denied
@@ -173,10 +156,10 @@ class LogLines(Numbers):
             finally:
                 self._tell_failed()
 
-    def _tell_failed(self, before: Event | None = None) -> None:
+    def _tell_failed(self, before: events.Event | None = None) -> None:
         """Log the waiting failure, if any, *before* the next step."""
         if self._failed is not None:
-            is_retried = isinstance(before, Retried | Revised)
+            is_retried = isinstance(before, events.Retried | events.Revised)
             _tell(self._log.info if is_retried else self._log.warning, *self._failed)
             self._failed = None
 
@@ -184,7 +167,7 @@ class LogLines(Numbers):
 class JsonLines(Reporter):
     """Writes a JSON object on stdout for each step, and one with the numbers every ten seconds."""
 
-    def step(self, event: Event, entry: Entry) -> None:
+    def step(self, event: events.Event, entry: Entry) -> None:
         """Write the step."""
         run = entry.run
         emit(
@@ -194,7 +177,7 @@ class JsonLines(Reporter):
             id=entry.id,
             attempt=entry.attempt,
             **lane_of(entry),
-            event=kind(event),
+            event=events.kind(event),
             status=status(entry),
             runId=run.id if run else None,
             uuid=run.uuid if run else None,
@@ -236,47 +219,47 @@ def lane_of(entry: Entry) -> dict[str, str]:
     return {} if entry.lane is None else {"lane": entry.lane}
 
 
-def _tell(level: Callable[..., Any], event: Event, entry: Entry) -> None:
+def _tell(level: Callable[..., Any], event: events.Event, entry: Entry) -> None:
     name, facts = _as_log(event, entry)
     level(name, **bound(entry), **facts)
 
 
-def _is_bad(event: Event, entry: Entry) -> bool:
+def _is_bad(event: events.Event, entry: Entry) -> bool:
     """Return whether to warn the user: not of an unknown outcome that the launch settles by itself."""
-    if isinstance(event, Doubted):
+    if isinstance(event, events.Doubted):
         return event.code in HELD
     return entry.state in ENDED and entry.state is not State.SUCCEEDED
 
 
-def _as_log(event: Event, entry: Entry) -> tuple[str, dict[str, Any]]:
+def _as_log(event: events.Event, entry: Entry) -> tuple[str, dict[str, Any]]:
     run = entry.run
     match event:
-        case Accepted():
+        case events.Accepted():
             return "run_accepted", {"uuid": run.uuid if run else None, "was_found": event.was_found}
-        case Refused() | Doubted():
-            name = "submission_refused" if isinstance(event, Refused) else "outcome_unknown"
+        case events.Refused() | events.Doubted():
+            name = "submission_refused" if isinstance(event, events.Refused) else "outcome_unknown"
             return name, {"code": event.code, "message": event.message}
-        case Deferred():
+        case events.Deferred():
             return "submission_deferred", {
                 "code": event.code,
                 "message": event.message,
                 "due": str(event.due),
             }
-        case Moved():
+        case events.Moved():
             return "row_moved", {"to": "any of its lanes"}
-        case Retried():
+        case events.Retried():
             return "run_retried", {"why": event.why, "due": str(event.due)}
-        case Recalled():
+        case events.Recalled():
             return "cancel_sent", {}
-        case Missed():
+        case events.Missed():
             return "run_not_found", {"message": event.message, "so_far": "it will be looked up again"}
-        case Removed():
+        case events.Removed():
             return "run_removed", {"message": event.message}
         case _ if run is not None and entry.state in {*ENDED, State.ACTIVE}:
             why = {"failureReason": run.failure_reason, "statusMessage": run.status_message}
             return f"run_{run.status.lower()}", {key: value for key, value in why.items() if value}
         case _:
-            return kind(event), {}
+            return events.kind(event), {}
 
 
 def tell_end(ended: Ended, progress: Progress, tally: Tally, results: str | None, output: Output) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
-from typing import Final, TypeAlias
+from typing import Final
 
 import structlog
 
@@ -22,27 +22,7 @@ from batchrun.engine.run_batches.follower import Follower
 from batchrun.engine.run_batches.together import BatchSubmitter
 from batchrun.errors import CallError, OutcomeUnknownError
 from batchrun.model.entries.entry import Run
-from batchrun.model.planning.actions import (
-    Cancel,
-    Follow,
-    HoldBack,
-    Look,
-    Replay,
-    Settle,
-    Submit,
-    SubmitTogether,
-    Sweep,
-)
-from batchrun.model.planning.stimuli import (
-    Acted,
-    Followed,
-    RatesLearned,
-    SubmittedTogether,
-    SweepFailed,
-    Swept,
-)
-
-LaneAction: TypeAlias = Submit | Replay | Settle | SubmitTogether | Follow | Look | Cancel | Sweep
+from batchrun.model.planning import actions, stimuli
 
 #: Seconds between two calls to a service that did not answer.
 _ASK_EVERY: Final = 10.0
@@ -65,7 +45,7 @@ class LaneRunner:
         self._looker = Looker(link, common)
         self._sweeper = Sweeper(link, parts.clock)
         self.paces = PaceKeeper(link, common)
-        self._rates: RatesLearned | None = None
+        self._rates: stimuli.RatesLearned | None = None
         self._full_until = 0.0
 
     @property
@@ -78,10 +58,10 @@ class LaneRunner:
         """Runs whose last look got no answer, and why, by entry."""
         return self._looker.unanswered
 
-    def rates(self) -> RatesLearned | None:
+    def rates(self) -> stimuli.RatesLearned | None:
         """Return how many calls per second can be relied on, or None where that has not changed."""
         service = self.link.service
-        rates = RatesLearned(
+        rates = stimuli.RatesLearned(
             get=service.known_rate("GetRun"),
             list=service.known_rate("ListRuns"),
             start=service.known_rate("StartRun"),
@@ -92,25 +72,23 @@ class LaneRunner:
         self._rates = rates
         return rates
 
-    def outcome(
-        self, action: LaneAction
-    ) -> Awaitable[Acted | SubmittedTogether | Followed | Swept | SweepFailed]:
+    def outcome(self, action: actions.LaneAction) -> Awaitable[stimuli.Stimulus]:
         """Return what carries out an action; it raises as :class:`InLane` says."""
         match action:
-            case Submit() | Replay() | Settle():
+            case actions.Submit() | actions.Replay() | actions.Settle():
                 return self._submitter.submit(action)
-            case SubmitTogether():
+            case actions.SubmitTogether():
                 return self._together.submit(action)
-            case Follow():
+            case actions.Follow():
                 return self._follower.follow(action)
-            case Look():
+            case actions.Look():
                 return self._looker.look(action)
-            case Cancel():
+            case actions.Cancel():
                 return self._looker.cancel(action)
-            case Sweep():
+            case actions.Sweep():
                 return self._sweeper.sweep(action)
 
-    async def hold_back(self, action: HoldBack) -> None:
+    async def hold_back(self, action: actions.HoldBack) -> None:
         """Cancel waits of rows that were not sent."""
         self.link.waits.cancel(Wait.UNSENT)
         if action.quota_message is not None:

@@ -28,39 +28,8 @@ from batchrun.engine.tasks import TaskFinder
 from batchrun.errors import BatchrunError, CallError, InvariantError, LedgerError, ServiceUnusableError
 from batchrun.model.entries.entry import Run
 from batchrun.model.lanes import or_home
-from batchrun.model.planning.actions import (
-    Action,
-    Cancel,
-    Conclude,
-    Follow,
-    HoldBack,
-    Look,
-    Note,
-    ReadCancellations,
-    ReadChoices,
-    ReadDue,
-    ReadInFlight,
-    Replay,
-    Settle,
-    Submit,
-    SubmitTogether,
-    Survey,
-    Sweep,
-    Withdraw,
-)
+from batchrun.model.planning import actions, stimuli
 from batchrun.model.planning.planner import Planner
-from batchrun.model.planning.stimuli import (
-    Acted,
-    Drained,
-    Followed,
-    LanePaused,
-    LaneResumed,
-    LaneStopped,
-    Moment,
-    Stimulus,
-    SubmittedTogether,
-    SweepFailed,
-)
 from batchrun.model.tally import TakenOver
 from batchrun.ports.service import HealthOmics, LaneTrouble
 from batchrun.side_by_side import in_groups
@@ -100,7 +69,7 @@ class Runner:
         self.stopped = dict(parts.stopped)  #: lanes that cannot be used, and why
         self._paused: set[str] = set()
         self._is_hurried = False
-        self._stimuli: list[Stimulus] = []
+        self._stimuli: list[stimuli.Stimulus] = []
         self._woken = anyio.Event()
         self._actions: anyio.abc.TaskGroup | None = None
 
@@ -172,15 +141,15 @@ class Runner:
                     lane.link.service.on_wait(partial(self._pause_or_resume, name))
             await self._conduct(self._actions)
 
-    def post(self, *stimuli: Stimulus) -> None:
-        """Queue *stimuli* for the planner, which handles them in this order."""
-        self._stimuli += stimuli
+    def post(self, *happened: stimuli.Stimulus) -> None:
+        """Queue what *happened* for the planner, which handles it in this order."""
+        self._stimuli += happened
         self._woken.set()
 
     def hurry(self) -> None:
         """Cancel all waits, stop retrying calls, and end once calls in flight are answered."""
         self._is_hurried = True
-        self.post(Drained())
+        self.post(stimuli.Drained())
         for lane in self._lanes.values():
             lane.hurry()
         self.tasks.hurry()
@@ -193,18 +162,18 @@ class Runner:
 
     # -- the loop
 
-    async def _conduct(self, actions: anyio.abc.TaskGroup) -> None:
+    async def _conduct(self, group: anyio.abc.TaskGroup) -> None:
         while True:
             self._woken = anyio.Event()
             self._stimuli += [rates for lane in self._lanes.values() if (rates := lane.rates())]
-            stimuli, self._stimuli = self._stimuli, []
+            happened, self._stimuli = self._stimuli, []
             try:
-                planned = self._planner.handle(*stimuli, moment=_read(self._clock))
+                planned = self._planner.handle(*happened, moment=_read(self._clock))
             except InvariantError as error:
                 self._fail(error)
                 return
             for action in planned:
-                actions.start_soon(self._carry_out, action)
+                group.start_soon(self._carry_out, action)
             if self._planner.is_over:
                 for lane in self._lanes.values():
                     lane.link.waits.cancel(Wait.SWEEP, Wait.SURVEY)  # nobody needs them any more
@@ -219,7 +188,7 @@ class Runner:
 
     # -- carrying out
 
-    async def _carry_out(self, action: Action) -> None:
+    async def _carry_out(self, action: actions.Action) -> None:
         # Invariant: nothing is awaited between the end of an action and post, so outcomes keep their order.
         try:
             outcome = await self._outcome(action)
@@ -229,41 +198,48 @@ class Runner:
         except BatchrunError as error:
             self._fail(error)
             outcome = _unanswered(action)
-        if isinstance(outcome, Acted):
+        if isinstance(outcome, stimuli.Acted):
             for waker in self._wakers:
                 waker.looked(outcome.action.entry, outcome.entry)
         if outcome is not None:
             self.post(outcome)
 
-    def _outcome(self, action: Action) -> Awaitable[Stimulus | None]:  # noqa: C901 (one line for each)
+    def _outcome(self, action: actions.Action) -> Awaitable[stimuli.Stimulus | None]:
         match action:
-            case Submit() | Replay() | Settle() | SubmitTogether() | Follow() | Look() | Cancel() | Sweep():
-                return self._lane_of(action).outcome(action)
-            case Survey():
+            case actions.Survey():
                 return self._prover.survey(action)
-            case Conclude():
+            case actions.Conclude():
                 return self._prover.conclude(action)
-            case ReadChoices():
+            case actions.ReadChoices():
                 return self._ledger_actions.choices()
-            case ReadDue():
+            case actions.ReadDue():
                 return self._ledger_actions.due(action)
-            case ReadInFlight():
+            case actions.ReadInFlight():
                 return self._ledger_actions.in_flight(action)
-            case ReadCancellations():
+            case actions.ReadCancellations():
                 return self._ledger_actions.cancellations(action)
-            case Withdraw():
+            case actions.Withdraw():
                 return self._ledger_actions.withdraw(action)
-            case Note():
+            case actions.Note():
                 self._lane_of(action).noted()
                 return self._ledger_actions.note(action)
-            case HoldBack():  # pragma: no branch (there is no other)
+            case actions.HoldBack():
                 return self._lane_of(action).hold_back(action)
+            case _:
+                return self._lane_of(action).outcome(action)
 
-    def _lane_of(self, action: Action) -> LaneRunner:
+    def _lane_of(self, action: actions.Action) -> LaneRunner:
         match action:
-            case Submit() | SubmitTogether() | Follow() | Sweep() | Note() | HoldBack():
+            case (
+                actions.Submit()
+                | actions.SubmitTogether()
+                | actions.Follow()
+                | actions.Sweep()
+                | actions.Note()
+                | actions.HoldBack()
+            ):
                 return self._lanes[action.lane]
-            case Replay() | Settle() | Look() | Cancel():
+            case actions.Replay() | actions.Settle() | actions.Look() | actions.Cancel():
                 return self._lanes[or_home(action.entry.lane, self._home)]
             case _:
                 return next(iter(self._lanes.values()))
@@ -284,11 +260,11 @@ class Runner:
             self._paused.discard(lane)
             self._lanes[lane].resume()
             log.info("lane_back", batch=self._held.name, lane=lane)
-            self.post(LaneResumed(lane=lane))
+            self.post(stimuli.LaneResumed(lane=lane))
             return
         self._paused.add(lane)
         self._lanes[lane].pause()
-        self.post(LanePaused(lane=lane))
+        self.post(stimuli.LanePaused(lane=lane))
         if self._actions is not None:
             self._actions.start_soon(self._await_lane, lane, why)
 
@@ -308,7 +284,7 @@ class Runner:
             self._fail(error)
         elif link.name not in self.stopped:
             self.stopped[link.name] = error
-            self.post(LaneStopped(lane=link.name))
+            self.post(stimuli.LaneStopped(lane=link.name))
             self._lanes[link.name].hurry()
             if self._actions is not None and not self._is_hurried:  # else the hurry ended it
                 self._actions.start_soon(self._warn, "lane_stopped", link.name, str(error))
@@ -325,20 +301,20 @@ class Runner:
         log.warning(event, batch=self._held.name, lane=lane, why=why, **facts)
 
 
-def _read(clock: Clock) -> Moment:
-    return Moment(now=clock.monotonic(), at=clock.utcnow(), latest=clock.latest())
+def _read(clock: Clock) -> stimuli.Moment:
+    return stimuli.Moment(now=clock.monotonic(), at=clock.utcnow(), latest=clock.latest())
 
 
-def _unanswered(action: Action) -> Stimulus | None:
+def _unanswered(action: actions.Action) -> stimuli.Stimulus | None:
     """Return the stimulus for an action whose error ended the launch, or its lane."""
     match action:
-        case Submit() | Replay() | Settle() | Look() | Cancel():
-            return Acted(action=action, entry=action.entry, is_answered=False)
-        case SubmitTogether():
-            return SubmittedTogether(action=action, is_lost=True)
-        case Follow():
-            return Followed(action=action, is_answered=False)
-        case Sweep():
-            return SweepFailed(sweep=action)
+        case actions.Submit() | actions.Replay() | actions.Settle() | actions.Look() | actions.Cancel():
+            return stimuli.Acted(action=action, entry=action.entry, is_answered=False)
+        case actions.SubmitTogether():
+            return stimuli.SubmittedTogether(action=action, is_lost=True)
+        case actions.Follow():
+            return stimuli.Followed(action=action, is_answered=False)
+        case actions.Sweep():
+            return stimuli.SweepFailed(sweep=action)
         case _:
             return None

@@ -21,19 +21,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from batchrun.model.entries import events
 from batchrun.model.entries.entry import Entry, Run, Sighting
-from batchrun.model.entries.events import (
-    Accepted,
-    Doubted,
-    Event,
-    Intended,
-    Missed,
-    Refused,
-    Removed,
-    Retried,
-    Revised,
-    seen,
-)
 from batchrun.model.entries.requests import Asked, Requests, in_lanes
 from batchrun.model.entries.states import ENDED, State
 from batchrun.model.lanes import or_home
@@ -192,7 +181,7 @@ def later_attempts(entry: Entry, sightings: Iterable[Sighting]) -> list[Sighting
     ]
 
 
-def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: bool) -> Iterator[Event]:
+def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: bool) -> Iterator[events.Event]:
     """
     Return the events that bring *entry*, whose current attempt has no run or has ended, up to the runs found.
 
@@ -215,8 +204,8 @@ def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: boo
         else:
             following = next(one for one in attempts if one.number > number)
             if number > entry.attempt or entry.state is not State.SUBMITTING:
-                yield Intended(at=following.run.creation_time or at)
-            yield Refused(
+                yield events.Intended(at=following.run.creation_time or at)
+            yield events.Refused(
                 at=at,
                 code=LOST,
                 message="no run of this attempt was found at the service, but of a later one",
@@ -225,23 +214,27 @@ def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: boo
         yield _next(entry, None, at)
 
 
-def _next(entry: Entry, attempt: Attempt | None, at: datetime) -> Event:
+def _next(entry: Entry, attempt: Attempt | None, at: datetime) -> events.Event:
     """Return the event that begins *attempt*, or (None) an attempt with the row's content."""
     if attempt is None or attempt.request is None:
-        return Revised(at=at, request=entry.content)
-    return Retried(at=at, due=at, why="found at the service", request=attempt.request)
+        return events.Revised(at=at, request=entry.content)
+    return events.Retried(at=at, due=at, why="found at the service", request=attempt.request)
 
 
-def _found(attempt: Attempt, at: datetime, *, is_last: bool) -> Iterator[Event]:
-    yield Intended(
+def _found(attempt: Attempt, at: datetime, *, is_last: bool) -> Iterator[events.Event]:
+    yield events.Intended(
         at=attempt.run.creation_time or at, tagged=attempt.tagged, lane=attempt.lane, request=attempt.sent
     )
     if attempt.doubt is not None:
-        yield Doubted(at=at, code=OTHER_CONTENT, message=attempt.doubt)
-    yield Accepted(at=at, run=attempt.run, was_found=True)
-    event = seen(attempt.run, at)
+        yield events.Doubted(at=at, code=OTHER_CONTENT, message=attempt.doubt)
+    yield events.Accepted(at=at, run=attempt.run, was_found=True)
+    event = events.seen(attempt.run, at)
     # An attempt that was followed by another is over, even if its run is gone.
-    yield Removed(at=at, message=event.message) if isinstance(event, Missed) and not is_last else event
+    yield (
+        events.Removed(at=at, message=event.message)
+        if isinstance(event, events.Missed) and not is_last
+        else event
+    )
 
 
 def _attempt(text: str) -> int | None:

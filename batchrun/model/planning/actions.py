@@ -180,11 +180,10 @@ class HoldBack:
 EntryAction: TypeAlias = Submit | Replay | Settle | Look | Cancel
 #: To start or find the run of an entry.
 Sending: TypeAlias = Submit | Replay | Settle
+#: What is done in one lane, and has an outcome.
+LaneAction: TypeAlias = EntryAction | SubmitTogether | Follow | Sweep
 Action: TypeAlias = (
-    EntryAction
-    | SubmitTogether
-    | Follow
-    | Sweep
+    LaneAction
     | Survey
     | Conclude
     | ReadChoices

@@ -16,6 +16,7 @@ from batchrun.errors import InvariantError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.lanes import or_home
+from batchrun.model.planning import stimuli
 from batchrun.model.planning.actions import Cancel, Follow, HoldBack, Look, Note, SubmitTogether, Sweep
 from batchrun.model.planning.actions import Sending as SendingAction
 from batchrun.model.planning.batching import Batching
@@ -25,20 +26,7 @@ from batchrun.model.planning.proving import Proving
 from batchrun.model.planning.queues import Queues
 from batchrun.model.planning.sending import Sending, Slots, is_quota_full
 from batchrun.model.planning.sharing import Sharing
-from batchrun.model.planning.stimuli import (
-    Acted,
-    IntentRecorded,
-    LanePaused,
-    LaneResumed,
-    LaneStimulus,
-    LaneStopped,
-    Moment,
-    OthersCounted,
-    RatesLearned,
-    RunsAnnounced,
-    SweepFailed,
-    Swept,
-)
+from batchrun.model.planning.stimuli import Moment
 from batchrun.model.planning.verdicts import QUOTA_FULL
 from batchrun.model.planning.watch import Watch
 from batchrun.model.submissions.submission import Submission
@@ -75,7 +63,7 @@ class LanePlan:
 
     # -- filing
 
-    def acted(self, acted: Acted, now: float) -> Sequence[HoldBack]:
+    def acted(self, acted: stimuli.Acted, now: float) -> Sequence[HoldBack]:
         """Take the entry of an action that is over."""
         action, entry = acted.action, acted.entry
         if isinstance(action, Look | Cancel):
@@ -104,7 +92,7 @@ class LanePlan:
         full = next((one for one in entries if one.state is State.BACKOFF and one.code == QUOTA_FULL), None)
         return [] if full is None else self.sending.quota_full(full, now)
 
-    def _looked(self, acted: Acted, action: Look | Cancel, now: float) -> None:
+    def _looked(self, acted: stimuli.Acted, action: Look | Cancel, now: float) -> None:
         entry, failed = acted.entry, not acted.is_answered
         is_going = entry.state is State.ACTIVE
         self.watch.looked(entry, now=now, failed=failed, is_going=is_going, was_seen=acted.was_seen)
@@ -137,7 +125,7 @@ class LanePlan:
         if entry.id in self._cancelling:
             self.watch.hasten(entry.id)
 
-    def rates_learned(self, rates: RatesLearned) -> None:
+    def rates_learned(self, rates: stimuli.RatesLearned) -> None:
         """Note how many calls per second to expect."""
         self.watch.rates_learned(rates)
         self.sending.rate_learned(rates.start)
@@ -240,31 +228,31 @@ class LanePlans:
     # -- what happens in one of them
 
     def take(  # noqa: C901 (one line for each)
-        self, stimulus: LaneStimulus, moment: Moment
+        self, stimulus: stimuli.LaneStimulus, moment: Moment
     ) -> Sequence[Note | HoldBack]:
         """Take in what happened in a lane; return the actions that are due at once."""
         match stimulus:
-            case Swept(sweep=sweep):
+            case stimuli.Swept(sweep=sweep):
                 watch = self.of(sweep.lane).watch
                 news = watch.swept(stimulus, now=moment.now, at=moment.at)
                 return [Note(news=news, lane=sweep.lane)] if watch.was_listed else []
-            case SweepFailed(sweep=sweep):
+            case stimuli.SweepFailed(sweep=sweep):
                 self.of(sweep.lane).watch.sweep_failed(stimulus, now=moment.now)
-            case RunsAnnounced():
+            case stimuli.RunsAnnounced():
                 for lane in self if stimulus.lanes is None else map(self.of, stimulus.lanes):
                     lane.watch.announced(stimulus, now=moment.now)
-            case RatesLearned():
+            case stimuli.RatesLearned():
                 self.of(stimulus.lane).rates_learned(stimulus)
-            case OthersCounted():
+            case stimuli.OthersCounted():
                 return self.of(stimulus.lane).sending.others_counted(stimulus.active)
-            case IntentRecorded():
+            case stimuli.IntentRecorded():
                 self.of(stimulus.lane).sending.intent_recorded(stimulus.entry_id)
-            case LanePaused(lane=name):
+            case stimuli.LanePaused(lane=name):
                 return self._silent(self.of(name))
-            case LaneResumed(lane=name):
+            case stimuli.LaneResumed(lane=name):
                 self.of(name).sending.pause(is_paused=False)
                 self._queues.lane_back(name)
-            case LaneStopped(lane=name):
+            case stimuli.LaneStopped(lane=name):
                 self.of(name).is_stopped = True
                 return self._silent(self.of(name))
             case _:  # pragma: no cover

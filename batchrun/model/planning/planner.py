@@ -28,6 +28,7 @@ from typing import Final
 from batchrun.errors import InvariantError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import HOLDS_SLOT, UNSENT, State
+from batchrun.model.planning import stimuli
 from batchrun.model.planning.actions import Action, Cancel, Conclude, HoldBack, Look, Note, Submit
 from batchrun.model.planning.cancelling import Cancelling
 from batchrun.model.planning.lane_plans import LanePlan, LanePlans
@@ -36,26 +37,7 @@ from batchrun.model.planning.proving import Proving
 from batchrun.model.planning.queues import Queues
 from batchrun.model.planning.reading import CancellationReads, InFlightReads
 from batchrun.model.planning.sending import Slots
-from batchrun.model.planning.stimuli import (
-    Acted,
-    CancellationsRead,
-    ChoicesRead,
-    Drained,
-    DueRead,
-    Followed,
-    InFlightRead,
-    LedgerChanged,
-    Moment,
-    Stimulus,
-    StimulusLog,
-    SubmissionResumed,
-    SubmissionStopped,
-    SubmittedTogether,
-    SurveyConcluded,
-    Surveyed,
-    SurveyFailed,
-    Withdrew,
-)
+from batchrun.model.planning.stimuli import Moment
 
 _ONE_LANE: Final = (LaneLimits(),)
 
@@ -93,11 +75,11 @@ class Planner:
         self._is_holding_back = limits.mode is Mode.CANCEL
         self._is_draining = False
         self._moment: Moment | None = None
-        self._log = StimulusLog()
+        self._log = stimuli.StimulusLog()
 
-    def handle(self, *stimuli: Stimulus, moment: Moment) -> list[Action]:
+    def handle(self, *happened: stimuli.Stimulus, moment: Moment) -> list[Action]:
         """
-        Take in what happened, in this order, and return the actions that are due.
+        Take in what *happened*, in this order, and return the actions that are due.
 
         An action is in the air until a stimulus reports its outcome. The engine starts them in the order
         returned, so that what a sweep showed is recorded before what is seen later.
@@ -107,7 +89,7 @@ class Planner:
         """
         self._moment = moment
         actions: list[Action] = []
-        for stimulus in stimuli:
+        for stimulus in happened:
             self._log.add(stimulus, moment.now)
             try:
                 actions += self._take(stimulus, moment)
@@ -171,50 +153,50 @@ class Planner:
 
     # -- stimuli
 
-    def _take(self, stimulus: Stimulus, moment: Moment) -> Sequence[Action]:  # noqa: C901, PLR0912 (the door)
+    def _take(self, stimulus: stimuli.Stimulus, moment: Moment) -> Sequence[Action]:  # noqa: C901, PLR0912 (the door)
         match stimulus:
-            case Acted():
+            case stimuli.Acted():
                 return self._acted(stimulus, moment)
-            case SubmittedTogether():
+            case stimuli.SubmittedTogether():
                 return self._submitted_together(stimulus, moment)
-            case Followed(action=action):
+            case stimuli.Followed(action=action):
                 lane = self._lanes.of(action.lane)
                 lane.batching.followed(stimulus, moment.now)
                 for entry in stimulus.settled:
                     self._settled(entry, lane, moment)
                 if stimulus.run_batch is not None:
                     lane.watch.in_run_batch(stimulus.settled, stimulus.run_batch)
-            case Surveyed():
+            case stimuli.Surveyed():
                 self._surveyed(stimulus, moment)
-            case SurveyConcluded():
+            case stimuli.SurveyConcluded():
                 self._concluded(stimulus, moment)
-            case SurveyFailed():
+            case stimuli.SurveyFailed():
                 self._survey_failed(stimulus, moment)
-            case ChoicesRead():
+            case stimuli.ChoicesRead():
                 for name in chain.from_iterable(choice.lanes for choice in stimulus.choices):
                     self._lanes.of(name)  # registers lanes that the launch was not given
                 self._queues.choices_read(stimulus.choices)
-            case DueRead():
+            case stimuli.DueRead():
                 self._queues.read(stimulus)
-            case InFlightRead():
+            case stimuli.InFlightRead():
                 self._file_in_flight(stimulus, moment)
-            case CancellationsRead():
+            case stimuli.CancellationsRead():
                 return self._cancel(stimulus)
-            case Withdrew():
+            case stimuli.Withdrew():
                 return [self._cancellations.withdrew(self._lanes.in_air_ids)]
-            case LedgerChanged():
+            case stimuli.LedgerChanged():
                 self._ledger_changed(stimulus)
-            case SubmissionStopped():
+            case stimuli.SubmissionStopped():
                 return self._hold_back()
-            case SubmissionResumed():
+            case stimuli.SubmissionResumed():
                 self._go_on()
-            case Drained():
+            case stimuli.Drained():
                 self._is_draining = True
             case _:
                 return self._lanes.take(stimulus, moment)
         return []
 
-    def _acted(self, acted: Acted, moment: Moment) -> Sequence[Action]:
+    def _acted(self, acted: stimuli.Acted, moment: Moment) -> Sequence[Action]:
         action, entry = acted.action, acted.entry
         lane = (
             self._lanes.of(action.lane) if isinstance(action, Submit) else self._lanes.of_entry(action.entry)
@@ -230,7 +212,7 @@ class Planner:
             self._cancellations.again()
         return holds
 
-    def _submitted_together(self, outcome: SubmittedTogether, moment: Moment) -> Sequence[Action]:
+    def _submitted_together(self, outcome: stimuli.SubmittedTogether, moment: Moment) -> Sequence[Action]:
         """Take what was sent together, and queue what was released unsent."""
         lane = self._lanes.of(outcome.action.lane)
         lane.batching.submitted(outcome, moment.now)
@@ -265,7 +247,7 @@ class Planner:
             self._queues.comes(entry)
             self._cancellations.again()
 
-    def _surveyed(self, surveyed: Surveyed, moment: Moment) -> None:
+    def _surveyed(self, surveyed: stimuli.Surveyed, moment: Moment) -> None:
         """Set aside the entries whose name a run has, until these runs are adopted or ruled out."""
         survey = surveyed.survey
         if surveyed.are_few:
@@ -278,7 +260,7 @@ class Planner:
         self._queues.changed()
         self._conclusions.append(Conclude(survey=survey, entry_ids=ids))
 
-    def _concluded(self, concluded: SurveyConcluded, moment: Moment) -> None:
+    def _concluded(self, concluded: stimuli.SurveyConcluded, moment: Moment) -> None:
         for entry in concluded.adopted:
             if entry.state is State.PLANNED:  # its run had failed, and a retry rule has begun another attempt
                 self._queues.comes(entry)
@@ -288,7 +270,7 @@ class Planner:
         self._proving.concluded(concluded.survey, moment.now, is_partial=concluded.is_partial)
         self._reload()
 
-    def _survey_failed(self, failed: SurveyFailed, moment: Moment) -> None:
+    def _survey_failed(self, failed: stimuli.SurveyFailed, moment: Moment) -> None:
         self._is_concluding = False
         self._proving.failed(failed.survey, moment.now, has_stopped=self._lanes.has_stopped)
         self._reload()
@@ -298,7 +280,7 @@ class Planner:
         self._queues.clear()
         self._queues.changed()
 
-    def _file_in_flight(self, outcome: InFlightRead, moment: Moment) -> None:
+    def _file_in_flight(self, outcome: stimuli.InFlightRead, moment: Moment) -> None:
         self._in_flight.read(outcome)
         for one in outcome.submissions:
             self._lanes.of_submission(one.submission).batching.add(one, moment.now)
@@ -311,7 +293,7 @@ class Planner:
         if entry.id not in self._slots:
             self._lanes.of_entry(entry).file(entry, moment)
 
-    def _cancel(self, outcome: CancellationsRead) -> Sequence[Action]:
+    def _cancel(self, outcome: stimuli.CancellationsRead) -> Sequence[Action]:
         """Cancel runs, now or as soon as they exist; withdraw what was not sent."""
         ids = [one.entry.id for one in outcome.page if one.entry.state in HOLDS_SLOT]
         self._cancelling.want(ids)
@@ -327,7 +309,7 @@ class Planner:
                 actions += self._lanes.release()
         return actions
 
-    def _ledger_changed(self, changed: LedgerChanged) -> None:
+    def _ledger_changed(self, changed: stimuli.LedgerChanged) -> None:
         if changed.has_new_active and self._limits.mode is Mode.WATCH:
             self._in_flight.again()  # a user gave entries back runs that were taken for removed
         self._queues.look_again()

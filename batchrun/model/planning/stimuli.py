@@ -16,17 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
-from batchrun.model.planning.actions import (
-    EntryAction,
-    Follow,
-    ReadCancellations,
-    ReadDue,
-    ReadInFlight,
-    SubmitTogether,
-    Survey,
-    Sweep,
-    Withdraw,
-)
+from batchrun.model.planning import actions
 from batchrun.model.planning.cancelling import Cancellation
 from batchrun.model.planning.listing import Listed
 from batchrun.model.submissions.grouping import Choice
@@ -44,7 +34,7 @@ if TYPE_CHECKING:
 class Acted:
     """An action on one entry is over."""
 
-    action: EntryAction
+    action: actions.EntryAction
     entry: Entry  #: as it is now, durable
     is_answered: bool = True  #: False: there was no usable answer; retry later
     was_seen: bool = False  #: of a failed Cancel: GetRun was answered, CancelRun was not
@@ -54,7 +44,7 @@ class Acted:
 class SubmittedTogether:
     """Entries were sent together, or released unsent."""
 
-    action: SubmitTogether
+    action: actions.SubmitTogether
     entries: Sequence[Entry] = ()  #: as they are now, durable; those not sent are unchanged
     request_id: str | None = None  #: of the submission that has the SUBMITTING ones
     unproven: Collection[str] = ()  #: entries that could not be looked for, or may have a run
@@ -66,7 +56,7 @@ class SubmittedTogether:
 class Followed:
     """The service was asked about a submission."""
 
-    action: Follow
+    action: actions.Follow
     stage: Stage | None = None  #: None: unchanged
     settled: Sequence[Entry] = ()  #: rows that are not SUBMITTING any more
     run_batch: str | None = None  #: id of the service's batch, if known
@@ -79,7 +69,7 @@ class Followed:
 class Swept:
     """A sweep is complete."""
 
-    sweep: Sweep
+    sweep: actions.Sweep
     listed: Mapping[str, Listed]  #: the runs found, by id
     calls: int
 
@@ -88,7 +78,7 @@ class Swept:
 class SweepFailed:
     """A sweep failed."""
 
-    sweep: Sweep
+    sweep: actions.Sweep
     is_denied: bool = False
 
 
@@ -96,7 +86,7 @@ class SweepFailed:
 class Surveyed:
     """A survey is complete, or was left out since so few rows are to be sent."""
 
-    survey: Survey
+    survey: actions.Survey
     named: Collection[str] = ()  #: entries whose name a run has
     are_few: bool = False  #: left out: looking for each by name is cheaper
 
@@ -105,7 +95,7 @@ class Surveyed:
 class SurveyConcluded:
     """What a survey found is recorded."""
 
-    survey: Survey
+    survey: actions.Survey
     adopted: Sequence[Entry]  #: entries whose runs were adopted, as they are now
     is_partial: bool = False  #: some lanes could not be reached; rows that may be there are not proven
 
@@ -114,7 +104,7 @@ class SurveyConcluded:
 class SurveyFailed:
     """A survey failed, and is to be repeated."""
 
-    survey: Survey
+    survey: actions.Survey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +118,7 @@ class ChoicesRead:
 class DueRead:
     """Entries to send were read."""
 
-    read: ReadDue
+    read: actions.ReadDue
     entries: Sequence[Entry]
     next_due: datetime | None = None  #: if there were fewer than asked for: when the next becomes due
 
@@ -137,7 +127,7 @@ class DueRead:
 class InFlightRead:
     """A page of entries in flight was read, and nothing was recorded since."""
 
-    read: ReadInFlight
+    read: actions.ReadInFlight
     entries: Sequence[Entry]
     submissions: Sequence[OpenSubmission] = ()  #: with the first page of SUBMITTING: all open ones
 
@@ -146,7 +136,7 @@ class InFlightRead:
 class CancellationsRead:
     """A page of cancellations was read."""
 
-    read: ReadCancellations
+    read: actions.ReadCancellations
     page: Sequence[Cancellation]
 
 
@@ -154,7 +144,7 @@ class CancellationsRead:
 class Withdrew:
     """Entries were withdrawn, durably."""
 
-    withdraw: Withdraw
+    withdraw: actions.Withdraw
 
 
 # -- what happened elsewhere

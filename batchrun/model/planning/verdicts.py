@@ -31,19 +31,8 @@ from batchrun.errors import (
     RefusedError,
     ThrottledError,
 )
+from batchrun.model.entries import events
 from batchrun.model.entries.entry import Entry, Run, Sighting
-from batchrun.model.entries.events import (
-    Deferred,
-    Doubted,
-    Event,
-    Missed,
-    Progressed,
-    Reappeared,
-    Refused,
-    Removed,
-    Seen,
-    seen,
-)
 from batchrun.model.entries.states import Outlook, outlook
 from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.listing import CLOCK_SLACK
@@ -71,7 +60,7 @@ SYSTEMIC: Final = 3
 
 def after_failure(
     entry: Entry, error: CallError, at: datetime, limits: Limits, *, is_systemic: bool = False
-) -> Event:
+) -> events.Event:
     """
     Return the event of a StartRun that failed after all retries, for *entry*, which is SUBMITTING.
 
@@ -81,22 +70,22 @@ def after_failure(
     """
     match error:
         case _ if error.is_doubtful:
-            return Doubted(at=at, code=error.code, message=error.message)
+            return events.Doubted(at=at, code=error.code, message=error.message)
         case QuotaExceededError():
             return _deferred(error, at, limits.defer.quota_wait(entry.deferrals, entry.id))
         case AccessDeniedError():
             return _deferred(error, at, 0.0) if is_systemic else _denied(entry, error, at, limits)
         case RefusedError():
-            return Refused(at=at, code=error.code, message=error.message)
+            return events.Refused(at=at, code=error.code, message=error.message)
         case ThrottledError():
             return _deferred(error, at, 0.0)
         case OutcomeUnknownError() | ConflictError() | CredentialsError():
-            return Doubted(at=at, code=error.code, message=error.message)
+            return events.Doubted(at=at, code=error.code, message=error.message)
         case _:
             raise TypeError(f"{error!r} is not one of the kinds that a call ends in") from error
 
 
-def after_last_word(error: CallError, at: datetime) -> Refused | None:
+def after_last_word(error: CallError, at: datetime) -> events.Refused | None:
     """
     Return the refusal of a requestId that was answered by conflicts for too long and has no run to be found.
 
@@ -108,21 +97,21 @@ def after_last_word(error: CallError, at: datetime) -> Refused | None:
         "the service has refused this requestId again and again, and no run of it is found, as where the run "
         f"was deleted: 'batchrun retry' sends the row with another requestId ({error.message})"
     )
-    return Refused(at=at, code=error.code, message=why)
+    return events.Refused(at=at, code=error.code, message=why)
 
 
-def _denied(entry: Entry, error: AccessDeniedError, at: datetime, limits: Limits) -> Event:
+def _denied(entry: Entry, error: AccessDeniedError, at: datetime, limits: Limits) -> events.Event:
     is_repeated = entry.code == error.code and entry.deferrals + 1 >= limits.defer.denials_to_refuse
     if is_repeated:
-        return Refused(at=at, code=error.code, message=error.message)
+        return events.Refused(at=at, code=error.code, message=error.message)
     return _deferred(error, at, limits.defer.denied_wait(entry.deferrals, entry.id))
 
 
-def _deferred(error: CallError, at: datetime, wait: float) -> Deferred:
-    return Deferred(at=at, due=at + timedelta(seconds=wait), code=error.code, message=error.message)
+def _deferred(error: CallError, at: datetime, wait: float) -> events.Deferred:
+    return events.Deferred(at=at, due=at + timedelta(seconds=wait), code=error.code, message=error.message)
 
 
-def after_look(entry: Entry, run: Run, at: datetime) -> Seen | None:
+def after_look(entry: Entry, run: Run, at: datetime) -> events.Seen | None:
     """
     Return the event of a GetRun of the entry's run; None if it shows nothing new.
 
@@ -138,14 +127,16 @@ def after_look(entry: Entry, run: Run, at: datetime) -> Seen | None:
         start_time=run.start_time or known.start_time,
     )
     if run.uuid != known.uuid:
-        return Missed(at=at, message=f"run id {run.id} belongs to another run by now (uuid {run.uuid})")
+        return events.Missed(
+            at=at, message=f"run id {run.id} belongs to another run by now (uuid {run.uuid})"
+        )
     is_news = run != entry.run or entry.missed_at is not None or outlook(run.status) is not Outlook.GOING
-    return seen(run, at) if is_news else None
+    return events.seen(run, at) if is_news else None
 
 
-def after_missing(error: NotFoundError, at: datetime) -> Missed:
+def after_missing(error: NotFoundError, at: datetime) -> events.Missed:
     """Return the event of a GetRun that was answered with a 404."""
-    return Missed(at=at, message=f"the service does not know the run ({error.code})")
+    return events.Missed(at=at, message=f"the service does not know the run ({error.code})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,9 +182,9 @@ def _is_recent(entry: Entry, run: Run) -> bool:
     return run.creation_time >= entry.intended_at - CLOCK_SLACK
 
 
-def held_for_rivals(rivals: Sequence[str], at: datetime) -> Doubted:
+def held_for_rivals(rivals: Sequence[str], at: datetime) -> events.Doubted:
     """Return the event for several runs of which only a person can tell which is the entry's."""
-    return Doubted(
+    return events.Doubted(
         at=at,
         code=AMBIGUOUS,
         message=f"the answer was lost, and runs {', '.join(rivals)} could each be the one; delete those "
@@ -201,9 +192,9 @@ def held_for_rivals(rivals: Sequence[str], at: datetime) -> Doubted:
     )
 
 
-def held_for_permission(error: CallError, at: datetime) -> Doubted:
+def held_for_permission(error: CallError, at: datetime) -> events.Doubted:
     """Return the event for a run that may exist, while ListRuns is denied."""
-    return Doubted(
+    return events.Doubted(
         at=at,
         code=UNLISTED,
         message=f"the answer was lost longer ago than --replay-window, and looking for the run is denied "
@@ -211,9 +202,9 @@ def held_for_permission(error: CallError, at: datetime) -> Doubted:
     )
 
 
-def held_with_its_batch(error: CallError, at: datetime) -> Doubted:
+def held_with_its_batch(error: CallError, at: datetime) -> events.Doubted:
     """Return the event for a row whose run batch may exist, while looking for it is denied."""
-    return Doubted(
+    return events.Doubted(
         at=at,
         code=UNLISTED_BATCH,
         message=f"the answer to StartRunBatch was lost, and looking for the batch is denied "
@@ -221,9 +212,9 @@ def held_with_its_batch(error: CallError, at: datetime) -> Doubted:
     )
 
 
-def held_for_its_deleted_run(run_id: str, batch_id: str | None, at: datetime) -> Doubted:
+def held_for_its_deleted_run(run_id: str, batch_id: str | None, at: datetime) -> events.Doubted:
     """Return the event for a row whose run was deleted before its uuid was known."""
-    return Doubted(
+    return events.Doubted(
         at=at,
         code=DELETED_UNTOLD,
         message=f"run batch {batch_id} started run {run_id} of this row, which was deleted before anybody "
@@ -232,10 +223,10 @@ def held_for_its_deleted_run(run_id: str, batch_id: str | None, at: datetime) ->
     )
 
 
-def nameless(run_id: str, at: datetime) -> Doubted:
+def nameless(run_id: str, at: datetime) -> events.Doubted:
     """Return the event for a run whose uuid GetRun does not return."""
     message = f"run {run_id} is the row's, and GetRun does not tell its uuid"
-    return Doubted(at=at, code=NAMELESS, message=message)
+    return events.Doubted(at=at, code=NAMELESS, message=message)
 
 
 class Silences:
@@ -296,7 +287,7 @@ class Weight(enum.Enum):
     ENOUGH = "enough"  #: it decides, together with a listing
 
 
-def weigh(entry: Entry, missed: Missed, *, known_for: float | None, lag: float) -> Weight:
+def weigh(entry: Entry, missed: events.Missed, *, known_for: float | None, lag: float) -> Weight:
     """
     Return how much an answer about an ACTIVE entry counts; two that count are at least *lag* seconds apart.
 
@@ -308,7 +299,9 @@ def weigh(entry: Entry, missed: Missed, *, known_for: float | None, lag: float) 
     return Weight.ENOUGH if min(waited, waited if known_for is None else known_for) >= lag else Weight.EARLY
 
 
-def decided(missed: Missed, *, kept: int, is_listed: bool | None) -> Missed | Removed | None:
+def decided(
+    missed: events.Missed, *, kept: int, is_listed: bool | None
+) -> events.Missed | events.Removed | None:
     """
     Return the event of an answer that is enough, after *kept* earlier ones; None if a listing contradicts it.
 
@@ -319,7 +312,7 @@ def decided(missed: Missed, *, kept: int, is_listed: bool | None) -> Missed | Re
         return None
     if is_listed is None and kept + 1 < ANSWERS:
         return missed
-    return Removed(at=missed.at, message=missed.message)
+    return events.Removed(at=missed.at, message=missed.message)
 
 
 def is_same(run: Run, found: Run) -> bool:
@@ -332,10 +325,10 @@ def is_there(run: Run, found: Run) -> bool:
     return is_same(run, found) and outlook(found.status) is not Outlook.REMOVED
 
 
-def after_reappearing(run: Run, at: datetime) -> tuple[Event, ...]:
+def after_reappearing(run: Run, at: datetime) -> tuple[events.Event, ...]:
     """Return the events of a DELETED entry whose *run* was seen: that it exists, and its end if any."""
-    event = seen(run, at)
-    return (Reappeared(at=at, run=run), *([] if isinstance(event, Progressed) else [event]))
+    event = events.seen(run, at)
+    return (events.Reappeared(at=at, run=run), *([] if isinstance(event, events.Progressed) else [event]))
 
 
 #: Our own codes, for rows of a batch for which the service gives none.
@@ -351,7 +344,7 @@ def is_certain(error: CallError) -> bool:
     return not isinstance(error, OutcomeUnknownError)
 
 
-def after_rejection(entry: Entry, error: CallError, at: datetime, limits: Limits) -> Event:
+def after_rejection(entry: Entry, error: CallError, at: datetime, limits: Limits) -> events.Event:
     """
     Return the event of a row that a batch could not start, by the error that StartRun would have given.
 
@@ -359,15 +352,15 @@ def after_rejection(entry: Entry, error: CallError, at: datetime, limits: Limits
     itself, are deferred: here it is known that there is no run.
     """
     event = after_failure(entry, error, at, limits)
-    if isinstance(event, Deferred | Refused) and not isinstance(error, ThrottledError):
+    if isinstance(event, events.Deferred | events.Refused) and not isinstance(error, ThrottledError):
         return event
     wait = limits.defer.unknown_wait(entry.deferrals, entry.batch)
-    return Deferred(at=at, due=at + timedelta(seconds=wait), code=error.code, message=error.message)
+    return events.Deferred(at=at, due=at + timedelta(seconds=wait), code=error.code, message=error.message)
 
 
 def after_batch(
     entry: Entry, status: str, why: str, at: datetime, limits: Limits, *, is_fruitless: bool
-) -> Deferred | Refused:
+) -> events.Deferred | events.Refused:
     """
     Return the event of a row that has neither a run nor an error in a batch that is done, with this status.
 
@@ -380,6 +373,6 @@ def after_batch(
     is_repeated = entry.code == code and entry.deferrals + 1 >= limits.defer.denials_to_refuse
     if code == FAILED_WITH_ITS_BATCH and is_repeated:
         again = f"{why}; each that the row was in ended so: 'batchrun retry' sends it in another one"
-        return Refused(at=at, code=code, message=again)
+        return events.Refused(at=at, code=code, message=again)
     wait = limits.defer.denied_wait(entry.deferrals, entry.batch)
-    return Deferred(at=at, due=at + timedelta(seconds=wait), code=code, message=why)
+    return events.Deferred(at=at, due=at + timedelta(seconds=wait), code=code, message=why)

@@ -101,18 +101,20 @@ class SqlHeldBatch(SubmissionWrites, SqlBatch, HeldBatch):
         points.reached(Point.RENEWING)
 
     async def release(self) -> None:
-        await self._release()
+        has_proofs = await self._release()
         # Last: on a full disk the row stays, and the abandoned lock must show that no process holds the
         # batch.
-        await self._forget()
+        await self._unlock(leaves_mark=has_proofs)
 
     @writes
-    def _release(self) -> None:
+    def _release(self) -> bool:
+        """Release the lease, and report whether the next one may need its mark, which vouches for proofs."""
         self._store.run("release_lease", batch=self._held, fence=self.lease.fence)
+        return leases.has_proofs(self._store, self._held)
 
     @reads
-    def _forget(self) -> None:
-        self._store.unlock(self._held, self.lease.fence)
+    def _unlock(self, *, leaves_mark: bool) -> None:
+        self._store.unlock(self._held, self.lease.fence, leaves_mark=leaves_mark)
 
     def hurry(self, seconds: float) -> None:
         self._store.hurry(seconds)

@@ -46,8 +46,17 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
         )
     _check_schema(store)
     check_open(store, key, batch)  # after the claim: whoever closes a batch claims it first
+    if last is not None and has_proofs(store, key) and not store.is_latest(key, last.fence):
+        store.run(
+            "forget_proofs", batch=key
+        )  # rows may have been sent since, by the ledger that this one was
     store.lock(key, fence)
     return Lease(batch=batch, holder=holder, fence=fence, expires_at=at + ttl)
+
+
+def has_proofs(store: Store, key: int) -> bool:
+    """Report whether rows of the batch that are to be sent have been looked for."""
+    return bool(store.value("has_proofs", batch=key))
 
 
 def _check_schema(store: Store) -> None:

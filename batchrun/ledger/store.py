@@ -113,8 +113,16 @@ class Store(ABC):
         """Take a lock that shows this process to be alive, until it ends or :meth:`unlock`."""
 
     @abstractmethod
-    def unlock(self, batch: int, fence: int) -> None:
-        """Release the lock, if this process has it."""
+    def unlock(self, batch: int, fence: int, *, leaves_mark: bool = False) -> None:
+        """Release the lock, if this process has it; its mark stays beside the ledger if it *leaves_mark*."""
+
+    @abstractmethod
+    def is_latest(self, batch: int, fence: int) -> bool:
+        """
+        Report whether the lock of *fence* left a mark here and no later one did.
+
+        Else the ledger may be a copy, or an older one that was put back. True where that cannot be known.
+        """
 
     @abstractmethod
     def is_abandoned(self, batch: int, fence: int) -> bool | None:

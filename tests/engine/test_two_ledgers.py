@@ -78,7 +78,8 @@ async def test_a_copy_put_back_after_more_rows_were_submitted(tmp_path):
             await it.assert_agreement()
 
 
-async def test_a_backup_put_back_within_the_hour_knows_nothing_of_attempts_made_since(tmp_path):
+@pytest.mark.parametrize("mode", [Mode.WATCH, Mode.DETACH])
+async def test_a_backup_put_back_within_the_hour_knows_nothing_of_attempts_made_since(tmp_path, mode):
     """The row's own requestId was never taken: its attempt was refused, and the next one runs."""
     async with bench(tmp_path, forgetful(), rate=1) as it:
         await it.launch(rows(12), mode=Mode.DETACH, deadline=2)
@@ -93,9 +94,11 @@ async def test_a_backup_put_back_within_the_hour_knows_nothing_of_attempts_made_
         async with reconnected(it):
             await it.launch(rows(12))
         async with another(it, place):
-            _, launcher = await it.launch(rows(12))
+            _, launcher = await it.launch(rows(12), mode=mode)
             assert started(it) == once_each(12)
             assert launcher.taken_over.rows == len(refused)
+            async with reconnected(it):
+                await it.launch(rows(12))
             await it.assert_agreement()
 
 

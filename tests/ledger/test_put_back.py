@@ -477,3 +477,73 @@ async def test_a_log_may_go_away_while_it_is_looked_for(place, monkeypatch):
         own_log.check(connection, place)
     connection.close()
     assert len(looks) == 1
+
+
+async def is_proven(place: Path) -> bool:
+    """Have a launcher hold the batch for a moment, and report whether it has proofs."""
+    async with await open_ledger(place) as ledger:
+        held = await lease_on(ledger)
+        found = await entry_of(ledger, "a")
+        await held.release()
+    return found.proven_at is not None
+
+
+async def looked_for(place: Path, *, then_dies: bool = False) -> None:
+    async with await open_ledger(place) as ledger:
+        held = await filled(ledger, "a")
+        await held.begin_survey(since=AT, at=AT)
+        await held.end_survey(at=AT, calls={None: 1})
+        if not then_dies:
+            await held.release()
+
+
+def marks(place: Path) -> list[str]:
+    return [path.name for path in place.parent.glob(f"{place.name}-lease-*")]
+
+
+@pytest.mark.parametrize("then_dies", [False, True])
+async def test_the_next_launcher_of_the_same_ledger_uses_its_proofs(place, then_dies):
+    await looked_for(place, then_dies=then_dies)
+    for _ in range(3):
+        assert await is_proven(place)
+        assert len(marks(place)) == 1
+
+
+@pytest.mark.parametrize("put", [put_over, put_over_with_its_times, put_instead])
+async def test_proofs_of_a_copy_that_was_put_back_are_none(place, tmp_path, put):
+    """Seen: a row that was refused and retried since the copy was made was started again."""
+    await looked_for(place)
+    copy = Path(shutil.copy(place, tmp_path / "copy.db"))
+    assert await is_proven(place)
+    put(copy, place)
+    assert not await is_proven(place)
+    assert marks(place) == []
+    assert not await is_proven(copy)
+
+
+async def test_nor_are_they_when_its_mark_came_with_it(place, tmp_path):
+    await looked_for(place)
+    copies = [
+        Path(shutil.copy(path, tmp_path / f"copy of {path.name}"))
+        for path in place.parent.glob(f"{place.name}*")
+    ]
+    assert await is_proven(place)
+    for copy in copies:
+        shutil.copy(copy, place.with_name(copy.name.removeprefix("copy of ")))
+    assert not await is_proven(place)
+
+
+async def test_marks_of_a_ledger_that_is_no_more_are_cleared(place):
+    place.with_name(f"{place.name}-lease-1-7").touch()
+    await looked_for(place)
+    assert marks(place) == [f"{place.name}-lease-1-1"]
+    assert await is_proven(place)
+
+
+async def test_once_nothing_is_to_be_sent_no_mark_stays(place):
+    await looked_for(place)
+    async with await open_ledger(place) as ledger:
+        held = await lease_on(ledger)
+        await move(held, "a", intended(), accepted(1))
+        await held.release()
+    assert marks(place) == []

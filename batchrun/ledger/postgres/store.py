@@ -161,8 +161,11 @@ class PostgresStore(Store):
     def lock(self, batch: int, fence: int) -> None:
         """Do nothing: other hosts could not see a lock, so the lease alone counts."""
 
-    def unlock(self, batch: int, fence: int) -> None:
+    def unlock(self, batch: int, fence: int, *, leaves_mark: bool = False) -> None:
         pass
+
+    def is_latest(self, batch: int, fence: int) -> bool:  # noqa: ARG002
+        return True
 
     def is_abandoned(self, batch: int, fence: int) -> bool:  # noqa: ARG002
         return False

@@ -196,6 +196,12 @@ ON CONFLICT (batch) DO UPDATE SET boot = :boot, origin = :origin;
 -- name: forget_proofs
 DELETE FROM proofs WHERE entry IN (SELECT key FROM entries WHERE batch = :batch);
 
+-- name: has_proofs
+SELECT EXISTS (
+    SELECT 1 FROM entries AS e JOIN proofs AS p ON p.entry = e.key
+    WHERE e.batch = :batch AND e.state IN ('planned', 'backoff')
+);
+
 -- name: survey_calls
 SELECT lane, calls FROM surveys WHERE batch = :batch;
 

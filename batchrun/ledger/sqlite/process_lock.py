@@ -12,6 +12,7 @@ import glob
 import os
 import platform
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
 
@@ -95,6 +96,13 @@ def lock_path(ledger: Path, batch: int, fence: int) -> Path:
     """Return the path of a lease's lock."""
     real = ledger.resolve()  # a symbolic link is the same ledger, and SQLite follows it too
     return real.with_name(f"{real.name}-lease-{batch}-{fence}")
+
+
+def lock_paths(ledger: Path, batch: int) -> Mapping[int, Path]:
+    """Return the paths of the locks of a batch, by the lease's fence; held ones and what others left."""
+    start = lock_path(ledger, batch, 0).name.removesuffix("0")
+    found = ledger.resolve().parent.glob(f"{glob.escape(start)}*")
+    return {int(end): path for path in found if (end := path.name.removeprefix(start)).isdecimal()}
 
 
 def is_held(ledger: Path) -> bool:

@@ -9,7 +9,6 @@ Belongs here: running statements, transactions. Does not: opening the file (``co
 from __future__ import annotations
 
 import contextlib
-import glob
 import itertools
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +23,14 @@ from batchrun.errors import InvariantError
 from batchrun.ledger.sqlite.connection import check_in_place, identity, open_to_read, open_to_write
 from batchrun.ledger.sqlite.errors import failed, told
 from batchrun.ledger.sqlite.own_log import marking
-from batchrun.ledger.sqlite.process_lock import ProcessLock, is_abandoned, kernel, lock_path, remove
+from batchrun.ledger.sqlite.process_lock import (
+    ProcessLock,
+    is_abandoned,
+    kernel,
+    lock_path,
+    lock_paths,
+    remove,
+)
 from batchrun.ledger.sqlite.statements import migrations, queries, reading, writing
 from batchrun.ledger.store import Row, Store, T, Tables, Value, not_text
 
@@ -132,17 +138,27 @@ class SqliteStore(Store):
         if lock := ProcessLock.take(self._lock_path(batch, fence)):
             self._locks[batch, fence] = lock
 
-    def unlock(self, batch: int, fence: int) -> None:
-        if lock := self._locks.pop((batch, fence), None):
+    def unlock(self, batch: int, fence: int, *, leaves_mark: bool = False) -> None:
+        lock = self._locks.pop((batch, fence), None)
+        if lock is None:
+            return
+        if not leaves_mark:
             lock.drop()
             remove(self._lock_path(batch, fence - 1))
+            return
+        lock.let_go()
+        for other, path in lock_paths(self.path, batch).items():
+            if other != fence and is_abandoned(path):
+                remove(path)
+
+    def is_latest(self, batch: int, fence: int) -> bool:
+        return max(lock_paths(self.path, batch), default=0) == fence
 
     def is_abandoned(self, batch: int, fence: int) -> bool | None:
         found = is_abandoned(self._lock_path(batch, fence))
         if found is not None:
             return found
-        real = self.path.resolve()
-        others = real.parent.glob(f"{glob.escape(real.name)}-lease-{batch}-*")
+        others = lock_paths(self.path, batch).values()
         return False if any(is_abandoned(one) is False for one in others) else None
 
     def hurry(self, seconds: float) -> None:

@@ -26,13 +26,8 @@ from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Accepted, Event, Failed, Intended
 from batchrun.model.entries.states import State, is_known_status
 from batchrun.model.paces.quotas import Quotas
+from batchrun.model.planning import stimuli
 from batchrun.model.planning.limits import Mode
-from batchrun.model.planning.stimuli import (
-    IntentRecorded,
-    LedgerChanged,
-    SubmissionResumed,
-    SubmissionStopped,
-)
 from batchrun.model.planning.verdicts import HELD
 from batchrun.model.tally import TakenOver, Tally
 from batchrun.model.texts.words import counted
@@ -224,7 +219,7 @@ class Launcher:
             case Accepted(was_found=was_found):
                 self._has_started = self._has_started or not was_found
             case Intended() if after.lane is not None:
-                self._runner.post(IntentRecorded(entry_id=after.id, lane=after.lane))
+                self._runner.post(stimuli.IntentRecorded(entry_id=after.id, lane=after.lane))
             case Failed():
                 self._runner.tasks.noticed()
             case _:
@@ -255,7 +250,7 @@ class Launcher:
                 await self._count()
                 is_new = self._tally.by_state[State.ACTIVE] > active
                 self._check_stop_after()
-                self._runner.post(LedgerChanged(has_new_active=is_new))
+                self._runner.post(stimuli.LedgerChanged(has_new_active=is_new))
 
     # -- how it stops
 
@@ -268,12 +263,12 @@ class Launcher:
         is_too_many = self._limits.stop_after.is_reached(self._tally.failed, self._tally.total)
         if is_too_many and self._stop is Stop.FINISHED and self._tally.waiting:
             self._stop = Stop.FAILURES
-            self._runner.post(SubmissionStopped())
+            self._runner.post(stimuli.SubmissionStopped())
             cure = "retry what failed, or raise --stop-after"
             log.warning("submission_stopped", batch=self._batch, failed=self._tally.failed, cure=cure)
         elif not is_too_many and self._stop is Stop.FAILURES and not self._draining.is_set():
             self._stop = Stop.FINISHED
-            self._runner.post(SubmissionResumed())
+            self._runner.post(stimuli.SubmissionResumed())
             log.info("submission_resumed", batch=self._batch, failed=self._tally.failed)
 
     async def _guarded(self, keep: Callable[[], Awaitable[None]]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from batchrun.errors import ManifestError
+from batchrun.manifest import strict_json
 from batchrun.manifest.problems import (
     MANIFEST,
     Layout,
@@ -21,16 +22,6 @@ from batchrun.manifest.problems import (
     problem_at,
     shown,
     unreadable,
-)
-from batchrun.manifest.strict_json import (
-    NO_REMARKS,
-    JsonContentError,
-    JsonError,
-    JsonSyntaxError,
-    decoded,
-    decoded_at,
-    decoded_leniently,
-    is_remark,
 )
 from batchrun.manifest.text_input import TextStream, TooLongError, lines
 from batchrun.model.spec import Json
@@ -95,7 +86,7 @@ def _members(cursor: _Cursor, key: _Key, layout: Layout) -> Iterator[Part]:
 def _name(cursor: _Cursor, seen: dict[str, Place]) -> str:
     if cursor.peek() != '"':
         if cursor.is_at_remark():
-            raise cursor.wrong(*NO_REMARKS)
+            raise cursor.wrong(*strict_json.NO_REMARKS)
         raise cursor.wrong("a key in double quotes is missing", 'write keys as "runs"')
     place = cursor.place()
     name = str(cursor.value())
@@ -137,7 +128,7 @@ class _Cursor:
 
     def is_at_remark(self) -> bool:
         """Report whether a comment begins at the next character."""
-        return is_remark(self._text, self._at)
+        return strict_json.is_remark(self._text, self._at)
 
     def skip(self) -> None:
         """Skip the next character."""
@@ -159,8 +150,8 @@ class _Cursor:
         place = self.place()
         try:
             return Part(key=key, value=self.value(), place=place, is_element=is_element)
-        except JsonContentError as error:
-            value, self._at = decoded_leniently(self._text, self._at)
+        except strict_json.JsonContentError as error:
+            value, self._at = strict_json.decoded_leniently(self._text, self._at)
             wrong = (problem_at(place, error.message, error.cure, field=".".join(key) or None),)
             return Part(key=key, value=value, place=place, is_element=is_element, wrong=wrong)
 
@@ -174,17 +165,17 @@ class _Cursor:
         self._stream.element_done()
         while True:
             try:
-                value, end = decoded_at(self._text, self._at)
-            except JsonSyntaxError as error:
+                value, end = strict_json.decoded_at(self._text, self._at)
+            except strict_json.JsonSyntaxError as error:
                 self._more_or_wrong(error)
                 continue
-            except JsonContentError:
+            except strict_json.JsonContentError:
                 # The refused part may be within a value that goes on in the next piece.
                 if self._is_whole():
                     raise
                 self._more()
                 continue
-            except JsonError as error:
+            except strict_json.JsonError as error:
                 raise self.wrong(error.message, error.cure) from error
             if end < len(self._text) or self._ended:
                 self._at = end
@@ -194,7 +185,7 @@ class _Cursor:
 
     def _is_whole(self) -> bool:
         try:
-            decoded_leniently(self._text, self._at)
+            strict_json.decoded_leniently(self._text, self._at)
         except ValueError as error:
             if self._ended:
                 raise self.wrong("this is not JSON", "correct the JSON here") from error
@@ -218,7 +209,7 @@ class _Cursor:
         self._counted = index
         return Place(source=self._source, line=self._line, column=index - self._line_start + 1)
 
-    def _more_or_wrong(self, error: JsonSyntaxError) -> None:
+    def _more_or_wrong(self, error: strict_json.JsonSyntaxError) -> None:
         """Read more, since the value may only be cut; at the end of the file raise *error* with its place."""
         if not self._ended:
             index = self._at
@@ -270,8 +261,8 @@ def of_lines(stream: BinaryIO, source: str, problems: Problems) -> Iterator[Reco
 
 def _record(line: str, place: Place, problems: Problems) -> Record | None:
     try:
-        value = decoded(line)
-    except JsonError as error:
+        value = strict_json.decoded(line)
+    except strict_json.JsonError as error:
         if place.line == 1 and line.strip() in {"{", "["}:
             cure = "write each row on one line, or give --format json"
             raise unreadable(place, "the first row goes on below its line", cure) from error

@@ -19,19 +19,10 @@ from batchrun.model.spec import Json
 from batchrun.model.submissions.submission import UNFINISHED_STATUSES, BatchListed, BatchRow, BatchSeen
 from batchrun.model.texts.foreign import KEPT, storable
 from batchrun.ports.service import RunBatches
+from batchrun.service import wire
 from batchrun.service.calling.paging import SIZE, pages
 from batchrun.service.classify import refusal, unparsable
 from batchrun.service.starting import Start, check_known, start_turn
-from batchrun.service.wire import (
-    count,
-    identity,
-    moment,
-    optional_identity,
-    required_text,
-    table,
-    text,
-    texts,
-)
 
 if TYPE_CHECKING:
     from types_aiobotocore_omics import OmicsClient
@@ -139,44 +130,44 @@ class AwsRunBatches(RunBatches):
 
 def batch_started(answer: Mapping[str, Any]) -> BatchSeen:
     """Read the answer to StartRunBatch. Raises OutcomeUnknownError where it lacks ``id``."""
-    return _batch(answer, _START, status=text(answer, "status") or "CREATING")
+    return _batch(answer, _START, status=wire.text(answer, "status") or "CREATING")
 
 
 def batch_seen(answer: Mapping[str, Any]) -> BatchSeen:
     """Read the answer to GetBatch. Raises OutcomeUnknownError where it lacks ``id`` or ``status``."""
-    return _batch(answer, "GetBatch", status=required_text(answer, "status", "GetBatch"))
+    return _batch(answer, "GetBatch", status=wire.required_text(answer, "status", "GetBatch"))
 
 
 def _batch(answer: Mapping[str, Any], operation: str, *, status: str) -> BatchSeen:
-    submitted = table(answer.get("submissionSummary"))
+    submitted = wire.table(answer.get("submissionSummary"))
     return BatchSeen(
-        id=identity(answer, "id", operation),
-        uuid=optional_identity(answer, "uuid"),
-        arn=text(answer, "arn") or "",
-        name=text(answer, "name"),
+        id=wire.identity(answer, "id", operation),
+        uuid=wire.optional_identity(answer, "uuid"),
+        arn=wire.text(answer, "arn") or "",
+        name=wire.text(answer, "name"),
         status=status,
-        tags=texts(answer.get("tags")),
-        pending=count(submitted, "pendingStartSubmissionCount"),
-        started=count(submitted, "successfulStartSubmissionCount"),
-        failed=count(submitted, "failedStartSubmissionCount"),
-        by_status=_counts(table(answer.get("runSummary"))),
-        failure_reason=text(answer, "failureReason", most=KEPT),
-        done_at=moment(answer.get("failedTime")) or moment(answer.get("submittedTime")),
+        tags=wire.texts(answer.get("tags")),
+        pending=wire.count(submitted, "pendingStartSubmissionCount"),
+        started=wire.count(submitted, "successfulStartSubmissionCount"),
+        failed=wire.count(submitted, "failedStartSubmissionCount"),
+        by_status=_counts(wire.table(answer.get("runSummary"))),
+        failure_reason=wire.text(answer, "failureReason", most=KEPT),
+        done_at=wire.moment(answer.get("failedTime")) or wire.moment(answer.get("submittedTime")),
     )
 
 
 def _counts(summary: Mapping[str, Any]) -> dict[str, int]:
     """Return the numbers of a summary that can be read, by their names."""
-    return {name: number for name in summary if (number := count(summary, name)) is not None}
+    return {name: number for name in summary if (number := wire.count(summary, name)) is not None}
 
 
 def batch_listed(item: Mapping[str, Any]) -> BatchListed:
     """Read one item of ListBatch. Raises OutcomeUnknownError where it lacks ``id``."""
     return BatchListed(
-        id=identity(item, "id", _LISTED),
-        name=text(item, "name") or "",
-        status=text(item, "status") or "",
-        created_at=moment(item.get("createdAt")),
+        id=wire.identity(item, "id", _LISTED),
+        name=wire.text(item, "name") or "",
+        status=wire.text(item, "status") or "",
+        created_at=wire.moment(item.get("createdAt")),
     )
 
 
@@ -190,9 +181,9 @@ def batch_row(item: Mapping[str, Any]) -> BatchRow:
     return BatchRow(
         setting_id=_setting_id(item),
         run=None if item.get("runId") in (None, "") else _run(item),
-        status=text(item, "submissionStatus"),
-        code=text(item, "submissionFailureReason"),
-        message=text(item, "submissionFailureMessage", most=KEPT),
+        status=wire.text(item, "submissionStatus"),
+        code=wire.text(item, "submissionFailureReason"),
+        message=wire.text(item, "submissionFailureMessage", most=KEPT),
     )
 
 
@@ -206,8 +197,8 @@ def _setting_id(item: Mapping[str, Any]) -> str:
 
 def _run(item: Mapping[str, Any]) -> Run:
     return Run(
-        id=identity(item, "runId", _ROWS),
-        uuid=optional_identity(item, "runInternalUuid") or "",
-        arn=text(item, "runArn") or "",
+        id=wire.identity(item, "runId", _ROWS),
+        uuid=wire.optional_identity(item, "runInternalUuid") or "",
+        arn=wire.text(item, "runArn") or "",
         status="PENDING",
     )

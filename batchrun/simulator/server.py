@@ -10,20 +10,11 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from batchrun.clock import Clock
+from batchrun.simulator import json_services
 from batchrun.simulator.buckets import Buckets
 from batchrun.simulator.chance import draw, draw_uuid
 from batchrun.simulator.faults import REDIRECT, UNAVAILABLE, Fault, FaultBook, FaultRule, spoilt
 from batchrun.simulator.identities import FORM, PORTAL, Identities, PortalCall, StsCall
-from batchrun.simulator.json_services import (
-    CLOUDWATCH_LOGS,
-    SERVICE_QUOTAS,
-    SQS,
-    LogsCall,
-    Queue,
-    Queues,
-    SqsCall,
-    quota_reply,
-)
 from batchrun.simulator.record import PATH, Journal, StartCall, State, Tally, introspect
 from batchrun.simulator.refusal import RefusalError
 from batchrun.simulator.requests import RequestMemory
@@ -59,7 +50,7 @@ _LONGEST_POLL = 20.0
 _POLL_EVERY = 0.25
 
 
-OtherCall: TypeAlias = StsCall | PortalCall | ObjectCall | LogsCall | SqsCall
+OtherCall: TypeAlias = StsCall | PortalCall | ObjectCall | json_services.LogsCall | json_services.SqsCall
 AnyOperation: TypeAlias = Operation | OtherCall
 
 
@@ -113,7 +104,7 @@ class Simulator:
         )
         self._wire = Wire(self.service.operations)
         self._identities = identities or Identities(settings)
-        self._queues = Queues(settings)
+        self._queues = json_services.Queues(settings)
         self._journal = Journal()
         self._answers = 0
 
@@ -139,8 +130,8 @@ class Simulator:
         try:
             if inquiry.path.startswith(PATH):
                 return Ending(reply=introspect(inquiry, self.faults, self.state))
-            if inquiry.target.startswith(SERVICE_QUOTAS):
-                reply = quota_reply(inquiry.target, inquiry.body, self.settings, self._buckets)
+            if inquiry.target.startswith(json_services.SERVICE_QUOTAS):
+                reply = json_services.quota_reply(inquiry.target, inquiry.body, self.settings, self._buckets)
                 return Ending(reply=reply)
             if (call := self._other_call(inquiry)) is not None:
                 return await self._answer_other(call, inquiry.signature)
@@ -152,10 +143,10 @@ class Simulator:
 
     def _other_call(self, inquiry: Inquiry) -> OtherCall | None:
         """Return the call of another service; None if it is for HealthOmics."""
-        if inquiry.target.startswith(SQS):
-            return SqsCall(inquiry)
-        if inquiry.target.startswith(CLOUDWATCH_LOGS):
-            return LogsCall(inquiry)
+        if inquiry.target.startswith(json_services.SQS):
+            return json_services.SqsCall(inquiry)
+        if inquiry.target.startswith(json_services.CLOUDWATCH_LOGS):
+            return json_services.LogsCall(inquiry)
         if (signed := inquiry.signature) is not None and signed.service == "s3":
             return ObjectCall(inquiry, signed.region, self._storage)
         if inquiry.content_type == FORM:
@@ -178,7 +169,7 @@ class Simulator:
                 return
             await self._clock.sleep(_POLL_EVERY)
 
-    def _queue(self, params: dict[str, Any]) -> Queue:
+    def _queue(self, params: dict[str, Any]) -> json_services.Queue:
         self.service.advance(self._clock.monotonic())
         return self._queues.of(params["QueueUrl"], self.service.timetable.ended, self._wall)
 
@@ -297,9 +288,9 @@ class Simulator:
             case ObjectCall() as asked:
                 self.service.publish(now)
                 return asked.answer(call.params)
-            case SqsCall() as asked:
+            case json_services.SqsCall() as asked:
                 return asked.answer(self._queue(call.params), call.params, now, self._wall)
-            case LogsCall() as asked:
+            case json_services.LogsCall() as asked:
                 lines = self.service.logged(str(call.params.get("logStreamName")), now)
                 return asked.answer(lines, self._milliseconds, call.params)
             case asked:

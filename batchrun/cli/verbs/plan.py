@@ -27,16 +27,7 @@ from batchrun.cli.options import (
 )
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
-from batchrun.cli.verbs.planned import (
-    Ahead,
-    Compared,
-    PlannedEngine,
-    PlannedLanes,
-    ToCome,
-    limits,
-    retry_facts,
-    tell_retries,
-)
+from batchrun.cli.verbs import planned
 from batchrun.clock import SystemClock
 from batchrun.errors import goes_on
 from batchrun.model.entries.states import UNSENT, State
@@ -118,7 +109,7 @@ def plan(options: Options) -> None:
             found = run_async(_compare, manifest, login, options)
             if options.online and not manifest.lanes:
                 found = replace(found, quotas=run_async(_own_quotas, login))
-            ahead = Ahead.of(manifest, found, options.rate)
+            ahead = planned.Ahead.of(manifest, found, options.rate)
             (_emit if options.output.as_json else _tell)(manifest, found, ahead)
             if options.online and not manifest.lanes and not ahead.bearing.is_own:
                 complain(
@@ -155,19 +146,19 @@ async def _quotas_of(lanes: Sequence[Lane], login: OneLogin) -> Mapping[str, Quo
     return found
 
 
-async def _compare(manifest: Manifest, login: OneLogin, options: Options) -> Compared:
+async def _compare(manifest: Manifest, login: OneLogin, options: Options) -> planned.Compared:
     from batchrun.api.namesakes import changes, mistaken  # noqa: PLC0415
     from batchrun.api.reading import open_ledger  # noqa: PLC0415
     from batchrun.ledger import LedgerPlace  # noqa: PLC0415
 
     if not LedgerPlace(options.ledger).is_there():
         sync = Sync(rows=manifest.count, new=manifest.count)
-        return Compared(
+        return planned.Compared(
             sync=sync,
             to_come=await _to_come(manifest, None, (), options),
             to_look_for=sync.new,
             lanes=await _lanes(manifest, (), login, options),
-            engine=PlannedEngine.of(manifest, options.limits, options.together.batch_settings),
+            engine=planned.PlannedEngine.of(manifest, options.limits, options.together.batch_settings),
         )
     async with open_ledger(options.ledger) as ledger:
         stored, now = ledger.batch(manifest.batch), SystemClock().utcnow()
@@ -175,7 +166,7 @@ async def _compare(manifest: Manifest, login: OneLogin, options: Options) -> Com
         home = None if batch is None else _home(manifest, batch)
         sync, counts = await stored.compare(manifest.specs(), home=home), await stored.counts()
         sent = await _sent(stored, options, manifest)
-        return Compared(
+        return planned.Compared(
             sync=sync,
             counts=counts,
             changes=await changes(stored, manifest, sync.changed_ids, home),
@@ -183,7 +174,7 @@ async def _compare(manifest: Manifest, login: OneLogin, options: Options) -> Com
             stop=await mistaken(ledger, batch, counts, manifest),
             to_look_for=sync.new + await stored.unproven(since=now, at=now),  # each launch looks anew
             lanes=await _lanes(manifest, sent, login, options),
-            engine=PlannedEngine.of(
+            engine=planned.PlannedEngine.of(
                 manifest,
                 options.limits,
                 options.together.batch_settings,
@@ -213,16 +204,16 @@ def _home(manifest: Manifest, batch: Batch) -> str | None:
 
 async def _lanes(
     manifest: Manifest, sent: Collection[str], login: OneLogin, options: Options
-) -> PlannedLanes | None:
+) -> planned.PlannedLanes | None:
     if not manifest.lanes:
         return None
     quotas = await _quotas_of(manifest.lanes, login) if options.online else {}
-    return PlannedLanes.of(manifest, sent, options.rate.most, quotas)
+    return planned.PlannedLanes.of(manifest, sent, options.rate.most, quotas)
 
 
 async def _to_come(
     manifest: Manifest, ledger: Ledger | None, sent: Collection[str], options: Options
-) -> ToCome | None:
+) -> planned.ToCome | None:
     """Return what the rows to submit may cost; None without prices."""
     if options.prices is None:
         return None
@@ -231,7 +222,7 @@ async def _to_come(
     own = None if batch is None or manifest.lanes else batch.region
     prices = read_prices(options.prices, [one for one in (own, *regions.values()) if one is not None])
     rows = Counter(_alike(spec, regions) for spec in manifest.specs() if spec.id not in sent)
-    return ToCome(
+    return planned.ToCome(
         currency=prices.currency,
         rows=await forecast(ledger, rows, prices, dynamic_gib(options.dynamic_gib)),
     )
@@ -244,13 +235,13 @@ def _alike(spec: Spec, regions: Mapping[str, str | None]) -> AlikeRows:
     return AlikeRows(workflow_id=json.loads(spec.request).get("workflowId"), region=region)
 
 
-def _emit(manifest: Manifest, found: Compared, ahead: Ahead) -> None:
+def _emit(manifest: Manifest, found: planned.Compared, ahead: planned.Ahead) -> None:
     sync, to_come = found.sync, found.to_come
     costs = {} if to_come is None else {"to_come": facts_to_come(to_come.rows), "currency": to_come.currency}
     emit(
         "plan",
         batch=manifest.batch,
-        **retry_facts(manifest.retry),
+        **planned.retry_facts(manifest.retry),
         changed_ids=list(sync.changed_ids),
         changes={entry_id: [asdict(one) for one in many] for entry_id, many in found.changes.items()},
         gone_ids=list(sync.gone_ids),
@@ -274,7 +265,7 @@ def _emit(manifest: Manifest, found: Compared, ahead: Ahead) -> None:
     )
 
 
-def _tell(manifest: Manifest, found: Compared, ahead: Ahead) -> None:
+def _tell(manifest: Manifest, found: planned.Compared, ahead: planned.Ahead) -> None:
     sync, to_come = found.sync, found.to_come
     say(
         f"{manifest.batch}: {counted(sync.rows, 'row')}: {sync.new} new, "
@@ -291,10 +282,10 @@ def _tell(manifest: Manifest, found: Compared, ahead: Ahead) -> None:
         )
     for line in lines_to_come(to_come.rows, to_come.currency) if to_come else ():
         say(f"cost: {line}")
-    tell_retries(manifest.retry, has_lanes=bool(manifest.lanes))
+    planned.tell_retries(manifest.retry, has_lanes=bool(manifest.lanes))
 
 
-def _tell_differences(found: Compared) -> None:
+def _tell_differences(found: planned.Compared) -> None:
     sync = found.sync
     for word, ids, count in (("changed", sync.changed_ids, sync.changed), ("gone", sync.gone_ids, sync.gone)):
         if ids:
@@ -310,7 +301,7 @@ def _tell_differences(found: Compared) -> None:
             say(f"  with --changed resubmit: {goes_on(sync.active)}", hang=4)
 
 
-def _tell_calls(ahead: Ahead) -> None:
+def _tell_calls(ahead: planned.Ahead) -> None:
     say(f"to submit: {ahead.to_submit}, to settle: {ahead.to_settle}, to watch: {ahead.to_watch}", hang=2)
     if ahead.lanes is not None:
         say(f"StartRun calls: {ahead.calls}, {seconds(ahead.seconds)} or more")
@@ -323,11 +314,11 @@ def _tell_calls(ahead: Ahead) -> None:
     say(f"StartRun calls: {ahead.calls}, {seconds(ahead.calls / bearing.rate)} at {pace}", hang=2)
     _tell_engine(ahead)
     whose = "the account's quota" if bearing.is_own else "the usual quota; --online asks for the account's"
-    most = f"{limits(bearing.at_once)}{_rounds(ahead.to_submit, bearing.at_once)}"
+    most = f"{planned.limits(bearing.at_once)}{_rounds(ahead.to_submit, bearing.at_once)}"
     say(f"active at once: at most {most} (by {whose})", hang=2)
 
 
-def _tell_engine(ahead: Ahead) -> None:
+def _tell_engine(ahead: planned.Ahead) -> None:
     for line in () if ahead.engine is None else ahead.engine.lines:
         say(line, hang=2)
 

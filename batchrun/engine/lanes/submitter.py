@@ -22,17 +22,9 @@ from batchrun.model.entries.duplicating import is_duplicate, replaced, source_of
 from batchrun.model.entries.entry import Entry, sent_to, start_run_request
 from batchrun.model.entries.events import Accepted, Deferred, Doubted, Event, Intended
 from batchrun.model.entries.states import UNSENT, State
+from batchrun.model.planning import verdicts
 from batchrun.model.planning.actions import Sending, Settle, Submit
 from batchrun.model.planning.stimuli import Acted
-from batchrun.model.planning.verdicts import (
-    Denials,
-    after_failure,
-    after_last_word,
-    held_for_permission,
-    held_for_rivals,
-    nameless,
-    search,
-)
 from batchrun.points import Point
 
 
@@ -42,7 +34,7 @@ class StartRunSubmitter(InLane):
     def __init__(self, link: LaneLink, common: Common) -> None:
         super().__init__(link, common)
         self._trust = self._limits.trust
-        self._denials = Denials()
+        self._denials = verdicts.Denials()
         #: Two untagged rows with the same content must not both adopt one run.
         self._one_untagged_search = anyio.Lock()
         self._may_list = True  #: False once ListRuns was denied: not found is no proof then
@@ -195,7 +187,7 @@ class StartRunSubmitter(InLane):
     async def _failed(self, entry: Entry, error: CallError, *, may_refuse: bool) -> Entry:
         is_systemic = isinstance(error, AccessDeniedError) and self._denials.denied(entry.id)
         now = self._clock.utcnow()
-        event = (after_last_word(error, now) if may_refuse else None) or after_failure(
+        event = (verdicts.after_last_word(error, now) if may_refuse else None) or verdicts.after_failure(
             entry, error, now, self._limits, is_systemic=is_systemic
         )
         entry = await self._outcomes.record(entry, event)
@@ -219,16 +211,18 @@ class StartRunSubmitter(InLane):
                 self._may_list = False
                 if self._trust.holds(entry, self._clock.latest()):
                     return None
-                return await self._outcomes.record(entry, held_for_permission(error, self._clock.utcnow()))
+                return await self._outcomes.record(
+                    entry, verdicts.held_for_permission(error, self._clock.utcnow())
+                )
             except CallError as error:
                 return await self._doubt(entry, error)
-            result, at = search(entry, seen), self._clock.utcnow()
+            result, at = verdicts.search(entry, seen), self._clock.utcnow()
             if result.rivals:
-                return await self._outcomes.record(entry, held_for_rivals(result.rivals, at))
+                return await self._outcomes.record(entry, verdicts.held_for_rivals(result.rivals, at))
             if result.run is None:
                 return await self._prover.overtaken(entry, seen, self._lane) if entry.tagged else None
             if not result.run.uuid:
-                return await self._outcomes.record(entry, nameless(result.run.id, at))
+                return await self._outcomes.record(entry, verdicts.nameless(result.run.id, at))
             return await self._accepted(entry, Accepted(at=at, run=result.run, was_found=True))
 
     async def _doubt(self, entry: Entry, error: CallError) -> Entry:

@@ -39,19 +39,10 @@ from batchrun.errors import (
 from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Accepted, Deferred, Doubted, Event, Withdrawn
 from batchrun.model.entries.states import State
+from batchrun.model.planning import verdicts
 from batchrun.model.planning.actions import Follow
 from batchrun.model.planning.limits import Mode
 from batchrun.model.planning.stimuli import Followed
-from batchrun.model.planning.verdicts import (
-    AMBIGUOUS,
-    CANCELLED_WITH_ITS_BATCH,
-    NAMELESS,
-    after_batch,
-    after_rejection,
-    held_for_its_deleted_run,
-    held_with_its_batch,
-    is_certain,
-)
 from batchrun.model.spec import TAG_REQUEST_ID
 from batchrun.model.submissions.submission import (
     CANCELLABLE,
@@ -152,7 +143,7 @@ class Follower(InLane):
 
     async def _hold(self, case: _Case, error: AccessDeniedError) -> None:
         """Hold the rows as they are: the service may have them, and listing is denied."""
-        doubt = held_with_its_batch(error, self._clock.utcnow())
+        doubt = verdicts.held_with_its_batch(error, self._clock.utcnow())
         case.is_held = True
         await self._record(case, [(entry, doubt) for entry in await self._left(case)])
 
@@ -274,10 +265,10 @@ class Follower(InLane):
         if row.code is None and row.status != "FAILED":
             return None
         error = self._batches.refusal(row)
-        if not is_certain(error):
+        if not verdicts.is_certain(error):
             case.doubtful[entry.id] = error
             return None
-        return after_rejection(entry, error, at, self._limits)
+        return verdicts.after_rejection(entry, error, at, self._limits)
 
     async def _looked_at(self, case: _Case, entry: Entry, run: Run) -> Run | None:
         """Call GetRun for a run listed with a wrong uuid; None where another run has its id now."""
@@ -309,10 +300,10 @@ class Follower(InLane):
         gone = [(entry, case.gone[entry.id]) for entry in entries if entry.id in case.gone]
         batch_id = case.submission.batch_id
         await self._record(
-            case, [(entry, held_for_its_deleted_run(run_id, batch_id, at)) for entry, run_id in gone]
+            case, [(entry, verdicts.held_for_its_deleted_run(run_id, batch_id, at)) for entry, run_id in gone]
         )
         open_ids = {*case.gone, *case.nameless}
-        free = [entry for entry in entries if entry.code != AMBIGUOUS and entry.id not in open_ids]
+        free = [entry for entry in entries if entry.code != verdicts.AMBIGUOUS and entry.id not in open_ids]
         case.is_held = len(free) + sum(entry.id in case.nameless for entry in entries) < len(entries)
         if free:
             log.info("rows_not_started", run_batch=case.submission.batch_id, status=status, rows=len(free))
@@ -320,8 +311,8 @@ class Follower(InLane):
 
         def event(entry: Entry) -> Event:
             if (error := case.doubtful.get(entry.id)) is not None:
-                return after_rejection(entry, error, at, self._limits)
-            return after_batch(entry, status, why, at, self._limits, is_fruitless=is_fruitless)
+                return verdicts.after_rejection(entry, error, at, self._limits)
+            return verdicts.after_batch(entry, status, why, at, self._limits, is_fruitless=is_fruitless)
 
         await self._record(case, [(entry, event(entry)) for entry in free])
 
@@ -342,12 +333,12 @@ class Follower(InLane):
         if any(isinstance(event, Accepted) for _, event in events):
             self._recognition.shown()
         doubts = [(entry, event.code) for entry, event in events if isinstance(event, Doubted)]
-        case.is_held = case.is_held or any(code == AMBIGUOUS for _, code in doubts)
-        case.nameless.update(entry.id for entry, code in doubts if code == NAMELESS)
+        case.is_held = case.is_held or any(code == verdicts.AMBIGUOUS for _, code in doubts)
+        case.nameless.update(entry.id for entry, code in doubts if code == verdicts.NAMELESS)
         await in_groups(record, events)
 
     async def _recorded(self, entry: Entry, event: Event) -> Entry:
-        is_withdrawn = isinstance(event, Deferred) and event.code == CANCELLED_WITH_ITS_BATCH
+        is_withdrawn = isinstance(event, Deferred) and event.code == verdicts.CANCELLED_WITH_ITS_BATCH
         if is_withdrawn and entry.next_request is None:
             withdrawn = Withdrawn(at=event.at, message="its batch was cancelled before it was started")
             return await self._recorder.record(entry, event, withdrawn)

@@ -38,14 +38,7 @@ from batchrun.model.planning.actions import SubmitTogether
 from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.stimuli import SubmittedTogether
 from batchrun.model.planning.verdicts import after_failure, after_rejection
-from batchrun.model.submissions.grouping import (
-    INLINE,
-    batch_name,
-    batch_request,
-    file_name,
-    settings_of,
-    submission_id,
-)
+from batchrun.model.submissions import grouping
 from batchrun.model.submissions.submission import BatchSeen, Standing, Submission
 from batchrun.points import Point
 from batchrun.side_by_side import in_groups
@@ -74,7 +67,7 @@ class BatchSubmitter(InLane):
         """
         wave = _Wave(action)
         made, turn = await self._ready(wave)
-        if made is not None and self._is_late(wave) and len(wave.ready) <= INLINE:
+        if made is not None and self._is_late(wave) and len(wave.ready) <= grouping.INLINE:
             # Looked for by name again, at the same turn: another may come as late.
             made, turn = await self._ready(wave, turn)
         if made is None or self._is_late(wave):
@@ -142,16 +135,16 @@ class BatchSubmitter(InLane):
         at = self._clock.utcnow()
         intents = [(entry, self._intent(entry, wave.looked_for, at)) for entry in wave.ready]
         sent = [apply(entry, intent) for entry, intent in intents]
-        settings, request_id = settings_of(sent), submission_id(sent, number)
-        is_large = len(sent) > INLINE or len(settings) > _INLINE_BYTES
+        settings, request_id = grouping.settings_of(sent), grouping.submission_id(sent, number)
+        is_large = len(sent) > grouping.INLINE or len(settings) > _INLINE_BYTES
         prefix = "" if self._settings is None else self._settings.prefix
-        place = prefix + file_name(settings) if is_large else None
-        request = batch_request(sent, request_id=request_id, settings=settings, settings_uri=place)
+        place = prefix + grouping.file_name(settings) if is_large else None
+        request = grouping.batch_request(sent, request_id=request_id, settings=settings, settings_uri=place)
         submission = Submission(
             request_id=request_id,
             batch=self._held.name,
             lane=sent[0].lane,
-            name=batch_name(self._held.name, request_id),
+            name=grouping.batch_name(self._held.name, request_id),
             request=request,
             rows=len(sent),
             intended_at=at,
@@ -237,7 +230,7 @@ def _fitting(ready: Sequence[Entry]) -> Sequence[Entry]:
     """Return as many of the rows, at least one, as fit into the call itself."""
     size = 0
     for place, entry in enumerate(ready):
-        size += len(settings_of([entry]))
+        size += len(grouping.settings_of([entry]))
         if size > _INLINE_BYTES and place:
             return ready[:place]
     return ready

@@ -27,10 +27,9 @@ def _places(path: Path, name: str) -> Iterator[Path]:
 @pytest.mark.parametrize("package", sorted({path.parent for path in PACKAGE.rglob("*.py")}), ids=str)
 def test_what_a_file_names_as_the_place_of_something_else_is_there(package: Path):
     for path in package.glob("*.py"):
-        said = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition(
-            "Belongs here"
-        )
-        named = re.findall(r"``([^`]+)``", " ".join(_NAMED.findall(said[2])))
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        said = re.split("Belongs here|Does not belong here", text, maxsplit=1)[1:]
+        named = re.findall(r"``([^`]+)``", " ".join(_NAMED.findall("".join(said))))
         for name in named:
             assert any(place.exists() for place in _places(path, name)), f"{path}: {name}"
 

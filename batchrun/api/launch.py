@@ -1,8 +1,7 @@
 """
 One batch that is held and can be launched: the callers' side of the engine.
 
-Belongs here: starting, following and stopping a launch, and how it ended. Does not: opening what it needs
-(``session``), the launch itself (``engine``).
+Does not belong here: opening what it needs (``session``), the launch itself (``engine``).
 """
 
 from __future__ import annotations

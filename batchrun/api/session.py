@@ -1,8 +1,7 @@
 """
 Launches that share one ledger and one connection to the service, and the steps to start each.
 
-Belongs here: from a manifest to a launch. Does not: opening ledger and service (``opening``), the launch
-itself (``launch``).
+Does not belong here: opening ledger and service (``opening``), the launch itself (``launch``).
 """
 
 from __future__ import annotations

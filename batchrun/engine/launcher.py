@@ -1,8 +1,8 @@
 """
 The launch of one batch: holds it, counts it, records what happens, and decides when to stop.
 
-Belongs here: what concerns the batch as a whole. Does not: what is done in an account and region
-(``lanes.runner``), decisions about rows (``model``).
+Does not belong here: what is done in an account and region (``lanes.runner``), decisions about rows
+(``model``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 Whether a service has a batch's runs at all, where its account is unknown.
 
-Belongs here: what it has shown in one launch, and asking it. Does not: whether an account is known
-(``service``), how much an answer weighs (``model.planning.verdicts``).
+Does not belong here: whether an account is known (``service``), how much an answer weighs
+(``model.planning.verdicts``).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ then it is closed in the source, naming the target; then copied, a slice per tra
 and opened. An interrupted copy is continued by the same command. A copy for reading leaves the source open,
 and stays closed.
 
-Belongs here: that order, and the comparison. Does not: the statements (``sql/copy.sql``).
+Does not belong here: the statements (``sql/copy.sql``).
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 """
 A batch of a store, and one that this launcher holds: its writes are fenced by the lease.
 
-Belongs here: what only the holder does. Does not: who may hold a batch (``leases``), what users ask of it
-(``verbs.user_writes``).
+Does not belong here: who may hold a batch (``leases``), what users ask of it (``verbs.user_writes``).
 """
 
 from __future__ import annotations

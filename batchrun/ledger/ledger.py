@@ -2,7 +2,7 @@
 """
 A ledger of many batches, kept in a store.
 
-Belongs here: what is not about one batch. Does not: a batch (``held``), opening a ledger (``place``).
+Does not belong here: a batch (``held``), opening a ledger (``place``).
 """
 
 from __future__ import annotations

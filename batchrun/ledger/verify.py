@@ -3,7 +3,7 @@ Verifies a ledger: the database's own checks, and that every entry is what its h
 
 Reads one consistent state, also beside a launcher, and streams it: memory does not grow with the ledger.
 
-Belongs here: the checks. Does not: replaying a history (``verbs.replay``), showing findings (``cli``).
+Does not belong here: replaying a history (``verbs.replay``), showing findings (``cli``).
 """
 
 from __future__ import annotations

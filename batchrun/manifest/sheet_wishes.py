@@ -1,7 +1,7 @@
 """
 What a sheet's rows become: the values, the document keys and the options that say it.
 
-Belongs here: reading these. Does not: applying them to rows (``sheets``).
+Does not belong here: applying them to rows (``sheets``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 What to read and how, and opening it.
 
-Belongs here: formats, opening files. Does not: what is in them (``text_input``), and parsing.
+Does not belong here: what is in them (``text_input``), and parsing.
 """
 
 from __future__ import annotations

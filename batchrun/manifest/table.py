@@ -1,8 +1,7 @@
 """
 What a table is to the code that reads its rows, and how the user may say to read it.
 
-Belongs here: that contract, and the values of the options. Does not: any kind of file (``tables``), the
-meaning of columns.
+Does not belong here: any kind of file (``tables``), the meaning of columns.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 A manifest whose rows are known to be those of a batch, and are read only if somebody asks for them.
 
-Belongs here: that. Does not: how it is known (``fingerprint``, and the ledger), reading (``load``).
+Does not belong here: how it is known (``fingerprint``, and the ledger), reading (``load``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 The contract of a batch without a lease: reading it, and leaving requests for its holder.
 
-What ``ports.ledger`` guarantees holds for each method. Belongs here: the contract. Does not: any storage, its
-values (``stored``), what only the holder may write (``held``).
+What ``ports.ledger`` guarantees holds for each method. Does not belong here: any storage, its values
+(``stored``), what only the holder may write (``held``).
 """
 
 from __future__ import annotations

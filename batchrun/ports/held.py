@@ -1,8 +1,8 @@
 """
 The contract of a held batch: what only its launcher may write.
 
-What ``ports.ledger`` guarantees holds for each method. Belongs here: that contract. Does not: reading and
-requests without a lease (``batch``), any storage.
+What ``ports.ledger`` guarantees holds for each method. Does not belong here: reading and requests without a
+lease (``batch``), any storage.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 The contract of a ledger of many batches: what is durable when, what is atomic, what happens on cancellation.
 
-Belongs here: the contract. Does not: any storage, the contracts of one batch (``batch``), the values
-(``stored``). ``tests/ledger/conformance.py`` checks every store against these docstrings.
+Does not belong here: any storage, the contracts of one batch (``batch``), the values (``stored``).
+``tests/ledger/conformance.py`` checks every store against these docstrings.
 """
 
 from __future__ import annotations

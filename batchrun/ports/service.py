@@ -1,7 +1,7 @@
 """
 The contracts of HealthOmics, run batches and wake-up queues, as the engine needs them.
 
-Belongs here: the contracts and their values. Does not: HTTP, botocore, retries (``service``).
+Does not belong here: HTTP, botocore, retries (``service``).
 """
 
 from __future__ import annotations

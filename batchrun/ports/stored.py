@@ -1,7 +1,7 @@
 """
 The values that a ledger takes and returns.
 
-Belongs here: these values. Does not: the methods (``ledger``, ``batch``, ``held``).
+Does not belong here: the methods (``ledger``, ``batch``, ``held``).
 """
 
 from __future__ import annotations

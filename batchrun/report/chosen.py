@@ -1,9 +1,8 @@
 """
 Choosing entries or attempts of a batch, by id and by their results.
 
-A name that no row has would choose nothing, or give an empty column, and nobody would know why: so names
-are checked against the batch. Belongs here: that check, and iterating what is chosen. Does not: options
-(``cli``), the syntax of conditions (``columns``).
+A name that no row has would choose nothing, or give an empty column, and nobody would know why: so names are
+checked against the batch. Does not belong here: options (``cli``), the syntax of conditions (``columns``).
 """
 
 from __future__ import annotations

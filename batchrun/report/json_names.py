@@ -4,7 +4,7 @@ The names in batchrun's JSON output, and the old names of some of them.
 Fields of the API have the API's names (``runId``, ``failureReason``), others are in snake_case (``dry_run``).
 An old name that was published stays beside the new one.
 
-Belongs here: current and old names. Does not: making the objects, their shapes (``assets/json.schema.json``).
+Does not belong here: making the objects, their shapes (``assets/json.schema.json``).
 """
 
 from __future__ import annotations

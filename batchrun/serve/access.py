@@ -3,8 +3,7 @@ Access control: decisions from what a request says, and the headers of every ans
 
 A page on loopback is not private: login nodes are shared, and any web page can make a browser call it. So a
 token is always required, and with it a Host of this server (against DNS rebinding) and, if sent, an Origin of
-this server. Belongs here: these decisions, and refusing. Does not: sockets (``server``), where a token comes
-from (``cli``).
+this server. Does not belong here: sockets (``server``), where a token comes from (``cli``).
 """
 
 from __future__ import annotations

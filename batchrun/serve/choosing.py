@@ -1,8 +1,8 @@
 """
 The rows of a batch that a client sees: searched, filtered, sorted, one page of them.
 
-``report/assets/at_hand.js`` does the same in the browser. Belongs here: that choice, as a function of rows.
-Does not: reading them (``following``), their format (``report.packing``).
+``report/assets/at_hand.js`` does the same in the browser. Does not belong here: reading them (``following``),
+their format (``report.packing``).
 """
 
 from __future__ import annotations

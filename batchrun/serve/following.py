@@ -3,8 +3,8 @@ Keeping up with batches: the rows of one, read once for all clients, and the lis
 
 A look reads new events, and the rows that they are about. Charts and failures, which take a hundred times as
 long, are computed only so often that they use a small share of one core; so is reading the whole batch again,
-for changes by a manifest, which make no events. Belongs here: these intervals, and the rows. Does not: how
-they are shown (``shown``), who listens (``live``).
+for changes by a manifest, which make no events. Does not belong here: how they are shown (``shown``), who
+listens (``live``).
 """
 
 from __future__ import annotations

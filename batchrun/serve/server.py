@@ -2,8 +2,7 @@
 The server: its sockets, a limit of connections, and its routes.
 
 These are pages, rows, one row's story, a stream of changes, and assets. Names of batches and rows are in the
-query, never in the path. Belongs here: from requests to answers. Does not: access (``access``), the content
-(``shown``).
+query, never in the path. Does not belong here: access (``access``), the content (``shown``).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 Prices per hour by the Pricing API: GetProducts of AmazonOmics in one region, all pages.
 
 Only us-east-1 and two other regions answer, for all regions (AWS pricing, price list query API). The form of
-a product is undocumented: one without a single price per hour is left out and reported. Belongs here: the
-call and reading its answer. Does not: files of prices (``cli``).
+a product is undocumented: one without a single price per hour is left out and reported. Does not belong here:
+files of prices (``cli``).
 """
 
 from __future__ import annotations

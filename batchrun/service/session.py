@@ -6,8 +6,7 @@ botocore knows it, the endpoint and the timeouts. A launch passes the login that
 (``outage.CredentialsWatch``), so that nobody logs in twice. Opening any client raises UsageError where the
 profile does not exist or a region is needed and not set, and ServiceUnusableError without credentials.
 
-Belongs here: making clients. Does not: credentials (``login``), calling (``client``), judging errors
-(``classify``).
+Does not belong here: credentials (``login``), calling (``client``), judging errors (``classify``).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 A folder of manifests, launched side by side: one connection, one ledger, one pace.
 
 Side by side, not in turn: a batch that is stuck, or takes days, does not delay the others, and ``--deadline``
-and ``--once`` mean the same for each. Belongs here: what several launches share. Does not: one launch
-(``launch``), which files are manifests (``manifest.folder``).
+and ``--once`` mean the same for each. Does not belong here: one launch (``launch``), which files are
+manifests (``manifest.folder``).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """
 All drawing on a terminal with rich; imported for terminals only, since rich takes long to import.
 
-The bar of a batch, whose parts differ by sign and so can be told apart without colours; the live display of
-a launch and of ``status --watch``; the progress of ``check --inputs``; the first rows of results; the manual,
-with code unwrapped. Belongs here: drawing. Does not: the numbers (``progress``, ``report.overview``). Never
-for pipes: rich writes nothing into one until the end, which would leave a cron log empty for hours.
+The bar of a batch, whose parts differ by sign and so can be told apart without colours; the live display of a
+launch and of ``status --watch``; the progress of ``check --inputs``; the first rows of results; the manual,
+with code unwrapped. Does not belong here: the numbers (``progress``, ``report.overview``). Never for pipes:
+rich writes nothing into one until the end, which would leave a cron log empty for hours.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 ``batchrun help``: the manual, topic by topic, and the --help of verbs.
 
-The topics are Markdown files in ``batchrun/help``; ``scripts/readme`` fills their tables from the code.
-Belongs here: finding a topic or a verb, and showing it. Does not: any text of the manual.
+The topics are Markdown files in ``batchrun/help``; ``scripts/readme`` fills their tables from the code. Does
+not belong here: any text of the manual.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 What a launch does in one lane: carries out the planner's actions there.
 
-Belongs here: which part carries out what. Does not: any single action (``submitter``, ``looker``), what
-belongs to the batch as a whole (``runner``).
+Does not belong here: any single action (``submitter``, ``looker``), what belongs to the batch as a whole
+(``runner``).
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ A run batch says how many of its runs are in which state: while these counts hav
 listing stands, and one call replaces its pages. Counts lag, by an undocumented time, so it stands for a
 minute.
 
-Belongs here: the calls, and the events that the answers make. Does not: what an answer means
-(``model.planning.verdicts``, ``proof.absence``), when a look is due (``model.planning.watch``).
+Does not belong here: what an answer means (``model.planning.verdicts``, ``proof.absence``), when a look is
+due (``model.planning.watch``).
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ A queue that several lanes name is read with the login of the first, and where t
 One that only a manifest names may be anybody's: only messages about the batch's runs are deleted there, and
 once a message shows that it serves something else, it is left alone.
 
-Belongs here: receiving, passing on to the planner, and deleting. Does not: what a message says and whether it
-can be relied on (``model.planning.announcing``), looking (``looker``).
+Does not belong here: what a message says and whether it can be relied on (``model.planning.announcing``),
+looking (``looker``).
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ their time is looked for among all runs by name and tags; one that is not there 
 be sent anew. A submission with an unknown outcome is looked for by name; only where it is not listed after
 that time, and none of its rows has a run, is it sent once more, the same bytes with the same requestId.
 
-Belongs here: these calls, and the events that answers make. Does not: when a look is due
-(``model.planning.batching``), sending for the first time (``together``).
+Does not belong here: when a look is due (``model.planning.batching``), sending for the first time
+(``together``).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 Submitting many attempts by one StartRunBatch: the call, and what is recorded before and after it.
 
 The submission with all of its rows is durable before the call. One whose outcome is unknown stays open, and
-is looked for before it is sent again (``follower``). Belongs here: that order. Does not: which rows go
-together and when (``model``), what becomes of them at the service (``follower``).
+is looked for before it is sent again (``follower``). Does not belong here: which rows go together and when
+(``model``), what becomes of them at the service (``follower``).
 """
 
 from __future__ import annotations

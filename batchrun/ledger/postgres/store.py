@@ -2,8 +2,8 @@
 """
 A store in PostgreSQL, through psycopg.
 
-Belongs here: running statements, transactions. Does not: connecting (``connection``), outages (``link``), the
-schema (``migrate``), any rule of the ledger.
+Does not belong here: connecting (``connection``), outages (``link``), the schema (``migrate``), any rule of
+the ledger.
 """
 
 from __future__ import annotations

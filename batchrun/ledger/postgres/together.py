@@ -4,7 +4,7 @@ Sends statements in one message, many rows by one statement, and prepares those 
 Round trips and planning cost more than the statements themselves. Only a connection to the server itself can
 have prepared statements: behind a pooler the next transaction may be on another connection.
 
-Belongs here: merging statements, preparing them, sending. Does not: what is put off until when (``store``).
+Does not belong here: what is put off until when (``store``).
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 """
 A store in one SQLite file, through apsw.
 
-Belongs here: running statements, transactions. Does not: opening the file (``connection``), the schema
-(``migrate``), any rule of the ledger.
+Does not belong here: opening the file (``connection``), the schema (``migrate``), any rule of the ledger.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@ Takes a manifest into a batch, or compares it with the batch or with the whole l
 Rows are streamed into a temporary table, with their requests only where they are new or changed; the rest is
 set operations in slices, so that memory does not grow with the manifest.
 
-Belongs here: that, and the order of entries. Does not: what follows from a changed row
-(``model.entries.transitions``).
+Does not belong here: what follows from a changed row (``model.entries.transitions``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """
 One lane of the table, key by key.
 
-Belongs here: reading and writing each key of a lane. Does not: the table of lanes (``table``), whether the
-credentials exist (``service``).
+Does not belong here: the table of lanes (``table``), whether the credentials exist (``service``).
 """
 
 from __future__ import annotations

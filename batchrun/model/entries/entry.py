@@ -3,7 +3,7 @@ An entry: a row's state in the ledger, what the service last said of its run, an
 
 Invariant: the request of an attempt is the same bytes, whenever and wherever it is made.
 
-Belongs here: the values. Does not: how they change (``transitions``) or are stored (``ledger``).
+Does not belong here: how they change (``transitions``) or are stored (``ledger``).
 """
 
 from __future__ import annotations

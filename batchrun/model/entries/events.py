@@ -1,7 +1,7 @@
 """
 What can happen to an entry. Events are facts, in the past tense, and the only thing that moves an entry.
 
-Belongs here: the events and their stored names. Does not: where they lead (``transitions``).
+Does not belong here: where they lead (``transitions``).
 """
 
 from __future__ import annotations

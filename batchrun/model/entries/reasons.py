@@ -4,7 +4,7 @@ Why runs fail, who can fix that, and what to do next.
 The reasons are those of UG/workflows-run-errors (healthomics.md, 3.3); the API types them as free text, so
 there may be new ones. Owners and advice are ours.
 
-Belongs here: the table. Does not: retrying (``retrying``), showing (``cli``, ``report``).
+Does not belong here: retrying (``retrying``), showing (``cli``, ``report``).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ workflow, output place, parameters), it is the only such run, and the row the on
 reported, never guessed: a row that is started twice by mistake costs money, and a look by a person costs a
 minute.
 
-Belongs here: those decisions, and the events of a run that was found. Does not: looking (``engine``).
+Does not belong here: looking (``engine``).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Of the rules, the first that matches a run's ``failureReason`` and ``statusMessa
 counted from the recorded attempts, so that there is no counter to lose. A rule may change the request of the
 next attempt; later changes add to that.
 
-Belongs here: the policy. Does not: advice for users (``reasons``), retries of single calls
+Does not belong here: advice for users (``reasons``), retries of single calls
 (``service.calling.call_retries``).
 """
 

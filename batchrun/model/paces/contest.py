@@ -11,8 +11,7 @@ good part passes, or at what it was before.
 From time to time a few calls are made at a little less than the rate that passes. If these all pass, nobody
 else is there, and the limit itself has become lower.
 
-Belongs here: the verdict, and the rate under it. Does not: the rate otherwise (``pace``), refusals whatever
-the rate (``noise``).
+Does not belong here: the rate otherwise (``pace``), refusals whatever the rate (``noise``).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ the rate falls to about half and most calls pass, the rate is not their cause, a
 only stop the launch. This verdict can be wrong: it is dropped as soon as many more calls are refused than
 when it was reached, and then takes more evidence to be reached again.
 
-Belongs here: the verdict. Does not: the rate (``pace``).
+Does not belong here: the rate (``pace``).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ hundredth: three refusals find it. Where tokens are stored, a call that passes s
 bucket was empty are counted (``bucket``), and steps are small while the limit may be near, or stored tokens
 would hide it and falsify the count.
 
-Belongs here: the steps. Does not: what follows from a refusal (``pace``).
+Does not belong here: what follows from a refusal (``pace``).
 """
 
 from __future__ import annotations

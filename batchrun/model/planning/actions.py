@@ -4,8 +4,7 @@ Actions, the planner's outputs: instructions to the engine, in the imperative.
 Each is carried out by one coroutine, which answers with one stimulus (:mod:`stimuli`), except for
 :class:`HoldBack` and :class:`Note`, which have no outcome.
 
-Belongs here: the instructions. Does not: when each is due (``planner`` and its parts), carrying them out
-(``engine``).
+Does not belong here: when each is due (``planner`` and its parts), carrying them out (``engine``).
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ A message says where to look; ``GetRun`` stays the authority. Delivery is best e
 While messages are relied on, looks and sweeps are rarer. An end that a look found, and that was not announced
 within a grace period, ends that; the next end that was announced restores it.
 
-Belongs here: parsing a message, and that judgement. Does not: which run to look at (``watch``), receiving
-messages (``service``), deleting them (``engine.lanes.waker``).
+Does not belong here: which run to look at (``watch``), receiving messages (``service``), deleting them
+(``engine.lanes.waker``).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ What an item of ListRuns says of a run that we know: a hint, never its end.
 A listing lags, leaves runs out, and identifies a run by an id that may be reused. So it can confirm that a
 run is active and its status; anything else it says is a reason to look at the run (GetRun).
 
-Belongs here: judging one run. Does not: which runs to look at, and when (``watch``).
+Does not belong here: which runs to look at, and when (``watch``).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ their room allows. Rows that a lane took count there, so it leaves the rest to a
 its call. Few rows go to as few lanes as make each call worthwhile. A lane that can take nothing now gets no
 share.
 
-Belongs here: how many rows are a lane's share. Does not: when they are sent (``batching``).
+Does not belong here: when they are sent (``batching``).
 """
 
 from __future__ import annotations

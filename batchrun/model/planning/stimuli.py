@@ -1,8 +1,8 @@
 """
 Stimuli, the planner's inputs: outcomes of actions, and what happened elsewhere; facts, in the past tense.
 
-Belongs here: the stimuli, and the log of the latest ones. Does not: what follows from them (``planner`` and
-its parts), what happens to an entry, which is an event (``entries.events``).
+Does not belong here: what follows from them (``planner`` and its parts), what happens to an entry, which is
+an event (``entries.events``).
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ and the entry stays ACTIVE; an answer that shows the run clears it. A later one,
 after it, is believed if no listing shows the run; where listing is denied or tells nothing, it takes three
 such answers. Even then the run may reappear, and the entry is ACTIVE again unless another attempt has begun.
 
-Belongs here: judging a single outcome. Does not: what to do next (``planner``), what a listing says of a run
-(``listing``), which error an exception is (``service.classify``).
+Does not belong here: what to do next (``planner``), what a listing says of a run (``listing``), which error
+an exception is (``service.classify``).
 """
 
 from __future__ import annotations

@@ -15,8 +15,7 @@ launch does not wait for it.
 A run that a message announces as ended (:mod:`announcing`) is due at once. While messages are relied on,
 looks and sweeps are rarer by a factor; when they are not any more, all runs get their own due times back.
 
-Belongs here: which look or sweep is due. Does not: which way is cheaper (``sweeps``), what an answer means
-(``verdicts``, ``listing``).
+Does not belong here: which way is cheaper (``sweeps``), what an answer means (``verdicts``, ``listing``).
 """
 
 from __future__ import annotations

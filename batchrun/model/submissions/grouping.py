@@ -5,8 +5,7 @@ A run batch has one workflow, role, storage and so on for all its runs (*shared*
 each row, and complete, since how the service merges rows into defaults is undocumented. Sources: the service
 model of botocore 1.43.117, and the user guide's "batch runs".
 
-Belongs here: that, and which way each row would be sent, and why. Does not: when rows are sent
-(``planning.batching``), the calls (``engine``).
+Does not belong here: when rows are sent (``planning.batching``), the calls (``engine``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 Which account's credentials calls are made with: it must stay the same for a whole session.
 
-STS is asked whenever the keys are new, and the ARN in each answer of HealthOmics confirms it. Belongs here:
-asking, and checking that it stays the same. Does not: whether it is a batch's account (``api.session``).
+STS is asked whenever the keys are new, and the ARN in each answer of HealthOmics confirms it. Does not belong
+here: whether it is a batch's account (``api.session``).
 """
 
 from __future__ import annotations

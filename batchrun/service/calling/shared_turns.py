@@ -6,8 +6,8 @@ before, and hands on what it learned. So the limit is found and kept as if by on
 stretch simply ends. Calls in flight at its end count as passed; where one was throttled, its sender corrects
 that at its next stretch. A launcher that is alone looks for others so often that a newcomer, which waits a
 moment, gets its pace: two that did not know of each other would take each other's calls for a lower limit.
-Belongs here: stretches, and handing on. Does not: waiting for a turn (``pacing``), how fast
-(``model.paces.pace``), who shares (``engine.lanes.commons``).
+Does not belong here: waiting for a turn (``pacing``), how fast (``model.paces.pace``), who shares
+(``engine.lanes.commons``).
 """
 
 from __future__ import annotations

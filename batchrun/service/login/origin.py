@@ -1,7 +1,7 @@
 """
 Where a login is configured, in words: the profile and the file, or the variables.
 
-Belongs here: finding the place to name. Does not: what is wrong there (``words``).
+Does not belong here: what is wrong there (``words``).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 Messages about a failed login, each one line that names the place and the cure.
 
 Providers raise botocore's errors, but also RuntimeError, KeyError, and errors of json and binascii. Whether a
-setting cannot work or credentials are only missing now decides who must act, and a command's exit code.
-Belongs here: that decision, and the messages. Does not: where the settings are (``origin``).
+setting cannot work or credentials are only missing now decides who must act, and a command's exit code. Does
+not belong here: where the settings are (``origin``).
 """
 
 from __future__ import annotations

@@ -300,7 +300,11 @@ class TextStream:
 
 _MAGIC: Final = (
     (b"PK\x03\x04", "a zip archive or an Excel workbook", "give the sheet itself, or unpack the archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save it as XLSX or CSV"),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "an old Excel workbook, or one with a password",
+        "save it as XLSX without a password, or as CSV",
+    ),
     (b"PAR1", "a Parquet file", "write it out as CSV or JSON Lines"),
     (b"%PDF", "a PDF document", "give the manifest itself"),
     (b"SQLite format 3\0", "an SQLite database", "give the manifest, not the ledger"),

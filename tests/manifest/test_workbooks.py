@@ -75,6 +75,7 @@ CELLS = {
     "TRUE": text("B2", "TRUE"),
     " a\n<b> ": text("B2", " a\n<b> "),
     "32": '<c r="B2"><f>16*2</f><v>32</v></c>',
+    "0": '<c r="B2"><f>1-1</f><v>0</v></c>',
     "joined": '<c r="B2" t="str"><f>A1&amp;B1</f><v>joined</v></c>',
     "#REF!": '<c r="B2" t="e"><f>X!1</f><v>#REF!</v></c>',
     "#N/A": '<c r="B2" t="e"><v>#N/A</v></c>',
@@ -130,6 +131,17 @@ def test_zeros_that_a_format_writes_before_a_number_are_kept(load_text: LoadText
         ("8", "&quot;$&quot;0", "8"),
         ("8", "&quot;EUR &quot;0", "8"),
         ("8", "0&quot; ml&quot;", "8"),
+        ("8", "00&quot; ml&quot;", "8"),
+        ("8", "00%", "8"),
+        ("8", "&quot;none&quot;", "8"),
+        ("8", "[$-407]000", "008"),
+        ("8", "[Red]000_);\\(000\\)", "008"),
+        ("8", "[&gt;5]000;0", "8"),
+        ("8", "000&quot;T&quot;", "008T"),
+        ("8", "&quot;S&quot;General", "S8"),
+        ("8", "&quot;S&quot;##0", "S8"),
+        ("123", "000\\-00\\-0000", "000-00-0123"),
+        ("1234567890123", "000\\-00\\-0000", "1234567-89-0123"),
     ],
 )
 def test_zeros_and_names_stand_before_a_number_as_its_format_writes_them(
@@ -287,6 +299,14 @@ def bad() -> dict[str, tuple[bytes, str]]:
             "takes more than 256 MiB or 30 s",
         ),
         "no value": (workbook({"A": row(1, '<c r="B1"><f>1+1</f></c>')}), "formula of cell B1 has no value"),
+        "no value yet": (
+            workbook({"A": row(1, '<c r="B1"><f>1+1</f><v>0</v></c>')}, parts=BY_A_PROGRAM),
+            "formula of cell B1 has no value",
+        ),
+        "no text yet": (
+            workbook({"A": row(1, '<c r="B1" t="str"><f>A1&amp;1</f><v></v></c>')}, parts=BY_A_PROGRAM),
+            "formula of cell B1 has no value",
+        ),
         "no place": (workbook({"A": row(1, "<c><v>1</v></c>")}), "has no reference"),
         "no worksheet's part": (
             workbook({"A": ""}, parts={"xl/_rels/workbook.xml.rels": "<x/>"}),
@@ -299,6 +319,13 @@ def bad() -> dict[str, tuple[bytes, str]]:
         "half": (workbook({"A": PLAIN})[:-100], "cannot be read"),
     }
 
+
+#: What XlsxWriter and others write who find no values.
+BY_A_PROGRAM = {
+    "xl/workbook.xml": f'<workbook {MAIN} xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/'
+    'relationships"><sheets><sheet name="A" sheetId="1" r:id="r1"/></sheets>'
+    '<calcPr calcId="124519" fullCalcOnLoad="1"/></workbook>'
+}
 
 MEASURED = """
 import resource, sys

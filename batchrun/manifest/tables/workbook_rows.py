@@ -31,9 +31,13 @@ _RELATIONS: Final = "xl/_rels/workbook.xml.rels"
 _STYLES: Final = "xl/styles.xml"
 _CELL: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _MERGED: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})")
-#: Formats such as 0000, and "RNA-"000, in which a text stands before a number's digits.
-_PADDING: Final = re.compile(r'((?:"[^"]*"|\\.|-)*)(0{1,20})')
-_ESCAPED: Final = re.compile(r'"([^"]*)"|\\(.)')
+#: Parts of a format: texts, places of digits, colours and the like, and what is not understood.
+_PART: Final = re.compile(
+    r'"(?P<text>[^"]*)"|\\(?P<letter>.)|(?P<mark>[- ])|(?P<place>General|#+0?|0)'
+    r"|\[(?:\$-[0-9A-Fa-f]{1,8}|[A-Za-z]+)\]|_.|(?P<end>;)|(?P<other>.)",
+    re.DOTALL,
+)
+_PLACE: Final = "\0"  #: of a digit
 _NO_CELLS: Final = re.compile(rb"<(?:\w+:)?sheetData\s*(?:/>|></)")
 _HEAD: Final = 64 * 1024  #: of a worksheet, in bytes: its cells begin therein
 _SHEETS: Final = 10  #: that are looked into
@@ -88,6 +92,7 @@ def _rows(file: BinaryIO, asked: dict[str, Any]) -> Iterator[list[str]]:
         if _STYLES in archive.namelist():
             _parse(archive, _STYLES, styles.start, end=styles.end)
         scan = _Scan(asked["area"], styles.paddings)
+        _parse(archive, _WORKBOOK, scan.book)
         _parse(archive, _path_of(archive, name), scan.start, scan.text, scan.end)
     sheet = book.get_sheet_by_name(name)
     signal.alarm(0)  # from here on the time is the reader's
@@ -99,7 +104,7 @@ def _rows(file: BinaryIO, asked: dict[str, Any]) -> Iterator[list[str]]:
         for at, error in scan.errors.get(number, {}).items():
             texts[at - left] = error
         while row == number:
-            texts[column - left] = _padded(texts[column - left], *styles.paddings[str(style)])
+            texts[column - left] = _padded(texts[column - left], styles.paddings[str(style)])
             row, column, style = next(padded, _NOWHERE)
         _refuse_unclear(number, texts, left, scan)
         yield texts
@@ -206,9 +211,9 @@ class _Styles:
     """Styles that show a number as 0042 or RNA-042: those with formats such as 0000 and "RNA-"000."""
 
     def __init__(self) -> None:
-        #: The text before a number, and its digits, by the style's number.
-        self.paddings: dict[str, tuple[str, int]] = {}
-        self._formats: dict[str, tuple[str, int]] = {}
+        #: The texts around a number's digits, and a mark for each of these, by the style's number.
+        self.paddings: dict[str, str] = {}
+        self._formats: dict[str, str] = {}
         self._count = 0
         self._is_inside = False
 
@@ -227,14 +232,23 @@ class _Styles:
         self._is_inside &= _local(tag) != "cellXfs"
 
 
-def _padding(code: str) -> tuple[str, int] | None:
-    """Return the text before a number and its digits; None for a currency, a unit or another format."""
-    found = _PADDING.fullmatch(code)
-    if found is None:
+def _padding(code: str) -> str | None:
+    """Return the texts around a number, and its digits' places; None for a currency, a unit and the like."""
+    made = ""
+    for part in _PART.finditer(code):
+        kind = part.lastgroup
+        if kind == "end":  # what follows is for negative numbers
+            break
+        if kind == "other":
+            return None
+        if kind is not None:
+            made += _PLACE if kind == "place" else part[kind]
+    if _PLACE not in made:
         return None
-    before = _ESCAPED.sub(r"\1\2", found[1])
+    before, *between, after = made.split(_PLACE)
+    is_unit = after != "" and (after[0].isspace() or not any(map(str.isalpha, after)))
     is_name = any(map(str.isalpha, before)) and not before[-1].isspace()
-    return (before, len(found[2])) if is_name or (not before and len(found[2]) > 1) else None
+    return made if (is_name or (between and not before)) and not is_unit else None
 
 
 class _Scan:
@@ -254,6 +268,13 @@ class _Scan:
         self._is_hidden = False
         self._has_formula = False
         self._value = ""
+        #: Values of formulas that programs write who leave it to a spreadsheet to find the right ones.
+        self._unknown: tuple[str, ...] = ()
+
+    def book(self, tag: str, given: dict[str, str]) -> None:
+        """Take a part of the workbook's own description."""
+        if _local(tag) == "calcPr" and given.get("fullCalcOnLoad") in _TRUE:
+            self._unknown = ("", "0")
 
     def start(self, tag: str, given: dict[str, str]) -> None:
         self._inside = _local(tag)
@@ -300,10 +321,12 @@ class _Scan:
             self.padded.extend((row, column - 1, int(style)))
         if cell.get("t") == "e":
             self.errors.setdefault(row, {})[column - 1] = self._value
-        elif self._has_formula and not self._value and cell.get("t") != "str":
+        elif self._has_formula and (
+            self._value in self._unknown or (not self._value and cell.get("t") != "str")
+        ):
             raise _WrongError(
                 f"the formula of cell {reference} has no value yet",
-                "open the workbook in a spreadsheet, and save it",
+                f"open the workbook in a spreadsheet, and save it there, or {_CSV}",
             )
 
 
@@ -314,10 +337,15 @@ def _number(letters: str) -> int:
     return number
 
 
-def _padded(text: str, before: str, width: int) -> str:
-    """Return a whole number with the text *before* it and leading zeros, its sign not counted."""
-    digits = text.removeprefix("-")
-    return text[: -len(digits)] + before + digits.zfill(width) if digits.isdecimal() else text
+def _padded(text: str, places: str) -> str:
+    """Return a whole number with its digits, and zeros before them, in these *places*, its sign not counted."""
+    bare = text.removeprefix("-")
+    if not bare.isdecimal():
+        return text
+    count = places.count(_PLACE)
+    digits = iter(bare.zfill(count))
+    wide = places.replace(_PLACE, _PLACE * max(1, len(bare) - count + 1), 1)
+    return text[: -len(bare)] + "".join(next(digits) if one == _PLACE else one for one in wide)
 
 
 def _text(value: object) -> str:

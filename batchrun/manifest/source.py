@@ -30,6 +30,7 @@ _STREAMS: Final = ("/dev/stdin", "/dev/fd/", "/proc/")
 _GZIP: Final = ".gz"
 _WORKBOOKS: Final = (".xlsx", ".xlsm")
 _OTHER_SHEETS: Final = (".xls", ".xlsb", ".ods", ".numbers")
+_PACKED: Final = (".zip", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".tar.gz", ".tgz")
 _NOTHING_ASKED: Final = TableOptions()
 _NO_SHEET: Final = SheetOptions()
 _NO_FILE, _CHECK = "there is no such file", "check the path"
@@ -175,6 +176,8 @@ def format_of(path: str, given: Format | None = None) -> Format:
     place = Place(source=name_of(path))
     if path.lower().endswith(_OTHER_SHEETS):
         raise unreadable(place, "this kind of spreadsheet is not read", "save the sheet as XLSX or CSV")
+    if path.lower().endswith(_PACKED):
+        raise unreadable(place, "this is packed, and not by gzip alone", "unpack it, and give the file in it")
     message = (
         "the format of standard input is not known"
         if path == STDIN

@@ -19,7 +19,7 @@ from typing import IO, BinaryIO, Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import limits
-from batchrun.manifest.problems import Place, problem_at, unreadable, written_for_a_while
+from batchrun.manifest.problems import Place, printable, problem_at, unreadable, written_for_a_while
 from batchrun.model.texts.stand_ins import stand_in
 
 PIECE: Final = 64 * 1024
@@ -89,6 +89,10 @@ def _recoded(stream: BinaryIO, encoding: str, source: str) -> Iterator[bytes]:
             message = f"byte 0x{byte:02x} at byte {at} is not {encoding}"
             cure = "give another --encoding, or save the file in UTF-8"
             raise unreadable(Place(source=source), message, cure) from error
+        except UnicodeError as error:  # Python's UTF-16 wants a mark
+            message = f"this is not {encoding}, which begins with a byte order mark"
+            cure = "give another --encoding, such as utf-16-le, or save the file in UTF-8"
+            raise unreadable(Place(source=source), message, cure) from error
         offset += len(raw)
         # A lone surrogate, which UTF-16 may hold, is reported by the reader.
         yield text.encode(errors="surrogatepass")
@@ -151,7 +155,10 @@ def _check_growth(given: int, taken: int, place: Place) -> None:
 _TEXT_PIECE: Final = 256 * 1024
 _IN_MEMORY: Final = 8 * 1024 * 1024
 IN_UTF8: Final = "save the file in UTF-8"
-_IN_ANOTHER: Final = f"{IN_UTF8}, or say what it is in, such as --encoding cp1252"
+_IN_ANOTHER: Final = f"{IN_UTF8}, or say what it is in, such as --encoding "
+#: What Excel writes on Windows, and on a Mac: each reads anything, so that a word has to show which it is.
+_OTHERS: Final = ("cp1252", "mac_roman")
+_WORD: Final = 20  #: characters of a word that are shown on each side
 #: Characters that are examined to recognise UTF-16 without a byte order mark.
 _LOOK: Final = 32
 #: Control characters that are refused in manifests; JSON and YAML can escape them.
@@ -208,11 +215,23 @@ def _not_utf8(
     error: UnicodeDecodeError, offset: int, source: str, line: int, cure: str = IN_UTF8
 ) -> ManifestError:
     byte = error.object[error.start]
+    if cure == _IN_ANOTHER:
+        cure += " or ".join(f"{name} ('{text}')" for name, text in _readings(error.object, error.start))
     return unreadable(
         Place(source=source, line=line),
         f"byte 0x{byte:02x} at byte {offset + error.start} is not UTF-8",
         cure,
     )
+
+
+def _readings(raw: bytes, at: int) -> Iterator[tuple[str, str]]:
+    """Yield other encodings, and what the word at a byte is in them."""
+    before = re.search(rb"[^\s,;|\"]*\Z", raw[max(0, at - _WORD) : at])
+    behind = re.match(rb"[^\s,;|\"]*", raw[at : at + _WORD])
+    word = (before[0] if before else b"") + (behind[0] if behind else b"")
+    for name in _OTHERS:
+        with contextlib.suppress(UnicodeDecodeError):
+            yield name, printable(word.decode(name))
 
 
 def kept(stream: BinaryIO, source: str) -> BinaryIO:

@@ -35,7 +35,7 @@ CSV_CASES = {
     "row after quoted newlines": ('id,parameters.n\nx,"a\nb\n"\ny\n', 5, None, "1 cell under"),
     "open quote": ('id,name\nx,"y\nz,1\n', 2, None, "not closed by line 3"),
     "text after a quote": ('id,name\nx,"y"z\n', 2, None, "after a closing quote"),
-    "bare carriage returns": ("id,name\rx,y\rz,w", 1, None, "carriage return"),
+    "bare carriage returns": ("id,name\rx,y\rz,w", 1, None, "CRLF line ends: tr '\\r' '\\n' < "),
     "NUL": ("id,name\nx,y\0\n", 2, None, "NUL at byte 11"),
     "control character": ("id,name\nx,\x1b[2J\n", 2, None, "0x1b"),
     "not UTF-8": (b"id,name\nx,caf\xe9\n", 2, None, "0xe9 at byte 13"),

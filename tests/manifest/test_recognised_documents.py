@@ -161,10 +161,16 @@ def test_lines_of_json_in_a_file_of_json_are_to_be_told_as_such(problems_of):
     assert "give --format jsonl" in problem.cure
 
 
-@pytest.mark.parametrize("ending", [".xls", ".ods", ".numbers"])
-def test_other_spreadsheets_are_to_be_saved(problems_of, ending: str):
+@pytest.mark.parametrize(
+    ("ending", "cure"),
+    [
+        *((ending, "save the sheet as XLSX or CSV") for ending in (".xls", ".ods", ".numbers")),
+        *((ending, "unpack it, and give the file in it") for ending in (".csv.zip", ".BZ2", ".tar.gz")),
+    ],
+)
+def test_files_of_another_kind_are_told_by_their_names(problems_of, ending: str, cure: str):
     (problem,) = problems_of("", ending)
-    assert problem.cure == "save the sheet as XLSX or CSV"
+    assert problem.cure == cure
 
 
 def test_an_empty_skeleton_is_to_be_filled_in(problems_of):

@@ -151,7 +151,25 @@ def test_a_large_file_in_another_encoding_is_read_whole():
             UMLAUTS.encode("latin-1"),
             TableOptions(),
             "byte 0xf6 at byte 30 is not UTF-8",
-            "--encoding cp1252",
+            "--encoding cp1252 ('s3://lab/Größe.fq') or mac_roman (",
+        ),
+        (
+            UMLAUTS.encode("mac_roman"),
+            TableOptions(),
+            "byte 0x9a at byte 30 is not UTF-8",
+            "or mac_roman ('s3://lab/Größe.fq')",
+        ),
+        (
+            b"id,parameters.r\nS1,\x8d\n",  # nothing in cp1252
+            TableOptions(),
+            "byte 0x8d at byte 19 is not UTF-8",
+            "such as --encoding mac_roman ('ç')",
+        ),
+        (
+            UMLAUTS.encode("utf-16-le"),
+            TableOptions(encoding="utf-16"),
+            "this is not utf-16, which begins with a byte order mark",
+            "such as utf-16-le",
         ),
         (
             UMLAUTS.encode(),

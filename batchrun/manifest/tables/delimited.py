@@ -268,8 +268,7 @@ def _broken(error: csv.Error, place: Place, last: int) -> ManifestError:
         message = f"a quote is opened in the row that begins here, and not closed by line {last}"
         return unreadable(place, message, 'close it; a quote within a quoted cell is written ""')
     if "new-line character" in reason:
-        return unreadable(
-            place, "lines end in a bare carriage return", "save the file with LF or CRLF line ends"
-        )
+        cure = f"save the file with LF or CRLF line ends: tr '\\r' '\\n'{redirected(place.source)} > FILE.csv"
+        return unreadable(place, "lines end in a bare carriage return", cure)
     message = "there is text after a closing quote" if "expected after" in reason else reason
     return unreadable(place, message, 'quote the whole cell; a quote within it is written ""')

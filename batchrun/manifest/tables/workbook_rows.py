@@ -338,7 +338,7 @@ def _number(letters: str) -> int:
 
 
 def _padded(text: str, places: str) -> str:
-    """Return a whole number with its digits, and zeros before them, in these *places*, its sign not counted."""
+    """Return a whole number in these *places*, zeros before its digits, its sign not counted."""
     bare = text.removeprefix("-")
     if not bare.isdecimal():
         return text

@@ -34,14 +34,17 @@ _EVERY: Final = 2.0
 
 
 @asynccontextmanager
-async def open_ledger(path: str | Path) -> AsyncIterator[Ledger]:
+async def open_ledger(path: str | Path, *, for_once: bool = False) -> AsyncIterator[Ledger]:
     """
     Open a ledger for reading, also beside a launch: ``batches``, ``counts``, ``outcomes``, ``history``.
+
+    If it is read *for once*, and need not show what is written later, a file of an earlier batchrun is read
+    too, from a private copy with the tables of now.
 
     Raises:
         LedgerUnusableError: There is no usable ledger; it says why, and what to do.
     """
-    async with await ledger.open_ledger(path, read_only=True) as opened:
+    async with await ledger.open_ledger(path, read_only=True, for_once=for_once) as opened:
         yield opened
 
 

@@ -140,7 +140,7 @@ async def retry(  # noqa: PLR0913 (what is meant, each by its name)
     conditions = (*map(read_condition, where), *([failed_of(reason)] if reason else []))
     choice = Choice(ids=None if ids is None else frozenset(ids), conditions=conditions)
     now = (clock or SystemClock()).utcnow()
-    async with open_ledger(ledger) as read:  # which does not create one
+    async with open_ledger(ledger, for_once=True) as read:  # which does not create one
         known = await find_batch(read, batch)
     async with Opening(ledger, target=target, clock=clock, lanes=lanes) as opened:
         found = await retriable(opened, known, choice, at=now, duplicates=duplicates)

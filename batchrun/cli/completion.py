@@ -70,7 +70,7 @@ def _asked(context: click.Context, ask: Ask) -> Sequence[Any]:
     from batchrun.api.reading import open_ledger  # noqa: PLC0415
 
     async def asked() -> Sequence[Any]:
-        async with open_ledger(context.params["ledger"]) as ledger:
+        async with open_ledger(context.params["ledger"], for_once=True) as ledger:
             found: Sequence[Any] = await ask(ledger)
             return found
 

@@ -72,15 +72,16 @@ class LedgerPlace:
 
         return is_there(str(self.named))
 
-    async def open(self, *, read_only: bool = False) -> SqlLedger:
+    async def open(self, *, read_only: bool = False, for_once: bool = False) -> SqlLedger:
         """
         Open the ledger, for use with ``async with``; made if it does not exist, a file with mode 0600.
 
-        With *read_only* it is not made, not migrated, and no writer has to wait for it.
+        With *read_only* it is not made, not migrated, and no writer has to wait for it. If it is read *for
+        once*, a file may also be an earlier batchrun's: later writes to that are not seen.
         """
         worker = Worker()
         try:
-            store = await worker.run(lambda: self.store(read_only=read_only))
+            store = await worker.run(lambda: self.store(read_only=read_only, for_once=for_once))
             return SqlLedger(store, worker, self.path)
         except BaseException:
             worker.stop()
@@ -104,12 +105,12 @@ class LedgerPlace:
 
         grant(str(self), first(str(self.named), read_only=False), launchers=launchers, readers=readers)
 
-    def store(self, *, read_only: bool = False) -> Store:
+    def store(self, *, read_only: bool = False, for_once: bool = False) -> Store:
         """Open the store of the ledger, for the thread that will use it."""
         if (path := self.path) is not None:
             from batchrun.ledger.sqlite.store import SqliteStore  # noqa: PLC0415
 
-            return SqliteStore(path, read_only=read_only)
+            return SqliteStore(path, read_only=read_only, for_once=for_once)
         with _driver(self):
             from batchrun.ledger.postgres.store import PostgresStore  # noqa: PLC0415 (an extra)
 
@@ -132,6 +133,6 @@ def _driver(place: LedgerPlace) -> Iterator[None]:
         ) from error
 
 
-async def open_ledger(place: str | Path, *, read_only: bool = False) -> SqlLedger:
+async def open_ledger(place: str | Path, *, read_only: bool = False, for_once: bool = False) -> SqlLedger:
     """Open the ledger at *place*; see :meth:`LedgerPlace.open`."""
-    return await LedgerPlace(place).open(read_only=read_only)
+    return await LedgerPlace(place).open(read_only=read_only, for_once=for_once)

@@ -69,7 +69,7 @@ class Verification:
             LedgerError: The disk fails.
         """
         try:
-            store = self.place.store(read_only=True)
+            store = self.place.store(read_only=True, for_once=True)
         except LedgerUnusableError as error:
             if not _is_damage(error.__cause__):
                 raise

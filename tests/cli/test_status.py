@@ -6,7 +6,9 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from batchrun.model.tasks import FailedTask, FailedTasks
 from tests.builders import planned
 from tests.cli.conftest import Shell, end, read_terminal, until
 from tests.cli.ledgers import make
+from tests.ledger.test_kept import KEPT
 from tests.nursery import PATIENCE, Born
 
 COUNTS = "1 planned, 1 queued, 1 running, 2 succeeded, 3 failed, 1 deleted, 1 refused (of 10)"
@@ -34,6 +37,15 @@ def test_without_a_batch_each_is_a_line(shell: Shell):
         ("second", 1, 1),
         ("first", 1, 1),
     ]
+
+
+def test_after_an_upgrade_it_is_told_though_a_launcher_of_before_may_go_on(shell: Shell):
+    before = Path(shutil.copy(KEPT / "batchrun.db", shell.folder)).read_bytes()
+    done = shell.run("status")
+    assert done.stdout.startswith("cohort: 5 planned, 5 succeeded, 1 failed, 2 cancelled (of 13)")
+    watched = shell.run("status", "--watch")
+    assert (watched.returncode, "'batchrun ledger init'" in watched.stderr) == (2, True)
+    assert (shell.folder / "batchrun.db").read_bytes() == before
 
 
 def test_a_batch_is_told_at_length(cohort: Shell):

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from batchrun import open_ledger, write_results
+from batchrun.errors import LedgerUnusableError
 from batchrun.ledger.verify import Verification
 from batchrun.manifest import Source, load
 from batchrun.model.entries.states import ENDED, State
@@ -51,8 +52,8 @@ def assert_sound(path: Path, *, events: int) -> None:
     assert (verification.batches, verification.entries, verification.events) == (1, 13, events)
 
 
-async def assert_told(path: Path, folder: Path) -> None:
-    async with open_ledger(path) as ledger:
+async def assert_told(path: Path, folder: Path, *, for_once: bool = False) -> None:
+    async with open_ledger(path, for_once=for_once) as ledger:
         for name in RESULTS:
             told = await write_results(ledger, "cohort", folder / name, columns=COLUMNS_THEN, attempts=True)
             assert told == 13
@@ -65,6 +66,17 @@ async def assert_told(path: Path, folder: Path) -> None:
             assert line[len(before) :] == (
                 ["lane", "accountId", "region"] if line[0] == "id" else ["", *place]
             )
+
+
+async def test_it_is_read_as_it_is_and_stays_so(kept, tmp_path):
+    """A launcher of then may still work on it."""
+    before = kept.read_bytes()
+    assert_sound(kept, events=46)
+    await assert_told(kept, tmp_path, for_once=True)
+    with pytest.raises(LedgerUnusableError, match="run its batch once more"):
+        async with open_ledger(kept):
+            pass
+    assert kept.read_bytes() == before
 
 
 async def test_it_says_the_same(kept, tmp_path):

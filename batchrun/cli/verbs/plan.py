@@ -160,7 +160,7 @@ async def _compare(manifest: Manifest, login: OneLogin, options: Options) -> pla
             lanes=await _lanes(manifest, (), login, options),
             engine=planned.PlannedEngine.of(manifest, options.limits, options.together.batch_settings),
         )
-    async with open_ledger(options.ledger) as ledger:
+    async with open_ledger(options.ledger, for_once=True) as ledger:
         stored, now = ledger.batch(manifest.batch), SystemClock().utcnow()
         batch = await ledger.find_batch(manifest.batch)
         home = None if batch is None else _home(manifest, batch)

@@ -48,7 +48,7 @@ async def report(options: Options) -> None:
     from batchrun.report import html  # noqa: PLC0415
     from batchrun.report.gathering import gathered, regions_of  # noqa: PLC0415
 
-    async with open_ledger(options.ledger) as ledger:
+    async with open_ledger(options.ledger, for_once=True) as ledger:
         batch = await batch_to_read(ledger, options.batch)
         place = options.output or f"{batch.name}.report.html"
         inputs = await inputs_of(ledger, read=() if options.prices is None else (options.prices,))

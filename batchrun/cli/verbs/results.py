@@ -108,7 +108,7 @@ async def results(options: Options) -> None:
     has only one.
     """
     view, failed = options.view, _failed_manifest(options)  # before anything is opened
-    async with open_ledger(options.ledger) as ledger:
+    async with open_ledger(options.ledger, for_once=True) as ledger:
         batch = await batch_to_read(ledger, options.batch)
         await check(ledger, batch.name, view.where, view.names)
         inputs = await inputs_of(ledger)

@@ -52,7 +52,7 @@ async def show(options: Options) -> None:
     ID may also be the uuid, the id or the ARN of one of its runs. Everything comes from the ledger; nothing
     is called.
     """
-    async with open_ledger(options.ledger) as ledger:
+    async with open_ledger(options.ledger, for_once=True) as ledger:
         found = await row_to_read(ledger, options.entry_id, options.batch)
         batch, entry = ledger.batch(found.entry.batch), found.entry
         history = await batch.history(entry.id)

@@ -57,7 +57,7 @@ async def status(options: Options) -> Exit:
     as_json = options.output.as_json
     if options.watch and options.failed:
         raise UsageError("--watch and --failed cannot be combined: --watch shows the latest failures")
-    async with open_ledger(options.ledger) as ledger:
+    async with open_ledger(options.ledger, for_once=not options.watch) as ledger:
         if options.watch:
             return await _watch(ledger, await batch_to_read(ledger, options.batch), as_json=as_json)
         is_one = options.batch is not None

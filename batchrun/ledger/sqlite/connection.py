@@ -102,8 +102,13 @@ def open_to_write(path: Path) -> apsw.Connection:
     return connection
 
 
-def open_to_read(path: Path) -> apsw.Connection:
-    """Open the ledger at *path* read-only."""
+def open_to_read(path: Path, *, for_once: bool = False) -> apsw.Connection:
+    """
+    Open the ledger at *path* read-only.
+
+    One that an earlier batchrun wrote stays as it is, since a launcher of then may need it so. *for_once*,
+    which does not follow later writes, it is read all the same: from a private copy that is migrated.
+    """
     if not path.exists():
         raise LedgerUnusableError(f"no ledger at {path}; give --ledger or run a batch first")
     one_name.check(path)
@@ -112,10 +117,27 @@ def open_to_read(path: Path) -> apsw.Connection:
         with _closing_on_error(connection):
             newest = migrations()[-1].number
             check_ours(connection, path, newest=newest)
+            if for_once and 0 < version(connection) < newest:
+                # Without room for temporary files it is told below what else helps.
+                with contextlib.suppress(apsw.FullError, apsw.CantOpenError):
+                    copy = _migrated_copy(connection)
+                    connection.close()
+                    return copy
             _check_current(connection, path, newest)
     except apsw.Error as error:
         raise unusable(path, error) from error
     return connection
+
+
+def _migrated_copy(of: apsw.Connection) -> apsw.Connection:
+    """Return a copy with the tables of now, on the disk for temporary files as far as it is large."""
+    copy = apsw.Connection("", statementcachesize=len(queries()))
+    with _closing_on_error(copy):
+        _make_safe(copy)
+        with copy.backup("main", of, "main") as backup:
+            backup.step()
+        migrate(copy, migrations())
+    return copy
 
 
 def identity(path: Path) -> tuple[int, int]:
@@ -181,11 +203,15 @@ def _connect(path: Path, place: str, flags: int) -> apsw.Connection:
     connection = apsw.Connection(place, flags=flags, statementcachesize=len(queries()))
     with _closing_on_error(connection):
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        for setting, value in _SAFETY:
-            connection.config(setting, value)
+        _make_safe(connection)
         own_log.check(connection, path)
         connection.execute(queries()["settings"])
     return connection
+
+
+def _make_safe(connection: apsw.Connection) -> None:
+    for setting, value in _SAFETY:
+        connection.config(setting, value)
 
 
 def _use_wal(connection: apsw.Connection, path: Path) -> None:
@@ -236,7 +262,7 @@ def _check_current(connection: apsw.Connection, path: Path, newest: int) -> None
     if found < newest:
         raise LedgerUnusableError(
             f"{path} has schema version {found}, this batchrun reads {newest}; "
-            "run its batch once more to bring it up to date"
+            "run its batch once more, or 'batchrun ledger init', to bring it up to date"
         )
 
 

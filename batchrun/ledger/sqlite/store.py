@@ -41,13 +41,14 @@ class SqliteStore(Store):
     slice_rows = 2_000  #: few enough to stay in the cache
     has_locks = True
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, for_once: bool = False) -> None:
         self.path = path
         self.called = str(path)
         self.host = kernel()
         self.schema = migrations()[-1].number
         self._is_read_only = read_only
-        self._connection = open_to_read(path) if read_only else open_to_write(path)
+        self._for_once = for_once
+        self._connection = open_to_read(path, for_once=for_once) if read_only else open_to_write(path)
         self._identity = identity(path)
         self._locks: dict[tuple[int, int], ProcessLock] = {}
         self._explained = _Explained(path, self._connection)
@@ -123,7 +124,7 @@ class SqliteStore(Store):
     def snapshot(self) -> SqliteStore:
         # A connection of its own: other calls must be able to write beside its long read transaction.
         with self._explained:
-            store = SqliteStore(self.path, read_only=True)
+            store = SqliteStore(self.path, read_only=True, for_once=self._for_once)
             store.run("begin_reading")
         self._snapshots.add(store)
         return store

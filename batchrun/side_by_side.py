@@ -22,7 +22,7 @@ async def in_groups(
     Raises:
         Exception: The first that *act* raises.
     """
-    with _plainly():
+    with plainly():
         for start in range(0, len(many), at_once):
             async with anyio.create_task_group() as group:
                 for one in many[start : start + at_once]:
@@ -42,7 +42,7 @@ async def each(act: Callable[[T], Coroutine[Any, Any, None]], many: Iterable[T],
         for one in waiting:
             await act(one)
 
-    with _plainly():
+    with plainly():
         async with anyio.create_task_group() as group:
             for _ in range(at_once):
                 group.start_soon(work)
@@ -68,7 +68,7 @@ async def each_found(
         async for one in receive:
             await act(one)
 
-    with _plainly():
+    with plainly():
         async with receive, anyio.create_task_group() as group:
             group.start_soon(find)
             for _ in range(at_once):
@@ -76,15 +76,15 @@ async def each_found(
 
 
 @contextmanager
-def _plainly() -> Iterator[None]:
+def plainly() -> Iterator[None]:
     """Raise an error of a task group without the group."""
     try:
         yield
     except ExceptionGroup as failures:
-        raise first_of(failures) from failures
+        raise _first_of(failures) from failures
 
 
-def first_of(failures: ExceptionGroup[Exception]) -> Exception:
+def _first_of(failures: ExceptionGroup[Exception]) -> Exception:
     """Return the error to raise for an exception group; batchrun's own ones come first."""
     error: Exception = failures.subgroup(BatchrunError) or failures
     while isinstance(error, ExceptionGroup):

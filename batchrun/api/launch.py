@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 import anyio
 import anyio.lowlevel
 
 from batchrun.engine.launcher import Launcher, Stop
+from batchrun.engine.parts import Observer
 from batchrun.errors import CallError, InputError, ServiceUnusableError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Event, kind
@@ -24,14 +25,11 @@ from batchrun.model.entries.states import UNSENT, State
 from batchrun.model.paces.quotas import Quotas
 from batchrun.model.tally import TakenOver, Tally
 from batchrun.model.tasks import FailedTasks
+from batchrun.ports.held import HeldBatch
+from batchrun.ports.ledger import Ledger
 from batchrun.ports.service import CallCounts, Troubles
 from batchrun.ports.stored import Counts, Lease, Sync
 from batchrun.report.overview import WithService, with_service
-
-if TYPE_CHECKING:
-    from batchrun.engine.parts import Observer
-    from batchrun.ports.held import HeldBatch
-    from batchrun.ports.ledger import Ledger
 
 #: Seconds that calls in flight may take after the launch was told to stop.
 _DRAINING: Final = 15.0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING
 
 from batchrun.errors import ResultsError, UsageError
 from batchrun.manifest.lanes.writing import laned_row
@@ -18,13 +17,11 @@ from batchrun.manifest.write import DOCUMENTS, WrittenRow, shared_fields, write
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import UNSUCCESSFUL
 from batchrun.model.lanes import first_request, offers_of, offers_text
+from batchrun.ports.stored import Outcome
 from batchrun.report.columns import View
 from batchrun.report.delivering import Destination, output_at
 from batchrun.report.outputs import Inputs, Kind, OutputFile, replacing
 from batchrun.report.results import latest_row
-
-if TYPE_CHECKING:
-    from batchrun.ports.stored import Outcome
 
 
 def manifest_kind(form: Format) -> Kind:

@@ -19,7 +19,7 @@ from batchrun.model.planning.verdicts import is_same
 from batchrun.ports.batch import StoredBatch
 from batchrun.ports.service import HealthOmics
 from batchrun.ports.stored import Latest
-from batchrun.side_by_side import first_of
+from batchrun.side_by_side import plainly
 
 #: The latest runs of which the service should know one.
 _LATEST: Final = 100
@@ -126,12 +126,10 @@ class Recognition:
                 is_missing = False
                 group.cancel_scope.cancel()
 
-        try:
+        with plainly():  # all ask the same service: one error says it
             async with anyio.create_task_group() as group:
                 for _ in range(_AT_ONCE):
                     group.start_soon(look)
-        except ExceptionGroup as failures:  # all ask the same service: one error says it
-            raise first_of(failures) from failures
         return is_missing
 
     async def _knows(self, run: Run) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Final
 
-from batchrun.errors import ManifestError, Problem
+from batchrun.errors import ManifestError
 from batchrun.manifest.problems import Problems, Record, shown
 from batchrun.manifest.written_rows import WrittenRow, WrittenRows, as_written, json_text, unsayable
 from batchrun.model.spec import Json
@@ -62,48 +62,43 @@ class _Survey:
     common: dict[str, Json] = field(default_factory=dict)
     first: str | None = None
     problems: Problems = field(default_factory=Problems)
-    count: int = 0
 
     def add(self, row: WrittenRow) -> None:
         """Look at one row."""
-        self.count += 1
         rows, defaults = _members()
         for name, value in row.fields.items():
-            if problem := self._wrong_value(row, name, value):
-                self.problems.extend([problem])
-            elif name not in rows and name not in defaults:
-                cure = "leave it out, or launch these rows with batchrun"
-                message = "a StartRunBatch has no such field"
-                self.problems.extend([unsayable(self.source, row, name, message, cure)])
+            if wrong := _wrong(name, value, is_known=name in rows or name in defaults):
+                self._refuse(row, name, *wrong)
         own = {name: value for name, value in row.fields.items() if name not in rows and name in defaults}
         self._compare(row, own)
-
-    def _wrong_value(self, row: WrittenRow, name: str, value: Json) -> Problem | None:
-        if name == "workflowType" and value == "READY2RUN":
-            message, cure = "a StartRunBatch takes no READY2RUN workflow", "launch these rows with batchrun"
-        elif as_written(value) != value:
-            message, cure = (
-                "a text in it has braces that batchrun would fill in",
-                "write it in another format",
-            )
-        else:
-            return None
-        return unsayable(self.source, row, name, message, cure)
 
     def _compare(self, row: WrittenRow, own: dict[str, Json]) -> None:
         if self.first is None:
             self.first, self.common = row.id, own
             for name in ("workflowId", "roleArn"):
                 if name not in own:
-                    message, cure = "it is missing, and a StartRunBatch needs it", "give it to every row"
-                    self.problems.extend([unsayable(self.source, row, name, message, cure)])
+                    missing = "it is missing, and a StartRunBatch needs it"
+                    self._refuse(row, name, missing, "give it to every row")
             return
         for name in sorted(own.keys() | self.common.keys()):
             mine, theirs = own.get(name), self.common.get(name)
             if mine != theirs:
                 message = f"{_said(mine)}, while row {shown(self.first)} has {_said(theirs)}"
-                cure = "a StartRunBatch has one for all: split the manifest by it"
-                self.problems.extend([unsayable(self.source, row, name, message, cure)])
+                self._refuse(row, name, message, "a StartRunBatch has one for all: split the manifest by it")
+
+    def _refuse(self, row: WrittenRow, field: str, message: str, cure: str) -> None:
+        self.problems.extend([unsayable(self.source, row, field, message, cure)])
+
+
+def _wrong(name: str, value: Json, *, is_known: bool) -> tuple[str, str] | None:
+    """Return why no StartRunBatch can have a row's field, and the cure; None if it can."""
+    if name == "workflowType" and value == "READY2RUN":
+        return "a StartRunBatch takes no READY2RUN workflow", "launch these rows with batchrun"
+    if as_written(value) != value:
+        return "a text in it has braces that batchrun would fill in", "write it in another format"
+    if not is_known:
+        return "a StartRunBatch has no such field", "leave it out, or launch these rows with batchrun"
+    return None
 
 
 def _said(value: Json) -> str:

@@ -25,10 +25,7 @@ from batchrun.cli.launching.launch import (
     Around,
     Job,
     as_known,
-    conduct,
-    failure_told,
     launching,
-    prepared,
     session,
     tell_held,
 )
@@ -114,16 +111,15 @@ class _Together:
         """Prepare a batch with a metrics file of its own: one file has one batch's metrics."""
         path = self._job.metrics
         own = None if path is None else path.with_name(f"{path.stem}.{batch}{path.suffix or '.prom'}")
-        around = prepared(replace(self._job, metrics=own), batch, inputs, self._clock)
-        return replace(around, is_alone=False)
+        return Around.of(replace(self._job, metrics=own), batch, inputs, self._clock, is_alone=False)
 
     async def _one(self, manifest: Manifest, around: Around, *, task_status: TaskStatus[None]) -> None:
         try:
-            async with failure_told(self._job, around), launching(self._job, self._work, manifest) as held:
+            async with around.failure_told(), launching(self._job, self._work, manifest) as held:
                 self._held.append(held)
                 task_status.started()
                 await self._may_launch.wait()
-                self._codes.append(await conduct(self._job, held, around, self._clock))
+                self._codes.append(await around.conduct(held))
         except BatchrunError as error:
             if self._may_launch.is_set():
                 self._ended_early(manifest.batch, error)

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
@@ -76,17 +76,6 @@ class Job:
         return self.options.output
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
-    """What surrounds a launch."""
-
-    results: Destination
-    store: ObjectStore  #: for results in S3
-    metrics: MetricsFile
-    telling: Telling
-    is_alone: bool = True  #: whether the terminal and the signals are for this launch alone
-
-
 async def launch(job: Job) -> Exit:
     """Run the job and return its exit code; the results so far are written after an error too."""
     configure(job)
@@ -134,34 +123,12 @@ def tell_held(output: Output, batch: str, message: str) -> None:
 async def launched(job: Job, manifest: Manifest, stopping: Stopping) -> Exit:
     """Hold the batch, launch it, and return the exit code; then *stopping* handles the signals."""
     clock = SystemClock()
-    around = prepared(job, manifest.batch, Inputs(ledger=job.options.ledger, read=manifest.read), clock)
+    around = Around.of(job, manifest.batch, Inputs(ledger=job.options.ledger, read=manifest.read), clock)
     await look(around.results, around.store)
-    async with failure_told(job, around), session(job, clock) as work, launching(job, work, manifest) as held:
+    async with around.failure_told(), session(job, clock) as work, launching(job, work, manifest) as held:
         stopping.launches = [held]
         hear(stopping)
-        return await conduct(job, held, around, clock)
-
-
-def prepared(job: Job, batch: str, inputs: Inputs, clock: Clock) -> Around:
-    """Prepare what surrounds a launch. Raises UsageError if a file may not be written."""
-    output = results_output(job.options.results, batch, inputs)
-    others = (output.path,) if isinstance(output, OutputFile) else ()
-    return Around(
-        results=output,
-        store=StoreWhenNeeded(job.login),
-        metrics=MetricsFile(job.metrics, clock=clock, inputs=replace(inputs, others=others)),
-        telling=Telling(job.hooks, batch, results=output.place, clock=clock),
-    )
-
-
-@asynccontextmanager
-async def failure_told(job: Job, around: Around) -> AsyncIterator[None]:
-    """Write metrics and send notices if an error that needs a decision ends the block."""
-    try:
-        yield
-    except (ServiceError, StorageError) as error:
-        await around.telling.fail(job.options.ledger, error, exit_code(error))
-        raise
+        return await around.conduct(held)
 
 
 def session(job: Job, clock: Clock) -> Session:
@@ -220,58 +187,121 @@ def _log_sync(held: Launch, changed: Changed) -> None:
         )
 
 
-async def conduct(job: Job, held: Launch, around: Around, clock: Clock) -> Exit:
-    """Launch the held batch, report it, write results and metrics, and return the exit code."""
-    progress = Progress(clock, lambda: held.troubles)
-    try:
-        ended = await _finished(job, held, around, progress, clock)
-    except LeaseLostError:
-        raise  # another launcher has the batch now, and its metrics
-    except BatchrunError as error:
-        await around.metrics.write(held, progress, exit_code(error))
-        raise
-    await _look_there(held, progress)
-    tell_end(ended, progress, held.tally, around.results.shown, job.output)
-    code = _exit(ended)
-    await around.metrics.write(held, progress, code)
-    await around.telling.end(held, ended, code)
-    return code
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What surrounds one launch."""
 
+    job: Job
+    clock: Clock
+    results: Destination
+    store: ObjectStore  #: for results in S3
+    metrics: MetricsFile
+    telling: Telling
+    is_alone: bool  #: whether the terminal and the signals are for this launch alone
 
-async def _finished(job: Job, held: Launch, around: Around, progress: Progress, clock: Clock) -> Ended:
-    try:
-        ended = await _followed(job, held, around, progress, clock)
-    except LeaseLostError:
-        raise  # another launcher has the results too
-    except BaseException:
-        held.abandon()
-        tell_taken_over(held.batch, held.taken_over)
+    @classmethod
+    def of(cls, job: Job, batch: str, inputs: Inputs, clock: Clock, *, is_alone: bool = True) -> Self:
+        """Prepare it. Raises UsageError if a file may not be written."""
+        output = results_output(job.options.results, batch, inputs)
+        others = (output.path,) if isinstance(output, OutputFile) else ()
+        return cls(
+            job=job,
+            clock=clock,
+            results=output,
+            store=StoreWhenNeeded(job.login),
+            metrics=MetricsFile(job.metrics, clock=clock, inputs=replace(inputs, others=others)),
+            telling=Telling(job.hooks, batch, results=output.place, clock=clock),
+            is_alone=is_alone,
+        )
+
+    @asynccontextmanager
+    async def failure_told(self) -> AsyncIterator[None]:
+        """Send notices if an error that needs a decision ends the block."""
         try:
-            await write_results(held, around.results, around.store, is_safe=job.options.safe_csv)
-        except (StorageError, ServiceError) as error:
-            log.warning("results_not_written", batch=held.batch, error=str(error))
-        raise  # report the error that ended the launch
-    try:
-        await write_results(held, around.results, around.store, is_safe=job.options.safe_csv)
-    except StorageError:
-        tell_end(ended, progress, held.tally, None, job.output)  # else the end would not be reported
-        raise
-    return ended
+            yield
+        except (ServiceError, StorageError) as error:
+            await self.telling.fail(self.job.options.ledger, error, exit_code(error))
+            raise
+
+    async def conduct(self, held: Launch) -> Exit:
+        """Launch the held batch, report it, write results and metrics, and return the exit code."""
+        progress = Progress(self.clock, lambda: held.troubles)
+        try:
+            ended = await self._finished(held, progress)
+        except LeaseLostError:
+            raise  # another launcher has the batch now, and its metrics
+        except BatchrunError as error:
+            await self.metrics.write(held, progress, exit_code(error))
+            raise
+        await _look_there(held, progress)
+        tell_end(ended, progress, held.tally, self.results.shown, self.job.output)
+        code = _exit(ended)
+        await self.metrics.write(held, progress, code)
+        await self.telling.end(held, ended, code)
+        return code
+
+    async def _finished(self, held: Launch, progress: Progress) -> Ended:
+        try:
+            ended = await self._followed(held, progress)
+        except LeaseLostError:
+            raise  # another launcher has the results too
+        except BaseException:
+            held.abandon()
+            tell_taken_over(held.batch, held.taken_over)
+            try:
+                await self._write_results(held)
+            except (StorageError, ServiceError) as error:
+                log.warning("results_not_written", batch=held.batch, error=str(error))
+            raise  # report the error that ended the launch
+        try:
+            await self._write_results(held)
+        except StorageError:
+            tell_end(ended, progress, held.tally, None, self.job.output)  # else the end would not be reported
+            raise
+        return ended
+
+    async def _write_results(self, held: Launch) -> None:
+        await write_results(held, self.results, self.store, is_safe=self.job.options.safe_csv)
+
+    async def _followed(self, held: Launch, progress: Progress) -> Ended:
+        if not held.has_work:
+            return await held.wait()
+        is_drawn = self.is_alone and _is_drawn(self.job.output)
+        reporter = self._reporter(held.batch, progress, is_drawn=is_drawn)
+        held.observe(reporter)
+        await self.telling.begin(held)
+        return await reporter.follow(
+            held,
+            *([partial(_learn_quotas, held, progress)] if is_drawn else []),
+            partial(self._learn_there, held, progress),
+            partial(self.metrics.run, held, progress),
+            partial(self.telling.watch, held),
+        )
+
+    def _reporter(self, batch: str, progress: Progress, *, is_drawn: bool) -> Reporter:
+        if self.job.output.as_json:
+            return JsonLines(batch, progress, self.clock)
+        if is_drawn:
+            from batchrun.cli.showing.drawn import LiveDisplay  # noqa: PLC0415 (rich draws on terminals only)
+
+            return LiveDisplay(batch, progress, self.clock)
+        return LogLines(batch, progress, self.clock)
+
+    async def _learn_there(self, held: Launch, progress: Progress) -> None:
+        """Count every few seconds the rows that are with the service, as long as there may be any."""
+        await _look_there(held, progress)
+        while self.job.limits.engine is not Engine.STARTRUN or progress.there.all_rows:
+            await self.clock.sleep(_ASK_EVERY)
+            await _look_there(held, progress)
 
 
-async def _followed(job: Job, held: Launch, around: Around, progress: Progress, clock: Clock) -> Ended:
-    if not held.has_work:
-        return await held.wait()
-    reporter = _reporter(job, held.batch, progress, clock, may_draw=around.is_alone)
-    held.observe(reporter)
-    await around.telling.begin(held)
-    return await reporter.follow(
-        held,
-        *([partial(_learn_quotas, held, progress)] if around.is_alone and _is_drawn(job.output) else []),
-        partial(_learn_there, job, held, progress, clock),
-        partial(around.metrics.run, held, progress),
-        partial(around.telling.watch, held),
-    )
+async def _learn_quotas(held: Launch, progress: Progress) -> None:
+    progress.quotas = await held.quotas()
+
+
+async def _look_there(held: Launch, progress: Progress) -> None:
+    with suppress(LedgerError):  # the next write raises it
+        progress.there = await held.with_service()
 
 
 def _exit(ended: Ended) -> Exit:
@@ -280,33 +310,6 @@ def _exit(ended: Ended) -> Exit:
     if not ended.is_over:
         return Exit.WORK_LEFT
     return Exit.OK if ended.has_only_succeeded else Exit.SOME_FAILED
-
-
-def _reporter(job: Job, batch: str, progress: Progress, clock: Clock, *, may_draw: bool) -> Reporter:
-    if job.output.as_json:
-        return JsonLines(batch, progress, clock)
-    if may_draw and _is_drawn(job.output):
-        from batchrun.cli.showing.drawn import LiveDisplay  # noqa: PLC0415 (rich draws on terminals only)
-
-        return LiveDisplay(batch, progress, clock)
-    return LogLines(batch, progress, clock)
-
-
-async def _learn_quotas(held: Launch, progress: Progress) -> None:
-    progress.quotas = await held.quotas()
-
-
-async def _learn_there(job: Job, held: Launch, progress: Progress, clock: Clock) -> None:
-    """Count every few seconds the rows that are with the service, as long as there may be any."""
-    await _look_there(held, progress)
-    while job.limits.engine is not Engine.STARTRUN or progress.there.all_rows:
-        await clock.sleep(_ASK_EVERY)
-        await _look_there(held, progress)
-
-
-async def _look_there(held: Launch, progress: Progress) -> None:
-    with suppress(LedgerError):  # the next write raises it
-        progress.there = await held.with_service()
 
 
 def _is_drawn(output: Output) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import anyio
 import structlog
@@ -20,10 +21,6 @@ from batchrun.errors import LeaseError, LedgerError
 from batchrun.ledger import LedgerPlace
 from batchrun.model.entries.policies import next_look
 from batchrun.ports.stored import Lease
-
-if TYPE_CHECKING:
-    import signal
-
 
 #: Fewest seconds to wait for the holder's name: a wait without any message would be confusing.
 _FIRST_WORD: Final = 5.0

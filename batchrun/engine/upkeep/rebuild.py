@@ -12,11 +12,11 @@ Belongs here: the order of looking, judging and writing. Does not: which run is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import anyio
 import structlog
@@ -38,7 +38,7 @@ from batchrun.model.spec import Spec
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.service import HealthOmics
 from batchrun.ports.stored import Transition
-from batchrun.side_by_side import each_found, first_of
+from batchrun.side_by_side import each_found, plainly
 
 #: Runs looked at in parallel.
 _LOOKS: Final = 16
@@ -129,7 +129,11 @@ class Rebuilder:
             LeaseLostError, LedgerError: Nothing was written.
         """
         rebuilt = Rebuilt()
-        await _beside(self._keeper.run, lambda: self._rebuild(rebuilt))
+        with plainly():
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._keeper.run)
+                await self._rebuild(rebuilt)
+                group.cancel_scope.cancel()
         return rebuilt
 
     async def _rebuild(self, rebuilt: Rebuilt) -> None:
@@ -256,16 +260,3 @@ def _not_known(run: Listed) -> ServiceUnusableError:
         f"ListRuns shows run {run.id} ({run.name}), but GetRun does not find it; a "
         "deleted run soon leaves the list. Nothing was written; run the same command again in a minute"
     )
-
-
-async def _beside(
-    forever: Callable[[], Coroutine[Any, Any, None]], job: Callable[[], Coroutine[Any, Any, None]]
-) -> None:
-    """Do *job* while *forever* runs; an error of either ends both, and is raised out of its group."""
-    try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(forever)
-            await job()
-            group.cancel_scope.cancel()
-    except ExceptionGroup as failures:
-        raise first_of(failures) from failures

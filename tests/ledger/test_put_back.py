@@ -533,6 +533,14 @@ async def test_nor_are_they_when_its_mark_came_with_it(place, tmp_path):
     assert not await is_proven(place)
 
 
+@pytest.mark.parametrize(("put", "is_kept"), [(shutil.copytree, False), (Path.rename, True)])
+async def test_nor_are_they_in_a_copy_of_the_whole_folder(tmp_path, put, is_kept):
+    (tmp_path / "one").mkdir()
+    await looked_for(tmp_path / "one" / "batchrun.db")
+    put(tmp_path / "one", tmp_path / "other")
+    assert await is_proven(tmp_path / "other" / "batchrun.db") is is_kept
+
+
 async def test_marks_of_a_ledger_that_is_no_more_are_cleared(place):
     place.with_name(f"{place.name}-lease-1-7").touch()
     await looked_for(place)

@@ -52,10 +52,17 @@ class ProcessLock:
         self._descriptor = descriptor
 
     @classmethod
-    def take(cls, path: Path) -> Self | None:
-        """Take the lock; None where that fails, which is allowed: it only saves waiting for leases."""
+    def take(cls, path: Path, mark: bytes) -> Self | None:
+        """
+        Take the lock, and write *mark* into its file.
+
+        None where that fails, which is allowed: it only saves waiting for leases.
+        """
         with contextlib.suppress(OSError):
             descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            with contextlib.suppress(OSError):  # on a full disk it is a lock all the same
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, mark, 0)
             for _ in range(_TRIES):
                 if _lock(descriptor):
                     return cls(path, descriptor)

@@ -50,6 +50,9 @@ class SqliteStore(Store):
         self._for_once = for_once
         self._connection = open_to_read(path, for_once=for_once) if read_only else open_to_write(path)
         self._identity = identity(path)
+        self._mark = "{}:{}\n".format(
+            *self._identity
+        ).encode()  #: in its locks; one that came with a copy differs
         self._locks: dict[tuple[int, int], ProcessLock] = {}
         self._explained = _Explained(path, self._connection)
         self._snapshots = WeakSet[SqliteStore]()
@@ -135,7 +138,7 @@ class SqliteStore(Store):
     def lock(self, batch: int, fence: int) -> None:
         # Not that of the lease before: if the claim is not committed, it must still show that nobody has it.
         remove(self._lock_path(batch, fence - 2))
-        if lock := ProcessLock.take(self._lock_path(batch, fence)):
+        if lock := ProcessLock.take(self._lock_path(batch, fence), self._mark):
             self._locks[batch, fence] = lock
 
     def unlock(self, batch: int, fence: int, *, leaves_mark: bool = False) -> None:
@@ -152,7 +155,13 @@ class SqliteStore(Store):
                 remove(path)
 
     def is_latest(self, batch: int, fence: int) -> bool:
-        return max(lock_paths(self.path, batch), default=0) == fence
+        marks = lock_paths(self.path, batch)
+        if max(marks, default=0) != fence:
+            return False
+        try:
+            return marks[fence].read_bytes() == self._mark
+        except OSError:
+            return False
 
     def is_abandoned(self, batch: int, fence: int) -> bool | None:
         found = is_abandoned(self._lock_path(batch, fence))

@@ -37,6 +37,7 @@ class WarningKind(enum.Enum):
     SHARED_FILE = "shared_file"  #: in two rows
     SAME_WORK = "same_work"  #: two rows that compute the same
     MATE_MISSING = "mate_missing"
+    MATES_MIXED = "mates_mixed"  #: reads beside another row's, or in the other one's place
     BARE_ID = "bare_id"  #: a row with only an id, such as a total or a remark below a table
     PLACEHOLDER = "placeholder"  #: a column's name in an option, or a WDL type, in place of a value
     REMARK = "remark"  #: a comment of a table or of a JSON of inputs, read as a row or a parameter

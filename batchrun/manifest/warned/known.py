@@ -98,6 +98,10 @@ _FIRSTS: Final = frozenset({"1", "forward", "fwd"})
 #: Parts of the names of columns with reads.
 _READS: Final = re.compile(r"read|fastq|fq|mate|(?<![a-z])r[12](?![a-z0-9])", re.IGNORECASE)
 _MISSING_CURE: Final = "fill it in; ignore this for single-end reads"
+#: The mark of a first mate in a file's name, of several the last.
+_FIRST: Final = re.compile(r"(?<=[._-])(?:r|read|mate)?1(?=[._-])", re.IGNORECASE)
+#: Most rows of a pair whose files are not named as mates that are remembered.
+_STRAYS: Final = 10_000
 
 
 class Sides(NamedTuple):
@@ -129,23 +133,46 @@ def mates_among(names: Sequence[str]) -> Iterator[tuple[int, int]]:
             yield positions[found.first], index
 
 
+def _mate_of(first: str) -> tuple[str, str, str] | None:
+    """Return a first mate's second one, and the texts by which their names differ; None if it shows none."""
+    marks = list(_FIRST.finditer(first, first.rfind("/") + 1))
+    if not marks:
+        return None
+    start, end = marks[-1].start(), marks[-1].end()
+    second = f"{first[: end - 1]}2{first[end:]}"
+    return second, first[start - 1 : end + 1], second[start - 1 : end + 1]
+
+
 class Pair:
     """Two columns of mates."""
 
     def __init__(self, first: WatchedColumn, second: WatchedColumn) -> None:
         self._columns = (first, second)
         self._both = 0
+        self._marks = ("", "")  #: by which the names of the last two mates differed
+        self._matched = 0  #: files that are mates by their names
+        self._turned = 0  #: such as have the second mate in the first's place
+        #: The lines of such as are not, by the second's file (True), and by the one to be expected (False).
+        self._strays: dict[tuple[bool, str], int | None] = {}
 
     @property
     def is_met(self) -> bool:
         """Whether some row has both mates."""
         return self._both > 0
 
-    def doubts(self, first: Json, second: Json) -> Iterator[tuple[Doubt, WatchedColumn, str | None]]:
+    def are_mates(self, firsts: list[str], seconds: list[str]) -> bool:
+        """Report whether files of several rows are surely each other's mates, or more of no use."""
+        fit = [first.replace(*self._marks) for first in firsts] == seconds
+        self._matched += len(firsts) if fit else 0
+        return fit or len(self._strays) >= _STRAYS
+
+    def doubts(
+        self, first: Json, second: Json, line: int | None = None
+    ) -> Iterator[tuple[Doubt, WatchedColumn, str | None]]:
         """
         Return doubts about one row's values for both, texts, lists or None, with the column and the value.
 
-        Other values, such as tables, are skipped.
+        Other values, such as tables, are skipped; *line* is the row's in a table.
         """
         files = _files(first), _files(second)
         if files[0] is None or files[1] is None:
@@ -154,6 +181,9 @@ class Pair:
         if all(counts):
             self._both += is_file(files[0][0]) and is_file(files[1][0])
             yield from self._both_given(files[0], files[1])
+            for one, two in zip(files[0], files[1], strict=False):
+                if (mixed := self._mixed(one, two, line)) is not None:
+                    yield mixed, self._columns[1], two
         elif any(counts) and is_file((files[0] or files[1])[0]):
             given = 0 if counts[0] else 1
             says = f"is empty beside {self._columns[given].name}, where other rows have both mates"
@@ -172,6 +202,29 @@ class Pair:
         # Reads are compared over all columns elsewhere.
         elif first[0] == second[0] and is_file(first[0]) and not is_reads(first[0]):
             yield same_file(self._columns[0].name), self._columns[1], second[0]
+
+    def _mixed(self, one: str, two: str, line: int | None) -> Doubt | None:
+        """Return a doubt about two files that are not mates by their names, where mates have such names."""
+        found = _mate_of(one)
+        if found is not None and found[0] == two:
+            self._marks, self._matched = found[1:], self._matched + 1
+            return None
+        first, kind = self._columns[0].name, WarningKind.MATES_MIXED
+        if (back := _mate_of(two)) is not None and back[0] == one:
+            self._turned += 1
+            says = f"is the first mate, and {first} has the second, where other rows have them the other way"
+            return Doubt(
+                kind=kind, says=says, cure="swap the two", holds=lambda: self._turned < self._matched
+            )
+        if found is None or one == two or len(self._strays) >= _STRAYS:
+            return None
+        other = next((key for key in ((True, found[0]), (False, two)) if key in self._strays), None)
+        at = None if other is None else self._strays[other]
+        self._strays.update(dict.fromkeys(((True, two), (False, found[0])), line))
+        where = "another row's" if at is None else f"those of line {at}"
+        says = f"is not the mate of {first}: the mates are mixed up with {where}"
+        cure = "pair them as their names say"
+        return None if other is None else Doubt(kind=kind, says=says, cure=cure, cause="mixed")
 
 
 def _files(value: Json) -> Sequence[str] | None:

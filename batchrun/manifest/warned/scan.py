@@ -282,10 +282,17 @@ class TableTexts:
     def _look_at_mates(self, first: Used, second: Used, pair: Pair, batch: Sequence[_Row]) -> None:
         ones, twos = ([row.cells[used.index] for row in batch] for used in (first, second))
         are_texts = not (first.is_json or second.is_json)
-        if are_texts and pair.is_met and all(ones) and all(twos) and not any(map(operator.eq, ones, twos)):
+        if (
+            are_texts
+            and pair.is_met
+            and all(ones)
+            and all(twos)
+            and not any(map(operator.eq, ones, twos))
+            and pair.are_mates(ones, twos)
+        ):
             return
         for one, two, row in zip(ones, twos, batch, strict=True):
-            for doubt, column, text in pair.doubts(_value(one, first), _value(two, second)):
+            for doubt, column, text in pair.doubts(_value(one, first), _value(two, second), row.line):
                 self._doubt(doubt, column, row, text)
 
     def _is_of_type(self, text: str, types: Types, row: _Row) -> bool:

@@ -202,9 +202,64 @@ def test_lists_of_mates_that_are_not_as_long_are_told(warnings_of: WarningsOf):
     assert (missing.kind, missing.line, missing.column) == ("mate_missing", 4, 3)
 
 
+def fastq(sample: str, read: int) -> str:
+    return f"s3://lab/{sample}_L001_R{read}_001.fastq.gz"
+
+
+MATES = [(fastq(name, 1), fastq(name, 2)) for name in "ABCD"]
+
+
+def test_mates_that_are_mixed_up_between_rows_are_told_with_the_line_of_the_other(warnings_of: WarningsOf):
+    (a, b, c, d), (e, f, g, h) = zip(*MATES, strict=True)
+    for seconds, line, other in (
+        ((f, e, g, h), 3, 2),
+        ((e, f, h, g), 5, 4),
+        ((e, h, g, f), 5, 3),
+    ):
+        (warning,) = warnings_of(rows(*zip((a, b, c, d), seconds, strict=True)))
+        assert (warning.kind, warning.line, warning.column) == ("mates_mixed", line, 3)
+        assert (
+            f"is not the mate of parameters.reads_1: the mates are mixed up with those of line {other}"
+            in (warning.message)
+        )
+    shifted = warnings_of(rows(*zip((b, c, d, "s3://lab/E_1.fq.gz"), (e, f, g, h), strict=True)))
+    assert [(one.kind, one.line) for one in shifted] == [
+        ("mates_mixed", 3),
+        ("mates_mixed", 4),
+        ("mates_mixed", 5),
+    ]
+
+
+def test_mates_in_lists_may_be_mixed_up_too(warnings_of: WarningsOf):
+    (a, b, *_), (e, f, *_) = zip(*MATES, strict=True)
+    (warning,) = warnings_of(documents({"reads_1": [a, b], "reads_2": [f, e]}), ".json")
+    assert (warning.kind, warning.field) == ("mates_mixed", "parameters.reads_2")
+    (warning,) = warnings_of(documents({"r1": a, "r2": f}, {"r1": b, "r2": e}), ".json")
+    assert (warning.kind, warning.row) == ("mates_mixed", "S1")
+
+
+def test_mates_in_each_other_s_place_are_told_where_most_are_in_theirs(warnings_of: WarningsOf):
+    first, second, third, (one, two) = MATES
+    (warning,) = warnings_of(rows(first, (two, one), second))
+    assert (warning.kind, warning.line, warning.column) == ("mates_mixed", 3, 3)
+    assert warnings_of(rows(first, (two, one), *((b, a) for a, b in (second, third)))) == ()
+
+
+def test_no_more_rows_are_remembered_than_may_be(warnings_of: WarningsOf, monkeypatch):
+    monkeypatch.setattr("batchrun.manifest.warned.known._STRAYS", 2)
+    (a, b, c, d), (e, f, g, h) = zip(*MATES, strict=True)
+    found = warnings_of(rows(*zip((a, b, c, d), (g, h, e, f), strict=True)))
+    assert found == ()
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        rows(*((f"s3://lab/{name}.1.fq", f"s3://lab/{name}.2.trimmed.fq") for name in "ABC")),
+        rows(*((f"s3://lab/rep1_{name}.fq", f"s3://lab/rep2_{name}.fq") for name in "ABC")),
+        rows(*((f"s3://lab/s_1_{name}_R1_1.fq", f"s3://lab/s_1_{name}_R1_2.fq") for name in "ABC")),
+        rows(*((fastq(name, 1), fastq(name, 3)) for name in "ABC")),
+        f"{HEADER.replace('reads', 'control_reads')}A,{fastq('C', 1)},s3://l/A.fq\nB,{fastq('C', 1)},s3://l/B.fq\n",
         f"{HEADER}A,s3://lab/A.fq.gz,\nB,s3://lab/B.fq.gz,\n",  # single-end, all of them
         "id,parameters.k_1,parameters.k_2\nA,s3://lab/a.bed,s3://lab/b.bed\nB,s3://lab/a.bed,\n",
         "id,parameters.read_group_1,parameters.read_group_2\nA,x,y\nB,x,\n",

@@ -17,20 +17,12 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from batchrun import errors
 from batchrun.api.input_check import Inputs, Means, look_for_inputs
 from batchrun.api.lanes import AT_ONCE, asked, count_going, why_not
 from batchrun.api.objects import OneLogin
 from batchrun.api.opening import Opening
 from batchrun.clock import SystemClock
-from batchrun.errors import (
-    AccessDeniedError,
-    BatchrunError,
-    InputError,
-    NotFoundError,
-    ServiceError,
-    ServiceUnusableError,
-    UsageError,
-)
 from batchrun.manifest import Manifest
 from batchrun.manifest.lane_rows import FoundInLane, LaneRows
 from batchrun.manifest.problems import Problems
@@ -107,7 +99,7 @@ class Answers:
     engines: Warnings = _NO_WARNINGS  #: about the rows' engine versions
     problems: Problems = field(default_factory=Problems)
     lanes: dict[str, Answers] = field(default_factory=dict)  #: the answers by lane, of each that was asked
-    broken: BatchrunError | None = None  #: why not everything was asked
+    broken: errors.BatchrunError | None = None  #: why not everything was asked
 
 
 async def ask(service: AwsHealthOmics, rows: Manifest | LaneRows, answers: Answers) -> Workflows:
@@ -136,9 +128,9 @@ async def _workflows(
     async def ask(key: WorkflowKey) -> None:
         try:
             found[key] = await service.workflow(key)
-        except NotFoundError:
+        except errors.NotFoundError:
             found[key] = None
-        except AccessDeniedError:
+        except errors.AccessDeniedError:
             denied.append(key)
 
     await each(ask, sorted(keys, key=str), at_once=AT_ONCE)
@@ -164,7 +156,7 @@ async def _head_room(service: AwsHealthOmics, rows: Manifest | LaneRows, answers
         )
     try:
         answers.active = (await count_going(service))[0].total()
-    except AccessDeniedError:
+    except errors.AccessDeniedError:
         answers.warnings.append("no permission to list runs (omics:ListRuns): active runs were not counted")
 
 
@@ -194,7 +186,7 @@ async def _ask(opened: Opening, lane: Lane, rows: LaneRows) -> _Asked:
     service = await opened.service(lane=lane)
     await service.ask_account()
     if (why := why_not(service, lane.account)) is not None:
-        raise ServiceUnusableError(why)
+        raise errors.ServiceUnusableError(why)
     answers = Answers()
     workflows = await ask(service, rows, answers)
     return _Asked(
@@ -241,7 +233,7 @@ async def _buckets(service: AwsHealthOmics, names: Collection[str]) -> Mapping[s
             place = InputPlace(kind=PlaceKind.PREFIX, uri=f"s3://{name}/")
             try:
                 bucket = await lookup.bucket(place)
-            except ServiceError:
+            except errors.ServiceError:
                 bucket = Bucket(name=name)  # its region is not known
             if bucket.exists or not is_loopback(calls.endpoint):  # a local S3 need not have what rows name
                 found[name] = bucket
@@ -252,13 +244,15 @@ def _bucket_of(request: str) -> str:
     return str(json.loads(request).get("outputUri", "")).removeprefix("s3://").partition("/")[0]
 
 
-def _failure(failed: Mapping[str, InputError | ServiceError]) -> UsageError | ServiceUnusableError | None:
+def _failure(
+    failed: Mapping[str, errors.InputError | errors.ServiceError],
+) -> errors.UsageError | errors.ServiceUnusableError | None:
     """Return one error for all lanes that were not asked; a UsageError if only settings are wrong."""
     if not failed:
         return None
     said = "; ".join(f"lane {lane}: {error}" for lane, error in failed.items())
-    is_usage = all(isinstance(error, InputError) for error in failed.values())
-    return UsageError(said) if is_usage else ServiceUnusableError(said)
+    is_usage = all(isinstance(error, errors.InputError) for error in failed.values())
+    return errors.UsageError(said) if is_usage else errors.ServiceUnusableError(said)
 
 
 async def inputs_in_lanes(

@@ -10,13 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from batchrun.errors import (
-    BatchClosedError,
-    InvariantError,
-    LeaseHeldError,
-    LeaseLostError,
-    LedgerUnusableError,
-)
+from batchrun import errors
 from batchrun.ledger.rows import micros, span_micros, time_of
 from batchrun.ledger.store import Row, Store
 from batchrun.ports.stored import LONGEST_LEASE, Lease
@@ -25,7 +19,7 @@ from batchrun.ports.stored import LONGEST_LEASE, Lease
 def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timedelta, at: datetime) -> Lease:
     """Take the lease of the batch, or raise LeaseHeldError."""
     if key is None:
-        raise InvariantError(f"a claim on batch '{batch}', which the ledger does not have")
+        raise errors.InvariantError(f"a claim on batch '{batch}', which the ledger does not have")
     last = store.one("lease", batch=key, at=micros(at))
     is_free = last is not None and not _is_held(store, key, last, at)
     fence = store.value(
@@ -39,7 +33,7 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
     )
     if fence is None:
         last = store.all("lease", batch=key, at=micros(at))[0]
-        raise LeaseHeldError(
+        raise errors.LeaseHeldError(
             f"batch '{batch}' is held by {last.holder} until "
             f"{time_of(last.expires_at):%Y-%m-%d %H:%M:%S} UTC, or longer, as it renews that; "
             "stop that launcher, or wait for it"
@@ -62,7 +56,7 @@ def has_proofs(store: Store, key: int) -> bool:
 def _check_schema(store: Store) -> None:
     """Check that no migration was applied since the store was opened; one is applied only without leases."""
     if (found := store.value("schema_version")) != store.schema:
-        raise LedgerUnusableError(
+        raise errors.LedgerUnusableError(
             f"{store.called} was brought to schema version {found} meanwhile, and this batchrun knows "
             f"versions up to {store.schema}; use the newer one that did so"
         )
@@ -96,7 +90,7 @@ def check(store: Store, key: int, lease: Lease) -> None:
     """Raise LeaseLostError unless the lease is still ours; the fence alone decides, not the time."""
     if store.one("is_held", batch=key, fence=lease.fence) is None:
         store.unlock(key, lease.fence)
-        raise LeaseLostError(_loss(store, key, lease))
+        raise errors.LeaseLostError(_loss(store, key, lease))
 
 
 def _is_held(store: Store, key: int, last: Row, at: datetime) -> bool:
@@ -143,4 +137,4 @@ def why_closed(store: Store, key: int | None, batch: str) -> str | None:
 def check_open(store: Store, key: int | None, batch: str) -> None:
     """Raise BatchClosedError where the batch is closed; within a transaction that locks it."""
     if (why := why_closed(store, key, batch)) is not None:
-        raise BatchClosedError(why)
+        raise errors.BatchClosedError(why)

@@ -56,9 +56,8 @@ class Record:
     fields: dict[str, Json]
     place: Place
     places: Mapping[Path, tuple[int, int]]  #: line and column by path, if the format knows them
-    if_twin: str | None = (
-        None  #: the cure if another row has the same id, where the source knows a better one
-    )
+    #: The cure if another row has the same id, where the source knows a better one.
+    if_twin: str | None = None
     is_of_cells: bool = False  #: whether it is from a table, whose cells were checked for warnings
     sheet: str | None = None  #: where the row's own sheet will be written: the value of ``{sheet}``
 

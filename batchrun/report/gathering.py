@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.costs import PriceLists
-from batchrun.model.entries.states import QUEUED_STATUSES, Outlook, State, outlook
+from batchrun.model.entries.states import ENDED, QUEUED_STATUSES, Outlook, State, outlook
 from batchrun.model.lanes import place_of
 from batchrun.model.tasks import FailedTasks, log_streams
 from batchrun.ports.stored import Batch, EndedRun, KeptPace, Outcome, PastAttempt, TaskFailures
@@ -62,26 +62,14 @@ class RowStanding(enum.Enum):
         return self.is_end and self is not RowStanding.SUCCEEDED
 
 
-_ENDS: Final = frozenset(
-    {
-        RowStanding.SUCCEEDED,
-        RowStanding.FAILED,
-        RowStanding.REFUSED,
-        RowStanding.CANCELLED,
-        RowStanding.DELETED,
-    }
-)
 _BY_STATE: Final = {
     State.PLANNED: RowStanding.PLANNED,
     State.BACKOFF: RowStanding.PLANNED,
     State.SUBMITTING: RowStanding.SUBMITTING,
     State.ACTIVE: RowStanding.RUNNING,
-    State.SUCCEEDED: RowStanding.SUCCEEDED,
-    State.FAILED: RowStanding.FAILED,
-    State.CANCELLED: RowStanding.CANCELLED,
-    State.DELETED: RowStanding.DELETED,
-    State.REFUSED: RowStanding.REFUSED,
+    **{state: RowStanding(state.value) for state in ENDED},
 }
+_ENDS: Final = frozenset(_BY_STATE[state] for state in ENDED)
 _BY_OUTLOOK: Final = {
     Outlook.GOING: RowStanding.DELETED,  # a later attempt was begun, so this one is no longer watched
     Outlook.COMPLETED: RowStanding.SUCCEEDED,
@@ -108,9 +96,7 @@ class ShownAttempt:
     message: str | None = None
     lane: str | None = None  #: None in a batch without lanes, or before one is chosen
     region: str | None = None  #: where its run is, by its ARN
-    has_logs: bool = (
-        False  #: whether its run has log streams; :func:`batchrun.model.tasks.log_streams` names them
-    )
+    has_logs: bool = False  #: whether its run has log streams (:func:`batchrun.model.tasks.log_streams`)
     tasks: FailedTasks | None = None  #: that failed in its run; None if unknown
     charged: Charged | None = None  #: what its run cost; None if unknown or not requested
 

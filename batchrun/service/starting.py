@@ -13,14 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from batchrun.errors import (
-    CallError,
-    CredentialsError,
-    NotSentError,
-    OutcomeUnknownError,
-    RefusedError,
-    ThrottledError,
-)
+from batchrun import errors
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,7 +39,7 @@ def check_known(client: OmicsClient, operation: str, request: Mapping[str, Json]
     """
     model: Any = client.meta.service_model.operation_model(operation)
     if unknown := sorted(set(_unknown(model.input_shape, request))):
-        raise RefusedError(
+        raise errors.RefusedError(
             f"the installed botocore does not know {', '.join(unknown)}; add a newer model with "
             "AWS_DATA_PATH, as 'batchrun help manifest' shows",
             operation=operation,
@@ -103,9 +96,9 @@ class Start(Generic[T]):
         self._send = send
         self._trusted_until = trusted_until
         self._repeated_until = min(trusted_until, remembered_until)
-        self._doubt: CallError | None = self._too_late(_WINDOWS[operation]) if is_repeat else None
-        self._lost: CallError | None = None
-        self._failed: CallError | None = None
+        self._doubt: errors.CallError | None = self._too_late(_WINDOWS[operation]) if is_repeat else None
+        self._lost: errors.CallError | None = None
+        self._failed: errors.CallError | None = None
         self._is_sent = False  #: whether the last try may have been sent
 
     async def at(self, turn: float) -> T:
@@ -119,9 +112,9 @@ class Start(Generic[T]):
         trusted_for = (self._repeated_until - self._calls.clock.latest()).total_seconds()
         try:
             return await self._calls.call(self._operation, partial(self._attempt, turn), trusted_for)
-        except CallError as error:
+        except errors.CallError as error:
             # The lost answer says why the outcome is unknown, not a retry that had no effect.
-            had_none = isinstance(error, ThrottledError | NotSentError)
+            had_none = isinstance(error, errors.ThrottledError | errors.NotSentError)
             failure = self._lost if self._lost is not None and had_none else error
             failure.is_doubtful = self._doubt is not None
             raise failure from error.__cause__
@@ -133,15 +126,15 @@ class Start(Generic[T]):
         self._is_sent = False
         try:
             return await self._calls.at_turn(self._operation, at, self._send_once)
-        except CallError as error:
+        except errors.CallError as error:
             self._failed = error
-            if self._is_sent and isinstance(error, OutcomeUnknownError):
+            if self._is_sent and isinstance(error, errors.OutcomeUnknownError):
                 self._doubt = self._lost = error
-            if self._is_sent and isinstance(error, CredentialsError) and error.status is None:
+            if self._is_sent and isinstance(error, errors.CredentialsError) and error.status is None:
                 self._calls.caller.started_elsewhere(self)
             raise
 
-    async def _turn_after(self, failed: CallError) -> float:
+    async def _turn_after(self, failed: errors.CallError) -> float:
         """Wait for the turn of a retry. Raises *failed* where the launch ends before it comes."""
         turn = await self._calls.unless_hurried(partial(start_turn, self._calls, self._operation))
         if turn is None:
@@ -157,9 +150,9 @@ class Start(Generic[T]):
         self._is_sent = True
         return await self._send()
 
-    def _too_late(self, window: str) -> NotSentError:
+    def _too_late(self, window: str) -> errors.NotSentError:
         """Return the error for a request that is too old to be sent."""
-        return NotSentError(
+        return errors.NotSentError(
             f"the requestId is older than {window}",
             operation=self._operation,
             code="ReplayWindowPassed",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
-from batchrun import points
+from batchrun import errors, points
 from batchrun.api.engines import settled
 from batchrun.api.launch import Ended, Launch
 from batchrun.api.objects import ObjectsOnce, OneLogin, StoreWhenNeeded
@@ -34,15 +34,6 @@ from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter, tell_e
 from batchrun.cli.signals import Stopping, hear, interruptible
 from batchrun.cli.speak import can_draw, complain, emit
 from batchrun.clock import Clock, SystemClock
-from batchrun.errors import (
-    BatchrunError,
-    LeaseError,
-    LeaseLostError,
-    LedgerError,
-    ServiceError,
-    StorageError,
-    goes_on,
-)
 from batchrun.manifest import Manifest, Source
 from batchrun.model.planning.limits import Changed, Limits
 from batchrun.model.submissions.grouping import Engine
@@ -82,7 +73,7 @@ async def launch(job: Job) -> Exit:
     async with taken(job) as manifest:
         try:
             return await launched(job, manifest, Stopping([]))
-        except LeaseError as error:
+        except errors.LeaseError as error:
             tell_held(job.output, manifest.batch, str(error))
             return Exit.HELD
 
@@ -174,8 +165,8 @@ def _log_sync(held: Launch, changed: Changed) -> None:
         log.warning(
             "earlier_runs_go_on",
             batch=held.batch,
-            note=f"{goes_on(sync.active)}; they are not watched any more: 'batchrun results --attempts' "
-            "lists them, 'aws omics cancel-run --id RUN' ends one",
+            note=f"{errors.goes_on(sync.active)}; they are not watched any more: 'batchrun results "
+            "--attempts' lists them, 'aws omics cancel-run --id RUN' ends one",
         )
     if sync.gone:
         log.warning(
@@ -219,7 +210,7 @@ class Around:
         """Send notices if an error that needs a decision ends the block."""
         try:
             yield
-        except (ServiceError, StorageError) as error:
+        except (errors.ServiceError, errors.StorageError) as error:
             await self.telling.fail(self.job.options.ledger, error, exit_code(error))
             raise
 
@@ -228,9 +219,9 @@ class Around:
         progress = Progress(self.clock, lambda: held.troubles)
         try:
             ended = await self._finished(held, progress)
-        except LeaseLostError:
+        except errors.LeaseLostError:
             raise  # another launcher has the batch now, and its metrics
-        except BatchrunError as error:
+        except errors.BatchrunError as error:
             await self.metrics.write(held, progress, exit_code(error))
             raise
         await _look_there(held, progress)
@@ -243,19 +234,19 @@ class Around:
     async def _finished(self, held: Launch, progress: Progress) -> Ended:
         try:
             ended = await self._followed(held, progress)
-        except LeaseLostError:
+        except errors.LeaseLostError:
             raise  # another launcher has the results too
         except BaseException:
             held.abandon()
             tell_taken_over(held.batch, held.taken_over)
             try:
                 await self._write_results(held)
-            except (StorageError, ServiceError) as error:
+            except (errors.StorageError, errors.ServiceError) as error:
                 log.warning("results_not_written", batch=held.batch, error=str(error))
             raise  # report the error that ended the launch
         try:
             await self._write_results(held)
-        except StorageError:
+        except errors.StorageError:
             tell_end(ended, progress, held.tally, None, self.job.output)  # else the end would not be reported
             raise
         return ended
@@ -300,7 +291,7 @@ async def _learn_quotas(held: Launch, progress: Progress) -> None:
 
 
 async def _look_there(held: Launch, progress: Progress) -> None:
-    with suppress(LedgerError):  # the next write raises it
+    with suppress(errors.LedgerError):  # the next write raises it
         progress.there = await held.with_service()
 
 

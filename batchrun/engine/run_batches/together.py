@@ -16,20 +16,12 @@ from typing import Final
 
 import structlog
 
-from batchrun import points
+from batchrun import errors, points
 from batchrun.clock import Clock
 from batchrun.engine.in_lane import Common, InLane
 from batchrun.engine.launch_errors import not_permitted
 from batchrun.engine.parts import LaneLink, Wait
 from batchrun.engine.recorder import Outcomes
-from batchrun.errors import (
-    AccessDeniedError,
-    CallError,
-    ConflictError,
-    CredentialsError,
-    NotSentError,
-    OutcomeUnknownError,
-)
 from batchrun.model.entries.entry import Entry, sent_to
 from batchrun.model.entries.events import Intended
 from batchrun.model.entries.states import UNSENT
@@ -166,7 +158,7 @@ class BatchSubmitter(InLane):
         until = min(self._limits.trust.send_until(entry, latest) for entry in wave.sent)
         try:
             seen = await self._batches.start(json.loads(submission.request), turn=turn, trusted_until=until)
-        except CallError as error:
+        except errors.CallError as error:
             return await self._failed(wave, submission, error)
         points.reached(Point.ANSWERED)
         await self._held.keep_submission(taken(submission, seen))
@@ -174,7 +166,9 @@ class BatchSubmitter(InLane):
         log.info("rows_sent_together", batch=self._held.name, run_batch=seen.id, rows=submission.rows)
         return wave.outcome(is_known=True)
 
-    async def _failed(self, wave: _Wave, submission: Submission, error: CallError) -> SubmittedTogether:
+    async def _failed(
+        self, wave: _Wave, submission: Submission, error: errors.CallError
+    ) -> SubmittedTogether:
         """Record that the service refused the batch; where the outcome is unknown, only the error."""
         submission = replace(submission, code=error.code, message=error.message)
         if is_unknown(error):
@@ -183,7 +177,7 @@ class BatchSubmitter(InLane):
         refused = await refuse_together(self._outcomes, wave.sent, error, self._limits, self._clock)
         wave.entries.update((entry.id, entry) for entry in refused)
         await self._held.keep_submission(replace(submission, standing=Standing.OVER))
-        if isinstance(error, AccessDeniedError):
+        if isinstance(error, errors.AccessDeniedError):
             raise not_permitted("StartRunBatch", error) from error
         return wave.outcome()
 
@@ -236,18 +230,20 @@ def _fitting(ready: Sequence[Entry]) -> Sequence[Entry]:
     return ready
 
 
-def is_unknown(error: CallError) -> bool:
+def is_unknown(error: errors.CallError) -> bool:
     """Report whether StartRunBatch may have taken effect although it raised *error*."""
-    if isinstance(error, NotSentError) and not error.is_doubtful:
+    if isinstance(error, errors.NotSentError) and not error.is_doubtful:
         return False
-    return error.is_doubtful or isinstance(error, ConflictError | OutcomeUnknownError | CredentialsError)
+    return error.is_doubtful or isinstance(
+        error, errors.ConflictError | errors.OutcomeUnknownError | errors.CredentialsError
+    )
 
 
 async def refuse_together(
-    outcomes: Outcomes, entries: Sequence[Entry], error: CallError, limits: Limits, clock: Clock
+    outcomes: Outcomes, entries: Sequence[Entry], error: errors.CallError, limits: Limits, clock: Clock
 ) -> Sequence[Entry]:
     """Record for each entry that the service refused its submission; return the entries after that."""
-    at, is_denied = clock.utcnow(), isinstance(error, AccessDeniedError)
+    at, is_denied = clock.utcnow(), isinstance(error, errors.AccessDeniedError)
     refused: list[Entry] = []
 
     async def refuse(entry: Entry) -> None:

@@ -13,15 +13,7 @@ from typing import IO, Any, Final, TypeVar
 
 from botocore import exceptions as boto
 
-from batchrun.errors import (
-    AccessDeniedError,
-    BatchrunError,
-    CallError,
-    CredentialsError,
-    ManifestError,
-    Problem,
-    ServiceUnusableError,
-)
+from batchrun import errors
 from batchrun.model.texts.foreign import shortened
 from batchrun.model.texts.places import split_uri
 from batchrun.service.calling.one_try import Waited, classified
@@ -59,7 +51,7 @@ async def fetch(login: Login, uri: str, copy: IO[bytes], *, most: int) -> None:
     async with s3_client(login) as client:
         try:
             is_whole = await copied(client, Waited(client, login), uri, copy, most=most)
-        except CallError as error:
+        except errors.CallError as error:
             raise explained(error, uri, login) from error
     if not is_whole:
         message = f"an object of more than {most // _MIB} MiB"
@@ -97,23 +89,25 @@ async def _piece(body: Any) -> bytes:
     return piece
 
 
-def explained(error: CallError, uri: str, login: Login) -> BatchrunError:
+def explained(error: errors.CallError, uri: str, login: Login) -> errors.BatchrunError:
     """Return the error to raise for *uri*."""
     if error.code in _NOT_THERE:
         return _problem(uri, *_NOT_THERE[error.code])
     if error.code in _ELSEWHERE:
         return _elsewhere(error.__cause__, uri)
-    if isinstance(error, AccessDeniedError):
-        return ServiceUnusableError(
+    if isinstance(error, errors.AccessDeniedError):
+        return errors.ServiceUnusableError(
             f"{uri} may not be read, if it is there at all: {error}; allow s3:GetObject on it, and "
             "s3:ListBucket on its bucket, without which S3 does not say what is missing"
         )
-    if isinstance(error, CredentialsError):
-        return ServiceUnusableError(f"{uri} cannot be read: {error.message}; {login.cure}")
-    return ServiceUnusableError(f"{uri} cannot be read: {error}; run the same command again once S3 answers")
+    if isinstance(error, errors.CredentialsError):
+        return errors.ServiceUnusableError(f"{uri} cannot be read: {error.message}; {login.cure}")
+    return errors.ServiceUnusableError(
+        f"{uri} cannot be read: {error}; run the same command again once S3 answers"
+    )
 
 
-def _elsewhere(raw: BaseException | None, uri: str) -> ManifestError:
+def _elsewhere(raw: BaseException | None, uri: str) -> errors.ManifestError:
     response: Any = raw.response if isinstance(raw, boto.ClientError) else {}
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     region = shortened(headers.get("x-amz-bucket-region") or response.get("Error", {}).get("Region") or "")
@@ -122,5 +116,5 @@ def _elsewhere(raw: BaseException | None, uri: str) -> ManifestError:
     return _problem(uri, f"the bucket is {where}, and S3 was asked elsewhere", cure)
 
 
-def _problem(uri: str, message: str, cure: str) -> ManifestError:
-    return ManifestError([Problem(source=uri, message=message, cure=cure)])
+def _problem(uri: str, message: str, cure: str) -> errors.ManifestError:
+    return errors.ManifestError([errors.Problem(source=uri, message=message, cure=cure)])

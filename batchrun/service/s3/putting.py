@@ -15,14 +15,7 @@ from typing import IO, Any, Final
 
 import anyio
 
-from batchrun.errors import (
-    AccessDeniedError,
-    CallError,
-    ConflictError,
-    CredentialsError,
-    RefusedError,
-    ServiceUnusableError,
-)
+from batchrun import errors
 from batchrun.model.texts.places import split_uri
 from batchrun.ports.objects import ObjectStore
 from batchrun.service.calling.one_try import Waited, classified, in_time
@@ -75,7 +68,7 @@ async def put(
     """
     if size > _MOST:
         words = f"it has {size / _GIB:.1f} GiB, and one upload takes {_MOST // _GIB}"
-        raise RefusedError(words, operation=_PUT, code="EntityTooLarge")
+        raise errors.RefusedError(words, operation=_PUT, code="EntityTooLarge")
     bucket, key = split_uri(uri)
     # Sending from a file waits for the server's "100 Continue", which not every server sends.
     body = stream.read() if size <= _HELD else stream
@@ -86,7 +79,7 @@ async def put(
 
     try:
         await _called(login, _PUT, send, patience=size / _SLOWEST)
-    except CallError as error:
+    except errors.CallError as error:
         if code_of(error.__cause__) in _IS_THERE:
             return False
         raise
@@ -98,7 +91,7 @@ async def look(login: Login, uri: str) -> Mapping[str, Any] | None:
     bucket, key = split_uri(uri)
     try:
         return await _called(login, _HEAD, lambda client: client.head_object(Bucket=bucket, Key=key))
-    except CallError as error:
+    except errors.CallError as error:
         if status_of(error.__cause__) in _UNTOLD:
             return None
         raise
@@ -135,7 +128,7 @@ class S3Store(ObjectStore):
             "Metadata": {_MARK: mark, _WRITING: writing},
         }
         size = (await anyio.Path(file).stat()).st_size
-        with file.open("rb") as stream, self._explained(), suppress(ConflictError):
+        with file.open("rb") as stream, self._explained(), suppress(errors.ConflictError):
             if await put(self._login, uri, stream, size, asked=asked, replaces=replaces):
                 return True
         # The answer to a first try may have been lost.
@@ -153,9 +146,9 @@ class S3Store(ObjectStore):
         """Turn a failed call into ServiceUnusableError."""
         try:
             yield
-        except AccessDeniedError as error:
-            raise ServiceUnusableError(f"{error}; allow s3:PutObject there") from error
-        except CredentialsError as error:
-            raise ServiceUnusableError(f"{error.message}; {self._login.cure}") from error
-        except CallError as error:
-            raise ServiceUnusableError(str(error)) from error
+        except errors.AccessDeniedError as error:
+            raise errors.ServiceUnusableError(f"{error}; allow s3:PutObject there") from error
+        except errors.CredentialsError as error:
+            raise errors.ServiceUnusableError(f"{error.message}; {self._login.cure}") from error
+        except errors.CallError as error:
+            raise errors.ServiceUnusableError(str(error)) from error

@@ -41,16 +41,16 @@ _JAVA_CLASSES = re.compile(r"\[((?:\\p\{[A-Z]\}|\||\\[tnr])+)\]\+")
 def compile_check(shape: Shape) -> Check:
     """Return a function that checks values against *shape*."""
     if getattr(shape, "is_document_type", False):
-        return _check_document
+        return _of_type(dict, _nothing_more)
     match shape:
         case StructureShape():
-            return _structure_check(shape)
+            return _of_type(dict, _structure_check(shape))
         case ListShape():
-            return _list_check(shape)
+            return _of_type(list, _list_check(shape))
         case MapShape():
-            return _map_check(shape)
+            return _of_type(dict, _map_check(shape))
         case StringShape():
-            return _string_check(shape)
+            return _of_type(str, _string_check(shape))
         case _:
             return _plain_check(shape)
 
@@ -59,7 +59,7 @@ def _plain_check(shape: Shape) -> Check:
     if shape.type_name in _NUMBERS:
         return _number_check(shape)
     if shape.type_name == "boolean":
-        return _check_boolean
+        return _of_type(bool, _nothing_more)
     raise NotImplementedError(f"input of type {shape.type_name} ({shape.name})")
 
 
@@ -72,14 +72,20 @@ def _wrong_type(value: Any, place: str, wanted: str) -> str:
     return _violates(place, f"Member must be of type {wanted}, not {got}")
 
 
-def _check_document(value: Any, place: str, problems: list[str]) -> None:
-    if not isinstance(value, dict):
-        problems.append(_wrong_type(value, place, "object"))
+def _of_type(kind: type, check: Check) -> Check:
+    """Return *check* for values of this type; all others are wrong."""
+
+    def checked(value: Any, place: str, problems: list[str]) -> None:
+        if isinstance(value, kind):
+            check(value, place, problems)
+        else:
+            problems.append(_wrong_type(value, place, _JSON_NAMES[kind]))
+
+    return checked
 
 
-def _check_boolean(value: Any, place: str, problems: list[str]) -> None:
-    if not isinstance(value, bool):
-        problems.append(_wrong_type(value, place, "boolean"))
+def _nothing_more(_value: Any, _place: str, _problems: list[str]) -> None:
+    """Accept every value of its type."""
 
 
 def _number_check(shape: Shape) -> Check:
@@ -116,9 +122,6 @@ def _string_check(shape: StringShape) -> Check:
     words = frozenset(shape.enum)
 
     def check(value: Any, place: str, problems: list[str]) -> None:
-        if not isinstance(value, str):
-            problems.append(_wrong_type(value, place, "string"))
-            return
         check_length(value, place, problems)
         if words and value not in words:
             allowed = ", ".join(sorted(words))
@@ -134,9 +137,6 @@ def _list_check(shape: ListShape) -> Check:
     check_length, check_member = _length_check(shape), compile_check(shape.member)
 
     def check(value: Any, place: str, problems: list[str]) -> None:
-        if not isinstance(value, list):
-            problems.append(_wrong_type(value, place, "array"))
-            return
         check_length(value, place, problems)
         for number, item in enumerate(value, 1):
             check_member(item, f"{place}.{number}.member", problems)
@@ -149,9 +149,6 @@ def _map_check(shape: MapShape) -> Check:
     check_key, check_value = compile_check(shape.key), compile_check(shape.value)
 
     def check(value: Any, place: str, problems: list[str]) -> None:
-        if not isinstance(value, dict):
-            problems.append(_wrong_type(value, place, "object"))
-            return
         check_length(value, place, problems)
         for key, item in value.items():
             check_key(key, f"{place}.key", problems)
@@ -165,9 +162,6 @@ def _structure_check(shape: StructureShape) -> Check:
     required = tuple(shape.required_members)
 
     def check(value: Any, place: str, problems: list[str]) -> None:
-        if not isinstance(value, dict):
-            problems.append(_wrong_type(value, place, "object"))
-            return
         prefix = f"{place}." if place else ""
         problems.extend(
             _violates(prefix + name, "Member must not be null")

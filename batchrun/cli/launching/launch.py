@@ -70,7 +70,7 @@ class Job:
 async def launch(job: Job) -> Exit:
     """Run the job and return its exit code; the results so far are written after an error too."""
     configure(job)
-    async with taken(job) as manifest:
+    async with manifest_of(job) as manifest:
         try:
             return await launched(job, manifest, Stopping([]))
         except errors.LeaseError as error:
@@ -84,7 +84,7 @@ def configure(job: Job) -> None:
 
 
 @asynccontextmanager
-async def taken(job: Job) -> AsyncIterator[Manifest]:
+async def manifest_of(job: Job) -> AsyncIterator[Manifest]:
     """Read the job's manifest, if the ledger does not have it as it is; closed at the end of the block."""
     known = await as_known([job.source], job.options.ledger, job.output)
     with known[0] if known else loaded(job.source, ObjectsOnce(job.login), job.output) as manifest:

@@ -12,7 +12,7 @@ import anyio
 import structlog
 
 from batchrun.cli.exits import Exit
-from batchrun.cli.launching.launch import Job, configure, launched, taken, tell_held
+from batchrun.cli.launching.launch import Job, configure, launched, manifest_of, tell_held
 from batchrun.cli.options import Output
 from batchrun.cli.signals import Stopping, heard, hearing_until_its_end
 from batchrun.cli.speak import complain, emit
@@ -42,7 +42,7 @@ async def launch_standing_by(job: Job) -> Exit:
     while True:
         stopping = Stopping([])
         with hearing_until_its_end():
-            async with taken(job) as manifest:
+            async with manifest_of(job) as manifest:
                 batch = manifest.batch
                 try:
                     return await launched(_until(job, deadline, begun, clock), manifest, stopping)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -35,32 +35,24 @@ def migrations() -> tuple[Migration, ...]:
     return schema("sqlite")
 
 
-@contextlib.contextmanager
-def writing(connection: apsw.Connection) -> Iterator[None]:
+def writing(connection: apsw.Connection) -> AbstractContextManager[None]:
     """Write all that the block writes, or nothing; waits for other writers before the block begins."""
-    connection.execute(queries()["begin_writing"])
-    with _to_its_end(connection):
-        yield
+    return _transaction(connection, "begin_writing")
 
 
-@contextlib.contextmanager
-def alone(connection: apsw.Connection) -> Iterator[None]:
+def alone(connection: apsw.Connection) -> AbstractContextManager[None]:
     """Keep every other connection out during the block."""
-    connection.execute(queries()["begin_alone"])
-    with _to_its_end(connection):
-        yield
+    return _transaction(connection, "begin_alone")
 
 
-@contextlib.contextmanager
-def reading(connection: apsw.Connection) -> Iterator[None]:
+def reading(connection: apsw.Connection) -> AbstractContextManager[None]:
     """Show the block one consistent state; it may write temporary tables."""
-    connection.execute(queries()["begin_reading"])
-    with _to_its_end(connection):
-        yield
+    return _transaction(connection, "begin_reading")
 
 
-@contextlib.contextmanager
-def _to_its_end(connection: apsw.Connection) -> Iterator[None]:
+@contextmanager
+def _transaction(connection: apsw.Connection, begin: str) -> Iterator[None]:
+    connection.execute(queries()[begin])
     try:
         yield
         connection.execute(queries()["commit"])

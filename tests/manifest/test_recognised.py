@@ -428,6 +428,33 @@ def test_a_title_above_the_header_is_told_with_where_the_header_is(problems_of, 
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Project,ABC,\nDate,2026-11-01,\n,,\nsample,r1,kit\nS1,x,K\n", 4),
+        ("Project,ABC,,\nsample,r1,kit\nS1,x,K\nS2,y,K\n", 2),
+        ("# by LIMS, for lab 3, floor 2\nsample,r1,kit\nS1,x,K\n", 2),
+    ],
+)
+def test_titles_may_have_several_cells_and_remarks_as_many_as_a_row(problems_of, text: str, line: int):
+    (problem,) = problems_of(text, ".csv")
+    assert problem.message.endswith(f"seem to be in line {line}: sample, r1, kit")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#Sample,Group,Kit\nwt_1,control,a\nKO1,treated,B\n",
+        "# Sample,Group,Kit\nwt_1,control,a\nko_1,treated,b\n",
+        "Sample,Group,,\nwt_1,control,,\nKO1,treated,,\n",
+        "# Probe\nwt_1\nKO1\n",
+    ],
+)
+def test_headers_with_a_mark_or_blank_cells_are_no_titles(problems_of, text: str):
+    (problem,) = problems_of(text, ".csv")
+    assert problem.message.startswith("this is not a manifest but a sheet of ")
+
+
 @pytest.mark.parametrize("fill", ["", ";", ";;"])
 def test_a_title_may_be_called_like_a_column(problems_of, fill: str):
     (problem,) = problems_of(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from batchrun.manifest import limits
@@ -19,6 +19,8 @@ from batchrun.model.texts.words import counted
 
 DELIMITERS: Final = "\t,;|"  #: the least likely within a cell first
 REMARK: Final = "#"
+#: Names of columns follow the mark at once.
+_SPACED_REMARK: Final = re.compile(r"#+\s")
 #: Lines of remarks before a header, or before a row, that are reported as such.
 MOST_REMARKS: Final = 200
 #: Rows below a title in which a header is looked for.
@@ -58,10 +60,10 @@ def shaped(
     line, header = (1, asked.header) if asked.header else _header(rows, source)
     while header and not header[-1].strip():
         header = header[:-1]
-    if len(header) == 1 and not asked.header and not _OF_IDS.fullmatch(header[0].strip()):
-        is_found = delimiter is not None and asked.delimiter is None
+    if not asked.header and (len(header) > 1 or not _OF_IDS.fullmatch(header[0].strip())):
+        is_found = len(header) == 1 and delimiter is not None and asked.delimiter is None
         marks = {*DELIMITERS} - {delimiter} if is_found else ()
-        rows = _refuse_title(rows, line, source, marks, may_be_name=_is_name(header[0]))
+        rows = _refuse_title(rows, line, header, source, marks)
     place = Place(source=source, line=line)
     rows = _refuse_nameless(rows, len(header), place)
     if len(header) > limits.COLUMNS:
@@ -71,22 +73,24 @@ def shaped(
 
 
 def _refuse_title(
-    rows: Iterator[TableRow], line: int, source: str, marks: Collection[str], *, may_be_name: bool
+    rows: Iterator[TableRow], line: int, header: Sequence[str], source: str, marks: Collection[str]
 ) -> Iterator[TableRow]:
     """
-    Return the rows below one lonely cell, where that is a header; *marks* may stand between cells too.
+    Return the rows below what is a header; *marks* may stand between cells too.
 
-    What *may_be_name* is a title only above what are names, other than in the row below these.
+    What may be names is a title only above what are names, other than in the row below these.
 
     Raises:
-        ManifestError: It is a title: rows of several cells follow, the first of which has the names.
+        ManifestError: It is a title or a remark: wider rows follow, the first of which has the names.
     """
     ahead = list(itertools.islice(rows, _TITLES))
     parts = [_parts(row, marks) for row in ahead]
     widths = list(map(len, parts))
     at = widths.index(max(widths)) if widths else 0
+    is_remark = len(header) > 1 and _SPACED_REMARK.match(header[0]) is not None
+    may_be_name = len(header) > 1 or _is_name(header[0])
     # Without a row below it, it is one to which a cell was added, or a text that was not quoted.
-    is_above = max(widths[at + 1 : at + 2], default=0) > 1
+    is_above = max(widths[at + 1 : at + 2], default=0) > len(header) - is_remark
     if is_above and (not may_be_name or (_are_names(parts[at]) and not _are_names(parts[at + 1]))):
         names = printable(", ".join(parts[at]), 100)
         message = (

@@ -30,6 +30,7 @@ CSV_CASES = {
     "requestId": ("id,requestId\nx,1\n", 1, "requestId", "batchrun makes"),
     "short row": ("id,name\nx,y\nz\n", 3, None, "1 cell under a header of 2"),
     "long row": ("id,name\nx,y,z\n", 2, None, "3 cells under a header of 2"),
+    "quotes behind a blank": ('id,name\nx, "y, z"\n', 2, None, "remove the white space before each quote"),
     "a cell under no name": ("id,name,,\nx,y,,z\n", 2, None, "4 cells under a header of 2 ('z' is the first"),
     "UTF-16 without its mark": ("id,name\nx,y\n".encode("utf-16-le"), 1, None, "NUL at byte 1"),
     "row after quoted newlines": ('id,parameters.n\nx,"a\nb\n"\ny\n', 5, None, "1 cell under"),

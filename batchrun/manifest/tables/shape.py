@@ -38,6 +38,7 @@ _OF_FILES: Final = frozenset("./\\:")
 #: What a spreadsheet has in place of a value, in whichever language.
 _OF_FORMULAS: Final = re.compile(r"#(?:\w/\w|NV|#+|\S*[!?])")
 _MARK: Final = "\ufeff"
+_BEHIND_SPACE: Final = re.compile(r'\s+"')
 _HEADER_AGAIN: Final = (
     "this is the line of names once more, and no row",
     "remove it; where several files are put together, the first one's is enough",
@@ -190,4 +191,6 @@ def _report_ragged(cells: list[str], wanted: int, place: Place, problems: Proble
     message = f"{counted(len(cells), 'cell')} under a header of {wanted}{last}"
     few = "add the missing cells, empty ones too"
     many = "quote cells that hold the separator, or remove the extra ones"
+    if any(map(_BEHIND_SPACE.match, cells)):
+        many = "remove the white space before each quote: only at the beginning of a cell does it quote"
     problems.add(place, message, few if len(cells) < wanted else many)

@@ -127,7 +127,7 @@ class DocumentTexts:
         return self._known.column(name, is_parameter=self._is_parameter)
 
 
-_URI: Final = r"s3://(?!your[-_]|amzn-s3-demo-)[a-z0-9][A-Za-z0-9._-]*+(?:/[!#-&(-9;-z|~]*+)?+"
+_URI: Final = r"s3://(?!your[-_]|amzn-s3-demo-)[a-z0-9][A-Za-z0-9._-]*+(?:/[!#-&(-9;-z|~]*+)?+(?<![,;])"
 _WORD: Final = r"[A-Za-z_][A-Za-z0-9_-]*+"
 #: Lines of cells without anything doubtful; some may be empty.
 _URIS: Final = re.compile(rf"(?:{_URI})?+(?:\n(?:{_URI})?+)*+")

@@ -131,6 +131,7 @@ _FORMULA: Final = re.compile(
 #: Words for no value, in lower case.
 ABSENT: Final = frozenset(
     {"na", "n/a", "n.a.", "<na>", "null", "nil", "none", "nan", "nat", "missing", "-", "--", ".", "?"}
+    | {"todo", "tbd", "tba"}
 )
 #: True and false in YAML 1.1, which Nextflow and Snakemake read.
 _SWITCHES: Final = frozenset({"yes", "no", "on", "off"})
@@ -270,6 +271,8 @@ def made_a_date(text: str) -> Doubt | None:
 
 
 _SOUND: Final = re.compile(r"(?:s3|omics)://[^/]")
+#: What is copied with an element of a list.
+_SEPARATORS: Final = {",": "comma", ";": "semicolon"}
 #: Unfilled variables of templates or shells in a bucket's name; ``{NAME}`` is filled in by batchrun.
 _OPEN: Final = re.compile(
     r"s3://((?:[^/{}<>$]|\{[^{}]*\})*+[{}<>$][^/]*|(?:[A-Z][A-Z_-]*|(?:your[-_]|amzn-s3-demo-)[^/]*)(?=/|\Z))"
@@ -311,6 +314,9 @@ def of_place(text: str, company: Company) -> Iterator[Doubt]:
         if left := _OPEN.match(text):
             says = "has a bucket's name that was not filled in"
             yield Doubt(kind=WarningKind.NOT_S3, says=says, cure="write the bucket's name", at=left.start(1))
+        if text[-1] in _SEPARATORS:
+            says = f"has a {_SEPARATORS[text[-1]]} behind it"
+            yield Doubt(kind=WarningKind.NOT_S3, says=says, cure="remove it", at=len(text))
     elif found := _meant(text):
         company.s3 = True
         company.files = True

@@ -40,12 +40,11 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
         )
     _check_schema(store)
     check_open(store, key, batch)  # after the claim: whoever closes a batch claims it first
-    if last is not None and has_proofs(store, key) and not store.is_latest(key, last.fence):
-        store.run(
-            "forget_proofs", batch=key
-        )  # rows may have been sent since, by the ledger that this one was
+    is_of_copy = last is not None and has_proofs(store, key) and not store.is_latest(key, last.fence)
+    if is_of_copy:
+        store.run("forget_proofs", batch=key)
     store.lock(key, fence)
-    return Lease(batch=batch, holder=holder, fence=fence, expires_at=at + ttl)
+    return Lease(batch=batch, holder=holder, fence=fence, expires_at=at + ttl, is_of_copy=is_of_copy)
 
 
 def has_proofs(store: Store, key: int) -> bool:

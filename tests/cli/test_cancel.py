@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from typing import Any
 
@@ -30,8 +31,13 @@ def test_a_signal_cancels_nothing_and_cancel_cancels_all(shell: Shell, simulate)
     code, _ = end(launcher, signal.SIGINT)
     assert code == 3
     assert "CancelRun" not in simulated.state()["calls"]
-    done = shell.run("cancel", "cohort", "--yes", "--endpoint-url", simulated.url, "--read-rate", "unlimited")
+    at = ("--yes", "--endpoint-url", simulated.url, "--read-rate", "unlimited")
+    shutil.copy(shell.folder / "batchrun.db", shell.folder / "copy.db")
+    done = shell.run("cancel", "cohort", "--pending", "--ledger", "copy.db", *at)
+    assert "warning: the ledger is a copy, or was put back" in done.stderr
+    done = shell.run("cancel", "cohort", *at)
     assert done.returncode == 0, done.stderr
+    assert "is a copy" not in done.stderr
     assert "60 entries to cancel" in done.stdout
     assert statuses(simulated) == {"CANCELLED"}
     runs = len(simulated.state()["runs"])

@@ -39,6 +39,10 @@ _STATES: Final = (*UNSENT, State.SUBMITTING, State.ACTIVE)
 _WATCH: Final = WatchPolicy(longest=15.0)
 #: Seconds between two checks of what another launcher has done.
 _LOOK_EVERY: Final = 1.0
+_OF_COPY: Final = (
+    "warning: the ledger is a copy, or was put back: rows that are planned in it may have runs by now, which "
+    "go on; 'batchrun ledger verify --online' lists them"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +172,8 @@ async def _conducted(held: Launch, results: Destination, store: ObjectStore, sho
     kind = JsonLines if shown.as_json else LogLines if shown.verbose else Numbers
     reporter: Reporter = kind(held.batch, progress, clock)
     held.observe(reporter)
+    if held.lease.is_of_copy:
+        complain(_OF_COPY)
     with heard(Stopping([held])):
         await reporter.follow(held)
         if not (shown.as_json or shown.quiet):

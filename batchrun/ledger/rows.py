@@ -17,6 +17,7 @@ from batchrun.errors import ManifestWarning
 from batchrun.ledger.store import Row, Value
 from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Event, Intended, Retried, Revised
+from batchrun.model.entries.retrying import RetryPolicy, RetryRule
 from batchrun.model.entries.states import State
 from batchrun.model.spec import canonical, digest
 from batchrun.ports.stored import Batch, LanePlace, PastAttempt, TakenFrom
@@ -74,7 +75,17 @@ def taken_from_of(row: Row) -> TakenFrom:
         beside=tuple(json.loads(row.beside)),
         warnings=tuple(map(_warning, json.loads(row.warnings))),
         warning_count=row.warning_count,
+        retry=RetryPolicy() if row.retry is None else _policy(json.loads(row.retry)),
     )
+
+
+def _policy(stored: dict[str, Any]) -> RetryPolicy:
+    return RetryPolicy(**stored | {"rules": tuple(map(_rule, stored["rules"]))})
+
+
+def _rule(stored: dict[str, Any]) -> RetryRule:
+    reason = stored["reason"]
+    return RetryRule(**stored | {"reason": reason if isinstance(reason, str) else tuple(reason)})
 
 
 def _warning(told: dict[str, Any]) -> ManifestWarning:
@@ -88,6 +99,7 @@ def taken_from_values(files: TakenFrom | None) -> dict[str, Value]:
         "beside": listed(() if files is None else files.beside),
         "warnings": json.dumps([] if files is None else [dataclasses.asdict(one) for one in files.warnings]),
         "warning_count": 0 if files is None else files.warning_count,
+        "retry": None if files is None else json.dumps(dataclasses.asdict(files.retry)),
     }
 
 

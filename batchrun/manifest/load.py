@@ -275,7 +275,8 @@ class _Loading:
             own = () if self.source.is_each_file else (self.source.path,)
             read = (*own, *self.source.shared_files, *files.beside_it)
             place = _place(self.source)
-            is_plain = not (common.lanes or self.own_sheets or given.retry != RetryPolicy())
+            is_plain = not (common.lanes or self.own_sheets)
+            sealed = self._taken_from(before, files.beside_it) if is_plain else None
             return Manifest(
                 batch=common.batch,
                 lanes=() if common.lanes is None else common.lanes.lanes,
@@ -286,7 +287,7 @@ class _Loading:
                 place=place,
                 is_named_by_place=place is not None and self.source.batch is None and head.batch is None,
                 goes_together=self.source.goes_together,
-                taken_from=self._taken_from(before, files.beside_it) if is_plain else None,
+                taken_from=sealed and replace(sealed, retry=given.retry),
                 _rows=self.spool,
                 _own_sheets=self.own_sheets,
             )

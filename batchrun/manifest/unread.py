@@ -12,7 +12,6 @@ from batchrun.manifest.fingerprint import files_of
 from batchrun.manifest.load import Manifest, load
 from batchrun.manifest.problems import Place, unreadable
 from batchrun.manifest.source import Source, place_of
-from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.model.spec import Spec
 from batchrun.ports.stored import TakenFrom
 
@@ -28,7 +27,7 @@ def unread(source: Source, *, known: TakenFrom, batch: str) -> Manifest:
     """
     return Manifest(
         batch=batch,
-        retry=RetryPolicy(),
+        retry=known.retry,
         read=(*files_of(source), *known.beside),
         place=place_of(source.path),
         goes_together=source.goes_together,

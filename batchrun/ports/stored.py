@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.model.entries.states import HOLDS_SLOT, OPEN, State
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class TakenFrom:
     beside: tuple[str, ...] = ()  #: absolute paths of those that the manifest itself names
     warnings: tuple[ManifestWarning, ...] = ()  #: what was told of them
     warning_count: int = 0  #: of all; of very many only some are in ``warnings``
+    retry: RetryPolicy = field(default_factory=RetryPolicy)  #: the manifest's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

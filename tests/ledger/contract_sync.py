@@ -11,6 +11,7 @@ import pytest
 from batchrun.errors import ChangedRowsError, InvariantError, ManifestWarning
 from batchrun.model.entries.events import Doubted, Failed
 from batchrun.model.entries.recovery import OTHER_CONTENT
+from batchrun.model.entries.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Specs, digest
@@ -50,7 +51,14 @@ WARNING = ManifestWarning(
     count=9,
     also=(11,),
 )
-ONE = TakenFrom(fingerprint="1" * 64, beside=("/x/rows.csv",), warnings=(WARNING,), warning_count=3)
+RULE = RetryRule(reason=("A", "B*"), times=2, message="*x", wait=60.0, change='{"priority":1}')
+ONE = TakenFrom(
+    fingerprint="1" * 64,
+    beside=("/x/rows.csv",),
+    warnings=(WARNING,),
+    warning_count=3,
+    retry=RetryPolicy(rules=(RULE, *DEFAULT_RULES), wait=5.0),
+)
 OTHER = TakenFrom(fingerprint="2" * 64)
 
 

@@ -230,7 +230,7 @@ def test_every_column_goes_along(files):
             table: {row[1] for row in connection.execute(f"PRAGMA table_info({table})")} for table in tables
         }
     keys = {"key", "batch", "entry", "failed_run", "run_usage", "submission"}
-    keys |= {"fingerprint", "beside", "warnings", "warning_count"}  # the next launch finds it again
+    keys |= {"fingerprint", "beside", "warnings", "warning_count", "retry"}  # the next launch finds it again
     for table, names in columns.items():
         read = queries()["find_batch" if table == "batches" else f"copied_{table}"]
         words = set(read.replace(",", " ").replace("c.", " ").replace("w.", " ").replace("u.", " ").split())

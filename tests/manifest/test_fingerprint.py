@@ -19,6 +19,7 @@ from batchrun.manifest.spool import Spool
 from batchrun.manifest.table import TableOptions
 from batchrun.manifest.unread import unread
 from batchrun.manifest.warned import engine
+from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.ports.stored import TakenFrom
 
 DEFAULTS = "workflowId: '1234567'\nroleArn: arn:aws:iam::123456789012:role/omics\noutputUri: s3://lab/{id}/\n"
@@ -140,7 +141,6 @@ RUN = "runs: [{id: a, parameters: {x: 1}}]\n"
     ("path", "text"),
     [
         ("lanes.yaml", f"lanes: {{one: {{region: us-east-1}}}}\n{RUN}"),
-        ("retry.yaml", f"retry: {{wait: 60}}\n{RUN}"),
         (
             "sheets.yaml",
             "sheet: cohort.csv\nsheet_out: s3://lab/{id}.csv\neach: {parameters: {x: '{sheet}'}}\n",
@@ -182,6 +182,16 @@ def test_rows_that_are_asked_for_after_all_are_read(source):
         assert (manifest.batch, manifest.read, manifest.place) == (read.batch, read.read, read.place)
         assert list(manifest.specs()) == list(read.specs())
         assert manifest.digest == read.digest
+
+
+def test_its_retry_rules_are_kept(source):
+    rule = "{reason: [A, B*], message: '*x', times: 2, wait: 1m, change: {storageType: STATIC}}"
+    Path("retry.yaml").write_text(f"retry: {{wait: 60, rules: [{rule}]}}\n{RUN}")
+    wanted = replace(source, path="retry.yaml")
+    known = loaded(wanted)
+    assert known is not None
+    with load(wanted) as read, unread(wanted, known=known, batch="cohort") as manifest:
+        assert manifest.retry == read.retry != RetryPolicy()
 
 
 def test_rows_that_changed_meanwhile_are_not_taken_for_the_known_ones(source):

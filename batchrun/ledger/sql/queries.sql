@@ -41,11 +41,12 @@ UPDATE batches SET place = :place WHERE key = :batch AND place IS DISTINCT FROM 
 
 -- name: keep_files
 UPDATE batches SET
-    fingerprint = :fingerprint, beside = :beside, warnings = :warnings, warning_count = :warning_count
+    fingerprint = :fingerprint, beside = :beside, warnings = :warnings, warning_count = :warning_count,
+    retry = :retry
 WHERE key = :batch AND fingerprint IS DISTINCT FROM :fingerprint;
 
 -- name: taken_from
-SELECT fingerprint, beside, warnings, warning_count FROM batches WHERE key = :batch AND fingerprint IS NOT NULL;
+SELECT fingerprint, beside, warnings, warning_count, retry FROM batches WHERE key = :batch AND fingerprint IS NOT NULL;
 
 -- name: is_taken_from
 SELECT count(*) FROM batches WHERE key = :batch AND fingerprint = :fingerprint;

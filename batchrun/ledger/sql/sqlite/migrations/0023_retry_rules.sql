@@ -1,0 +1,6 @@
+-- The rules for retries of a manifest that is not read again.
+
+PRAGMA user_version = 23;
+
+-- A JSON object; null where a batch was taken in before, from a manifest without rules.
+ALTER TABLE batches ADD COLUMN retry TEXT;

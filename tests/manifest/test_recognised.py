@@ -407,6 +407,11 @@ def test_more_columns_than_a_command_names_are_told_to_be_missing(problems_of):
     )
 
 
+def test_a_column_without_a_cell_is_not_called_the_samples(problems_of):
+    (problem,) = problems_of("s3://lab/1.fq,,WT,0\ns3://lab/2.fq,,KO,1\n", ".csv")
+    assert " --header file_1,column_2,sample,column_4 --id sample " in problem.cure
+
+
 def test_names_that_are_given_twice_are_to_be_told_apart(problems_of):
     (problem,) = problems_of("sample,fastq,fastq\nx,s3://lab/1.fq,s3://lab/2.fq\n", ".csv")
     assert problem.cure.startswith("give each column a name of its own; ")

@@ -60,7 +60,8 @@ class Identity:
 def identities(header: Sequence[str], rows: Sequence[TableRow]) -> list[Identity]:
     """Return the columns that may be the id, the likeliest first; any column if no name is usual."""
     files = files_of(header, rows)
-    found = (_identity(index, rows, files) for index in _candidates(header, rows, files))
+    candidates = _candidates(header, rows, files)
+    found = (_identity(index, rows, files, may_repeat=_may_repeat(header, index)) for index in candidates)
     persons = {index for index, name in enumerate(header) if _PERSONS.fullmatch(name)}
     # Tumor and normal of one patient are not those of another.
     apart = (one for one in found if one is not None and persons.isdisjoint(one.differing))
@@ -92,13 +93,22 @@ def _candidates(header: Sequence[str], rows: Sequence[TableRow], files: frozense
 
 
 def _rank(header: Sequence[str], one: Identity) -> tuple[int, bool, int]:
-    name = header[one.index]
-    rank = next((rank for rank, pattern in enumerate(_NAMES) if pattern.fullmatch(name)), _OTHER)
+    rank = _rank_of(header[one.index])
     return rank, rank > 1 and not one.is_unique, one.index
 
 
-def _identity(index: int, rows: Sequence[TableRow], files: frozenset[int]) -> Identity | None:
-    """Return a column as an id; None if rows with the same value do not differ in files."""
+def _rank_of(name: str) -> int:
+    return next((rank for rank, pattern in enumerate(_NAMES) if pattern.fullmatch(name)), _OTHER)
+
+
+def _may_repeat(header: Sequence[str], index: int) -> bool:
+    return index == 0 or _rank_of(header[index]) < _OTHER
+
+
+def _identity(
+    index: int, rows: Sequence[TableRow], files: frozenset[int], *, may_repeat: bool
+) -> Identity | None:
+    """Return a column as an id; None if it repeats and may not, or such rows do not differ in files."""
     first: dict[str, list[str]] = {}
     differing: set[int] = set()
     gaps = False
@@ -111,6 +121,8 @@ def _identity(index: int, rows: Sequence[TableRow], files: frozenset[int]) -> Id
         known = first.setdefault(row.cells[index], row.cells)
         if known is row.cells:
             continue
+        if not may_repeat:
+            return None
         repeats = True
         other = {at for at, cell in enumerate(row.cells) if cell != known[at]}
         gaps |= any(not (row.cells[at] and known[at]) for at in other)
@@ -372,7 +384,8 @@ def _headless(table: Table, rows: Sequence[TableRow], source: Source, what: str)
     every = [TableRow(table.line, list(table.header)), *rows]
     files = files_of(table.header, every)
     names = [f"file_{at + 1}" if at in files else f"column_{at + 1}" for at in range(len(table.header))]
-    own = next((at for at in range(len(names)) if at not in files), None)
+    filled = (at for at in range(len(names)) if any(row.cells[at].strip() for row in every))
+    own = next((at for at in filled if at not in files), None)
     if own is not None:
         names[own] = "sample"
     elif len(names) == 1:

@@ -200,6 +200,7 @@ class _Meter:
         self._lines = source_lines
         self._source = source
         self._size = 0
+        self._start = 0
         self.line = 0
 
     def ahead(self) -> str:
@@ -243,7 +244,8 @@ class _Meter:
     def begin(self) -> int:
         """Start a record, and return its line."""
         self._size = 0
-        return self.line + 1
+        self._start = self.line + 1
+        return self._start
 
     def __iter__(self) -> _Meter:
         return self
@@ -253,22 +255,21 @@ class _Meter:
         self.line += 1
         self._size += len(text)
         if self._size > limits.RECORD:
-            place = Place(source=self._source, line=self.line)
-            raise unreadable(
-                place,
-                f"a row of more than {limits.RECORD} characters",
-                "close the quotes that were opened before",
-            )
+            raise _never_closed(Place(source=self._source, line=self._start), self.line)
         return text
 
 
 def _broken(error: csv.Error, place: Place, last: int) -> ManifestError:
     reason = str(error)
     if "unexpected end of data" in reason:
-        message = f"a quote is opened in the row that begins here, and not closed by line {last}"
-        return unreadable(place, message, 'close it; a quote within a quoted cell is written ""')
+        return _never_closed(place, last)
     if "new-line character" in reason:
         cure = f"save the file with LF or CRLF line ends: tr '\\r' '\\n'{redirected(place.source)} > FILE.csv"
         return unreadable(place, "lines end in a bare carriage return", cure)
     message = "there is text after a closing quote" if "expected after" in reason else reason
     return unreadable(place, message, 'quote the whole cell; a quote within it is written ""')
+
+
+def _never_closed(place: Place, last: int) -> ManifestError:
+    message = f"a quote is opened in the row that begins here, and not closed by line {last}"
+    return unreadable(place, message, 'close it; a quote within a quoted cell is written ""')

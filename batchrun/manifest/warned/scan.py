@@ -141,6 +141,11 @@ _BARE: Final = (
     "has numbers alone beside it, where others have more, and becomes a run",
 )
 _BARE_CURE: Final = "fill the row in, or remove it where it is none, such as a total or a remark"
+_SWALLOWED: Final = Doubt(
+    kind=WarningKind.QUOTES,
+    says="looks like rows that stand between two quotes, and is one cell, so that they become no runs",
+    cure='close the quote at its beginning, or write it ""',
+)
 #: What numbers are written with, and where there is none.
 _OF_NUMBERS: Final = "0123456789.,+-% "
 #: Rows that are checked together: one may have a mebibyte.
@@ -216,6 +221,7 @@ class TableTexts:
         self._id = columns[ids[0]] if ids else None
         self._others = [index for index in range(len(table.header)) if index not in ids]
         self._having = [0, 0, 0]  #: rows that have nothing but an id, or numbers, or more
+        self._plain: dict[int, WatchedColumn] = {}  #: columns by their own names, whatever they become
         self._may_share = any(watched.column.is_shared for watched in self._texts)
         self._header()
 
@@ -240,6 +246,8 @@ class TableTexts:
             self._look_at_mates(first, second, pair, batch)
         if self._id is not None and self._others:
             self._look_for_bare(batch, self._id)
+        if self._table.delimiter is not None:
+            self._look_for_swallowed(batch, self._table.delimiter)
         for used in self._json:
             for at, row in enumerate(batch, start=number):
                 if row.cells[used.index]:
@@ -294,6 +302,22 @@ class TableTexts:
         for one, two, row in zip(ones, twos, batch, strict=True):
             for doubt, column, text in pair.doubts(_value(one, first), _value(two, second), row.line):
                 self._doubt(doubt, column, row, text)
+
+    def _look_for_swallowed(self, batch: Sequence[_Row], delimiter: str) -> None:
+        """
+        Record doubts about cells that hold rows, from a quote that was not closed to the next such.
+
+        The two stand in the same column: the lines between have the separators of as many rows.
+        """
+        for row in batch:
+            if "\n" not in "".join(row.cells):
+                continue
+            for index, cell in enumerate(row.cells):
+                between = cell.count("\n") * (len(row.cells) - 1)
+                is_prose = not between or f"{delimiter} " in cell or '"' in cell
+                if cell.count(delimiter) == between and not is_prose:
+                    plain = WatchedColumn(name=self._table.header[index], number=index + 1)
+                    self._doubt(_SWALLOWED, self._plain.setdefault(index, plain), row, cell)
 
     def _is_of_type(self, text: str, types: Types, row: _Row) -> bool:
         """Note a cell that is text by default; report whether no other rule applies to it."""

@@ -292,3 +292,36 @@ def test_many_rows_that_have_an_id_alone_are_told_once(warnings_of: WarningsOf):
     text = "id,parameters.r\n" + "".join(f"S{at},x{at}\nT{at},\n" for at in range(9)) + "S9,x\n"
     (warning,) = warnings_of(text)
     assert (warning.kind, warning.line, warning.count) == ("bare_id", 3, 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('id,parameters.k,parameters.n\nA,"5,x\nB,b,y\nC,3",z\nD,d,w\n', (2, 2)),
+        ('id;parameters.n\nD;w\nA;"5\nB;3"\n', (3, 2)),
+        ('id\tparameters.k\tparameters.n\nA\ta\t"5\r\nB\tb\t3"\r\nD\td\te\r\n', (2, 3)),
+    ],
+)
+def test_rows_between_two_quotes_are_told_as_lost(warnings_of: WarningsOf, text: str, place: tuple[int, int]):
+    (warning,) = warnings_of(text)
+    assert (warning.kind, warning.line, warning.column) == ("quotes", *place)
+    assert "looks like rows that stand between two quotes" in warning.message
+
+
+def test_rows_are_lost_in_columns_that_nothing_names_too(warnings_of: WarningsOf):
+    text = 'sample,r,note\nA,a,"5\nB,b,3"\nC,c,"5\nD,d,3"\n'
+    found = warnings_of(text, sheet=SheetOptions(id="sample", columns_as_parameters=("r",)))
+    assert [(one.field, one.line) for one in found] == [("note", 2), ("note", 4)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'id,parameters.k,parameters.n\nA,"lysed, spun\nkept, sold",x\nB,b,y\n',
+        'id,parameters.k,parameters.n:json\nA,"p\nq","{""a"":1,\n""b"":2,""c"":3}"\nB,b,1\n',
+        'id,parameters.k,parameters.n\nA,"1,2,3\n4,5,6",x\nB,b,y\n',
+        'id\n"A"\n"B"\n',
+    ],
+)
+def test_cells_of_several_lines_hold_no_rows(warnings_of: WarningsOf, text: str):
+    assert [one for one in warnings_of(text) if one.kind == "quotes"] == []

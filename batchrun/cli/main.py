@@ -29,7 +29,16 @@ from batchrun.cli.speak import (
     spell_out,
     write,
 )
-from batchrun.errors import BatchrunError, InputError, ManifestError, ManifestWarning
+from batchrun.errors import (
+    AccessDeniedError,
+    BatchrunError,
+    CallError,
+    CredentialsError,
+    InputError,
+    ManifestError,
+    ManifestWarning,
+    RefusedError,
+)
 from batchrun.model.texts.words import counted
 from batchrun.version import __version__
 
@@ -208,6 +217,9 @@ def _end(error: BaseException) -> int:
             explain(str(error))
             complain(f"batchrun: {_counted(error)}; nothing was submitted")
             return Exit.INPUT
+        case CallError():
+            complain(f"batchrun: {error!s}; {_cure(error)}")
+            return exit_code(error)
         case BatchrunError() if exit_code(error) is not Exit.DEFECT:
             complain(f"batchrun: {error!s}")
             return exit_code(error)
@@ -218,6 +230,20 @@ def _end(error: BaseException) -> int:
                 "Please report it with the lines above."
             )
             return Exit.DEFECT
+
+
+def _cure(error: CallError) -> str:
+    """Return what to do about a call that failed for good; its message is only what the service said."""
+    again = "then run the same command again"
+    match error:
+        case AccessDeniedError():
+            return f"allow {error.operation} ('batchrun help iam' has the whole policy), {again}"
+        case CredentialsError():
+            return f"log in again, or give another --profile, {again}"
+        case RefusedError():
+            return f"correct what it names, or --region and --endpoint-url, {again}"
+        case _:
+            return "run the same command again later; if it stays so, check --region and --endpoint-url"
 
 
 def _counted(error: ManifestError) -> str:

@@ -8,7 +8,16 @@ import subprocess
 import click
 import pytest
 
+from batchrun.cli import main
+from batchrun.cli.exits import Exit
 from batchrun.cli.main import cli
+from batchrun.errors import (
+    AccessDeniedError,
+    CredentialsError,
+    OutcomeUnknownError,
+    RefusedError,
+    ThrottledError,
+)
 from batchrun.version import __version__
 from tests.cli.conftest import ROOT, Shell
 from tests.nursery import Born, run
@@ -50,6 +59,22 @@ def test_the_bad_sample_shows_a_dozen_problems():
 def test_check_in_json():
     done = in_checkout("check", "manifests/cohort.yaml", "--json")
     assert json.loads(done.stdout) == {"message_type": "check", "batch": "cohort", "rows": 50, "problems": 0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "cure"),
+    [
+        (AccessDeniedError, "allow GetWorkflow ("),
+        (CredentialsError, "log in again"),
+        (RefusedError, "correct what it names"),
+        (OutcomeUnknownError, "run the same command again later"),
+        (ThrottledError, "run the same command again later"),
+    ],
+)
+def test_a_call_that_ends_a_verb_is_told_with_a_cure(capsys, kind, cure):
+    """Seen: "batchrun: ListRuns: InternalServerException: oops", and nothing else."""
+    assert main._end(kind("oops", operation="GetWorkflow", code="OopsException")) == Exit.UNUSABLE
+    assert f"batchrun: GetWorkflow: OopsException: oops; {cure}" in capsys.readouterr().err
 
 
 def test_plan_needs_no_ledger_and_makes_none(shell: Shell):

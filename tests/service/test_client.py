@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from batchrun.clock import VirtualClock
 from batchrun.errors import (
@@ -86,6 +87,25 @@ async def test_a_call_that_was_never_sent_is_no_silence_of_the_service():
         watch.failed(NotSentError("too late", operation="StartRun", code="ReplayWindowPassed"))
         await clock.sleep(10)
         assert watch.silence is None
+
+
+async def test_nothing_but_throttles_for_long_is_told_once_a_minute():
+    """Seen: verbs without a display waited for ever and said nothing."""
+    clock = VirtualClock()
+    watch = OutageWatch(Patience(first_contact=5), "https://here", clock)
+    with capture_logs() as logs:
+        for second in range(0, 300, 10):
+            watch.failed(ThrottledError("slow", operation="GetRun", code="ThrottlingException", status=429))
+            if second == 140:
+                watch.answered("ListRuns")  # another operation, with a rate of its own
+            if second == 200:
+                watch.answered("GetRun")
+            await clock.sleep(10)
+    assert {log["event"] for log in logs} == {"nothing_but_throttles"}
+    assert [(log["operation"], log["seconds"]) for log in logs] == [
+        ("GetRun", seconds) for seconds in (60, 120, 180, 60)
+    ]
+    assert watch.silence is None
 
 
 @pytest.mark.parametrize("fault", LOST_AFTER_THE_COMMIT + LOST_BEFORE_THE_COMMIT)

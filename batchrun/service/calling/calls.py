@@ -250,7 +250,7 @@ class Calls:
                         client, error, self._retry.hurried, waits=self._waits, on_wait=self._on_wait
                     )
                 else:
-                    self._outage.answered()
+                    self._outage.answered(operation)
                     if not self.caller.is_elsewhere:
                         self._credentials.accepted()
                         self._report_wait(None, passed=True)

@@ -22,6 +22,7 @@ from batchrun.errors import (
     NotSentError,
     OutcomeUnknownError,
     ServiceUnusableError,
+    ThrottledError,
     UsageError,
 )
 from batchrun.model.texts.foreign import shortened
@@ -44,6 +45,8 @@ _GOES_ON: Final = ", then run the same command again; nothing is lost"
 _CLIENTS_KEPT: Final = 3
 #: Seconds of silence that are worth logging.
 _WORTH_LOGGING: Final = 5.0
+#: Seconds of nothing but throttles that are worth logging: a pace that finds its rate has some in a row.
+_THROTTLED_LONG: Final = 60.0
 log = structlog.get_logger(__name__)
 
 
@@ -78,6 +81,7 @@ class OutageWatch:
         self._has_worked = False  #: whether anything ever answered, if only with an error
         self._since: float | None = None
         self._logged_at = float("-inf")
+        self._throttles = _Throttles(endpoint, clock)
 
     @property
     def silence(self) -> str | None:
@@ -87,17 +91,22 @@ class OutageWatch:
         seconds = self._clock.monotonic() - self._since
         return f"no usable answer from {self._endpoint}" if seconds >= _WORTH_LOGGING else None
 
-    def answered(self) -> None:
+    def answered(self, operation: str) -> None:
         """Note a usable answer."""
         self._has_worked = True
         self._since = None
+        self._throttles.passed(operation)
 
     def failed(self, error: CallError) -> None:
         """Note a failure. Raises ServiceUnusableError where there was no usable answer for too long."""
         if isinstance(error, NotSentError) or (isinstance(error, CredentialsError) and error.status is None):
             return  # no request was sent
+        if isinstance(error, ThrottledError):
+            self._throttles.throttled(error)
+            self._has_worked, self._since = True, None
+            return
         if not isinstance(error, OutcomeUnknownError):
-            self.answered()
+            self.answered(error.operation)
             return
         if error.code == NO_HOST and self._doubt and not self._has_worked:
             raise ServiceUnusableError(f"{error.message}: {self._doubt}") from error
@@ -124,6 +133,34 @@ class OutageWatch:
                 seconds=round(now - since),
                 last=shortened(str(error)),
             )
+
+
+class _Throttles:
+    """Says so where an operation gets nothing but throttles: they are waited out, however long that takes."""
+
+    def __init__(self, endpoint: str, clock: Clock) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        #: Since when, and when that is to be logged next, in loop time, by operation.
+        self._spans: dict[str, tuple[float, float]] = {}
+
+    def passed(self, operation: str) -> None:
+        self._spans.pop(operation, None)
+
+    def throttled(self, error: ThrottledError) -> None:
+        now = self._clock.monotonic()
+        since, due = self._spans.get(error.operation, (now, now + _THROTTLED_LONG))
+        if now >= due:
+            due = now + _LOG_EVERY
+            log.warning(
+                "nothing_but_throttles",
+                endpoint=self._endpoint,
+                operation=error.operation,
+                seconds=round(now - since),
+                last=shortened(str(error)),
+                meaning="it is asked on; others may use up the account's rate: stop them, or have it raised",
+            )
+        self._spans[error.operation] = since, due
 
 
 class CredentialsWatch:

@@ -33,7 +33,7 @@ _OTHER_SHEETS: Final = (".xls", ".xlsb", ".ods", ".numbers")
 _PACKED: Final = (".zip", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".tar.gz", ".tgz")
 _NOTHING_ASKED: Final = TableOptions()
 _NO_SHEET: Final = SheetOptions()
-_NO_FILE, _CHECK = "there is no such file", "check the path"
+_CHECK: Final = "check the path"
 
 
 class Format(enum.Enum):
@@ -158,7 +158,7 @@ def format_to_read(path: str, given: Format | None = None) -> Format:
     if given is not None or is_known(name):
         return format_of(name, given)
     if not (path == STDIN or is_in_s3(path) or os.path.lexists(path)):
-        raise unreadable(Place(source=name_of(path)), _NO_FILE, _CHECK)
+        raise _no_file(path)
     return format_of(path)
 
 
@@ -238,6 +238,14 @@ def _open_object(uri: str, objects: Objects | None) -> BinaryIO:
         return objects.opened(uri, most=limits.OBJECT)
 
 
+def _no_file(path: str) -> ManifestError:
+    is_address = "://" in path
+    cure = (
+        "fetch or download it, and give the file; only s3:// is read from elsewhere" if is_address else _CHECK
+    )
+    return unreadable(Place(source=name_of(path)), "there is no such file", cure)
+
+
 def _cannot_open(path: str, error: OSError | ValueError) -> ManifestError:
     place = Place(source=name_of(path))
     match error:
@@ -245,7 +253,7 @@ def _cannot_open(path: str, error: OSError | ValueError) -> ManifestError:
             says = f"it is a link to {Path(path).readlink()}, which is not there"
             return unreadable(place, says, "mount or fetch that (git-annex: git annex get)")
         case FileNotFoundError():
-            return unreadable(place, _NO_FILE, _CHECK)
+            return _no_file(path)
         case IsADirectoryError():
             return unreadable(place, "this is a directory", "give the manifest's file")
         case PermissionError():

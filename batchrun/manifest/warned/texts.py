@@ -288,6 +288,10 @@ _WEB: Final = re.compile(
     re.IGNORECASE,
 )
 _URI: Final = re.compile(r"(?!(?:arn|urn):)([A-Za-z][A-Za-z0-9+.-]{1,20}):/+\S")
+#: Schemes that take another cloud's login; a workflow may fetch from the others by itself.
+_OF_OTHERS: Final = frozenset(
+    {"gs", "az", "abfs", "abfss", "wasb", "wasbs", "drs", "dx", "ica", "s3a", "s3n"}
+)
 _WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]\S|\\\\[^\\\s]+\\\S")
 _PATH: Final = re.compile(r"/[^/\s]+/+[^/\s]|~[^/\s]*/\S|\.\.?/\S|file:/", re.IGNORECASE)
 _OWN: Final = re.compile(r"/(?:mnt/workflow|opt|usr|bin|etc|dev|proc|sys|lib)(?:/|\Z)")
@@ -359,8 +363,10 @@ def _is_local(text: str) -> bool:
 
 
 def _elsewhere(scheme: str, company: Company) -> Doubt:
-    says = f"is a {scheme}:// URI, where others are in S3"
     cure = "copy it to S3 and write its s3:// URI: HealthOmics reads s3:// and omics://"
+    if scheme in _OF_OTHERS:
+        return Doubt(kind=WarningKind.NOT_S3, says=f"is a {scheme}:// URI, and not in S3", cure=cure)
+    says = f"is a {scheme}:// URI, where others are in S3"
     return Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure, holds=lambda: company.s3)
 
 

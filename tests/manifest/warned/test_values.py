@@ -83,6 +83,12 @@ DOUBTFUL: dict[str, tuple[list[str], str, str, str]] = {
     "a manual's path": (["<path/to/reads>"], "placeholder", "is to be filled in, and no value", "write the"),
     "gs among s3": ([URI, "gs://lab/a.fq"], "not_s3", "'gs://lab/a.fq' is a gs:// URI", "copy it to S3"),
     "gs before s3": (["gs://lab/a.fq", URI], "not_s3", "'gs://lab/a.fq' is a gs:// URI", "copy it to S3"),
+    "gs alone": (
+        ["gs://lab/a.fq"],
+        "not_s3",
+        "'gs://lab/a.fq' is a gs:// URI, and not in S3",
+        "copy it to S3",
+    ),
     "http among s3": ([URI, "http://lab.org/a.fq"], "not_s3", "is a http:// URI", "copy it to S3"),
     "ftp among s3": ([URI, "ftp://lab/a.fq"], "not_s3", "is a ftp:// URI", ""),
     "a name among s3": ([URI, "S1_R1.fastq.gz"], "not_s3", "is a file's name alone", "the whole s3:// URI"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import open_ledger
@@ -73,11 +74,18 @@ async def test_one_answer_by_which_a_run_is_gone_decides_nothing(tmp_path, fault
 
 @pytest.mark.parametrize("fault", GONE)
 async def test_answers_of_a_minute_decide_nothing_where_the_run_is_listed(tmp_path, fault):
-    """It is asked for again and again, each time a lag after the last, and ends as it ended."""
+    """
+    It is asked for again and again, each time a lag after the last, and ends as it ended.
+
+    Seen: a launch that waited for such a run for ever, and did not say so.
+    """
     async with bench(tmp_path, simulated(f"GetRun:{fault}@cohort-row-0001=20x")) as it:
-        await it.launch(rows(3))
+        with capture_logs() as logs:
+            await it.launch(rows(3))
         await it.assert_agreement()
         assert (await kinds(it, 1)) == ["missed", "completed"]
+    told = [log for log in logs if log["log_level"] == "warning"]
+    assert [(log["event"], log["id"]) for log in told] == [("run_listed_but_not_found", "row-0001")]
 
 
 async def test_a_run_that_is_gone_ends_so_when_it_is_said_again_a_lag_later(tmp_path):

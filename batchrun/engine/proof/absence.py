@@ -36,6 +36,8 @@ class Absences:
         self._clock = clock
         self._kept_at: dict[str, float] = {}  #: loop time of the last answer that counted, by entry
         self._silences = Silences(limits.longest_silence)
+        self._contradictions = Silences(limits.longest_silence)
+        self._told: set[str] = set()  #: ids of entries whose contradiction was logged
 
     async def outcome(
         self, entry: Entry, run: Run, missed: Missed, found: Run | None
@@ -62,6 +64,7 @@ class Absences:
                 event = decided(missed, kept=entry.misses, is_listed=listed)
                 if listed:
                     self._recognition.shown()
+                    self._tell_if_it_lasts(entry, run, missed)
             case Weight.EARLY:
                 pass
         if isinstance(event, Missed):
@@ -69,6 +72,20 @@ class Absences:
         elif event is not None:
             await self._recognition.confirm()
         return event
+
+    def _tell_if_it_lasts(self, entry: Entry, run: Run, missed: Missed) -> None:
+        has_lasted = self._contradictions.has_lasted(entry.id, self._clock.monotonic())
+        if has_lasted and entry.id not in self._told:
+            self._told.add(entry.id)
+            log.warning(
+                "run_listed_but_not_found",
+                batch=entry.batch,
+                id=entry.id,
+                run_id=run.id,
+                get_run=missed.message,
+                meaning="ListRuns shows it all the same, so it is waited for; "
+                "if that stays so, ask AWS, or stop this launch",
+            )
 
     async def _is_listed(self, entry: Entry, run: Run, found: Run | None) -> bool | None:
         """Report what :func:`is_listed` does; None where listing has failed for too long."""

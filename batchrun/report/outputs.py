@@ -16,7 +16,7 @@ import re
 import secrets
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, Final, TextIO
@@ -198,6 +198,8 @@ def _is_same(path: Path, other: Path) -> bool:
     return path.resolve() == other.resolve()
 
 
+#: Seconds after which a draft is of a process that was killed while it wrote.
+_LEFT_OVER: Final = 86_400.0
 #: The mode of new files before the umask, and of private ones.
 _USUAL: Final = 0o666
 _PRIVATE: Final = 0o600
@@ -247,12 +249,22 @@ def drafted(output: OutputFile) -> Iterator[Path]:
     draft = path.with_name(f".batchrun-{secrets.token_hex(8)}.new")
     try:
         _make(draft, path)
+        _remove_left_over(beside=draft)
         yield draft
         points.reached(Point.RESULTS_WRITTEN)
         output.check()
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _remove_left_over(*, beside: Path) -> None:
+    """Remove what killed processes left *beside* a new draft, whose time is the file system's own."""
+    with suppress(OSError):
+        oldest = beside.stat().st_mtime - _LEFT_OVER
+        for draft in beside.parent.glob(".batchrun-*.new"):
+            if draft.stat().st_mtime < oldest:
+                draft.unlink()
 
 
 def _is_open_elsewhere(path: Path) -> bool:

@@ -28,6 +28,19 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path):
     assert [one.name for one in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_what_killed_processes_left_is_removed_a_day_later(tmp_path: Path):
+    """Seen: results that were half written when a launch was killed stayed beside the whole ones for good."""
+    others = {".batchrun-0011.new": 90_000, ".batchrun-0022.new": 80_000, "batchrun-1.new": 90_000}
+    for name, age in others.items():
+        (tmp_path / name).write_text("half")
+        then = (tmp_path / name).stat().st_mtime - age
+        os.utime(tmp_path / name, (then, then))
+    with replacing(output(tmp_path / "a.txt")) as file:
+        file.write("one")
+    left = {one.name for one in tmp_path.iterdir()}
+    assert left == {"a.txt", ".batchrun-0022.new", "batchrun-1.new"}
+
+
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
 def test_a_new_file_has_the_mode_that_the_umask_leaves_and_an_old_one_keeps_its_own(
     tmp_path: Path, mask: int, mode: int

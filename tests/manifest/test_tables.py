@@ -229,6 +229,21 @@ def test_a_row_that_is_like_the_names_but_for_one_is_a_row(load_text: LoadText):
     assert [spec.id for spec in specs] == ["id", "sid"]
 
 
+@pytest.mark.parametrize("text", ["sample,fastq\nA,s3://b/a.fq\n", "id,fastq\nA,x\nB,y\n"])
+def test_other_names_below_those_that_are_given_are_no_row(problems_of: ProblemsOf, text: str):
+    (problem,) = problems_of(text, ".csv", asked=TableOptions(header=("id", "parameters.r")))
+    assert problem.line == 1
+    assert problem.message.startswith("there is a line of names here too: ")
+
+
+@pytest.mark.parametrize(
+    "text", ["a,fastq\nb,x\n", "A,parameters.r\nB,x\n", "a_1,\nb_1,\n", "sample,fastq\n"]
+)
+def test_a_row_may_look_like_names_below_those_that_are_given(load_text: LoadText, text: str):
+    specs = load_text(text, ".csv", asked=TableOptions(header=("id", "parameters.r")))
+    assert len(specs) == text.count("\n")
+
+
 def test_names_that_are_given_although_the_file_has_them_are_no_row(problems_of: ProblemsOf):
     said = TableOptions(header=("id", "parameters.r"))
     (problem,) = problems_of("id,parameters.r\nA,x\n", ".csv", asked=said)

@@ -61,7 +61,9 @@ def shaped(
     line, header = (1, asked.header) if asked.header else _header(rows, source)
     while header and not header[-1].strip():
         header = header[:-1]
-    if not asked.header and (len(header) > 1 or not _OF_IDS.fullmatch(header[0].strip())):
+    if asked.header:
+        rows = _refuse_names(rows, asked.header, source)
+    elif len(header) > 1 or not _OF_IDS.fullmatch(header[0].strip()):
         is_found = len(header) == 1 and delimiter is not None and asked.delimiter is None
         marks = {*DELIMITERS} - {delimiter} if is_found else ()
         rows = _refuse_title(rows, line, header, source, marks)
@@ -99,6 +101,25 @@ def _refuse_title(
             f"the names of columns seem to be in line {ahead[at].line}: {names}"
         )
         raise unreadable(Place(source=source, line=line), message, "remove what is above them")
+    return itertools.chain(ahead, rows)
+
+
+def _refuse_names(rows: Iterator[TableRow], header: Sequence[str], source: str) -> Iterator[TableRow]:
+    """
+    Return the rows below a header that was given.
+
+    Raises:
+        ManifestError: The first of them has names too, one of these or above files.
+    """
+    ahead = list(itertools.islice(rows, 2))
+    if len(ahead) > 1 and ahead[0].cells != list(header):
+        first, second = (row.cells for row in ahead)
+        are_above = any(not _OF_FILES.isdisjoint(cell) for cell in second)
+        is_same = any(cell and cell == name for cell, name in zip(first, header, strict=False))
+        if _are_names(first) and (is_same or are_above):
+            message = f"there is a line of names here too: {printable(', '.join(first), 100)}"
+            cure = "leave --header (header:) out, or remove this line"
+            raise unreadable(Place(source=source, line=ahead[0].line), message, cure)
     return itertools.chain(ahead, rows)
 
 

@@ -41,7 +41,8 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
     _check_schema(store)
     check_open(store, key, batch)  # after the claim: whoever closes a batch claims it first
     is_of_copy = last is not None and has_proofs(store, key) and not store.is_latest(key, last.fence)
-    if is_of_copy:
+    # One that was never released may be in a copy, too, that was made while it lasted: rows were sent later.
+    if is_of_copy or (last is not None and last.holder is not None):
         store.run("forget_proofs", batch=key)
     store.lock(key, fence)
     return Lease(batch=batch, holder=holder, fence=fence, expires_at=at + ttl, is_of_copy=is_of_copy)

@@ -74,7 +74,7 @@ class Manifest:
     goes_together: bool = False  #: each row was found fit for StartRunBatch
     warnings: tuple[ManifestWarning, ...] = ()  #: likely mistakes that are no errors, in order
     warning_count: int = 0  #: of all; of very many only some are in ``warnings``
-    #: Its files, if nothing but rows and warnings follows from them: no lanes, own sheets or retry rules.
+    #: Its files, if nothing but rows, warnings and retry rules follows from them: no lanes, no own sheets.
     taken_from: TakenFrom | None = None
     _rows: Rows
     _own_sheets: OwnSheets | None = None

@@ -37,6 +37,7 @@ _PIECE: Final = 1024 * 1024
 #: A document that may have the key ``lanes`` has one of these: the word, an escape, or another encoding.
 _MARKS: Final = (LANES.encode(), b"\\", b"\0")
 _KEYS: Final = ("batch", "defaults", LANES, "runs", RETRY, *KEYS)
+_ELSEWHERE: Final = "put it under defaults, or into the rows (of a sheet: under each)"
 #: The last two are what ``aws omics start-run-batch --batch-run-settings`` takes, in a file of its own.
 _NATIVE_KEYS: Final = frozenset(
     {"batchName", "defaultRunSetting", "batchRunSettings", "inlineSettings", "s3UriSettings"}
@@ -265,9 +266,9 @@ class Document:
 
     def _unknown_cure(self, name: str) -> str:
         if name in self._model.fields:
-            return f"put it under defaults, or into the rows: {name} is a field of StartRun"
+            return f"{_ELSEWHERE}: {name} is a field of StartRun"
         if nearest(name, _KEYS) is None and (meant := nearest(name, self._model.fields)):
-            return f"did you mean {meant}? put it under defaults, or into the rows: it is a field of StartRun"
+            return f"did you mean {meant}? {_ELSEWHERE}: it is a field of StartRun"
         return instead(name, _KEYS, f"use {', '.join(_KEYS)}")
 
 

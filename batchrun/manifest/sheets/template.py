@@ -87,6 +87,9 @@ class Fields:
         if isinstance(value, str):
             return self._text(value, path, is_listed=is_listed) if "{" in value else Constant(value)
         if isinstance(value, dict):
+            if (text := self._unquoted(value)) is not None:
+                self._report(path, f"{text} without quotes is a table, and no text", f'write "{text}"')
+                return Constant(None)
             return _table(
                 {name: self._node(part, (*path, name), is_listed=is_listed) for name, part in value.items()}
             )
@@ -94,6 +97,16 @@ class Fields:
             items = [self._node(part, (*path, index), is_listed=True) for index, part in enumerate(value)]
             return Items(items, _named(items)) if is_listed else self._outermost(items, path)
         return Constant(value)
+
+    def _unquoted(self, table: Mapping[str, Json]) -> str | None:
+        """Return the placeholder that YAML takes for a table with one name and no value, else None."""
+        if len(table) != 1 or None not in table.values():
+            return None
+        text = f"{{{next(iter(table))}}}"
+        try:
+            return text if isinstance(parsed(text, self._columns, Use.EACH)[0], Cell) else None
+        except PlaceholderError:  # it is no column
+            return None
 
     def _text(self, text: str, path: Path, *, is_listed: bool) -> Node:
         try:
@@ -216,7 +229,8 @@ def _id_parts(wanted: Wanted, columns: Columns) -> Sequence[Part]:
     if isinstance(given, str):
         return parsed(given, columns, Use.ID)
     if given is not None:
-        raise PlaceholderError(f"{shown(given)} is not an id", "write a text that names columns")
+        cure = 'write a text that names columns, in quotes: "{COLUMN}"'
+        raise PlaceholderError(f"{shown(given)} is not an id", cure)
     if wanted.group_by:
         return _joined([wish.text for wish in wanted.group_by if wish.text in columns], columns)
     if "id" not in columns:

@@ -67,6 +67,7 @@ class DocumentTexts:
         if isinstance(value, str):
             self._text(value, path, name)
         elif isinstance(value, dict):
+            self._placeholder(value, path, name)
             for key, part in value.items():
                 self._name(key, path, name)
                 self.value(part, (*path, key), f"{name}.{key}")
@@ -106,6 +107,13 @@ class DocumentTexts:
             return same_file("another column")
         return files.shared_with(first, self._record.place.source)
 
+    def _placeholder(self, table: dict[str, Json], path: Path, name: str) -> None:
+        own = next(iter(table), "")
+        is_one = len(table) == 1 and table[own] is None and (own in _OWN or own.startswith(_OF_OWN))
+        if is_one and (column := self._column(name)) is not None:
+            says, cure = f"{{{own}}} without quotes is a table, and no text", f'write "{{{own}}}"'
+            self._doubt(Doubt(kind=WarningKind.PLACEHOLDER, says=says, cure=cure), column, path, None)
+
     def _name(self, name: str, path: Path, within: str) -> None:
         is_plain = name.isascii() and name.isprintable() and name == name.strip() and name[:1] != "#"
         if name and not is_plain and (column := self._column(within)):
@@ -127,6 +135,9 @@ class DocumentTexts:
         return self._known.column(name, is_parameter=self._is_parameter)
 
 
+#: Placeholders, which YAML takes for tables with one name and no value where they have no quotes.
+_OWN: Final = frozenset({"id", "batch", "lane"})
+_OF_OWN: Final = ("parameters.", "env.")
 _URI: Final = r"s3://(?!your[-_]|amzn-s3-demo-)[a-z0-9][A-Za-z0-9._-]*+(?:/[!#-&(-9;-z|~]*+)?+(?<![,;])"
 _WORD: Final = r"[A-Za-z_][A-Za-z0-9_-]*+"
 #: Lines of cells without anything doubtful; some may be empty.

@@ -229,6 +229,22 @@ def test_options_that_cannot_be_followed(options: dict[str, Any], message: str, 
     assert cure in problem.cure
 
 
+@pytest.mark.parametrize("text", ["{a b}", "{n:int}", "{column.n}"])
+def test_a_column_without_quotes_is_no_table(tmp_path: Path, text: str):
+    """As YAML reads it."""
+    for value, field in (({text[1:-1]: None}, "r"), ([{text[1:-1]: None}], "r[0]")):
+        each = {"id": "{a b}", "parameters": {"r": value}}
+        (problem,) = problems_of_document(tmp_path, "a b,n\nS,1\n", {"each": each})
+        assert problem.message == f"{text} without quotes is a table, and no text"
+        assert (problem.field, problem.cure) == (f"parameters.{field}", f'write "{text}"')
+
+
+@pytest.mark.parametrize("value", [{"x": None}, {"n": None, "x": None}, {"n": "1"}, {"1": None}])
+def test_tables_that_name_no_column_are_tables(tmp_path: Path, value: dict[str, Any]):
+    runs = from_document(tmp_path, "id,n\nS,1\n", {"each": {"parameters": {"r": value}}})
+    assert parameters(runs) == {"S": {"r": value}}
+
+
 def test_an_empty_id_is_an_error_of_its_row():
     (problem,) = problems_of_options("x,y\n1,2\n,3\n", id="x")
     assert (problem.line, problem.field) == (3, "id")

@@ -437,3 +437,13 @@ def test_a_nextflow_that_is_retired_is_told(warnings_of: WarningsOf, version, to
         assert [one.kind for one in found] == ([] if told is None else ["engine_version"])
         assert all(told in one.message for one in found)
         assert all("newer version" in one.cure for one in found)
+
+
+@pytest.mark.parametrize("name", ["id", "batch", "parameters.k", "env.RUN"])
+def test_a_placeholder_without_quotes_is_told(warnings_of: WarningsOf, name: str):
+    sound = f"[{{{name}: 1}}, {{k: ~}}, {{id: ~, k: ~}}]"
+    text = f"runs:\n- id: A\n  parameters: {{k: x, r: {{{name}}}, s: {sound}}}\n"
+    (warning,) = warnings_of(text, ".yaml")
+    assert (warning.kind, warning.line, warning.field) == ("placeholder", 3, "parameters.r")
+    assert warning.message == f"{{{name}}} without quotes is a table, and no text"
+    assert warning.cure == f'write "{{{name}}}"'

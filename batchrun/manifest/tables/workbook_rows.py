@@ -239,7 +239,8 @@ def _padding(code: str) -> str | None:
         kind = part.lastgroup
         if kind == "end":  # what follows is for negative numbers
             break
-        if kind == "other":
+        # The mark # shows a digit only where there is one: numbers fill such places from the last.
+        if kind == "other" or (kind == "place" and part[0].startswith("#") and _PLACE in made):
             return None
         if kind is not None:
             made += _PLACE if kind == "place" else part[kind]

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import apsw
 import pytest
 
 from batchrun import open_ledger, write_results
@@ -77,6 +78,29 @@ async def test_it_is_read_as_it_is_and_stays_so(kept, tmp_path):
         async with open_ledger(kept):
             pass
     assert kept.read_bytes() == before
+
+
+class NoTemporaryFiles(apsw.VFS):
+    """The files of a system where none of the folders for temporary ones may be written."""
+
+    def __init__(self) -> None:
+        super().__init__("no temporary files", "", makedefault=True)
+
+    def xOpen(self, name, flags):  # noqa: N802 (its name)
+        if name is None:
+            raise apsw.exception_for(apsw.SQLITE_IOERR_GETTEMPPATH)
+        return super().xOpen(name, flags)
+
+
+async def test_where_it_cannot_be_copied_it_is_told_what_else_helps(kept):
+    """Seen: without a folder for temporary files the disk was said to fail."""
+    without = NoTemporaryFiles()
+    try:
+        with pytest.raises(LedgerUnusableError, match="run its batch once more"):
+            async with open_ledger(kept, for_once=True):
+                pass
+    finally:
+        without.unregister()
 
 
 async def test_it_says_the_same(kept, tmp_path):

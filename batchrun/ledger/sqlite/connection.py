@@ -118,7 +118,7 @@ def open_to_read(path: Path, *, for_once: bool = False) -> apsw.Connection:
             newest = migrations()[-1].number
             check_ours(connection, path, newest=newest)
             if for_once and 0 < version(connection) < newest:
-                # Without room for temporary files it is told below what else helps.
+                # Without room, or a folder, for temporary files it is told below what else helps.
                 with contextlib.suppress(apsw.FullError, apsw.CantOpenError):
                     copy = _migrated_copy(connection)
                     connection.close()

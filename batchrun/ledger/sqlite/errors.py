@@ -58,8 +58,17 @@ _FAILED: Final[tuple[tuple[type[apsw.Error], str, str], ...]] = (
 
 
 def told(error: apsw.Error, cause: int) -> apsw.Error:
-    """Return *error*, or a FullError where its *cause*, an errno, is a lack of room."""
-    return full(cause) if isinstance(error, apsw.IOError) and cause in NO_ROOM else error
+    """
+    Return *error*, or what SQLite did not tell from a failing disk.
+
+    That is a FullError where its *cause*, an errno, is a lack of room, and a CantOpenError where no folder is
+    for temporary files.
+    """
+    if not isinstance(error, apsw.IOError):
+        return error
+    if getattr(error, "extendedresult", None) == apsw.SQLITE_IOERR_GETTEMPPATH:  # not in its stubs
+        return apsw.CantOpenError("no folder for temporary files may be written; set TMPDIR to one")
+    return full(cause) if cause in NO_ROOM else error
 
 
 def full(cause: int) -> apsw.FullError:

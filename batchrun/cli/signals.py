@@ -39,6 +39,8 @@ _SHOW_CURSOR: Final = "\x1b[?25h"
 _listeners: list[Listener] = []
 #: Signals received but not handled yet: the event loop has not run since.
 _untold: deque[signal.Signals] = deque()
+#: The one that has cancelled the verb, which shows only when that next waits in the event loop.
+_cancelled_by: list[signal.Signals] = []
 
 
 def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
@@ -60,8 +62,8 @@ def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         try:
             return anyio.run(telling.run, function, arguments)
         finally:
-            _listeners.clear()
-            _untold.clear()
+            for told in (_listeners, _untold, _cancelled_by):
+                told.clear()
 
 
 def taken() -> tuple[signal.Signals, ...]:
@@ -148,7 +150,7 @@ class _Interrupt:
     def arm(self) -> None:
         """Raise from now on. Raises KeyboardInterrupt at once if a signal has come before."""
         self._is_armed = True
-        if self.came or _untold:
+        if self.came or _untold or _cancelled_by:
             self._raise_once()
 
     def disarm(self) -> None:
@@ -229,7 +231,6 @@ class _Telling:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scope: anyio.CancelScope | None = None
-        self._is_given_up = False
         self._is_hung_up = False
 
     async def run(self, function: Callable[..., Awaitable[T]], arguments: tuple[Any, ...]) -> T:
@@ -260,12 +261,12 @@ class _Telling:
             for listener in tuple(_listeners):
                 listener(number)
             if not _listeners:
-                self._give_up()
+                self._cancel(number)
 
-    def _give_up(self) -> None:
-        if self._is_given_up:
+    def _cancel(self, number: signal.Signals) -> None:
+        if _cancelled_by:
             leave_at_once()
-        self._is_given_up = True
+        _cancelled_by.append(number)
         if self._scope is not None:
             self._scope.cancel()
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import apsw
 import pytest
 
@@ -112,6 +114,22 @@ def test_one_signal_ends_the_look_at_files_that_may_be_known(tmp_path, monkeypat
     monkeypatch.setattr(launch, "as_taken_in", look)
     with pytest.raises(KeyboardInterrupt):
         signals.run_async(launch.as_known, [Source(path="x.csv")], str(tmp_path / "no.db"), PLAIN)
+    assert not went_on
+
+
+def test_one_that_has_cancelled_a_verb_ends_its_next_wait_too():
+    """Seen: a launch does not wait in the event loop before it reads; it read all of its manifest."""
+    went_on: list[int] = []
+
+    async def verb() -> None:
+        signal.raise_signal(signal.SIGINT)
+        with anyio.CancelScope(shield=True):
+            await anyio.lowlevel.checkpoint()
+        with signals.interruptible():
+            went_on.append(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        signals.run_async(verb)
     assert not went_on
 
 

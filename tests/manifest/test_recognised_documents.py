@@ -42,12 +42,6 @@ DOCUMENTS = {
     "defaults": ("workflowId: 1\nroleArn: x\n", ".yaml", "a file of defaults", "check MANIFEST "),
     "inputs": (json.dumps(WDL), ".json", "parameters of a workflow", " --parameters-from "),
     "a single row": ("id: A\nworkflowId: 1\nparameters: {r: x}\n", ".yaml", "a single row", "under runs"),
-    "a run": (
-        json.dumps({"arn": "arn:x", "id": "9", "status": "FAILED", "uuid": "u", **REQUEST}),
-        ".json",
-        "an answer of GetRun",
-        "as runId",
-    ),
     "inputs, one of which is nearly a key": (
         "fastq1: s3://lab/a\nlane: 1\nsample: x\n",
         ".yaml",

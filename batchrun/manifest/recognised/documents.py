@@ -35,7 +35,6 @@ _WHAT_TO_RUN: Final = (
     "write what is to run: workflowId, roleArn, outputUri, parameters ('batchrun help manifest')"
 )
 _LISTED: Final = "items"
-_OF_GET_RUN: Final = frozenset({"arn", "status"})
 
 
 def is_of_one_run(names: Collection[str], model: RequestModel) -> bool:
@@ -60,9 +59,6 @@ def words(
         return f"{_NO_MANIFEST} {other[0]}", f"{other[1]}; and {_WHAT_TO_RUN}"
     if _LISTED in names:
         return f"{_NO_MANIFEST} an answer of ListRuns", _WHAT_TO_RUN
-    if _OF_GET_RUN.issubset(names):
-        to_repeat = f"to repeat that run, write a row with its id as runId; else {_WHAT_TO_RUN}"
-        return f"{_NO_MANIFEST} an answer of GetRun", to_repeat
     if source.path == STDIN or not names or _are_slips([name for name in names if name not in known], keys):
         return None
     if not known:

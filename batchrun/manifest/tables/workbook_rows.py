@@ -249,7 +249,8 @@ def _padding(code: str) -> str | None:
     before, *between, after = made.split(_PLACE)
     is_unit = after != "" and (after[0].isspace() or not any(map(str.isalpha, after)))
     is_name = any(map(str.isalpha, before)) and not before[-1].isspace()
-    return made if (is_name or (between and not before)) and not is_unit else None
+    is_parted = any(map(str.isspace, between))  # as thousands are
+    return made if (is_name or (between and not before)) and not (is_unit or is_parted) else None
 
 
 class _Scan:

@@ -400,7 +400,7 @@ def _of_meaning(text: str, column: WatchedColumn, today: date) -> Iterator[Doubt
             yield found
     if column.is_id:
         found = (
-            long_number(text)
+            long_number(text.upper())  # R and workbooks have a small e
             or made_a_date(text)
             or no_id(text, column.company)
             or remark(text, column.company)

@@ -285,6 +285,7 @@ def test_types_and_a_word_for_text_leave_nothing_to_say(warnings_of: WarningsOf)
     [
         "2.05E+11",
         "2,05E+11",
+        "1.23456789012346e+16",
         "01.09.2026",
         "1/9/26",
         "MAR-1",

@@ -135,6 +135,7 @@ ABSENT: Final = frozenset(
 )
 #: True and false in YAML 1.1, which Nextflow and Snakemake read.
 _SWITCHES: Final = frozenset({"yes", "no", "on", "off"})
+_OTHER_BASE: Final = re.compile(r"0x[0-9A-Fa-f]{1,16}|0o[0-7]{1,20}")
 _VERSION: Final = re.compile(r"[1-9][0-9]*\.[0-9]*[1-9]0+")
 #: Types of WDL, as ``womtool inputs`` has them: String, Array[File]?, Int? (optional, default = 5).
 _TYPE: Final = re.compile(
@@ -199,6 +200,9 @@ def of_plain(text: str) -> Doubt | None:
     elif _VERSION.fullmatch(text):
         says = "is a number, which loses the 0 at its end"
         cure = "put it into quotes where it is text, such as a version"
+    elif _OTHER_BASE.fullmatch(text):
+        says = f"is a number, and is sent as {int(text, 0)}"
+        cure = "put it into quotes where it is text"
     else:
         return None
     return Doubt(kind=WarningKind.UNTYPED, says=says, cure=cure)

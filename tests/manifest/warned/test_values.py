@@ -351,7 +351,14 @@ def test_a_row_that_is_commented_out_is_told(warnings_of: WarningsOf):
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("no", "is text, and not true"), ("On", "is text"), ("1.10", "loses the 0"), ("12.250", "loses")],
+    [
+        ("no", "is text, and not true"),
+        ("On", "is text"),
+        ("1.10", "loses the 0"),
+        ("12.250", "loses"),
+        ("0x1F", "is sent as 31"),
+        ("0o17", "is sent as 15"),
+    ],
 )
 def test_what_yaml_makes_of_a_text_without_quotes_is_told(warnings_of: WarningsOf, text: str, says: str):
     manifest = "runs: [{id: S, parameters: {skip: %s}}]\n"

@@ -14,11 +14,13 @@ imported when it is first used: the command line, and a program that needs one o
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Final
 
 from batchrun.version import __version__ as __version__
 
+TYPE_CHECKING = False  # as in __main__
 if TYPE_CHECKING:
+    from typing import Final
+
     from batchrun.api.launch import Ended as Ended
     from batchrun.api.launch import Launch as Launch
     from batchrun.api.launch import Step as Step

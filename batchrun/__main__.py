@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import NoReturn
+
+TYPE_CHECKING = False  # to import it would be before what can be interrupted in good order
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def main() -> NoReturn:
@@ -13,8 +17,10 @@ def main() -> NoReturn:
 
         run()
     except KeyboardInterrupt:
-        sys.stderr.write("\nstopped; nothing is lost\n")
-        sys.exit(3)  # Exit.WORK_LEFT, which may not have been imported
+        try:
+            sys.stderr.write("\nstopped; nothing is lost\n")
+        finally:  # at once, since a second signal may come any time
+            os._exit(3)  # Exit.WORK_LEFT, which may not have been imported
 
 
 if __name__ == "__main__":

@@ -61,28 +61,44 @@ for command in commands:
 """
 
 
-#: Is interrupted when it imports the first of the libraries.
+#: Is interrupted when it imports a module, and again, if so asked, when it says that it was.
 _INTERRUPTED = """
 import signal, sys
+module, times = sys.argv[1:]
+sys.modules.pop(module, None)
 class Interrupting:
     def find_spec(self, name, *_):
-        if name == "click":
+        if name == module:
             signal.raise_signal(signal.SIGINT)
+class Saying:
+    def write(self, text):
+        signal.raise_signal(signal.SIGINT)
 sys.meta_path.insert(0, Interrupting())
+sys.stderr = Saying() if times == "2" else sys.stderr
 from batchrun.__main__ import main
 main()
 """
 
 
-def test_stopped_while_it_is_imported_it_says_so_and_no_more(shell: Shell):
+@pytest.mark.parametrize(
+    ("module", "times", "said"),
+    [
+        ("typing", 1, "\nstopped; nothing is lost\n"),  # the first that takes long
+        ("click", 1, "\nstopped; nothing is lost\n"),
+        ("click", 2, ""),
+    ],
+)
+def test_stopped_while_it_is_imported_it_says_so_and_no_more(
+    shell: Shell, module: str, times: int, said: str
+):
     done = subprocess.run(
-        [sys.executable, "-c", _INTERRUPTED],
+        [sys.executable, "-c", _INTERRUPTED, module, str(times)],
         env=shell.environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (3, "\nstopped; nothing is lost\n")
+    assert (done.returncode, done.stderr) == (3, said)
 
 
 def heavy_after_each(shell: Shell, commands: list[list[str]]) -> list[Any]:

@@ -19,8 +19,6 @@ from batchrun.version import __version__ as __version__
 
 TYPE_CHECKING = False  # as in __main__
 if TYPE_CHECKING:
-    from typing import Final
-
     from batchrun.api.launch import Ended as Ended
     from batchrun.api.launch import Launch as Launch
     from batchrun.api.launch import Step as Step
@@ -82,7 +80,7 @@ if TYPE_CHECKING:
     from batchrun.service.target import Target as Target
 
 #: The public names that each module defines.
-_DEFINED: Final = {
+_DEFINED = {
     "api.launch": "Ended Launch Step Steps",
     "api.manifests": "Sheet load_manifest",
     "api.reading": "open_ledger",
@@ -109,7 +107,7 @@ _DEFINED: Final = {
     "ports.stored": "Batch Counts Lease Outcome PastAttempt Sync",
     "service.target": "Target",
 }
-_HOMES: Final = {name: f"batchrun.{home}" for home, names in _DEFINED.items() for name in names.split()}
+_HOMES = {name: f"batchrun.{home}" for home, names in _DEFINED.items() for name in names.split()}
 __all__ = list(_HOMES)
 
 if not TYPE_CHECKING:  # a type checker that saw this would take any name for one of ours

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -90,7 +91,8 @@ def _pure(node: Pure, header: Sequence[str], *, is_parameter: bool) -> Used | No
 def _cure(name: str, type_: str, also: str, *, is_as_it_is: bool) -> str:
     shown = printable(name)
     if is_as_it_is:
-        return f"add --parameter '{shown}={{{shown}:{type_}}}'{also}, or {{{shown}:text}} where text is meant"
+        typed = shlex.quote(f"{shown}={{{shown}:{type_}}}")
+        return f"add --parameter {typed}{also}, or {{{shown}:text}} where text is meant"
     return f"write {{{shown}:{type_}}} for {{{shown}}}{also}, or {{{shown}:text}} where text is meant"
 
 
@@ -131,11 +133,12 @@ def _meant(name: str, text: str, header: Sequence[str]) -> Doubt | None:
     column = text.strip("${}<>")
     if column not in header or text == f"{{{column}}}":
         return None
-    own, as_text = f"{name}={{{column}}}", f"{name}:json={json.dumps(text, ensure_ascii=False)}"
+    own = shlex.quote(f"{name}={{{column}}}")
+    as_text = shlex.quote(f"{name}:json={json.dumps(text, ensure_ascii=False)}")
     return Doubt(
         kind=WarningKind.PLACEHOLDER,
         says="is a column's name, and is sent as it is",
-        cure=printable(f"write --parameter '{own}', or '{as_text}' where text is meant", None),
+        cure=printable(f"write --parameter {own}, or {as_text} where text is meant", None),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import shlex
 import typing
 
 import pytest
@@ -97,6 +98,9 @@ def test_a_parameter_that_an_option_gives_as_text_is_told(warnings_of: WarningsO
 def test_columns_as_parameters_are_told_with_the_option_to_add(warnings_of: WarningsOf):
     (warning,) = warnings_of(LANES, **options(group_by=("sample",), columns_as_parameters=("threads",)))
     assert warning.cure == "add --parameter 'threads={threads:int}', or {threads:text} where text is meant"
+    wanted = options(id="id", columns_as_parameters=("all",))
+    (warning,) = warnings_of("id,5' UTR\nA,3\n", **wanted)  # as a shell takes it
+    assert shlex.split(warning.cure.partition(", or ")[0]) == ["add", "--parameter", "5' UTR={5' UTR:int}"]
 
 
 def test_what_is_no_text_at_its_source_is_sound(warnings_of: WarningsOf):

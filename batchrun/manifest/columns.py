@@ -69,6 +69,8 @@ class Column:
             raise ColumnError(f"{shown(text)}: {error.message}", error.cure) from error
         except ValueError as error:
             wanted, cure = next(words for convert, words in _WANTED if convert is self.convert)
+            if self.convert is strict_float and "," in text:
+                cure = "write a point for the comma, and nothing between thousands: 1.000 is read as 1"
             raise ColumnError(f"{shown(text)} is not {wanted}", cure) from error
 
     def put(self, fields: dict[str, Json], value: Json) -> None:

@@ -59,6 +59,7 @@ CSV_CASES = {
     "endless id": ("id\n" + "x" * 129, 2, "id", "129 characters"),
     "not an integer": ("id,priority\nx,5.0\n", 2, "priority", "'5.0' is not a whole number"),
     "not a float": ("id,parameters.q:float\nx,nan\n", 2, "parameters.q:float", "'nan' is not a number"),
+    "a comma": ("id;parameters.q:float\nx;1,5\n", 2, "parameters.q:float", "1.000 is read as 1"),
     "infinite": ("id,parameters.q:float\nx,1e999\n", 2, "parameters.q:float", "'1e999'"),
     "not a bool": ("id,parameters.q:bool\nx,yes\n", 2, "parameters.q:bool", "true or false"),
     "not JSON": ("id,parameters:json\nx,{a}\n", 2, "parameters:json", "not JSON"),

@@ -567,6 +567,14 @@ async def test_marks_of_a_ledger_that_is_no_more_are_cleared(place):
     assert await is_proven(place)
 
 
+async def test_who_releases_leaves_the_lock_that_the_next_one_is_about_to_take(place):
+    next_one = place.with_name(f"{place.name}-lease-1-2")
+    async with looking(place) as launcher:
+        next_one.touch()
+        await launcher.end()
+    assert next_one.exists()
+
+
 async def test_once_nothing_is_to_be_sent_no_mark_stays(place):
     await looked_for(place)
     async with await open_ledger(place) as ledger:

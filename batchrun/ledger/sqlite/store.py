@@ -50,9 +50,8 @@ class SqliteStore(Store):
         self._for_once = for_once
         self._connection = open_to_read(path, for_once=for_once) if read_only else open_to_write(path)
         self._identity = identity(path)
-        self._mark = "{}:{}\n".format(
-            *self._identity
-        ).encode()  #: in its locks; one that came with a copy differs
+        #: In its locks; one that came with a copy differs.
+        self._mark = "{}:{}\n".format(*self._identity).encode()
         self._locks: dict[tuple[int, int], ProcessLock] = {}
         self._explained = _Explained(path, self._connection)
         self._snapshots = WeakSet[SqliteStore]()
@@ -136,8 +135,11 @@ class SqliteStore(Store):
         return int(self.value("data_version"))
 
     def lock(self, batch: int, fence: int) -> None:
-        # Not that of the lease before: if the claim is not committed, it must still show that nobody has it.
-        remove(self._lock_path(batch, fence - 2))
+        # Here nobody else takes one. That of the lease before stays: if the claim is not committed, it must
+        # still show that nobody has it. Later ones are of a ledger that was here before.
+        for other, path in lock_paths(self.path, batch).items():
+            if other < fence - 1 or (other > fence and is_abandoned(path)):
+                remove(path)
         if lock := ProcessLock.take(self._lock_path(batch, fence), self._mark):
             self._locks[batch, fence] = lock
 
@@ -145,14 +147,11 @@ class SqliteStore(Store):
         lock = self._locks.pop((batch, fence), None)
         if lock is None:
             return
-        if not leaves_mark:
+        if leaves_mark:
+            lock.let_go()
+        else:
             lock.drop()
-            remove(self._lock_path(batch, fence - 1))
-            return
-        lock.let_go()
-        for other, path in lock_paths(self.path, batch).items():
-            if other != fence and is_abandoned(path):
-                remove(path)
+        remove(self._lock_path(batch, fence - 1))
 
     def is_latest(self, batch: int, fence: int) -> bool:
         marks = lock_paths(self.path, batch)

@@ -39,8 +39,9 @@ _SHOW_CURSOR: Final = "\x1b[?25h"
 _listeners: list[Listener] = []
 #: Signals received but not handled yet: the event loop has not run since.
 _untold: deque[signal.Signals] = deque()
-#: The one that has cancelled the verb, which shows only when that next waits in the event loop.
-_cancelled_by: list[signal.Signals] = []
+#: The one that has cancelled the verb, or raised KeyboardInterrupt. The first shows only when the verb next
+#: waits in the event loop, the second may be lost in a library while that is imported: it is raised again.
+_ended_by: list[signal.Signals] = []
 
 
 def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
@@ -55,6 +56,7 @@ def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
     """
     import anyio  # noqa: PLC0415 (half of most verbs' start time, and they need no event loop)
 
+    _raise_again()
     telling = _Telling()
     with _restored():
         for number in taken():  # before the event loop is made, which would stay half made
@@ -62,7 +64,7 @@ def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         try:
             return anyio.run(telling.run, function, arguments)
         finally:
-            for told in (_listeners, _untold, _cancelled_by):
+            for told in (_listeners, _untold, _ended_by):
                 told.clear()
 
 
@@ -74,6 +76,7 @@ def taken() -> tuple[signal.Signals, ...]:
 
 def default() -> None:
     """Make the first signal raise KeyboardInterrupt and the next end the process: outside the event loop."""
+    _ended_by.clear()
     _Interrupt(is_armed=True).install()
 
 
@@ -141,7 +144,7 @@ class _Interrupt:
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         if not self._has_raised:
             self.came = self.came or signal.Signals(number)
-            self._raise_once()
+            self._raise(self.came)
         elif self.is_repeated:
             self.is_repeated = False
         else:
@@ -150,8 +153,10 @@ class _Interrupt:
     def arm(self) -> None:
         """Raise from now on. Raises KeyboardInterrupt at once if a signal has come before."""
         self._is_armed = True
-        if self.came or _untold or _cancelled_by:
-            self._raise_once()
+        for came in (self.came, *_untold):
+            if came is not None:
+                self._raise(came)
+        _raise_again()
 
     def disarm(self) -> None:
         self._is_armed = False
@@ -161,10 +166,16 @@ class _Interrupt:
         if self.came and not self._has_raised:
             signal.raise_signal(self.came)
 
-    def _raise_once(self) -> None:
-        if self._is_armed and not self._has_raised:
+    def _raise(self, number: signal.Signals) -> None:
+        if self._is_armed:
             self._has_raised = True
+            _ended_by.append(number)
             raise KeyboardInterrupt
+
+
+def _raise_again() -> None:
+    if _ended_by:
+        raise KeyboardInterrupt
 
 
 @contextmanager
@@ -177,6 +188,7 @@ def interruptible() -> Iterator[None]:
             try:
                 interrupt.arm()
                 yield
+                _raise_again()
             finally:
                 interrupt.disarm()
     interrupt.pass_on()
@@ -264,9 +276,9 @@ class _Telling:
                 self._cancel(number)
 
     def _cancel(self, number: signal.Signals) -> None:
-        if _cancelled_by:
+        if _ended_by:
             leave_at_once()
-        _cancelled_by.append(number)
+        _ended_by.append(number)
         if self._scope is not None:
             self._scope.cancel()
 

@@ -133,6 +133,27 @@ def test_one_that_has_cancelled_a_verb_ends_its_next_wait_too():
     assert not went_on
 
 
+@pytest.mark.parametrize("is_in_a_wait", [True, False])
+def test_one_that_a_library_swallows_ends_the_command_all_the_same(is_in_a_wait):
+    """Some have a bare except, or clear errors in C, while they are imported."""
+    went_on: list[int] = []
+
+    async def verb() -> None:
+        went_on.append(1)
+
+    def command() -> None:
+        signals.default()
+        wait = signals.interruptible() if is_in_a_wait else contextlib.nullcontext()
+        with wait, contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signals.run_async(verb)
+
+    with signals._restored(), pytest.raises(KeyboardInterrupt):
+        command()
+    assert not went_on
+    signals._ended_by.clear()
+
+
 @contextlib.contextmanager
 def signalled_at(line: int) -> Iterator[list[int]]:
     """Send SIGINT before that line of those run in the two modules; yield how many have run."""
@@ -169,6 +190,7 @@ def test_a_signal_at_any_moment_of_a_wait_counts_once_and_leaves_no_thread():
                 except KeyboardInterrupt:
                     heard.append(signal.SIGINT)
             assert threading.active_count() == threads
+            signals._ended_by.clear()
             if ran[0] < line:
                 break
             assert heard == [signal.SIGINT] * line

@@ -36,7 +36,7 @@ class Lease:
     holder: str  #: who holds it: ``host:pid``
     fence: int  #: grows by one with each claim; a write with an older fence is refused
     expires_at: datetime
-    is_of_copy: bool = False  #: the ledger is a copy, or was put back: rows may have been sent by another
+    is_of_copy: bool = False  #: the ledger may be a copy, or was put back: rows may have been sent by another
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,9 +39,11 @@ _STATES: Final = (*UNSENT, State.SUBMITTING, State.ACTIVE)
 _WATCH: Final = WatchPolicy(longest=15.0)
 #: Seconds between two checks of what another launcher has done.
 _LOOK_EVERY: Final = 1.0
+#: Once they are cancelled, no comparison of this ledger shows their runs.
 _OF_COPY: Final = (
-    "warning: the ledger is a copy, or was put back: rows that are planned in it may have runs by now, which "
-    "go on; 'batchrun ledger verify --online' lists them"
+    "warning: the ledger may be a copy, or was put back: rows that are planned in it may have runs by now, "
+    "which go on; 'batchrun ledger rebuild MANIFEST --ledger NEW.db' finds them, and 'batchrun cancel "
+    "--ledger NEW.db' cancels them"
 )
 
 

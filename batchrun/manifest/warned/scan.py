@@ -24,6 +24,7 @@ from batchrun.manifest.strict_json import JsonError, decoded
 from batchrun.manifest.table import Table, Value
 from batchrun.manifest.warned.found import Doubt, WarningKind, WatchedColumn
 from batchrun.manifest.warned.known import Known, Pair, is_shared, mates_among, mates_of, same_file
+from batchrun.manifest.warned.quotes import SWALLOWED, of_plain, of_table, swallowing
 from batchrun.manifest.warned.texts import (
     ABSENT,
     MONTH,
@@ -32,7 +33,6 @@ from batchrun.manifest.warned.texts import (
     long_number,
     of_characters,
     of_name,
-    of_plain,
 )
 from batchrun.manifest.warned.untyped import Cure, Types
 from batchrun.model.spec import Json
@@ -67,7 +67,8 @@ class DocumentTexts:
         if isinstance(value, str):
             self._text(value, path, name)
         elif isinstance(value, dict):
-            self._placeholder(value, path, name)
+            if (doubt := of_table(value)) and (column := self._column(name)):
+                self._doubt(doubt, column, path, None)
             for key, part in value.items():
                 self._name(key, path, name)
                 self.value(part, (*path, key), f"{name}.{key}")
@@ -107,13 +108,6 @@ class DocumentTexts:
             return same_file("another column")
         return files.shared_with(first, self._record.place.source)
 
-    def _placeholder(self, table: dict[str, Json], path: Path, name: str) -> None:
-        own = next(iter(table), "")
-        is_one = len(table) == 1 and table[own] is None and (own in _OWN or own.startswith(_OF_OWN))
-        if is_one and (column := self._column(name)) is not None:
-            says, cure = f"{{{own}}} without quotes is a table, and no text", f'write "{{{own}}}"'
-            self._doubt(Doubt(kind=WarningKind.PLACEHOLDER, says=says, cure=cure), column, path, None)
-
     def _name(self, name: str, path: Path, within: str) -> None:
         is_plain = name.isascii() and name.isprintable() and name == name.strip() and name[:1] != "#"
         if name and not is_plain and (column := self._column(within)):
@@ -135,9 +129,6 @@ class DocumentTexts:
         return self._known.column(name, is_parameter=self._is_parameter)
 
 
-#: Placeholders, which YAML takes for tables with one name and no value where they have no quotes.
-_OWN: Final = frozenset({"id", "batch", "lane"})
-_OF_OWN: Final = ("parameters.", "env.")
 _URI: Final = r"s3://(?!your[-_]|amzn-s3-demo-)[a-z0-9][A-Za-z0-9._-]*+(?:/[!#-&(-9;-z|~]*+)?+(?<![,;])"
 _WORD: Final = r"[A-Za-z_][A-Za-z0-9_-]*+"
 #: Lines of cells without anything doubtful; some may be empty.
@@ -152,11 +143,6 @@ _BARE: Final = (
     "has numbers alone beside it, where others have more, and becomes a run",
 )
 _BARE_CURE: Final = "fill the row in, or remove it where it is none, such as a total or a remark"
-_SWALLOWED: Final = Doubt(
-    kind=WarningKind.QUOTES,
-    says="looks like rows that stand between two quotes, and is one cell, so that they become no runs",
-    cure='close the quote at its beginning, or write it ""',
-)
 #: What numbers are written with, and where there is none.
 _OF_NUMBERS: Final = "0123456789.,+-% "
 #: Rows that are checked together: one may have a mebibyte.
@@ -315,20 +301,11 @@ class TableTexts:
                 self._doubt(doubt, column, row, text)
 
     def _look_for_swallowed(self, batch: Sequence[_Row], delimiter: str) -> None:
-        """
-        Record doubts about cells that hold rows, from a quote that was not closed to the next such.
-
-        The two stand in the same column: the lines between have the separators of as many rows.
-        """
+        """Record doubts about cells that hold rows, whatever becomes of their columns."""
         for row in batch:
-            if "\n" not in "".join(row.cells):
-                continue
-            for index, cell in enumerate(row.cells):
-                between = cell.count("\n") * (len(row.cells) - 1)
-                is_prose = not between or f"{delimiter} " in cell or '"' in cell
-                if cell.count(delimiter) == between and not is_prose:
-                    plain = WatchedColumn(name=self._table.header[index], number=index + 1)
-                    self._doubt(_SWALLOWED, self._plain.setdefault(index, plain), row, cell)
+            for index in swallowing(row.cells, delimiter) if "\n" in "".join(row.cells) else ():
+                plain = WatchedColumn(name=self._table.header[index], number=index + 1)
+                self._doubt(SWALLOWED, self._plain.setdefault(index, plain), row, row.cells[index])
 
     def _is_of_type(self, text: str, types: Types, row: _Row) -> bool:
         """Note a cell that is text by default; report whether no other rule applies to it."""

@@ -133,10 +133,6 @@ ABSENT: Final = frozenset(
     {"na", "n/a", "n.a.", "<na>", "null", "nil", "none", "nan", "nat", "missing", "-", "--", ".", "?"}
     | {"todo", "tbd", "tba"}
 )
-#: True and false in YAML 1.1, which Nextflow and Snakemake read.
-_SWITCHES: Final = frozenset({"yes", "no", "on", "off"})
-_OTHER_BASE: Final = re.compile(r"0x[0-9A-Fa-f]{1,16}|0o[0-7]{1,20}")
-_VERSION: Final = re.compile(r"[1-9][0-9]*\.[0-9]*[1-9]0+")
 #: Types of WDL, as ``womtool inputs`` has them: String, Array[File]?, Int? (optional, default = 5).
 _TYPE: Final = re.compile(
     r"(?:File|String|Int|Float|Boolean|Object|(?:Array|Map|Pair)\[.+\]\+?)\??(?: \(optional.*\))?", re.DOTALL
@@ -190,22 +186,6 @@ def absent(text: str, company: Company) -> Doubt | None:
     says = "is sent as text, where other rows have files"
     cure = "leave the cell empty, or the field out, where there is none"
     return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure=cure, holds=lambda: company.files)
-
-
-def of_plain(text: str) -> Doubt | None:
-    """Return a doubt about a parameter without quotes, which other readers of YAML take for another type."""
-    if text.lower() in _SWITCHES:
-        says = "is text, and not true or false, as older YAML has it"
-        cure = "write true or false, or put it into quotes"
-    elif _VERSION.fullmatch(text):
-        says = "is a number, which loses the 0 at its end"
-        cure = "put it into quotes where it is text, such as a version"
-    elif _OTHER_BASE.fullmatch(text):
-        says = f"is a number, and is sent as {int(text, 0)}"
-        cure = "put it into quotes where it is text"
-    else:
-        return None
-    return Doubt(kind=WarningKind.UNTYPED, says=says, cure=cure)
 
 
 def unfilled(text: str, name: str) -> Doubt | None:

@@ -1,0 +1,65 @@
+"""
+Quotes that are missing: what YAML makes of a text without them, and rows between two of a table.
+
+Belongs here: doubts about that. Does not: quotes that are sent (``texts``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from batchrun.manifest.warned.found import Doubt, WarningKind
+from batchrun.model.spec import Json
+
+#: True and false in YAML 1.1, which Nextflow and Snakemake read.
+_SWITCHES: Final = frozenset({"yes", "no", "on", "off"})
+_OTHER_BASE: Final = re.compile(r"0x[0-9A-Fa-f]{1,16}|0o[0-7]{1,20}")
+_VERSION: Final = re.compile(r"[1-9][0-9]*\.[0-9]*[1-9]0+")
+#: Placeholders that are no column's.
+_OWN: Final = frozenset({"id", "batch", "lane"})
+_OF_OWN: Final = ("parameters.", "env.")
+SWALLOWED: Final = Doubt(
+    kind=WarningKind.QUOTES,
+    says="looks like rows that stand between two quotes, and is one cell, so that they become no runs",
+    cure='close the quote at its beginning, or write it ""',
+)
+
+
+def of_plain(text: str) -> Doubt | None:
+    """Return a doubt about a parameter without quotes, which other readers of YAML take for another type."""
+    if text.lower() in _SWITCHES:
+        says = "is text, and not true or false, as older YAML has it"
+        cure = "write true or false, or put it into quotes"
+    elif _VERSION.fullmatch(text):
+        says = "is a number, which loses the 0 at its end"
+        cure = "put it into quotes where it is text, such as a version"
+    elif _OTHER_BASE.fullmatch(text):
+        says = f"is a number, and is sent as {int(text, 0)}"
+        cure = "put it into quotes where it is text"
+    else:
+        return None
+    return Doubt(kind=WarningKind.UNTYPED, says=says, cure=cure)
+
+
+def of_table(table: Mapping[str, Json]) -> Doubt | None:
+    """Return a doubt about a placeholder that YAML takes for a table with one name and no value."""
+    own = next(iter(table), "")
+    if len(table) != 1 or table[own] is not None or not (own in _OWN or own.startswith(_OF_OWN)):
+        return None
+    says = f"{{{own}}} without quotes is a table, and no text"
+    return Doubt(kind=WarningKind.PLACEHOLDER, says=says, cure=f'write "{{{own}}}"')
+
+
+def swallowing(cells: Sequence[str], delimiter: str) -> Iterator[int]:
+    """
+    Return the cells of a row that hold rows, from a quote that was not closed to the next such.
+
+    The two stand in the same column: the lines between have the separators of as many rows.
+    """
+    for index, cell in enumerate(cells):
+        between = cell.count("\n") * (len(cells) - 1)
+        is_prose = not between or f"{delimiter} " in cell or '"' in cell
+        if cell.count(delimiter) == between and not is_prose:
+            yield index

@@ -168,6 +168,9 @@ def main() -> NoReturn:
     except KeyboardInterrupt:  # the first, while the last words are written
         code = Exit.WORK_LEFT
         signals.ignore()
+    # After an interrupt of a text that was executed, such as dataclasses have, 'python -m' ends by SIGINT,
+    # with no code, though it was caught: unless another text was executed since.
+    exec("")  # noqa: S102
     sys.exit(code)
 
 

@@ -101,6 +101,30 @@ def test_stopped_while_it_is_imported_it_says_so_and_no_more(
     assert (done.returncode, done.stderr) == (3, said)
 
 
+#: Is interrupted in a text that it has executed, as dataclasses have.
+_INTERRUPTED_IN_A_TEXT = """
+import sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "batchrun.cli.verbs.check":
+            exec("import signal; signal.raise_signal(signal.SIGINT)")
+sys.meta_path.insert(0, Interrupting())
+"""
+
+
+def test_its_exit_code_is_that_of_a_stop_whatever_was_interrupted(shell: Shell, tmp_path):
+    """Seen: Python ended itself by SIGINT, as after one that nobody has caught."""
+    (tmp_path / "sitecustomize.py").write_text(_INTERRUPTED_IN_A_TEXT)
+    done = subprocess.run(
+        [sys.executable, "-m", "batchrun", "check", "cohort.csv"],
+        env={**shell.environment, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (3, "\nstopped; nothing is lost\n")
+
+
 def heavy_after_each(shell: Shell, commands: list[list[str]]) -> list[Any]:
     """Return each command that imported something heavy, or came after one that did, and what that was."""
     done = subprocess.run(

@@ -575,6 +575,15 @@ async def test_who_releases_leaves_the_lock_that_the_next_one_is_about_to_take(p
     assert next_one.exists()
 
 
+async def test_a_mark_is_not_written_where_somebody_has_put_a_link(place, tmp_path):
+    """Seen: in a folder that others may write to, the file that they chose was emptied."""
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    place.with_name(f"{place.name}-lease-1-1").symlink_to(precious)
+    await looked_for(place)
+    assert precious.read_text() == "precious"
+
+
 async def test_once_nothing_is_to_be_sent_no_mark_stays(place):
     await looked_for(place)
     async with await open_ledger(place) as ledger:

@@ -59,7 +59,7 @@ class ProcessLock:
         None where that fails, which is allowed: it only saves waiting for leases.
         """
         with contextlib.suppress(OSError):
-            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             with contextlib.suppress(OSError):  # on a full disk it is a lock all the same
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, mark, 0)

@@ -64,6 +64,7 @@ for command in commands:
 #: Is interrupted when it imports a module, and again, if so asked, when it says that it was.
 _INTERRUPTED = """
 import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where sh started the tests with &
 module, times = sys.argv[1:]
 sys.modules.pop(module, None)
 class Interrupting:

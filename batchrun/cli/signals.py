@@ -147,7 +147,7 @@ class _Interrupt:
             self._raise(self.came)
         elif self.is_repeated:
             self.is_repeated = False
-        else:
+        elif number != signal.SIGHUP or self.came != signal.SIGHUP:
             leave_at_once()
 
     def arm(self) -> None:

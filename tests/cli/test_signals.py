@@ -78,6 +78,19 @@ async def test_a_hang_up_that_the_shell_repeats_counts_once():
     assert told == [signal.SIGHUP, signal.SIGTERM, signal.SIGTERM]
 
 
+def test_nor_does_its_repetition_leave_at_once_outside_the_event_loop(monkeypatch):
+    left: list[str] = []
+    monkeypatch.setattr(signals, "leave_at_once", lambda: left.append("left"))
+    interrupt = signals._Interrupt(is_armed=True)
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(signal.SIGHUP, None)
+    interrupt(signal.SIGHUP, None)
+    assert not left
+    interrupt(signal.SIGTERM, None)
+    assert left
+    signals._ended_by.clear()
+
+
 @pytest.mark.parametrize(("before", "is_taken"), [(signal.SIG_DFL, True), (signal.SIG_IGN, False)])
 def test_a_hang_up_that_is_ignored_stays_so(before, is_taken):
     restored = signal.signal(signal.SIGHUP, before)

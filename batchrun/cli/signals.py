@@ -34,6 +34,8 @@ Listener = Callable[[signal.Signals], None]
 T = TypeVar("T")
 #: Seconds after which a signal counts as not noticed: otherwise it takes effect at once.
 _SOON: Final = 0.1
+#: Seconds for the last words of a process.
+_LAST_WORDS: Final = 10
 _SHOW_CURSOR: Final = "\x1b[?25h"
 #: The present listeners, global as signals are.
 _listeners: list[Listener] = []
@@ -229,7 +231,9 @@ def _watch(reading: int, main: int, is_over: threading.Event, interrupt: _Interr
 def leave_at_once() -> NoReturn:
     """End the process at once; the ledger is consistent at any moment."""
     try:
-        default()  # should what is written here block, too
+        ignore()
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(_LAST_WORDS)  # the reader of what is written may be stuck
         complain("left at once; nothing is lost")
         for stream in (sys.stdout, sys.stderr):
             write(stream, _SHOW_CURSOR if is_terminal(stream) else "")

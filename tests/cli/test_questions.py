@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from batchrun.cli import signals
 from batchrun.cli.choice import GoAhead
 from tests.nursery import PATIENCE, Born
 
@@ -67,6 +68,7 @@ def test_one_interrupt_ends_a_question(monkeypatch: pytest.MonkeyPatch):
     async def ask() -> None:
         went_on.append(GoAhead(dry_run=False, yes=False).is_agreed("start 2 new attempts?"))
 
+    monkeypatch.setattr(signals, "_ended_by", [])  # else the next command of this process had ended too
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("click.confirm", lambda *_args, **_options: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):

@@ -32,7 +32,7 @@ _DRIFT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class ClockOrigin:
     """
     The origin of a clock's *latest* time.
 
@@ -43,7 +43,7 @@ class Origin:
     boot: str  #: identifies the machine and its start
     at: datetime  #: when it was started, by the latest time
 
-    def is_same(self, other: Origin) -> bool:
+    def is_same(self, other: ClockOrigin) -> bool:
         """Report whether times of the two origins can be compared."""
         return self.boot == other.boot and abs(self.at - other.at) <= _DRIFT
 
@@ -86,10 +86,10 @@ class Clock(ABC):
         """Return each clock's reading in seconds; only differences mean anything."""
         return self.monotonic(), self.utcnow().timestamp()
 
-    def origin(self) -> Origin:
+    def origin(self) -> ClockOrigin:
         """Return the origin of the latest time; it moves when the wall clock is set forward."""
         boot, up = self._up()
-        return Origin(boot=boot, at=self.latest() - timedelta(seconds=up))
+        return ClockOrigin(boot=boot, at=self.latest() - timedelta(seconds=up))
 
     def _up(self) -> tuple[str, float]:
         """Return an identifier of the machine and its start, and its uptime in seconds."""

@@ -53,6 +53,20 @@ def test_no_text_was_cut_off_from_the_line_before_it():
     assert not found
 
 
+def test_a_class_name_has_one_meaning():
+    """
+    But for the options of verbs, private classes, and the simulator, which is the service's side.
+
+    Both meanings of Retried are contracts: ledgers hold the event's name, programs use the result of a retry.
+    """
+    homes: dict[str, list[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        for name in re.findall(r"^class ([A-Z]\w*)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            if PACKAGE / "simulator" not in path.parents and name not in {"Options", "Retried"}:
+                homes.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
 @pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
 def test_paths_that_the_pages_for_developers_name_are_there(page: Path):
     text = page.read_text(encoding="utf-8")

@@ -48,7 +48,7 @@ _UNSURE: Final = {
 
 
 @dataclass(slots=True, kw_only=True)
-class Inputs:
+class InputFindings:
     """What was found out about the inputs so far."""
 
     total: int = 0  #: distinct places to look at
@@ -73,16 +73,16 @@ class Means:
     rate: Rate  #: of each kind of call
     clock: Clock
     rng: random.Random
-    told: Callable[[Inputs], None]  #: called for each place that was looked at
+    told: Callable[[InputFindings], None]  #: called for each place that was looked at
 
 
 async def look_for_inputs(
     manifest: Manifest | LaneRows, places: RowPlaces, means: Means, problems: Found
-) -> Inputs:
+) -> InputFindings:
     """Look up the inputs of rows in S3, and collect those that a run could not read in *problems*."""
     with closing(InputSurvey()) as survey:
         _find(manifest, survey)
-        inputs = Inputs(total=survey.total, skipped=survey.skipped)
+        inputs = InputFindings(total=survey.total, skipped=survey.skipped)
         inputs.examples = {skip: _shown(survey.example(skip)) for skip in inputs.skipped}
         if inputs.total:
             await _look(survey, inputs, means)
@@ -90,7 +90,7 @@ async def look_for_inputs(
     return inputs
 
 
-async def _look(survey: InputSurvey, inputs: Inputs, means: Means) -> None:
+async def _look(survey: InputSurvey, inputs: InputFindings, means: Means) -> None:
     unsure = _Unsure()
     login = means.login
     async with object_calls(login, rate=means.rate, clock=means.clock, rng=means.rng) as calls:
@@ -157,7 +157,7 @@ def _elsewhere(buckets: Iterable[Bucket], region: str | None) -> list[str]:
     return [told]
 
 
-def _unusable(error: ServiceError, inputs: Inputs) -> ServiceError:
+def _unusable(error: ServiceError, inputs: InputFindings) -> ServiceError:
     return ServiceUnusableError(
         f"S3 does not answer any more: {error}; {inputs.looked_at} of {inputs.total} places were looked at; "
         "fix that, then run the same command again"

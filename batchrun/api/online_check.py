@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from batchrun import errors
-from batchrun.api.input_check import Inputs, Means, look_for_inputs
+from batchrun.api.input_check import InputFindings, Means, look_for_inputs
 from batchrun.api.lanes import AT_ONCE, asked, count_going, why_not
 from batchrun.api.objects import OneLogin
 from batchrun.api.opening import Opening
@@ -44,7 +44,7 @@ from batchrun.side_by_side import each
 if TYPE_CHECKING:
     from batchrun.service.client import AwsHealthOmics
 
-    Watched = Callable[[], AbstractContextManager[Callable[[Inputs], None]]]
+    Watched = Callable[[], AbstractContextManager[Callable[[InputFindings], None]]]
     Workflows = Mapping[WorkflowKey, Workflow | None]
 
 
@@ -91,7 +91,7 @@ class Answers:
     """The service's answers."""
 
     workflows: int = 0  #: number asked for
-    inputs: Inputs | None = None  #: None if they were not looked up
+    inputs: InputFindings | None = None  #: None if they were not looked up
     quotas: Quotas = field(default_factory=Quotas)  #: the account's, as far as they may be read
     at_once: Mapping[str, int] = field(default_factory=dict)  #: runs that may be active, by storage type
     active: int | None = None  #: runs that have not ended; None without permission

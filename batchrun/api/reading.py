@@ -23,7 +23,7 @@ from batchrun.ledger import LedgerPlace
 from batchrun.model.entries.entry import Entry
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch, By, Outcome
-from batchrun.report.outputs import Inputs
+from batchrun.report.outputs import ProtectedFiles
 
 #: Rows whose ids are suggested.
 _SUGGESTED: Final = 3
@@ -48,10 +48,10 @@ async def open_ledger(path: str | Path, *, for_once: bool = False) -> AsyncItera
         yield opened
 
 
-async def inputs_of(ledger: Ledger, *, read: tuple[str, ...] = ()) -> Inputs:
+async def inputs_of(ledger: Ledger, *, read: tuple[str, ...] = ()) -> ProtectedFiles:
     """Return what no output may replace: the ledger, its batches' manifests, and the files in *read*."""
     manifests = tuple(batch.place for batch in await ledger.batches() if batch.place is not None)
-    return Inputs(ledger=ledger.path, read=read, manifests=manifests)
+    return ProtectedFiles(ledger=ledger.path, read=read, manifests=manifests)
 
 
 async def find_batch(ledger: Ledger, name: str | None) -> Batch:

@@ -25,7 +25,7 @@ from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.verdicts import after_reappearing
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch
-from batchrun.report.chosen import Choice
+from batchrun.report.chosen import Selection
 from batchrun.report.columns import failed_of, read_condition
 from batchrun.service.target import CONFIGURED, Target
 
@@ -138,7 +138,7 @@ async def retry(  # noqa: PLR0913 (what is meant, each by its name)
         LedgerUnusableError: The ledger cannot be used.
     """
     conditions = (*map(read_condition, where), *([failed_of(reason)] if reason else []))
-    choice = Choice(ids=None if ids is None else frozenset(ids), conditions=conditions)
+    choice = Selection(ids=None if ids is None else frozenset(ids), conditions=conditions)
     now = (clock or SystemClock()).utcnow()
     async with open_ledger(ledger, for_once=True) as read:  # which does not create one
         known = await find_batch(read, batch)
@@ -151,7 +151,7 @@ async def retry(  # noqa: PLR0913 (what is meant, each by its name)
 async def retriable(
     opened: Opening,
     batch: Batch,
-    choice: Choice,
+    choice: Selection,
     *,
     at: datetime,
     duplicates: bool = False,

@@ -20,7 +20,7 @@ from batchrun.model.lanes import first_request, offers_of, offers_text
 from batchrun.ports.stored import Outcome
 from batchrun.report.columns import View
 from batchrun.report.delivering import Destination, output_at
-from batchrun.report.outputs import Inputs, Kind, OutputFile, replacing
+from batchrun.report.outputs import Kind, OutputFile, ProtectedFiles, replacing
 from batchrun.report.results import latest_row
 
 
@@ -34,7 +34,7 @@ def defaults_kind(form: Format) -> Kind:
     return Kind(what=f"defaults in {form.value.upper()}", endings=endings_of(form))
 
 
-def manifest_output(place: str, inputs: Inputs, *, force: bool) -> Destination:
+def manifest_output(place: str, inputs: ProtectedFiles, *, force: bool) -> Destination:
     """Return the output at *place*, in the format of its name. Raises UsageError if that has none."""
     if not is_known(place):
         names = ", ".join(f".{one.value}" for one in Format)

@@ -25,7 +25,7 @@ from batchrun.manifest.source import Beyond, name_of, opened
 from batchrun.manifest.text_input import IN_UTF8, lines
 from batchrun.model.entries.entry import Entry
 from batchrun.ports.stored import Outcome
-from batchrun.report.chosen import Choice, completed, first_ids
+from batchrun.report.chosen import Selection, completed, first_ids
 from batchrun.report.columns import TASK_REASON, Condition, View, read_condition
 from batchrun.report.results import latest_row, status
 
@@ -41,7 +41,7 @@ _MANY: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class RowOptions:
     """The options that choose entries of a batch."""
 
     ids: tuple[str, ...] = texts(
@@ -62,14 +62,14 @@ class Rows:
         help="Only rows whose results match, such as status=FAILED or taskReason=*MEMORY*; repeatable.",
     )
 
-    def choice(self, in_s3: ObjectsOnce, *more: Condition) -> Choice:
+    def choice(self, in_s3: ObjectsOnce, *more: Condition) -> Selection:
         """Return the choice of these options and *more* conditions; the file with ids may be *in_s3*."""
         named = [one for text in self.ids for one in text.split(",") if one]
         if self.ids_from:
             named += _listed(self.ids_from, in_s3)
         conditions = [read_condition(text) for text in self.where]
         is_named = bool(self.ids or self.ids_from)
-        return Choice(ids=frozenset(named) if is_named else None, conditions=(*conditions, *more))
+        return Selection(ids=frozenset(named) if is_named else None, conditions=(*conditions, *more))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

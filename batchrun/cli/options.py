@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from batchrun.cli.command import Risk, argument, duration, flag, option, typed, typed_flag
 from batchrun.cli.completion import batches
 from batchrun.cli.speak import complain
-from batchrun.cli.values import OutputPath, PacedRate, SettingsPlace
+from batchrun.cli.values import OutputPath, PacedRate, SettingsFolder
 from batchrun.model.submissions.grouping import MOST, Engine
 from batchrun.service.target import Target
 
@@ -209,7 +209,7 @@ class EngineOptions:
         "'batchrun help engines'.",
     )
     batch_settings: str | None = option(
-        type=SettingsPlace(),
+        type=SettingsFolder(),
         metavar="s3://BUCKET/PREFIX/",
         help="Where to put files in S3 with the rows of a StartRunBatch of more than 100; the runs' role "
         "must be able to read them.  [default: none, and 100 rows at most]",

@@ -67,7 +67,7 @@ class OutputPath(click.types.StringParamType):
     """The path of an output file, which not every settings file may choose."""
 
 
-class SettingsPlace(OutputPath):
+class SettingsFolder(OutputPath):
     """A folder in S3 that is written to."""
 
     name = "place"

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from batchrun import points
-from batchrun.clock import Origin
+from batchrun.clock import ClockOrigin
 from batchrun.ledger import leases
 from batchrun.ledger.rows import (
     lane_of,
@@ -183,10 +183,10 @@ class SqlHeldBatch(SubmissionWrites, SqlBatch, HeldBatch):
         record(self._store, self._fenced(), self.name, steps)
 
     @writes
-    def bind_proofs(self, origin: Origin) -> None:
+    def bind_proofs(self, origin: ClockOrigin) -> None:
         key = self._fenced()
         kept = self._store.one("proof_clock", batch=key)
-        if kept is not None and origin.is_same(Origin(boot=kept.boot, at=time_of(kept.origin))):
+        if kept is not None and origin.is_same(ClockOrigin(boot=kept.boot, at=time_of(kept.origin))):
             return
         self._store.run("forget_proofs", batch=key)
         self._store.run("forget_when_sent", batch=key)

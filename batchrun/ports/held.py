@@ -16,7 +16,7 @@ from batchrun.ports.batch import StoredBatch
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from batchrun.clock import Origin
+    from batchrun.clock import ClockOrigin
     from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.limits import Changed
     from batchrun.model.spec import Spec
@@ -124,7 +124,7 @@ class HeldBatch(StoredBatch):
         """
 
     @abstractmethod
-    async def bind_proofs(self, origin: Origin) -> None:
+    async def bind_proofs(self, origin: ClockOrigin) -> None:
         """
         Forget proofs, and send times of open submissions, unless the clock of *origin* stamped them.
 

@@ -103,7 +103,7 @@ _SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Selection:
     """A choice of entries: those that match all of these."""
 
     ids: frozenset[str] | None = None  #: None: any

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from batchrun.errors import DeliveryError, ServiceError, UsageError
 from batchrun.model.texts.places import is_in_s3, split_uri, wrong_place
-from batchrun.report.outputs import Inputs, Kind, OutputFile
+from batchrun.report.outputs import Kind, OutputFile, ProtectedFiles
 
 if TYPE_CHECKING:
     from batchrun.ports.objects import ObjectStore
@@ -30,7 +30,7 @@ class OutputObject:
     kind: Kind
     option: str  #: the option for another place: ``--results FILE``
     again: str  #: the command that writes it again, in words
-    inputs: Inputs = field(default_factory=Inputs)
+    inputs: ProtectedFiles = field(default_factory=ProtectedFiles)
     force: bool = False  #: whether any existing object but an input may be replaced
 
     @property
@@ -78,7 +78,7 @@ Destination: TypeAlias = OutputFile | OutputObject
 
 
 def output_at(
-    place: str, kind: Kind, *, option: str, again: str, inputs: Inputs, force: bool = False
+    place: str, kind: Kind, *, option: str, again: str, inputs: ProtectedFiles, force: bool = False
 ) -> Destination:
     """
     Return the output at a path or a place in S3.

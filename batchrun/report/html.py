@@ -25,7 +25,7 @@ from batchrun.model.texts.words import seconds, spelt_out
 from batchrun.report import figures
 from batchrun.report.gathering import Report
 from batchrun.report.outputs import OutputFile, replacing
-from batchrun.report.packing import Moment, Timeline, cut, packed, script_text, timeline
+from batchrun.report.packing import ChartPoint, Timeline, cut, packed, script_text, timeline
 from batchrun.version import __version__
 
 #: Scripts that both pages begin with.
@@ -119,7 +119,7 @@ def utc(time: datetime | None) -> str:
     return _UNKNOWN if time is None else time.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def told(timeline: Timeline) -> Sequence[Moment]:
+def told(timeline: Timeline) -> Sequence[ChartPoint]:
     """Return some of the timeline's moments, evenly spread, including the last."""
     return timeline.moments[:: -max(1, len(timeline.moments) // _TOLD_MOMENTS)][::-1]
 

@@ -35,7 +35,7 @@ _MANIFEST: Final = "the manifest of a batch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
+class ProtectedFiles:
     """Files that a command reads or keeps, and must never replace."""
 
     ledger: str | Path | None = None
@@ -94,7 +94,7 @@ class OutputFile:
     path: Path
     kind: Kind
     option: str  #: the option for another place: ``--results FILE``
-    inputs: Inputs = field(default_factory=Inputs)
+    inputs: ProtectedFiles = field(default_factory=ProtectedFiles)
     force: bool = False  #: whether any existing file but an input may be replaced
     called: str | None = None  #: what messages call it, if not its path
 

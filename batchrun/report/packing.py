@@ -29,7 +29,7 @@ _SHORTEST: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class ChartPoint:
     """The number of runs by standing at *at*."""
 
     at: datetime
@@ -43,7 +43,7 @@ class Moment:
 class Timeline:
     """Runs over time, earlier attempts included."""
 
-    moments: tuple[Moment, ...]  #: evenly spread from the first creation to the last end, or to now
+    moments: tuple[ChartPoint, ...]  #: evenly spread from the first creation to the last end, or to now
     undated: int  #: runs left out because their beginning or end is unknown
 
 
@@ -89,7 +89,7 @@ def _changes(attempt: ShownAttempt) -> Iterator[tuple[datetime, _Change]]:
         yield max(created, attempt.started or created, attempt.stopped), (*left, *ended)
 
 
-def _counted(changes: dict[datetime, list[_Change]], times: list[datetime]) -> Iterator[Moment]:
+def _counted(changes: dict[datetime, list[_Change]], times: list[datetime]) -> Iterator[ChartPoint]:
     whens = sorted(changes)
     each = ((sum(part) for part in zip(*changes[when], strict=True)) for when in whens)
     totals = accumulate((tuple(change) for change in each), _added)
@@ -100,7 +100,9 @@ def _counted(changes: dict[datetime, list[_Change]], times: list[datetime]) -> I
             now = ahead[place][1]
             place += 1
         queued, running, succeeded, otherwise = now
-        yield Moment(at=time, queued=queued, running=running, succeeded=succeeded, ended_otherwise=otherwise)
+        yield ChartPoint(
+            at=time, queued=queued, running=running, succeeded=succeeded, ended_otherwise=otherwise
+        )
 
 
 def _added(one: tuple[int, ...], other: tuple[int, ...]) -> _Change:

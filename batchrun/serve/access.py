@@ -48,7 +48,7 @@ class TrustedProxy:
     header: str
     addresses: tuple[Network, ...]  #: from which the header is trusted
 
-    def vouches(self, asked: Asked) -> bool:
+    def vouches(self, asked: RequestFacts) -> bool:
         """Report whether the request came through it with a caller's name."""
         address = _address(asked.peer)
         is_from_it = address is not None and any(address in network for network in self.addresses)
@@ -56,7 +56,7 @@ class TrustedProxy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class RequestFacts:
     """The facts about a request that decide on access."""
 
     method: str
@@ -78,7 +78,7 @@ class Rules:
     names: frozenset[str] = frozenset()  #: host names of this server, beside ``localhost``
     proxy: TrustedProxy | None = None
 
-    def judge(self, asked: Asked) -> Verdict:
+    def judge(self, asked: RequestFacts) -> Verdict:
         """Return the decision about a request."""
         if asked.method != "GET":
             return Verdict.NOT_A_READ
@@ -111,7 +111,7 @@ class Rules:
             return address.is_loopback
         return bound.is_unspecified or address == bound or address.is_loopback
 
-    def _is_from_elsewhere(self, asked: Asked) -> bool:
+    def _is_from_elsewhere(self, asked: RequestFacts) -> bool:
         origin = asked.headers.get("origin")
         if origin is not None:
             told = _split(origin)
@@ -194,9 +194,9 @@ class Gate:
 
         return guarded
 
-    def _asked(self, request: web.BaseRequest) -> Asked:
+    def _asked(self, request: web.BaseRequest) -> RequestFacts:
         peer = request.transport and request.transport.get_extra_info("peername")
-        return Asked(
+        return RequestFacts(
             method=request.method,
             path=path_of(request),
             token=request.query.get("token"),

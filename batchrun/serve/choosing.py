@@ -24,7 +24,7 @@ _FARTHEST: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Query:
     """What a client requests."""
 
     words: tuple[str, ...] = ()  #: in lower case; each must be found
@@ -37,10 +37,10 @@ class Wanted:
     most: int = _PAGE
 
 
-def read_wanted(query: Mapping[str, str]) -> Wanted:
+def read_query(query: Mapping[str, str]) -> Query:
     """Return what a query string requests; bad values are ignored."""
     standings = {one.value: one for one in RowStanding}
-    return Wanted(
+    return Query(
         words=tuple(query.get("search", "")[:_SEARCHED].lower().split()),
         standing=standings.get(query.get("standing", "")),
         lane=query.get("lane"),
@@ -52,7 +52,7 @@ def read_wanted(query: Mapping[str, str]) -> Wanted:
     )
 
 
-class Search:
+class TextSearch:
     """Finds words in rows, and caches each row's text while the row is unchanged."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Search:
         return all(word in known[1] for word in words)
 
 
-def chosen(rows: Sequence[ShownRow], wanted: Wanted, search: Search, at: datetime) -> Sequence[ShownRow]:
+def chosen(rows: Sequence[ShownRow], wanted: Query, search: TextSearch, at: datetime) -> Sequence[ShownRow]:
     """Return all requested rows, in the requested order."""
     found = [row for row in rows if _fits(row, wanted) and search.finds(row, wanted.words)]
     if wanted.sort:
@@ -81,7 +81,7 @@ def chosen(rows: Sequence[ShownRow], wanted: Wanted, search: Search, at: datetim
     return found
 
 
-def _fits(row: ShownRow, wanted: Wanted) -> bool:
+def _fits(row: ShownRow, wanted: Query) -> bool:
     current = row.current
     return (
         (wanted.standing is None or current.standing is wanted.standing)

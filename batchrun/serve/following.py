@@ -23,7 +23,7 @@ from batchrun.report.figures import Failure, Figures, Slow
 from batchrun.report.gathering import RowStanding, ShownRow, regions_of, row_of, rows_of, why_tasks_failed
 from batchrun.report.overview import LaneCounts, Overview, numbers, overview
 from batchrun.report.packing import Timeline, timeline
-from batchrun.serve.choosing import Search, Wanted, chosen
+from batchrun.serve.choosing import Query, TextSearch, chosen
 
 if TYPE_CHECKING:
     from batchrun.clock import Clock
@@ -73,7 +73,7 @@ class Following:
         self._seen: deque[int] = deque(maxlen=_OVERLAP)
         self._total = 0
         self._has_changed = False  #: since the whole batch was read
-        self._search = Search()
+        self._search = TextSearch()
         self._summed = -1
         self._sum_due = self._reload_due = self._sum_again = 0.0
 
@@ -92,7 +92,7 @@ class Following:
         """The batch's lanes, as of the last computation of figures."""
         return self.sums.now.lanes if self.sums else ()
 
-    def choose(self, wanted: Wanted) -> Sequence[ShownRow]:
+    def choose(self, wanted: Query) -> Sequence[ShownRow]:
         """Return the requested rows."""
         return chosen(self.rows, wanted, self._search, self._clock.utcnow())
 
@@ -103,7 +103,7 @@ class Following:
         self._total = (await self._stored.counts()).total
         self.rows = await rows_of(self._ledger, self.batch.name)
         self._places = {row.id: place for place, row in enumerate(self.rows)}
-        self._search = Search()
+        self._search = TextSearch()
         self.version += 1
         self._has_changed = False
         took = self._clock.monotonic() - begun

@@ -18,7 +18,7 @@ import anyio
 from batchrun.errors import BatchrunError, InvariantError, LedgerError
 from batchrun.model.spec import Json
 from batchrun.ports.stored import Batch
-from batchrun.serve.choosing import Wanted
+from batchrun.serve.choosing import Query
 from batchrun.serve.following import Following, Shelf
 from batchrun.serve.shown import now_facts, rows_facts, shelf_facts, sums_facts, written
 
@@ -66,7 +66,7 @@ class Subscription:
         return told
 
 
-class Channel:
+class Feed:
     """The events about one thing, for all of its listeners."""
 
     def __init__(self) -> None:
@@ -106,10 +106,10 @@ class TooManyError(Exception):
 
 
 class Watched:
-    """Something that clients watch, with its channel."""
+    """Something that clients watch, with its feed."""
 
-    def __init__(self, clock: Clock, look: Callable[[Channel], Awaitable[None]]) -> None:
-        self.channel = Channel()
+    def __init__(self, clock: Clock, look: Callable[[Feed], Awaitable[None]]) -> None:
+        self.feed = Feed()
         self.failure: str | None = None  #: why the ledger could not be read at the last look
         self._clock = clock
         self._look = look
@@ -148,9 +148,9 @@ class Watched:
 
     async def _look_once(self) -> None:
         silence = {"text": f"it has not answered for {_SILENT:g} s; what is shown is from before"}
-        late = asyncio.get_running_loop().call_later(_SILENT, self.channel.tell, "trouble", silence)
+        late = asyncio.get_running_loop().call_later(_SILENT, self.feed.tell, "trouble", silence)
         try:
-            await self._look(self.channel)
+            await self._look(self.feed)
             self.failure = None
         except InvariantError:
             raise  # a defect of batchrun, which must not look temporary
@@ -158,7 +158,7 @@ class Watched:
             self.failure = str(error)
         finally:
             late.cancel()
-        self.channel.tell("trouble", {"text": self.failure})
+        self.feed.tell("trouble", {"text": self.failure})
         self._looked.set()
 
 
@@ -168,10 +168,10 @@ class WatchedBatch(Watched):
     def __init__(self, ledger: Ledger, batch: Batch, clock: Clock) -> None:
         super().__init__(clock, self._tell)
         self.following = Following(ledger, batch, clock)
-        self._pages: dict[Wanted, bytes] = {}
+        self._pages: dict[Query, bytes] = {}
         self._paged = 0  #: the version of the rows in the cached pages
 
-    def page(self, wanted: Wanted) -> bytes:
+    def page(self, wanted: Query) -> bytes:
         """Return a page of rows as JSON, cached while the rows are unchanged."""
         if self._paged != self.following.version or len(self._pages) >= _PAGES:
             self._paged = self.following.version
@@ -181,14 +181,14 @@ class WatchedBatch(Watched):
             self._pages[wanted] = written(facts)
         return self._pages[wanted]
 
-    async def _tell(self, channel: Channel) -> None:
+    async def _tell(self, feed: Feed) -> None:
         if self.following.version == 0:
             await self.following.load()
         else:
             await self.following.look()
         if await self.following.add_up():
-            channel.tell("sums", sums_facts(self.following))
-        channel.tell("now", now_facts(self.following))
+            feed.tell("sums", sums_facts(self.following))
+        feed.tell("now", now_facts(self.following))
 
 
 class WatchedShelf(Watched):
@@ -198,9 +198,9 @@ class WatchedShelf(Watched):
         super().__init__(clock, self._tell)
         self.shelf = Shelf(ledger, clock)
 
-    async def _tell(self, channel: Channel) -> None:
+    async def _tell(self, feed: Feed) -> None:
         if await self.shelf.look():
-            channel.tell("batches", shelf_facts(self.shelf.batches, self.shelf.total))
+            feed.tell("batches", shelf_facts(self.shelf.batches, self.shelf.total))
 
 
 class Live:

@@ -28,7 +28,7 @@ from batchrun.ports.stored import Outcome
 from batchrun.report.packing import script_text
 from batchrun.serve import shown
 from batchrun.serve.access import HEADERS, Gate, Rules, path_of, refused
-from batchrun.serve.choosing import read_wanted
+from batchrun.serve.choosing import read_query
 from batchrun.serve.live import Live, NothingThereError, TooManyError, Watched, WatchedBatch
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class Routes:
         watched = await self._live.batch(request.query.get("name", ""))
         with watched.used():
             await _ready(watched)
-            following, wanted = watched.following, read_wanted(request.query)
+            following, wanted = watched.following, read_query(request.query)
             text = shown.page(
                 "batch.html.j2",
                 batch=following.batch,
@@ -238,7 +238,7 @@ class Routes:
         watched = await self._live.batch(request.query.get("name", ""))
         with watched.used():
             await _ready(watched)
-            return _json(watched.page(read_wanted(request.query)))
+            return _json(watched.page(read_query(request.query)))
 
     async def _row(self, request: web.BaseRequest) -> web.Response:
         facts = await self._live.soon(partial(self._story, request))
@@ -275,7 +275,7 @@ class Routes:
 
     async def _stream(self, request: web.BaseRequest, watched: Watched) -> web.StreamResponse:
         stream = web.StreamResponse(headers={**HEADERS, hdrs.CONTENT_TYPE: "text/event-stream"})
-        with watched.channel.listening() as told:
+        with watched.feed.listening() as told:
             try:
                 await stream.prepare(request)
                 _keep_little(request)

@@ -27,7 +27,7 @@ from batchrun.version import __version__
 if TYPE_CHECKING:
     import jinja2
 
-    from batchrun.serve.choosing import Wanted
+    from batchrun.serve.choosing import Query
     from batchrun.serve.following import Following, ShelvedBatch, Sums
 
 _SCRIPTS: Final = (*html.PARTS, "timeline.js", "table.js", "live.js")
@@ -132,7 +132,7 @@ def parts_of(following: Following) -> dict[str, Json]:
     }
 
 
-def rows_facts(following: Following, wanted: Wanted, at: datetime) -> dict[str, Json]:
+def rows_facts(following: Following, wanted: Query, at: datetime) -> dict[str, Json]:
     """Return a page of rows, with the numbers of matching and of all rows."""
     found = following.choose(wanted)
     shown = found[wanted.first : wanted.first + wanted.most]
@@ -144,7 +144,7 @@ def rows_facts(following: Following, wanted: Wanted, at: datetime) -> dict[str, 
     }
 
 
-def first_rows(following: Following, wanted: Wanted, at: datetime) -> str:
+def first_rows(following: Following, wanted: Query, at: datetime) -> str:
     """Return a batch page's first rows, for a script element."""
     return script_text(rows_facts(following, wanted, at) | sums_facts(following) | {"parts": None})
 

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from batchrun.clock import VirtualClock
-from batchrun.engine.upkeep.usage import Asked, ask_usage
+from batchrun.engine.upkeep.usage import UsageAnswers, ask_usage
 from batchrun.errors import ServiceUnusableError
 from batchrun.model.entries.events import Accepted, Completed
 from batchrun.ports.ledger import Ledger
@@ -34,7 +34,7 @@ class World:
     async def runs(self) -> Sequence[EndedRun]:
         return await self.ledger.batch(BATCH).ended_runs(limit=9)
 
-    async def ask(self, at_once: int = 8) -> Asked:
+    async def ask(self, at_once: int = 8) -> UsageAnswers:
         return await ask_usage(
             await self.runs(),
             ledger=self.ledger,

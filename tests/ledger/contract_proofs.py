@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from batchrun.clock import Origin
+from batchrun.clock import ClockOrigin
 from batchrun.errors import LeaseLostError
 from batchrun.model.entries.events import Failed, Retried
 from batchrun.model.planning.limits import Changed
@@ -46,17 +46,17 @@ class Proofs:
     )
     async def test_proofs_of_another_clock_are_forgotten(self, ledger, boot, moved, is_kept):
         held = await filled(ledger, "a")
-        await held.bind_proofs(Origin(boot="m", at=AT))
+        await held.bind_proofs(ClockOrigin(boot="m", at=AT))
         await held.begin_survey(since=AT, at=_SECOND)
         await held.end_survey(at=_SECOND, calls={None: 1})
-        await held.bind_proofs(Origin(boot=boot, at=AT + timedelta(seconds=moved)))
+        await held.bind_proofs(ClockOrigin(boot=boot, at=AT + timedelta(seconds=moved)))
         assert (await entry_of(ledger, "a")).proven_at == (_SECOND if is_kept else None)
 
     async def test_proofs_that_no_clock_is_known_of_are_forgotten(self, ledger):
         held = await filled(ledger, "a")
         await held.begin_survey(since=AT, at=_SECOND)
         await held.end_survey(at=_SECOND, calls={None: 1})
-        await held.bind_proofs(Origin(boot="m", at=AT))
+        await held.bind_proofs(ClockOrigin(boot="m", at=AT))
         assert (await entry_of(ledger, "a")).proven_at is None
 
     async def test_what_comes_or_asks_for_another_name_meanwhile_is_not_proven(self, ledger):

@@ -10,7 +10,7 @@ from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Accepted, Doubted, Refused
 from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
-from batchrun.model.planning.actions import Replay, Settle, Submit
+from batchrun.model.planning.actions import Resend, Settle, Submit
 from batchrun.model.planning.stimuli import Followed, SubmittedTogether
 from batchrun.model.submissions.submission import Stage
 from tests import builders
@@ -31,7 +31,7 @@ def in_doubt(made: Driven, *, until: float) -> float:
     now = 0.0
     while now < until:
         for action in made.plan(now):
-            assert isinstance(action, Submit | Replay | Settle)
+            assert isinstance(action, Submit | Resend | Settle)
             made.done(action, lost(action.entry), now=now, failed=True)
         if made.is_over:
             break
@@ -39,11 +39,11 @@ def in_doubt(made: Driven, *, until: float) -> float:
     return now
 
 
-def starts(made: Driven, now: float) -> list[Submit | Replay | Settle]:
+def starts(made: Driven, now: float) -> list[Submit | Resend | Settle]:
     """What is due by *now* but looks, which are made."""
     found = []
     for action in made.plan(now):
-        if isinstance(action, Submit | Replay | Settle):
+        if isinstance(action, Submit | Resend | Settle):
             found.append(action)
         else:
             made.done(action, action.entry, now=now)
@@ -126,12 +126,12 @@ def test_a_submission_that_is_found_is_heard_of_and_the_next_that_is_lost_is_wai
     assert follows(made, 1100), "not only after 15 minutes"
 
 
-def asked_for(made: Driven, code: str, *, until: float) -> list[tuple[float, Replay | Settle]]:
+def asked_for(made: Driven, code: str, *, until: float) -> list[tuple[float, Resend | Settle]]:
     """What is asked for by then, and when, while every answer has *code*, and the launch waits."""
     asked, now = [], 0.0
     while now < until and not made.is_over:
         for action in made.plan(now):
-            assert isinstance(action, Replay | Settle)
+            assert isinstance(action, Resend | Settle)
             asked.append((now, action))
             answer = Doubted(at=at(now), code=code, message="")
             made.done(action, apply(action.entry, answer), now=now, failed=True)

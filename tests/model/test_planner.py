@@ -21,7 +21,7 @@ from batchrun.model.planning.actions import (
     HoldBack,
     Look,
     Note,
-    Replay,
+    Resend,
     Settle,
     Submit,
     Sweep,
@@ -98,7 +98,7 @@ def test_an_end_frees_its_slot_and_a_deferral_too():
 
 def test_a_young_unknown_outcome_is_replayed_and_an_old_one_is_looked_for_first():
     # The proof holds for --replay-window less --listing-lag.
-    assert isinstance(doubtful().plan(3539)[0], Replay)
+    assert isinstance(doubtful().plan(3539)[0], Resend)
     assert isinstance(doubtful().plan(3540)[0], Settle)
     from_the_future = doubtful().plan(60, latest=-60)
     assert isinstance(from_the_future[0], Settle)
@@ -111,7 +111,7 @@ def test_what_an_earlier_launch_left_in_doubt_is_looked_for_first_whatever_the_c
     made = loaded(submitting())
     (action,) = made.plan()
     made.done(action, submitting(), now=0, failed=False)
-    assert isinstance(made.plan(made.wake_at or 0)[0], Replay)
+    assert isinstance(made.plan(made.wake_at or 0)[0], Resend)
 
 
 def test_an_answer_that_never_comes_is_looked_for():
@@ -122,7 +122,7 @@ def test_an_answer_that_never_comes_is_looked_for():
         kinds.append(type(action).__name__)
         made.done(action, submitting(), now=now, failed=True)
         now = made.wake_at or now
-    assert kinds == ["Submit", "Replay", "Replay", "Settle", "Settle"]
+    assert kinds == ["Submit", "Resend", "Resend", "Settle", "Settle"]
 
 
 def test_a_conflict_is_settled_by_looking():

@@ -163,7 +163,7 @@ class World:
 
     def carry_out(self, action: actions.Action) -> stimuli.Stimulus | None:  # noqa: C901, PLR0911, PLR0912 (one for each)
         match action:
-            case actions.Submit() | actions.Replay() | actions.Settle() | actions.Look() | actions.Cancel():
+            case actions.Submit() | actions.Resend() | actions.Settle() | actions.Look() | actions.Cancel():
                 return self.act(action)
             case actions.Sweep():
                 return self.sweep(action)
@@ -356,7 +356,7 @@ class World:
                 return apply(entry, events.Accepted(at=self.time, run=self.run(entry), was_found=True))
             case actions.Settle(entry=entry, is_proof=False):
                 return entry
-            case actions.Replay(entry=entry) | actions.Settle(entry=entry):
+            case actions.Resend(entry=entry) | actions.Settle(entry=entry):
                 return self.answer(entry)
             case actions.Look(entry=entry):
                 status = self.data.draw(st.sampled_from(["RUNNING", "COMPLETED", "FAILED", "NEW_WORD"]))

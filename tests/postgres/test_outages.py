@@ -81,7 +81,7 @@ async def test_a_server_that_stays_away_ends_it_when_patience_is_over(own, monke
             LedgerError, match=r"cannot be used any more: .*nothing that was recorded is lost"
         ):
             await held.renew(ttl=TTL, at=AT)
-        monkeypatch.setattr(link.Patience, "pause", pytest.fail)
+        monkeypatch.setattr(link.OutageAllowance, "pause", pytest.fail)
         with pytest.raises(LedgerError):  # and what comes after waits for nothing
             await held.release()
     finally:

@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from batchrun.errors import UsageError
-from batchrun.report.outputs import METRICS, REPORT, RESULTS, Inputs, Kind, OutputFile
+from batchrun.report.outputs import METRICS, REPORT, RESULTS, Kind, OutputFile, ProtectedFiles
 
 CSV, JSON, JSONL = RESULTS["csv"], RESULTS["json"], RESULTS["jsonl"]
 MANIFEST = Kind(what="a manifest", endings=(".csv",))
 
 
-def refusal(path: Path, kind: Kind = CSV, inputs: Inputs | None = None, *, force: bool = False) -> str:
+def refusal(
+    path: Path, kind: Kind = CSV, inputs: ProtectedFiles | None = None, *, force: bool = False
+) -> str:
     """Say why *path* is refused; nothing where it is not."""
-    made = OutputFile(path=path, kind=kind, option="-o FILE", inputs=inputs or Inputs(), force=force)
+    made = OutputFile(path=path, kind=kind, option="-o FILE", inputs=inputs or ProtectedFiles(), force=force)
     try:
         made.check()
     except UsageError as error:
@@ -38,19 +40,19 @@ def ledger(tmp_path: Path) -> Path:
 )
 def test_neither_a_ledger_nor_what_is_or_comes_to_be_beside_it(ledger: Path, name: str):
     assert "it is the ledger, or belongs to it" in refusal(
-        ledger.with_name(name), inputs=Inputs(ledger=ledger)
+        ledger.with_name(name), inputs=ProtectedFiles(ledger=ledger)
     )
     (ledger.parent / "inner").mkdir()
     (ledger.parent / "link.db").symlink_to(ledger)
     roundabout = ledger.parent / "inner" / ".." / name
     for known_as in (ledger, ledger.parent / "link.db"):
-        assert "it is the ledger" in refusal(roundabout, inputs=Inputs(ledger=known_as), force=True)
+        assert "it is the ledger" in refusal(roundabout, inputs=ProtectedFiles(ledger=known_as), force=True)
 
 
 @pytest.mark.parametrize("make", [os.link, os.symlink])
 def test_an_input_is_known_by_any_of_its_names(ledger: Path, make):
     read, others = (str(ledger.with_name("m.csv")),), (ledger.with_name("o.csv"),)
-    inputs = Inputs(ledger=ledger, read=read, others=others)
+    inputs = ProtectedFiles(ledger=ledger, read=read, others=others)
     for name, role in [("ledger.csv-wal", "ledger"), ("m.csv", "read by"), ("o.csv", "another output")]:
         ledger.with_name(name).touch()
         other = ledger.with_name(f"alias-of-{name.removesuffix('-wal')}")

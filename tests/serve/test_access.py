@@ -12,7 +12,7 @@ from yarl import URL
 
 from batchrun.clock import VirtualClock
 from batchrun.serve import server
-from batchrun.serve.access import Asked, Rules, TrustedProxy, Verdict
+from batchrun.serve.access import RequestFacts, Rules, TrustedProxy, Verdict
 from tests.ledger.samples import AT
 from tests.serve.conftest import SESSION, TOKEN, Site, filled, site
 
@@ -183,7 +183,7 @@ def test_two_hosts_are_one_too_many():
         "headers": {},
     }
     for hosts in ((), ("localhost", "localhost")):
-        assert rules.judge(Asked(hosts=hosts, **said)) is Verdict.FOREIGN_HOST
+        assert rules.judge(RequestFacts(hosts=hosts, **said)) is Verdict.FOREIGN_HOST
     assert TOKEN not in repr(rules)
     assert SESSION not in repr(rules)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from batchrun.report.gathering import RowStanding
-from batchrun.serve.choosing import Search, Wanted, chosen, read_wanted
+from batchrun.serve.choosing import Query, TextSearch, chosen, read_query
 from tests.report.samples import at, row, rows
 
 ROWS = rows(100)
@@ -16,7 +16,7 @@ NOW = at(12 * 60)
 
 
 def found(query: dict[str, str], of=ROWS) -> list[str]:
-    return [one.id for one in chosen(of, read_wanted(query), Search(), NOW)]
+    return [one.id for one in chosen(of, read_query(query), TextSearch(), NOW)]
 
 
 def test_nothing_is_asked_so_all_are_there_in_the_manifests_order():
@@ -57,14 +57,14 @@ def test_rows_are_put_in_order_and_what_is_not_known_goes_last(sort):
 
 
 def test_times_are_in_order():
-    ran = [one.current.ran(NOW) for one in chosen(ROWS, Wanted(sort="ran", is_down=True), Search(), NOW)]
+    ran = [one.current.ran(NOW) for one in chosen(ROWS, Query(sort="ran", is_down=True), TextSearch(), NOW)]
     known = [one for one in ran if one is not None]
     assert known == sorted(known, reverse=True)
     assert known[0] > timedelta(hours=1)
 
 
 def test_a_row_that_has_changed_is_searched_as_it_is_now():
-    search, wanted = Search(), Wanted(words=("failed",))
+    search, wanted = TextSearch(), Query(words=("failed",))
     before, after = row("a"), row("a", RowStanding.FAILED)
     assert chosen([before], wanted, search, NOW) == []
     assert chosen([after], wanted, search, NOW) == [after]
@@ -72,6 +72,6 @@ def test_a_row_that_has_changed_is_searched_as_it_is_now():
 
 @pytest.mark.parametrize("number", ["-1", "x", "1e9", "9" * 30, "²", ""])
 def test_numbers_that_are_none_say_nothing(number):
-    told = read_wanted({"first": number, "most": number})
+    told = read_query({"first": number, "most": number})
     assert (told.first, told.most) == (0, 100)
-    assert read_wanted({"most": "999"}).most == 500
+    assert read_query({"most": "999"}).most == 500

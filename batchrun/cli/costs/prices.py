@@ -20,7 +20,7 @@ from batchrun.cli.speak import complain
 from batchrun.cli.values import OutputPath
 from batchrun.errors import UsageError
 from batchrun.model.costs import PriceLists, checked_lists, written_lists
-from batchrun.report.outputs import Inputs, Kind
+from batchrun.report.outputs import Kind, ProtectedFiles
 
 if TYPE_CHECKING:
     from batchrun.api.objects import OneLogin
@@ -68,7 +68,7 @@ async def prices_for(
         return read_prices(options.prices, regions)
     saved = None
     if options.save_prices is not None:
-        inputs = Inputs(ledger=ledger)
+        inputs = ProtectedFiles(ledger=ledger)
         saved = named(options.save_prices, _PRICES, option="--save-prices FILE", inputs=inputs, force=force)
     # Imported late: importing the client takes longer than the arithmetic.
     from batchrun.service.pricing import quoted  # noqa: PLC0415

@@ -14,7 +14,7 @@ import click
 
 from batchrun.api.objects import ObjectsOnce
 from batchrun.cli.calling import Calling
-from batchrun.cli.choice import Rows
+from batchrun.cli.choice import RowOptions
 from batchrun.cli.command import group, option, typed_flag, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, PriceOptions, dynamic_gib, prices_for
 from batchrun.cli.costs.words import facts, forecast, lines
@@ -30,9 +30,9 @@ from batchrun.model.texts.words import counted
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch, EndedRun
 from batchrun.report.bill import COLUMNS, JSON_COLUMNS, AlikeRows, Bill, Left, bill_of, row
-from batchrun.report.chosen import Choice
+from batchrun.report.chosen import Selection
 from batchrun.report.gathering import regions_of, spent_runs
-from batchrun.report.outputs import Inputs, Kind, OutputFile
+from batchrun.report.outputs import Kind, OutputFile, ProtectedFiles
 from batchrun.report.results import CsvSink, JsonLinesSink
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Options(Calling):
     """The options of ``batchrun costs``."""
 
     batch: str | None = BATCH()
-    rows: Rows = group(Rows)
+    rows: RowOptions = group(RowOptions)
     prices: PriceOptions = group(PriceOptions)
     dynamic_gib: float | None = DYNAMIC_GIB()
     place: str | None = WRITTEN(help="Write a row for each attempt into this file; - is stdout.")
@@ -106,7 +106,7 @@ async def costs(options: Options) -> Exit:
     return Exit.WORK_LEFT if bill.lacking("not known yet") else Exit.OK
 
 
-async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[EndedRun]:
+async def _chosen(ledger: Ledger, batch: str, chosen_by: Selection) -> Sequence[EndedRun]:
     meant = None if chosen_by.is_all else await chosen_by.attempts(ledger, batch)
     runs = await spent_runs(ledger, batch)
     return [run for run in runs if meant is None or (run.entry_id, run.attempt) in meant]
@@ -114,11 +114,11 @@ async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[End
 
 async def _ask(opened: Opening, batch: Batch, runs: Sequence[EndedRun], options: Options) -> None:
     # Imported late: importing the client takes longer than the arithmetic.
-    from batchrun.engine.upkeep.usage import Asked, ask_usage  # noqa: PLC0415
+    from batchrun.engine.upkeep.usage import UsageAnswers, ask_usage  # noqa: PLC0415
 
     clock, next_word = SystemClock(), 0.0
 
-    def tell(asked: Asked) -> None:
+    def tell(asked: UsageAnswers) -> None:
         nonlocal next_word
         if not options.output.quiet and (clock.monotonic() >= next_word or asked.done == len(runs)):
             next_word = clock.monotonic() + _TELL_EVERY
@@ -131,7 +131,7 @@ async def _ask(opened: Opening, batch: Batch, runs: Sequence[EndedRun], options:
 
 
 async def _left(
-    ledger: Ledger, batch: Batch, chosen_by: Choice, prices: PriceLists, gib: Decimal | None
+    ledger: Ledger, batch: Batch, chosen_by: Selection, prices: PriceLists, gib: Decimal | None
 ) -> Sequence[Left]:
     rows: Counter[AlikeRows] = Counter()
     regions = {lane.name: lane.region for lane in await ledger.batch(batch.name).lanes()}
@@ -154,7 +154,7 @@ def _output(options: Options) -> OutputFile | None:
     if options.place is None:
         return None
     read = () if options.prices.prices is None else (options.prices.prices,)
-    inputs = Inputs(ledger=options.ledger, read=read)
+    inputs = ProtectedFiles(ledger=options.ledger, read=read)
     kind = _FILES[options.costs_format or "any"]
     return named(options.place, kind, option="-o FILE", inputs=inputs, force=options.force)
 

@@ -28,7 +28,7 @@ from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Counts
 from batchrun.report import summary
 from batchrun.report.metrics import Reading, exposition
-from batchrun.report.outputs import METRICS, Inputs, OutputFile, replacing
+from batchrun.report.outputs import METRICS, OutputFile, ProtectedFiles, replacing
 from batchrun.report.overview import lanes_of
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ _EVER: Final = datetime.fromtimestamp(0, UTC)
 class MetricsFile:
     """Keeps the metrics file up to date; does nothing without one."""
 
-    def __init__(self, path: Path | None, *, clock: Clock, inputs: Inputs) -> None:
+    def __init__(self, path: Path | None, *, clock: Clock, inputs: ProtectedFiles) -> None:
         """Keep the file at *path*, if any. Raises UsageError if it may not be written."""
         self._output = None
         if path is not None:

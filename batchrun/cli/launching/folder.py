@@ -37,7 +37,7 @@ from batchrun.clock import Clock, SystemClock
 from batchrun.errors import BatchrunError, InputError, LeaseHeldError, UsageError
 from batchrun.manifest import Manifest
 from batchrun.points import Point
-from batchrun.report.outputs import Inputs
+from batchrun.report.outputs import ProtectedFiles
 
 if TYPE_CHECKING:
     from anyio.abc import TaskStatus
@@ -92,7 +92,7 @@ class _Together:
     async def launch(self, manifests: Sequence[Manifest]) -> Exit:
         """Hold all batches, launch all, and return the worst exit code."""
         read = tuple(path for manifest in manifests for path in manifest.read)
-        inputs = Inputs(ledger=self._job.options.ledger, read=read)
+        inputs = ProtectedFiles(ledger=self._job.options.ledger, read=read)
         prepared_ones = [(manifest, self._prepared(manifest.batch, inputs)) for manifest in manifests]
         async with anyio.create_task_group() as batches:
             for manifest, around in prepared_ones:
@@ -107,7 +107,7 @@ class _Together:
             raise UsageError("\n  ".join(["nothing was submitted:", *wrong]))
         return worst(self._codes)
 
-    def _prepared(self, batch: str, inputs: Inputs) -> Around:
+    def _prepared(self, batch: str, inputs: ProtectedFiles) -> Around:
         """Prepare a batch with a metrics file of its own: one file has one batch's metrics."""
         path = self._job.metrics
         own = None if path is None else path.with_name(f"{path.stem}.{batch}{path.suffix or '.prom'}")

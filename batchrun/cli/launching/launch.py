@@ -40,7 +40,7 @@ from batchrun.model.submissions.grouping import Engine
 from batchrun.points import Point
 from batchrun.ports.objects import ObjectStore
 from batchrun.report.delivering import Destination, look
-from batchrun.report.outputs import Inputs, OutputFile
+from batchrun.report.outputs import OutputFile, ProtectedFiles
 
 if TYPE_CHECKING:
     from batchrun.cli.launching.options import Hooks, LaunchOptions
@@ -114,7 +114,9 @@ def tell_held(output: Output, batch: str, message: str) -> None:
 async def launched(job: Job, manifest: Manifest, stopping: Stopping) -> Exit:
     """Hold the batch, launch it, and return the exit code; then *stopping* handles the signals."""
     clock = SystemClock()
-    around = Around.of(job, manifest.batch, Inputs(ledger=job.options.ledger, read=manifest.read), clock)
+    around = Around.of(
+        job, manifest.batch, ProtectedFiles(ledger=job.options.ledger, read=manifest.read), clock
+    )
     await look(around.results, around.store)
     async with around.failure_told(), session(job, clock) as work, launching(job, work, manifest) as held:
         stopping.launches = [held]
@@ -191,7 +193,7 @@ class Around:
     is_alone: bool  #: whether the terminal and the signals are for this launch alone
 
     @classmethod
-    def of(cls, job: Job, batch: str, inputs: Inputs, clock: Clock, *, is_alone: bool = True) -> Self:
+    def of(cls, job: Job, batch: str, inputs: ProtectedFiles, clock: Clock, *, is_alone: bool = True) -> Self:
         """Prepare it. Raises UsageError if a file may not be written."""
         output = results_output(job.options.results, batch, inputs)
         others = (output.path,) if isinstance(output, OutputFile) else ()

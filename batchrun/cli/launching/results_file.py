@@ -24,7 +24,7 @@ from batchrun.report import results
 from batchrun.report.chosen import begun_again
 from batchrun.report.columns import COLUMNS
 from batchrun.report.delivering import Destination, delivered, output_at
-from batchrun.report.outputs import RESULTS, Inputs, OutputFile
+from batchrun.report.outputs import RESULTS, OutputFile, ProtectedFiles
 from batchrun.version import __version__
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _LAST_THINGS: Final = 60.0
 
 
-def results_output(asked: str | None, batch: str, inputs: Inputs) -> Destination:
+def results_output(asked: str | None, batch: str, inputs: ProtectedFiles) -> Destination:
     """Return where the results go. Raises UsageError if they may not be written there."""
     place = asked or f"{batch}.results.csv"
     return output_at(
@@ -47,7 +47,7 @@ def results_output(asked: str | None, batch: str, inputs: Inputs) -> Destination
     )
 
 
-def write_again(batch: str, place: str, inputs: Inputs) -> str:
+def write_again(batch: str, place: str, inputs: ProtectedFiles) -> str:
     """Return the command that writes the results of *batch* from the ledger alone."""
     ledger = str(LedgerPlace(inputs.ledger or DEFAULT_LEDGER))  # without a password
     elsewhere = [] if ledger == DEFAULT_LEDGER else ["--ledger", ledger]

@@ -30,7 +30,7 @@ from batchrun.manifest.written_rows import NO_LANES, WrittenLanes
 from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.model.spec import Json
 from batchrun.model.texts.words import counted
-from batchrun.report.outputs import Inputs, OutputFile
+from batchrun.report.outputs import OutputFile, ProtectedFiles
 
 if TYPE_CHECKING:
     from batchrun.cli.making.options import ConvertOptions
@@ -117,7 +117,7 @@ def convert(wanted: Conversion) -> None:
                 "sheet_out writes sheets when runs are started, which the written manifest could not do"
             )
         _check_lanes(wanted, manifest)
-        inputs = Inputs(read=manifest.read)
+        inputs = ProtectedFiles(read=manifest.read)
         draft = stack.enter_context(drafted(_output(wanted, inputs)))
         defaults = (
             stack.enter_context(drafted(_defaults_output(wanted, wanted.options.defaults_out, inputs)))
@@ -149,12 +149,12 @@ def _check_lanes(wanted: Conversion, manifest: Manifest) -> None:
         )
 
 
-def _output(wanted: Conversion, inputs: Inputs) -> OutputFile | None:
+def _output(wanted: Conversion, inputs: ProtectedFiles) -> OutputFile | None:
     kind = manifest_kind(wanted.form)
     return named(wanted.options.output, kind, option="-o FILE", inputs=inputs, force=wanted.options.force)
 
 
-def _defaults_output(wanted: Conversion, place: str, inputs: Inputs) -> OutputFile | None:
+def _defaults_output(wanted: Conversion, place: str, inputs: ProtectedFiles) -> OutputFile | None:
     kind = defaults_kind(_defaults_format(wanted))
     return named(place, kind, option="--defaults-out FILE", inputs=inputs, force=wanted.options.force)
 

@@ -29,11 +29,11 @@ from batchrun.manifest.strict_json import encoded
 from batchrun.model.paces.rates import UNLIMITED
 from batchrun.model.spec import Json
 from batchrun.ports.workflows import Template, Workflow, WorkflowKey
-from batchrun.report.outputs import Inputs, Kind
+from batchrun.report.outputs import Kind, ProtectedFiles
 from batchrun.service.target import Target
 
 if TYPE_CHECKING:
-    from batchrun.cli.making.options import InitOptions
+    from batchrun.cli.making.options import ManifestInitOptions
 
 _ID: Final = re.compile(r"[0-9]{1,18}")
 _OWNER: Final = re.compile(r"[0-9]{12}")
@@ -45,7 +45,7 @@ _IN_COLUMNS: Final = (
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def _key(options: InitOptions) -> WorkflowKey:
+def _key(options: ManifestInitOptions) -> WorkflowKey:
     for name, value, pattern, wanted in (
         ("workflow", options.workflow, _ID, "the workflow's id, digits alone"),
         ("workflow-owner-id", options.workflow_owner_id, _OWNER, "an account's 12 digits"),
@@ -61,12 +61,14 @@ def _key(options: InitOptions) -> WorkflowKey:
     )
 
 
-async def initialise(options: InitOptions) -> None:
+async def initialise(options: ManifestInitOptions) -> None:
     """Write the manifest."""
     key = _key(options)
     configure(verbosity=0, as_json=False)
     form = _FORMATS.get(Path(options.output).suffix.lower(), Format.YAML)
-    output = named(options.output, _kind(form), option="-o FILE", inputs=Inputs(), force=options.force)
+    output = named(
+        options.output, _kind(form), option="-o FILE", inputs=ProtectedFiles(), force=options.force
+    )
     with drafted(output) as draft:
         workflow = await _asked(key, options.service.target())
         delimiter = DELIMITERS.get(form)

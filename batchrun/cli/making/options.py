@@ -40,7 +40,7 @@ class ConvertOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InitOptions:
+class ManifestInitOptions:
     """The options of ``batchrun manifest init``."""
 
     workflow: str = option(required=True, metavar="ID", help="The workflow's id.")

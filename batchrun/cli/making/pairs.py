@@ -34,7 +34,7 @@ from batchrun.manifest.write import write
 from batchrun.model.spec import Json
 from batchrun.model.texts.places import split_uri
 from batchrun.model.texts.words import counted, some
-from batchrun.report.outputs import Inputs, OutputFile
+from batchrun.report.outputs import OutputFile, ProtectedFiles
 
 if TYPE_CHECKING:
     from batchrun.cli.making.options import PairOptions
@@ -124,7 +124,7 @@ def _output(wish: PairsJob, path: str, form: Format) -> OutputFile | None:
         () if wish.options.source.startswith(_S3) or wish.options.source == STDOUT else (wish.options.source,)
     )
     kind = manifest_kind(form)
-    return named(path, kind, option="-o FILE", inputs=Inputs(read=read), force=wish.options.force)
+    return named(path, kind, option="-o FILE", inputs=ProtectedFiles(read=read), force=wish.options.force)
 
 
 def _sheet_of(wish: PairsJob) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from batchrun.cli.command import HELP, verb
-from batchrun.cli.making.options import ConvertOptions, InitOptions, PairOptions
+from batchrun.cli.making.options import ConvertOptions, ManifestInitOptions, PairOptions
 
 
 @click.group(context_settings=HELP, epilog="Read on: 'batchrun help manifest'.")
@@ -39,11 +39,11 @@ def convert(options: ConvertOptions) -> None:
 
 
 @verb(
-    InitOptions,
+    ManifestInitOptions,
     epilog="Example: batchrun manifest init --workflow 1234567 -o cohort.yaml"
     "\n\nRead on: 'batchrun help manifest'.",
 )
-async def init(options: InitOptions) -> None:
+async def init(options: ManifestInitOptions) -> None:
     """
     Write a YAML manifest to fill in, from a workflow's parameter template; CSV or TSV where -o says so.
 

@@ -38,7 +38,7 @@ from batchrun.ports.service import LaneTrouble
 from batchrun.report.overview import Overview, numbers
 
 if TYPE_CHECKING:
-    from batchrun.api.input_check import Inputs
+    from batchrun.api.input_check import InputFindings
     from batchrun.cli.showing.progress import Snapshot
     from batchrun.model.entries.entry import Entry
 
@@ -317,7 +317,7 @@ def _overview(now: Overview) -> RenderableType:
 
 
 @contextmanager
-def inputs_bar() -> Iterator[Callable[[Inputs], None]]:
+def inputs_bar() -> Iterator[Callable[[InputFindings], None]]:
     """Yield a function that draws on stderr how many inputs were checked, and how many are bad."""
     columns = (
         TextColumn("inputs"),
@@ -330,7 +330,7 @@ def inputs_bar() -> Iterator[Callable[[Inputs], None]]:
         task = bar.add_task("inputs", total=None, bad="")
         frame = 0.0
 
-        def draw(inputs: Inputs) -> None:
+        def draw(inputs: InputFindings) -> None:
             nonlocal frame
             if (now := bar.get_time()) - frame >= 1 / _FRAMES_PER_SECOND:
                 frame = now

@@ -11,13 +11,15 @@ from typing import Final
 
 from batchrun.cli.speak import STDOUT, poured
 from batchrun.errors import UsageError
-from batchrun.report.outputs import Inputs, Kind, OutputFile
+from batchrun.report.outputs import Kind, OutputFile, ProtectedFiles
 from batchrun.report.outputs import drafted as drafted_beside
 
 _PIECE: Final = 256 * 1024
 
 
-def named(output: str, kind: Kind, *, option: str, inputs: Inputs, force: bool = False) -> OutputFile | None:
+def named(
+    output: str, kind: Kind, *, option: str, inputs: ProtectedFiles, force: bool = False
+) -> OutputFile | None:
     """Return the named output; None for stdout. Raises UsageError if it may not be written."""
     if output == STDOUT:
         return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.api.objects import ObjectsOnce, OneLogin, StoreWhenNeeded
 from batchrun.api.reading import inputs_of
 from batchrun.cli.calling import Calling
-from batchrun.cli.choice import GoAhead, Rows, by_status, tell_groups
+from batchrun.cli.choice import GoAhead, RowOptions, by_status, tell_groups
 from batchrun.cli.command import flag, group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.launching.results_file import results_output, write_results
@@ -28,7 +28,7 @@ from batchrun.model.texts.words import counted
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.objects import ObjectStore
 from batchrun.ports.stored import Batch
-from batchrun.report.chosen import Choice
+from batchrun.report.chosen import Selection
 from batchrun.report.delivering import Destination, look
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Options(Calling):
 
     batch: str | None = BATCH()
     pending: bool = flag(help="Only stop submitting; active runs continue.")
-    rows: Rows = group(Rows)
+    rows: RowOptions = group(RowOptions)
     go: GoAhead = group(GoAhead)
     results: str | None = RESULTS()
     concurrency: int = CONCURRENCY()
@@ -124,7 +124,7 @@ def _end(batch: str, chosen: Sequence[Entry], options: Options, *, is_done: bool
 async def _carried_out(
     batch: Batch,
     results: Destination,
-    chosen_by: Choice,
+    chosen_by: Selection,
     chosen: Sequence[Entry],
     options: Options,
     login: OneLogin,
@@ -156,7 +156,7 @@ async def _carried_out(
 
 
 async def _ask(
-    ledger: Ledger, batch: str, chosen_by: Choice, chosen: Sequence[Entry], *, is_pending: bool
+    ledger: Ledger, batch: str, chosen_by: Selection, chosen: Sequence[Entry], *, is_pending: bool
 ) -> None:
     # All includes rows that change state at this moment, and further attempts of running rows.
     ids = None if chosen_by.is_all else [entry.id for entry in chosen]

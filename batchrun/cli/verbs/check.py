@@ -25,7 +25,7 @@ from batchrun.model.texts.words import counted, seconds
 from batchrun.ports.objects import Sight, Skip
 
 if TYPE_CHECKING:
-    from batchrun.api.input_check import Inputs
+    from batchrun.api.input_check import InputFindings
     from batchrun.api.online_check import Answers
     from batchrun.manifest import Manifest
     from batchrun.manifest.spool import RowPlaces
@@ -168,7 +168,7 @@ def _tell_engines(found: Warnings, options: Options) -> None:
     raise error
 
 
-def _tell_inputs(manifest: Manifest, inputs: Inputs, lane: str | None, *, as_json: bool) -> None:
+def _tell_inputs(manifest: Manifest, inputs: InputFindings, lane: str | None, *, as_json: bool) -> None:
     """Report the checked inputs, those of *lane* if there are lanes, even if there are problems."""
     if as_json:
         emit(
@@ -240,7 +240,7 @@ def _account(answers: Answers, rows: int | None) -> Iterator[str]:
         yield f"StartRun {rate:g} per second{time}"
 
 
-def _input_facts(inputs: Inputs) -> dict[str, Any]:
+def _input_facts(inputs: InputFindings) -> dict[str, Any]:
     """Return the numbers of checked inputs by their names in --json."""
     return {
         "places": inputs.total,
@@ -254,7 +254,7 @@ def _input_facts(inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def _input_lines(inputs: Inputs) -> Iterator[str]:
+def _input_lines(inputs: InputFindings) -> Iterator[str]:
     """Yield what was checked, then what was skipped."""
     parts = [f"{count} {_SIGHTS[sight]}" for sight in Sight if (count := inputs.seen[sight])]
     unseen = "" if inputs.looked_at == inputs.total else f", {inputs.looked_at} looked at"
@@ -270,7 +270,7 @@ def _input_lines(inputs: Inputs) -> Iterator[str]:
 
 
 @contextmanager
-def _drawn(*, is_shown: bool) -> Iterator[Callable[[Inputs], None]]:
+def _drawn(*, is_shown: bool) -> Iterator[Callable[[InputFindings], None]]:
     """Yield a callback for each place that was checked; on a terminal it draws the progress."""
     if not (is_shown and is_terminal(sys.stderr)):
         yield lambda _inputs: None

@@ -51,7 +51,7 @@ _FILES: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class InForce:
     """One option's value in force, the same for all *verbs*."""
 
     option: str
@@ -148,7 +148,7 @@ def _split(root: click.Context, words: Sequence[str]) -> tuple[Names, tuple[str,
 
 def _rows(
     root: click.Context, file: SettingsFile | None, below: Names, arguments: Sequence[str]
-) -> Iterator[Row]:
+) -> Iterator[InForce]:
     verbs = verbs_of(root.command, root)
     defaults = default_map(file, verbs, below, is_shown=True) if file else {}
     for path, command in verbs.items():
@@ -173,7 +173,7 @@ def _lenient(command: click.Command) -> click.Command:
 
 def _rows_of(
     context: click.Context, path: Names, arguments: Sequence[str], file: SettingsFile | None
-) -> Iterator[Row]:
+) -> Iterator[InForce]:
     """Yield the options of a verb as it would run."""
     command = context.command
     # As typed, before conversion: people recognize that.
@@ -186,7 +186,7 @@ def _rows_of(
         if source is _SOURCE.DEFAULT and key in _AWS and one.is_general:
             found = aws_values(context.params.get("profile"))[key]
             value, origin, place = shown(one, None, found.value), found.origin, found.place
-        yield Row(option=key, value=value, source=origin, place=place, verbs=(" ".join(path),))
+        yield InForce(option=key, value=value, source=origin, place=place, verbs=(" ".join(path),))
 
 
 def _origin(
@@ -216,15 +216,15 @@ def shown(option: Option, raw: Any, value: Any) -> Any:
     return masked(value)
 
 
-def _merged(rows: Iterable[Row]) -> list[Row]:
+def _merged(rows: Iterable[InForce]) -> list[InForce]:
     """Merge rows that differ only in their verbs, in the order of the first of each."""
-    verbs: dict[Row, list[str]] = {}
+    verbs: dict[InForce, list[str]] = {}
     for row in rows:
         verbs.setdefault(replace(row, verbs=()), []).extend(row.verbs)
     return [replace(row, verbs=tuple(names)) for row, names in verbs.items()]
 
 
-def _draw(rows: Sequence[Row], file: SettingsFile | None) -> None:
+def _draw(rows: Sequence[InForce], file: SettingsFile | None) -> None:
     say(f"settings file: {file.path}" if file else "settings file: none")
     table = [("OPTION", "VALUE", "FROM", "VERBS"), *(row.cells() for row in rows)]
     widths = [min(_WIDEST, max(len(cells[column]) for cells in table)) for column in range(len(table[0]))]
@@ -234,7 +234,7 @@ def _draw(rows: Sequence[Row], file: SettingsFile | None) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class AwsValue:
     """A value, and where it came from."""
 
     value: str | None
@@ -243,7 +243,7 @@ class Found:
 
 
 @cache
-def aws_values(profile: str | None) -> dict[str, Found]:
+def aws_values(profile: str | None) -> dict[str, AwsValue]:
     """
     Return profile, region and endpoint-url from the environment and the *profile* in AWS's own files.
 
@@ -259,20 +259,20 @@ def aws_values(profile: str | None) -> dict[str, Found]:
         in_files = _in_files(profile or (named.value if named else None))
         region = region or in_files.get("region")
         endpoint = endpoint or (None if is_ignored else in_files.get("endpoint_url"))
-    nothing = Found(value=None, origin=DEFAULT)
+    nothing = AwsValue(value=None, origin=DEFAULT)
     return {
-        "profile": named or Found(value=DEFAULT, origin=DEFAULT),
+        "profile": named or AwsValue(value=DEFAULT, origin=DEFAULT),
         "region": region or nothing,
-        "endpoint-url": endpoint or Found(value="the region's own", origin=DEFAULT),
+        "endpoint-url": endpoint or AwsValue(value="the region's own", origin=DEFAULT),
     }
 
 
-def _variable(*names: str) -> Found | None:
+def _variable(*names: str) -> AwsValue | None:
     name = next((name for name in names if os.environ.get(name)), None)
-    return Found(value=os.environ[name], origin="environment", place=name) if name else None
+    return AwsValue(value=os.environ[name], origin="environment", place=name) if name else None
 
 
-def _in_files(profile: str | None) -> dict[str, Found]:
+def _in_files(profile: str | None) -> dict[str, AwsValue]:
     paths = [Path(os.environ.get(name) or place).expanduser() for name, place in _FILES]
     if profile is None and not any(path.exists() for path in paths):
         return {}
@@ -291,5 +291,5 @@ def _in_files(profile: str | None) -> dict[str, Found]:
     values = {"region": scoped.get("region"), "endpoint_url": None if is_ignored else endpoint}
     place = f"profile {profile or DEFAULT}"
     return {
-        name: Found(value=str(value), origin="aws", place=place) for name, value in values.items() if value
+        name: AwsValue(value=str(value), origin="aws", place=place) for name, value in values.items() if value
     }

@@ -10,7 +10,7 @@ from batchrun.api.objects import ObjectsOnce
 from batchrun.api.opening import Opening
 from batchrun.api.retrying import first_look
 from batchrun.cli.calling import Calling
-from batchrun.cli.choice import GoAhead, Rows, how_to_look, tell_by_reason, tell_first_look, tell_groups
+from batchrun.cli.choice import GoAhead, RowOptions, how_to_look, tell_by_reason, tell_first_look, tell_groups
 from batchrun.cli.command import group, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_change
@@ -22,7 +22,7 @@ from batchrun.model.entries.states import State
 from batchrun.model.texts.words import counted, seconds
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch, EndedRun
-from batchrun.report.chosen import Choice
+from batchrun.report.chosen import Selection
 from batchrun.report.gathering import spent_runs
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Options(Calling):
     """The options of ``batchrun delete``."""
 
     batch: str | None = BATCH()
-    rows: Rows = group(Rows)
+    rows: RowOptions = group(RowOptions)
     go: GoAhead = group(GoAhead)
     concurrency: int = CONCURRENCY()
     listing_lag: float = LISTING_LAG()
@@ -78,7 +78,7 @@ async def _look_first(opened: Opening, batch: Batch, entries: Sequence[Entry], o
     tell_first_look(looked, is_done=not options.go.dry_run)
 
 
-async def _chosen(ledger: Ledger, batch: str, chosen_by: Choice) -> Sequence[EndedRun]:
+async def _chosen(ledger: Ledger, batch: str, chosen_by: Selection) -> Sequence[EndedRun]:
     meant = await chosen_by.attempts(ledger, batch)
     runs = await spent_runs(ledger, batch)
     return [run for run in runs if run.is_there and (run.entry_id, run.attempt) in meant]

@@ -68,7 +68,7 @@ class RebuildOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InitOptions:
+class LedgerInitOptions:
     """The options of ``batchrun ledger init``."""
 
     launcher: tuple[str, ...] = texts(
@@ -168,8 +168,8 @@ async def rebuild(options: RebuildOptions) -> None:
     await recover(calling, source(options.manifest), Changed(options.changed or "refuse"))
 
 
-@verb(InitOptions, epilog="Read on: 'batchrun help postgres'.")
-def init(options: InitOptions) -> None:
+@verb(LedgerInitOptions, epilog="Read on: 'batchrun help postgres'.")
+def init(options: LedgerInitOptions) -> None:
     """
     Make the ledger, or bring it up to date; in PostgreSQL, let roles use it.
 

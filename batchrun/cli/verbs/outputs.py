@@ -16,7 +16,7 @@ import click
 from batchrun.api.objects import ObjectsOnce
 from batchrun.api.reading import inputs_of
 from batchrun.cli.calling import Calling
-from batchrun.cli.choice import Rows
+from batchrun.cli.choice import RowOptions
 from batchrun.cli.command import group, option, texts, typed_flag, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_read
@@ -49,7 +49,7 @@ class Options(Calling):
     """The options of ``batchrun outputs``."""
 
     batch: str | None = BATCH()
-    rows: Rows = group(Rows)
+    rows: RowOptions = group(RowOptions)
     sheet: bool = typed_flag(
         help="Write a sheet that another batch can read: a row for each run, a column for each output."
     )

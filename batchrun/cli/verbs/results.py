@@ -29,7 +29,7 @@ from batchrun.report import results as report
 from batchrun.report.chosen import begun_again, check, outcomes_of
 from batchrun.report.columns import WHOLE, View, read_columns, read_condition
 from batchrun.report.delivering import Destination, delivered, output_at
-from batchrun.report.outputs import OF_RESULTS, RESULTS, Inputs, is_device, listed
+from batchrun.report.outputs import OF_RESULTS, RESULTS, ProtectedFiles, is_device, listed
 
 _PARQUET: Final = report.ResultsFormat.PARQUET.value
 
@@ -142,10 +142,12 @@ def _failed_manifest(options: Options) -> Destination | None:
         return None
     from batchrun.api.written_manifests import manifest_output  # noqa: PLC0415 (loads the manifest's formats)
 
-    return manifest_output(options.failed_manifest, Inputs(ledger=options.ledger), force=options.force)
+    return manifest_output(
+        options.failed_manifest, ProtectedFiles(ledger=options.ledger), force=options.force
+    )
 
 
-def _output(options: Options, view: View, batch: Batch, inputs: Inputs) -> Destination | None:
+def _output(options: Options, view: View, batch: Batch, inputs: ProtectedFiles) -> Destination | None:
     """Return where the results go; None for stdout."""
     place = options.output
     if place is None:

@@ -9,7 +9,7 @@ from batchrun.api.objects import ObjectsOnce
 from batchrun.api.opening import Opening
 from batchrun.api.retrying import FirstLook, Retriable, begin_anew, retriable
 from batchrun.cli.calling import Calling
-from batchrun.cli.choice import GoAhead, Rows, by_reason, how_to_look, tell_first_look, tell_groups
+from batchrun.cli.choice import GoAhead, RowOptions, by_reason, how_to_look, tell_first_look, tell_groups
 from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_change
@@ -18,7 +18,7 @@ from batchrun.cli.speak import complain, emit, say
 from batchrun.clock import SystemClock
 from batchrun.model.texts.words import counted
 from batchrun.ports.stored import Batch
-from batchrun.report.chosen import Choice, first_ids
+from batchrun.report.chosen import Selection, first_ids
 from batchrun.report.columns import failed_of
 
 
@@ -27,7 +27,7 @@ class Options(Calling):
     """The options of ``batchrun retry``."""
 
     batch: str | None = BATCH()
-    rows: Rows = group(Rows)
+    rows: RowOptions = group(RowOptions)
     reason: str | None = option(
         metavar="GLOB",
         each_time="it chooses rows; give it on the command line",
@@ -83,7 +83,7 @@ async def retry(options: Options) -> Exit:
         return _end(batch, begun, meant.looked, options, is_done=True)
 
 
-async def _meant(opened: Opening, batch: Batch, chosen_by: Choice, options: Options) -> Retriable:
+async def _meant(opened: Opening, batch: Batch, chosen_by: Selection, options: Options) -> Retriable:
     meant = await retriable(
         opened,
         batch,

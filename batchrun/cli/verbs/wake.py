@@ -40,7 +40,7 @@ _PATIENCE: Final = 40.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InitOptions:
+class WakeInitOptions:
     """The options of ``batchrun wake init``."""
 
     name: str = argument(default=_NAME, metavar="[NAME]")
@@ -66,8 +66,8 @@ def wake() -> None:
     """
 
 
-@verb(InitOptions, epilog="Read on: 'batchrun help pace', 'batchrun help iam'.")
-def init(options: InitOptions) -> None:
+@verb(WakeInitOptions, epilog="Read on: 'batchrun help pace', 'batchrun help iam'.")
+def init(options: WakeInitOptions) -> None:
     """
     Print a queue called NAME, the rule of EventBridge that fills it, and its policy, as CloudFormation.
 

@@ -75,7 +75,7 @@ class LaneRunner:
     def outcome(self, action: actions.LaneAction) -> Awaitable[stimuli.Stimulus]:
         """Return what carries out an action; it raises as :class:`InLane` says."""
         match action:
-            case actions.Submit() | actions.Replay() | actions.Settle():
+            case actions.Submit() | actions.Resend() | actions.Settle():
                 return self._submitter.submit(action)
             case actions.SubmitTogether():
                 return self._together.submit(action)

@@ -239,7 +239,7 @@ class Runner:
                 | actions.HoldBack()
             ):
                 return self._lanes[action.lane]
-            case actions.Replay() | actions.Settle() | actions.Look() | actions.Cancel():
+            case actions.Resend() | actions.Settle() | actions.Look() | actions.Cancel():
                 return self._lanes[or_home(action.entry.lane, self._home)]
             case _:
                 return next(iter(self._lanes.values()))
@@ -308,7 +308,7 @@ def _read(clock: Clock) -> stimuli.Moment:
 def _unanswered(action: actions.Action) -> stimuli.Stimulus | None:
     """Return the stimulus for an action whose error ended the launch, or its lane."""
     match action:
-        case actions.Submit() | actions.Replay() | actions.Settle() | actions.Look() | actions.Cancel():
+        case actions.Submit() | actions.Resend() | actions.Settle() | actions.Look() | actions.Cancel():
             return stimuli.Acted(action=action, entry=action.entry, is_answered=False)
         case actions.SubmitTogether():
             return stimuli.SubmittedTogether(action=action, is_lost=True)

@@ -18,7 +18,7 @@ from typing import Final
 
 import structlog
 
-from batchrun.clock import Origin
+from batchrun.clock import ClockOrigin
 from batchrun.engine.launch_errors import listing_denied, listing_unanswered, other_content
 from batchrun.engine.parts import LaneLink, LaunchParts, Wait
 from batchrun.engine.proof.absence import listed_by_name, look_at
@@ -67,7 +67,7 @@ class Prover:
         self._parts = parts
         self._others: dict[str | None, OtherSubmissions] = {}
         self._sighted: Sighted | None = None  #: by the survey that :meth:`conclude` ends
-        self._origin: Origin | None = None  #: of the clock that stamps the stored proofs
+        self._origin: ClockOrigin | None = None  #: of the clock that stamps the stored proofs
         self._silences = Silences(parts.limits.longest_silence)  #: of surveys, by lane
         self.taken_over = TakenOver()
 

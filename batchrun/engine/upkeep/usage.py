@@ -20,7 +20,7 @@ from batchrun.side_by_side import each
 
 
 @dataclass(slots=True, kw_only=True)
-class Asked:
+class UsageAnswers:
     """What the calls showed."""
 
     known: int = 0
@@ -40,8 +40,8 @@ async def ask_usage(
     reach: Reach,
     clock: Clock,
     at_once: int,
-    tell: Callable[[Asked], None],
-) -> Asked:
+    tell: Callable[[UsageAnswers], None],
+) -> UsageAnswers:
     """
     Ask what *runs* used, *at_once* at a time, and store each answer; *tell* is called after each.
 
@@ -49,7 +49,7 @@ async def ask_usage(
         ServiceUnusableError: The service cannot be used, or a permission is missing.
         LedgerError: It cannot be stored.
     """
-    asked = Asked()
+    asked = UsageAnswers()
 
     async def ask(run: EndedRun) -> None:
         await _ask(run, ledger, reach, clock, asked)
@@ -69,7 +69,7 @@ async def _usage(spent: EndedRun, service: HealthOmics) -> Usage | None:
         return None
 
 
-async def _ask(spent: EndedRun, ledger: Ledger, reach: Reach, clock: Clock, asked: Asked) -> None:
+async def _ask(spent: EndedRun, ledger: Ledger, reach: Reach, clock: Clock, asked: UsageAnswers) -> None:
     try:
         usage = await _usage(spent, reach.of(spent.lane))
     except (CallError, ServiceUnusableError) as error:

@@ -48,7 +48,7 @@ class Link:
         self._address = address
         self._read_only = read_only
         self._is_snapshot = is_snapshot  #: no other connection shows what this one does
-        self._patience = Patience(PATIENCE)
+        self._patience = OutageAllowance(PATIENCE)
         #: One for all jobs: those after the patience is over try once, without waiting.
         self._outage = Outage(self.called, self._patience)
         self._given_up: BatchrunError | None = None  #: why no job is tried any more
@@ -156,7 +156,7 @@ class Link:
         self._connection = self._prepared = None
 
 
-class Patience:
+class OutageAllowance:
     """How many seconds an outage may last, which another thread may shorten."""
 
     def __init__(self, seconds: float) -> None:
@@ -192,7 +192,7 @@ class Patience:
 class Outage:
     """Outages, one after the other: each from its first failure to :meth:`over`."""
 
-    def __init__(self, called: str, patience: Patience) -> None:
+    def __init__(self, called: str, patience: OutageAllowance) -> None:
         self._called = called
         self._patience = patience
         self._since: float | None = None

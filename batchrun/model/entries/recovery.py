@@ -23,7 +23,7 @@ from typing import Final, TypeAlias
 
 from batchrun.model.entries import events
 from batchrun.model.entries.entry import Entry, Run, Sighting
-from batchrun.model.entries.requests import Asked, Requests, in_lanes
+from batchrun.model.entries.requests import PossibleRequest, Requests, in_lanes
 from batchrun.model.entries.states import ENDED, State
 from batchrun.model.lanes import or_home
 from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, Json, asked_parameters, digest
@@ -278,12 +278,12 @@ def _by_tags(entry: Entry, claims: Sequence[_Claim], changes: Sequence[str], hom
     return Judgement(match=match, attempts=tuple(attempts))
 
 
-def _asked_as(claim: _Claim, ids: Mapping[str, Asked]) -> Asked | None:
+def _asked_as(claim: _Claim, ids: Mapping[str, PossibleRequest]) -> PossibleRequest | None:
     asked = ids.get(claim.request_id or "")
     return asked if asked is not None and asked.place == claim.lane else None
 
 
-def _tagged(claim: _Claim, number: int, asked: Asked | None, content: str) -> Attempt:
+def _tagged(claim: _Claim, number: int, asked: PossibleRequest | None, content: str) -> Attempt:
     if asked is None:
         doubt = f"run {claim.run.id} was started with other content, requestId {claim.request_id}"
         return Attempt(number=number, run=claim.run, doubt=doubt, lane=claim.lane)

@@ -32,7 +32,7 @@ def in_lanes(content: str) -> Iterator[tuple[str | None, str]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class PossibleRequest:
     """What an attempt may have asked for, and where."""
 
     content: str
@@ -53,7 +53,7 @@ class Requests:
         if entry.state in ENDED:
             self._advance(entry.run, entry.lane)
 
-    def by_id(self, number: int) -> Mapping[str, Asked]:
+    def by_id(self, number: int) -> Mapping[str, PossibleRequest]:
         """Return the possible requests of attempt *number* by requestId; call with rising numbers."""
         while self._number < number:
             self._advance(None, None)
@@ -62,14 +62,14 @@ class Requests:
         asked = (one for text in [*self._possible - {content}, content] for one in self._asked(text))
         return {request_id(batch, entry_id, number, one.request, one.lane): one for one in asked}
 
-    def _asked(self, content: str) -> Iterator[Asked]:
+    def _asked(self, content: str) -> Iterator[PossibleRequest]:
         for place, request in in_lanes(content):
             if place == self._home:  # sent before the batch had lanes, or there are none
-                yield Asked(content=content, lane=None, place=place, request=request)
+                yield PossibleRequest(content=content, lane=None, place=place, request=request)
             if place is not None:
-                yield Asked(content=content, lane=place, place=place, request=request)
+                yield PossibleRequest(content=content, lane=place, place=place, request=request)
 
-    def found(self, asked: Asked | None, run: Run, lane: str | None) -> None:
+    def found(self, asked: PossibleRequest | None, run: Run, lane: str | None) -> None:
         """Note the attempt's run, and what it asked for, if known."""
         if asked is not None:
             self._possible = {asked.content}

@@ -30,7 +30,7 @@ class Submit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
+class Resend:
     """Send the same bytes again, while the entry's proof is valid: the service remembers the requestId."""
 
     entry: Entry
@@ -176,9 +176,9 @@ class HoldBack:
 
 
 #: For one entry.
-EntryAction: TypeAlias = Submit | Replay | Settle | Look | Cancel
+EntryAction: TypeAlias = Submit | Resend | Settle | Look | Cancel
 #: To start or find the run of an entry.
-Sending: TypeAlias = Submit | Replay | Settle
+Sending: TypeAlias = Submit | Resend | Settle
 #: What is done in one lane, and has an outcome.
 LaneAction: TypeAlias = EntryAction | SubmitTogether | Follow | Sweep
 Action: TypeAlias = (

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from batchrun.model.entries.entry import Entry
-from batchrun.model.planning.actions import Replay, Settle
+from batchrun.model.planning.actions import Resend, Settle
 from batchrun.model.planning.actions import Sending as SendingAction
 from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.stimuli import Acted, Moment
@@ -59,7 +59,7 @@ class Doubts:
         self._silences.has_lasted(entry.id, now)
         self._put(_Doubt(entry, since=now, is_inherited=True), now)
 
-    def next_due(self, moment: Moment) -> Replay | Settle | None:
+    def next_due(self, moment: Moment) -> Resend | Settle | None:
         """Return the action that is due for one of them, if any."""
         if not self._heap or self._heap[0][0] > moment.now:
             return None
@@ -68,7 +68,7 @@ class Doubts:
         is_worth_repeating = entry.code not in SETTLED_BY_LOOKING and doubt.tries < _REPEATS
         is_trusted = trust.holds(entry, moment.latest)
         if is_trusted and is_worth_repeating and not doubt.is_inherited:
-            return Replay(entry=entry)
+            return Resend(entry=entry)
         is_proof = moment.now - doubt.since >= self._limits.listing_lag
         may_send = is_proof or is_trusted or trust.is_seamless
         since, patience = doubt.conflicts_since, self._limits.longest_silence

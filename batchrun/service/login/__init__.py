@@ -6,6 +6,6 @@ Belongs here: everything between a profile's name and keys that can sign a call.
 """
 
 from batchrun.service.login.login import Login, Logins, profile_of
-from batchrun.service.login.terminal import Limits
+from batchrun.service.login.terminal import LoginTimes
 
-__all__ = ["Limits", "Login", "Logins", "profile_of"]
+__all__ = ["Login", "LoginTimes", "Logins", "profile_of"]

@@ -32,7 +32,7 @@ from botocore.utils import JSONFileCache
 if TYPE_CHECKING:
     from batchrun.service.login.guard import Guard
     from batchrun.service.login.helper import Helper
-    from batchrun.service.login.origin import Origin
+    from batchrun.service.login.origin import LoginOrigin
 
     class Source(Protocol):
         """Credentials of a profile: ``credentials.Credentials``."""
@@ -64,7 +64,7 @@ class CodeWantedError(Exception):
 
 def providers(
     session: Any,
-    origin: Origin,
+    origin: LoginOrigin,
     helper: Helper,
     code_for: Callable[[str], str],
     *,
@@ -202,7 +202,7 @@ class _HalfProfile:
 
     METHOD = "config-file"
 
-    def __init__(self, session: Any, origin: Origin) -> None:
+    def __init__(self, session: Any, origin: LoginOrigin) -> None:
         self._session = session
         self._origin = origin
 

@@ -25,8 +25,8 @@ from batchrun.service.http import OneExchange
 from batchrun.service.login.chain import CodeWantedError, assumed, providers
 from batchrun.service.login.guard import Guard, check
 from batchrun.service.login.helper import Helper
-from batchrun.service.login.origin import Origin
-from batchrun.service.login.terminal import Limits, TimeLeft, ask, terminal
+from batchrun.service.login.origin import LoginOrigin
+from batchrun.service.login.terminal import LoginTimes, TimeLeft, ask, terminal
 from batchrun.service.login.words import explained, late, none_found
 from batchrun.service.wire import take_body
 from batchrun.service_model import loader
@@ -77,7 +77,7 @@ class Credentials:
     where the configuration cannot work, and ServiceUnusableError where there are none now.
     """
 
-    def __init__(self, whose: Whose, region: str | None, sources: Sources, limits: Limits) -> None:
+    def __init__(self, whose: Whose, region: str | None, sources: Sources, limits: LoginTimes) -> None:
         """Prepare to look for them. Roles are assumed in *region*, by default the configured one."""
         self.whose = whose
         self.source: Credentials | None = None  #: what a role is assumed with, once known
@@ -102,9 +102,9 @@ class Credentials:
         self._one_at_a_time = anyio.Lock()
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> LoginOrigin:
         """Where they are described."""
-        return Origin(self.session, role=self.whose.role, is_lanes=self.sources.has_lanes)
+        return LoginOrigin(self.session, role=self.whose.role, is_lanes=self.sources.has_lanes)
 
     @property
     def guard(self) -> Guard | None:

@@ -56,7 +56,7 @@ class HelperError(Exception):
         super().__init__(reason)
 
 
-class Ended:
+class EndedHelper:
     """A helper that has succeeded, as botocore expects a process."""
 
     returncode: Final = 0
@@ -77,7 +77,7 @@ class Helper:
         self._terminal_turn = terminal_turn
         self.running: str | None = None  #: the program while it runs, or where it had to be ended
 
-    async def run(self, *command: str, **_pipes: Any) -> Ended:
+    async def run(self, *command: str, **_pipes: Any) -> EndedHelper:
         """
         Run *command* to its end; if cancelled, end it and its children.
 
@@ -101,7 +101,7 @@ class Helper:
             await anyio.sleep(_GRACE)  # for its handler to act
         _check(code, printed, said, self._called)
         self.running = None
-        return Ended(bytes(printed))
+        return EndedHelper(bytes(printed))
 
     @property
     def _called(self) -> str:

@@ -20,11 +20,11 @@ from botocore.exceptions import BotoCoreError
 from batchrun.errors import BatchrunError, UsageError
 from batchrun.model.texts.foreign import is_loopback
 from batchrun.service.login.credentials import Credentials, Whose, configured_region
-from batchrun.service.login.terminal import Limits
+from batchrun.service.login.terminal import LoginTimes
 from batchrun.service.login.words import cure, explained, unusable
 from batchrun.service.target import Target
 
-_USUAL: Final = Limits()
+_USUAL: Final = LoginTimes()
 #: Regions of AWS, and of what stands in for it.
 _REGION: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 #: An availability zone such as us-east-1a; no region ends so.
@@ -34,7 +34,7 @@ _ZONE: Final = re.compile(r"([a-z]{2}(?:-[a-z]+)+-[0-9])[a-z]")
 class Logins:
     """The credentials of a launch by what identifies them, each made on first use."""
 
-    def __init__(self, limits: Limits = _USUAL) -> None:
+    def __init__(self, limits: LoginTimes = _USUAL) -> None:
         self.roles: MutableMapping[str, Any] = {}
         self.terminal = anyio.Lock()
         self.has_lanes = False
@@ -87,7 +87,7 @@ class Login:
     UsageError where the configuration cannot work, and ServiceUnusableError where there are none now.
     """
 
-    def __init__(self, target: Target, *, limits: Limits = _USUAL, among: Logins | None = None) -> None:
+    def __init__(self, target: Target, *, limits: LoginTimes = _USUAL, among: Logins | None = None) -> None:
         """Describe the login; nothing is looked for yet. *limits* apply unless it is *among* others."""
         self.target = target
         self._among = among or Logins(limits)

@@ -26,7 +26,7 @@ _WEB_IDENTITY_FILE: Final = "web_identity_token_file"
 _DEFAULT: Final = "default"
 
 
-class Origin:
+class LoginOrigin:
     """Where the credentials of one session are configured."""
 
     def __init__(self, session: Any, *, role: str | None = None, is_lanes: bool = False) -> None:

@@ -106,7 +106,7 @@ def _give(file: int, group: int) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class LoginTimes:
     """Seconds that getting credentials may take."""
 
     machine: float = 15.0  #: where only programs and services are involved
@@ -116,7 +116,7 @@ class Limits:
 class TimeLeft:
     """The time left for one search for credentials; a person gets more than a machine."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: LoginTimes) -> None:
         self._limits = limits
         self._scope: anyio.CancelScope | None = None
         self.given = limits.machine  #: seconds in all

@@ -20,7 +20,7 @@ from batchrun.model.texts.foreign import masked, shortened
 from batchrun.service.classify import code_of
 from batchrun.service.login.chain import CodeWantedError
 from batchrun.service.login.helper import HelperError
-from batchrun.service.login.origin import Origin
+from batchrun.service.login.origin import LoginOrigin
 
 #: Characters of a foreign message.
 _LONGEST: Final = 240
@@ -59,7 +59,9 @@ class _Judgement:
     is_setting: bool = False  #: whether a setting cannot work, whoever logs in
 
 
-def explained(error: Exception, provider: str | None, origin: Origin) -> UsageError | ServiceUnusableError:
+def explained(
+    error: Exception, provider: str | None, origin: LoginOrigin
+) -> UsageError | ServiceUnusableError:
     """Return our own error for any that *provider*, by botocore's name or None, raised."""
     if isinstance(error, boto.ProfileNotFound | boto.ConfigParseError):
         return _unreadable(error, origin)
@@ -68,7 +70,7 @@ def explained(error: Exception, provider: str | None, origin: Origin) -> UsageEr
     return LoginSettingError(text) if found.is_setting else ServiceUnusableError(f"{text}; nothing is lost")
 
 
-def unusable(error: Exception, origin: Origin) -> UsageError:
+def unusable(error: Exception, origin: LoginOrigin) -> UsageError:
     """Return the error for settings with which no client can be made."""
     if isinstance(error, boto.ProfileNotFound | boto.ConfigParseError):
         return _unreadable(error, origin)
@@ -76,7 +78,7 @@ def unusable(error: Exception, origin: Origin) -> UsageError:
     return UsageError(f"{origin.place(None)}: {_cut(what)}; {_for_lanes(_CORRECT, origin)}")
 
 
-def none_found(origin: Origin) -> UsageError | ServiceUnusableError:
+def none_found(origin: LoginOrigin) -> UsageError | ServiceUnusableError:
     """Return the error where no provider has credentials; a named profile never uses another's."""
     if origin.is_named:
         is_sso = origin.has("sso_session") or origin.has("sso_start_url")
@@ -97,18 +99,18 @@ def late(seconds: float, program: str | None) -> TimeoutError:
     return TimeoutError(f"{who} within {seconds:.0f} s")
 
 
-def cure(provider: str | None, origin: Origin) -> str:
+def cure(provider: str | None, origin: LoginOrigin) -> str:
     """Return what to do where a service rejects the credentials of *provider*."""
     if provider in _LOGINS:
         return f"log in again with '{_LOGINS[provider]}{origin.option()}'"
     return f"log in again, or {_for_lanes(_ANOTHER, origin)}"
 
 
-def _for_lanes(cure: str, origin: Origin) -> str:
+def _for_lanes(cure: str, origin: LoginOrigin) -> str:
     return cure.replace(_ANOTHER, _ANOTHER_IN_LANES) if origin.is_lanes else cure
 
 
-def _unreadable(error: boto.BotoCoreError, origin: Origin) -> UsageError:
+def _unreadable(error: boto.BotoCoreError, origin: LoginOrigin) -> UsageError:
     if isinstance(error, boto.ConfigParseError):
         wrong = _wrong_in_file(error.kwargs.get("error"))
         return UsageError(f"{_cut(error)}{f': {wrong}' if wrong else ''}; correct it")
@@ -136,7 +138,7 @@ def _wrong_in_file(error: object) -> str | None:
             return None
 
 
-def _judged(error: Exception, provider: str | None, origin: Origin) -> _Judgement:
+def _judged(error: Exception, provider: str | None, origin: LoginOrigin) -> _Judgement:
     match error:
         case HelperError():
             return _Judgement(what=_cut(error.reason), cure=error.cure, is_setting=error.is_setting)
@@ -162,7 +164,7 @@ def _judged(error: Exception, provider: str | None, origin: Origin) -> _Judgemen
             return _unforeseen(error, provider, origin)
 
 
-def _unforeseen(error: Exception, provider: str | None, origin: Origin) -> _Judgement:
+def _unforeseen(error: Exception, provider: str | None, origin: LoginOrigin) -> _Judgement:
     """Judge an error by its class and its provider."""
     if type(error) is RuntimeError:  # botocore's only word for credentials whose Expiration has passed
         return _Judgement(what="the credentials have expired", cure=f"renew them, or {_ANOTHER}")
@@ -193,7 +195,7 @@ def _about_code(error: Exception) -> str:
     return "the MFA session has expired"
 
 
-def _cure_of_code(origin: Origin) -> str:
+def _cure_of_code(origin: LoginOrigin) -> str:
     option = "" if origin.profile == "default" else f" --profile {origin.profile}"
     return f"log in with 'aws sts get-caller-identity{option}': its cached session is used here"
 

@@ -8,17 +8,17 @@ import anyio
 import pytest
 
 from batchrun.errors import BatchrunError, LoginSettingError, ServiceUnusableError, UsageError
-from batchrun.service.login import Limits, Login
+from batchrun.service.login import Login, LoginTimes
 from batchrun.service.target import Target
 from tests.cli.conftest import until
 from tests.service.login.files import Files, is_alive, printing
 
 pytestmark = pytest.mark.real_time
-SHORT = Limits(machine=0.5)
+SHORT = LoginTimes(machine=0.5)
 
 
-def login(limits: Limits | None = None) -> Login:
-    return Login(Target(profile="lab"), limits=limits or Limits())
+def login(limits: LoginTimes | None = None) -> Login:
+    return Login(Target(profile="lab"), limits=limits or LoginTimes())
 
 
 async def keys(found: Login) -> tuple[str, str, str]:
@@ -27,7 +27,7 @@ async def keys(found: Login) -> tuple[str, str, str]:
     return frozen.access_key, frozen.secret_key, frozen.token
 
 
-async def refused(files: Files, script: str, limits: Limits | None = None) -> BatchrunError:
+async def refused(files: Files, script: str, limits: LoginTimes | None = None) -> BatchrunError:
     files.helper(script)
     with pytest.raises((UsageError, ServiceUnusableError)) as caught:
         await login(limits).has_credentials(is_local=False)

@@ -229,9 +229,12 @@ class HeldBatch(StoredBatch):
         """
 
     @abstractmethod
-    async def keep_submission(self, submission: Submission) -> None:
+    async def keep_submission(self, submission: Submission, *, account: str | None = None) -> None:
         """
         Store the submission's standing and the service's answers; once OVER, its request is dropped.
+
+        The *account* that has it becomes that of its lane, or of the batch, where that is unknown: as for a
+        run (:meth:`record`).
 
         Raises:
             InvariantError: The batch has no such submission, its standing would go back, or it would be OVER

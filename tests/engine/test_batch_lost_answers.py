@@ -14,6 +14,7 @@ from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Mode
 from batchrun.model.submissions.grouping import Engine
 from batchrun.ports.service import Troubles
+from batchrun.simulator import BatchDurations, Span
 from batchrun.simulator.settings import NameFilter
 from tests.engine.batches import SLOW, all_over, calls, script
 from tests.engine.launching import bench, reconnected, rows
@@ -73,6 +74,18 @@ async def test_what_may_not_be_looked_for_is_held_and_told(tmp_path):
             await it.launch(rows(20), engine=Engine.BATCH)
         await it.assert_agreement()
         assert await all_over(it)
+
+
+@pytest.mark.parametrize("faults", ["", "StartRunBatch:drop_after=1x"])
+async def test_the_account_of_a_run_batch_is_kept_before_there_is_a_run(tmp_path, faults):
+    pending = SLOW | {"batch_durations": BatchDurations(creating=Span(mean=2), pending=Span(mean=3600))}
+    async with bench(tmp_path, simulated(faults, **pending)) as it:
+        stop, _ = await it.launch(rows(2), engine=Engine.BATCH, deadline=300.0)
+        assert stop is Stop.DEADLINE
+        assert not it.simulator.state().runs
+        batch = await it.ledger.find_batch("cohort")
+        assert batch is not None
+        assert batch.account == it.service.number
 
 
 @pytest.mark.parametrize("operation", ["GetBatch", "ListRunsInBatch"])

@@ -72,6 +72,15 @@ class SubmissionsOfBatches:
             await held.keep_submission(known)
             assert await held.submission(made.request_id) == known
 
+    async def test_an_unknown_account_becomes_that_of_the_first_submission_that_the_service_has(self, ledger):
+        held = await filled(ledger, *"ab")
+        made = await together(held, 1, "ab")
+        for account, known in ((None, None), ("1" * 12, "1" * 12), ("2" * 12, "1" * 12)):
+            await held.keep_submission(taken(made), account=account)
+            batch = await ledger.find_batch(BATCH)
+            assert batch is not None
+            assert batch.account == known
+
     async def test_one_is_over_once_no_row_waits_for_it(self, ledger):
         held = await filled(ledger, *"abc")
         made = await together(held, 1, "abc")

@@ -39,6 +39,7 @@ from batchrun.errors import (
 from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Accepted, Deferred, Doubted, Event, Withdrawn
 from batchrun.model.entries.states import State
+from batchrun.model.lanes import account_of
 from batchrun.model.planning import verdicts
 from batchrun.model.planning.actions import Follow
 from batchrun.model.planning.limits import Mode
@@ -109,9 +110,10 @@ class Follower(InLane):
         if not case.left:
             await self._keep(case, replace(case.submission, standing=Standing.OVER))
 
-    async def _keep(self, case: _Case, submission: Submission) -> None:
+    async def _keep(self, case: _Case, submission: Submission, seen: BatchSeen | None = None) -> None:
         if submission != case.submission:
-            await self._held.keep_submission(submission)
+            account = None if seen is None else account_of(seen.arn)
+            await self._held.keep_submission(submission, account=account)
             case.submission = submission
 
     # -- whether the service has it
@@ -129,7 +131,7 @@ class Follower(InLane):
             await self._hold(case, error)
             return False
         if seen is not None:
-            await self._keep(case, taken(case.submission, seen))
+            await self._keep(case, taken(case.submission, seen), seen)
         return seen is not None
 
     async def _listed(self, submission: Submission) -> BatchSeen | None:
@@ -191,7 +193,7 @@ class Follower(InLane):
                 await self._close_if_over(case)
             return False
         points.reached(Point.ANSWERED)
-        await self._keep(case, taken(case.submission, seen))
+        await self._keep(case, taken(case.submission, seen), seen)
         return True
 
     def _is_proof(self, case: _Case) -> bool:
@@ -224,7 +226,7 @@ class Follower(InLane):
         sent_at = self._clock.latest() if is_done and not was_done else case.submission.sent_at
         standing = Standing.TAKEN if case.left else Standing.OVER
         answered = replace(case.submission, status=status, code=None, message=None)
-        await self._keep(case, replace(answered, standing=standing, sent_at=sent_at))
+        await self._keep(case, replace(answered, standing=standing, sent_at=sent_at), seen)
 
     async def _got(self, submission: Submission, batch_id: str) -> BatchSeen | None:
         """Call GetBatch; None where the batch is gone, or another has its id, and no listing has it."""

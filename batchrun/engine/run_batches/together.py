@@ -26,6 +26,7 @@ from batchrun.model.entries.entry import Entry, sent_to
 from batchrun.model.entries.events import Intended
 from batchrun.model.entries.states import UNSENT
 from batchrun.model.entries.transitions import apply
+from batchrun.model.lanes import account_of
 from batchrun.model.planning.actions import SubmitTogether
 from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.stimuli import SubmittedTogether
@@ -161,7 +162,7 @@ class BatchSubmitter(InLane):
         except errors.CallError as error:
             return await self._failed(wave, submission, error)
         points.reached(Point.ANSWERED)
-        await self._held.keep_submission(taken(submission, seen))
+        await self._held.keep_submission(taken(submission, seen), account=account_of(seen.arn))
         points.reached(Point.RECORDED)
         log.info("rows_sent_together", batch=self._held.name, run_batch=seen.id, rows=submission.rows)
         return wave.outcome(is_known=True)

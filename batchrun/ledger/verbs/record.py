@@ -73,10 +73,15 @@ def _learn_accounts(store: Store, batch: int, steps: Iterable[Transition]) -> No
         if entry.run is not None and (account := account_of(entry.run.arn)):
             accounts.setdefault(entry.lane, account)
     for lane, account in accounts.items():
-        if lane is None:
-            store.defer("learn_account", batch=batch, account=account)
-        else:
-            store.defer("learn_lane", batch=batch, name=lane, account=account)
+        learn_account(store, batch, lane, account)
+
+
+def learn_account(store: Store, batch: int, lane: str | None, account: str) -> None:
+    """Make *account* that of the lane, or of the batch, unless that is known already."""
+    if lane is None:
+        store.defer("learn_account", batch=batch, account=account)
+    else:
+        store.defer("learn_lane", batch=batch, name=lane, account=account)
 
 
 def _ids(steps: Iterable[Transition]) -> str:

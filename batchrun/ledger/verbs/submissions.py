@@ -27,6 +27,7 @@ from batchrun.ledger.rows import (
     time_of,
 )
 from batchrun.ledger.store import Row, Store, Value
+from batchrun.ledger.verbs.record import learn_account
 from batchrun.ledger.worker import BatchVerbs, reads, writes
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Intended
@@ -131,7 +132,7 @@ class SubmissionWrites(BatchVerbs, ABC):
         self._store.run("add_submission_rows", batch=key, submission=number)
 
     @writes
-    def keep_submission(self, submission: Submission) -> None:
+    def keep_submission(self, submission: Submission, *, account: str | None = None) -> None:
         key, request_id = self._fenced(), submission.request_id
         if submission.standing is Standing.OVER:
             waits = self._store.value("row_that_waits", request_id=request_id)
@@ -151,6 +152,8 @@ class SubmissionWrites(BatchVerbs, ABC):
         )
         if not kept:
             raise InvariantError(f"submission {request_id}, which batch '{self.name}' does not have")
+        if account is not None:
+            learn_account(self._store, key, submission.lane, account)
 
     @reads
     def unshaped(self, *, limit: int, after: int = -1) -> Sequence[Entry]:

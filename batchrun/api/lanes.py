@@ -31,7 +31,7 @@ from batchrun.errors import (
 )
 from batchrun.model.lanes import Lane
 from batchrun.model.planning.limits import LaneLimits
-from batchrun.ports.stored import Batch, LanePlace, Latest
+from batchrun.ports.stored import Batch, Counts, LanePlace, Latest
 from batchrun.side_by_side import in_groups
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ T = TypeVar("T")
 AT_ONCE: Final = 8
 #: Seconds after which a lane that is still connecting no longer holds up others.
 _PATIENCE: Final = 2.0
+#: Why rows that were sent to a lane that the manifest no longer has cannot be settled.
+_NO_SUCH_LANE: Final = (
+    "the manifest has no such lane any more; give it back, with the region and account that it had"
+)
 #: Most runs that are counted; more are "at least so many".
 _COUNTED: Final = 1000
 
@@ -274,6 +278,16 @@ def _link(lanes: OpenLanes, name: str | None, held: HeldBatch, place: SettingsPl
         limits=lanes.limits.get(name or "", LaneLimits()),
         settings=place,
     )
+
+
+def missing(lanes: OpenLanes, counts: Counts) -> dict[str, ServiceUnusableError]:
+    """Return the lanes that have open rows and are not in the manifest any more, each with what helps."""
+    known = {*lanes.services, *lanes.stopped}
+    return {
+        lane: ServiceUnusableError(_NO_SUCH_LANE)
+        for lane in counts.by_lane
+        if lane and lane not in known and counts.open_in(lane)[0]
+    }
 
 
 def why_not(service: AwsHealthOmics, account: str | None) -> str | None:

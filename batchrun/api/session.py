@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun import points
 from batchrun.api.engines import places_of, settled
-from batchrun.api.lanes import OpenLanes, find_home, kept, linked, opened
+from batchrun.api.lanes import OpenLanes, find_home, kept, linked, missing, opened
 from batchrun.api.launch import Audience, Launch, under_way
 from batchrun.api.namesakes import changes, mistaken
 from batchrun.api.opening import Opening
@@ -304,6 +304,7 @@ class Session(Opening):
     ) -> Launch:
         """Return the launch of a held batch; without *lanes* there is nothing to launch."""
         ledger, audience, launcher = await self.ledger(), Audience(), None
+        counts = await held.counts()
         if lanes is not None:
             most = limits.account_max_active
             parts = LaunchParts(
@@ -313,12 +314,11 @@ class Session(Opening):
                 limits=limits,
                 clock=self._clock,
                 home=lanes.home,
-                stopped=lanes.stopped,
+                stopped=lanes.stopped | missing(lanes, counts),
                 prepare=prepare,
                 wakes=wakes,
             )
             launcher = Launcher(parts, timing=timing, observer=audience)
-        counts = await held.counts()
         return Launch(
             ledger=ledger, held=held, sync=sync, counts=counts, launcher=launcher, audience=audience
         )

@@ -34,10 +34,6 @@ from batchrun.model.texts.words import counted
 from batchrun.ports.service import CallCounts, Troubles
 from batchrun.ports.stored import Lease
 
-#: Why rows that were sent to a lane that the manifest no longer has cannot be settled.
-_NO_SUCH_LANE = (
-    "the manifest has no such lane any more; give it back, with the region and account that it had"
-)
 #: Entries in a page.
 _PAGE: Final = 500
 log = structlog.get_logger(__name__)
@@ -164,11 +160,8 @@ class Launcher:
         """Return the error to raise for lanes that hold up open rows, or None."""
         counts = await self._recorder.counts()
         why = {lane: str(error) for lane, error in self._runner.stopped.items()}
-        if self._limits.mode is Mode.WATCH:
-            known = {*why, *(link.name for link in self._links)}
-            lost = [lane for lane in counts.by_lane if lane and lane not in known and counts.open_in(lane)[0]]
-            why |= dict.fromkeys(lost, _NO_SUCH_LANE)
-        elif any(counts.open_in(link.name)[0] for link in self._links if link.name and link.name not in why):
+        usable = (link.name for link in self._links if link.name and link.name not in why)
+        if self._limits.mode is not Mode.WATCH and any(counts.open_in(lane)[0] for lane in usable):
             return None  # a pass leaves runs that have not ended in lanes that can be used
         own = {lane: counts.open_in(lane)[0] for lane in why}
         words = [

@@ -87,9 +87,12 @@ def test_a_lane_that_is_not_there_any_more_keeps_its_runs_and_is_named(
     assert done.returncode == 2, done.stderr
     assert "b (lane is " in done.stderr
     assert "put back what was named 'west' in the table of lanes" in done.stderr
-    done = launch(shell, "--changed", "keep")
-    assert done.returncode == 5, done.stderr
-    assert "lane west: the manifest has no such lane any more" in done.stderr
+    for once in ((), ("--once",)):
+        done = launch(shell, "--changed", "keep", *once)
+        assert done.returncode == 5, done.stderr
+        begin, end = done.stderr.split("lane west: the manifest has no such lane any more")
+        assert "lane_stopped" in begin
+        assert "(1 row waits)" in end
     assert {row["id"]: row["status"] for row in shell.results("rows.results.csv")}["a"] == "COMPLETED"
     write(shell, EAST + WEST, rows)
     done = launch(shell)

@@ -29,6 +29,7 @@ from batchrun.errors import (
     ServiceUnusableError,
     UsageError,
 )
+from batchrun.model.entries.states import State
 from batchrun.model.lanes import Lane
 from batchrun.model.planning.limits import LaneLimits
 from batchrun.ports.stored import Batch, Counts, LanePlace, Latest
@@ -278,6 +279,14 @@ def _link(lanes: OpenLanes, name: str | None, held: HeldBatch, place: SettingsPl
         limits=lanes.limits.get(name or "", LaneLimits()),
         settings=place,
     )
+
+
+async def has_runs(stored: StoredBatch, lane: str) -> bool:
+    """Report whether a lane has, or may have, runs of the batch."""
+    if (await stored.counts()).by_lane.get(lane, {}).get(State.SUBMITTING):
+        return True
+    which = (Latest.CURRENT, Latest.ENDED)
+    return any([await stored.latest_runs(one, limit=1, lane=lane) for one in which])
 
 
 def missing(lanes: OpenLanes, counts: Counts) -> dict[str, ServiceUnusableError]:

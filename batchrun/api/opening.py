@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, Self
 import anyio
 
 from batchrun import points
-from batchrun.api.lanes import find_home, held_against, opened
+from batchrun.api.lanes import find_home, has_runs, held_against, opened
 from batchrun.api.objects import OneLogin
 from batchrun.clock import Clock, SystemClock
 from batchrun.engine.reach import Reach
@@ -175,13 +175,19 @@ class Opening:
         return service
 
     async def lanes_of(self, batch: Batch) -> Sequence[Lane]:
-        """Return the lanes of a batch. Raises UsageError if neither --lanes nor its manifest has them."""
+        """
+        Return the lanes of a batch.
+
+        Raises UsageError if neither --lanes nor its manifest has them; those that nothing was sent to may be
+        left out.
+        """
         stored = (await self.ledger()).batch(batch.name)
         places = {place.name for place in await stored.lanes()}
         if not places:
             return ()
         asked = _read(batch, self._lanes, self._objects)
-        if missing := sorted(places - {lane.name for lane in asked}):
+        left_out = sorted(places - {lane.name for lane in asked})
+        if missing := [name for name in left_out if await has_runs(stored, name)]:
             raise UsageError(
                 f"batch '{batch.name}' has runs in {_named(missing)}, and {self._lanes or batch.place} does "
                 "not say how to reach them; give --lanes FILE that does"

@@ -70,6 +70,17 @@ def test_a_lane_that_was_left_out_is_named(going: Shell):
     assert "has runs in lane west, and some.yaml does not say how to reach them" in done.stderr
 
 
+def test_a_lane_that_nothing_was_sent_to_may_be_left_out(going: Shell):
+    north = LANES + 'north: {region: eu-north-1, profile: lab, account: "111111111111"}\n'
+    going.write("lanes.yaml", north)
+    going.write("rows.csv", (going.folder / "rows.csv").read_text() + "east3,x3,east|north\n")
+    done = going.run("run", *MANIFEST, *FAST, "--once")
+    assert done.returncode == 3, done.stderr
+    going.write("lanes.yaml", LANES)
+    done = going.run("cancel", "rows", "--yes", "--where", "lane=west", "--lanes", "lanes.yaml")
+    assert done.returncode == 0, done.stderr
+
+
 def in_regions_of_profiles(shell: Shell) -> None:
     """Write a table of the same lanes that leaves their regions to profiles."""
     keys = "aws_access_key_id = LABKEY\naws_secret_access_key = LABSECRET\n"

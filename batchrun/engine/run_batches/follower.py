@@ -90,13 +90,16 @@ class Follower(InLane):
                 raise not_permitted(error.operation, error) from error
             except CallError as error:
                 said = {"code": error.code, "message": error.message}
-                log.info(
-                    "submission_not_seen", run_batch=submission.batch_id, operation=error.operation, **said
-                )
+                where = self._where(submission.batch_id)
+                log.info("submission_not_seen", **where, operation=error.operation, **said)
                 await self._keep(case, replace(case.submission, code=error.code, message=error.message))
                 return case.outcome(is_answered=False)
             return case.outcome()
         return case.outcome(is_answered=False)
+
+    def _where(self, batch_id: str | None) -> dict[str, str | None]:
+        """Return the run batch for a log line; ids are a lane's own."""
+        return {"batch": self._held.name, **self._link.logged, "run_batch": batch_id}
 
     async def _ask(self, case: _Case) -> None:
         if not case.left:
@@ -244,7 +247,7 @@ class Follower(InLane):
         try:
             await self._batches.cancel(batch_id)
         except (ConflictError, NotFoundError, OutcomeUnknownError) as error:  # too early, or too late
-            log.info("batch_not_cancelled", run_batch=batch_id, code=error.code, message=error.message)
+            log.info("batch_not_cancelled", **self._where(batch_id), code=error.code, message=error.message)
 
     async def _list(self, case: _Case, batch_id: str) -> None:
         async with aclosing(self._batches.rows(batch_id)) as pages:
@@ -308,7 +311,7 @@ class Follower(InLane):
         free = [entry for entry in entries if entry.code != verdicts.AMBIGUOUS and entry.id not in open_ids]
         case.is_held = len(free) + sum(entry.id in case.nameless for entry in entries) < len(entries)
         if free:
-            log.info("rows_not_started", run_batch=case.submission.batch_id, status=status, rows=len(free))
+            log.info("rows_not_started", **self._where(batch_id), status=status, rows=len(free))
         is_fruitless = case.is_whole
 
         def event(entry: Entry) -> Event:

@@ -164,7 +164,8 @@ class BatchSubmitter(InLane):
         points.reached(Point.ANSWERED)
         await self._held.keep_submission(taken(submission, seen), account=account_of(seen.arn))
         points.reached(Point.RECORDED)
-        log.info("rows_sent_together", batch=self._held.name, run_batch=seen.id, rows=submission.rows)
+        where = {"batch": self._held.name, **self._link.logged}
+        log.info("rows_sent_together", **where, run_batch=seen.id, rows=submission.rows)
         return wave.outcome(is_known=True)
 
     async def _failed(

@@ -63,6 +63,7 @@ class Company:
     """What was seen in a column and in its mate's, by which other values are judged."""
 
     s3: bool = False  #: a URI in S3, also a misspelt one
+    are_mates: bool = False  #: whether they are columns of both mates, which are never made by a run
     files: bool = False  #: that, or anything else that looks like a URI or a path
     unmarked: bool = False  #: a text that does not begin with ``#``
     fractions: bool = False  #: a number such as 1.5, beside which 1.0 is plausible

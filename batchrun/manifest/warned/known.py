@@ -97,6 +97,8 @@ _OTHERS: Final = {"1": "2", "2": "1", "forward": "reverse", "reverse": "forward"
 _FIRSTS: Final = frozenset({"1", "forward", "fwd"})
 #: Parts of the names of columns with reads.
 _READS: Final = re.compile(r"read|fastq|fq|mate|(?<![a-z])r[12](?![a-z0-9])", re.IGNORECASE)
+#: Parts of the names of columns with reads that a run makes.
+_MADE: Final = re.compile(r"out|name|prefix|trimmed|filtered|clean", re.IGNORECASE)
 _MISSING_CURE: Final = "fill it in; ignore this for single-end reads"
 #: The mark of a first mate in a file's name, of several the last.
 _FIRST: Final = re.compile(r"(?<=[._-])(?:r|read|mate)?1(?=[._-])", re.IGNORECASE)
@@ -285,7 +287,10 @@ class Known:
     def company(self, name: str) -> Company:
         """Return what was seen in the columns of a name and its mate's."""
         sides = mates_of(name)
-        return self._companies.setdefault(name if sides is None else sides.first, Company())
+        are_mates = sides is not None and _MADE.search(name) is None
+        return self._companies.setdefault(
+            name if sides is None else sides.first, Company(are_mates=are_mates)
+        )
 
     def pair(self, first: WatchedColumn, second: WatchedColumn) -> Pair:
         """Return what is known of two mates."""

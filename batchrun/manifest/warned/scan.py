@@ -34,7 +34,7 @@ from batchrun.manifest.warned.texts import (
     of_characters,
     of_name,
 )
-from batchrun.manifest.warned.untyped import Cure, Types
+from batchrun.manifest.warned.untyped import FOREIGN, Cure, Types
 from batchrun.model.spec import Json
 
 
@@ -135,7 +135,7 @@ _WORD: Final = r"[A-Za-z_][A-Za-z0-9_-]*+"
 _URIS: Final = re.compile(rf"(?:{_URI})?+(?:\n(?:{_URI})?+)*+")
 _WORDS: Final = re.compile(rf"(?:{_WORD})?+(?:\n(?:{_WORD})?+)*+")
 #: Words that may not be what they look like.
-_NO_WORDS: Final = frozenset({*ABSENT, UNDETERMINED, "true", "false"})
+_NO_WORDS: Final = frozenset({*ABSENT, *FOREIGN, UNDETERMINED, "true", "false"})
 _DATES: Final = re.compile(rf"^(?:{MONTH})-", re.IGNORECASE | re.MULTILINE)
 #: By how much a row has beside its id: nothing, or numbers alone.
 _BARE: Final = (
@@ -187,17 +187,17 @@ class _Watched:
         is_uri = _URIS.fullmatch(joined) is not None
         if not is_uri and not _are_words(joined, texts):
             return False
-        if any(texts):
-            self.meet(is_uri=is_uri)
+        if count := sum(map(bool, texts)):
+            self.meet(count, is_uri=is_uri)
         return True
 
-    def meet(self, *, is_uri: bool) -> None:
-        """Note that there is plain text, or a URI."""
+    def meet(self, count: int, *, is_uri: bool) -> None:
+        """Note cells of plain text, or URIs."""
         if is_uri:
             self.column.company.s3 = self.column.company.files = True
         self.column.company.unmarked = True
         if self.types is not None:
-            self.types.is_text = True
+            self.types.are_texts(count)
 
 
 class TableTexts:

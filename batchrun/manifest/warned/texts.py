@@ -16,7 +16,7 @@ from datetime import date
 from typing import Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.recognised.kinds import is_data
+from batchrun.manifest.recognised.kinds import is_data, is_reads
 from batchrun.manifest.warned import engine
 from batchrun.manifest.warned.found import Company, Doubt, WarningKind, WatchedColumn, named, visible
 
@@ -259,7 +259,8 @@ _SOUND: Final = re.compile(r"(?:s3|omics)://[^/]")
 _SEPARATORS: Final = {",": "comma", ";": "semicolon"}
 #: Unfilled variables of templates or shells in a bucket's name; ``{NAME}`` is filled in by batchrun.
 _OPEN: Final = re.compile(
-    r"s3://((?:[^/{}<>$]|\{[^{}]*\})*+[{}<>$][^/]*|(?:[A-Z][A-Z_-]*|(?:your[-_]|amzn-s3-demo-)[^/]*)(?=/|\Z))"
+    r"s3://((?:[^/{}<>$]|\{(?!(?:aws|your|account)-)[^{}]*\})*+[{}<>$][^/]*"
+    r"|(?:[A-Z][A-Z_-]*|(?:your[-_]|amzn-s3-demo-)[^/]*)(?=/|\Z))"
 )
 #: Misspelt forms of s3://.
 _MISWRITTEN: Final = re.compile(r"s3(?:[:;][/\\]*|[/\\]{2,})(?=[^/\\\s])", re.IGNORECASE)
@@ -320,9 +321,19 @@ def of_place(text: str, company: Company) -> Iterator[Doubt]:
         if _VARIABLE.match(text):
             yield _UNFILLED
         elif not text.startswith("/"):
-            cure = "write the whole s3:// URI"
-            says = "is a file's name alone, where others are s3:// URIs"
-            yield Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure, holds=lambda: company.s3)
+            yield _nowhere(text, company)
+
+
+def _nowhere(text: str, company: Company) -> Doubt:
+    """Return a doubt about a file's name, or a relative path."""
+    is_input = company.are_mates and is_reads(text) and "{" not in text
+    if is_input and "/" in text:
+        return _LOCAL
+    says, cure = "is a file's name alone", "write the whole s3:// URI"
+    if is_input:
+        return Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure)
+    says = f"{says}, where others are s3:// URIs"
+    return Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure, holds=lambda: company.s3)
 
 
 def _meant(text: str) -> Doubt | None:

@@ -1,14 +1,15 @@
 """
 Numbers, ``true``, JSON and lists of URIs that are sent as text because no type was given.
 
-A column is text if any of its cells is: ``16`` is a sample's name beside ``A12``. Belongs here: the type that
-a column's cells look like. Not doubted: ``0042``, ``a;b``.
+A column is text if any of its cells is: ``16`` is a sample's name beside ``A12``. Among hundreds of numbers,
+though, ``3O`` is a slip that makes text of all. Belongs here: the type that a column's cells look like. Not
+doubted: ``0042``, ``a;b``, ``1,2``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from batchrun.manifest import limits
@@ -25,7 +26,19 @@ _INTEGER: Final = re.compile(r"[-+]?[0-9]+")
 #: What pandas makes of 1 where a cell of the column is empty.
 _WHOLE: Final = re.compile(r"[-+]?[0-9]+\.0")
 _AS_WHOLE: Final = ", or :int once the numbers are written without .0"
-_BOOLEANS: Final = frozenset({"true", "false"})
+#: A number as most of Europe writes it, or with commas between thousands.
+_COMMA: Final = re.compile(
+    r"[-+]?(?:(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?)"
+)
+#: What may as well be a list, of two lanes for instance.
+_PAIR: Final = re.compile(r"[1-9],[1-9]")
+_COMMA_CURE: Final = "write a point before decimals and nothing between thousands, and "
+#: As spreadsheets in German, French and Spanish export them; in lower case.
+FOREIGN: Final = frozenset({"wahr", "falsch", "vrai", "faux", "verdadero", "falso"})
+_BOOLEANS: Final = frozenset({"true", "false", *FOREIGN})
+_FOREIGN_CURE: Final = "write true or false, and "
+#: For each text that may be a slip, how many numbers a column has at least.
+_TO_ONE: Final = 100
 _URIS: Final = re.compile(r"(?:s3|omics|gs|https?|ftp)://", re.IGNORECASE)
 _BETWEEN: Final = frozenset(",;| \t\n")
 _LONGEST: Final = 40
@@ -49,7 +62,10 @@ class Types:
         self._cure = cure
         self._counts = {"int": 0, "float": 0, "bool": 0}
         self._are_whole = True  #: whether all fractions so far are such as 1.0
-        self.is_text = False
+        self._rewrite = ""  #: how to write cells that no type takes as they are
+        self._has_pairs = False
+        self._texts = 0
+        self._odd: tuple[str, int | None, str | None] | None = None  #: the first text, its line, its row's id
         self._first: tuple[str, int | None, str | None] | None = None  #: the cell, its line, its row's id
         self._also: list[int] = []  #: lines of further cells, up to a limit
 
@@ -57,15 +73,34 @@ class Types:
         """Note a cell; report whether it is a number, or true or false."""
         type_ = None if len(text) > _LONGEST else _type(text)
         if type_ is None:
-            self.is_text = self.is_text or not is_absent(text)
+            if not is_absent(text):
+                self._odd = self._odd or (text, line, row)
+                self._texts += 1
             return False
         self._counts[type_] += 1
         self._are_whole = self._are_whole and (type_ != "float" or _WHOLE.fullmatch(text) is not None)
+        rewrite = self._to_rewrite(text)
         if self._first is None:
             self._first = text, line, row
-        elif line is not None and len(self._also) < limits.LINES - 1:
-            self._also.append(line)
+        else:
+            if rewrite and not self._rewrite:
+                self._first, line = (text, line, row), self._first[1]
+            if line is not None and len(self._also) < limits.LINES - 1:
+                self._also.append(line)
+        self._rewrite = self._rewrite or rewrite
         return True
+
+    def are_texts(self, count: int) -> None:
+        """Note cells that are plainly text."""
+        self._texts += count
+
+    def _to_rewrite(self, text: str) -> str:
+        """Return how to write a cell that no type takes as it is; else nothing."""
+        if "," not in text:
+            return _FOREIGN_CURE if text.lower() in FOREIGN else ""
+        is_pair = _PAIR.fullmatch(text) is not None
+        self._has_pairs = self._has_pairs or is_pair
+        return "" if is_pair else _COMMA_CURE
 
     def written(self, text: str) -> Doubt | None:
         """Return a doubt about a list or table that is written into a cell."""
@@ -78,19 +113,41 @@ class Types:
         )
 
     def tell(self, found: Collected) -> None:
-        """Record a doubt if all cells are of one type, after all rows were seen."""
+        """Record a doubt if all cells are of one type, or all but a few, after all rows were seen."""
         present = [name for name, count in self._counts.items() if count]
         is_mixed = "bool" in present and len(present) > 1
-        if self.is_text or self._first is None or is_mixed:
+        is_list = self._has_pairs and not self._rewrite
+        if self._first is None or is_mixed or is_list:
             return
-        text, line, row = self._first
         type_ = present[-1]
+        count = sum(self._counts.values())
+        if self._texts:
+            if self._odd is not None and type_ != "bool" and self._texts * _TO_ONE <= count:
+                self._tell_odd(found, self._odd, type_, count)
+            return
         says = f"looks like {_WORDS[type_]}, and is sent as text"
         also = _AS_WHOLE if type_ == "float" and self._are_whole else ""
-        doubt = Doubt(kind=WarningKind.UNTYPED, says=says, cure=self._cure(type_, also))
+        doubt = Doubt(kind=WarningKind.UNTYPED, says=says, cure=self._rewrite + self._cure(type_, also))
+        self._add(found, doubt, self._first, count, self._also)
+
+    def _tell_odd(
+        self, found: Collected, odd: tuple[str, int | None, str | None], type_: str, numbers: int
+    ) -> None:
+        says = f"is no number, where {numbers} other rows have one, and makes text of all"
+        doubt = Doubt(kind=WarningKind.UNTYPED, says=says, cure=f"correct it, and {self._cure(type_, '')}")
+        self._add(found, doubt, odd, self._texts, ())
+
+    def _add(
+        self,
+        found: Collected,
+        doubt: Doubt,
+        cell: tuple[str, int | None, str | None],
+        count: int,
+        also: Sequence[int],
+    ) -> None:
+        text, line, row = cell
         place = Place(source=self._source, line=line, column=self.column.number)
-        count = sum(self._counts.values())
-        found.add(doubt, self.column, place, text=text, row=row, count=count, also=self._also)
+        found.add(doubt, self.column, place, text=text, row=row, count=count, also=also)
 
 
 def looks_typed(text: str) -> bool:
@@ -101,6 +158,8 @@ def looks_typed(text: str) -> bool:
 def _type(text: str) -> str | None:
     if text.lower() in _BOOLEANS:
         return "bool"
+    if "," in text:
+        return "float" if _COMMA.fullmatch(text) else None
     if not _NUMBER.fullmatch(text):
         return None
     return "int" if _INTEGER.fullmatch(text) else "float"

@@ -33,6 +33,19 @@ def test_the_same_file_for_both_mates_is_told(warnings_of: WarningsOf, text: str
     assert (warning.kind, warning.row, warning.field) == ("same_file", "S0", "parameters.reads_2")
 
 
+def test_mates_that_are_all_named_without_a_place_are_told(warnings_of: WarningsOf):
+    reads = ("S1_L001_R1_001.fastq.ora", "S1_L001_R2_001.fastq.ora")
+    alone = [(one.kind, one.line, one.column) for one in warnings_of(rows(reads))]
+    assert alone == [("not_s3", 2, 2), ("not_s3", 2, 3)]
+    found = warnings_of(documents({"r1": "data/S1_R1.fq.gz", "r2": "data/S1_R2.fq.gz"}), ".json")
+    assert [(one.kind, one.field) for one in found] == [
+        ("local_path", "parameters.r1"),
+        ("local_path", "parameters.r2"),
+    ]
+    made = {"out_r1": "S1_R1.fq.gz", "out_r2": "S1_R2.fq.gz", "reads_1": "{id}/1.fq", "reads_2": "{id}/2.fq"}
+    assert warnings_of(documents(made), ".json") == ()
+
+
 def test_reads_that_stand_twice_in_a_list_are_told(warnings_of: WarningsOf):
     text = "s3://lab/a.fq.gz"
     for manifest, suffix in (

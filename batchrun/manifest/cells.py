@@ -13,7 +13,7 @@ from typing import Final
 
 from batchrun.manifest.columns import Column, ColumnError, column
 from batchrun.manifest.model_check import RequestModel
-from batchrun.manifest.problems import Place, Problems, Record, printable, redirected, shown, unreadable
+from batchrun.manifest.problems import Place, Problems, Record, printable, shown, tabs_for_spaces, unreadable
 from batchrun.manifest.recognised.kinds import is_foreign
 from batchrun.manifest.recognised.sheet import Unasked
 from batchrun.manifest.strict_json import decoded
@@ -128,10 +128,7 @@ def _id_cure(table: Table) -> str:
             taken = shown(table.delimiter)
             return f"the header seems to be separated by {shown(other)}: this format takes {taken}"
     if len(header) == 1 and len(header[0].split()) > 1:
-        return (
-            "the header seems to be separated by spaces, which cells may hold too; put a tab between cells: "
-            f"tr -s ' ' '\\t'{redirected(table.source)} > FILE.tsv"
-        )
+        return tabs_for_spaces(table.source)
     return "add a column id with a name of its own for each run"
 
 

@@ -7,7 +7,9 @@ Does not: loading one (``load``).
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import itertools
 import os
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -42,6 +44,8 @@ _NAMING: Final = frozenset({("runs",), ("sheet",)})
 _DOCUMENTS: Final = frozenset({Format.YAML, Format.JSON})
 #: Names that ``batchrun run`` and ``batchrun results`` give to files of their own.
 _RESULTS: Final = ".results"
+#: Files in the folders of a folder that are looked into.
+_LOOKED_AT: Final = 200
 
 
 def manifests_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]:
@@ -60,6 +64,10 @@ def manifests_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]
     runs = [path for path, one in seen.items() if one.is_run]
     if runs and all(seen[Path(path)].is_run for path in manifests):
         raise _of_one_run_each(folder, runs)
+    if not manifests and (pattern := _one_level_down(folder)):
+        message = "there is no manifest in this folder, but files of one run each in those below it"
+        cure = f"give in place of the folder: --each-file {printable(shlex.quote(pattern), None)}"
+        raise unreadable(Place(source=folder), message, cure)
     if not manifests:
         cure = "put YAML, JSON, JSON Lines, CSV or TSV files there, or give a manifest's own path"
         raise unreadable(Place(source=folder), "there is no manifest in this folder", cure)
@@ -77,6 +85,23 @@ def _of_one_run_each(folder: str, runs: Sequence[Path]) -> ManifestError:
     message = f"there is no manifest in this folder, but {what}"
     cure = f"give in place of the folder: --each-file {printable(pattern, None)}"
     return unreadable(Place(source=folder), message, cure)
+
+
+def _one_level_down(folder: str) -> str | None:
+    """Return the pattern of files of one run each in the folders of *folder*, or None."""
+    below = [
+        path
+        for path in itertools.islice(Path(folder).glob("*/*"), _LOOKED_AT)
+        if _may_be_manifest(path, is_known) and _look_into(path).is_run
+    ]
+    if not below:
+        return None
+    names = collections.Counter(path.name for path in below)
+    # Cromwell's options stand beside the inputs.
+    usual = max(names, key=lambda name: ("input" in name or "param" in name, names[name], name))
+    if names[usual] > 1 or len(names) == 1:
+        return str(Path(folder) / "{id}" / usual)
+    return str(Path(folder) / "*" / f"*{below[0].suffix}")
 
 
 def shared_in(folder: str, *, besides: Collection[str] = ()) -> Mapping[str, str]:

@@ -202,6 +202,14 @@ def redirected(source: str) -> str:
     return "" if source == STANDARD_INPUT else f" < {shlex.quote(source)}"
 
 
+def tabs_for_spaces(source: str) -> str:
+    """Return the cure for a table whose cells are separated by spaces."""
+    return (
+        "the header seems to be separated by spaces, which cells may hold too; put a tab between cells: "
+        f"tr -s ' ' '\\t'{redirected(source)} > FILE.tsv"
+    )
+
+
 def shown(value: Json) -> str:
     """Return a value from the manifest as messages quote it."""
     if isinstance(value, str):

@@ -20,7 +20,7 @@ from batchrun.manifest import limits
 from batchrun.manifest.problems import STANDARD_INPUT, Place, unreadable, written_for_a_while
 from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.table import TableOptions
-from batchrun.manifest.text_input import unpacked
+from batchrun.manifest.text_input import SCRIPT, unpacked
 from batchrun.model.texts.places import is_in_s3, wrong_place
 from batchrun.ports.objects import Objects
 
@@ -30,6 +30,11 @@ _STREAMS: Final = ("/dev/stdin", "/dev/fd/", "/proc/")
 _GZIP: Final = ".gz"
 _WORKBOOKS: Final = (".xlsx", ".xlsm")
 _OTHER_SHEETS: Final = (".xls", ".xlsb", ".ods", ".numbers")
+#: What exports of tables are called too; in a folder of manifests they are taken for notes.
+_TABLES: Final = (".txt", ".tab")
+_SCRIPTS: Final = (".sh", ".bash", ".py", ".pl", ".r")
+#: Workflows in their languages, which are registered, and not launched as files.
+_WORKFLOWS: Final = (".wdl", ".nf", ".cwl", ".smk")
 _PACKED: Final = (".zip", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".tar.gz", ".tgz")
 _NOTHING_ASKED: Final = TableOptions()
 _NO_SHEET: Final = SheetOptions()
@@ -159,6 +164,8 @@ def format_to_read(path: str, given: Format | None = None) -> Format:
         return format_of(name, given)
     if not (path == STDIN or is_in_s3(path) or os.path.lexists(path)):
         raise _no_file(path)
+    if name.lower().endswith(_TABLES):
+        return Format.CSV  # which finds the delimiter by itself
     return format_of(path)
 
 
@@ -174,6 +181,14 @@ def format_of(path: str, given: Format | None = None) -> Format:
     if path != STDIN and (known := _BY_EXTENSION.get(Path(path).suffix.lower())):
         return known
     place = Place(source=name_of(path))
+    if path.lower().endswith(_SCRIPTS):
+        what, cure = SCRIPT
+        raise unreadable(place, f"this is {what}, and no manifest", cure)
+    if path.lower().endswith(_WORKFLOWS):
+        cure = (
+            "give a table of samples; a manifest names the registered workflow: manifest init --workflow ID"
+        )
+        raise unreadable(place, "this is a workflow, and no manifest", cure)
     if path.lower().endswith(_OTHER_SHEETS):
         raise unreadable(place, "this kind of spreadsheet is not read", "save the sheet as XLSX or CSV")
     if path.lower().endswith(_PACKED):

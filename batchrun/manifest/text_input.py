@@ -317,6 +317,11 @@ class TextStream:
             raise _not_utf8(error, self._offset - pending, self._source, line) from error
 
 
+#: What a script is, and the cure.
+SCRIPT: Final = (
+    "a script",
+    "give a table of what it starts, or with --each-file the JSONs that it passes to start-run",
+)
 _MAGIC: Final = (
     (b"PK\x03\x04", "a zip archive or an Excel workbook", "give the sheet itself, or unpack the archive"),
     (
@@ -327,6 +332,7 @@ _MAGIC: Final = (
     (b"PAR1", "a Parquet file", "write it out as CSV or JSON Lines"),
     (b"%PDF", "a PDF document", "give the manifest itself"),
     (b"SQLite format 3\0", "an SQLite database", "give the manifest, not the ledger"),
+    (b"#!", *SCRIPT),
     (b"<?xml", "an XML document", "give the table itself; what S3 answers in place of an object says why"),
 )
 

@@ -48,6 +48,8 @@ CSV_CASES = {
         None,
         "an XML document",
     ),
+    "a script": ("#!/bin/sh\naws omics start-run\n", 1, None, "with --each-file the JSONs"),
+    "single quotes": ("'id','name'\n'x','y'\n", 1, None, "single quotes"),
     "a sign-in page": ("<!DOCTYPE html>\n<html><body>Sign in</body></html>", 1, None, "a web page"),
     "remarks": ("# LIMS 3.2\n# November\nid,name\nx,y\n", 1, None, "out: sed 1,2d"),
     "remarks with commas": ("# LIMS\n# by: A, B\nid,name\nx,y\n", 1, None, "out: sed 1,1d"),

@@ -156,6 +156,24 @@ def test_a_folder_of_files_of_one_run_each_is_one_problem_with_the_option(tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        (["A/inputs.json", "A/options.json", "B/inputs.json", "B/options.json"], "{id}/inputs.json"),
+        (["A/A.inputs.json", "B/B.inputs.json"], "*/*.json"),
+    ],
+)
+def test_a_folder_for_each_run_is_one_problem_with_the_pattern(tmp_path, names: list[str], pattern: str):
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('{"P.bam": "s3://lab/a.bam"}')
+    with pytest.raises(ManifestError) as caught:
+        manifests_in(str(tmp_path))
+    assert caught.value.problems[0].cure.endswith(f"--each-file '{tmp_path}/{pattern}'")
+    made(tmp_path, m_csv="id\nA\n")
+    assert taken(tmp_path) == ["m.csv"]
+
+
+@pytest.mark.parametrize(
     "text", ['{"batch": "b", "defaults": {}, "runs": []}', '{"runs": []}', "{", '{"x": 1}']
 )
 def test_what_may_be_a_manifest_is_taken_for_one(tmp_path, text: str):

@@ -278,3 +278,11 @@ def test_the_digest_is_of_the_meaning(tmp_path):
         with load(Source(path=str(tmp_path / name), sets=SETS)) as manifest:
             digests.append(manifest.digest)
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_an_export_called_txt_is_a_table_and_a_script_or_workflow_is_none(load_text, problems_of):
+    for text in ("id\tname\nx\ty\n", "id;name\nx;y\n"):
+        assert [json.loads(spec.request)["name"] for spec in load_text(text, ".txt")] == ["y"]
+    for suffix, message in ((".sh", "this is a script"), (".wdl", "this is a workflow")):
+        (problem,) = problems_of("id\n", suffix)
+        assert problem.message.startswith(message)

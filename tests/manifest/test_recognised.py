@@ -361,11 +361,19 @@ def test_of_lines_that_cannot_be_read_nothing_more_is_said(problems_of):
             "each line stands in quotes, which make one cell of it: take them off",
         ),
         ("sample    bam\nA         s3://b/a.bam\n", "the header seems to be separated by spaces"),
+        ("sample bam\nA s3://b/a.bam\nB s3://b/b.bam\n", "the header seems to be separated by spaces"),
+        ("F1 S1 S2 S3 2 2\nF1 S2 0 0 1 1\nF1 S3 0 0 2 1\n", "the header seems to be separated by spaces"),
     ],
 )
 def test_cells_that_nothing_divides_are_no_column(problems_of, text: str, cure: str):
     (problem,) = problems_of(text, ".csv")
     assert problem.cure.startswith(cure)
+
+
+@pytest.mark.parametrize("text", ["Sample ID\nA 1\nB 2\n", "Our own sample\nA\nB\n"])
+def test_names_with_spaces_above_one_column_are_names(problems_of, text: str):
+    (problem,) = problems_of(text, ".csv")
+    assert "this is not a manifest but a sheet of 1 column" in problem.message
 
 
 def test_a_name_that_cannot_be_seen_is_written_so_that_a_shell_takes_it(problems_of):

@@ -16,7 +16,7 @@ from typing import Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import limits
-from batchrun.manifest.problems import printable, shown, unreadable
+from batchrun.manifest.problems import printable, shown, tabs_for_spaces, unreadable
 from batchrun.manifest.recognised.command import again
 from batchrun.manifest.recognised.kinds import RESULTS, is_file, kind_of
 from batchrun.manifest.sheet_wishes import ALL, column_text
@@ -245,6 +245,10 @@ class Unasked:
         place = table.place(table.line)
         if kind_of(table.header) == RESULTS:
             raise unreadable(place, f"this is not a manifest but {RESULTS}", _OF_RESULTS, field="id")
+        if len(table.header) == 1 and _is_spaced([table.header[0], *(row.cells[0] for row in rows)]):
+            raise unreadable(
+                place, "nothing separates the cells of a row", tabs_for_spaces(table.source), field="id"
+            )
         if rows and _has_names(rows[0].cells):
             names = printable(", ".join(filter(str.strip, rows[0].cells)), 100)
             message = f"the names of columns seem to be in line {rows[0].line}: {names}"
@@ -274,6 +278,13 @@ class Unasked:
 def _has_names(cells: Sequence[str]) -> bool:
     """Report whether cells are names of a manifest's columns."""
     return any(cell == "id" or cell.startswith("parameters.") for cell in map(str.strip, cells))
+
+
+def _is_spaced(lines: Sequence[str]) -> bool:
+    """Report whether lines are cells with spaces between: as many in all, and more than two, or files."""
+    first, *others = (line.split() for line in lines)
+    are_even = len(first) > 1 and bool(others) and all(len(cells) == len(first) for cells in others)
+    return are_even and (len(first) > 2 or any(map(is_file, others[0])))  # noqa: PLR2004 (a name and a word)
 
 
 def _words(

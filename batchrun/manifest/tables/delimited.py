@@ -142,13 +142,16 @@ def _refuse_remarks(meter: _Meter, source: str, usual: str) -> None:
         count, line = len(remarks), meter.line + 1
         what = "a remark" if count == 1 else f"{count} lines of remarks"
         message = f"it begins with {what} (#), not with a header"
-        cure = f"take {'it' if count == 1 else 'them'} out: sed {line},{meter.line + count}d"
+        lines = f"sed {line},{meter.line + count}d{redirected(source)} > FILE.csv"
+        cure = f"take {'it' if count == 1 else 'them'} out: {lines}"
         raise unreadable(Place(source=source, line=line), message, cure)
 
 
 #: What ``aws s3 ls`` prints, and what divides the lines of a table for people.
 _LISTED: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +[\d.]+ |  +PRE ")
 _RULER: Final = re.compile(r"(?=.*---)[\s|+:=-]++")
+#: Names, as programs without CSV write them.
+_SINGLE_QUOTED: Final = re.compile(r"\s*'[^']+'(?:\s*[,;\t|]\s*'[^']+')+\s*")
 _FRAMELESS: Final = (
     r"sed -E '/^[-+|:= ]*$/d; /^\(?[0-9]+ rows?( in set.*)?\)?$/d; "
     r"s/^ *\|(.*)\| *$/\1/; s/^ *//; s/ *$//; s/ *\| */|/g'"
@@ -167,6 +170,10 @@ def _refuse_prints(meter: _Meter, source: str) -> None:
         how = "--base s3://BUCKET/FOLDER/ --pattern '{id}_R{read}.fastq.gz' --parameter 'reads_{read}'"
         cure = f"pair them into rows: batchrun manifest from-s3 - -o runs.csv {how}{redirected(source)}"
         message = "this is a list of files, as 'aws s3 ls' prints it, and no manifest"
+        raise unreadable(Place(source=source, line=meter.line + 1), message, cure)
+    if first and _SINGLE_QUOTED.fullmatch(first[0]):
+        message = "the names stand in single quotes, which are part of them: in CSV, double quotes surround"
+        cure = f"take them off, or make them double: tr \\' '\"'{redirected(source)} > FILE.csv"
         raise unreadable(Place(source=source, line=meter.line + 1), message, cure)
     if any(map(_RULER.fullmatch, first)):
         message = "this is a table for people to read, with lines drawn between its rows, and no CSV"

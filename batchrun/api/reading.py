@@ -23,6 +23,7 @@ from batchrun.ledger import LedgerPlace
 from batchrun.model.entries.entry import Entry
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch, By, Outcome
+from batchrun.report.chosen import id_by_name
 from batchrun.report.outputs import ProtectedFiles
 
 #: Rows whose ids are suggested.
@@ -62,7 +63,22 @@ async def find_batch(ledger: Ledger, name: str | None) -> Batch:
     if name is None and len(names) == 1:
         return await find_batch(ledger, names[0])
     problem = "which batch?" if name is None else f"the ledger has no batch '{name}';"
-    raise UsageError(f"{problem} it has: {', '.join(names) or 'none'}")
+    having = None if name is None else await _first_with(ledger, name, names)
+    row = "" if name is None or having is None else _is_row(name, having)
+    raise UsageError(f"{problem} it has: {', '.join(names) or 'none'}{row}")
+
+
+def _is_row(entry_id: str, batch: str) -> str:
+    shown = f"'batchrun show {entry_id}'"
+    return f"; '{entry_id}' is a row of '{batch}': {shown}, or where rows are chosen --ids {entry_id}"
+
+
+async def _first_with(ledger: Ledger, entry_id: str, batches: list[str]) -> str | None:
+    """Return the first of *batches* that has the row, or None."""
+    for name in batches:
+        if await ledger.batch(name).entry(entry_id) is not None:
+            return name
+    return None
 
 
 async def find_row(ledger: Ledger, entry_id: str, batch: str | None) -> Outcome:
@@ -95,9 +111,13 @@ def _several(text: str, found: list[Entry]) -> str:
 
 
 async def _unknown(ledger: Ledger, entry_id: str, batches: list[str]) -> str:
+    if entry_id in batches:
+        status = f"'batchrun status {entry_id}'"
+        return f"'{entry_id}' is a batch, and not a row; name one of its rows, or see {status}"
     where = f"batch '{batches[0]}' has" if len(batches) == 1 else "the ledger has"
+    meant = [id_ for name in batches if (id_ := await id_by_name(ledger, name, entry_id)) is not None]
     pages = [await ledger.batch(name).find_ids(entry_id, By.LIKENESS) for name in batches]
-    near = _nearest(entry_id, [one for page in pages for one in page])
+    near = meant or _nearest(entry_id, [one for page in pages for one in page])
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     return f"{where} no row '{entry_id}'{hint}"
 

@@ -8,9 +8,10 @@ asking for confirmation. Does not: iterating over the chosen entries (``report.c
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from batchrun.cli.options import Output
     from batchrun.ports.ledger import Ledger
 
+_ID: Final = "id"
 _PAGE: Final = 500
 #: With more rows than this, a line says that the search takes a while.
 _MANY: Final = 50
@@ -53,7 +55,8 @@ class RowOptions:
     ids_from: str | None = option(
         metavar="FILE",
         each_time="it chooses rows; give it on the command line",
-        help="Only the ids in this file, or s3://BUCKET/KEY, one a line; - is standard input.",
+        help="Only the ids in this file, or s3://BUCKET/KEY, one a line, or in the column id of a "
+        "table, such as results; - is standard input.",
     )
     where: tuple[str, ...] = texts(
         metavar="COLUMN=GLOB",
@@ -123,10 +126,24 @@ async def by_reason(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Map
 def _listed(path: str, in_s3: ObjectsOnce) -> list[str]:
     try:
         with interruptible(), in_s3, opened(path, Beyond(objects=in_s3)) as stream:
-            texts = [line.strip() for line in lines(stream, name_of(path), cure=IN_UTF8)]
+            return list(filter(None, map(str.strip, _ids(lines(stream, name_of(path), cure=IN_UTF8)))))
     except ManifestError as error:
         raise UsageError(f"--ids-from cannot be read: {error}") from error
-    return [text for text in texts if text]
+    except (csv.Error, IndexError) as error:
+        raise UsageError(f"--ids-from {path}: a line has no cell below id; give the ids alone") from error
+
+
+def _ids(texts: Iterator[str]) -> Iterator[str]:
+    """Yield each line, or the cells of a table's column ``id``, such as results that were edited."""
+    first = next(texts, "")
+    mark = max(",;\t", key=first.count)
+    header = next(csv.reader([first.rstrip("\r\n")], delimiter=mark), [])
+    if _ID not in header:
+        yield first
+        yield from texts
+        return
+    at = header.index(_ID)
+    yield from (row[at] for row in csv.reader(texts, delimiter=mark) if row)
 
 
 def how_to_look(concurrency: int, *, is_dry: bool) -> How:

@@ -143,7 +143,15 @@ class Selection:
     async def _check_ids(self, ledger: Ledger, batch: str) -> None:
         unknown = [one for one in sorted(self.ids or ()) if await ledger.batch(batch).entry(one) is None]
         if unknown:
-            raise UsageError(f"batch '{batch}' has no entry {first_ids(unknown)}; see its results")
+            meant = await id_by_name(ledger, batch, unknown[0])
+            hint = "see its results" if meant is None else f"did you mean {meant}?"
+            raise UsageError(f"batch '{batch}' has no entry {first_ids(unknown)}; {hint}")
+
+
+async def id_by_name(ledger: Ledger, batch: str, name: str) -> str | None:
+    """Return the id of the row whose run has this *name*, unless the manifest gave it another; else None."""
+    id_ = name.removeprefix(f"{batch}-")
+    return None if id_ == name or await ledger.batch(batch).entry(id_) is None else id_
 
 
 def first_ids(ids: Sequence[str]) -> str:

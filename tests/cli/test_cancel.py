@@ -87,7 +87,7 @@ def test_what_was_cancelled_gets_another_attempt_by_retry_alone(shell: Shell, si
     options = ("--yes", "--endpoint-url", simulated.url, "--read-rate", "unlimited")
     assert shell.run("cancel", "--ids", "s000,s001", *options).returncode == 0
     assert sum(run["status"] == "CANCELLED" for run in simulated.state()["runs"]) == 2
-    shell.run(*command, "--detach")
+    assert "  2 in all did not succeed; " in shell.run(*command, "--detach").stdout
     assert len(simulated.state()["runs"]) == 4
     assert "2 entries to retry" in shell.run("retry", "--yes").stdout
     shell.run(*command, "--detach")

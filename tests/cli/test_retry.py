@@ -98,6 +98,26 @@ def test_some_of_them_can_be_chosen(shell, simulate, options, expected):
     assert json.loads(from_file.stdout)["ids"] == ([] if "s000" in expected else ["s000"])
 
 
+def test_results_that_were_edited_are_a_file_of_ids(shell, simulate):
+    service = failing(simulate, "WORKFLOW_RUN_FAILED=1")
+    shell.run("run", *shell.cohort(3), "--endpoint-url", service.url)
+    results = (shell.folder / "cohort.results.csv").read_text().splitlines()
+    for mark in ",;":
+        some = "\n".join(line.replace(",", mark) for line in (results[0], *results[2:]))
+        done = shell.run("retry", "--dry-run", "--json", "--ids-from", "-", stdin=some)
+        assert json.loads(done.stdout)["ids"] == ["s001", "s002"]
+    done = shell.run("retry", "--ids-from", "-", stdin="name,id\nx\n")
+    assert (done.returncode, "no cell below id" in done.stderr) == (2, True)
+
+
+def test_where_no_reason_fits_those_that_there_are_are_told(shell, simulate):
+    service = failing(simulate, "WORKFLOW_RUN_FAILED=1")
+    shell.run("run", *shell.cohort(1), "--endpoint-url", service.url)
+    done = shell.run("retry", "--yes", "--reason", "WORKFLOW")
+    assert done.stdout == "cohort: 0 entries to retry\n"
+    assert done.stderr.startswith("it has: WORKFLOW_RUN_FAILED")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_a_file_of_ids_may_be_as_windows_writes_it(shell, simulate, encoding):
     service = failing(simulate, "WORKFLOW_RUN_FAILED=1")
@@ -111,9 +131,11 @@ def test_a_file_of_ids_may_be_as_windows_writes_it(shell, simulate, encoding):
     ("options", "message"),
     [
         (["--ids", "nobody"], "has no entry nobody"),
+        (["--ids", "cohort-s000"], "has no entry cohort-s000; did you mean s000?"),
         (["--where", "stat=x"], "did you mean status?"),
         (["--ids-from", "nowhere.txt"], "cannot be read"),
         (["other"], "it has: cohort"),
+        (["s000"], "it has: cohort; 's000' is a row of 'cohort': 'batchrun show s000'"),
     ],
 )
 def test_a_wrong_choice_is_told(shell, simulate, options, message):

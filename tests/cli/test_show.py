@@ -97,6 +97,7 @@ def test_an_id_that_is_nearly_right_is_suggested(cohort: Shell, typed, meant):
 
 
 def test_an_id_that_is_like_none_is_not_guessed_at(cohort: Shell):
+    assert cohort.run("show", "cohort").stderr.startswith("batchrun: 'cohort' is a batch, and not a row; ")
     assert cohort.run("show", "xyzzy").stderr == "batchrun: batch 'cohort' has no row 'xyzzy'\n"
 
 

@@ -304,9 +304,10 @@ def _tell_numbers(ended: Ended, now: Snapshot, progress: Progress, tally: Tally)
         say(f"  {changed(ended.counts.changed)}", hang=4)
     for one in failures:
         say(f"  {one.line}", hang=4)
-    if tally.failed > len(failures):
+    unsuccessful = tally.failed + tally.by_state[State.CANCELLED]
+    if unsuccessful > len(failures):
         say(
-            f"  {tally.failed} in all did not succeed; 'batchrun status {ended.batch} --failed' "
+            f"  {unsuccessful} in all did not succeed; 'batchrun status {ended.batch} --failed' "
             "groups them by reason"
         )
     if now.ended < now.total:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from batchrun.api.objects import ObjectsOnce
 from batchrun.api.opening import Opening
@@ -16,10 +17,15 @@ from batchrun.cli.naming import batch_to_change
 from batchrun.cli.options import BATCH, CONCURRENCY
 from batchrun.cli.speak import complain, emit, say
 from batchrun.clock import SystemClock
-from batchrun.model.texts.words import counted
+from batchrun.model.entries.states import UNSUCCESSFUL
+from batchrun.model.texts.words import counted, some
+from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch
 from batchrun.report.chosen import Selection, first_ids
 from batchrun.report.columns import failed_of
+
+#: Most reasons that are named where none fits.
+_REASONS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +77,8 @@ async def retry(options: Options) -> Exit:
             what = "to duplicate by runId" if options.duplicate else "to retry"
             say(f"{batch}: {counted(number, 'entry', 'entries')} {what}")
             tell_groups(await by_reason(ledger, batch, meant.entries))
+            if options.reason and not meant.entries:
+                await _tell_reasons(ledger, batch)
         question = f"start {counted(number, 'new attempt')}?"
         if not meant.entries or options.go.dry_run or not options.go.is_agreed(question):
             would_be = [entry.id for entry in meant.entries] if options.go.dry_run else []
@@ -81,6 +89,14 @@ async def retry(options: Options) -> Exit:
             [entry.id for entry in meant.entries if entry.id not in begun] if options.duplicate else []
         )
         return _end(batch, begun, meant.looked, options, is_done=True)
+
+
+async def _tell_reasons(ledger: Ledger, batch: str) -> None:
+    """Report the reasons that there are, where none was the one that was given."""
+    entries = [entry async for entry in Selection().entries(ledger, batch, UNSUCCESSFUL)]
+    reasons = await by_reason(ledger, batch, entries)
+    if reasons:
+        complain(f"it has: {some(sorted(reasons), most=_REASONS)}", hang=2)
 
 
 async def _meant(opened: Opening, batch: Batch, chosen_by: Selection, options: Options) -> Retriable:

@@ -6,11 +6,14 @@ Belongs here: doubts about that. Does not: quotes that are sent (``texts``).
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from batchrun.manifest.scalars import Plain
 from batchrun.manifest.warned.found import Doubt, WarningKind
+from batchrun.manifest.warned.untyped import has_comma
 from batchrun.model.spec import Json
 
 #: True and false in YAML 1.1, which Nextflow and Snakemake read.
@@ -20,6 +23,7 @@ _VERSION: Final = re.compile(r"[1-9][0-9]*\.[0-9]*[1-9]0+")
 #: Placeholders that are no column's.
 _OWN: Final = frozenset({"id", "batch", "lane"})
 _OF_OWN: Final = ("parameters.", "env.")
+_POINT: Final = "write a point before decimals, or put it into quotes where it is text"
 SWALLOWED: Final = Doubt(
     kind=WarningKind.QUOTES,
     says="looks like rows that stand between two quotes, and is one cell, so that they become no runs",
@@ -38,18 +42,26 @@ def of_plain(text: str) -> Doubt | None:
     elif _OTHER_BASE.fullmatch(text):
         says = f"is a number, and is sent as {int(text, 0)}"
         cure = "put it into quotes where it is text"
+    elif has_comma(text):
+        says = "is text, and no number, as YAML has it"
+        cure = _POINT
     else:
         return None
     return Doubt(kind=WarningKind.UNTYPED, says=says, cure=cure)
 
 
 def of_table(table: Mapping[str, Json]) -> Doubt | None:
-    """Return a doubt about a placeholder that YAML takes for a table with one name and no value."""
+    """Return a doubt about a placeholder, or what is behind a comma, that YAML takes for a name."""
     own = next(iter(table), "")
-    if len(table) != 1 or table[own] is not None or not (own in _OWN or own.startswith(_OF_OWN)):
-        return None
-    says = f"{{{own}}} without quotes is a table, and no text"
-    return Doubt(kind=WarningKind.PLACEHOLDER, says=says, cure=f'write "{{{own}}}"')
+    if len(table) == 1 and table[own] is None and (own in _OWN or own.startswith(_OF_OWN)):
+        says = f"{{{own}}} without quotes is a table, and no text"
+        return Doubt(kind=WarningKind.PLACEHOLDER, says=says, cure=f'write "{{{own}}}"')
+    for value, (name, nothing) in zip(table.values(), itertools.islice(table.items(), 1, None), strict=False):
+        is_cut = nothing is None and type(value) is Plain and name[:1].isdecimal() and value[-1:].isdecimal()
+        if is_cut:
+            says = f"{value},{name} without quotes is {value}, and a name of its own behind the comma"
+            return Doubt(kind=WarningKind.UNTYPED, says=says, cure=_POINT)
+    return None
 
 
 def swallowing(cells: Sequence[str], delimiter: str) -> Iterator[int]:

@@ -150,6 +150,11 @@ class Types:
         found.add(doubt, self.column, place, text=text, row=row, count=count, also=also)
 
 
+def has_comma(text: str) -> bool:
+    """Report whether a text is a number with a comma, and no list of two."""
+    return _COMMA.fullmatch(text) is not None and _PAIR.fullmatch(text) is None
+
+
 def looks_typed(text: str) -> bool:
     """Report whether a text, which is not empty, is doubtful without a type."""
     return (_type(text) or _written(text)) is not None

@@ -390,6 +390,19 @@ def test_what_yaml_makes_of_a_text_without_quotes_is_told(warnings_of: WarningsO
     assert warnings_of(manifest % "0.50" + f"defaults: {{name: {text}}}\n", ".yaml") == ()
 
 
+def test_a_comma_in_a_number_without_quotes_is_told(warnings_of: WarningsOf):
+    manifest = "runs:\n- id: S\n  parameters: {l: x, skip: %s, k: ~}\n"
+    for text, cut in (("0,05", "0"), ("1,2", "1"), ("chr1:1,000-2,000", "chr1:1")):
+        (warning,) = warnings_of(manifest % text, ".yaml")
+        assert (warning.kind, warning.field) == ("untyped", "parameters")
+        assert f" without quotes is {cut}, and a name of its own behind the comma" in warning.message
+        assert warnings_of(manifest % f"'{text}'", ".yaml") == ()
+    block = "runs:\n- id: S\n  parameters:\n    skip: %s\n"
+    (warning,) = warnings_of(block % "1.000,5", ".yaml")
+    assert warning.message == "'1.000,5' is text, and no number, as YAML has it"
+    assert warnings_of(block % "1,2", ".yaml") == ()
+
+
 @pytest.mark.parametrize(
     "text", ["String", "File?", "Array[File]+", "Int? (optional, default = 5)", "Map[String, File]"]
 )

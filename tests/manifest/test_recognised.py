@@ -343,6 +343,12 @@ def test_a_verb_of_two_words_is_written_as_two(tmp_path):
     assert ", run: batchrun manifest convert /" in caught.value.problems[0].cure
 
 
+def test_few_lines_with_an_id_that_is_there_already_are_named(problems_of):
+    lines = [f"S{number},s3://b/{number}.bam\n" for number in range(100)]
+    (problem,) = problems_of("".join(["sample,bam\n", *lines, "S7,s3://b/x.bam\n"]), ".csv")
+    assert "'sample' (repeated on line 102 alone, with differing files in 'bam')" in problem.message
+
+
 def test_lines_that_are_the_same_are_told(problems_of):
     (problem,) = problems_of("sample,bam\nA,s3://b/a.bam\nB,s3://b/b.bam\nA,s3://b/a.bam\n", ".csv")
     assert problem.message.endswith("; lines 2 and 4 are the same")

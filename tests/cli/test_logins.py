@@ -130,6 +130,10 @@ def test_a_profile_that_is_not_there_is_named_with_the_files(shell: Shell):
     ):
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert f"there is no AWS profile 'nobody' in {shell.folder}/config and " in done.stderr
+    shell.write("config", "[nobody]\nregion = us-east-1\n")
+    done = shell.run("run", *shell.cohort(2), "--profile", "nobody")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.endswith(", but [nobody]; write [profile nobody] there\n")
 
 
 @pytest.mark.parametrize("options", [["-q"], ["--log-format", "json"], ["--once", "-q"], ["-v"]])

@@ -79,6 +79,13 @@ class LoginOrigin:
         files = " and ".join(there) or f"neither in {self._config} nor in {self._credentials}"
         return f"profile '{self.profile}'{source} ({files})"
 
+    @property
+    def is_without_word(self) -> bool:
+        """Whether the config file has the profile's section without the word ``profile`` in it."""
+        with suppress(BotoCoreError):
+            return self.profile in load_config(str(Path(self._config).expanduser()))
+        return False
+
     def has(self, key: str) -> bool:
         """Report whether the profile with the login has *key*."""
         return key in self._merged(self.holder)

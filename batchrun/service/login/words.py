@@ -115,6 +115,8 @@ def _unreadable(error: boto.BotoCoreError, origin: LoginOrigin) -> UsageError:
         wrong = _wrong_in_file(error.kwargs.get("error"))
         return UsageError(f"{_cut(error)}{f': {wrong}' if wrong else ''}; correct it")
     where = f"there is no AWS profile '{origin.profile}' in {origin.files}"
+    if origin.is_without_word:
+        return UsageError(f"{where}, but [{origin.profile}]; write [profile {origin.profile}] there")
     named_by = "the lane's profile" if origin.is_lanes else "--profile"
     return UsageError(f"{where}; correct {named_by} or AWS_PROFILE")
 

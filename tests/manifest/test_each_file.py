@@ -219,6 +219,17 @@ def test_a_manifest_or_a_template_is_no_run(files):
     ]
 
 
+def test_a_table_of_pandas_is_hardly_one_run(files):
+    files(r__A_json={"sample": {"0": "x", "1": "y"}, "bam": {"0": "s3://lab/x.bam", "1": "s3://lab/y.bam"}})
+    files(r__B_json={"columns": ["sample", "bam"], "index": [0], "data": [["x", "s3://lab/x.bam"]]})
+    files(r__C_json={"by_chromosome": {"1": "s3://lab/1.vcf"}, "ploidy": {"0": "a", "1": "b"}})
+    files(r__D_json={"none": {}, "no": {}}, r__E_json={"by_number": {"0": "s3://lab/0.vcf"}})
+    with load(source("r/*.json")) as manifest:
+        assert [(warning.row, warning.cure) for warning in manifest.warnings] == [
+            (row, "write it by its rows: to_json(FILE, orient='records')") for row in "AB"
+        ]
+
+
 def test_a_parameter_that_is_described_is_no_template(files):
     files(r__A_json={"study": {"description": ["a", "b"]}, "panel": {"description": {"en": "c"}}})
     assert rows_of("r/*.json").keys() == {"A"}

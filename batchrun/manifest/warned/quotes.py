@@ -1,7 +1,8 @@
 """
-Quotes that are missing: what YAML makes of a text without them, and rows between two of a table.
+Quotes that are missing, also between rows, and tables that are made of other than a value.
 
-Belongs here: doubts about that. Does not: quotes that are sent (``texts``).
+Belongs here: what YAML makes of a text without quotes, rows between two of a table, frames of pandas. Does
+not: quotes that are sent (``texts``).
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _VERSION: Final = re.compile(r"[1-9][0-9]*\.[0-9]*[1-9]0+")
 #: Placeholders that are no column's.
 _OWN: Final = frozenset({"id", "batch", "lane"})
 _OF_OWN: Final = ("parameters.", "env.")
+#: The table of pandas' ``orient="split"``.
+_SPLIT: Final = frozenset({"columns", "index", "data"})
+_BY_ROWS: Final = "write it by its rows: to_json(FILE, orient='records')"
 _POINT: Final = "write a point before decimals, or put it into quotes where it is text"
 SWALLOWED: Final = Doubt(
     kind=WarningKind.QUOTES,
@@ -51,17 +55,29 @@ def of_plain(text: str) -> Doubt | None:
 
 
 def of_table(table: Mapping[str, Json]) -> Doubt | None:
-    """Return a doubt about a placeholder, or what is behind a comma, that YAML takes for a name."""
+    """Return a doubt about what YAML takes for a name: a placeholder, a number's end; or about a frame."""
     own = next(iter(table), "")
     if len(table) == 1 and table[own] is None and (own in _OWN or own.startswith(_OF_OWN)):
         says = f"{{{own}}} without quotes is a table, and no text"
         return Doubt(kind=WarningKind.PLACEHOLDER, says=says, cure=f'write "{{{own}}}"')
+    if _is_frame(table):
+        says = "this is a table as pandas writes it by its columns, and goes to one run"
+        return Doubt(kind=WarningKind.UNTYPED, says=says, cure=_BY_ROWS)
     for value, (name, nothing) in zip(table.values(), itertools.islice(table.items(), 1, None), strict=False):
         is_cut = nothing is None and type(value) is Plain and name[:1].isdecimal() and value[-1:].isdecimal()
         if is_cut:
             says = f"{value},{name} without quotes is {value}, and a name of its own behind the comma"
             return Doubt(kind=WarningKind.UNTYPED, says=says, cure=_POINT)
     return None
+
+
+def _is_frame(table: Mapping[str, Json]) -> bool:
+    """Report whether all values are columns of the same rows, by number."""
+    first = next(iter(table.values()), None)
+    if len(table) == 1 or not isinstance(first, dict):
+        return table.keys() == _SPLIT
+    rows = {str(number) for number in range(len(first) or 1)}
+    return all(isinstance(one, dict) and one.keys() == rows for one in table.values())
 
 
 def swallowing(cells: Sequence[str], delimiter: str) -> Iterator[int]:

@@ -206,9 +206,10 @@ def _written(value: Json, path: Path, context: Context) -> str | None:
 def _report_length(text: str, bounds: tuple[int, int], path: Path, context: Context) -> None:
     low, high = bounds
     wanted = f"{low} to {high}" if high < sys.maxsize else f"at least {low}"
-    context.report(
-        path, f"{shown(text)} has {len(text)} characters", f"{wanted} are allowed: change its length"
-    )
+    own = text.rpartition("/")[2]
+    is_arn = text.startswith("arn:") and low <= len(own) <= high
+    cure = f"write its id alone: {shown(own)}" if is_arn else f"{wanted} are allowed: change its length"
+    context.report(path, f"{shown(text)} has {len(text)} characters", cure)
 
 
 def _integer(shape: Any) -> Check:

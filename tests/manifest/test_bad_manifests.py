@@ -76,6 +76,12 @@ CSV_CASES = {
     "expanded too long": ("id,outputUri\nx," + "s3://b/{id}" * 100, 2, "outputUri", "characters"),
     "AWS's tag": ("id,tags.AWS:x\nx,1\n", 2, "tags.AWS:x", "belong to AWS"),
     "our tag": ("id,tags.batchrun:id\nx,1\n", 2, "tags.batchrun:id", "batchrun's"),
+    "an ARN for an id": (
+        "id,workflowId\nx,arn:aws:omics:us-east-1:123456789012:workflow/1234567\n",
+        2,
+        "workflowId",
+        "write its id alone: '1234567'",
+    ),
     "long tag value": ("id,tags.a\nx," + "v" * 257, 2, "tags.a", "257 characters"),
     "unknown placeholder": ("id,name\nx,{sample}\n", 2, "name", "{sample}"),
     "placeholder without a value": (

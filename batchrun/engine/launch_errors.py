@@ -104,8 +104,9 @@ def other_content(batch: str, rows: Sequence[tuple[str, Judgement]], *, is_other
         run = judgement.attempts[-1].run
         return UsageError(
             f"the service has runs of {count} that were started with other content, "
-            f"'{entry_id}' first (run {run.id}); give --changed resubmit to start new runs with the new "
-            "content, or another --batch"
+            f"'{entry_id}' first (run {run.id}); take them in with 'batchrun ledger rebuild MANIFEST "
+            "--changed keep', or give --changed resubmit to start new runs with the new content, or another "
+            "--batch"
         )
     runs = ", ".join(judgement.rivals[:5])
     return UsageError(

@@ -100,6 +100,25 @@ def test_a_lane_that_is_not_there_any_more_keeps_its_runs_and_is_named(
     once_each(served, 3)
 
 
+def test_with_a_lost_ledger_runs_of_a_lane_that_was_renamed_are_taken_in(shell: Shell, served: Simulated):
+    rows = {"a": "east", "b": "west", "c": "east"}
+    write(shell, EAST + WEST, rows)
+    done = launch(shell, "--detach")
+    assert done.returncode == 3, done.stderr
+    shutil.move(shell.folder / "batchrun.db", shell.folder / "old.db")
+    write(shell, EAST + WEST.replace("west:", "pacific:"), {**rows, "b": "pacific"})
+    done = launch(shell)
+    assert done.returncode == 2, done.stderr
+    assert "with other content, 'b' first" in done.stderr
+    assert "take them in with 'batchrun ledger rebuild MANIFEST --changed keep'" in done.stderr
+    words = ("rows.csv", "--defaults", "defaults.yaml", "--lanes", "lanes.yaml", "--changed", "keep")
+    done = shell.run("ledger", "rebuild", *words)
+    assert done.returncode == 0, done.stderr
+    done = launch(shell)
+    assert done.returncode == 0, done.stderr
+    once_each(served, 3)
+
+
 def test_a_lanes_region_is_kept(shell: Shell, served: Simulated):
     write(shell, EAST + WEST, {"a": "east", "b": "west"})
     done = launch(shell, "--detach")

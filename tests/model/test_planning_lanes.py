@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from batchrun.model.entries.entry import Entry
-from batchrun.model.entries.events import Accepted, Deferred, Moved
+from batchrun.model.entries.events import Accepted, Completed, Deferred, Moved
 from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
-from batchrun.model.planning.actions import HoldBack, Submit, Survey
+from batchrun.model.planning.actions import HoldBack, Look, Submit, SubmitTogether, Survey
 from batchrun.model.planning.limits import LaneLimits, Mode
 from batchrun.model.planning.stimuli import (
     IntentRecorded,
@@ -20,10 +20,12 @@ from batchrun.model.planning.stimuli import (
     LaneStopped,
     RatesLearned,
     RunsAnnounced,
+    SubmittedTogether,
     SurveyConcluded,
     Surveyed,
 )
 from batchrun.model.planning.verdicts import QUOTA_FULL
+from batchrun.model.submissions.grouping import Engine
 from tests.builders import active, at, offers, planned, run
 from tests.model.driving import Driven
 from tests.model.test_lanes import sent
@@ -86,6 +88,30 @@ def test_an_entry_from_before_the_batch_had_lanes_is_at_home():
     (look,) = made.plan(10)
     made.done(look, look.entry, now=10)
     assert made.slots == 1
+
+
+@pytest.mark.parametrize("engine", [Engine.STARTRUN, Engine.BATCH])
+def test_a_run_that_was_found_in_another_lane_is_watched_there_and_has_its_slot_there(engine):
+    made = Driven(*(replace(one, max_active=1) for one in (EAST, WEST)), engine=engine)
+    made.add(named("a", "east", "west"))
+    (going,) = sending(made)
+    away = {"east": "west", "west": "east"}[str(going.lane)]
+    found = apply(sent(away, named("a", "east", "west")), Accepted(at=at(), run=run(), was_found=True))
+    if isinstance(going, SubmitTogether):
+        made.tell(SubmittedTogether(action=going, entries=(found,)), now=1)
+    else:
+        made.done(going, found, now=1)
+    made.add(named("b", str(going.lane)), named("c", away), now=1)
+    assert [one.lane for one in sending(made, 20)] == [going.lane]
+    (look,) = (one for one in made.plan(600) if isinstance(one, Look))
+    made.done(look, apply(found, Completed(at=at(), run=run("COMPLETED"))), now=600)
+    assert [one.lane for one in sending(made, 700)] == [away]
+
+
+def sending(made: Driven, now: float = 0.0) -> list[Submit | SubmitTogether]:
+    actions = made.actions(now)
+    made.waiting += [one for one in actions if not isinstance(one, Submit | SubmitTogether)]
+    return [one for one in actions if isinstance(one, Submit | SubmitTogether)]
 
 
 def test_an_entry_in_a_lane_that_the_launch_does_not_have_is_left():

@@ -72,7 +72,6 @@ class LanePlan:
             self.sending.acted(acted, now)
             if entry.state is State.ACTIVE:
                 self.sending.accepted()
-                self.accepted(entry, now)
         return self.sending.quota_full(entry, now) if is_quota_full(acted) else []
 
     def accepted(self, entry: Entry, now: float) -> None:
@@ -220,6 +219,18 @@ class LanePlans:
     def of_entry(self, entry: Entry) -> LanePlan:
         """Return the lane that the entry was sent to."""
         return self.of(or_home(entry.lane, self._home))
+
+    def of_run(self, entry: Entry, sender: LanePlan) -> LanePlan:
+        """
+        Return the lane that has the entry's run, and move its slot there from *sender*.
+
+        They differ where another ledger's run was found while the entry was to be sent.
+        """
+        lane = self.of_entry(entry)
+        if lane is not sender:
+            sender.sending.slots.free(entry.id)
+            lane.sending.slots.take(entry.id)
+        return lane
 
     def of_submission(self, submission: Submission) -> LanePlan:
         """Return the lane that the submission was, or is to be, sent to."""

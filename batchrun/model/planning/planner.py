@@ -207,6 +207,8 @@ class Planner:
         holds = lane.acted(acted, moment.now)
         if not isinstance(action, Look | Cancel):
             self._cancellations.back(entry.id)
+            if entry.state is State.ACTIVE:
+                self._lanes.of_run(entry, lane).accepted(entry, moment.now)
         if entry is not action.entry and entry.state in UNSENT:
             self._queues.comes(entry)
             self._cancellations.again()
@@ -242,7 +244,7 @@ class Planner:
             lane.sending.slots.free(entry.id)
             self._cancelling.over(entry.id)
         if entry.state is State.ACTIVE:
-            lane.settled(entry, moment.now)
+            self._lanes.of_run(entry, lane).settled(entry, moment.now)
         elif entry.state in UNSENT:
             self._queues.comes(entry)
             self._cancellations.again()

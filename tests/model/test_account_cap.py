@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from batchrun.model.entries.events import Accepted
+from batchrun.model.entries.entry import sent_to
+from batchrun.model.entries.events import Accepted, Intended
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.actions import HoldBack, Submit, SubmitTogether
 from batchrun.model.planning.limits import LaneLimits, Mode
@@ -30,7 +31,8 @@ def loaded(count: int, *, others: int, lane: LaneLimits = CAPPED, **limits) -> D
 
 
 def accept(made: Driven, action, now: float = 1.0) -> None:
-    sent = builders.submitting(action.entry)
+    row = sent_to(action.entry, action.lane)
+    sent = apply(row, Intended(at=at(), lane=row.lane, request=row.request if row.lane else None))
     made.done(action, apply(sent, Accepted(at=at(now), run=run(id=sent.id, uuid=sent.id))), now=now)
 
 

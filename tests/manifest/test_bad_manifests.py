@@ -49,6 +49,8 @@ CSV_CASES = {
         "an XML document",
     ),
     "a script": ("#!/bin/sh\naws omics start-run\n", 1, None, "with --each-file the JSONs"),
+    "JSON": ('[\n  {"id": "x"}\n]\n', 1, None, "give --format json, or jsonl where"),
+    "YAML": ("batch: b\nruns: [{id: x}]\n", 1, None, "this is YAML, and no table; give --format yaml"),
     "single quotes": ("'id','name'\n'x','y'\n", 1, None, "single quotes"),
     "a sign-in page": ("<!DOCTYPE html>\n<html><body>Sign in</body></html>", 1, None, "a web page"),
     "remarks": ("# LIMS 3.2\n# November\nid,name\nx,y\n", 1, None, "out: sed 1,2d"),

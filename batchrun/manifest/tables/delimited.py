@@ -150,6 +150,8 @@ def _refuse_remarks(meter: _Meter, source: str, usual: str) -> None:
 #: What ``aws s3 ls`` prints, and what divides the lines of a table for people.
 _LISTED: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +[\d.]+ |  +PRE ")
 _RULER: Final = re.compile(r"(?=.*---)[\s|+:=-]++")
+#: The beginning of a manifest in JSON, or in YAML; sections of an Illumina SampleSheet begin with [ too.
+_DOCUMENT: Final = re.compile(r'\s*\[?\s*\{\s*"|(?:---\s+)?(batch|defaults|runs|sheet|lanes):\s')
 #: Names, as programs without CSV write them.
 _SINGLE_QUOTED: Final = re.compile(r"\s*'[^']+'(?:\s*[,;\t|]\s*'[^']+')+\s*")
 _FRAMELESS: Final = (
@@ -171,6 +173,10 @@ def _refuse_prints(meter: _Meter, source: str) -> None:
         cure = f"pair them into rows: batchrun manifest from-s3 - -o runs.csv {how}{redirected(source)}"
         message = "this is a list of files, as 'aws s3 ls' prints it, and no manifest"
         raise unreadable(Place(source=source, line=meter.line + 1), message, cure)
+    if found := _DOCUMENT.match("".join(first)):
+        form = "yaml" if found[1] else "json, or jsonl where each line is a row"
+        message = f"this is {'YAML' if found[1] else 'JSON'}, and no table"
+        raise unreadable(Place(source=source, line=meter.line + 1), message, f"give --format {form}")
     if first and _SINGLE_QUOTED.fullmatch(first[0]):
         message = "the names stand in single quotes, which are part of them: in CSV, double quotes surround"
         cure = f"take them off, or make them double: tr \\' '\"'{redirected(source)} > FILE.csv"

@@ -40,6 +40,9 @@ _SAME_CURE: Final = (
 )
 
 
+_CASE_CURE: Final = "write both alike if they are one; ignore this if they are two"
+
+
 class LaneRoles:
     """Compares the role of each row with the accounts of its lanes."""
 
@@ -81,9 +84,11 @@ class Works:
         self._found = found
         self._column = WatchedColumn(name="id", is_id=True)
         self._first: dict[int, str] = {}  #: the id of the first row, by a hash of its work
+        self._ids: set[int] = set()  #: hashes of ids without capitals
 
     def look(self, work: bytes, entry_id: str, record: Record) -> None:
         """Check one row; *work* is a digest of what it computes."""
+        self._look_at_id(entry_id, record)
         key = hash((work, _apart(entry_id, record)))
         first = self._first.get(key)
         if first is None:
@@ -93,6 +98,16 @@ class Works:
             says = f"asks for the very same as {shown(first)}, but for its id, name, output and tags"
             doubt = Doubt(kind=WarningKind.SAME_WORK, says=says, cure=_SAME_CURE, cause="same")
             self._found.add(doubt, self._column, record.place_of(("id",)), text=entry_id, row=entry_id)
+
+    def _look_at_id(self, entry_id: str, record: Record) -> None:
+        """Record a doubt about an id that differs from another's in capitals alone, as of a split sample."""
+        key = hash(entry_id.casefold())
+        if key in self._ids:
+            says = "is the id of an earlier row but for its capitals, and becomes a run of its own"
+            doubt = Doubt(kind=WarningKind.LOOK_ALIKE, says=says, cure=_CASE_CURE, cause="case")
+            self._found.add(doubt, self._column, record.place_of(("id",)), text=entry_id, row=entry_id)
+        elif len(self._ids) < limits.FILES:
+            self._ids.add(key)
 
 
 def _apart(entry_id: str, record: Record) -> str:

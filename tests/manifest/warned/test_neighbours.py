@@ -46,6 +46,17 @@ def test_mates_that_are_all_named_without_a_place_are_told(warnings_of: Warnings
     assert warnings_of(documents(made), ".json") == ()
 
 
+def test_an_id_that_differs_in_capitals_alone_is_told(warnings_of: WarningsOf):
+    (warning,) = warnings_of("id\nWT_REP1\nWT_REP2\nWT_Rep1\n")
+    assert (warning.kind, warning.line, warning.row) == ("look_alike_character", 4, "WT_Rep1")
+    assert "'WT_Rep1' is the id of an earlier row but for its capitals" in warning.message
+    sheet = "sample,fq\nS1,s3://lab/1.fq\nS2,s3://lab/2.fq\ns1,s3://lab/3.fq\nS1,s3://lab/4.fq\n"
+    (warning,) = warnings_of(
+        sheet, sheet=SheetOptions(group_by=("sample",), parameters=('fq:json=["{fq}"]',))
+    )
+    assert (warning.line, warning.row) == (4, "s1")
+
+
 def test_reads_that_stand_twice_in_a_list_are_told(warnings_of: WarningsOf):
     text = "s3://lab/a.fq.gz"
     for manifest, suffix in (

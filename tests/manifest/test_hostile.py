@@ -194,7 +194,7 @@ def test_paths_that_are_no_files(tmp_path):
     assert "not a valid path" in refusal("a\0b.csv")
     for address in ("https://lab.org/m.csv", "gs://lab/m"):
         assert "fetch or download it, and give the file" in refusal(address)
-    for name, cure in (("m.txt", "--format"), ("m.txt.gz", "--format"), ("m.csv.bz2", "unpack it")):
+    for name, cure in (("m.dat", "--format"), ("m.dat.gz", "--format"), ("m.csv.bz2", "unpack it")):
         assert "no such file" in refusal(tmp_path / name)
         (tmp_path / name).touch()
         assert cure in refusal(tmp_path / name)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import click
 
 _SET: Final = "--set"
+_BATCH: Final = "--batch"
 #: What ``run`` has in place of an option.
 _OF_RUN: Final = {
     "--dry-run": "'batchrun plan' shows what run would do",
@@ -32,6 +33,8 @@ def meant(verb: click.Command, typed: str) -> str | None:
     """Return what to give in place of an option that *verb* does not have; None if nothing is known."""
     if verb.name == "run" and typed in _OF_RUN:
         return _OF_RUN[typed]
+    if typed == _BATCH and any(parameter.name == "batch" for parameter in verb.params):
+        return "give the name of the batch without it"
     if not any(_SET in option.opts for option in verb.params):
         return None
     first, *others = typed.removeprefix("--").split("-")

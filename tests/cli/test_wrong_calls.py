@@ -62,6 +62,7 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
         (["check", "m.csv", "--output-uri=s3://b"], "give --set outputUri=VALUE"),
         (["plan", "m.csv", "--dry-run"], "No such option '--dry-run'"),
         (["run", "m.csv", "--request-id", "x"], "No such option '--request-id'"),
+        (["status", "--batch", "m"], "no option --batch; give the name of the batch without it"),
         (["status", "--role-arn", "x"], "No such option '--role-arn'"),
         (["results", "-o", f"{LONG}.csv"], "File name too long"),
     ],

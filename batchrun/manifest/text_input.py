@@ -332,7 +332,6 @@ _MAGIC: Final = (
     (b"PAR1", "a Parquet file", "write it out as CSV or JSON Lines"),
     (b"%PDF", "a PDF document", "give the manifest itself"),
     (b"SQLite format 3\0", "an SQLite database", "give the manifest, not the ledger"),
-    (b"#!", *SCRIPT),
     (b"<?xml", "an XML document", "give the table itself; what S3 answers in place of an object says why"),
 )
 

@@ -49,6 +49,7 @@ CSV_CASES = {
         "an XML document",
     ),
     "a script": ("#!/bin/sh\naws omics start-run\n", 1, None, "with --each-file the JSONs"),
+    "what only looks like one": ("#!genome-build GRCh38\nid,name\nx,y\n", 1, None, "take it out: sed 1,1d"),
     "JSON": ('[\n  {"id": "x"}\n]\n', 1, None, "give --format json, or jsonl where"),
     "YAML": ("batch: b\nruns: [{id: x}]\n", 1, None, "this is YAML, and no table; give --format yaml"),
     "single quotes": ("'id','name'\n'x','y'\n", 1, None, "single quotes"),

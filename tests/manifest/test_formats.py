@@ -286,3 +286,8 @@ def test_an_export_called_txt_is_a_table_and_a_script_or_workflow_is_none(load_t
     for suffix, message in ((".sh", "this is a script"), (".wdl", "this is a workflow")):
         (problem,) = problems_of("id\n", suffix)
         assert problem.message.startswith(message)
+
+
+def test_yaml_may_begin_with_the_comment_that_names_what_runs_it(load_text):
+    text = "#!/usr/bin/env -S batchrun run\nbatch: b\nruns: [{id: x}]\n"
+    assert [spec.id for spec in load_text(text, ".yaml")] == ["x"]

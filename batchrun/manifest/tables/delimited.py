@@ -19,7 +19,7 @@ from batchrun.manifest import limits
 from batchrun.manifest.problems import Place, Problems, printable, redirected, shown, unreadable
 from batchrun.manifest.table import Table, TableOptions, TableRow, has_text
 from batchrun.manifest.tables.shape import DELIMITERS, MOST_REMARKS, REMARK, shaped
-from batchrun.manifest.text_input import lines
+from batchrun.manifest.text_input import SCRIPT, lines
 
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
 #: A header as R writes it by default.
@@ -127,14 +127,21 @@ def table(stream: BinaryIO, source: str, usual: str, asked: TableOptions, proble
     return replace(found, section=section)
 
 
+#: How a script names what runs it; in YAML that is a comment.
+_INTERPRETER: Final = re.compile("#! ?/")
+
+
 def _refuse_remarks(meter: _Meter, source: str, usual: str) -> None:
     """
-    Refuse comments before the header; a header may begin with ``#`` too, and is as wide as a row.
+    Refuse scripts, and comments before the header, which may begin with ``#`` too, and is as wide as a row.
 
     Raises:
         ManifestError: They do.
     """
-    *marked, after = meter.first(MOST_REMARKS, REMARK) or [""]
+    *marked, after = begin = meter.first(MOST_REMARKS, REMARK) or [""]
+    if _INTERPRETER.match(begin[0]):
+        what, cure = SCRIPT
+        raise unreadable(Place(source=source, line=meter.line + 1), f"this is {what}", cure)
     mark = found_in(after, usual, None)
     wide = after.count(mark)
     remarks = list(itertools.takewhile(lambda text: text.count(mark) != wide, marked))
@@ -151,9 +158,9 @@ def _refuse_remarks(meter: _Meter, source: str, usual: str) -> None:
 _LISTED: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +[\d.]+ |  +PRE ")
 _RULER: Final = re.compile(r"(?=.*---)[\s|+:=-]++")
 #: The beginning of a manifest in JSON, or in YAML; sections of an Illumina SampleSheet begin with [ too.
-_DOCUMENT: Final = re.compile(r'\s*\[?\s*\{\s*"|(?:---\s+)?(batch|defaults|runs|sheet|lanes):\s')
+_DOCUMENT: Final = re.compile(r'\s*+\[?+\s*+\{\s*+"|(?:---\s+)?(batch|defaults|runs|sheet|lanes):\s')
 #: Names, as programs without CSV write them.
-_SINGLE_QUOTED: Final = re.compile(r"\s*'[^']+'(?:\s*[,;\t|]\s*'[^']+')+\s*")
+_SINGLE_QUOTED: Final = re.compile(r"\s*+'[^']++'(?:[ ]*+[,;\t|][ ]*+'[^']++')++\s*+")
 _FRAMELESS: Final = (
     r"sed -E '/^[-+|:= ]*$/d; /^\(?[0-9]+ rows?( in set.*)?\)?$/d; "
     r"s/^ *\|(.*)\| *$/\1/; s/^ *//; s/ *$//; s/ *\| */|/g'"

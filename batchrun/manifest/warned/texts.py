@@ -326,7 +326,8 @@ def of_place(text: str, company: Company) -> Iterator[Doubt]:
 
 def _nowhere(text: str, company: Company) -> Doubt:
     """Return a doubt about a file's name, or a relative path."""
-    is_input = company.are_mates and is_reads(text) and "{" not in text
+    is_name = text[0].isalnum() and "{" not in text and "*" not in text  # and no ending, such as _R1.fastq.gz
+    is_input = is_name and company.are_mates and is_reads(text)
     if is_input and "/" in text:
         return _LOCAL
     says, cure = "is a file's name alone", "write the whole s3:// URI"

@@ -44,6 +44,8 @@ def test_mates_that_are_all_named_without_a_place_are_told(warnings_of: Warnings
     ]
     made = {"out_r1": "S1_R1.fq.gz", "out_r2": "S1_R2.fq.gz", "reads_1": "{id}/1.fq", "reads_2": "{id}/2.fq"}
     assert warnings_of(documents(made), ".json") == ()
+    endings = {"r1_suffix": "_R1.fastq.gz", "r2_suffix": "_R2.fastq.gz", "fq_1": "*_1.fq", "fq_2": "*_2.fq"}
+    assert warnings_of(documents(endings), ".json") == ()
 
 
 def test_an_id_that_differs_in_capitals_alone_is_told(warnings_of: WarningsOf):

@@ -26,6 +26,8 @@ _OWN: Final = frozenset({"id", "batch", "lane"})
 _OF_OWN: Final = ("parameters.", "env.")
 #: The table of pandas' ``orient="split"``.
 _SPLIT: Final = frozenset({"columns", "index", "data"})
+#: What is behind the comma of a number; 2pass is a name.
+_BEHIND: Final = re.compile(r"[0-9]++(?:[eE][-+]?[0-9]++)?(?!\w)")
 _BY_ROWS: Final = "write it by its rows: to_json(FILE, orient='records')"
 _POINT: Final = "write a point before decimals, or put it into quotes where it is text"
 SWALLOWED: Final = Doubt(
@@ -64,8 +66,8 @@ def of_table(table: Mapping[str, Json]) -> Doubt | None:
         says = "this is a table as pandas writes it by its columns, and goes to one run"
         return Doubt(kind=WarningKind.UNTYPED, says=says, cure=_BY_ROWS)
     for value, (name, nothing) in zip(table.values(), itertools.islice(table.items(), 1, None), strict=False):
-        is_cut = nothing is None and type(value) is Plain and name[:1].isdecimal() and value[-1:].isdecimal()
-        if is_cut:
+        is_cut = nothing is None and type(value) is Plain and value[-1:].isdecimal()
+        if is_cut and _BEHIND.match(name):
             says = f"{value},{name} without quotes is {value}, and a name of its own behind the comma"
             return Doubt(kind=WarningKind.UNTYPED, says=says, cure=_POINT)
     return None

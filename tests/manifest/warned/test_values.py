@@ -401,6 +401,7 @@ def test_a_comma_in_a_number_without_quotes_is_told(warnings_of: WarningsOf):
     (warning,) = warnings_of(block % "1.000,5", ".yaml")
     assert warning.message == "'1.000,5' is text, and no number, as YAML has it"
     assert warnings_of(block % "1,2", ".yaml") == ()
+    assert warnings_of(manifest % "4, 2pass: , 3prime_adapter: ", ".yaml") == ()
 
 
 @pytest.mark.parametrize(

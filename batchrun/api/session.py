@@ -307,6 +307,8 @@ class Session(Opening):
         counts = await held.counts()
         if lanes is not None:
             most = limits.account_max_active
+            # What is left out where runs are cancelled has none.
+            lost = {} if limits.mode is Mode.CANCEL else missing(lanes, counts)
             parts = LaunchParts(
                 ledger=ledger,
                 held=held,
@@ -314,7 +316,7 @@ class Session(Opening):
                 limits=limits,
                 clock=self._clock,
                 home=lanes.home,
-                stopped=lanes.stopped | missing(lanes, counts),
+                stopped=lanes.stopped | lost,
                 prepare=prepare,
                 wakes=wakes,
             )

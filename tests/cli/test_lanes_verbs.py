@@ -81,6 +81,18 @@ def test_a_lane_that_nothing_was_sent_to_may_be_left_out(going: Shell):
     assert done.returncode == 0, done.stderr
 
 
+def test_rows_that_wait_for_a_lane_that_is_left_out_do_not_make_a_cancellation_fail(going: Shell):
+    role = "arn:aws:iam::333333333333:role/of-nobody"
+    going.write("lanes.yaml", LANES + f'north: {{region: eu-north-1, profile: lab, role: "{role}"}}\n')
+    going.write("rows.csv", (going.folder / "rows.csv").read_text() + "north0,x3,north\n")
+    done = going.run("run", *MANIFEST, *FAST, "--once")
+    assert done.returncode == 3, done.stderr
+    assert statuses(going)["north0"] == "PLANNED"
+    going.write("lanes.yaml", LANES)
+    done = going.run("cancel", "rows", "--yes", "--where", "lane=[ew]*", "--lanes", "lanes.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def in_regions_of_profiles(shell: Shell) -> None:
     """Write a table of the same lanes that leaves their regions to profiles."""
     keys = "aws_access_key_id = LABKEY\naws_secret_access_key = LABSECRET\n"

@@ -207,7 +207,7 @@ def _report_length(text: str, bounds: tuple[int, int], path: Path, context: Cont
     low, high = bounds
     wanted = f"{low} to {high}" if high < sys.maxsize else f"at least {low}"
     own = text.rpartition("/")[2]
-    is_arn = text.startswith("arn:") and low <= len(own) <= high
+    is_arn = text.startswith("arn:") and own.isdecimal() and low <= len(own) <= high
     cure = f"write its id alone: {shown(own)}" if is_arn else f"{wanted} are allowed: change its length"
     context.report(path, f"{shown(text)} has {len(text)} characters", cure)
 

@@ -85,6 +85,12 @@ CSV_CASES = {
         "workflowId",
         "write its id alone: '1234567'",
     ),
+    "a long ARN that has no id": (
+        "id,roleArn\nx,arn:aws:iam::123456789012:role/" + "team/" * 30 + "lab\n",
+        2,
+        "roleArn",
+        "change its length",
+    ),
     "long tag value": ("id,tags.a\nx," + "v" * 257, 2, "tags.a", "257 characters"),
     "unknown placeholder": ("id,name\nx,{sample}\n", 2, "name", "{sample}"),
     "placeholder without a value": (

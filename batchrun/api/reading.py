@@ -49,7 +49,7 @@ async def open_ledger(path: str | Path, *, for_once: bool = False) -> AsyncItera
         yield opened
 
 
-async def inputs_of(ledger: Ledger, *, read: tuple[str, ...] = ()) -> ProtectedFiles:
+async def protected_files(ledger: Ledger, *, read: tuple[str, ...] = ()) -> ProtectedFiles:
     """Return what no output may replace: the ledger, its batches' manifests, and the files in *read*."""
     manifests = tuple(batch.place for batch in await ledger.batches() if batch.place is not None)
     return ProtectedFiles(ledger=ledger.path, read=read, manifests=manifests)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 from batchrun.api.objects import OneLogin, StoreWhenNeeded
-from batchrun.api.reading import find_batch, inputs_of
+from batchrun.api.reading import find_batch, protected_files
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
 from batchrun.ports.ledger import Ledger
@@ -58,8 +58,8 @@ async def write_results(
     await find_batch(ledger, batch)
     await check(ledger, batch, view.where, view.names)
     format_ = _format(Path(path))
-    inputs = await inputs_of(ledger)
-    output = output_at(str(path), RESULTS[format_], option="path", again="write_results", inputs=inputs)
+    protected = await protected_files(ledger)
+    output = output_at(str(path), RESULTS[format_], option="path", again="write_results", protected=protected)
 
     async def written() -> int:
         outcomes, in_s3 = outcomes_of(ledger, batch, view), StoreWhenNeeded(OneLogin(target))
@@ -95,8 +95,8 @@ async def write_report(ledger: Ledger, batch: str, path: str | Path, *, target: 
     from batchrun.report import html  # noqa: PLC0415
     from batchrun.report.gathering import gathered  # noqa: PLC0415
 
-    inputs = await inputs_of(ledger)
-    output = output_at(str(path), REPORT, option="path", again="write_report", inputs=inputs)
+    protected = await protected_files(ledger)
+    output = output_at(str(path), REPORT, option="path", again="write_report", protected=protected)
     found = await find_batch(ledger, batch)
     async with delivered(output, StoreWhenNeeded(OneLogin(target))) as file:
         html.write(file, await gathered(ledger, found, SystemClock().utcnow()))

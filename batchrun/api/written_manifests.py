@@ -34,7 +34,7 @@ def defaults_kind(form: Format) -> Kind:
     return Kind(what=f"defaults in {form.value.upper()}", endings=endings_of(form))
 
 
-def manifest_output(place: str, inputs: ProtectedFiles, *, force: bool) -> Destination:
+def manifest_output(place: str, protected: ProtectedFiles, *, force: bool) -> Destination:
     """Return the output at *place*, in the format of its name. Raises UsageError if that has none."""
     if not is_known(place):
         names = ", ".join(f".{one.value}" for one in Format)
@@ -44,7 +44,7 @@ def manifest_output(place: str, inputs: ProtectedFiles, *, force: bool) -> Desti
         manifest_kind(format_of(place)),
         option="--failed-manifest FILE",
         again="the same command",
-        inputs=inputs,
+        protected=protected,
         force=force,
     )
 

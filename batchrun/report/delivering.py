@@ -30,7 +30,7 @@ class OutputObject:
     kind: Kind
     option: str  #: the option for another place: ``--results FILE``
     again: str  #: the command that writes it again, in words
-    inputs: ProtectedFiles = field(default_factory=ProtectedFiles)
+    protected: ProtectedFiles = field(default_factory=ProtectedFiles)
     force: bool = False  #: whether any existing object but an input may be replaced
 
     @property
@@ -47,7 +47,7 @@ class OutputObject:
         """Raise UsageError if its name shows that it may not be written; nothing is called."""
         if wrong := wrong_place(self.uri):
             raise self._refused(f"cannot be written: {wrong[0]}; {wrong[1]}", ", or")
-        if (role := self.inputs.role_of_uri(self.uri)) is not None:
+        if (role := self.protected.role_of_uri(self.uri)) is not None:
             raise self._refused(f"is not replaced: it is {role}")
         if why := self.kind.wrong_name(split_uri(self.uri)[1]):
             raise self._refused(why)
@@ -78,7 +78,7 @@ Destination: TypeAlias = OutputFile | OutputObject
 
 
 def output_at(
-    place: str, kind: Kind, *, option: str, again: str, inputs: ProtectedFiles, force: bool = False
+    place: str, kind: Kind, *, option: str, again: str, protected: ProtectedFiles, force: bool = False
 ) -> Destination:
     """
     Return the output at a path or a place in S3.
@@ -88,16 +88,16 @@ def output_at(
         kind: The kind of output.
         option: The option for another place.
         again: The command that writes it again if the upload fails, in words.
-        inputs: Files that it must never replace.
+        protected: Files that it must never replace.
         force: Whether other existing content may be replaced.
 
     Raises:
         UsageError: It may not be written there.
     """
     made: Destination = (
-        OutputObject(uri=place, kind=kind, option=option, again=again, inputs=inputs, force=force)
+        OutputObject(uri=place, kind=kind, option=option, again=again, protected=protected, force=force)
         if is_in_s3(place)
-        else OutputFile(path=Path(place), kind=kind, option=option, inputs=inputs, force=force)
+        else OutputFile(path=Path(place), kind=kind, option=option, protected=protected, force=force)
     )
     made.check()
     return made

@@ -94,7 +94,7 @@ class OutputFile:
     path: Path
     kind: Kind
     option: str  #: the option for another place: ``--results FILE``
-    inputs: ProtectedFiles = field(default_factory=ProtectedFiles)
+    protected: ProtectedFiles = field(default_factory=ProtectedFiles)
     force: bool = False  #: whether any existing file but an input may be replaced
     called: str | None = None  #: what messages call it, if not its path
 
@@ -111,15 +111,15 @@ class OutputFile:
     def check(self) -> None:
         """Raise UsageError if it may not be written; called before writing and before replacing."""
         try:
-            self._check_inputs()
+            self._check_protected()
             self._check_name()
             self._check_place()
         except (OSError, ValueError, RuntimeError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
             raise self.refused(f"cannot be written: {reason or 'it is not a valid path'}") from error
 
-    def _check_inputs(self) -> None:
-        if (role := self.inputs.role_of(self.path)) is not None:
+    def _check_protected(self) -> None:
+        if (role := self.protected.role_of(self.path)) is not None:
             raise self.refused(f"is not replaced: it is {role}")
 
     def _check_name(self) -> None:

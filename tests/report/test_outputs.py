@@ -15,10 +15,12 @@ MANIFEST = Kind(what="a manifest", endings=(".csv",))
 
 
 def refusal(
-    path: Path, kind: Kind = CSV, inputs: ProtectedFiles | None = None, *, force: bool = False
+    path: Path, kind: Kind = CSV, protected: ProtectedFiles | None = None, *, force: bool = False
 ) -> str:
     """Say why *path* is refused; nothing where it is not."""
-    made = OutputFile(path=path, kind=kind, option="-o FILE", inputs=inputs or ProtectedFiles(), force=force)
+    made = OutputFile(
+        path=path, kind=kind, option="-o FILE", protected=protected or ProtectedFiles(), force=force
+    )
     try:
         made.check()
     except UsageError as error:
@@ -40,25 +42,27 @@ def ledger(tmp_path: Path) -> Path:
 )
 def test_neither_a_ledger_nor_what_is_or_comes_to_be_beside_it(ledger: Path, name: str):
     assert "it is the ledger, or belongs to it" in refusal(
-        ledger.with_name(name), inputs=ProtectedFiles(ledger=ledger)
+        ledger.with_name(name), protected=ProtectedFiles(ledger=ledger)
     )
     (ledger.parent / "inner").mkdir()
     (ledger.parent / "link.db").symlink_to(ledger)
     roundabout = ledger.parent / "inner" / ".." / name
     for known_as in (ledger, ledger.parent / "link.db"):
-        assert "it is the ledger" in refusal(roundabout, inputs=ProtectedFiles(ledger=known_as), force=True)
+        assert "it is the ledger" in refusal(
+            roundabout, protected=ProtectedFiles(ledger=known_as), force=True
+        )
 
 
 @pytest.mark.parametrize("make", [os.link, os.symlink])
 def test_an_input_is_known_by_any_of_its_names(ledger: Path, make):
     read, others = (str(ledger.with_name("m.csv")),), (ledger.with_name("o.csv"),)
-    inputs = ProtectedFiles(ledger=ledger, read=read, others=others)
+    protected = ProtectedFiles(ledger=ledger, read=read, others=others)
     for name, role in [("ledger.csv-wal", "ledger"), ("m.csv", "read by"), ("o.csv", "another output")]:
         ledger.with_name(name).touch()
         other = ledger.with_name(f"alias-of-{name.removesuffix('-wal')}")
         make(ledger.with_name(name), other)
-        assert role in refusal(other, inputs=inputs)
-        assert role in refusal(other, MANIFEST, inputs, force=True)
+        assert role in refusal(other, protected=protected)
+        assert role in refusal(other, MANIFEST, protected, force=True)
 
 
 def test_an_ending_that_is_not_written_is_refused_with_those_that_are(tmp_path: Path):

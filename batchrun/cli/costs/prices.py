@@ -68,8 +68,10 @@ async def prices_for(
         return read_prices(options.prices, regions)
     saved = None
     if options.save_prices is not None:
-        inputs = ProtectedFiles(ledger=ledger)
-        saved = named(options.save_prices, _PRICES, option="--save-prices FILE", inputs=inputs, force=force)
+        protected = ProtectedFiles(ledger=ledger)
+        saved = named(
+            options.save_prices, _PRICES, option="--save-prices FILE", protected=protected, force=force
+        )
     # Imported late: importing the client takes longer than the arithmetic.
     from batchrun.service.pricing import quoted  # noqa: PLC0415
 

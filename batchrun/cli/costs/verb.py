@@ -154,9 +154,9 @@ def _output(options: Options) -> OutputFile | None:
     if options.place is None:
         return None
     read = () if options.prices.prices is None else (options.prices.prices,)
-    inputs = ProtectedFiles(ledger=options.ledger, read=read)
+    protected = ProtectedFiles(ledger=options.ledger, read=read)
     kind = _FILES[options.costs_format or "any"]
-    return named(options.place, kind, option="-o FILE", inputs=inputs, force=options.force)
+    return named(options.place, kind, option="-o FILE", protected=protected, force=options.force)
 
 
 def _write(bill: Bill, output: OutputFile | None, *, is_lines: bool, is_safe: bool) -> None:

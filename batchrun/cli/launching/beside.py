@@ -122,11 +122,13 @@ _EVER: Final = datetime.fromtimestamp(0, UTC)
 class MetricsFile:
     """Keeps the metrics file up to date; does nothing without one."""
 
-    def __init__(self, path: Path | None, *, clock: Clock, inputs: ProtectedFiles) -> None:
+    def __init__(self, path: Path | None, *, clock: Clock, protected: ProtectedFiles) -> None:
         """Keep the file at *path*, if any. Raises UsageError if it may not be written."""
         self._output = None
         if path is not None:
-            self._output = OutputFile(path=path, kind=METRICS, option="--metrics-file FILE", inputs=inputs)
+            self._output = OutputFile(
+                path=path, kind=METRICS, option="--metrics-file FILE", protected=protected
+            )
             self._output.check()
         self._clock = clock
         self._started_at = clock.utcnow()

@@ -92,8 +92,8 @@ class _Together:
     async def launch(self, manifests: Sequence[Manifest]) -> Exit:
         """Hold all batches, launch all, and return the worst exit code."""
         read = tuple(path for manifest in manifests for path in manifest.read)
-        inputs = ProtectedFiles(ledger=self._job.options.ledger, read=read)
-        prepared_ones = [(manifest, self._prepared(manifest.batch, inputs)) for manifest in manifests]
+        protected = ProtectedFiles(ledger=self._job.options.ledger, read=read)
+        prepared_ones = [(manifest, self._prepared(manifest.batch, protected)) for manifest in manifests]
         async with anyio.create_task_group() as batches:
             for manifest, around in prepared_ones:
                 await batches.start(self._one, manifest, around)
@@ -107,11 +107,11 @@ class _Together:
             raise UsageError("\n  ".join(["nothing was submitted:", *wrong]))
         return worst(self._codes)
 
-    def _prepared(self, batch: str, inputs: ProtectedFiles) -> Around:
+    def _prepared(self, batch: str, protected: ProtectedFiles) -> Around:
         """Prepare a batch with a metrics file of its own: one file has one batch's metrics."""
         path = self._job.metrics
         own = None if path is None else path.with_name(f"{path.stem}.{batch}{path.suffix or '.prom'}")
-        return Around.of(replace(self._job, metrics=own), batch, inputs, self._clock, is_alone=False)
+        return Around.of(replace(self._job, metrics=own), batch, protected, self._clock, is_alone=False)
 
     async def _one(self, manifest: Manifest, around: Around, *, task_status: TaskStatus[None]) -> None:
         try:

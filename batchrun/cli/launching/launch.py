@@ -193,16 +193,18 @@ class Around:
     is_alone: bool  #: whether the terminal and the signals are for this launch alone
 
     @classmethod
-    def of(cls, job: Job, batch: str, inputs: ProtectedFiles, clock: Clock, *, is_alone: bool = True) -> Self:
+    def of(
+        cls, job: Job, batch: str, protected: ProtectedFiles, clock: Clock, *, is_alone: bool = True
+    ) -> Self:
         """Prepare it. Raises UsageError if a file may not be written."""
-        output = results_output(job.options.results, batch, inputs)
+        output = results_output(job.options.results, batch, protected)
         others = (output.path,) if isinstance(output, OutputFile) else ()
         return cls(
             job=job,
             clock=clock,
             results=output,
             store=StoreWhenNeeded(job.login),
-            metrics=MetricsFile(job.metrics, clock=clock, inputs=replace(inputs, others=others)),
+            metrics=MetricsFile(job.metrics, clock=clock, protected=replace(protected, others=others)),
             telling=Telling(job.hooks, batch, results=output.place, clock=clock),
             is_alone=is_alone,
         )

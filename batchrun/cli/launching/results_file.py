@@ -35,21 +35,21 @@ if TYPE_CHECKING:
 _LAST_THINGS: Final = 60.0
 
 
-def results_output(asked: str | None, batch: str, inputs: ProtectedFiles) -> Destination:
+def results_output(asked: str | None, batch: str, protected: ProtectedFiles) -> Destination:
     """Return where the results go. Raises UsageError if they may not be written there."""
     place = asked or f"{batch}.results.csv"
     return output_at(
         place,
         RESULTS[_format(place).value],
         option="--results FILE",
-        again=write_again(batch, place, inputs),
-        inputs=inputs,
+        again=write_again(batch, place, protected),
+        protected=protected,
     )
 
 
-def write_again(batch: str, place: str, inputs: ProtectedFiles) -> str:
+def write_again(batch: str, place: str, protected: ProtectedFiles) -> str:
     """Return the command that writes the results of *batch* from the ledger alone."""
-    ledger = str(LedgerPlace(inputs.ledger or DEFAULT_LEDGER))  # without a password
+    ledger = str(LedgerPlace(protected.ledger or DEFAULT_LEDGER))  # without a password
     elsewhere = [] if ledger == DEFAULT_LEDGER else ["--ledger", ledger]
     return f"'{shlex.join(['batchrun', 'results', batch, *elsewhere, '-o', place])}'"
 

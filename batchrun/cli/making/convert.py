@@ -117,10 +117,10 @@ def convert(wanted: Conversion) -> None:
                 "sheet_out writes sheets when runs are started, which the written manifest could not do"
             )
         _check_lanes(wanted, manifest)
-        inputs = ProtectedFiles(read=manifest.read)
-        draft = stack.enter_context(drafted(_output(wanted, inputs)))
+        protected = ProtectedFiles(read=manifest.read)
+        draft = stack.enter_context(drafted(_output(wanted, protected)))
         defaults = (
-            stack.enter_context(drafted(_defaults_output(wanted, wanted.options.defaults_out, inputs)))
+            stack.enter_context(drafted(_defaults_output(wanted, wanted.options.defaults_out, protected)))
             if wanted.options.defaults_out
             else None
         )
@@ -149,14 +149,16 @@ def _check_lanes(wanted: Conversion, manifest: Manifest) -> None:
         )
 
 
-def _output(wanted: Conversion, inputs: ProtectedFiles) -> OutputFile | None:
+def _output(wanted: Conversion, protected: ProtectedFiles) -> OutputFile | None:
     kind = manifest_kind(wanted.form)
-    return named(wanted.options.output, kind, option="-o FILE", inputs=inputs, force=wanted.options.force)
+    return named(
+        wanted.options.output, kind, option="-o FILE", protected=protected, force=wanted.options.force
+    )
 
 
-def _defaults_output(wanted: Conversion, place: str, inputs: ProtectedFiles) -> OutputFile | None:
+def _defaults_output(wanted: Conversion, place: str, protected: ProtectedFiles) -> OutputFile | None:
     kind = defaults_kind(_defaults_format(wanted))
-    return named(place, kind, option="--defaults-out FILE", inputs=inputs, force=wanted.options.force)
+    return named(place, kind, option="--defaults-out FILE", protected=protected, force=wanted.options.force)
 
 
 def _write(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path | None) -> None:

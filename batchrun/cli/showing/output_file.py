@@ -18,12 +18,12 @@ _PIECE: Final = 256 * 1024
 
 
 def named(
-    output: str, kind: Kind, *, option: str, inputs: ProtectedFiles, force: bool = False
+    output: str, kind: Kind, *, option: str, protected: ProtectedFiles, force: bool = False
 ) -> OutputFile | None:
     """Return the named output; None for stdout. Raises UsageError if it may not be written."""
     if output == STDOUT:
         return None
-    made = OutputFile(path=Path(output), kind=kind, option=option, inputs=inputs, force=force)
+    made = OutputFile(path=Path(output), kind=kind, option=option, protected=protected, force=force)
     made.check()
     return made
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchrun.api.objects import ObjectsOnce, OneLogin, StoreWhenNeeded
-from batchrun.api.reading import inputs_of
+from batchrun.api.reading import protected_files
 from batchrun.cli.calling import Calling
 from batchrun.cli.choice import GoAhead, RowOptions, by_status, tell_groups
 from batchrun.cli.command import flag, group, verb
@@ -79,7 +79,7 @@ async def cancel(options: Options) -> Exit:
         ledger = await opened.found_ledger()
         found = await batch_to_change(ledger, options.batch)
         batch = found.name
-        results = results_output(options.results, batch, await inputs_of(ledger))
+        results = results_output(options.results, batch, await protected_files(ledger))
         await look(results, StoreWhenNeeded(login))
         states = UNSENT if options.pending else _STATES
         chosen = [entry async for entry in chosen_by.entries(ledger, batch, states)]

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Final
 import click
 
 from batchrun.api.objects import ObjectsOnce
-from batchrun.api.reading import inputs_of
+from batchrun.api.reading import protected_files
 from batchrun.cli.calling import Calling
 from batchrun.cli.choice import RowOptions
 from batchrun.cli.command import group, option, texts, typed_flag, verb
@@ -90,8 +90,10 @@ async def outputs(options: Options) -> Exit:
     async with options.opening(login) as opened:
         ledger = await opened.found_ledger()
         batch = await batch_to_read(ledger, options.batch)
-        inputs = await inputs_of(ledger)
-        output = named(options.place or STDOUT, _KIND, option="-o FILE", inputs=inputs, force=options.force)
+        protected = await protected_files(ledger)
+        output = named(
+            options.place or STDOUT, _KIND, option="-o FILE", protected=protected, force=options.force
+        )
         entries = chosen_by.entries(ledger, batch.name, [State.SUCCEEDED])
         async with contextlib.aclosing(_rows(opened, batch, entries, names, options)) as rows:
             missing = await _written(batch.name, rows, output, options)

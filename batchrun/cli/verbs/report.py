@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batchrun.api.objects import StoreWhenNeeded
-from batchrun.api.reading import inputs_of, open_ledger
+from batchrun.api.reading import open_ledger, protected_files
 from batchrun.cli.calling import login_to
 from batchrun.cli.command import group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
@@ -51,10 +51,10 @@ async def report(options: Options) -> None:
     async with open_ledger(options.ledger, for_once=True) as ledger:
         batch = await batch_to_read(ledger, options.batch)
         place = options.output or f"{batch.name}.report.html"
-        inputs = await inputs_of(ledger, read=() if options.prices is None else (options.prices,))
+        protected = await protected_files(ledger, read=() if options.prices is None else (options.prices,))
         output = None
         if place != STDOUT:
-            output = output_at(place, REPORT, option="-o FILE", again="the same command", inputs=inputs)
+            output = output_at(place, REPORT, option="-o FILE", again="the same command", protected=protected)
         regions = await regions_of(ledger, batch)
         prices = None if options.prices is None else read_prices(options.prices, regions)
         gib, now = dynamic_gib(options.dynamic_gib), SystemClock().utcnow()

@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from batchrun.api.objects import StoreWhenNeeded
-from batchrun.api.reading import inputs_of, open_ledger
+from batchrun.api.reading import open_ledger, protected_files
 from batchrun.api.writing import put_results
 from batchrun.cli.calling import login_to
 from batchrun.cli.command import flag, group, option, texts, typed, typed_flag, verb
@@ -111,9 +111,9 @@ async def results(options: Options) -> None:
     async with open_ledger(options.ledger, for_once=True) as ledger:
         batch = await batch_to_read(ledger, options.batch)
         await check(ledger, batch.name, view.where, view.names)
-        inputs = await inputs_of(ledger)
+        protected = await protected_files(ledger)
         if failed is not None:
-            failed = replace(failed, inputs=inputs)
+            failed = replace(failed, protected=protected)
             failed.check()
         in_s3 = StoreWhenNeeded(login_to(options.account))
 
@@ -121,7 +121,7 @@ async def results(options: Options) -> None:
             return outcomes_of(ledger, batch.name, view)
 
         is_wanted = options.output is not None or failed is None
-        output = _output(options, view, batch, inputs) if is_wanted else None
+        output = _output(options, view, batch, protected) if is_wanted else None
         if failed is not None:
             await _write_failed(failed, ledger, batch, view, in_s3)
         if output is not None:
@@ -147,7 +147,7 @@ def _failed_manifest(options: Options) -> Destination | None:
     )
 
 
-def _output(options: Options, view: View, batch: Batch, inputs: ProtectedFiles) -> Destination | None:
+def _output(options: Options, view: View, batch: Batch, protected: ProtectedFiles) -> Destination | None:
     """Return where the results go; None for stdout."""
     place = options.output
     if place is None:
@@ -160,7 +160,7 @@ def _output(options: Options, view: View, batch: Batch, inputs: ProtectedFiles) 
     if place == STDOUT:
         return None
     return output_at(
-        place, RESULTS[options.format], option="-o FILE", again="the same command", inputs=inputs
+        place, RESULTS[options.format], option="-o FILE", again="the same command", protected=protected
     )
 
 

@@ -48,9 +48,9 @@ class Link:
         self._address = address
         self._read_only = read_only
         self._is_snapshot = is_snapshot  #: no other connection shows what this one does
-        self._patience = OutageAllowance(PATIENCE)
-        #: One for all jobs: those after the patience is over try once, without waiting.
-        self._outage = Outage(self.called, self._patience)
+        self._allowance = OutageAllowance(PATIENCE)
+        #: One for all jobs: those after the allowance is used up try once, without waiting.
+        self._outage = Outage(self.called, self._allowance)
         self._given_up: BatchrunError | None = None  #: why no job is tried any more
         self._watchdog = Watchdog()
         self._is_retrying = False  #: inside :meth:`retrying`, which runs the job again
@@ -117,7 +117,7 @@ class Link:
 
     def hurry(self, seconds: float) -> None:
         """Let an outage last no longer than *seconds* from now; from any thread."""
-        self._patience.shorten(seconds)
+        self._allowance.shorten(seconds)
 
     def roll_back(self) -> None:
         """Roll back the open transaction, if any; the server does so itself where the connection was lost."""
@@ -141,7 +141,7 @@ class Link:
             self._outage.wait(error)
         except BatchrunError as stop:
             # Else every job that is still to come would try for itself, one after the other.
-            self._given_up = stop if self._patience.is_over else None
+            self._given_up = stop if self._allowance.is_over else None
             raise
 
     def _may_pass(self, error: psycopg.Error) -> bool:
@@ -192,9 +192,9 @@ class OutageAllowance:
 class Outage:
     """Outages, one after the other: each from its first failure to :meth:`over`."""
 
-    def __init__(self, called: str, patience: OutageAllowance) -> None:
+    def __init__(self, called: str, allowance: OutageAllowance) -> None:
         self._called = called
-        self._patience = patience
+        self._allowance = allowance
         self._since: float | None = None
         self._said: float | None = None
         self._pause = _FIRST_PAUSE
@@ -203,11 +203,11 @@ class Outage:
         """Wait before the next try. Raises LedgerError where the outage lasts too long."""
         now = time.monotonic()
         self._since = now if self._since is None else self._since
-        left = self._patience.left(self._since)
+        left = self._allowance.left(self._since)
         if left <= 0:
             raise stopped(self._called, f"{in_words(error)}, for {now - self._since:.0f} s") from error
         self._say(error, now - self._since, now)
-        self._patience.pause(min(self._pause, left))
+        self._allowance.pause(min(self._pause, left))
         self._pause = min(self._pause * 2, _LAST_PAUSE)
 
     def over(self) -> None:

@@ -83,9 +83,13 @@ class Page:
 
     @asynccontextmanager
     async def held_back(self, pattern: str) -> AsyncIterator[None]:
-        """Hold requests whose address matches until the context ends."""
+        """Hold requests whose address matches, of which there is one at least, until the context ends."""
         await self.send("Fetch.enable", patterns=[{"urlPattern": pattern}])
         yield
+        while not (held := [one for one in self._events if one.get("method") == "Fetch.requestPaused"]):
+            await self._receive()
+        for one in held:  # one that is held while it is switched off may stay so for ever
+            await self.send("Fetch.continueRequest", requestId=one["params"]["requestId"])
         await self.send("Fetch.disable")
 
     async def ask(self, expression: str) -> Any:

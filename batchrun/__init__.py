@@ -1,5 +1,4 @@
-"""
-batchrun launches many AWS HealthOmics runs from one manifest and watches them to the end.
+"""batchrun launches many AWS HealthOmics runs from one manifest and watches them to the end.
 
     with load_manifest("cohort.csv", defaults=["defaults.yaml"]) as manifest:
         async with launching(manifest, ledger="batchrun.db") as launch:

@@ -1,5 +1,4 @@
-"""
-Time as a dependency: code that waits or takes timestamps is given a :class:`Clock`.
+"""Time as a dependency: code that waits or takes timestamps is given a :class:`Clock`.
 
 There are three kinds of time. *Loop time* measures waits and never jumps; it is the event loop's own, so that
 timeouts, sleeps and library timers agree. *Wall time* stamps records; it may jump, and nothing waits by it.
@@ -33,8 +32,7 @@ _DRIFT = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockOrigin:
-    """
-    The origin of a clock's *latest* time.
+    """The origin of a clock's *latest* time.
 
     Latest times of two processes can be compared on one machine since its start, as long as its wall time
     was not set in between.
@@ -67,8 +65,7 @@ class Clock(ABC):
         """Wall time, aware, in UTC."""
 
     def latest(self) -> datetime:
-        """
-        Return the latest possible time: the first wall time, advanced by whichever clock advances most.
+        """Return the latest possible time: the first wall time, advanced by whichever clock advances most.
 
         Loop time may stand still while the machine sleeps, and wall time may be set back; neither makes less
         time pass here. A clock that is set forward counts as time that has passed.
@@ -117,8 +114,7 @@ class SystemClock(Clock):
 
 @cache
 def _boot() -> str:
-    """
-    Return Linux's id of this boot, the same in every container; elsewhere the machine's name.
+    """Return Linux's id of this boot, the same in every container; elsewhere the machine's name.
 
     Not both: each container has another name, and cron may start one for each pass.
     """
@@ -166,8 +162,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """
-    An event loop with virtual time: when every task waits, it jumps to the next timer.
+    """An event loop with virtual time: when every task waits, it jumps to the next timer.
 
     Sockets within the process, and threads through ``run_in_executor``, work as usual and take no virtual
     time.

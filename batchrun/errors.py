@@ -1,5 +1,4 @@
-"""
-Every exception that batchrun raises on purpose, split by who must act.
+"""Every exception that batchrun raises on purpose, split by who must act.
 
     BatchrunError
     ├── InputError                    you: nothing was submitted
@@ -104,8 +103,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestWarning(Problem):
-    """
-    A likely mistake in a manifest; it stops nothing, except with ``--strict``.
+    """A likely mistake in a manifest; it stops nothing, except with ``--strict``.
 
     In a table, :attr:`column` is the number of the column, counted from 1.
     """
@@ -129,8 +127,7 @@ def _ranges(lines: Sequence[int]) -> list[str]:
 
 
 class ManifestError(InputError):
-    """
-    A manifest that cannot be used, with its problems in the order of the file.
+    """A manifest that cannot be used, with its problems in the order of the file.
 
     ``problems`` has them up to a limit; ``total`` counts all. ``warnings`` were found beside them; with
     ``--strict`` they are among the problems.
@@ -156,8 +153,7 @@ class ManifestError(InputError):
 
 
 class ChangedRowsError(InputError):
-    """
-    Rows whose content is not what was submitted under their id.
+    """Rows whose content is not what was submitted under their id.
 
     ``changes`` has the known differences of some of them, by id; ``active`` counts those whose runs are not
     over; ``cure`` undoes the change, where its cause is known.
@@ -199,8 +195,7 @@ def goes_on(active: int) -> str:
 
 
 class RenamedRowsError(InputError):
-    """
-    Rows that were sent under other ids; ``pairs`` has the old and the new id of some of them.
+    """Rows that were sent under other ids; ``pairs`` has the old and the new id of some of them.
 
     They are new by their ids, and would be sent a second time.
     """
@@ -242,8 +237,7 @@ class ServiceError(BatchrunError):
 
 
 class CallError(ServiceError):
-    """
-    One call to the service failed.
+    """One call to the service failed.
 
     Raised only as one of its subclasses, which say what the failure means for the entry.
     """

@@ -1,5 +1,4 @@
-"""
-Crash points: named places of a launch at which tests kill it.
+"""Crash points: named places of a launch at which tests kill it.
 
 Belongs here: the names, in the order in which a launch passes them. :func:`reached` does nothing; the crash
 harness (``tests/crash``) replaces it in a process of its own. Nothing else may depend on it.

@@ -1,5 +1,4 @@
-"""
-AWS's model of its services: botocore's, with overrides from AWS_DATA_PATH or ~/.aws/models.
+"""AWS's model of its services: botocore's, with overrides from AWS_DATA_PATH or ~/.aws/models.
 
 Rows are checked against it, and calls are made by it; both take it from here, so that a checked request is
 also one that can be sent.
@@ -52,8 +51,7 @@ def overrides() -> list[str]:
 
 
 def start_run_shape() -> Any:
-    """
-    Return StartRun's input shape.
+    """Return StartRun's input shape.
 
     Raises:
         UsageError: An override of botocore's model is not a model.
@@ -63,8 +61,7 @@ def start_run_shape() -> Any:
 
 
 def members_of(shape: str) -> frozenset[str]:
-    """
-    Return the members of a structure of HealthOmics.
+    """Return the members of a structure of HealthOmics.
 
     Raises:
         UsageError: An override of botocore's model is not a model.

@@ -16,8 +16,7 @@ T = TypeVar("T")
 async def in_groups(
     act: Callable[[T], Coroutine[Any, Any, None]], many: Sequence[T], *, at_once: int = 200
 ) -> None:
-    """
-    Await *act* for each of *many*, in groups of *at_once*, so that what they record shares a commit.
+    """Await *act* for each of *many*, in groups of *at_once*, so that what they record shares a commit.
 
     Raises:
         Exception: The first that *act* raises.
@@ -30,8 +29,7 @@ async def in_groups(
 
 
 async def each(act: Callable[[T], Coroutine[Any, Any, None]], many: Iterable[T], *, at_once: int) -> None:
-    """
-    Await *act* for each of *many*, at most *at_once* at a time.
+    """Await *act* for each of *many*, at most *at_once* at a time.
 
     Raises:
         Exception: The first that *act* raises.
@@ -51,8 +49,7 @@ async def each(act: Callable[[T], Coroutine[Any, Any, None]], many: Iterable[T],
 async def each_found(
     act: Callable[[T], Coroutine[Any, Any, None]], found: AsyncIterator[T], *, at_once: int
 ) -> None:
-    """
-    Await *act* for each item of *found*, at most *at_once* at a time, while *found* is iterated.
+    """Await *act* for each item of *found*, at most *at_once* at a time, while *found* is iterated.
 
     Raises:
         Exception: The first that either raises.

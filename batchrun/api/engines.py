@@ -20,8 +20,7 @@ _IN_A_FILE: Final = 10_000
 
 
 def settled(limits: Limits, manifest: Manifest, batch_settings: str | None) -> Limits:
-    """
-    Check that the rows of a manifest can be submitted as *limits* say, and return the limits to use.
+    """Check that the rows of a manifest can be submitted as *limits* say, and return the limits to use.
 
     *batch_settings* are for lanes without a place of their own.
 

@@ -1,5 +1,4 @@
-"""
-Checking the inputs of rows in S3.
+"""Checking the inputs of rows in S3.
 
 Belongs here: the steps, and what is worth a warning. Does not: what is wrong with a row
 (``manifest.inputs``), looking (``service.s3.input_lookup``), printing it (``cli.verbs.check``).

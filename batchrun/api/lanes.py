@@ -1,5 +1,4 @@
-"""
-The lanes of one launch: connecting to each, and checking its account and region.
+"""The lanes of one launch: connecting to each, and checking its account and region.
 
 A lane whose login is missing or is of another account is reported with the reason and not used; the others
 continue. Belongs here: connecting to all lanes of a manifest, and finding the *home* lane, which has the runs
@@ -80,8 +79,7 @@ class OpenLanes:
 
 
 class Places:
-    """
-    A limit on lanes that connect at the same time.
+    """A limit on lanes that connect at the same time.
 
     Making a lane's clients takes a whole CPU for a moment; with many at once, answers would be read after
     their timeouts. A lane that takes longer waits for its login's helper or for an answer, and gives its
@@ -140,8 +138,7 @@ async def opened(
     *,
     unwanted: Collection[str] = (),
 ) -> OpenLanes:
-    """
-    Connect to each of *lanes*, several at a time, and ask for the account of each login.
+    """Connect to each of *lanes*, several at a time, and ask for the account of each login.
 
     Nothing is reported if an *unwanted* one, which no row is known to need, cannot be used.
 
@@ -223,8 +220,7 @@ async def kept(lanes: OpenLanes, held: HeldBatch, at: datetime) -> None:
 
 
 def held_against(lanes: OpenLanes, places: Sequence[LanePlace]) -> None:
-    """
-    Stop each lane whose login is of another account than its runs.
+    """Stop each lane whose login is of another account than its runs.
 
     Raises:
         UsageError: A lane is in another region.
@@ -249,8 +245,7 @@ def _check_region(place: LanePlace, service: AwsHealthOmics) -> None:
 async def linked(
     lanes: OpenLanes, held: HeldBatch, places: Mapping[str | None, SettingsPlace]
 ) -> list[LaneLink]:
-    """
-    Return the link to each lane whose service knows some of the lane's ACTIVE runs, if it has any.
+    """Return the link to each lane whose service knows some of the lane's ACTIVE runs, if it has any.
 
     *places* are where the rows of large submissions are kept, for lanes that have a place. Raises
     ServiceUnusableError if no lane is left.
@@ -300,8 +295,7 @@ def missing(lanes: OpenLanes, counts: Counts) -> dict[str, ServiceUnusableError]
 
 
 def why_not(service: AwsHealthOmics, account: str | None) -> str | None:
-    """
-    Return why a lane of *account* cannot be called with this login, or None.
+    """Return why a lane of *account* cannot be called with this login, or None.
 
     From then on answers of any other account do not count.
     """

@@ -1,5 +1,4 @@
-"""
-The present state of lanes: account, credentials, quotas and active runs of each.
+"""The present state of lanes: account, credentials, quotas and active runs of each.
 
 Nothing is submitted and no ledger is read. Belongs here: what is asked in which order, and what makes a lane
 unusable. Does not: connecting the lanes of a launch (``lanes``), words for people (``cli``).

@@ -1,5 +1,4 @@
-"""
-One batch that is held and can be launched: the callers' side of the engine.
+"""One batch that is held and can be launched: the callers' side of the engine.
 
 Does not belong here: opening what it needs (``session``), the launch itself (``engine``).
 """
@@ -90,8 +89,7 @@ class Audience:
 
 
 class Launch:
-    """
-    One batch that is held, with its manifest in the ledger. Made by ``launching`` and ``Session.launching``.
+    """One held batch, with its manifest in the ledger. Made by ``launching`` and ``Session.launching``.
 
     Nothing is submitted before :meth:`wait` or the first step is awaited, so that ``sync`` can be inspected.
     Leaving the ``async with`` before it has ended stops it cleanly; runs continue at the service.
@@ -182,8 +180,7 @@ class Launch:
         self._audience.join(observer)
 
     def steps(self, *, most: int = _BEHIND) -> Steps:
-        """
-        Return the steps from now on, for ``async for``; see :class:`Steps` for slow readers.
+        """Return the steps from now on, for ``async for``; see :class:`Steps` for slow readers.
 
         Args:
             most: Steps that may wait for the reader.
@@ -196,8 +193,7 @@ class Launch:
         return reader
 
     async def wait(self) -> Ended:
-        """
-        Launch, and wait until nothing is left to do or something stops it.
+        """Launch, and wait until nothing is left to do or something stops it.
 
         Raises:
             ServiceUnusableError: The service cannot be used; nothing is lost.
@@ -220,8 +216,7 @@ class Launch:
         )
 
     def stop(self) -> None:
-        """
-        Start nothing more; the launch ends when calls in flight have been answered, in 15 seconds at most.
+        """Start nothing more; the launch ends when calls in flight have been answered, in 15 seconds at most.
 
         It waits no longer than that for a ledger's database that cannot be reached either.
         """
@@ -309,8 +304,7 @@ class Step:
 
 
 class Steps:
-    """
-    Steps in their order; ends with the launch, and raises the launch's error if there is one.
+    """Steps in their order; ends with the launch, and raises the launch's error if there is one.
 
     The engine never waits for a reader, and memory does not grow for a slow one: a reader that is more than
     *most* steps behind loses the oldest, and the next step says how many (``Step.missed``). The ledger has

@@ -25,8 +25,7 @@ _IN_MEMORY: Final = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """
-    How the rows of a sheet become runs: the same as ``sheet:`` and its keys in a manifest.
+    """How the rows of a sheet become runs: the same as ``sheet:`` and its keys in a manifest.
 
     If the source is a manifest that names a sheet, these values override those in the manifest.
     """
@@ -105,8 +104,7 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
     strict: bool = False,
     target: Target = CONFIGURED,
 ) -> Manifest:
-    """
-    Read, expand and check a manifest; use it with ``with``, or close it.
+    """Read, expand and check a manifest; use it with ``with``, or close it.
 
         load_manifest("cohort.yaml")
         load_manifest("samplesheet.csv", sheet=Sheet(group_by="sample", each={...}))

@@ -1,5 +1,4 @@
-"""
-A manifest compared with the ledger: changes of submitted rows, and whether the batch is the intended one.
+"""A manifest compared with the ledger: changes of submitted rows, and whether the batch is the intended one.
 
 A manifest whose batch is named after its file alone may go into the wrong batch: files of two projects may
 have the same name, and one project's rows may come back in another file. The work that most rows ask for
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 async def mistaken(
     ledger: Ledger, batch: Batch | None, counts: Counts, manifest: Manifest, *, is_repeated: bool = False
 ) -> str | None:
-    """
-    Return why the manifest's batch is probably not the intended one, and what to do; else None.
+    """Return why the manifest's batch is probably not the intended one, and what to do; else None.
 
     Either the file's name leads to another project's batch, or most rows are in another batch. A name that
     was given by ``--batch`` or ``batch:`` is used, unless it is new and looks like a slip of that batch's,

@@ -1,6 +1,5 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.objects
-"""
-Files in S3 that are read and written like local ones, with one shared login.
+"""Files in S3 that are read and written like local ones, with one shared login.
 
 Belongs here: implementing the ports on first use, since a client takes long to import and nobody should be
 asked twice for an MFA code. Reading runs in a thread with an event loop of its own, since the reader may be

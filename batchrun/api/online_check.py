@@ -1,5 +1,4 @@
-"""
-A manifest checked against the service: workflows, quotas and inputs, in each lane. Nothing is submitted.
+"""A manifest checked against the service: workflows, quotas and inputs, in each lane. Nothing is submitted.
 
 A lane that cannot be asked is reported, and the others are still asked. Belongs here: what is asked in which
 order, what differs by lane, and what is reported without permission to ask. Does not: what is wrong with a
@@ -51,8 +50,7 @@ if TYPE_CHECKING:
 async def examine(
     manifest: Manifest, places: RowPlaces, login: OneLogin, *, read_rate: Rate, watched: Watched | None
 ) -> Answers:
-    """
-    Ask the service about the manifest, or each of its lanes about what may go there.
+    """Ask the service about the manifest, or each of its lanes about what may go there.
 
     With lanes, *login* also says how patient to be. Inputs are only looked up if *watched*, which makes the
     callback for each of them, is given.

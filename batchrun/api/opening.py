@@ -1,5 +1,4 @@
-"""
-One ledger and one connection to the service, opened on first use, and checks of a batch's account.
+"""One ledger and one connection to the service, opened on first use, and checks of a batch's account.
 
 Belongs here: opening and closing both, holding and releasing batches (nobody else does), and how a batch's
 lanes are reached, by --lanes or its manifest. Does not: a launch (``session``), a ledger that is only read
@@ -47,8 +46,7 @@ _LAST_THINGS: Final = 60.0
 
 
 class Opening:
-    """
-    A ledger and a connection shared by all parts of one command; use it with ``async with``.
+    """A ledger and a connection shared by all parts of one command; use it with ``async with``.
 
     Neither is opened before it is needed: a batch that has ended is reported without credentials or network,
     and no ledger is created if the service cannot be used.
@@ -67,8 +65,7 @@ class Opening:
         lanes: str | None = None,
         objects: Objects | None = None,
     ) -> None:
-        """
-        Take the settings; nothing is opened yet.
+        """Take the settings; nothing is opened yet.
 
         Args:
             ledger: A SQLite file, created for the first batch; None if only the service is called.
@@ -129,8 +126,7 @@ class Opening:
         return own if lane is None else own.beside(target_of(lane, self._target))
 
     async def service(self, *, lane: Lane | None = None, waits: bool = True) -> AwsHealthOmics:
-        """
-        Return the service of a lane, or as configured, for a launch, connecting if necessary.
+        """Return the service of a lane, or as configured, for a launch, connecting if necessary.
 
         *waits* says whether the launch waits for credentials that have expired.
 
@@ -159,8 +155,7 @@ class Opening:
             return self._connections[target].apart(waits=waits)
 
     async def service_of(self, batch: Batch) -> AwsHealthOmics:
-        """
-        Return the service that has the runs of *batch*, connecting if necessary.
+        """Return the service that has the runs of *batch*, connecting if necessary.
 
         Raises:
             UsageError: The batch's runs are elsewhere; or no region or no such profile.
@@ -175,8 +170,7 @@ class Opening:
         return service
 
     async def lanes_of(self, batch: Batch) -> Sequence[Lane]:
-        """
-        Return the lanes of a batch.
+        """Return the lanes of a batch.
 
         Raises UsageError if neither --lanes nor its manifest has them; those that nothing was sent to may be
         left out.
@@ -206,8 +200,7 @@ class Opening:
         return Reach(services=found.services, home=found.home, stopped=found.stopped)
 
     async def check_account(self, batch: Batch) -> None:
-        """
-        Raise UsageError if the batch's runs are known to be in another account or region.
+        """Raise UsageError if the batch's runs are known to be in another account or region.
 
         For verbs that may call nothing, or leave calls to a launcher. Lanes are checked when they are used.
         """
@@ -219,8 +212,7 @@ class Opening:
             check_ours(batch, service)
 
     async def open_batch(self, name: str, service: AwsHealthOmics) -> Batch:
-        """
-        Return the batch, created if necessary, whose runs *service* has.
+        """Return the batch, created if necessary, whose runs *service* has.
 
         Raises:
             UsageError: Its runs are elsewhere.

@@ -1,5 +1,4 @@
-"""
-Reading a ledger, for programs.
+"""Reading a ledger, for programs.
 
 Belongs here: opening it without creating, changing or locking anything, finding a batch or a row in it, and
 noticing that its file was replaced. SQLite does not notice that: a reader keeps reading a deleted file, or
@@ -36,8 +35,7 @@ _EVERY: Final = 2.0
 
 @asynccontextmanager
 async def open_ledger(path: str | Path, *, for_once: bool = False) -> AsyncIterator[Ledger]:
-    """
-    Open a ledger for reading, also beside a launch: ``batches``, ``counts``, ``outcomes``, ``history``.
+    """Open a ledger for reading, also beside a launch: ``batches``, ``counts``, ``outcomes``, ``history``.
 
     If it is read *for once*, and need not show what is written later, a file of an earlier batchrun is read
     too, from a private copy with the tables of now.
@@ -132,8 +130,7 @@ def _nearest(text: str, ids: list[str]) -> list[str]:
 
 
 async def until_replaced(place: LedgerPlace, ledger: Ledger, clock: Clock) -> None:
-    """
-    Wait until the file at *place* is another ledger than *ledger*, which was opened there for reading.
+    """Wait until the file at *place* is another ledger than *ledger*, which was opened there for reading.
 
     A missing or incomplete file is waited for; a database is never replaced.
     """

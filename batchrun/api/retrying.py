@@ -1,5 +1,4 @@
-"""
-Requesting another attempt for entries that ended without success, for programs and the command line.
+"""Requesting another attempt for entries that ended without success, for programs and the command line.
 
 Runs of DELETED rows are looked up first: a run that still exists is given back to its row. Belongs here: that
 look, which entries may have another attempt, and the order of steps. Does not: asking people (``cli``), what
@@ -114,8 +113,7 @@ async def retry(  # noqa: PLR0913 (what is meant, each by its name)
     lanes: str | None = None,
     clock: Clock | None = None,
 ) -> Retried:
-    """
-    Give failed, cancelled, deleted and refused entries another attempt; the next launch starts them.
+    """Give failed, cancelled, deleted and refused entries another attempt; the next launch starts them.
 
     A running launch starts them within seconds. Succeeded and active entries are left alone. The service is
     only called for DELETED entries, whose runs are looked for first. Otherwise STS is asked for the account

@@ -1,5 +1,4 @@
-"""
-The log streams of a row: of its failed tasks, its engine and its run; or of one task.
+"""The log streams of a row: of its failed tasks, its engine and its run; or of one task.
 
 Belongs here: choosing the row's run, and finding the streams. Does not: reading them (``service.run_logs``),
 how lines are shown (``cli``).
@@ -77,8 +76,7 @@ def _runs(row: Outcome) -> Iterator[RowRun]:
 
 
 async def streams_of(row: RowRun, known: FailedTasks | None, service: AwsHealthOmics) -> Sequence[Stream]:
-    """
-    Return the streams of a run: failed tasks first, then the engine, then the run.
+    """Return the streams of a run: failed tasks first, then the engine, then the run.
 
     The service is asked for failed tasks that are not *known*; if it cannot be asked, they are left out.
     """

@@ -1,5 +1,4 @@
-"""
-The outputs of a batch's rows, read concurrently and returned in the rows' order.
+"""The outputs of a batch's rows, read concurrently and returned in the rows' order.
 
 Belongs here: reading row by row, each with the login of its lane. Does not: choosing rows
 (``report.chosen``), the calls (``service.s3.run_outputs``), how it is written (``cli.verbs.outputs``).

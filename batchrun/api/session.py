@@ -1,5 +1,4 @@
-"""
-Launches that share one ledger and one connection to the service, and the steps to start each.
+"""Launches that share one ledger and one connection to the service, and the steps to start each.
 
 Does not belong here: opening ledger and service (``opening``), the launch itself (``launch``).
 """
@@ -62,8 +61,7 @@ class Session(Opening):
         wake: Sequence[str] = (),
         batch_settings: str | None = None,
     ) -> AsyncIterator[Launch]:
-        """
-        Hold a batch and take its manifest in; the launch begins when it is awaited.
+        """Hold a batch and take its manifest in; the launch begins when it is awaited.
 
         Args:
             manifest: The rows to run; the same manifest again continues where it stopped.
@@ -108,8 +106,7 @@ class Session(Opening):
                     yield launch
 
     async def _opened(self, manifest: Manifest, *, waits: bool, is_whole: bool = False) -> OpenLanes:
-        """
-        Connect to the manifest's lanes, and create the batch if necessary.
+        """Connect to the manifest's lanes, and create the batch if necessary.
 
         Lanes that no row needs are left out, unless *is_whole*: a shared table of lanes may name accounts for
         which the user has no login.
@@ -243,8 +240,7 @@ class Session(Opening):
     async def rebuilding(
         self, manifest: Manifest, lease: timedelta
     ) -> AsyncIterator[tuple[HeldBatch, Reach]]:
-        """
-        Hold a manifest's batch, created if necessary, to look for the runs of its rows in every lane.
+        """Hold a manifest's batch, created if necessary, to look for the runs of its rows in every lane.
 
         Raises ServiceUnusableError if a lane cannot be used: its runs would be missing.
         """
@@ -259,8 +255,7 @@ class Session(Opening):
     async def cancelling(
         self, batch: str, *, limits: Limits = _ANY_LIMITS, lease: float = 30.0
     ) -> AsyncIterator[Launch]:
-        """
-        Hold a batch to carry out requested cancellations; nothing is submitted, and nothing else watched.
+        """Hold a batch to carry out requested cancellations; nothing is submitted, and nothing else watched.
 
         It begins when it is awaited, and ends when the cancelled runs have ended.
 
@@ -367,13 +362,12 @@ async def launching(
     deadline: float | None = None,
     batch_settings: str | None = None,
 ) -> AsyncIterator[Launch]:
-    """
-    Launch one batch, with a session of its own: see :class:`Session` for the arguments and the errors.
+    """Launch one batch, with a session of its own: see :class:`Session` for the arguments and the errors.
 
-        async with launching(manifest, ledger="cohort.db") as launch:
-            async for step in launch.steps():
-                print(step.entry.id, step.kind)
-            ended = await launch.wait()
+    async with launching(manifest, ledger="cohort.db") as launch:
+        async for step in launch.steps():
+            print(step.entry.id, step.kind)
+        ended = await launch.wait()
     """
     async with (
         Session(ledger, target=target, rate=rate) as session,

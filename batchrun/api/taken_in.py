@@ -20,8 +20,7 @@ Taken: TypeAlias = tuple[Batch, TakenFrom]
 
 
 async def last_taken_in(sources: Sequence[Source], place: str | Path) -> Sequence[Taken]:
-    """
-    Return the batches of the ledger at *place* that were last taken in from the paths of *sources*.
+    """Return the batches of the ledger at *place* that were last taken in from the paths of *sources*.
 
     There are none where there is no ledger, or it cannot be read: whoever opens it for a launch reports why.
     """
@@ -36,8 +35,7 @@ async def last_taken_in(sources: Sequence[Source], place: str | Path) -> Sequenc
 
 
 def as_taken_in(sources: Sequence[Source], batches: Sequence[Taken]) -> Sequence[Manifest]:
-    """
-    Return the manifests of *sources*, unread, if one of *batches* was last taken in from each; else none.
+    """Return the manifests of *sources*, unread, if one of *batches* was last taken in from each; else none.
 
     By their rows alone copies are told from others of nearly the same name: such are not returned either.
     """

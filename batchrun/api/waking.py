@@ -1,5 +1,4 @@
-"""
-The queues that wake a launch, each connected with the logins that may read it.
+"""The queues that wake a launch, each connected with the logins that may read it.
 
 A queue that lanes name is read with their logins, one that the command names with the command's; lanes that
 name the same queue share it.
@@ -41,8 +40,7 @@ class AskedQueue:
 def queues_of(
     manifest: Manifest, links: Sequence[LaneLink], named: Sequence[str], mode: Mode
 ) -> Sequence[AskedQueue]:
-    """
-    Return each queue of a launch once; none if it does not watch to the end, or has nothing to do.
+    """Return each queue of a launch once; none if it does not watch to the end, or has nothing to do.
 
     *links* are the lanes that can be used, *named* the ``sqs:URL`` of those that the command names.
     """

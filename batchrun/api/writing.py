@@ -31,8 +31,7 @@ async def write_results(
     safe_csv: bool = False,
     target: Target = CONFIGURED,
 ) -> int:
-    """
-    Write one row for each entry, in manifest order, and return how many; the file is replaced as a whole.
+    """Write one row for each entry, in manifest order, and return how many; the file is replaced as a whole.
 
     Args:
         ledger: An open one: ``open_ledger(...)``, or ``launch.ledger`` during a launch.
@@ -83,8 +82,7 @@ async def put_results(
 
 
 async def write_report(ledger: Ledger, batch: str, path: str | Path, *, target: Target = CONFIGURED) -> None:
-    """
-    Write the report of *batch*: one HTML file or object, replaced as a whole; see :func:`write_results`.
+    """Write the report of *batch*: one HTML file or object, replaced as a whole; see :func:`write_results`.
 
     Raises:
         UsageError: There is no such batch; or the file may not be replaced.

@@ -1,5 +1,4 @@
-"""
-Written manifests: the kinds of output files, and writing rows of a batch as a manifest again.
+"""Written manifests: the kinds of output files, and writing rows of a batch as a manifest again.
 
 Belongs here: choosing rows, and the way from the ledger to the file. Does not: the formats (``manifest``).
 """
@@ -50,8 +49,7 @@ def manifest_output(place: str, protected: ProtectedFiles, *, force: bool) -> De
 
 
 async def write_failed(output: OutputFile, outcomes: AsyncIterator[Outcome], view: View) -> int:
-    """
-    Replace *output* with a manifest of the rows that *view* chooses, by default those without success.
+    """Replace *output* with a manifest of the rows that *view* chooses, by default those without success.
 
     Each row asks for what the ledger has of it, with its name and lane; the table of lanes is not written.
     The batch is not named: the file's name makes a new batch, in which nothing was sent.

@@ -1,5 +1,4 @@
-"""
-Verbs that call the service: their options, and opening the ledger, the service and S3.
+"""Verbs that call the service: their options, and opening the ledger, the service and S3.
 
 Belongs here: setting up logging before calls, since logs go to stdout without it. Does not: launches
 (``launching``), which batch or row is meant (``naming``).

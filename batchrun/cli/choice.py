@@ -1,5 +1,4 @@
-"""
-The options that choose entries of a batch, for every verb that changes some of them.
+"""The options that choose entries of a batch, for every verb that changes some of them.
 
 Belongs here: the options, showing the choice, reporting the search for runs of rows that are DELETED, and
 asking for confirmation. Does not: iterating over the chosen entries (``report.chosen``), the search

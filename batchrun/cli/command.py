@@ -1,5 +1,4 @@
-"""
-Verbs whose options are dataclasses: each field declares the option, or argument, that sets it.
+"""Verbs whose options are dataclasses: each field declares the option, or argument, that sets it.
 
 Help, variables, settings files, ``batchrun config`` and the manual all follow from the parameters made of
 these fields. Belongs here: making parameters from fields, and one object from what click parsed. Does not:
@@ -49,8 +48,7 @@ class Option(click.Option):
     def __init__(
         self, names: list[str], *, each_time: str | None = None, risk: Risk | None = None, **settings: Any
     ) -> None:
-        """
-        Create it as click does, with click's *settings*.
+        """Create it as click does, with click's *settings*.
 
         *each_time* says why no settings file can set it, *risk* why one that was merely found may not.
         """

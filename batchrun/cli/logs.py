@@ -1,5 +1,4 @@
-"""
-Logs: structlog on stderr, as lines or as JSON, with batch, id, attempt and run id bound where they apply.
+"""Logs: structlog on stderr, as lines or as JSON, with batch, id, attempt and run id bound where they apply.
 
 Beside a live display they are sentences, and only report problems. Belongs here: the form of log events. Does
 not: what is logged when. Values are shown as they are, so credentials must never be given to a logger; a test
@@ -35,8 +34,7 @@ def configure_as(output: Output, *, is_drawn: bool = False) -> None:
 
 
 def configure(*, verbosity: int, as_json: bool, is_drawn: bool = False) -> None:
-    """
-    Set up logging for the process.
+    """Set up logging for the process.
 
     Args:
         verbosity: -1 for warnings only, 0 for changes of state, 1 and more for every retry.

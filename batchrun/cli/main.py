@@ -145,8 +145,7 @@ class _Verbs(click.Group):
 )
 @click.version_option(__version__, message="batchrun %(version)s")
 def cli(**_options: Any) -> None:
-    """
-    Launch many AWS HealthOmics runs from one manifest, each row once, and watch them to the end.
+    """Launch many AWS HealthOmics runs from one manifest, each row once, and watch them to the end.
 
     Start with 'batchrun demo', which needs no AWS account; then 'batchrun check MANIFEST' and 'batchrun run
     MANIFEST'. 'batchrun help' is the manual: 'batchrun help manifest' says how to write one. Every option can

@@ -1,5 +1,4 @@
-"""
-The batch or the row that a verb's arguments name.
+"""The batch or the row that a verb's arguments name.
 
 Belongs here: a warning or an error if the batch is closed (it moved to another ledger, or is a copy to be
 read). Does not: finding it (``api.reading``), why it is closed (``ledger``).

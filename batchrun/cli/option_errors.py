@@ -1,5 +1,4 @@
-"""
-What is said of options beside an error: those that were not typed, and those that a verb does not have.
+"""What is said of options beside an error: those that were not typed, and those that a verb does not have.
 
 People type the AWS CLI's options, and what other programs call theirs. Belongs here: what to give in their
 place, and what has set an option instead. Does not: verbs of other names (``main``), options that are nearly

@@ -1,5 +1,4 @@
-"""
-Ctrl-C, SIGTERM and a terminal's hang-up, for every verb: their listeners, and what they do without one.
+"""Ctrl-C, SIGTERM and a terminal's hang-up, for every verb: their listeners, and what they do without one.
 
 There is one handler for the whole command. With several, the first to end would remove the others too, and
 the next signal would kill the process at whatever it does. For launches the first signal drains, the second
@@ -47,8 +46,7 @@ _ended_by: list[signal.Signals] = []
 
 
 def run_async(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
-    """
-    Run a verb's *function* to its end in an event loop.
+    """Run a verb's *function* to its end in an event loop.
 
     The first signal without a listener cancels it, so that it releases what it holds; the next one ends the
     process at once.
@@ -125,8 +123,7 @@ def hearing_until_its_end() -> Iterator[None]:
 
 
 class _Interrupt:
-    """
-    A handler of signals that raises KeyboardInterrupt once, and only while it is armed.
+    """A handler of signals that raises KeyboardInterrupt once, and only while it is armed.
 
     What starts and ends a wait, such as a thread, would otherwise be interrupted too, and stay half done.
     """
@@ -198,8 +195,7 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def _insisting(interrupt: _Interrupt) -> Iterator[None]:
-    """
-    Send each signal again until *interrupt* has it, in the main thread.
+    """Send each signal again until *interrupt* has it, in the main thread.
 
     Python records a signal and handles it between two of its own steps. One that arrives while a single step,
     such as reading many bytes, is between two system calls interrupts neither: it would be handled only when

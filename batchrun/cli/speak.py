@@ -1,5 +1,4 @@
-"""
-The command's output: text and JSON lines on stdout, problems on stderr, and words for people.
+"""The command's output: text and JSON lines on stdout, problems on stderr, and words for people.
 
 Belongs here: writing, and going on when nothing can be written: a launch must not end, nor exit with another
 code, because a pipe is closed or a log's disk is full; making foreign text safe to show; times of day. Does
@@ -43,8 +42,7 @@ def spell_out() -> None:
 
 
 def say(text: str, *, hang: int | None = None) -> None:
-    """
-    Write a line on stdout; control characters in it are escaped.
+    """Write a line on stdout; control characters in it are escaped.
 
     With *hang*, a line that is too long for a terminal is broken between words, and continues at that column.
     Leave it out for text to be copied as a whole, such as a command.
@@ -62,8 +60,7 @@ _COMMAND: Final = re.compile(r"(?<=run: )(batchrun .*?)(?:; (?=for one run, |if 
 
 
 def explain(text: str) -> None:
-    """
-    Write problems on stderr, one per line; on a terminal they are broken between words.
+    """Write problems on stderr, one per line; on a terminal they are broken between words.
 
     There a command has a line of its own, unbroken, so that it can be copied.
     """
@@ -78,8 +75,7 @@ def explain(text: str) -> None:
 
 
 def emit(message_type: str, **facts: Any) -> None:
-    """
-    Write one JSON object as a line on stdout; ``message_type`` says what it is.
+    """Write one JSON object as a line on stdout; ``message_type`` says what it is.
 
     Fields of the API keep its names, others are in snake_case; old names are written too.
     """
@@ -125,8 +121,7 @@ def swallow(stream: IO[str] | None) -> None:
 
 @contextlib.contextmanager
 def poured(failure: Callable[[str, OSError], Exception]) -> Iterator[TextIO]:
-    """
-    Yield stdout in place of a file: in UTF-8 as that would be, except on a terminal.
+    """Yield stdout in place of a file: in UTF-8 as that would be, except on a terminal.
 
     Errors are raised as *failure*.
     """

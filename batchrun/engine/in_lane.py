@@ -21,8 +21,7 @@ class Common:
 
 
 class InLane:
-    """
-    A part of a launch that works in one lane, and what it works with.
+    """A part of a launch that works in one lane, and what it works with.
 
     Its actions raise ServiceUnusableError where the launch as a whole lacks a permission, credentials or a
     service, and LeaseLostError or LedgerError where nothing can be recorded any more.

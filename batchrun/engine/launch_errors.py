@@ -48,8 +48,7 @@ def listing_unanswered(error: CallError) -> ServiceUnusableError:
 
 
 def outcome_unknown(doubts: Sequence[Entry], submissions: Sequence[OpenSubmission]) -> ServiceUnusableError:
-    """
-    Return the error for rows, at least one, whose outcome is still unknown.
+    """Return the error for rows, at least one, whose outcome is still unknown.
 
     Some of them may have been sent by the open *submissions*.
     """

@@ -1,5 +1,4 @@
-"""
-The launch of one batch: holds it, counts it, records what happens, and decides when to stop.
+"""The launch of one batch: holds it, counts it, records what happens, and decides when to stop.
 
 Does not belong here: what is done in an account and region (``lanes.runner``), decisions about rows
 (``model``).
@@ -112,8 +111,7 @@ class Launcher:
         return self._runner.taken_over
 
     async def run(self) -> Stop:
-        """
-        Launch and watch until nothing is left to do or something stops it; return why it ended.
+        """Launch and watch until nothing is left to do or something stops it; return why it ended.
 
         Raises:
             ServiceUnusableError: The service cannot be used.
@@ -248,8 +246,7 @@ class Launcher:
     # -- how it stops
 
     def _check_stop_after(self) -> None:
-        """
-        Stop submitting once too many entries have failed, and resume once enough of them are retried.
+        """Stop submitting once too many entries have failed, and resume once enough of them are retried.
 
         Runs are left alone and still watched.
         """

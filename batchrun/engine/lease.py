@@ -29,8 +29,7 @@ class LeaseKeeper:
                 await self._renew()
 
     async def assure(self) -> None:
-        """
-        Check before a call that the batch is still ours.
+        """Check before a call that the batch is still ours.
 
         Costs nothing unless the lease may have expired: the process was stopped, the machine slept, a clock
         jumped. The clock's latest time shows it, whichever clock stood still or was set back.

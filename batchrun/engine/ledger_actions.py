@@ -22,8 +22,7 @@ _PAGE: Final = 500
 
 @dataclass(frozen=True)
 class LedgerActions:
-    """
-    Carries out the planner's actions on the ledger of one batch.
+    """Carries out the planner's actions on the ledger of one batch.
 
     Actions that record raise LeaseLostError or LedgerError.
     """

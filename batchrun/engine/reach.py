@@ -24,8 +24,7 @@ class Reach:
     stopped: Mapping[str, ServiceUnusableError] = field(default_factory=dict)  #: lanes that cannot be used
 
     def of(self, lane: str | None) -> HealthOmics:
-        """
-        Return the service that has the runs of *lane*.
+        """Return the service that has the runs of *lane*.
 
         Raises:
             ServiceUnusableError: It cannot be used, or nothing says how to reach it.
@@ -38,8 +37,7 @@ class Reach:
         raise ServiceUnusableError(f"nothing says how lane {name} is reached; give --lanes FILE that has it")
 
     def why_not(self, error: CallError | ServiceUnusableError) -> str:
-        """
-        Return in words why a call for one run failed.
+        """Return in words why a call for one run failed.
 
         Raises:
             ServiceUnusableError: The only lane cannot be used, so no other run can be asked for either.
@@ -65,8 +63,7 @@ class Looked:
 
 
 async def look_for(entries: Iterable[Entry], *, reach: Reach, at_once: int) -> Looked:
-    """
-    Look up the run of each of *entries*, also in a listing where GetRun does not find it.
+    """Look up the run of each of *entries*, also in a listing where GetRun does not find it.
 
     Runs in a lane that cannot be used are unknown.
 

@@ -1,5 +1,4 @@
-"""
-Whether a service has a batch's runs at all, where its account is unknown.
+"""Whether a service has a batch's runs at all, where its account is unknown.
 
 Does not belong here: whether an account is known (``service``), how much an answer weighs
 (``model.planning.verdicts``).
@@ -57,8 +56,7 @@ class Recognition:
             self.shown()
 
     async def begin(self, *, is_active: bool) -> None:
-        """
-        Check that the service knows one of the batch's latest runs, where there are two or more.
+        """Check that the service knows one of the batch's latest runs, where there are two or more.
 
         With *is_active* only those of ACTIVE entries are asked for.
 
@@ -70,8 +68,7 @@ class Recognition:
         await self._knows_some(Latest.ACTIVE if is_active else Latest.CURRENT)
 
     async def confirm(self) -> None:
-        """
-        Check that the service knows the batch at all, before a run that it does not find is taken for gone.
+        """Check that the service knows the batch at all, before a run that it does not find counts as gone.
 
         Where it has shown this login none of the batch's runs yet, some that ended are asked for, and after a
         new login active ones first; where the ledger has none, the answer stands.
@@ -97,8 +94,7 @@ class Recognition:
             self._settled_by = by
 
     async def _knows_some(self, which: Latest) -> bool:
-        """
-        Report whether it knows one of several runs; False where there are fewer than two.
+        """Report whether it knows one of several runs; False where there are fewer than two.
 
         Raises:
             ServiceUnusableError: It knows none.

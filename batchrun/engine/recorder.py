@@ -1,5 +1,4 @@
-"""
-Making events durable, many entries' events in one commit, and the events that follow from them.
+"""Making events durable, many entries' events in one commit, and the events that follow from them.
 
 Belongs here: collecting events for the next commit while one runs; content that waited for an attempt to be
 settled, and automatic retries. Does not: what an event leads to (``model.entries.transitions``), how it is
@@ -88,8 +87,7 @@ class Recorder:
             return await self._held.open_submissions()
 
     async def record(self, entry: Entry, *events: Event) -> Entry:
-        """
-        Apply *events* to *entry*, and return the result once it is durable.
+        """Apply *events* to *entry*, and return the result once it is durable.
 
         Events that the table ignores are not stored. Cancelling the caller does not take its events back.
 
@@ -115,8 +113,7 @@ class Recorder:
     async def submit_together(
         self, submission: Submission, news: Iterable[tuple[Entry, Intended]]
     ) -> Sequence[Entry]:
-        """
-        Record a submission and the intent of each of its rows in one transaction; return the rows.
+        """Record a submission and the intent of each of its rows in one transaction; return the rows.
 
         Raises:
             InvariantError: An entry cannot be intended now.
@@ -130,8 +127,7 @@ class Recorder:
         return entries
 
     async def record_all(self, news: Iterable[tuple[Entry, Event]]) -> None:
-        """
-        Apply one event to each of many entries, and return once all are durable.
+        """Apply one event to each of many entries, and return once all are durable.
 
         They are queued at once: what others record of these entries comes after.
 
@@ -202,8 +198,7 @@ class Outcomes:
         self._recorder = recorder
 
     async def record(self, entry: Entry, event: Event) -> Entry:
-        """
-        Record *event*, and return the entry once that is durable.
+        """Record *event*, and return the entry once that is durable.
 
         Raises:
             LeaseLostError, LedgerError: Nothing was written.

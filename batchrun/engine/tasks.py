@@ -1,5 +1,4 @@
-"""
-Asking which tasks failed, for runs whose failure is recorded already.
+"""Asking which tasks failed, for runs whose failure is recorded already.
 
 Nothing waits for it or depends on it: few calls run at once, at turns of their own. Runs without an answer
 are asked for again at intervals, once more at the end of the launch for a limited time, and then left to the

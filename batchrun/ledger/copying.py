@@ -1,5 +1,4 @@
-"""
-Copies batches from one ledger into another, of any kind.
+"""Copies batches from one ledger into another, of any kind.
 
 Only one ledger may be used for a batch. So it is made in the target, *closed* (no launcher can claim it);
 then it is closed in the source, naming the target; then copied, a slice per transaction, compared row by row,
@@ -73,8 +72,7 @@ class Copied:
 
 
 class Copy:
-    """
-    Copies batches of *source* into *target*; for one thread.
+    """Copies batches of *source* into *target*; for one thread.
 
     *holder* is who copies, for the lease; *is_export* says that it is a copy for reading.
     """
@@ -94,8 +92,7 @@ class Copy:
         return [name for name in names if self._is_due(name)]
 
     def copy(self, batch: str, told: Callable[[int], None]) -> Copied:
-        """
-        Copy a batch, or continue its copy; *told* is called with the count of entries after each slice.
+        """Copy a batch, or continue its copy; *told* is called with the count of entries after each slice.
 
         Raises:
             UsageError: The source has no such batch or has it closed, or the target has one of this name.

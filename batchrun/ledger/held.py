@@ -1,6 +1,5 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
-"""
-A batch of a store, and one that this launcher holds: its writes are fenced by the lease.
+"""A batch of a store, and one that this launcher holds: its writes are fenced by the lease.
 
 Does not belong here: who may hold a batch (``leases``), what users ask of it (``verbs.user_writes``).
 """
@@ -156,8 +155,7 @@ class SqlHeldBatch(SubmissionWrites, SqlBatch, HeldBatch):
         return as_taken_in(self._store, self._fenced(), files)
 
     async def _compared(self, specs: Iterable[Spec], home: str | None, job: Callable[[Comparison], T]) -> T:
-        """
-        Return what *job* makes of a comparison.
+        """Return what *job* makes of a comparison.
 
         Invariant: a fence that is valid within *job* was valid while the rows were read: another launcher's
         claim in between would have changed it.

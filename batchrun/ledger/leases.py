@@ -1,5 +1,4 @@
-"""
-Leases: who may write to a batch, and the fence that each write must pass.
+"""Leases: who may write to a batch, and the fence that each write must pass.
 
 A store that several hosts share decides by its own clock, and ignores *at*. A batch that is *closed* here
 takes no writes: it was moved to another ledger, is being copied from one, or is a copy for reading
@@ -72,8 +71,7 @@ def holder(store: Store, key: int | None, batch: str, at: datetime) -> Lease | N
 
 
 def bound(store: Store, key: int | None, at: datetime) -> bool:
-    """
-    Cut a lease to the longest that any can last, and report whether that shortened it.
+    """Cut a lease to the longest that any can last, and report whether that shortened it.
 
     A live holder renews it earlier, so nobody loses it. A lease whose process is known to live is left alone.
     """
@@ -94,8 +92,7 @@ def check(store: Store, key: int, lease: Lease) -> None:
 
 
 def _is_held(store: Store, key: int, last: Row, at: datetime) -> bool:
-    """
-    Report whether a lease is in force.
+    """Report whether a lease is in force.
 
     One that ends later than any lease can last, and that no process has a lock for, came with a copy.
     """

@@ -1,6 +1,5 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.ledger
-"""
-A ledger of many batches, kept in a store.
+"""A ledger of many batches, kept in a store.
 
 Does not belong here: a batch (``held``), opening a ledger (``place``).
 """

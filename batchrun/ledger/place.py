@@ -1,5 +1,4 @@
-"""
-Where a ledger is, as a command names it: a path or an address.
+"""Where a ledger is, as a command names it: a path or an address.
 
 Belongs here: which kind of store that is, whether it exists, opening it, and its name in messages. Does not:
 its contents (``ledger``). Only outputs look at its path elsewhere, since they must not replace it
@@ -32,8 +31,7 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class LedgerPlace:
-    """
-    The path of a file, or the address of a database.
+    """The path of a file, or the address of a database.
 
     Raises:
         LedgerUnusableError: From every method, where no ledger can be there; says why, and the cure.
@@ -73,8 +71,7 @@ class LedgerPlace:
         return is_there(str(self.named))
 
     async def open(self, *, read_only: bool = False, for_once: bool = False) -> SqlLedger:
-        """
-        Open the ledger, for use with ``async with``; made if it does not exist, a file with mode 0600.
+        """Open the ledger, for use with ``async with``; made if it does not exist, a file with mode 0600.
 
         With *read_only* it is not made, not migrated, and no writer has to wait for it. If it is read *for
         once*, a file may also be an earlier batchrun's: later writes to that are not seen.
@@ -88,8 +85,7 @@ class LedgerPlace:
             raise
 
     def init(self, *, launchers: Sequence[str], readers: Sequence[str]) -> None:
-        """
-        Make the ledger if it does not exist, and let these roles of a database launch and read.
+        """Make the ledger if it does not exist, and let these roles of a database launch and read.
 
         Raises:
             UsageError: Roles were given for a file, which has none.

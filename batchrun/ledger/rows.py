@@ -1,5 +1,4 @@
-"""
-Turns rows into the model's values, and back. Times are stored as microseconds since 1970 in UTC.
+"""Turns rows into the model's values, and back. Times are stored as microseconds since 1970 in UTC.
 
 Belongs here: names of columns, and the types they are stored as. Does not: SQL, and any decision.
 """

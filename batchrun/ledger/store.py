@@ -1,5 +1,4 @@
-"""
-The interface to a database: named statements, transactions, process locks.
+"""The interface to a database: named statements, transactions, process locks.
 
 Every database implements this; the rules of the ledger are verbs above it (``verbs``, ``held``), written
 once. Statements are those of ``sql/*.sql`` and of the database's folder there, with the same names, named
@@ -22,8 +21,7 @@ Tables = TypeVar("Tables")
 
 
 class Store(ABC):
-    """
-    One connection to one database, used by one thread.
+    """One connection to one database, used by one thread.
 
     Raises:
         LedgerError: From every method, where the database cannot be used any more; names the cure.
@@ -75,8 +73,7 @@ class Store(ABC):
 
     @abstractmethod
     def write(self, job: Callable[[], T]) -> T:
-        """
-        Return what *job* returns, and write all that it writes, durably, or nothing.
+        """Return what *job* returns, and write all that it writes, durably, or nothing.
 
         Waits for other writers before the job begins, not within. Where the connection is lost and nothing
         was written, the job is run again.
@@ -86,8 +83,7 @@ class Store(ABC):
     def write_beside(
         self, tables: Callable[[], AbstractContextManager[Tables]], job: Callable[[Tables], T]
     ) -> T:
-        """
-        Do as :meth:`write` does, with temporary *tables* that may take long to fill.
+        """Do as :meth:`write` does, with temporary *tables* that may take long to fill.
 
         Others can write until the job begins. Where the job is run again, so is the filling.
         """
@@ -118,16 +114,14 @@ class Store(ABC):
 
     @abstractmethod
     def is_latest(self, batch: int, fence: int) -> bool:
-        """
-        Report whether the lock of *fence* left a mark here and no later one did.
+        """Report whether the lock of *fence* left a mark here and no later one did.
 
         Else the ledger may be a copy, or an older one that was put back. True where that cannot be known.
         """
 
     @abstractmethod
     def is_abandoned(self, batch: int, fence: int) -> bool | None:
-        """
-        Report whether the process that took the lock is gone; False where that cannot be known.
+        """Report whether the process that took the lock is gone; False where that cannot be known.
 
         None where there is no such lock under this name of the ledger, and no other lock of the batch is
         held: the lease came with a copy, or somebody deleted the lock.

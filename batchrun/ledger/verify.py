@@ -1,5 +1,4 @@
-"""
-Verifies a ledger: the database's own checks, and that every entry is what its history makes it.
+"""Verifies a ledger: the database's own checks, and that every entry is what its history makes it.
 
 Reads one consistent state, also beside a launcher, and streams it: memory does not grow with the ledger.
 
@@ -47,8 +46,7 @@ class Finding:
 
 
 class Verification:
-    """
-    The verification of the ledger at *place*.
+    """The verification of the ledger at *place*.
 
     Raises:
         LedgerUnusableError: There is no ledger there.
@@ -61,8 +59,7 @@ class Verification:
         self.events = 0
 
     def findings(self) -> Iterator[Finding]:
-        """
-        Check everything and yield what is wrong as it is found; the counts are complete at the end.
+        """Check everything and yield what is wrong as it is found; the counts are complete at the end.
 
         Raises:
             LedgerUnusableError: There is no ledger there, or it may not be read.

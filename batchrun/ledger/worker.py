@@ -23,8 +23,7 @@ VerbsT = TypeVar("VerbsT", bound="StoreVerbs")
 
 
 class Worker:
-    """
-    Runs jobs one after the other in a thread of its own.
+    """Runs jobs one after the other in a thread of its own.
 
     A job that was started is finished even if the task that waits for it is cancelled; the cancellation is
     raised afterwards, unless the job failed: then its error is raised.

@@ -1,5 +1,4 @@
-"""
-Manifests: read, expanded and checked, with all problems at once.
+"""Manifests: read, expanded and checked, with all problems at once.
 
     with load(Source(path="cohort.yaml")) as manifest:
         for spec in manifest.specs():

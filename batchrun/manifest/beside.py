@@ -1,5 +1,4 @@
-"""
-Which files a manifest may name.
+"""Which files a manifest may name.
 
 They are files in or below its own folder, since a manifest may come from somebody else and its errors quote
 what was read; and any place in S3, which decides by itself who may read.
@@ -20,8 +19,7 @@ _UPWARDS: Final = frozenset({"", ".."})
 
 
 def file_beside(manifest: str, name: str, place: Place, field: str) -> tuple[str, str]:
-    """
-    Return the path or URI that *name* stands for in a manifest, and what messages call it.
+    """Return the path or URI that *name* stands for in a manifest, and what messages call it.
 
     The manifest is given by its path, its URI, or ``-``, which counts as in the working directory; it names
     the file at *place*, under the key *field*.

@@ -1,5 +1,4 @@
-"""
-A CSV manifest: a table whose columns are named after fields.
+"""A CSV manifest: a table whose columns are named after fields.
 
 Belongs here: checking a header as a whole, and making rows of cells. Does not: what one name means
 (``columns``), how the file is written (``tables``).
@@ -29,8 +28,7 @@ _KEPT: Final = 1000
 def records(
     table: Table, model: RequestModel, problems: Problems, unasked: Unasked, looking: Looking
 ) -> Iterator[Record]:
-    """
-    Return each row; rows that cannot be read become problems.
+    """Return each row; rows that cannot be read become problems.
 
     *unasked* makes the error for a table that should have been given as a sheet.
 

@@ -1,5 +1,4 @@
-"""
-Names that carry a field, a key and a type: the headers of CSV, and ``--set``.
+"""Names that carry a field, a key and a type: the headers of CSV, and ``--set``.
 
     workflowId    parameters.reference    parameters.threads:int    tags.project    parameters:json
 
@@ -84,8 +83,7 @@ class Column:
 
 
 def column(header: str, model: RequestModel) -> Column:
-    """
-    Read a name.
+    """Read a name.
 
     Raises:
         ColumnError: It is neither ``id`` nor a StartRun field, or the type does not fit the field.

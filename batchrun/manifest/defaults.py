@@ -1,5 +1,4 @@
-"""
-What all rows share, from files and options, checked once instead of in every row.
+"""What all rows share, from files and options, checked once instead of in every row.
 
 Belongs here: what ``--defaults`` and ``--parameters-from`` take; ``defaults:`` and ``--set`` once they are
 read; merging. Does not: reading documents, rows.
@@ -57,8 +56,7 @@ def table(
     *,
     beyond: Beyond = FILES_ALONE,
 ) -> Record:
-    """
-    Return the file's table.
+    """Return the file's table.
 
     Args:
         path: Where it is.
@@ -120,8 +118,7 @@ _NO_FIELDS: Final = (RETRY, "lanes")
 
 
 def defaults_in(path: str, beyond: Beyond, model: RequestModel, problems: Problems) -> Record:
-    """
-    Return the StartRun fields of a file of defaults.
+    """Return the StartRun fields of a file of defaults.
 
     Raises:
         ManifestError: It is not one, or has parameters at its top level.
@@ -139,8 +136,7 @@ def defaults_in(path: str, beyond: Beyond, model: RequestModel, problems: Proble
 
 
 def parameters_in(path: str, beyond: Beyond, model: RequestModel, problems: Problems) -> Record:
-    """
-    Return a file of a workflow's parameters as the field ``parameters``.
+    """Return a file of a workflow's parameters as the field ``parameters``.
 
     Raises:
         ManifestError: It is not one, or is a whole request.

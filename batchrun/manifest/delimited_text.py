@@ -1,5 +1,4 @@
-"""
-Rows as CSV or TSV.
+"""Rows as CSV or TSV.
 
 Belongs here: choosing columns and types so that reading returns the same values, and quoting.
 Does not: reading (``tables``, ``cells``), what a header means (``columns``).

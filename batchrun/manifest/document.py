@@ -1,5 +1,4 @@
-"""
-YAML and JSON manifests: what their parts mean.
+"""YAML and JSON manifests: what their parts mean.
 
 Belongs here: the shapes of a document (a table with ``runs``, a list of rows, AWS's StartRunBatch request).
 Does not: syntax (``yaml_document``, ``json_document``).
@@ -83,8 +82,7 @@ class Document:
         return self._retry.policy
 
     def head(self) -> Head:
-        """
-        Find the batch's name, the defaults, and the lanes with the rules that lead to them.
+        """Find the batch's name, the defaults, and the lanes with the rules that lead to them.
 
         Raises:
             ManifestError: The document breaks off before they are known.

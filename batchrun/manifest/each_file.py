@@ -1,5 +1,4 @@
-"""
-Several files, each of which is one run: ``--each-file 'inputs/*.json'``.
+"""Several files, each of which is one run: ``--each-file 'inputs/*.json'``.
 
 Belongs here: which files a pattern matches, the id of each by its name, and what a file is: the parameters
 of a run, or a whole StartRun request. Does not: reading a file (``defaults``).
@@ -62,8 +61,7 @@ class EachFile:
         return NO_HEAD
 
     def rows(self, files: LineFiles) -> Iterator[Record]:
-        """
-        Return the run of each file, in the natural order of paths; files that are not runs become problems.
+        """Return the run of each file, in the natural order of paths; files that are no runs become problems.
 
         Raises:
             ManifestError: There is no such file.
@@ -158,8 +156,7 @@ def _is_meant(path: str) -> bool:
 
 
 def _by_id(pattern: str) -> Mapping[str, list[str]]:
-    """
-    Find the files, by the id that each has.
+    """Find the files, by the id that each has.
 
     Raises:
         ManifestError: There are none, or the pattern does not show their ids.
@@ -188,8 +185,7 @@ def _id_of(path: str) -> str:
 
 
 def _id_by(pattern: str) -> Callable[[str], str]:
-    """
-    Return a function that takes the id out of a path, by its place in the pattern.
+    """Return a function that takes the id out of a path, by its place in the pattern.
 
     Raises:
         ManifestError: The place is ambiguous.

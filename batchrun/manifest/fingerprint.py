@@ -1,5 +1,4 @@
-"""
-A digest of all that a manifest's rows follow from, made without reading the rows.
+"""A digest of all that a manifest's rows follow from, made without reading the rows.
 
 Reading and checking 100,000 rows takes seconds; a launch that is repeated, by cron or after a stop, finds the
 same files each time. Belongs here: which manifests have such a digest, and what is in it. Does not: reading
@@ -43,8 +42,7 @@ def digest_of(path: str) -> str | None:
 
 
 def fingerprint(source: Source, digests: Sequence[str | None]) -> str | None:
-    """
-    Return a digest of a manifest's files and of how they are read: SHA-256 in hex.
+    """Return a digest of a manifest's files and of how they are read: SHA-256 in hex.
 
     Args:
         source: How they are read.

@@ -1,5 +1,4 @@
-"""
-The manifests of a folder.
+"""The manifests of a folder.
 
 Belongs here: which of its files are manifests, and loading all of them with all of their problems at once.
 Does not: loading one (``load``).
@@ -49,8 +48,7 @@ _LOOKED_AT: Final = 200
 
 
 def manifests_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]:
-    """
-    Return the paths of the manifests in *folder*, by name.
+    """Return the paths of the manifests in *folder*, by name.
 
     They are the files with a manifest's extension, but for hidden ones, results, *besides* (files of
     defaults, the ledger), those that another of them names as its rows, and :func:`shared_in`.
@@ -105,8 +103,7 @@ def _one_level_down(folder: str) -> str | None:
 
 
 def shared_in(folder: str, *, besides: Collection[str] = ()) -> Mapping[str, str]:
-    """
-    Return the paths of files in it that are for all rows, with the option that takes each.
+    """Return the paths of files in it that are for all rows, with the option that takes each.
 
     They are documents with only StartRun fields (``--defaults``) or only ``lanes`` (``--lanes``).
 
@@ -118,8 +115,7 @@ def shared_in(folder: str, *, besides: Collection[str] = ()) -> Mapping[str, str
 
 
 def workbooks_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]:
-    """
-    Return the paths of Excel workbooks in it, which are not read, but for those that a manifest names.
+    """Return the paths of Excel workbooks in it, which are not read, but for those that a manifest names.
 
     Raises:
         ManifestError: The folder cannot be read.
@@ -194,8 +190,7 @@ def _option(names: set[str]) -> str | None:
 def loaded_together(
     sources: Sequence[Source], *, objects: Objects | None = None
 ) -> Iterator[Sequence[Manifest]]:
-    """
-    Load several manifests, or none of them.
+    """Load several manifests, or none of them.
 
     Raises:
         ManifestError: Any has problems, two have the same batch name, or one is a copy of another; it has

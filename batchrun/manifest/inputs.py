@@ -1,5 +1,4 @@
-"""
-The places in S3 that rows want their runs to read.
+"""The places in S3 that rows want their runs to read.
 
 Places are recognised in text, collected over all rows, and kept, each once, with what was seen of it;
 missing ones become problems. Looking them up is not done here (``service.s3.input_lookup``).
@@ -188,8 +187,7 @@ class InputSurvey:
         self._file.execute(_SCHEMA)
 
     def add(self, found: Iterable[Mention]) -> None:
-        """
-        Add places that were not named before.
+        """Add places that were not named before.
 
         Raises:
             ManifestError: They cannot be written to disk.

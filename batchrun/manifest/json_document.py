@@ -1,5 +1,4 @@
-"""
-Documents, lists and lines of JSON, read element by element: memory grows with the largest element only.
+"""Documents, lists and lines of JSON, read element by element: memory grows with the largest element only.
 
 Belongs here: the outer brackets; values are read by ``strict_json``. Does not: what the parts mean
 (``document``).
@@ -32,8 +31,7 @@ _ONE_VALUE = "leave one JSON value in the file; where each line is a row, give -
 
 
 def parts(stream: BinaryIO, source: str, *, layout: Layout = MANIFEST) -> Iterator[Part]:
-    """
-    Return the document's parts in their order.
+    """Return the document's parts in their order.
 
     Raises:
         ManifestError: It is not JSON, or JSON that is not accepted.
@@ -156,8 +154,7 @@ class _Cursor:
             return Part(key=key, value=value, place=place, is_element=is_element, wrong=wrong)
 
     def value(self) -> Json:
-        """
-        Read the value that begins here.
+        """Read the value that begins here.
 
         Raises:
             JsonContentError: It is not accepted; the cursor stays before it.
@@ -233,8 +230,7 @@ class _Cursor:
 
 
 def of_list(found: Iterator[Part], problems: Problems) -> Iterator[Record]:
-    """
-    Return a row for each element of a document, read as a list; other elements become problems.
+    """Return a row for each element of a document, read as a list; other elements become problems.
 
     Raises:
         ManifestError: It is not a list, or cannot be read further.

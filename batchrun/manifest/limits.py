@@ -1,5 +1,4 @@
-"""
-Upper bounds that keep hostile manifests cheap.
+"""Upper bounds that keep hostile manifests cheap.
 
 Belongs here: sizes and counts. Does not: the service's own limits, which come from botocore's model.
 """

@@ -1,5 +1,4 @@
-"""
-Files with one record to a line: manifests in CSV, TSV and JSON Lines, and sheets.
+"""Files with one record to a line: manifests in CSV, TSV and JSON Lines, and sheets.
 
 Belongs here: choosing the reader. Does not: which files a manifest may name (``beside``), the formats
 (``tables``, ``json_document``), what columns mean (``cells``, ``sheets``).
@@ -89,8 +88,7 @@ class LineFiles:
         return self._of_sheet(stream, self._source.shown, form, self._source.asked, wanted)
 
     def beside(self, name: str, place: Place) -> Iterator[Record]:
-        """
-        Return the rows of the file that the manifest names as its runs.
+        """Return the rows of the file that the manifest names as its runs.
 
         Raises:
             ManifestError: It may not name this file, or the file cannot be read.
@@ -101,8 +99,7 @@ class LineFiles:
             yield from self.records(stream, shown_name, form, is_beside=True)
 
     def sheet(self, keys: SheetKeys, *, has_rows: bool) -> Iterator[Record]:
-        """
-        Return the runs of the sheet that the manifest names, if any: a file as for :meth:`beside`, or ``-``.
+        """Return the runs of the sheet that the manifest names, if any: a file as :meth:`beside` or ``-``.
 
         Raises:
             ManifestError: It may not name this file, or the file cannot be read.
@@ -136,8 +133,7 @@ class LineFiles:
             yield from self._sheets.records(table, wanted)
 
     def refuse_options(self) -> None:
-        """
-        Refuse options for a sheet if there was no sheet.
+        """Refuse options for a sheet if there was no sheet.
 
         Raises:
             ManifestError: There are.

@@ -1,5 +1,4 @@
-"""
-A manifest, from its source to checked specs.
+"""A manifest, from its source to checked specs.
 
 Belongs here: the order of things, and the result. Does not: any single step.
 """
@@ -123,8 +122,7 @@ def load(
     places: RowPlaces | None = None,
     today: date | None = None,
 ) -> Manifest:
-    """
-    Read, expand and check a manifest.
+    """Read, expand and check a manifest.
 
     The input is read once, as a stream: memory grows with the largest row, and with the ids, which are kept
     to find duplicates.
@@ -167,8 +165,7 @@ def load(
 
 
 def refuse_alone(manifest: Manifest) -> None:
-    """
-    Check that StartRunBatch can start each row of a manifest that was loaded without this check.
+    """Check that StartRunBatch can start each row of a manifest that was loaded without this check.
 
     Raises:
         ManifestError: There are rows that it cannot start; it has all of them, up to a limit, without lines.
@@ -180,8 +177,7 @@ def refuse_alone(manifest: Manifest) -> None:
 
 
 def lanes_of(source: Source, *, objects: Objects | None = None) -> tuple[Lane, ...]:
-    """
-    Return the lanes of a manifest without checking its rows; none if it has none.
+    """Return the lanes of a manifest without checking its rows; none if it has none.
 
     Raises:
         ManifestError: There are problems before the rows, or in the lanes.

@@ -1,5 +1,4 @@
-"""
-StartRun as botocore's own model describes it, compiled into quick checks.
+"""StartRun as botocore's own model describes it, compiled into quick checks.
 
 Belongs here: whatever the model says about a value: type, length, range, enum, and pattern, most of which are
 Python's too; the rest are Java's. The model is read at run time, so a field that botocore learns tomorrow is

@@ -1,5 +1,4 @@
-"""
-AWS's own batch settings, as StartRunBatch takes them: reading and writing them.
+"""AWS's own batch settings, as StartRunBatch takes them: reading and writing them.
 
 Belongs here: which field goes where, and what such a batch cannot express. Fields that only
 ``defaultRunSetting`` has must be the same in every row. Parameters and tags stay in the rows: how the service
@@ -117,8 +116,7 @@ def _members() -> tuple[frozenset[str], frozenset[str]]:
 
 
 def survey(rows: WrittenRows, *, source: str) -> dict[str, Json]:
-    """
-    Return the default setting for the rows.
+    """Return the default setting for the rows.
 
     Raises:
         ManifestError: The rows cannot be one batch; it has all reasons.
@@ -131,8 +129,7 @@ def survey(rows: WrittenRows, *, source: str) -> dict[str, Json]:
 
 
 def write(rows: WrittenRows, out: IO[str], *, batch: str, common: Mapping[str, Json], source: str) -> None:
-    """
-    Write one StartRunBatch request, without a requestId; *common* comes from :func:`survey`.
+    """Write one StartRunBatch request, without a requestId; *common* comes from :func:`survey`.
 
     Raises:
         ManifestError: The batch's name is too long, or there are too many rows for a request.

@@ -1,5 +1,4 @@
-"""
-``{id}``, ``{batch}``, ``{parameters.NAME}`` and ``{env.NAME}`` within text values.
+"""``{id}``, ``{batch}``, ``{parameters.NAME}`` and ``{env.NAME}`` within text values.
 
 Columns of a sheet were filled in before (``sheets``). All rules:
 
@@ -68,8 +67,7 @@ def escaped_before_placeholder(text: str) -> str:
 
 
 def not_allowed(name: str) -> str:
-    """
-    Refuse an environment variable.
+    """Refuse an environment variable.
 
     Raises:
         PlaceholderError: Always.
@@ -80,8 +78,7 @@ def not_allowed(name: str) -> str:
 
 
 def check_name(name: str, env: Callable[[str], str] = not_allowed, *, has_lanes: bool = False) -> None:
-    """
-    Refuse a placeholder that no row can fill; *env* returns the value of an environment variable.
+    """Refuse a placeholder that no row can fill; *env* returns the value of an environment variable.
 
     Raises:
         PlaceholderError: It is none of ``id``, ``batch``, ``sheet``, ``parameters.NAME``, ``env.NAME``, nor
@@ -117,8 +114,7 @@ class Values:
         self._room = limits.FILLED
 
     def fill(self, text: str) -> str:
-        """
-        Return *text* with its placeholders filled in.
+        """Return *text* with its placeholders filled in.
 
         Raises:
             PlaceholderError: A name is unknown, or its value is empty or not text.
@@ -126,8 +122,7 @@ class Values:
         return _TOKEN.sub(self._replacement, text)
 
     def fill_but_batch(self, text: str) -> str | None:
-        """
-        Return *text*, which can be filled in, with ``{batch}`` left as it is; None if that changes nothing.
+        """Return *text*, which can be filled in, with ``{batch}`` left in place; None if nothing changes.
 
         ``{sheet}`` becomes the sheet's file name alone, which has the digest of its content: the folder may
         have the batch's name.
@@ -205,8 +200,7 @@ class Environment:
             _check(name, problems)
 
     def value(self, name: str) -> str:
-        """
-        Return a variable's value.
+        """Return a variable's value.
 
         Raises:
             PlaceholderError: It is not allowed, is not set, or holds a credential.

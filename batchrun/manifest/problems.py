@@ -1,5 +1,4 @@
-"""
-Records, problems and their places: what readers return, how problems are collected, and how text is quoted.
+"""Records, problems and their places: what readers return, how problems are collected and text is quoted.
 
 Belongs here: records and parts as every format returns them; how a problem is built, shown and counted. Does
 not: what counts as a problem.
@@ -47,8 +46,7 @@ class Place:
 
 @dataclass(slots=True, kw_only=True)
 class Record:
-    """
-    A table read from somewhere (a row, or defaults), not yet checked.
+    """A table read from somewhere (a row, or defaults), not yet checked.
 
     It is never changed, and yet not frozen: to make a frozen one takes three times as long.
     """
@@ -93,8 +91,7 @@ class _Same:
 
 
 class Problems:
-    """
-    Problems in the order they were found: all counted, some kept.
+    """Problems in the order they were found: all counted, some kept.
 
     Problems with the same words in more than a few rows become one with a count.
     """

@@ -1,5 +1,4 @@
-"""
-A manifest's ``retry:``: which failed runs are retried automatically, and what the next attempt asks for.
+"""A manifest's ``retry:``: which failed runs are retried automatically, and what the next attempt asks for.
 
     retry:
       wait: 5m

@@ -1,5 +1,4 @@
-"""
-A row becomes a spec: defaults laid under it, placeholders filled, everything checked.
+"""A row becomes a spec: defaults laid under it, placeholders filled, everything checked.
 
 Belongs here: checking one row and its names, and what must differ between rows. Does not: reading rows, and
 checks of single fields (``model_check``, ``rules``).
@@ -120,8 +119,7 @@ class Found(Protocol):
 
 
 class Expander:
-    """
-    Expands the rows of one batch.
+    """Expands the rows of one batch.
 
     It remembers every id with its line, about 150 bytes a row, to find duplicates.
     """

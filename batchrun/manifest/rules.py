@@ -1,5 +1,4 @@
-"""
-Rules of the service that botocore's model of StartRun does not have: S3 outputs, tags, sizes.
+"""Rules of the service that botocore's model of StartRun does not have: S3 outputs, tags, sizes.
 
 Belongs here: rules that are certain, from AWS's documentation. Does not: rules that the service may or may
 not apply, such as storage sizes.

@@ -1,5 +1,4 @@
-"""
-The meaning of a scalar by the field that it is in: text as written, or a value of YAML 1.2's core schema.
+"""The meaning of a scalar by the field that it is in: text as written, or a value of YAML 1.2's core schema.
 
 Belongs here: reading scalars whose type the source does not fix. Does not: which type a field has
 (``model_check``), and the formats' own syntax.
@@ -17,8 +16,7 @@ from batchrun.model.spec import Json
 
 
 class Plain(str):
-    """
-    The source's own text of an unquoted scalar (a YAML plain scalar, a JSON number).
+    """The source's own text of an unquoted scalar (a YAML plain scalar, a JSON number).
 
     It stays text until its field decides the type: so ``0123456`` is a fine id, which no reader has turned
     into an octal number.
@@ -54,8 +52,7 @@ _NUMBER_STARTS = frozenset("+-.0123456789")
 
 
 def resolved(text: str) -> Json:
-    """
-    Return the value of a plain scalar under YAML 1.2's core schema.
+    """Return the value of a plain scalar under YAML 1.2's core schema.
 
     Raises:
         NumberSizeError: It is a number that JSON cannot express.

@@ -44,8 +44,7 @@ class Shared:
 
 
 def shared(source: Source, head: Head, beyond: Beyond, problems: Problems, looking: Looking) -> Shared:
-    """
-    Return what all rows share; what is wrong with it becomes problems.
+    """Return what all rows share; what is wrong with it becomes problems.
 
     Raises:
         ManifestError: A file of defaults, parameters or lanes cannot be read.

@@ -1,5 +1,4 @@
-"""
-What a sheet's rows become: the values, the document keys and the options that say it.
+"""What a sheet's rows become: the values, the document keys and the options that say it.
 
 Does not belong here: applying them to rows (``sheets``).
 """

@@ -1,5 +1,4 @@
-"""
-What to read and how, and opening it.
+"""What to read and how, and opening it.
 
 Does not belong here: what is in them (``text_input``), and parsing.
 """
@@ -66,8 +65,7 @@ _BY_EXTENSION: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """
-    A manifest to read, with all that belongs to it.
+    """A manifest to read, with all that belongs to it.
 
     Precedence, weakest first: ``defaults`` files in their order, the manifest's own ``defaults:``,
     ``parameters_from`` files in theirs, ``sets``, what the lane sets, the row. Tables merge at each step;
@@ -150,8 +148,7 @@ def unpacked_name(path: str) -> str:
 
 
 def format_to_read(path: str, given: Format | None = None) -> Format:
-    """
-    Return the given format, or the one of the file's extension, which may be before ``.gz``.
+    """Return the given format, or the one of the file's extension, which may be before ``.gz``.
 
     Raises:
         ManifestError: There is neither, or the path is a bad ``s3://`` URI.
@@ -170,8 +167,7 @@ def format_to_read(path: str, given: Format | None = None) -> Format:
 
 
 def format_of(path: str, given: Format | None = None) -> Format:
-    """
-    Return the given format, or the one of the file's extension.
+    """Return the given format, or the one of the file's extension.
 
     Raises:
         ManifestError: There is neither.
@@ -204,8 +200,7 @@ def format_of(path: str, given: Format | None = None) -> Format:
 
 @contextlib.contextmanager
 def opened(path: str, beyond: Beyond = FILES_ALONE) -> Iterator[BinaryIO]:
-    """
-    Open a manifest, an object in S3 or standard input for reading; gzip is unpacked.
+    """Open a manifest, an object in S3 or standard input for reading; gzip is unpacked.
 
     Raises:
         ManifestError: It cannot be opened, or reading it failed.

@@ -1,5 +1,4 @@
-"""
-Checked specs in a temporary file without a name, so that memory does not grow with the manifest.
+"""Checked specs in a temporary file without a name, so that memory does not grow with the manifest.
 
 Belongs here: such files, the format of this one, and the place of each row in a few bytes. Does not:
 checking, and the places of single fields, which would need too much memory.
@@ -84,8 +83,7 @@ class NamelessFile:
 
 
 class Spool(NamelessFile):
-    """
-    Specs in the order they were added.
+    """Specs in the order they were added.
 
     A spec is three lines: its id, which has no control characters; its content, in which JSON escapes them;
     its work in hex, empty if unknown. If the content is offers, the request is a fourth line.

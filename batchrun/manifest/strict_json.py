@@ -1,5 +1,4 @@
-"""
-Stricter JSON than Python's reader: no duplicate keys, no NaN, bounded nesting.
+"""Stricter JSON than Python's reader: no duplicate keys, no NaN, bounded nesting.
 
 Belongs here: decoding one JSON value from text, and the depth of values. Does not: documents, rows.
 """
@@ -68,8 +67,7 @@ _LENIENT = json.JSONDecoder(parse_int=Plain, parse_float=Plain, parse_constant=l
 
 
 def decoded(text: str) -> Json:
-    """
-    Return the one value that *text* holds; numbers keep their own text.
+    """Return the one value that *text* holds; numbers keep their own text.
 
     Raises:
         JsonError: It is not JSON, or JSON that is not accepted.
@@ -83,8 +81,7 @@ def decoded(text: str) -> Json:
 
 
 def decoded_at(text: str, start: int) -> tuple[Json, int]:
-    """
-    Return the value that begins at *start*, and where it ends.
+    """Return the value that begins at *start*, and where it ends.
 
     Raises:
         JsonError: It is not JSON, or JSON that is not accepted.

@@ -1,5 +1,4 @@
-"""
-What a table is to the code that reads its rows, and how the user may say to read it.
+"""What a table is to the code that reads its rows, and how the user may say to read it.
 
 Does not belong here: any kind of file (``tables``), the meaning of columns.
 """
@@ -45,8 +44,7 @@ class TableOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """
-    A table that is read once, as a stream.
+    """A table that is read once, as a stream.
 
     Rows that cannot be read, such as ragged ones, are not in :attr:`rows`: the reader records their
     problems. Iterating raises ManifestError if reading cannot go on. Rows without any text are left out.
@@ -80,8 +78,7 @@ def delimiter(text: str) -> str:
 
 
 def encoding(text: str) -> str:
-    """
-    Return an encoding's name as Python knows it.
+    """Return an encoding's name as Python knows it.
 
     Raises:
         ValueError: It is not an encoding of text.
@@ -100,8 +97,7 @@ _ENCODING_CURE: Final = "write an encoding's name, such as utf-8, utf-16, latin-
 
 
 def header(text: str) -> tuple[str, ...]:
-    """
-    Return column names given with commas between them; a name with a comma is in quotes.
+    """Return column names given with commas between them; a name with a comma is in quotes.
 
     Raises:
         ValueError: It is not a line of CSV.

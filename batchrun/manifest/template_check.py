@@ -1,5 +1,4 @@
-"""
-Rows checked against what the service says of their workflows.
+"""Rows checked against what the service says of their workflows.
 
 Belongs here: problems of a row once its workflow is known: status, missing and unknown parameters, the form
 of the role. Pure. Does not: asking for workflows (``service``), checks without them (``rules``).
@@ -28,8 +27,7 @@ def check_rows(
     places: RowPlaces,
     problems: Found,
 ) -> None:
-    """
-    Check each spec against its workflow, as the service described it.
+    """Check each spec against its workflow, as the service described it.
 
     A workflow is None if it does not exist; those that could not be asked for are left out.
     """
@@ -93,8 +91,7 @@ def _profiles(request: Mapping[str, Json]) -> list[str]:
 
 
 def _wanted(workflow: Workflow, template: Template, profiles: list[str]) -> tuple[Template, Template]:
-    """
-    Return the parameters that must be given, and those that may.
+    """Return the parameters that must be given, and those that may.
 
     A profile may give required parameters, as its own template says. Without a template it is not known which
     ones, so none is missing.

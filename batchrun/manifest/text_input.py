@@ -1,5 +1,4 @@
-"""
-Bytes become text: unpacked from gzip, converted to UTF-8, decoded strictly, within limits.
+"""Bytes become text: unpacked from gzip, converted to UTF-8, decoded strictly, within limits.
 
 Belongs here: these steps, piece by piece or line by line, and refusing files whose first bytes are not text.
 Does not: the encoding option (``table``), names of files (``source``), anything about a format.
@@ -58,8 +57,7 @@ _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def by_mark(stream: BinaryIO, source: str) -> BinaryIO:
-    """
-    Return *stream* in UTF-8 if it begins with UTF-16's byte order mark; else as it is.
+    """Return *stream* in UTF-8 if it begins with UTF-16's byte order mark; else as it is.
 
     Reading raises ManifestError for bytes that are not UTF-16.
     """
@@ -69,8 +67,7 @@ def by_mark(stream: BinaryIO, source: str) -> BinaryIO:
 
 
 def recoded(stream: BinaryIO, encoding: str, source: str) -> BinaryIO:
-    """
-    Return *stream* in UTF-8.
+    """Return *stream* in UTF-8.
 
     Reading raises ManifestError for bytes that are not in *encoding*.
     """
@@ -103,8 +100,7 @@ _GZIP: Final = 16 + zlib.MAX_WBITS  # what zlib calls it
 
 
 def unpacked(stream: BinaryIO, source: str) -> BinaryIO:
-    """
-    Return *stream* unpacked if it is gzip, whatever its name; else as it is.
+    """Return *stream* unpacked if it is gzip, whatever its name; else as it is.
 
     Reading raises ManifestError if it is damaged, truncated, or expands too much.
     """
@@ -166,8 +162,7 @@ _CONTROL: Final = bytes(set(range(32)) - {9, 10, 13}) + b"\x7f"
 
 
 def lines(stream: BinaryIO, source: str, *, cure: str = _IN_ANOTHER) -> Iterator[str]:
-    """
-    Return each line with its end, decoded; *cure* is for files in another encoding.
+    """Return each line with its end, decoded; *cure* is for files in another encoding.
 
     Raises:
         ManifestError: A line is too long, or not text.
@@ -235,8 +230,7 @@ def _readings(raw: bytes, at: int) -> Iterator[tuple[str, str]]:
 
 
 def kept(stream: BinaryIO, source: str) -> BinaryIO:
-    """
-    Copy a document to a temporary file, so that it can be read twice and does not change in between.
+    """Copy a document to a temporary file, so that it can be read twice and does not change in between.
 
     Raises:
         ManifestError: It is binary, or too large.
@@ -265,8 +259,7 @@ def _copy(stream: BinaryIO, copy: IO[bytes], source: str) -> None:
 
 
 class TextStream:
-    """
-    A document as text, for a parser that reads pieces of it.
+    """A document as text, for a parser that reads pieces of it.
 
     The parser's user calls :meth:`element_done` after each element; the text between two of these calls is
     limited.
@@ -286,8 +279,7 @@ class TextStream:
         self._since_element = 0
 
     def read(self, size: int = _TEXT_PIECE) -> str:
-        """
-        Return the next piece; empty at the end.
+        """Return the next piece; empty at the end.
 
         Raises:
             ManifestError: The document is not text, or an element is too long.
@@ -340,8 +332,7 @@ _PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head)[
 
 
 def _refuse_binary(head: bytes, source: str) -> None:
-    """
-    Refuse a file whose first bytes show that it is not text.
+    """Refuse a file whose first bytes show that it is not text.
 
     Raises:
         ManifestError: It says what the file is.

@@ -1,5 +1,4 @@
-"""
-A manifest whose rows are known to be those of a batch, and are read only if somebody asks for them.
+"""A manifest whose rows are known to be those of a batch, and are read only if somebody asks for them.
 
 Does not belong here: how it is known (``fingerprint``, and the ledger), reading (``load``).
 """
@@ -17,8 +16,7 @@ from batchrun.ports.stored import TakenFrom
 
 
 def unread(source: Source, *, known: TakenFrom, batch: str) -> Manifest:
-    """
-    Return the manifest of *source*, which *batch* was taken in from.
+    """Return the manifest of *source*, which *batch* was taken in from.
 
     Args:
         source: What would be read, and how.

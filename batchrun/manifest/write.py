@@ -1,5 +1,4 @@
-"""
-Rows written as a manifest, in any format.
+"""Rows written as a manifest, in any format.
 
     fields = shared_fields(rows)
     write(rows, file, Format.YAML, batch="cohort", defaults=fields)
@@ -51,8 +50,7 @@ def write(
     retry: RetryPolicy | None = None,
     source: str = "manifest",
 ) -> None:
-    """
-    Write a manifest.
+    """Write a manifest.
 
     Args:
         rows: The rows.

@@ -1,5 +1,4 @@
-"""
-Rows to be written: what the writers of all formats share.
+"""Rows to be written: what the writers of all formats share.
 
 Belongs here: a row to write, what all rows have in common, and text that is read back as it was. Does not:
 any format (``write``, ``delimited_text``, ``yaml_text``, ``native``).

@@ -1,5 +1,4 @@
-"""
-A YAML document, read event by event, so that no object is built but plain ones.
+"""A YAML document, read event by event, so that no object is built but plain ones.
 
 Belongs here: building plain lists, tables and text from the parser's events, with the places of fields, and
 refusing what is dangerous or ambiguous in YAML: tags that build objects, alias bombs, merge keys, second
@@ -49,8 +48,7 @@ _CURE: Final = (
 def parts(
     stream: BinaryIO, source: str, *, skip_rows: bool = False, layout: Layout = MANIFEST
 ) -> Iterator[Part]:
-    """
-    Return the document's parts in their order, without rows if *skip_rows*.
+    """Return the document's parts in their order, without rows if *skip_rows*.
 
     Raises:
         ManifestError: It is not YAML, or YAML that is not accepted.

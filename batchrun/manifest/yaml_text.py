@@ -1,5 +1,4 @@
-"""
-Values written as YAML that means the same to every reader.
+"""Values written as YAML that means the same to every reader.
 
 PyYAML's emitters are not used: they quote text that YAML 1.1 would read as another type, but not text that
 only YAML 1.2 would, by which manifests are read: ``0o17`` and ``1e5``.

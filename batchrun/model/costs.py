@@ -1,5 +1,4 @@
-"""
-The usage of runs, and its estimated cost by a list of prices.
+"""The usage of runs, and its estimated cost by a list of prices.
 
 Facts (UG/monitoring-runs, UG/workflows-run-types, UG/memory-and-compute-tasks): a run is only charged while
 RUNNING. Each task counts by its instance type and time, a minute at least; the run's storage counts for the
@@ -121,8 +120,7 @@ def provisioned(asked: int | None) -> int:
 
 
 def cost(usage: Usage, prices: Prices, *, dynamic_gib: Decimal | None = None) -> Cost | None:
-    """
-    Return the cost of a run's usage by its region's prices; None if it has a fixed price.
+    """Return the cost of a run's usage by its region's prices; None if it has a fixed price.
 
     *dynamic_gib* is the average size of DYNAMIC storage, if known.
     """
@@ -179,8 +177,7 @@ _SHOWN: Final = 40
 
 
 def checked_prices(value: Json, problems: list[str]) -> Prices | None:
-    """
-    Return the prices in a JSON value, whose numbers may be text.
+    """Return the prices in a JSON value, whose numbers may be text.
 
     Problems are added to *problems*, with place, value and cure; then None is returned.
     """

@@ -1,5 +1,4 @@
-"""
-Lanes: the accounts and regions that the rows of a batch may run in, and what a row asks for in each.
+"""Lanes: the accounts and regions that the rows of a batch may run in, and what a row asks for in each.
 
 A row's *content* is one text: the canonical request if the batch has no lanes, else its *offers*, a canonical
 list of ``[lane, request]``, the preferred lane first. A *closed* offer, ``[lane, request, 0]``, is kept for a
@@ -115,8 +114,7 @@ def or_home_alone(lanes: tuple[str, ...], home: str | None) -> tuple[str | None,
 
 
 def least_seconds(choices: Mapping[tuple[str, ...], int], rates: Mapping[str, float]) -> float:
-    """
-    Return a lower bound of the seconds to start all rows, however they are distributed over lanes.
+    """Return a lower bound of the seconds to start all rows, however they are distributed over lanes.
 
     It is exact for two lanes, and if choices are nested. *choices*: rows by the lanes that they may take;
     *rates*: calls per second, above zero, by lane.

@@ -1,5 +1,4 @@
-"""
-A run's outputs: by the workflow's names, or the files at its output place.
+"""A run's outputs: by the workflow's names, or the files at its output place.
 
 WDL writes a file as text, CWL as a table with its ``location``; Nextflow writes no list, so its files only
 have keys. Belongs here: reading these lists, and naming files by patterns. Does not: calls
@@ -92,8 +91,7 @@ def _written(text: str) -> str:
 
 
 def found(place: str, uris: Sequence[str], names: Sequence[NamedFiles], *, has_more: bool) -> Made:
-    """
-    Return the listed files at *place*, a run's ``runOutputUri``, named by *names*.
+    """Return the listed files at *place*, a run's ``runOutputUri``, named by *names*.
 
     A file that matches several names is in each of them.
     """

@@ -1,5 +1,4 @@
-"""
-Notices: what users who are not watching should be notified of.
+"""Notices: what users who are not watching should be notified of.
 
 A notice states a condition of a batch. It is sent once while the condition holds, by whichever launch sees it
 first, and again only if the condition ended in between: a batch that is retried ends a second time.
@@ -34,8 +33,7 @@ NOTED: Final = (Notice.FAILURE, Notice.STOPPED, Notice.END)
 
 
 def holding(tally: Tally, *, needs_somebody: bool) -> tuple[Notice, ...]:
-    """
-    Return the notices whose condition holds.
+    """Return the notices whose condition holds.
 
     Args:
         tally: The batch's counts.
@@ -51,8 +49,7 @@ def holding(tally: Tally, *, needs_somebody: bool) -> tuple[Notice, ...]:
 
 
 def is_digest_due(*, begun: datetime, every: timedelta, before: datetime, at: datetime) -> bool:
-    """
-    Report whether a change at *at* is the first after a moment at which a digest is due.
+    """Report whether a change at *at* is the first after a moment at which a digest is due.
 
     These moments are multiples of *every* since *begun*, the batch's beginning; *before* is the last change.
     """

@@ -1,5 +1,4 @@
-"""
-A spec: what a row of a manifest asks for, as a canonical StartRun request.
+"""A spec: what a row of a manifest asks for, as a canonical StartRun request.
 
 Belongs here: the canonical text of a request, its digests and requestId, and merging fields. Does not:
 reading or checking manifests (``manifest``), what became of a spec (``entries.entry``).
@@ -61,8 +60,7 @@ class Spec:
 
 
 def canonical(value: Json) -> str:
-    """
-    Return the one JSON text of a request, or of a field: sorted keys, no spaces, non-ASCII as it is.
+    """Return the one JSON text of a request, or of a field: sorted keys, no spaces, non-ASCII as it is.
 
     Raises:
         ValueError: A number is NaN or infinite.
@@ -114,8 +112,7 @@ def digest(request: str) -> str:
 
 
 def work_of(texts: Mapping[str, str]) -> bytes:
-    """
-    Return a digest, 16 bytes, of what a request computes, from the canonical *texts* of its fields.
+    """Return a digest, 16 bytes, of what a request computes, from the canonical *texts* of its fields.
 
     Rows that differ only in :data:`NOT_WORK` compute the same.
     """
@@ -125,8 +122,7 @@ def work_of(texts: Mapping[str, str]) -> bytes:
 
 @functools.lru_cache(maxsize=1024)  # called to record, send and tag the same attempt
 def request_id(batch: str, entry_id: str, attempt: int, request: str, lane: str | None = None) -> str:
-    """
-    Return the requestId of one attempt, 1 for the first: 64 hex digits, the same everywhere at any time.
+    """Return the requestId of one attempt, 1 for the first: 64 hex digits, the same everywhere at any time.
 
     In a batch without lanes *lane* is None, and requestIds are as they were before lanes.
     """

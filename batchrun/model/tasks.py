@@ -23,8 +23,7 @@ _STREAM: Final = ":log-stream:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedTask:
-    """
-    A failed task, as GetRunTask returns it; the fields are the API's, in snake_case.
+    """A failed task, as GetRunTask returns it; the fields are the API's, in snake_case.
 
     A COMPLETED run may have some too: a failed task is repeated as another task.
     """
@@ -59,8 +58,7 @@ def may_be_asked(entry: Entry) -> bool:
 
 
 def is_of(run: Run, created: datetime | None) -> bool:
-    """
-    Report whether a task with this creation time is of *run*, and not of another run with its id.
+    """Report whether a task with this creation time is of *run*, and not of another run with its id.
 
     Tasks are asked for by the run's short id, which is reused only after the run has ended and was deleted
     (UG/running-workflows): a task created while the run lasted is its own.
@@ -73,8 +71,7 @@ def is_of(run: Run, created: datetime | None) -> bool:
 
 
 def log_streams(run: Run, request: Mapping[str, Json]) -> tuple[str, ...]:
-    """
-    Return the run's log streams in ``LOG_GROUP``: the engine's first, then the run's.
+    """Return the run's log streams in ``LOG_GROUP``: the engine's first, then the run's.
 
     The names are documented (UG/monitoring-cloudwatch-logs), so no call is needed; there are none if the
     request's ``logLevel`` is OFF.

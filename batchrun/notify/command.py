@@ -1,5 +1,4 @@
-"""
-A command of the user's, with the summary on its standard input.
+"""A command of the user's, with the summary on its standard input.
 
 It runs in a shell, so that pipes and ``"$BATCHRUN_HOOK_BATCH"`` work; no text from a manifest or the service
 is ever part of the command line.

@@ -1,5 +1,4 @@
-"""
-Sends each notice that is due, once, and never disturbs the launch that it is about.
+"""Sends each notice that is due, once, and never disturbs the launch that it is about.
 
 A notice is recorded in the ledger right before it is delivered: if a launch dies before that, the next one
 sends it, and no notice is ever sent twice.
@@ -105,8 +104,7 @@ class Digests:
 
 
 def _seen_by_launches(events: Sequence[tuple[datetime, str]]) -> Iterator[datetime]:
-    """
-    Yield the times of changes that a launch recorded, which also sent the digest, if one was due.
+    """Yield the times of changes that a launch recorded, which also sent the digest, if one was due.
 
     Changes between launches (retries, runs that are found again) are recorded by other commands, which send
     nothing: the next launch sends their digest.
@@ -120,8 +118,7 @@ def _seen(tally: Tally) -> tuple[object, object]:
 
 
 class Teller:
-    """
-    Sends the notices of one batch.
+    """Sends the notices of one batch.
 
     No method raises, or takes much longer than the time limit for each notice; errors are logged.
     Cancelling a method does not stop a delivery that has begun.

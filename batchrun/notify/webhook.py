@@ -1,5 +1,4 @@
-"""
-An HTTPS address that takes the summary, in one of several forms, as the body of a POST.
+"""An HTTPS address that takes the summary, in one of several forms, as the body of a POST.
 
 The address may contain a token, so messages and log lines show only its host.
 

@@ -1,5 +1,4 @@
-"""
-The contract of a batch without a lease: reading it, and leaving requests for its holder.
+"""The contract of a batch without a lease: reading it, and leaving requests for its holder.
 
 What ``ports.ledger`` guarantees holds for each method. Does not belong here: any storage, its values
 (``stored``), what only the holder may write (``held``).
@@ -52,8 +51,7 @@ class WrittenResults:
 
 
 class StoredBatch(ABC):
-    """
-    A stored batch: reading it, and leaving requests for its holder. No method needs a lease.
+    """A stored batch: reading it, and leaving requests for its holder. No method needs a lease.
 
     Answers come at once from what is recorded, and do not block writers. A batch that the ledger does not
     have reads as empty.
@@ -79,8 +77,7 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def compare(self, specs: Iterable[Spec], *, home: str | None = None) -> Sync:
-        """
-        Return how the manifest differs from the batch, which need not exist; nothing is written.
+        """Return how the manifest differs from the batch, which need not exist; nothing is written.
 
         *home* is as for :meth:`HeldBatch.sync`.
         """
@@ -103,8 +100,7 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def known_runs(self, uuids: Collection[str], *, lane: str | None = None) -> frozenset[str]:
-        """
-        Return those of *uuids* that are runs of the batch's entries, of earlier attempts too.
+        """Return those of *uuids* that are runs of the batch's entries, of earlier attempts too.
 
         Where *lane* is given, of attempts in it, and of those that have none.
         """
@@ -119,16 +115,14 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def in_state(self, state: State, *, limit: int, after: int = -1) -> Sequence[Entry]:
-        """
-        Return up to *limit* entries in *state* with a position above *after*, by position.
+        """Return up to *limit* entries in *state* with a position above *after*, by position.
 
         Entries that left the manifest are included; every entry has a position of its own.
         """
 
     @abstractmethod
     def outcomes(self) -> AsyncIterator[Outcome]:
-        """
-        Yield the batch's outcomes: in manifest order, then entries that left the manifest but were sent.
+        """Yield the batch's outcomes: in manifest order, then entries that left the manifest but were sent.
 
         Reads one consistent snapshot, in pages; memory does not grow with the batch.
 
@@ -138,8 +132,7 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def changed(self, *, after: int, upto: int) -> Sequence[Outcome]:
-        """
-        Return the current outcomes of entries with events numbered above *after* and up to *upto*.
+        """Return the current outcomes of entries with events numbered above *after* and up to *upto*.
 
         The numbers are those of :meth:`Ledger.newest_event`. Changes without an event (new rows of a
         manifest) are not among them. Takes time in proportion to the events between the two.
@@ -147,8 +140,7 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def history(self, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
-        """
-        Return the entry's events as (at, attempt, kind, detail), oldest first.
+        """Return the entry's events as (at, attempt, kind, detail), oldest first.
 
         *attempt* is the one that the event led to. *detail* is JSON text: the event's fields, a request as
         its digest, and the requestId where the attempt was intended.
@@ -162,8 +154,7 @@ class StoredBatch(ABC):
     async def latest_runs(
         self, which: Latest, *, limit: int, lane: str | None = None, is_home: bool = False
     ) -> Sequence[Run]:
-        """
-        Return up to *limit* runs, without those that were deleted on request.
+        """Return up to *limit* runs, without those that were deleted on request.
 
         Where *lane* is given, only those of its attempts, and with *is_home* also those of attempts without
         one.
@@ -174,8 +165,7 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def find_ids(self, text: str, by: By, *, limit: int = 20) -> Sequence[str]:
-        """
-        Return ids of entries.
+        """Return ids of entries.
 
         - RUN: those that had a run of this uuid, short id or ARN, in any attempt, in order. A short id may
           have several: the service reuses it once its run was deleted.
@@ -187,16 +177,14 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def ended_runs(self, *, limit: int, after: tuple[int, int] = (-1, 0)) -> Sequence[EndedRun]:
-        """
-        Return up to *limit* runs that have ended, by (position, attempt), above *after*.
+        """Return up to *limit* runs that have ended, by (position, attempt), above *after*.
 
         Runs of earlier attempts, and runs that were removed before their end was seen, are included.
         """
 
     @abstractmethod
     async def failures(self, *, limit: int) -> Sequence[Failures]:
-        """
-        Return the entries that ended without success by state and reason, the most frequent first.
+        """Return the entries that ended without success by state and reason, the most frequent first.
 
         Each group counts all of its entries, and has the first *limit* of them by position and the reasons
         why tasks of their runs failed, at most 50, those with most rows.
@@ -208,8 +196,7 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def cancellations(self, *, limit: int, after: int = -1) -> Sequence[Cancellation]:
-        """
-        Return up to *limit* entries that are still to be cancelled, by position, above *after*.
+        """Return up to *limit* entries that are still to be cancelled, by position, above *after*.
 
         These are PLANNED and BACKOFF entries, and with the scope RUN also SUBMITTING and ACTIVE ones.
         """
@@ -218,8 +205,7 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def open_submissions(self) -> Sequence[OpenSubmission]:
-        """
-        Return the submissions that are not OVER, oldest first, each with the rows that wait for it.
+        """Return the submissions that are not OVER, oldest first, each with the rows that wait for it.
 
         A row waits for the last submission by which it was intended, unless it was intended by itself since.
         A submission without waiting rows is included: it is to be closed.
@@ -257,8 +243,7 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def written_results(self, place: str) -> WrittenResults | None:
-        """
-        Return what was last written to *place*; None where a manifest has changed the batch since.
+        """Return what was last written to *place*; None where a manifest has changed the batch since.
 
         Where ``event`` is :meth:`newest_told`, the same results would be written again.
         """
@@ -273,8 +258,7 @@ class StoredBatch(ABC):
     async def retry(
         self, ids: Collection[str], *, at: datetime, why: str, duplicates: bool = False
     ) -> Sequence[str]:
-        """
-        Start a new attempt of each of *ids* that has ended without success, in one transaction.
+        """Start a new attempt of each of *ids* that has ended without success, in one transaction.
 
         It has the content of the last one; with *duplicates* it is a copy of the last one's run, in the same
         lane, and entries without a run, or with one that was removed, are skipped. After a copy it has the
@@ -288,8 +272,7 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def give_back(self, runs: Collection[Run], *, at: datetime) -> Sequence[str]:
-        """
-        Give DELETED entries back their *runs*, just seen at the service, in one transaction.
+        """Give DELETED entries back their *runs*, just seen at the service, in one transaction.
 
         The holder of the batch watches those that have not ended. Runs that are not an entry's current
         attempt, or whose entry is not DELETED, are skipped.
@@ -300,8 +283,7 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def ask_to_cancel(self, ids: Collection[str] | None, *, scope: Scope, at: datetime) -> int:
-        """
-        Ask for entries that have not ended to be cancelled: *ids*, or all of them.
+        """Ask for entries that have not ended to be cancelled: *ids*, or all of them.
 
         Rows that left the manifest before they were sent are skipped: they are not sent anyway. A wider scope
         extends an earlier request, a narrower one does not reduce it; a new attempt that the user asks for
@@ -313,8 +295,7 @@ class StoredBatch(ABC):
 
     @abstractmethod
     async def tell(self, notice: Notice, *, at: datetime) -> bool:
-        """
-        Record that *notice* is sent for the batch; report whether it was not recorded before.
+        """Record that *notice* is sent for the batch; report whether it was not recorded before.
 
         It is one of :data:`~batchrun.model.notices.NOTED`. Of several launches that ask at once, one gets
         True.

@@ -1,5 +1,4 @@
-"""
-The contract of a held batch: what only its launcher may write.
+"""The contract of a held batch: what only its launcher may write.
 
 What ``ports.ledger`` guarantees holds for each method. Does not belong here: reading and requests without a
 lease (``batch``), any storage.
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 
 
 class HeldBatch(StoredBatch):
-    """
-    A batch that only this launcher may write to, until it is released or taken over.
+    """A batch that only this launcher may write to, until it is released or taken over.
 
     *Fenced*: each method that writes raises :class:`~batchrun.errors.LeaseLostError` and writes nothing once
     another launcher has claimed the batch, or it was released. An expired lease still writes until then.
@@ -46,8 +44,7 @@ class HeldBatch(StoredBatch):
 
     @abstractmethod
     def hurry(self, seconds: float) -> None:
-        """
-        From now on wait at most *seconds* for a database that is unreachable.
+        """From now on wait at most *seconds* for a database that is unreachable.
 
         What cannot be written then raises LedgerError. It applies to everything that uses this ledger.
         """
@@ -63,8 +60,7 @@ class HeldBatch(StoredBatch):
         taken_from: TakenFrom | None = None,
         home: str | None = None,
     ) -> Sync:
-        """
-        Take the manifest into the batch, in one transaction.
+        """Take the manifest into the batch, in one transaction.
 
         New rows become PLANNED entries; known rows take the manifest's position; entries that the manifest
         does not name are marked as gone, and come back when it names them again. A row is *changed* when its
@@ -93,16 +89,14 @@ class HeldBatch(StoredBatch):
         place: str | None = None,
         taken_from: TakenFrom | None = None,
     ) -> Sync | None:
-        """
-        Take the manifest in as :meth:`sync` does, unless a row is new or changed: then write nothing.
+        """Take the manifest in as :meth:`sync` does, unless a row is new or changed: then write nothing.
 
         Returns None then. So a launch that may have nothing to do compares its rows only once.
         """
 
     @abstractmethod
     async def record(self, steps: Sequence[Transition]) -> None:
-        """
-        Add the steps' events to the history and make their entries current, in one transaction.
+        """Add the steps' events to the history and make their entries current, in one transaction.
 
         Steps of one entry apply in order. An entry's attempt is kept when a later one begins. The position
         and ``is_changed`` stay as the manifest last set them, whatever the step's entry says; a run that was
@@ -116,8 +110,7 @@ class HeldBatch(StoredBatch):
 
     @abstractmethod
     async def keep_lane(self, name: str, *, region: str, account: str | None, at: datetime) -> LanePlace:
-        """
-        Return the lane, created if the batch does not have it. Safe to repeat.
+        """Return the lane, created if the batch does not have it. Safe to repeat.
 
         *region*, and *account* if given, become the lane's while it cannot have a run yet. What was looked up
         elsewhere is forgotten then.
@@ -125,8 +118,7 @@ class HeldBatch(StoredBatch):
 
     @abstractmethod
     async def bind_proofs(self, origin: ClockOrigin) -> None:
-        """
-        Forget proofs, and send times of open submissions, unless the clock of *origin* stamped them.
+        """Forget proofs, and send times of open submissions, unless the clock of *origin* stamped them.
 
         Called before proofs are read or written, and again when the clock's origin has moved: only the clock
         that stamped a proof can tell its age.
@@ -138,8 +130,7 @@ class HeldBatch(StoredBatch):
 
     @abstractmethod
     async def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:
-        """
-        Mark the entries that :meth:`unproven` counts, and return what to look for, by lane.
+        """Mark the entries that :meth:`unproven` counts, and return what to look for, by lane.
 
         The key None is for entries without lanes. Entries that are added later, or change their name or lanes
         meanwhile, are not marked.
@@ -154,8 +145,7 @@ class HeldBatch(StoredBatch):
         besides: Collection[str] = (),
         unreached: Collection[str | None] = (),
     ) -> None:
-        """
-        Store *at* as the proof of the entries that are still marked.
+        """Store *at* as the proof of the entries that are still marked.
 
         Args:
             at: The clock's latest time when the survey began.
@@ -166,8 +156,7 @@ class HeldBatch(StoredBatch):
 
     @abstractmethod
     async def keep_tasks(self, found: Mapping[int, FailedTasks], *, at: datetime) -> None:
-        """
-        Store failed tasks by their run's number; stored ones stay. Raises LeaseLostError.
+        """Store failed tasks by their run's number; stored ones stay. Raises LeaseLostError.
 
         Numbers that are not the batch's are ignored.
         """
@@ -183,8 +172,7 @@ class HeldBatch(StoredBatch):
         lanes: tuple[str, ...] | None = None,
         shape: str | None = None,
     ) -> Sequence[Entry]:
-        """
-        Return up to *limit* entries that may be sent now, in manifest order: PLANNED, and BACKOFF if due.
+        """Return up to *limit* entries that may be sent now, in manifest order: PLANNED, and BACKOFF if due.
 
         A PLANNED entry without a time is always due, and so is one due later than *horizon*: no wait is that
         long, so a clock that was ahead set the time.
@@ -198,8 +186,7 @@ class HeldBatch(StoredBatch):
     async def next_due(
         self, *, after: datetime, lanes: tuple[str, ...] | None = None, shape: str | None = None
     ) -> datetime | None:
-        """
-        Return when the next PLANNED or BACKOFF entry becomes due, later than *after*, or None.
+        """Return when the next PLANNED or BACKOFF entry becomes due, later than *after*, or None.
 
         Leaves out entries that the manifest no longer names; *lanes* and *shape* are as for :meth:`due`.
         """
@@ -220,8 +207,7 @@ class HeldBatch(StoredBatch):
 
     @abstractmethod
     async def intend_together(self, submission: Submission, steps: Sequence[Transition]) -> None:
-        """
-        Store a new submission and its rows, and record the steps, each an ``Intended``, in one transaction.
+        """Store a new submission and its rows, and record the steps, all ``Intended``, in one transaction.
 
         Raises:
             InvariantError: It does not match the steps (batch, lane, number of rows), there is one with its
@@ -230,8 +216,7 @@ class HeldBatch(StoredBatch):
 
     @abstractmethod
     async def keep_submission(self, submission: Submission, *, account: str | None = None) -> None:
-        """
-        Store the submission's standing and the service's answers; once OVER, its request is dropped.
+        """Store the submission's standing and the service's answers; once OVER, its request is dropped.
 
         The *account* that has it becomes that of its lane, or of the batch, where that is unknown: as for a
         run (:meth:`record`).
@@ -243,24 +228,21 @@ class HeldBatch(StoredBatch):
 
     @abstractmethod
     async def unshaped(self, *, limit: int, after: int = -1) -> Sequence[Entry]:
-        """
-        Return up to *limit* entries without a stored shape, with a position above *after*, by position.
+        """Return up to *limit* entries without a stored shape, with a position above *after*, by position.
 
         These are PLANNED and BACKOFF entries that the manifest names.
         """
 
     @abstractmethod
     async def keep_shapes(self, shapes: Mapping[str, str]) -> None:
-        """
-        Store shapes by id, short digests: rows with equal shapes may share a submission.
+        """Store shapes by id, short digests: rows with equal shapes may share a submission.
 
         A shape is forgotten when an entry's request, offers, lane or attempt change. Unknown ids are ignored.
         """
 
     @abstractmethod
     async def shaped_choices(self) -> Sequence[Choice]:
-        """
-        Count PLANNED and BACKOFF entries by lanes and shape, in the order of these.
+        """Count PLANNED and BACKOFF entries by lanes and shape, in the order of these.
 
         Leaves out entries that the manifest no longer names, are to be cancelled, or have no shape.
         """

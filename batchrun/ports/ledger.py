@@ -1,5 +1,4 @@
-"""
-The contract of a ledger of many batches: what is durable when, what is atomic, what happens on cancellation.
+"""The contract of a ledger of many batches: what is durable when, what is atomic, what a cancellation does.
 
 Does not belong here: any storage, the contracts of one batch (``batch``), the values (``stored``).
 ``tests/ledger/conformance.py`` checks every store against these docstrings.
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 
 
 class Ledger(ABC):
-    """
-    All batches: their entries and histories, and who may write them.
+    """All batches: their entries and histories, and who may write them.
 
     For every method that writes, of a ledger or of one of its batches:
 
@@ -56,8 +54,7 @@ class Ledger(ABC):
         holder: str | None = None,
         at: datetime,
     ) -> Batch:
-        """
-        Return the batch, created if the ledger does not have it. Safe to repeat.
+        """Return the batch, created if the ledger does not have it. Safe to repeat.
 
         *region*, and *account* if given, become the batch's while it cannot have a run yet, unless a launcher
         other than *holder* holds it. What was looked up elsewhere is forgotten then.
@@ -77,8 +74,7 @@ class Ledger(ABC):
 
     @abstractmethod
     async def hold(self, batch: str, *, holder: str, ttl: timedelta, at: datetime) -> HeldBatch:
-        """
-        Claim the batch for *ttl*, with a fence one higher than the last.
+        """Claim the batch for *ttl*, with a fence one higher than the last.
 
         A lease is taken over at once if it was released, has expired, or its launcher is known to be dead (it
         ran on this host and its process is gone).
@@ -93,8 +89,7 @@ class Ledger(ABC):
 
     @abstractmethod
     async def rows_elsewhere(self, batch: str, specs: Iterable[Spec]) -> Mapping[str, int]:
-        """
-        Count, for each batch other than *batch*, the rows whose work it has too.
+        """Count, for each batch other than *batch*, the rows whose work it has too.
 
         Under the same id; or under any id, where no other of *specs* and no other row there asks for that
         work. Rows that failed, were cancelled or refused, or left the manifest unsent do not count. Batches
@@ -115,8 +110,7 @@ class Ledger(ABC):
 
     @abstractmethod
     async def newest_event(self) -> int:
-        """
-        Return the number of the newest event of any batch, 0 where there is none; quick.
+        """Return the number of the newest event of any batch, 0 where there is none; quick.
 
         It grows with every recorded event.
         """
@@ -127,24 +121,21 @@ class Ledger(ABC):
 
     @abstractmethod
     async def active_there(self, region: str, account: str | None) -> Mapping[str, int]:
-        """
-        Return how many runs of each batch may be active in the account: sent, and not known to have ended.
+        """Return how many runs of each batch may be active in the account: sent, and not known to have ended.
 
         Batches that are not being launched count too; batches that are closed here do not.
         """
 
     @abstractmethod
     async def take_stretch(self, commons: Commons, seconds: float, *, at: datetime) -> Stretch:
-        """
-        Reserve the next free *seconds*, in one statement. Needs no lease.
+        """Reserve the next free *seconds*, in one statement. Needs no lease.
 
         Time in the past is not given out, except for a twentieth of a second.
         """
 
     @abstractmethod
     async def leave_pace(self, commons: Commons, state: str, *, until: int, at: datetime) -> None:
-        """
-        Hand the pace, as JSON text, on to the next launcher, with the rest of the stretch if possible.
+        """Hand the pace, as JSON text, on to the next launcher, with the rest of the stretch if possible.
 
         *until* is the stretch's. Does nothing where a pace of a later stretch was handed on already.
         """
@@ -155,8 +146,7 @@ class Ledger(ABC):
 
     @abstractmethod
     async def keep_usage(self, run_uuid: str, usage: Usage | None, *, at: datetime) -> None:
-        """
-        Store what the run used; None where the service no longer has it. Needs no lease.
+        """Store what the run used; None where the service no longer has it. Needs no lease.
 
         A stored usage stays; a stored None is replaced.
         """

@@ -1,5 +1,4 @@
-"""
-Files in S3: those to read, those to write, and the places that runs are to read.
+"""Files in S3: those to read, those to write, and the places that runs are to read.
 
 Reading a manifest is synchronous, and finds the files it needs on the way; calling S3 is asynchronous. So a
 reader gets an object that makes local copies, and reads these like any file. An output is written whole, once
@@ -22,8 +21,7 @@ class Objects(ABC):
 
     @abstractmethod
     def opened(self, uri: str, *, most: int) -> BinaryIO:
-        """
-        Open a copy of an object of at most *most* bytes; it is fetched once, however often it is read.
+        """Open a copy of an object of at most *most* bytes; it is fetched once, however often it is read.
 
         Raises:
             ManifestError: It is not there, or cannot be a manifest's file.
@@ -34,8 +32,7 @@ class Objects(ABC):
 
 
 class ObjectStore(ABC):
-    """
-    Places in S3 to write to, by ``s3://BUCKET/KEY``.
+    """Places in S3 to write to, by ``s3://BUCKET/KEY``.
 
     Every method may raise UsageError where the AWS configuration cannot be used, and ServiceUnusableError
     where S3 cannot be asked, or refuses; it says what to do.
@@ -47,8 +44,7 @@ class ObjectStore(ABC):
 
     @abstractmethod
     async def put(self, uri: str, file: Path, *, mark: str, replaces: bool) -> bool:
-        """
-        Write *file* as a whole object with *mark*.
+        """Write *file* as a whole object with *mark*.
 
         Returns False, without writing, where an object is there and *replaces* is not set.
         """
@@ -59,8 +55,7 @@ class SettingsStore(ABC):
 
     @abstractmethod
     async def keep(self, uri: str, body: bytes) -> None:
-        """
-        Write a whole file to *uri*, ``s3://BUCKET/KEY`` with a digest in it; it is there on return.
+        """Write a whole file to *uri*, ``s3://BUCKET/KEY`` with a digest in it; it is there on return.
 
         Safe to repeat or cancel. An object of the same length is left alone: a batch fails when its file
         changes.
@@ -92,8 +87,7 @@ class SheetWriter(ABC):
 
     @abstractmethod
     async def write(self, sheet: OwnSheet) -> None:
-        """
-        Write a sheet; it is there on return. Safe to repeat or cancel.
+        """Write a sheet; it is there on return. Safe to repeat or cancel.
 
         Raises:
             ServiceUnusableError: It cannot be written; says why, and what to do.

@@ -1,5 +1,4 @@
-"""
-The contracts of HealthOmics, run batches and wake-up queues, as the engine needs them.
+"""The contracts of HealthOmics, run batches and wake-up queues, as the engine needs them.
 
 Does not belong here: HTTP, botocore, retries (``service``).
 """
@@ -98,8 +97,7 @@ class CallCounts:
 
 
 class RunBatches(ABC):
-    """
-    Run batches of HealthOmics: many runs that the service starts by itself after one call.
+    """Run batches of HealthOmics: many runs that the service starts by itself after one call.
 
     Paced, retried and guarded like the calls of :class:`HealthOmics`, with its hurry, troubles and errors. A
     listing raises rather than leave out what it cannot read, and may lack what was created in the last
@@ -120,8 +118,7 @@ class RunBatches(ABC):
         remembered_until: datetime | None = None,
         is_repeat: bool = False,
     ) -> BatchSeen:
-        """
-        Call StartRunBatch at its turn; each retry waits for a turn of its own.
+        """Call StartRunBatch at its turn; each retry waits for a turn of its own.
 
         An error says by ``is_doubtful`` whether some try may have taken effect.
 
@@ -140,8 +137,7 @@ class RunBatches(ABC):
 
     @abstractmethod
     def rows(self, batch_id: str) -> AsyncGenerator[Sequence[BatchRow]]:
-        """
-        Yield the rows of a batch, a page at a time, or raise.
+        """Yield the rows of a batch, a page at a time, or raise.
 
         A row may come more than once, and not at all until it was submitted.
         """
@@ -152,8 +148,7 @@ class RunBatches(ABC):
 
     @abstractmethod
     def unfinished(self) -> AsyncGenerator[Sequence[BatchListed]]:
-        """
-        Yield every batch that may still start runs, or is being stopped, a page at a time, or raise.
+        """Yield every batch that may still start runs, or is being stopped, a page at a time, or raise.
 
         State by state in the order of a batch's life, so that one that moves on meanwhile is not missed. A
         batch may come more than once.
@@ -161,8 +156,7 @@ class RunBatches(ABC):
 
     @abstractmethod
     async def cancel(self, batch_id: str) -> None:
-        """
-        Call CancelRunBatch, after waiting for a turn; it is answered before the runs have ended.
+        """Call CancelRunBatch, after waiting for a turn; it is answered before the runs have ended.
 
         An unknown outcome is not retried: check first whose the id is.
         """
@@ -173,8 +167,7 @@ class RunBatches(ABC):
 
 
 class HealthOmics(ABC):
-    """
-    HealthOmics, with calls paced and retried.
+    """HealthOmics, with calls paced and retried.
 
     Every method may raise any :class:`~batchrun.errors.CallError`; temporary failures were retried before,
     for as long as the implementation's retry policy says, or until :meth:`hurry`. A cancelled call may have
@@ -211,8 +204,7 @@ class HealthOmics(ABC):
 
     @abstractmethod
     async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
-        """
-        Continue at the paces that an earlier launch learned, by operation; before the first call.
+        """Continue at the paces that an earlier launch learned, by operation; before the first call.
 
         Without one for StartRun, and with *will_start*, the service may be asked for the limit.
         """
@@ -235,8 +227,7 @@ class HealthOmics(ABC):
 
     @abstractmethod
     async def start_turn(self) -> float:
-        """
-        Wait until a moment before StartRun may be called once; return that loop time.
+        """Wait until a moment before StartRun may be called once; return that loop time.
 
         The moment is for writing the intent to disk, so that calls leave evenly.
         """
@@ -245,8 +236,7 @@ class HealthOmics(ABC):
     async def start_run(
         self, request: Mapping[str, Json], *, turn: float, trusted_until: datetime, is_repeat: bool = False
     ) -> Run:
-        """
-        Call StartRun at its turn; each retry waits for a turn of its own.
+        """Call StartRun at its turn; each retry waits for a turn of its own.
 
         An error says by ``is_doubtful`` whether some try may have taken effect.
 
@@ -264,8 +254,7 @@ class HealthOmics(ABC):
 
     @abstractmethod
     async def cancel_run(self, run_id: str) -> None:
-        """
-        Call CancelRun, after waiting for a turn; it is answered before the run has ended.
+        """Call CancelRun, after waiting for a turn; it is answered before the run has ended.
 
         An unknown outcome is not retried, here and in :meth:`delete_run`: check first whose the id is.
         """
@@ -283,8 +272,7 @@ class HealthOmics(ABC):
     def going_runs(
         self, run_group: str | None = None, batch_id: str | None = None
     ) -> AsyncGenerator[Sequence[Listed]]:
-        """
-        Yield every run that has not ended, of one group, one run batch, or all, a page at a time, or raise.
+        """Yield every run that has not ended, of one group, one run batch or all, page by page, or raise.
 
         State by state in the order of a run's life, so that one that moves on meanwhile is not missed. A run
         may come more than once; one that began in the last minute may be missing.
@@ -292,24 +280,21 @@ class HealthOmics(ABC):
 
     @abstractmethod
     def listed_runs(self, name: str | None) -> AsyncGenerator[Sequence[Listed]]:
-        """
-        Yield every run with exactly this *name*, or every run, ended or not, a page at a time, or raise.
+        """Yield every run with exactly this *name*, or every run, ended or not, a page at a time, or raise.
 
         A run may come more than once; one that began in the last minute may be missing.
         """
 
     @abstractmethod
     async def failed_tasks(self, run: Run, *, limit: int) -> FailedTasks:
-        """
-        Call ListRunTasks for the failed tasks of *run*, and GetRunTask for up to *limit* of them.
+        """Call ListRunTasks for the failed tasks of *run*, and GetRunTask for up to *limit* of them.
 
         Each operation waits for turns of its own. Tasks of another run that has its id now are left out.
         """
 
     @abstractmethod
     async def usage(self, run: Run) -> Usage:
-        """
-        Call GetRun and ListRunTasks, all pages, for the usage of *run*, which has ended.
+        """Call GetRun and ListRunTasks, all pages, for the usage of *run*, which has ended.
 
         Each operation waits for turns of its own. Raises NotFoundError also where another run has its id now.
         """
@@ -339,8 +324,7 @@ class WakeMessage:
 
 
 class WakeQueue(ABC):
-    """
-    A queue whose messages come again some time after they were received, until they are deleted.
+    """A queue whose messages come again some time after they were received, until they are deleted.
 
     Its calls raise CallError where the queue cannot be used, and ServiceUnusableError without a login.
     """

@@ -1,5 +1,4 @@
-"""
-The values that a ledger takes and returns.
+"""The values that a ledger takes and returns.
 
 Does not belong here: the methods (``ledger``, ``batch``, ``held``).
 """
@@ -97,8 +96,7 @@ class Sync:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """
-    A batch's entries, counted.
+    """A batch's entries, counted.
 
     PLANNED and BACKOFF entries that left the manifest do not count: they will not be sent.
 

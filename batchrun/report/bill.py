@@ -1,5 +1,4 @@
-"""
-The estimated cost of a batch's runs, by a list of prices.
+"""The estimated cost of a batch's runs, by a list of prices.
 
 Belongs here: adding up runs, and a row for each attempt. Does not: the price of one run (``model.costs``),
 asking for what it used (``engine``), words and rounding for people (``cli``).

@@ -1,5 +1,4 @@
-"""
-Choosing entries or attempts of a batch, by id and by their results.
+"""Choosing entries or attempts of a batch, by id and by their results.
 
 A name that no row has would choose nothing, or give an empty column, and nobody would know why: so names are
 checked against the batch. Does not belong here: options (``cli``), the syntax of conditions (``columns``).

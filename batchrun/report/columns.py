@@ -1,5 +1,4 @@
-"""
-The columns of the results, and choosing rows and columns of them.
+"""The columns of the results, and choosing rows and columns of them.
 
     id    status    parameters.reads    tags.family    storageType    taskReason
     status=FAILED    id=NA12*    failureReason!=*MEMORY*    parameters.reads=*lane1*
@@ -104,8 +103,7 @@ def text_of(value: Json) -> str | None:
 
 
 def asked_of(request: str, content: str) -> dict[str, Json]:
-    """
-    Return the StartRun fields of an attempt whose *request* was sent.
+    """Return the StartRun fields of an attempt whose *request* was sent.
 
     Those that it lacks since it copies a run are taken from the manifest's *content*.
     """
@@ -206,8 +204,7 @@ def column(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """
-    The part of the results that is written; all of them by default.
+    """The part of the results that is written; all of them by default.
 
     Rows are chosen by their latest attempt. Earlier attempts are nested in their entry unless columns are
     chosen; a CSV, which cannot nest, has them only on request.

@@ -1,5 +1,4 @@
-"""
-Outputs that may be in S3: written to a local file first, and uploaded whole after success.
+"""Outputs that may be in S3: written to a local file first, and uploaded whole after success.
 
 Belongs here: where such an output may go, and the upload of its draft. Does not: files (``outputs``), their
 content, calling S3 (``service``).
@@ -80,8 +79,7 @@ Destination: TypeAlias = OutputFile | OutputObject
 def output_at(
     place: str, kind: Kind, *, option: str, again: str, protected: ProtectedFiles, force: bool = False
 ) -> Destination:
-    """
-    Return the output at a path or a place in S3.
+    """Return the output at a path or a place in S3.
 
     Args:
         place: The place that the user named.

@@ -1,5 +1,4 @@
-"""
-The report's numbers: rows by standing, failures by reason, the slowest runs.
+"""The report's numbers: rows by standing, failures by reason, the slowest runs.
 
 Messages of the service that differ only in ids and numbers are shown once. Belongs here: adding up rows, as
 values that know nothing of HTML. Does not: runs over time (``packing``), calls (``gathering``), words and

@@ -1,5 +1,4 @@
-"""
-The report's data, read from the ledger: entries with all their attempts, and counts of StartRun's answers.
+"""The report's data, read from the ledger: entries with all their attempts, and counts of StartRun's answers.
 
 The ledger keeps events, not calls: repeats within one submission, throttled calls and looks at runs leave no
 trace there, and so none here. Belongs here: the one word for where a row stands,
@@ -270,8 +269,7 @@ async def gathered(
     prices: PriceLists | None = None,
     dynamic_gib: Decimal | None = None,
 ) -> Report:
-    """
-    Return all data of the report, with costs if *prices* of all its regions are given.
+    """Return all data of the report, with costs if *prices* of all its regions are given.
 
     *dynamic_gib* is the average size of DYNAMIC storage, if known.
     """

@@ -1,5 +1,4 @@
-"""
-The report as one HTML file that needs no network and runs no script but its own.
+"""The report as one HTML file that needs no network and runs no script but its own.
 
 Untrusted text is made inert in four ways: the template escapes it, JSON has no ``<``, scripts only set
 ``textContent``, and the page's policy allows only scripts and styles with the digests that it names.

@@ -1,5 +1,4 @@
-"""
-The names in batchrun's JSON output, and the old names of some of them.
+"""The names in batchrun's JSON output, and the old names of some of them.
 
 Fields of the API have the API's names (``runId``, ``failureReason``), others are in snake_case (``dry_run``).
 An old name that was published stays beside the new one.

@@ -1,5 +1,4 @@
-"""
-Output files: which may be replaced, and replacing them atomically.
+"""Output files: which may be replaced, and replacing them atomically.
 
 A file is only replaced if it is of the same kind: results, a report, metrics. A manifest looks much like
 results, and must never be taken for them. Belongs here: that decision, and writing outputs: beside the old
@@ -207,8 +206,7 @@ _PRIVATE: Final = 0o600
 
 @contextmanager
 def replacing(output: OutputFile) -> Iterator[TextIO]:
-    """
-    Open a new file beside *output* that replaces it after success.
+    """Open a new file beside *output* that replaces it after success.
 
     A link is followed, and an existing file keeps its mode. ``/dev/null``, a pipe and the like are written
     directly.

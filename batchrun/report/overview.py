@@ -1,5 +1,4 @@
-"""
-A batch in numbers, from the ledger alone.
+"""A batch in numbers, from the ledger alone.
 
 Belongs here: counts, rates, the time left with its uncertainty, and notable entries. Does not: rendering
 (``cli``), the live numbers of this process's own launch (``cli.showing``).
@@ -243,8 +242,7 @@ def per_second(times: Sequence[datetime], at: datetime) -> float:
 
 
 def estimate(open_: int, ended: Sequence[datetime], at: datetime) -> Estimate | None:
-    """
-    Return how long *open_* entries will take at the rate of recent ends.
+    """Return how long *open_* entries will take at the rate of recent ends.
 
     Ends are assumed independent, so the relative error of the rate after *n* of them is one over the root
     of *n*.

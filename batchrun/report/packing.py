@@ -1,5 +1,4 @@
-"""
-All runs in a compact form: columns in place of rows, each text once, times as seconds since the first.
+"""All runs in a compact form: columns in place of rows, each text once, times as seconds since the first.
 
 20,000 runs take about 4 MB; with them go the numbers of queued, running and ended runs at some hundred
 moments. Belongs here: this form, which ``assets/rows.js`` and ``assets/timeline.js`` read, and its
@@ -123,8 +122,7 @@ _RUN, _TASK = "{run}", "{task}"
 
 
 def packed(report: Report, timeline: Timeline, base: datetime | None = None) -> dict[str, Json]:
-    """
-    Return everything that the page's scripts draw, as JSON, with times counted from *base*.
+    """Return everything that the page's scripts draw, as JSON, with times counted from *base*.
 
     The report has all rows, or those of one page. *base* is by default the first creation.
     """
@@ -160,8 +158,7 @@ def first_created(rows: Iterable[ShownRow]) -> datetime | None:
 
 
 def script_text(value: Json) -> str:
-    """
-    Return JSON that an HTML parser takes only as text.
+    """Return JSON that an HTML parser takes only as text.
 
     It is ASCII, so that lone surrogates and line separators do no harm, and has no character that could end
     the script element or begin another.

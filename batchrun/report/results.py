@@ -1,5 +1,4 @@
-"""
-The results: one row per entry, in manifest order, as CSV, JSON, JSON Lines or Parquet.
+"""The results: one row per entry, in manifest order, as CSV, JSON, JSON Lines or Parquet.
 
 Belongs here: the values of columns, which other programs rely on, each format, and writing rows as a stream.
 Does not: choosing the file's place (``cli``), reading the ledger's tables (``ledger``), choosing rows
@@ -104,8 +103,7 @@ _GROUP: Final = 10_000
 
 
 class ParquetSink(Sink):
-    """
-    A row for each entry, with its earlier attempts in a nested list. Needs pyarrow, an extra.
+    """A row for each entry, with its earlier attempts in a nested list. Needs pyarrow, an extra.
 
     Times are timestamps. A column has one type, so values of requested columns are text, as in a CSV.
     """
@@ -256,8 +254,7 @@ async def write(
     is_safe: bool = False,
     view: View = WHOLE,
 ) -> int:
-    """
-    Replace *output* with the results, and return the number of entries.
+    """Replace *output* with the results, and return the number of entries.
 
     Readers see the old file or the new one, never a part. *is_safe* puts an apostrophe before CSV cells that
     a spreadsheet would take for a formula.

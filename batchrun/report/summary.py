@@ -1,5 +1,4 @@
-"""
-A batch in a few words: the summary that hooks and notices get.
+"""A batch in a few words: the summary that hooks and notices get.
 
 Belongs here: its fields, which programs rely on, and its wording for people. Does not: when it is sent
 (``model.notices``), how it is delivered (``notify``), the summary of a launch on stdout (``cli``).

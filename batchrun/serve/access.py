@@ -1,5 +1,4 @@
-"""
-Access control: decisions from what a request says, and the headers of every answer.
+"""Access control: decisions from what a request says, and the headers of every answer.
 
 A page on loopback is not private: login nodes are shared, and any web page can make a browser call it. So a
 token is always required, and with it a Host of this server (against DNS rebinding) and, if sent, an Origin of
@@ -95,8 +94,7 @@ class Rules:
         return Verdict.UNKNOWN
 
     def is_own(self, host: str) -> bool:
-        """
-        Report whether a Host header, with its port or without, names this server.
+        """Report whether a Host header, with its port or without, names this server.
 
         Any port, since requests may come through tunnels. A name is safe if others cannot make it lead here.
         """

@@ -1,5 +1,4 @@
-"""
-The rows of a batch that a client sees: searched, filtered, sorted, one page of them.
+"""The rows of a batch that a client sees: searched, filtered, sorted, one page of them.
 
 ``report/assets/at_hand.js`` does the same in the browser. Does not belong here: reading them (``following``),
 their format (``report.packing``).

@@ -1,5 +1,4 @@
-"""
-Keeping up with batches: the rows of one, read once for all clients, and the list of all batches.
+"""Keeping up with batches: the rows of one, read once for all clients, and the list of all batches.
 
 A look reads new events, and the rows that they are about. Charts and failures, which take a hundred times as
 long, are computed only so often that they use a small share of one core; so is reading the whole batch again,

@@ -1,5 +1,4 @@
-"""
-Who watches what: a batch is followed once for all clients, from the first until some time after the last.
+"""Who watches what: a batch is followed once for all clients, from the first until some time after the last.
 
 Belongs here: start, interval and end of following, and continuing while the ledger cannot be read. Does not:
 reading (``following``), what is sent (``shown``).
@@ -215,8 +214,7 @@ class Live:
         self._late: set[asyncio.Future[object]] = set()  #: queries that nobody waits for any more
 
     async def soon(self, read: Callable[[], Awaitable[T]]) -> T:
-        """
-        Return the result of *read*, which queries the ledger.
+        """Return the result of *read*, which queries the ledger.
 
         Raises:
             LedgerError: It takes too long, or an earlier query has not ended yet.

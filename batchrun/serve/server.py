@@ -1,5 +1,4 @@
-"""
-The server: its sockets, a limit of connections, and its routes.
+"""The server: its sockets, a limit of connections, and its routes.
 
 These are pages, rows, one row's story, a stream of changes, and assets. Names of batches and rows are in the
 query, never in the path. Does not belong here: access (``access``), the content (``shown``).
@@ -88,8 +87,7 @@ def secret() -> str:
 
 @asynccontextmanager
 async def serving(ledger: Ledger, rules: Rules, clock: Clock, *, port: int) -> AsyncIterator[Listening]:
-    """
-    Serve a ledger, which is open for reading, at ``rules.bound`` while the context lasts.
+    """Serve a ledger, which is open for reading, at ``rules.bound`` while the context lasts.
 
     Raises:
         UsageError: The port cannot be listened on.

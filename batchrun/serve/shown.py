@@ -1,5 +1,4 @@
-"""
-What is sent of a batch: parts of the page as HTML, rows and charts as the report packs them.
+"""What is sent of a batch: parts of the page as HTML, rows and charts as the report packs them.
 
 Untrusted text is escaped by the templates, or is JSON that scripts show as text. Belongs here: from rows and
 figures to what is sent, the pages, and their assets. Does not: reading (``following``), sockets (``server``).

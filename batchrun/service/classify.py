@@ -1,5 +1,4 @@
-"""
-What an error means: every exception that a call can raise becomes one of our own.
+"""What an error means: every exception that a call can raise becomes one of our own.
 
 Belongs here: the tables of codes and exceptions, and reading them. Pure. Does not: retrying calls
 (``calling.call_retries``).

@@ -1,6 +1,5 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.service
-"""
-The operations of HealthOmics over aiobotocore, with answers as our own types.
+"""The operations of HealthOmics over aiobotocore, with answers as our own types.
 
 Belongs here: which operation is called with what. Does not: how a call is paced and retried
 (``calling.calls``), what an outcome means for an entry (``model``).
@@ -64,8 +63,7 @@ async def connect(
     patience: Patience | None = None,
     login: Login | None = None,
 ) -> AsyncIterator[AwsHealthOmics]:
-    """
-    Connect to the service; *login* is one that was made for *target* already.
+    """Connect to the service; *login* is one that was made for *target* already.
 
     *rate* is how fast to call StartRun, *read_rate* each other operation, *rng* the source of jitter.
 
@@ -100,8 +98,7 @@ class AwsHealthOmics(HealthOmics):
         self._run_batches = AwsRunBatches(calls)
 
     def apart(self, *, waits: bool = True) -> AwsHealthOmics:
-        """
-        Return the same service for a launch that runs beside others.
+        """Return the same service for a launch that runs beside others.
 
         It has its own guard, hurry and troubles; clients, paces and patience are shared. Unless it *waits*,
         credentials that stop working end it at once.
@@ -114,8 +111,7 @@ class AwsHealthOmics(HealthOmics):
         return self._calls.login
 
     async def ask_account(self) -> str | None:
-        """
-        Return the account of the credentials in use, by STS, asked once for each; None where unknown.
+        """Return the account of the credentials in use, by STS, asked once for each; None where unknown.
 
         Raises:
             CredentialsError: It is another account than before.

@@ -29,8 +29,7 @@ class AnswerTooLargeError(Exception):
 
 
 class OneExchange(AIOHTTPSession):
-    """
-    Sends a client's requests, as ``http_session_cls`` of its configuration.
+    """Sends a client's requests, as ``http_session_cls`` of its configuration.
 
     Nothing is decompressed, so the bytes counted are those received: no service that we call compresses
     unasked.
@@ -45,8 +44,7 @@ class OneExchange(AIOHTTPSession):
         self._trusts: str | None = None if is_own else str(settings.get("verify", True))
 
     async def send(self, request: Any) -> Any:
-        """
-        Send *request*, and read the whole answer unless it is to be streamed.
+        """Send *request*, and read the whole answer unless it is to be streamed.
 
         Raises:
             HTTPClientError: There was no answer, or it took too long or was too large.
@@ -56,8 +54,7 @@ class OneExchange(AIOHTTPSession):
         raise ReadTimeoutError(endpoint_url=request.url, error="the answer has no end")
 
     def _build_verify_context(self) -> ssl.SSLContext:
-        """
-        Return the context that all clients with the same certificates share: reading them takes 20 ms.
+        """Return the context that all clients with the same certificates share: reading them takes 20 ms.
 
         Versions of aiobotocore that do not call this method read them for each client.
         """

@@ -1,6 +1,5 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.service
-"""
-Messages: an SQS queue for wake-ups, an SNS topic for notices.
+"""Messages: an SQS queue for wake-ups, an SNS topic for notices.
 
 Belongs here: the calls, ReceiveMessage with long polls among them. Does not: what a message says
 (``model.planning.announcing``, ``notify``).
@@ -83,8 +82,7 @@ class SqsQueue(WakeQueue):
 async def sqs_queue(
     login: Login, queue: QueueName, *, wall: Callable[[], float] = time.time
 ) -> AsyncIterator[SqsQueue]:
-    """
-    Connect to a queue; *wall* is the time, in seconds since 1970.
+    """Connect to a queue; *wall* is the time, in seconds since 1970.
 
     Raises:
         UsageError: The profile does not exist, or no region is set.
@@ -97,8 +95,7 @@ async def sqs_queue(
 
 
 async def publish(target: Target, region: str, request: Mapping[str, Any]) -> None:
-    """
-    Publish to a topic in *region*, with botocore's own retries.
+    """Publish to a topic in *region*, with botocore's own retries.
 
     Raises:
         UsageError: The profile does not exist.

@@ -1,5 +1,4 @@
-"""
-Prices per hour by the Pricing API: GetProducts of AmazonOmics in one region, all pages.
+"""Prices per hour by the Pricing API: GetProducts of AmazonOmics in one region, all pages.
 
 Only us-east-1 and two other regions answer, for all regions (AWS pricing, price list query API). The form of
 a product is undocumented: one without a single price per hour is left out and reported. Does not belong here:
@@ -42,8 +41,7 @@ class Quoted:
 
 
 async def quoted(login: Login, region: str) -> Quoted:
-    """
-    Return all prices of *region*, asked with the *login* that the runs are started with.
+    """Return all prices of *region*, asked with the *login* that the runs are started with.
 
     Raises:
         UsageError: The runs are a local service's, which is not billed, or the profile does not exist.
@@ -61,8 +59,7 @@ async def quoted(login: Login, region: str) -> Quoted:
 
 
 def read(products: Iterable[object], region: str) -> Quoted:
-    """
-    Read the prices in what GetProducts returned.
+    """Read the prices in what GetProducts returned.
 
     Raises:
         ServiceUnusableError: There is none.

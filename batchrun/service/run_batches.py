@@ -1,6 +1,5 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.service
-"""
-The operations on run batches over aiobotocore, with answers as our own types.
+"""The operations on run batches over aiobotocore, with answers as our own types.
 
 Belongs here: which operation is called with what, and reading batches and their rows. Does not: reading
 single values (``wire``), how a call is paced and retried (``calling.calls``), how one is kept from taking
@@ -172,8 +171,7 @@ def batch_listed(item: Mapping[str, Any]) -> BatchListed:
 
 
 def batch_row(item: Mapping[str, Any]) -> BatchRow:
-    """
-    Read one item of ListRunsInBatch.
+    """Read one item of ListRunsInBatch.
 
     Raises:
         OutcomeUnknownError: It lacks the row's id, or has a run without a usable id.

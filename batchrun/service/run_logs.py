@@ -1,5 +1,4 @@
-"""
-Log streams of runs and their tasks in CloudWatch.
+"""Log streams of runs and their tasks in CloudWatch.
 
 Belongs here: GetLogEvents, a page at a time, and what its failures mean. Does not: which streams are a run's
 (``model.tasks``), how lines are shown (``cli``).
@@ -68,8 +67,7 @@ class RunLogs:
         end: datetime | None = None,
         last: int | None = None,
     ) -> AsyncGenerator[LogPage]:
-        """
-        Yield the pages of *stream*, from the first or the one of *token*; none where there is no stream.
+        """Yield the pages of *stream*, from the first or the one of *token*; none where there is no stream.
 
         Args:
             stream: Its name within the group.
@@ -136,8 +134,7 @@ def _line(event: dict[str, Any]) -> LogLine:
 
 @asynccontextmanager
 async def run_logs(login: Login, *, region: str, beside: str) -> AsyncIterator[RunLogs]:
-    """
-    Connect to the CloudWatch Logs of *region* that the HealthOmics at *beside* writes to.
+    """Connect to the CloudWatch Logs of *region* that the HealthOmics at *beside* writes to.
 
     Raises:
         UsageError: The profile does not exist.

@@ -1,5 +1,4 @@
-"""
-The tasks of a run: which there are, why they failed, and what a run that has ended used.
+"""The tasks of a run: which there are, why they failed, and what a run that has ended used.
 
 Belongs here: ListRunTasks, GetRunTask, GetRun for a run's time and storage, and reading their answers; texts
 are cut, since they end up in a ledger. Does not: which runs are asked about, and when (``engine``), what a
@@ -36,8 +35,7 @@ _LARGEST_GIB: Final = 10**9
 
 
 async def failed_tasks(calls: Calls, run: Run, *, limit: int) -> FailedTasks:
-    """
-    Return up to *limit* tasks of *run* that failed, without those of another run that has its id now.
+    """Return up to *limit* tasks of *run* that failed, without those of another run that has its id now.
 
     Raises:
         NotFoundError: There is no run of this id any more.
@@ -56,8 +54,7 @@ async def failed_tasks(calls: Calls, run: Run, *, limit: int) -> FailedTasks:
 
 
 async def run_tasks(calls: Calls, run: Run) -> Sequence[RunTask]:
-    """
-    List the tasks of *run*, ended or not, without those of another run that has its id now.
+    """List the tasks of *run*, ended or not, without those of another run that has its id now.
 
     Raises:
         NotFoundError: There is no run of this id any more.
@@ -110,8 +107,7 @@ async def _failed_task(calls: Calls, run_id: str, item: Mapping[str, Any]) -> Fa
 
 
 async def usage(calls: Calls, run: Run) -> Usage:
-    """
-    Return what *run*, which has ended, used.
+    """Return what *run*, which has ended, used.
 
     Raises:
         NotFoundError: The service does not have this run any more; its id may be another's.

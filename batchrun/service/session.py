@@ -1,5 +1,4 @@
-"""
-Every client of AWS is made here: configuration, credentials and errors are the same for all.
+"""Every client of AWS is made here: configuration, credentials and errors are the same for all.
 
 A new kind of client is one more function over :func:`_client`, with a :class:`Login`, the service's name as
 botocore knows it, the endpoint and the timeouts. A launch passes the login that it holds
@@ -80,8 +79,7 @@ def s3_client(
     patience: float = 0.0,
     beside: str = "",
 ) -> AbstractAsyncContextManager[Any]:
-    """
-    Make a client of S3, which makes up to *attempts* tries itself: 1 where the caller retries.
+    """Make a client of S3, which makes up to *attempts* tries itself: 1 where the caller retries.
 
     *patience* adds seconds to the time for an answer, where much is sent; *beside* is the endpoint of the
     HealthOmics whose files they are, as for ``logs_client``.
@@ -102,8 +100,7 @@ def s3_client(
 
 
 def logs_client(login: Login, *, region: str, beside: str) -> AbstractAsyncContextManager[Any]:
-    """
-    Make a client of the CloudWatch Logs that the HealthOmics at *beside* writes to.
+    """Make a client of the CloudWatch Logs that the HealthOmics at *beside* writes to.
 
     One on this machine serves its logs itself, unless environment or profile name another endpoint.
     """
@@ -289,8 +286,7 @@ async def _configured_endpoint(login: Login, service: str, region: str | None, c
 
 
 def _user_agent() -> str:
-    """
-    Return the user agent, made once: botocore makes its own for each call, at a tenth of the call's cost.
+    """Return the user agent, made once: botocore makes its own for each call, at a tenth of the call's cost.
 
     The parts are those of its short form: product/version, ours first, then what we build on.
     """
@@ -303,8 +299,7 @@ def _user_agent() -> str:
 
 
 def checked(url: str, login: Login | None = None) -> str:
-    """
-    Return *url* if calls can go to it; *login* is the one whose configuration names it, if any.
+    """Return *url* if calls can go to it; *login* is the one whose configuration names it, if any.
 
     Raises:
         UsageError: It is no address, or has a user in it, which a signed call has no place for.

@@ -1,5 +1,4 @@
-"""
-One start: a call that must not take effect twice, whatever happens to its answers.
+"""One start: a call that must not take effect twice, whatever happens to its answers.
 
 Fields that the installed botocore would silently leave out of a request are refused before.
 
@@ -31,8 +30,7 @@ _WINDOWS: Final = {"StartRun": "--replay-window", "StartRunBatch": "--batch-repl
 
 
 def check_known(client: OmicsClient, operation: str, request: Mapping[str, Json]) -> None:
-    """
-    Refuse a request with fields that the client's model lacks: its row may come from a newer batchrun.
+    """Refuse a request with fields that the client's model lacks: its row may come from a newer batchrun.
 
     Raises:
         RefusedError: A field is unknown, at any depth except within free-form documents.
@@ -80,8 +78,7 @@ class Start(Generic[T]):
         remembered_until: datetime,
         is_repeat: bool,
     ) -> None:
-        """
-        Prepare it; nothing is sent yet.
+        """Prepare it; nothing is sent yet.
 
         Args:
             calls: Make the call.
@@ -102,8 +99,7 @@ class Start(Generic[T]):
         self._is_sent = False  #: whether the last try may have been sent
 
     async def at(self, turn: float) -> T:
-        """
-        Send it at its turn, and retry it by the policy at further turns.
+        """Send it at its turn, and retry it by the policy at further turns.
 
         Raises:
             CallError: It failed for good; ``is_doubtful`` says whether a try may have taken effect.

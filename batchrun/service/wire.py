@@ -1,5 +1,4 @@
-"""
-Reading answers of the service; nothing else reads them.
+"""Reading answers of the service; nothing else reads them.
 
 No value is trusted to have the type that the API's model says. Botocore's parser trusts it, and breaks on a
 list in place of an object, losing the rest of the answer; so bodies are parsed as plain JSON here. A value of
@@ -38,8 +37,7 @@ _ERROR_FIELDS: Final = ("message", "Message", "code", "Code", "__type")
 
 
 def take_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
-    """
-    Parse an answer's body in botocore's place: a handler of its ``before-parse``.
+    """Parse an answer's body in botocore's place: a handler of its ``before-parse``.
 
     Of an error, botocore gets the fields that it looks for, where they are text.
     """
@@ -59,8 +57,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
 
 
 def started(answer: Mapping[str, Any]) -> Run:
-    """
-    Read the answer to StartRun.
+    """Read the answer to StartRun.
 
     Raises:
         OutcomeUnknownError: It lacks ``id``. The ``uuid`` may be empty.
@@ -75,8 +72,7 @@ def started(answer: Mapping[str, Any]) -> Run:
 
 
 def sighted(answer: Mapping[str, Any]) -> Sighting:
-    """
-    Read the answer to GetRun.
+    """Read the answer to GetRun.
 
     Raises:
         OutcomeUnknownError: It lacks ``id`` or ``status``. The ``uuid`` may be empty.
@@ -161,8 +157,7 @@ def required_text(answer: Mapping[str, Any], name: str, operation: str) -> str:
 
 
 def identity(answer: Mapping[str, Any], name: str, operation: str) -> str:
-    """
-    Return an id unchanged: a changed one would be another's.
+    """Return an id unchanged: a changed one would be another's.
 
     Raises:
         OutcomeUnknownError: There is no usable one.
@@ -184,8 +179,7 @@ def has_identity(item: Mapping[str, Any], name: str) -> bool:
 
 
 def items(page: Mapping[str, Any], operation: str, name: str = "items") -> Sequence[object]:
-    """
-    Return the items of a page.
+    """Return the items of a page.
 
     Raises:
         OutcomeUnknownError: It has no list; an empty body would else mean that there are no items.
@@ -197,8 +191,7 @@ def items(page: Mapping[str, Any], operation: str, name: str = "items") -> Seque
 
 
 def next_token(page: Mapping[str, Any], operation: str, name: str = "nextToken") -> str | None:
-    """
-    Return the next page's token, or None after the last page.
+    """Return the next page's token, or None after the last page.
 
     Raises:
         OutcomeUnknownError: The token is not usable.

@@ -1,5 +1,4 @@
-"""
-Reading a workflow: GetWorkflow, or GetWorkflowVersion where a version is meant.
+"""Reading a workflow: GetWorkflow, or GetWorkflowVersion where a version is meant.
 
 The definition is never exported: it can be large, and is not used here.
 """
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 
 
 async def workflow(calls: Calls, key: WorkflowKey) -> Workflow:
-    """
-    Return a workflow.
+    """Return a workflow.
 
     Raises:
         NotFoundError: There is none of this type, owner and version.

@@ -1,5 +1,4 @@
-"""
-A local HealthOmics service, for demos, tests and pipelines.
+"""A local HealthOmics service, for demos, tests and pipelines.
 
 An HTTP server that speaks the service's REST-JSON, taken from botocore's own model, with its rules, quotas,
 rate limits, a lifecycle in scaled time, and by seed the faults that the service has on bad days. Point a

@@ -1,5 +1,4 @@
-"""
-Several accounts and Regions in one process, and which of them a call is for.
+"""Several accounts and Regions in one process, and which of them a call is for.
 
 AWS finds the account by the key that signed a call, and the Region by the address. Here a *door* is an
 address. If it leads to one lane, it serves that lane's Region, and unknown keys count as its user's; if it

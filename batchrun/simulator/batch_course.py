@@ -1,5 +1,4 @@
-"""
-When batches change state, and how the service starts, cancels and deletes the runs of their rows.
+"""When batches change state, and how the service starts, cancels and deletes the runs of their rows.
 
 As with runs, nothing happens by itself: each call first catches up with the time. Rows are submitted one by
 one, at the account's rate; several batches take turns. A row without a token waits for the next one; if a
@@ -230,8 +229,7 @@ class Submission:
         settled: Callable[[Batch, float], None],
         fail: Callable[[Batch, float, str], None],
     ) -> None:
-        """
-        Begin without rows.
+        """Begin without rows.
 
         *settled* is called with the batch for each row that is settled or skipped, *fail* with a batch that
         fails, the time, and the reason.

@@ -1,5 +1,4 @@
-"""
-The batches of StartRunBatch with their rows, how they are found, and which fields a request may have where.
+"""The batches of StartRunBatch with their rows, how they are found, and which fields a request has where.
 
 Belongs here: rules about a batch and its settings file, and making a StartRun of a row. A file that cannot
 be read is refused at once; the batch fails later if the file holds no settings, or has changed since the

@@ -1,5 +1,4 @@
-"""
-Reproducible chance: each draw is a digest of the seed and of what it is drawn for.
+"""Reproducible chance: each draw is a digest of the seed and of what it is drawn for.
 
 A draw depends only on its arguments, so that concurrency cannot change what happens to a run.
 """

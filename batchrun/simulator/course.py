@@ -1,5 +1,4 @@
-"""
-The course of a run, decided when it is started; its tasks, and the files and logs that they write.
+"""The course of a run, decided when it is started; its tasks, and the files and logs that they write.
 
 Tasks run one after the other during RUNNING; in a run that fails, the last ones fail. Each completed task
 writes a file to S3; with WDL and CWL an ``outputs.json`` lists them, with Nextflow nothing does. What does
@@ -24,8 +23,7 @@ _GENERIC = frozenset({"RUN_TASK_FAILED", "WORKFLOW_RUN_FAILED"})
 
 
 def plan_course(settings: Settings, name: str, output: str, attempt: int) -> Course:
-    """
-    Decide the course of the *attempt*-th run (from 1) with this name, or with this output if it has no name.
+    """Decide the course of the *attempt*-th run (from 1) with this name, or this output if it has no name.
 
     The same settings, name and attempt always give the same course.
     """

@@ -1,5 +1,4 @@
-"""
-Faults between a caller and the service: which there are, which calls they strike, how they spoil an answer.
+"""Faults between caller and service: which there are, which calls they strike, how they spoil an answer.
 
 A fault strikes *before* the commit (the call took no effect) or *after* it (it did, and the caller cannot
 know). Does not belong here: carrying a fault out, which needs a socket (``server``), and failures of runs,
@@ -81,8 +80,7 @@ class RowFault(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRule:
-    """
-    Which calls a fault strikes.
+    """Which calls a fault strikes.
 
     A rule with ``times`` is a script: it strikes the next calls that it matches; scripts come first, in
     their order. Rules without ``times`` are chances: at most one of those that match a call strikes, so
@@ -138,8 +136,7 @@ class FaultBook:
                 self._scripts.append((rule, rule.times))
 
     def choose(self, operation: str, key: str, name: str) -> Fault | RowFault | str:
-        """
-        Return the fault that strikes this call; ``Fault.PASS`` if none does.
+        """Return the fault that strikes this call; ``Fault.PASS`` if none does.
 
         *key* names what the call is about, such as its requestId: chance is drawn from the seed, the
         operation, the key and the number of calls with that key so far, not from the order of callers.

@@ -1,5 +1,4 @@
-"""
-The sockets: an aiohttp server around each :class:`~batchrun.simulator.accounts.Door`.
+"""The sockets: an aiohttp server around each :class:`~batchrun.simulator.accounts.Door`.
 
 What belongs here: reading requests, sending answers whole, in part or not at all, starting and stopping the
 server. What does not: the content of answers.
@@ -47,8 +46,7 @@ _RESET = struct.pack("ii", 1, 0)
 async def serve(
     settings: Settings | None = None, *, clock: Clock | None = None, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[Simulator]:
-    """
-    Serve a simulated account while the context lasts.
+    """Serve a simulated account while the context lasts.
 
     Args:
         settings: how it behaves; by default much like the service
@@ -76,8 +74,7 @@ class Served:
 async def serve_lanes(
     lanes: Sequence[SimulatedLane], *, clock: Clock | None = None, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[Served]:
-    """
-    Serve several accounts and Regions while the context lasts.
+    """Serve several accounts and Regions while the context lasts.
 
     Args:
         lanes: one or more; those with the same port share a door

@@ -1,5 +1,4 @@
-"""
-Who calls: the account of an access key, and roles that give temporary keys of another account.
+"""Who calls: the account of an access key, and roles that give temporary keys of another account.
 
 Belongs here: keys, roles, who may assume one, and when its keys expire; the calls of STS and of IAM Identity
 Center's portal for this. Does not: logging in (``aws sso login`` does that elsewhere), the account's runs

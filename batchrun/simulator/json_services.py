@@ -1,5 +1,4 @@
-"""
-Other services than HealthOmics that speak JSON: SQS, CloudWatch Logs and Service Quotas.
+"""Other services than HealthOmics that speak JSON: SQS, CloudWatch Logs and Service Quotas.
 
 From SQS: ReceiveMessage, DeleteMessageBatch and SendMessage; from CloudWatch Logs: GetLogEvents of
 HealthOmics' log group; from Service Quotas: GetServiceQuota. Every queue exists, and gets an event of each

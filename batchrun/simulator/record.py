@@ -1,5 +1,4 @@
-"""
-What really happened, for tests that check what a caller believes: ``/_simulator/state``.
+"""What really happened, for tests that check what a caller believes: ``/_simulator/state``.
 
 ``/_simulator/faults`` changes the fault rules. Anything that the service has too does not belong here.
 """

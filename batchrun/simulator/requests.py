@@ -1,5 +1,4 @@
-"""
-Requests that start something: checks beyond the model, and which requests were seen before.
+"""Requests that start something: checks beyond the model, and which requests were seen before.
 
 The memory for requestIds makes StartRun and StartRunBatch idempotent. The service documents that a repeated
 requestId starts nothing a second time, and little else. Assumed here:

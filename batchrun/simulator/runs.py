@@ -1,5 +1,4 @@
-"""
-The runs, indexes to find them without a scan of all, and when they change state.
+"""The runs, indexes to find them without a scan of all, and when they change state.
 
 Nothing happens by itself: :meth:`Timetable.advance` catches up with the given time, in the order in which
 changes were due, each at its own time; so what a caller sees does not depend on how often anybody asks. Each

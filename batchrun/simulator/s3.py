@@ -1,5 +1,4 @@
-"""
-S3: buckets and their objects, who may read them, and four calls by path.
+"""S3: buckets and their objects, who may read them, and four calls by path.
 
 HeadObject, GetObject and PutObject of ``/BUCKET/KEY``, ListObjectsV2 of a bucket. Belongs here: stored
 objects, reading calls, and writing answers and refusals. Does not: faults of calls (``server``).

@@ -87,8 +87,7 @@ class Simulator:
         identities: Identities | None = None,
         storage: Storage | None = None,
     ) -> None:
-        """
-        Set up the service; needs a running event loop.
+        """Set up the service; needs a running event loop.
 
         *identities*, the keys and roles, and *storage* are given if accounts share them; else *settings* say.
         """

@@ -1,5 +1,4 @@
-"""
-The service itself: its rules and its runs, with time passed in.
+"""The service itself: its rules and its runs, with time passed in.
 
 What belongs here: what each operation does, and checks beyond the model. What does not: HTTP (``wire``,
 ``server``), rate limits and faults (``buckets``, ``faults``), which come before the service.
@@ -47,8 +46,7 @@ class HealthOmics:
         faults: FaultBook | None = None,
         storage: Storage | None = None,
     ) -> None:
-        """
-        Create an account without runs; *origin* is the wall time at loop time zero.
+        """Create an account without runs; *origin* is the wall time at loop time zero.
 
         The service's own actions share *buckets*, the account's rate limits, with callers; *faults* strike
         them too.

@@ -1,5 +1,4 @@
-"""
-The settings of the simulated service; by default it behaves like the service.
+"""The settings of the simulated service; by default it behaves like the service.
 
 Some can be parsed from text, for command-line options and ``/_simulator/faults``: every parser raises
 ValueError, and quotes the part that it cannot read. What does not belong here: the options themselves.
@@ -188,8 +187,7 @@ _ERROR_CODE = re.compile(r"[A-Z][A-Za-z]+")
 
 
 def parse_faults(text: str) -> tuple[FaultRule, ...]:
-    """
-    Read rules such as ``StartRun:drop_after=0.08,*:throttle=3x,GetRun:AccessDeniedException@lab-*=1``.
+    """Read rules such as ``StartRun:drop_after=0.08,*:throttle=3x,GetRun:AccessDeniedException@lab-*=1``.
 
     Each is ``OPERATION:FAULT[@NAME]=HOW``, separated by commas. OPERATION is the API's name or ``*``; FAULT
     one of :class:`Fault` or a service error's code; NAME a glob over the run's or batch's name; HOW a chance
@@ -200,8 +198,7 @@ def parse_faults(text: str) -> tuple[FaultRule, ...]:
 
 
 def parse_limits(text: str) -> dict[str, Limit | None]:
-    """
-    Read limits such as ``StartRun=100/20,*=unlimited``: tokens per second, and the burst after a slash.
+    """Read limits such as ``StartRun=100/20,*=unlimited``: tokens per second, and the burst after a slash.
 
     Without a slash, the burst is the rate, but at least 1.
     """
@@ -218,8 +215,7 @@ def parse_failures(text: str) -> dict[str, float]:
 
 
 def parse_fail_first(text: str) -> tuple[FailFirst, ...]:
-    """
-    Read runs that fail some times and then complete, such as ``sample-7*=2,*/retry/*=1:RUN_TASK_FAILED``.
+    """Read runs that fail some times and then complete, such as ``sample-7*=2,*/retry/*=1:RUN_TASK_FAILED``.
 
     Each is ``GLOB=TIMES[:REASON]``, over the run's name or its outputUri.
     """
@@ -234,8 +230,7 @@ def parse_fail_first(text: str) -> tuple[FailFirst, ...]:
 
 
 def parse_objects(lines: Iterable[str]) -> tuple[StoredBucket, ...]:
-    """
-    Read buckets from *lines*, each ``s3://BUCKET/KEY``, optionally with a tab and a storage class.
+    """Read buckets from *lines*, each ``s3://BUCKET/KEY``, optionally with a tab and a storage class.
 
     A line without a key is a bucket, which may stay empty.
     """
@@ -254,8 +249,7 @@ def parse_objects(lines: Iterable[str]) -> tuple[StoredBucket, ...]:
 
 
 def of_lane(text: str, lane: str, lanes: Collection[str]) -> str:
-    """
-    Return the entries of a text for one of several *lanes*: ``east/StartRun=8`` is for ``east`` alone.
+    """Return the entries of a text for one of several *lanes*: ``east/StartRun=8`` is for ``east`` alone.
 
     Entries without a lane hold for all and come first, so that a lane's own override them.
     """

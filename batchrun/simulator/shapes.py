@@ -1,5 +1,4 @@
-"""
-Botocore's shapes: checking values that come in, writing values that go out.
+"""Botocore's shapes: checking values that come in, writing values that go out.
 
 Each shape is compiled once into a function. All errors of a request are found, as by the service, including
 limits that botocore's own client side does not check (max, pattern, enum).
@@ -176,8 +175,7 @@ def _structure_check(shape: StructureShape) -> Check:
 
 
 def compile_pattern(pattern: str) -> Callable[[str], object]:
-    r"""
-    Return a function that matches a whole text against *pattern*, Java's Unicode classes included.
+    r"""Return a function that matches a whole text against *pattern*, Java's Unicode classes included.
 
     Python's ``re`` knows no ``\p{L}``; the model uses them only as ``[\p{L}\p{M}...]+``.
     """

@@ -1,5 +1,4 @@
-"""
-REST-JSON, taken from botocore's own model of the service at run time.
+"""REST-JSON, taken from botocore's own model of the service at run time.
 
 What belongs here: parsing requests, writing answers and refusals, tokens for the next page.
 What does not: sockets (``http``) and what an operation does (``service``).
@@ -161,8 +160,7 @@ class Wire:
         }
 
     def route(self, method: str, path: str) -> tuple[Operation, Mapping[str, str]]:
-        """
-        Find the operation for *path*, still escaped, and the labels in it.
+        """Find the operation for *path*, still escaped, and the labels in it.
 
         Raises RefusalError if there is none.
         """

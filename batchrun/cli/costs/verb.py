@@ -77,8 +77,7 @@ class Options(Calling):
     "\n\nRead on: 'batchrun help costs', 'batchrun help iam'.",
 )
 async def costs(options: Options) -> Exit:
-    """
-    Estimate what ended runs of BATCH cost, earlier attempts included, and what its open rows will.
+    """Estimate what ended runs of BATCH cost, earlier attempts included, and what its open rows will.
 
     Asks the service what each run used, and keeps the answers: a second time it asks for nothing. If it is
     stopped, run it again: it continues where it stopped.

@@ -1,5 +1,4 @@
-"""
-The costs of runs and of rows still to run, in words and in JSON.
+"""The costs of runs and of rows still to run, in words and in JSON.
 
 The costs of rows still to run are estimated from earlier runs of their workflows, from the ledger alone.
 Belongs here: which runs count for that, wording, and rounding for display. Does not: which rows (``verb``),

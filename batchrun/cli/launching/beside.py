@@ -1,5 +1,4 @@
-"""
-What accompanies a launch for those who do not watch it: notices, and a file of metrics.
+"""What accompanies a launch for those who do not watch it: notices, and a file of metrics.
 
 Belongs here: when they are sent and written. Does not: whether something is worth a notice
 (``model.notices``), the text (``report.summary``), delivery (``notify``), the metrics (``report.metrics``).

@@ -1,5 +1,4 @@
-"""
-A folder of manifests, launched side by side: one connection, one ledger, one pace.
+"""A folder of manifests, launched side by side: one connection, one ledger, one pace.
 
 Side by side, not in turn: a batch that is stuck, or takes days, does not delay the others, and ``--deadline``
 and ``--once`` mean the same for each. Does not belong here: one launch (``launch``), which files are
@@ -48,8 +47,7 @@ _LEAST_SHARE: Final = 4
 
 
 async def launch_folder(job: Job) -> Exit:
-    """
-    Launch the manifests of the job's folder, and return the worst of their exit codes.
+    """Launch the manifests of the job's folder, and return the worst of their exit codes.
 
     Nothing is submitted before all manifests are checked and all batches are held.
     """

@@ -1,5 +1,4 @@
-"""
-A launch by the command line: signals, reporters, results, exit code.
+"""A launch by the command line: signals, reporters, results, exit code.
 
 Belongs here: output and signals while the API launches. Does not: options (``verbs.run``), the order in which
 things are opened and closed (``api``), what happens in between (``engine``).

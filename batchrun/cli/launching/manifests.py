@@ -80,8 +80,7 @@ def _read(name: str, text: str | None, read: Callable[[str], _T]) -> _T | None:
 def loaded(
     wanted: Source, objects: ObjectsOnce, output: Output = PLAIN, *, places: RowPlaces | None = None
 ) -> Manifest:
-    """
-    Load a manifest and report its warnings and problems as *output* says, also as JSON lines if it does.
+    """Load a manifest and report its warnings and problems as *output* says, also as JSON lines if it does.
 
     The place of each row is recorded in *places*; *objects* are closed afterwards.
 
@@ -97,8 +96,7 @@ def loaded(
 
 
 def sources_in(wanted: Source, output: Output, *, besides: Collection[str] = ()) -> Sequence[Source]:
-    """
-    Return the manifests of the folder that *wanted* names.
+    """Return the manifests of the folder that *wanted* names.
 
     Files whose content shows that they are not manifests are named, unless *output* is quiet.
     """

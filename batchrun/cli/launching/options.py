@@ -1,5 +1,4 @@
-"""
-The options of ``batchrun run``: for the launch, and for its notices and metrics.
+"""The options of ``batchrun run``: for the launch, and for its notices and metrics.
 
 Belongs here: options, their meaning for the model, and channels made from them. Does not: the launch
 (``launch``, ``folder``), when notices are sent (``beside``), delivery (``notify``).

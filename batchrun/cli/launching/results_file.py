@@ -1,5 +1,4 @@
-"""
-The file with a batch's results, as written by launches and cancellations.
+"""The file with a batch's results, as written by launches and cancellations.
 
 A file that is complete and would be written the same again is left alone.
 """

@@ -30,8 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 async def launch_standing_by(job: Job) -> Exit:
-    """
-    Run the job once no other launcher holds the batch, as often as necessary; return its exit code.
+    """Run the job once no other launcher holds the batch, as often as necessary; return its exit code.
 
     The manifest is read again before each launch. A batch that its holder has finished is reported as any
     launch of an ended batch reports it.
@@ -96,8 +95,7 @@ def _tell(output: Output, lease: Lease, clock: Clock) -> None:
 
 
 async def until_free(ledger: str | Path, batch: str, *, clock: Clock, told: Callable[[Lease], None]) -> None:
-    """
-    Wait until no launcher holds *batch*; only reads the ledger, and waits while it cannot be read.
+    """Wait until no launcher holds *batch*; only reads the ledger, and waits while it cannot be read.
 
     *told* is called with the lease, at first and whenever the holder changes.
 

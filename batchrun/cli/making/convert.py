@@ -1,5 +1,4 @@
-"""
-A conversion from end to end: read, write, and read again to check that the result means the same.
+"""A conversion from end to end: read, write, and read again to check that the result means the same.
 
 Belongs here: which fields go where in each format, and the messages. Does not: the formats (``manifest``),
 options (``options``).
@@ -103,8 +102,7 @@ def output_format(output: str, wanted: str | None) -> Format:
 
 
 def convert(wanted: Conversion) -> None:
-    """
-    Write the manifest in another format.
+    """Write the manifest in another format.
 
     Raises:
         ManifestError: The manifest has problems, or values that the format cannot express.

@@ -1,5 +1,4 @@
-r"""
-Patterns for the names of files: regular expressions, and names with parts in braces.
+r"""Patterns for the names of files: regular expressions, and names with parts in braces.
 
     (?P<id>.+)_(?P<read>R[12])\.fastq\.gz        {sample}_S*_L{lane}_R{mate}_001.fastq.gz
 
@@ -69,8 +68,7 @@ def _expression(pattern: str) -> str:
 
 @contextmanager
 def limited(pattern: re.Pattern[str]) -> Iterator[Callable[[str], re.Match[str] | None]]:
-    """
-    Yield the pattern's ``fullmatch``, which raises UsageError if a name takes too long.
+    """Yield the pattern's ``fullmatch``, which raises UsageError if a name takes too long.
 
     Python's matcher can take exponential time, but checks for signals; hence only in the main thread.
     """

@@ -1,5 +1,4 @@
-"""
-A manifest to fill in, from a workflow's parameter template: in YAML, or as a table with one row.
+"""A manifest to fill in, from a workflow's parameter template: in YAML, or as a table with one row.
 
 Values to fill in are placeholders that no row can fill, or are empty, so that ``check`` finds forgotten ones.
 Names and descriptions are foreign text: they are quoted, shortened, and kept on their line. Does not belong

@@ -1,5 +1,4 @@
-"""
-Making rows from files: a pattern decides which belong together, their parameters, and which seem missing.
+"""Making rows from files: a pattern decides which belong together, their parameters, and which seem missing.
 
 Belongs here: the pattern, the rows made with it, their problems, and missing files that other rows have: a
 mate, a lane's reads, a kind of file. Pure. Does not: where the names come from (``pairs``, ``service``),
@@ -45,8 +44,7 @@ def is_mate(name: str) -> bool:
 def lacking(
     rows: Mapping[str, Collection[Groups]], names: Groups, *, named: Collection[str], is_list: bool
 ) -> dict[str, list[Groups]]:
-    """
-    Return the files that rows lack, by row.
+    """Return the files that rows lack, by row.
 
     *names* are the parts of a file's name, *named* those in a parameter's name. If parameters are lists, one
     row may have more lanes than another.
@@ -159,8 +157,7 @@ class Naming:
 def naming(
     pattern: str, *, parameter: str | None, list_name: str | None, group_by: tuple[str, ...] = ()
 ) -> Naming:
-    """
-    Read the pattern and the parameters' name.
+    """Read the pattern and the parameters' name.
 
     Args:
         pattern: As in ``name_patterns``.

@@ -1,5 +1,4 @@
-"""
-Files into a manifest, from end to end: list, pair, write.
+"""Files into a manifest, from end to end: list, pair, write.
 
 Names come from S3, from a text with URIs or paths, or from the output of ``aws s3 ls``; with --group-by they
 become a sheet with a line for each lane, and its manifest. Does not belong here: splitting names, and which
@@ -229,8 +228,7 @@ def _tell(wish: PairsJob, pairs: Pairs, rows: int) -> None:
 
 
 def listed_files(stream: BinaryIO, source: str, *, base: str | None, with_path: bool) -> Iterator[File]:
-    """
-    Yield each file that a line of *stream* has; *base* is the URI that relative names belong to.
+    """Yield each file that a line of *stream* has; *base* is the URI that relative names belong to.
 
     Several on a line stand between tabs, as ``aws s3api list-objects-v2 --output text`` prints the keys alone
     (``--query 'Contents[].Key'``).

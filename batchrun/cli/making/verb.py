@@ -10,8 +10,7 @@ from batchrun.cli.making.options import ConvertOptions, ManifestInitOptions, Pai
 
 @click.group(context_settings=HELP, epilog="Read on: 'batchrun help manifest'.")
 def manifest() -> None:
-    """
-    Make a manifest, or convert one; nothing is submitted.
+    """Make a manifest, or convert one; nothing is submitted.
 
     'init' makes one to fill in from a workflow's parameters, 'from-s3' pairs files into rows, 'convert'
     writes a manifest in another format.
@@ -25,8 +24,7 @@ def manifest() -> None:
     "\n\nRead on: 'batchrun help manifest'.",
 )
 def convert(options: ConvertOptions) -> None:
-    """
-    Write MANIFEST in another format; every row stays the same to the last byte.
+    """Write MANIFEST in another format; every row stays the same to the last byte.
 
     Defaults are merged in and placeholders filled in first. YAML and JSON get what all rows share as
     defaults of their own. Where a format cannot say something, the row and the field are named, and nothing
@@ -44,8 +42,7 @@ def convert(options: ConvertOptions) -> None:
     "\n\nRead on: 'batchrun help manifest'.",
 )
 async def init(options: ManifestInitOptions) -> None:
-    """
-    Write a YAML manifest to fill in, from a workflow's parameter template; CSV or TSV where -o says so.
+    """Write a YAML manifest to fill in, from a workflow's parameter template; CSV or TSV where -o says so.
 
     Required parameters are lines to fill in, optional ones stand behind #, each with its description; a table
     has a column for each, and one row. What was not filled in is found by 'batchrun check'. Asks the service
@@ -66,8 +63,7 @@ async def init(options: ManifestInitOptions) -> None:
     "\n\nRead on: 'batchrun help manifest'.",
 )
 def from_s3(options: PairOptions) -> None:
-    """
-    Pair files into rows: SOURCE is s3://BUCKET/FOLDER/, or a file that lists names, or - for stdin.
+    """Pair files into rows: SOURCE is s3://BUCKET/FOLDER/, or a file that lists names, or - for stdin.
 
     A listing has a URI or a name on each line, or is what 'aws s3 ls', with or without --recursive, prints.
     Duplicates and incomplete rows are errors, and nothing is written; files that do not match are named.

@@ -1,5 +1,4 @@
-"""
-The file that gives options their defaults: ``batchrun.toml``, or ``[tool.batchrun]`` of ``pyproject.toml``.
+"""The file of the options' defaults: ``batchrun.toml``, or ``[tool.batchrun]`` of ``pyproject.toml``.
 
 Belongs here: finding it, whether to trust it, reading it, and the places of its settings; all of it as
 hostile input. Does not: what its keys mean (``names``).

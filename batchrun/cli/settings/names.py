@@ -1,5 +1,4 @@
-"""
-Which options a settings file sets, and to what: its keys and values are checked against the options.
+"""Which options a settings file sets, and to what: its keys and values are checked against the options.
 
 Belongs here: a commented example with every option that can be set; names, tables, precedence within the
 file, refused settings, values. Does not: the file, and whether to trust it (``file``); flags and the
@@ -47,8 +46,7 @@ class Setting:
 
     @property
     def refusal(self) -> str | None:
-        """
-        Why a file that was merely found may not set the option to this value; None if it may.
+        """Why a file that was merely found may not set the option to this value; None if it may.
 
         A folder from somebody else must not run anything, send calls or credentials anywhere, read the
         environment, or write outside itself.
@@ -67,8 +65,7 @@ class Setting:
 
 
 def take_file(context: click.Context, verb: str, command: click.Command) -> None:
-    """
-    Set the defaults of *verb*, of the group of *context*, from the file in force.
+    """Set the defaults of *verb*, of the group of *context*, from the file in force.
 
     A verb without settings does not read the file, so that it works even if the file is wrong.
     """
@@ -127,8 +124,7 @@ def settings_for(file: SettingsFile, path: Names, command: click.Command) -> dic
 
 
 def default_map(file: SettingsFile, verbs: Verbs, below: Names, *, is_shown: bool = False) -> dict[str, Any]:
-    """
-    Return the defaults that *file* sets for all verbs below *below*, nested as click wants them.
+    """Return the defaults that *file* sets for all verbs below *below*, nested as click wants them.
 
     Args:
         file: The settings; all names in it are checked, whichever verb they are for.

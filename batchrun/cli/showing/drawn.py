@@ -1,5 +1,4 @@
-"""
-All drawing on a terminal with rich; imported for terminals only, since rich takes long to import.
+"""All drawing on a terminal with rich; imported for terminals only, since rich takes long to import.
 
 The bar of a batch, whose parts differ by sign and so can be told apart without colours; the live display of a
 launch and of ``status --watch``; the progress of ``check --inputs``; the first rows of results; the manual,

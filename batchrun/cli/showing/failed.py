@@ -1,5 +1,4 @@
-"""
-Rows that did not succeed, their failed tasks and log streams, in words and in JSON; also by reason.
+"""Rows that did not succeed, their failed tasks and log streams, in words and in JSON; also by reason.
 
 Belongs here: wording, wherever such rows are shown. Does not: which rows (``progress``, ``report.overview``),
 which tasks are known (``ledger``), who has to deal with a reason (``model.entries.reasons``).

@@ -1,5 +1,4 @@
-"""
-Reports of a launch while it goes on, in the two ways without a terminal, and at its end.
+"""Reports of a launch while it goes on, in the two ways without a terminal, and at its end.
 
 Belongs here: log lines for people and cron, JSON lines for programs, and the summary on stdout. Does not: the
 live display (``drawn``), the numbers (``progress``), the results file (``report``).
@@ -107,8 +106,7 @@ class Numbers(Reporter):
 
 
 class LogLines(Numbers):
-    """
-    Logs a line for each change of state, and the numbers once a minute.
+    """Logs a line for each change of state, and the numbers once a minute.
 
     A failure is a warning unless the run is retried. The next step, recorded together with it, shows that,
     so the line waits for it.

@@ -67,8 +67,7 @@ class Options(Calling):
     "\n\nRead on: 'batchrun help cancel', 'batchrun help iam'.",
 )
 async def cancel(options: Options) -> Exit:
-    """
-    Stop submitting BATCH, and cancel its active runs.
+    """Stop submitting BATCH, and cancel its active runs.
 
     Shows what it will do, and asks. The request is kept in the ledger: a launcher that is running sees it
     within seconds and cancels the runs; without one this command does, and waits for their ends.
@@ -129,8 +128,7 @@ async def _carried_out(
     options: Options,
     login: OneLogin,
 ) -> bool:
-    """
-    Record the request in the ledger, and wait until we or the holder of the batch have carried it out.
+    """Record the request in the ledger, and wait until we or the holder of the batch have carried it out.
 
     Returns:
         False if something is left.

@@ -84,8 +84,7 @@ class Options:
 
 @verb(Options, epilog="Read on: 'batchrun help manifest', 'batchrun help engines', 'batchrun help iam'.")
 def check(options: Options) -> None:
-    """
-    Find every error of MANIFEST, or of each manifest of a folder; submit nothing, write nothing.
+    """Find every error of MANIFEST, or of each manifest of a folder; submit nothing, write nothing.
 
     Each row is checked as StartRun would check it: fields, types, lengths, patterns, sizes, placeholders,
     duplicate ids. Exits with 2 where something is wrong, naming the place, the value and the cure. What is

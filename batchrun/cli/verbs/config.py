@@ -1,5 +1,4 @@
-"""
-``batchrun config``: each option's value in force, and where it came from.
+"""``batchrun config``: each option's value in force, and where it came from.
 
 Belongs here: asking click for it; AWS profile, region and endpoint as botocore would find them without
 options; showing it. Does not: reading the file (``settings.file``), the commented example
@@ -101,8 +100,7 @@ class Options:
 
 @verb(Options, context_settings={"ignore_unknown_options": True}, epilog=_EPILOG)
 def config(options: Options) -> None:
-    """
-    Show each option's value in force and where it came from: flag, environment, file or default.
+    """Show each option's value in force and where it came from: flag, environment, file or default.
 
     For all verbs, or as VERB would run with these OPTIONS; nothing is run. Where no option says AWS profile,
     region and endpoint, they are shown as AWS's own variables and files have them; credentials never are.
@@ -244,8 +242,7 @@ class AwsValue:
 
 @cache
 def aws_values(profile: str | None) -> dict[str, AwsValue]:
-    """
-    Return profile, region and endpoint-url from the environment and the *profile* in AWS's own files.
+    """Return profile, region and endpoint-url from the environment and the *profile* in AWS's own files.
 
     Raises:
         UsageError: The files cannot be read, or have no such profile.

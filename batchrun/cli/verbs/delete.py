@@ -47,8 +47,7 @@ class Options(Calling):
     "\n\nRead on: 'batchrun help cancel', 'batchrun help iam'.",
 )
 async def delete(options: Options) -> Exit:
-    """
-    Remove ended runs of BATCH from the service, of earlier attempts too, but never from the ledger.
+    """Remove ended runs of BATCH from the service, of earlier attempts too, but never from the ledger.
 
     Shows what it will do, and asks. Active runs are left alone. Conditions apply to each run by itself. Runs
     that count as deleted are looked for first: one that still exists is given back to its row.

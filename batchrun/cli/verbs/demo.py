@@ -44,8 +44,7 @@ class DemoOptions:
 
 @verb(DemoOptions, epilog="Read on: 'batchrun help manifest', 'batchrun help simulator'.")
 async def demo(options: DemoOptions) -> Exit:
-    """
-    Run the shipped cohort of 50 runs against a simulated service, from manifest to results.
+    """Run the shipped cohort of 50 runs against a simulated service, from manifest to results.
 
     Everything is real but the service: manifest, calls over a socket, ledger, live progress, results.
     """

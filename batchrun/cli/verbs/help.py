@@ -1,5 +1,4 @@
-"""
-``batchrun help``: the manual, topic by topic, and the --help of verbs.
+"""``batchrun help``: the manual, topic by topic, and the --help of verbs.
 
 The topics are Markdown files in ``batchrun/help``; ``scripts/readme`` fills their tables from the code. Does
 not belong here: any text of the manual.
@@ -70,8 +69,7 @@ class Options:
     "elsewhere it is plain Markdown.",
 )
 def help(options: Options) -> None:  # noqa: A001 (the verb's own name)
-    """
-    Show TOPIC of the manual, or what VERB says to --help; without either, list the topics.
+    """Show TOPIC of the manual, or what VERB says to --help; without either, list the topics.
 
     Where a topic and a verb have one name, as 'retry', it is the topic that is shown.
     """

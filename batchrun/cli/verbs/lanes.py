@@ -51,8 +51,7 @@ class Options:
 
 @verb(Options, epilog="Read on: 'batchrun help lanes', 'batchrun help iam'.")
 def lanes(options: Options) -> Exit:
-    """
-    Show each lane of MANIFEST, or of --lanes, as it is now: account, credentials, quotas, active runs.
+    """Show each lane of MANIFEST, or of --lanes, as it is now: account, credentials, quotas, active runs.
 
     Without either it shows where calls go that name no lane. Nothing is submitted. What is wrong with a lane
     is shown with the cure. Exits with 0 when all can be used, with 5 where credentials, a permission or the

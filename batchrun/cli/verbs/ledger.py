@@ -81,8 +81,7 @@ class LedgerInitOptions:
 
 @click.group(context_settings=HELP, epilog="Read on: 'batchrun help ledger'.")
 def ledger() -> None:
-    """
-    Make a ledger, check it, rebuild a lost one, or copy batches into another.
+    """Make a ledger, check it, rebuild a lost one, or copy batches into another.
 
     The ledger is where batchrun keeps what it submitted: batchrun.db, or what --ledger says.
     """
@@ -90,8 +89,7 @@ def ledger() -> None:
 
 @verb(VerifyOptions, epilog="Read on: 'batchrun help ledger'.")
 def verify(options: VerifyOptions) -> Exit:
-    """
-    Check the ledger; without --online it changes nothing and calls nothing.
+    """Check the ledger; without --online it changes nothing and calls nothing.
 
     Asks SQLite whether the file is whole, and replays every entry's history: one requestId for each attempt,
     one entry for each run, nothing after an end, and events that add up to what is stored. Works beside a
@@ -147,8 +145,7 @@ def _tell_verified(verification: Verification, problems: int, *, as_json: bool) 
     "\n\nRead on: 'batchrun help ledger'.",
 )
 async def rebuild(options: RebuildOptions) -> None:
-    """
-    Make a lost ledger again from MANIFEST and the service; start nothing.
+    """Make a lost ledger again from MANIFEST and the service; start nothing.
 
     Lists the runs, looks at each whose name is in the manifest, and finds each row's run by the tags that it
     was started with, or, with --no-tags, by its name, workflow, output place and parameters. Writes all of
@@ -170,8 +167,7 @@ async def rebuild(options: RebuildOptions) -> None:
 
 @verb(LedgerInitOptions, epilog="Read on: 'batchrun help postgres'.")
 def init(options: LedgerInitOptions) -> None:
-    """
-    Make the ledger, or bring it up to date; in PostgreSQL, let roles use it.
+    """Make the ledger, or bring it up to date; in PostgreSQL, let roles use it.
 
     Needed once for a database, by its owner, where those who launch may not make tables. Safe to repeat. The
     roles must be there already.
@@ -204,8 +200,7 @@ class CopyOptions:
 
 @verb(CopyOptions, epilog="Read on: 'batchrun help ledger'.")
 def copy(options: CopyOptions) -> Exit:
-    """
-    Copy batches from the ledger FROM into the ledger TO, which is made where it is not there.
+    """Copy batches from the ledger FROM into the ledger TO, which is made where it is not there.
 
     Every row, attempt and event is copied, and compared afterwards. A batch has one ledger: in FROM it is
     closed from then on, can still be read, and names TO. A batch that a launcher holds is left alone (exit

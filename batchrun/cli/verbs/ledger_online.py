@@ -1,5 +1,4 @@
-"""
-What ``batchrun ledger`` does with the service: a rebuild from end to end, and ``verify --online``.
+"""What ``batchrun ledger`` does with the service: a rebuild from end to end, and ``verify --online``.
 
 Belongs here: the order of opening and closing, which batches are compared, the messages. Does not: options
 (``ledger``), which run is whose (``model.entries.recovery``), the comparison (``engine.upkeep.comparing``).
@@ -136,8 +135,7 @@ def _refusal(rebuilt: Rebuilt) -> str:
 
 
 async def compare_online(options: Calling, concurrency: int, name: str | None) -> Exit:
-    """
-    Compare this batch, or each, with the service; give runs that were found again back to their rows.
+    """Compare this batch, or each, with the service; give runs that were found again back to their rows.
 
     Returns:
         WORK_LEFT if something is left for 'batchrun run' or for a second try.

@@ -55,8 +55,7 @@ class Options(Calling):
     "\n\nRead on: 'batchrun help retry', 'batchrun help iam'.",
 )
 async def logs(options: Options) -> Exit:
-    """
-    Show the log of the row ID's run: its failed tasks', then the engine's and the run's own.
+    """Show the log of the row ID's run: its failed tasks', then the engine's and the run's own.
 
     ID may also be the uuid, the id or the ARN of one of its runs.
     """
@@ -126,8 +125,7 @@ class RunLines:
             complain(f"{one.of}: there is no log stream {one.name}")
 
     async def follow(self, stored: StoredBatch, service: HealthOmics) -> None:
-        """
-        Print the lines, also new ones, until the run has ended and no more come, or until a signal.
+        """Print the lines, also new ones, until the run has ended and no more come, or until a signal.
 
         The launcher of the batch may record the end; if none works on it, *service* is asked.
         """

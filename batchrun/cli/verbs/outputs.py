@@ -77,8 +77,7 @@ class Options(Calling):
     "\n\nRead on: 'batchrun help results', 'batchrun help sheets', 'batchrun help iam'.",
 )
 async def outputs(options: Options) -> Exit:
-    """
-    List what each succeeded row of BATCH made: files, and other values, by the workflow's output.
+    """List what each succeeded row of BATCH made: files, and other values, by the workflow's output.
 
     A CSV with a row for each of them, JSON lines with --json, or with --sheet a sheet for the next batch.
     """

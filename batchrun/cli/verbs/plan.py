@@ -86,8 +86,7 @@ class Options:
 
 @verb(Options, epilog="Read on: 'batchrun help manifest', 'batchrun help engines', 'batchrun help pace'.")
 def plan(options: Options) -> None:
-    """
-    Say what 'batchrun run MANIFEST' would do now, for a folder's each; start nothing, write nothing.
+    """Say what 'batchrun run MANIFEST' would do now, for a folder's each; start nothing, write nothing.
 
     Compares the manifest with the ledger: new, unchanged, changed and gone rows; the StartRun calls needed,
     and how long they take at --rate; how many runs may be active at once. With --prices, what they may cost,

@@ -1,5 +1,4 @@
-"""
-What ``batchrun plan`` found, and what a launch would have to do.
+"""What ``batchrun plan`` found, and what a launch would have to do.
 
 Belongs here: the numbers, and the words for lanes, engines, retries and limits. Does not: asking the ledger
 and the account, the other words (``plan``), the lanes of a row (``manifest``), the effect of a retry policy

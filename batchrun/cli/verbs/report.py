@@ -36,8 +36,7 @@ class Options:
 
 @verb(Options, epilog="Read on: 'batchrun help results'.")
 async def report(options: Options) -> None:
-    """
-    Write a report of BATCH: one HTML file to open, send or print.
+    """Write a report of BATCH: one HTML file to open, send or print.
 
     It shows what stands where, runs over time, failures by reason, the slowest runs, and every run with its
     uuid, output place, failed tasks and logs; with --prices, what those runs cost that 'batchrun costs' has

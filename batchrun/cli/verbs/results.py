@@ -101,8 +101,7 @@ class Options:
     "\n\nRead on: 'batchrun help results'.",
 )
 async def results(options: Options) -> None:
-    """
-    Write the results of BATCH: one row per entry, in manifest order.
+    """Write the results of BATCH: one row per entry, in manifest order.
 
     The file, or the object at s3://BUCKET/KEY, is replaced as a whole. BATCH may be left out where the ledger
     has only one.

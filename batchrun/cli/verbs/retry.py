@@ -55,8 +55,7 @@ class Options(Calling):
     "\n\nRead on: 'batchrun help retry'.",
 )
 async def retry(options: Options) -> Exit:
-    """
-    Give failed, cancelled, deleted and refused entries of BATCH a new attempt.
+    """Give failed, cancelled, deleted and refused entries of BATCH a new attempt.
 
     It asks for what the last attempt asked for, and after a duplicate for what the manifest does. Shows what
     it will do, and asks. The next 'batchrun run' starts them; one that is running does so within seconds.

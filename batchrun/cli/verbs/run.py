@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     "too), 'batchrun help engines', 'batchrun help reliability'.",
 )
 async def run(options: LaunchOptions) -> Exit:
-    """
-    Submit every row of MANIFEST once, and watch the runs to their ends.
+    """Submit every row of MANIFEST once, and watch the runs to their ends.
 
     MANIFEST is a YAML, JSON, JSON Lines, CSV or TSV file, s3://BUCKET/KEY, or - for standard input; or a
     folder, whose manifests are checked together and then launched side by side, each into its own batch and

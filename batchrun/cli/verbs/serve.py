@@ -78,8 +78,7 @@ class Options:
 
 @verb(Options, epilog="Read on: 'batchrun help serve'.")
 async def serve(options: Options) -> None:
-    """
-    Show the ledger as a live page to a browser, until Ctrl-C.
+    """Show the ledger as a live page to a browser, until Ctrl-C.
 
     All batches, each batch's rows and charts, each row's story, as they change. It only reads the ledger,
     beside any launch, and calls nothing. Open the link that it prints: it has a token, without which the page

@@ -46,8 +46,7 @@ class Options:
 
 @verb(Options, epilog="Read on: 'batchrun help results', 'batchrun help states'.")
 async def show(options: Options) -> None:
-    """
-    Show the story of the row ID: its run, its attempts, their failed tasks, its request, and each event.
+    """Show the story of the row ID: its run, its attempts, their failed tasks, its request, and each event.
 
     ID may also be the uuid, the id or the ARN of one of its runs. Everything comes from the ledger; nothing
     is called.

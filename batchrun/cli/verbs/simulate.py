@@ -115,8 +115,7 @@ class Options:
 
 @verb(Options, epilog="Read on: 'batchrun help simulator'.")
 async def simulate(options: Options) -> None:
-    """
-    Serve a simulated HealthOmics account, or with --lanes several, until Ctrl-C.
+    """Serve a simulated HealthOmics account, or with --lanes several, until Ctrl-C.
 
     It speaks the service's own protocol: batchrun, boto3 and the AWS CLI work with it unchanged. What really
     happened can be read from /_simulator/state as JSON.
@@ -209,8 +208,7 @@ def _valid(make: Callable[..., T], *texts: str, **settings: Any) -> T:
 
 
 def simulated(lanes: Sequence[Lane], behaviour: Behaviour, account: str) -> Sequence[SimulatedLane]:
-    """
-    Return what to serve: each lane, or a single account without lanes.
+    """Return what to serve: each lane, or a single account without lanes.
 
     *account* is that of lanes without one, and of the credentials that assume roles.
     """

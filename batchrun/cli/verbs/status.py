@@ -49,8 +49,7 @@ class Options:
     "\n\nRead on: 'batchrun help results', 'batchrun help states', 'batchrun help retry'.",
 )
 async def status(options: Options) -> Exit:
-    """
-    List the batches of the ledger, or say how BATCH stands; call nothing.
+    """List the batches of the ledger, or say how BATCH stands; call nothing.
 
     Works beside a running launcher.
     """

@@ -59,8 +59,7 @@ class TestOptions:
 
 @click.group(context_settings=HELP, epilog="Read on: 'batchrun help pace'.")
 def wake() -> None:
-    """
-    Prepare an SQS queue for 'batchrun run --wake', and try it.
+    """Prepare an SQS queue for 'batchrun run --wake', and try it.
 
     EventBridge brings the ends of runs to it, so that they are seen within seconds.
     """
@@ -68,8 +67,7 @@ def wake() -> None:
 
 @verb(WakeInitOptions, epilog="Read on: 'batchrun help pace', 'batchrun help iam'.")
 def init(options: WakeInitOptions) -> None:
-    """
-    Print a queue called NAME, the rule of EventBridge that fills it, and its policy, as CloudFormation.
+    """Print a queue called NAME, the rule of EventBridge that fills it, and its policy, as CloudFormation.
 
     For each region that has runs; nothing is called. NAME is batchrun-wake unless it is given. With --lanes,
     a file of lanes or a manifest that has its own, it says in which account and region each lane needs one,
@@ -95,8 +93,7 @@ def _lanes(path: str) -> Sequence[Lane]:
 
 @verb(TestOptions, epilog="Read on: 'batchrun help pace', 'batchrun help iam'.")
 def test(options: TestOptions) -> Exit:
-    """
-    Send a message to the queue, and see that it arrives and can be deleted.
+    """Send a message to the queue, and see that it arrives and can be deleted.
 
     With --lanes, a file of lanes or a manifest that has its own, each lane's queue is tried with that lane's
     login. Other messages are left alone. That EventBridge's rule fills the queue shows with the first run

@@ -1,6 +1,5 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.service
-"""
-What the launchers of one ledger share through it: an account's pace, and how many runs it may have.
+"""What the launchers of one ledger share through it: an account's pace, and how many runs it may have.
 
 What was learned of the pace is stored, so that the next launch begins where this one stopped.
 

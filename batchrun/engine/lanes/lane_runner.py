@@ -1,5 +1,4 @@
-"""
-What a launch does in one lane: carries out the planner's actions there.
+"""What a launch does in one lane: carries out the planner's actions there.
 
 Does not belong here: any single action (``submitter``, ``looker``), what belongs to the batch as a whole
 (``runner``).
@@ -119,8 +118,7 @@ class LaneRunner:
         self.link.service.hurry()
 
     async def answers_again(self) -> bool:
-        """
-        Call a silent service until it answers, if only with an error; False where the wait was cancelled.
+        """Call a silent service until it answers, if only with an error; False where the wait was cancelled.
 
         Raises:
             ServiceUnusableError: It has been silent for too long.

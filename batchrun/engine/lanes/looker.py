@@ -1,5 +1,4 @@
-"""
-Looking at runs, one by one or by sweeps over ListRuns, and asking the service to cancel one.
+"""Looking at runs, one by one or by sweeps over ListRuns, and asking the service to cancel one.
 
 A run batch says how many of its runs are in which state: while these counts have not changed, its last
 listing stands, and one call replaces its pages. Counts lag, by an undocumented time, so it stands for a
@@ -133,8 +132,7 @@ class Sweeper:
         self._may_count = True
 
     async def sweep(self, sweep: Sweep) -> Swept | SweepFailed:
-        """
-        List runs, and return them; a sweep that is cancelled or takes too long has failed.
+        """List runs, and return them; a sweep that is cancelled or takes too long has failed.
 
         Raises:
             ServiceUnusableError: The service cannot be used.

@@ -1,5 +1,4 @@
-"""
-The loop of a launch: carries out the planner's actions, and passes their outcomes back to it.
+"""The loop of a launch: carries out the planner's actions, and passes their outcomes back to it.
 
 Belongs here: the loop, which lane or part carries out an action, and lanes that cannot be used. Does not:
 what is done in one lane (``lane_runner``), decisions (``model``), the batch as a whole (``launcher``).
@@ -128,8 +127,7 @@ class Runner:
             await lane.paces.keep()
 
     async def run(self) -> None:
-        """
-        Do what is due until the planner says that the launch is over.
+        """Do what is due until the planner says that the launch is over.
 
         An error that ends the launch is passed to *fail*, and not raised.
         """

@@ -1,5 +1,4 @@
-"""
-Starting runs by StartRun: the calls, and the events that their outcomes make.
+"""Starting runs by StartRun: the calls, and the events that their outcomes make.
 
 Belongs here: the order of proof, turn, intent, call and record. Does not: what an outcome means
 (``model.planning.verdicts``), when an action is due (``model.planning.sending``).
@@ -40,8 +39,7 @@ class StartRunSubmitter(InLane):
         self._may_list = True  #: False once ListRuns was denied: not found is no proof then
 
     async def submit(self, action: Sending) -> Acted:
-        """
-        Send, resend or settle an attempt, and record the outcome.
+        """Send, resend or settle an attempt, and record the outcome.
 
         The intent is durable before anything is sent, and nothing is sent after its proof has expired. A row
         whose wait was cancelled before it was sent comes back unchanged.
@@ -101,8 +99,7 @@ class StartRunSubmitter(InLane):
         return not scope.cancelled_caught
 
     async def _without_source(self, entry: Entry) -> Event | None:
-        """
-        Check that the run to be copied is still there under its id.
+        """Check that the run to be copied is still there under its id.
 
         Returns None where it is, or nothing is copied; else the event to record in place of sending.
         """
@@ -196,8 +193,7 @@ class StartRunSubmitter(InLane):
         return entry
 
     async def _searched(self, entry: Entry) -> Entry | None:
-        """
-        Look for the entry's run and record what was found; None where there is no such run.
+        """Look for the entry's run and record what was found; None where there is no such run.
 
         None too while the requestId is remembered, where ListRuns is denied and the ledger is trusted:
         sending again settles the row then.

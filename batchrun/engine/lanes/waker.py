@@ -1,5 +1,4 @@
-"""
-Wake-ups: messages that say which runs have ended, turned into looks, and deleted once that is recorded.
+"""Wake-ups: messages that say which runs have ended, turned into looks, and deleted once that is recorded.
 
 A message about a run of the batch is deleted only when the run's end is recorded: a launch that dies leaves
 it to the next. One about another run may be for another launcher: it is left to come again until it is too

@@ -1,5 +1,4 @@
-"""
-Whether a run is gone: answers that say so are weighed, and confirmed by a listing once they are enough.
+"""Whether a run is gone: answers that say so are weighed, and confirmed by a listing once they are enough.
 
 Belongs here: the calls. Does not: how much an answer weighs (``model.planning.verdicts``), recording the
 result (``lanes.looker``).
@@ -42,8 +41,7 @@ class Absences:
     async def outcome(
         self, entry: Entry, run: Run, missed: Missed, found: Run | None
     ) -> Missed | Removed | None:
-        """
-        Return the event to record for an answer about an ACTIVE entry's run, or None.
+        """Return the event to record for an answer about an ACTIVE entry's run, or None.
 
         *missed* is what the answer says, *found* the run that it shows, if any.
 
@@ -110,8 +108,7 @@ async def listed_by_name(service: HealthOmics, name: str | None) -> AsyncGenerat
 async def listed_by_names(
     service: HealthOmics, names: Collection[str], *, few: int, nameless: bool
 ) -> AsyncGenerator[Listed]:
-    """
-    Yield the runs that bear one of *names*: up to *few* are listed one by one, for more all runs once.
+    """Yield the runs that bear one of *names*: up to *few* are listed one by one, for more all runs once.
 
     Of all runs those whose name is left out are yielded too if *nameless*. Raises CallError.
     """
@@ -124,8 +121,7 @@ async def listed_by_names(
 
 
 async def look_at(service: HealthOmics, run: Listed) -> Sighting | None:
-    """
-    Call GetRun for a listed run; None where both say that it was removed.
+    """Call GetRun for a listed run; None where both say that it was removed.
 
     Raises:
         CallError: It cannot be looked at, or the service lists it and yet does not find it.
@@ -140,8 +136,7 @@ async def look_at(service: HealthOmics, run: Listed) -> Sighting | None:
 
 
 async def is_listed(service: HealthOmics, subject: Sought, found: Run | None) -> bool | None:
-    """
-    Report whether a listing shows a run; None where listing is denied, or may show another run.
+    """Report whether a listing shows a run; None where listing is denied, or may show another run.
 
     *found* is the run that GetRun shows under its id, if any.
 

@@ -1,5 +1,4 @@
-"""
-Submissions of a batch that this ledger does not know, made from a copy of it or from a lost ledger.
+"""Submissions of a batch that this ledger does not know, made from a copy of it or from a lost ledger.
 
 A run that the service has yet to start cannot be found by name or tags. So while the service works on a
 submission of this batch that is not in the ledger, and until its last runs would be listed, no row is proven

@@ -1,5 +1,4 @@
-"""
-Looking for runs that rows may have already, started from any ledger, before the rows are sent.
+"""Looking for runs that rows may have already, started from any ledger, before the rows are sent.
 
 A single row is looked for by its name, all that are to be sent by a survey, in every lane that they may take.
 A row is proven to have no run once each of its lanes was seen: a lane that cannot be reached leaves its rows
@@ -72,8 +71,7 @@ class Prover:
         self.taken_over = TakenOver()
 
     async def begin(self) -> None:
-        """
-        Decide which proofs of earlier launches count: those of passes, which are many, of rows with one lane.
+        """Decide which proofs of earlier launches count: those of passes (many), of rows with one lane.
 
         The ledger may be an old copy, and rows may have been sent since: where they had the choice of
         another lane, under another attempt, or by StartRunBatch, the service knows none of our requestIds.
@@ -102,8 +100,7 @@ class Prover:
     # -- one row
 
     async def proven(self, entry: Entry, lane: str | None, *, is_last_look: bool = False) -> Entry | None:
-        """
-        Return the entry with a proof that it has no run, which is looked for by name where it has none yet.
+        """Return the entry with a proof that it has no run, which is looked for by name if it has none yet.
 
         Where another ledger started its run, that is adopted, and the entry returned as it is then. None
         where nothing can be known yet, or the wait was cancelled in *lane*, to which the row would go. Where
@@ -181,8 +178,7 @@ class Prover:
         return False
 
     async def is_in_doubt(self, lane: str | None) -> bool:
-        """
-        Report whether the service may still start runs of a submission that this ledger does not know.
+        """Report whether the service may still start runs of a submission that this ledger does not know.
 
         Raises:
             CallError: That is unknown.
@@ -197,8 +193,7 @@ class Prover:
         return now if self._trust.holds(now, self._clock.latest()) else None
 
     async def candidates(self, entry: Entry, lane: str | None) -> list[Sighting]:
-        """
-        Return the runs of the entry's name in *lane* that no entry of the batch has.
+        """Return the runs of the entry's name in *lane* that no entry of the batch has.
 
         Raises:
             CallError: Not all of them could be looked at.
@@ -228,8 +223,7 @@ class Prover:
             others.notice(sightings)
 
     async def overtaken(self, entry: Entry, seen: Sequence[Sighting], lane: str | None) -> Entry | None:
-        """
-        Take over later attempts of a row that was sent and has no run of its own; None where none was *seen*.
+        """Take over later attempts of a row that was sent and has no run of its own; None if none was *seen*.
 
         Only an old copy of a ledger does not know them. Where they are not what the row asks for, or cannot
         be told apart, the row waits for a person.
@@ -264,8 +258,7 @@ class Prover:
     # -- all rows that are to be sent
 
     async def survey(self, action: Survey) -> Surveyed | SurveyFailed:
-        """
-        Look at every run that bears the name of a row to be sent, unless there are only a few names.
+        """Look at every run that bears the name of a row to be sent, unless there are only a few names.
 
         Raises:
             LeaseLostError, LedgerError: The batch is another launcher's, or the ledger fails.
@@ -312,8 +305,7 @@ class Prover:
         return False
 
     async def conclude(self, action: Conclude) -> SurveyConcluded | SurveyFailed:
-        """
-        Adopt the runs that the survey found for the action's rows, and store the proof of all others.
+        """Adopt the runs that the survey found for the action's rows, and store the proof of all others.
 
         Raises:
             UsageError: Runs of the batch's rows were started with other content, or cannot be told apart.

@@ -1,5 +1,4 @@
-"""
-One look at all runs of a lane that bear the name of a row to be sent.
+"""One look at all runs of a lane that bear the name of a row to be sent.
 
 It is one pass over ListRuns, or a listing for each name where that takes fewer calls. Only runs of rows'
 names are looked at one by one, since a listing has neither tags nor uuid. Belongs here: these calls. Does
@@ -54,8 +53,7 @@ class LaneSurvey:
         self._not_found: NotFoundError | None = None  #: about a run that is listed and yet not there
 
     async def look(self, unproven: Unproven) -> Sequence[Sighting]:
-        """
-        Look at every run of one of the names, add it to the evidence, and return those that no entry has.
+        """Look at every run of one of the names, add it to the evidence, and return those that no entry has.
 
         Raises:
             CallError: Not everything was seen.
@@ -103,8 +101,7 @@ class LaneSurvey:
         return all(entry is not None and entry.state not in UNSENT for entry in entries)
 
     async def _listed(self, most: int) -> AsyncIterator[Listed]:
-        """
-        Yield the lane's runs; a complete listing is noted in `Sighted.calls`.
+        """Yield the lane's runs; a complete listing is noted in `Sighted.calls`.
 
         It stops after *most* calls, since listing each name takes fewer then, and where a run's name is left
         out or the listing has no end: it cannot show then that a name is not there.

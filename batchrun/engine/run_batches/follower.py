@@ -1,5 +1,4 @@
-"""
-Following a submission: finding it where its answer was lost, and settling its rows one by one.
+"""Following a submission: finding it where its answer was lost, and settling its rows one by one.
 
 Theory of operation. A row of a batch that the service has is settled by ListRunsInBatch: it names the run, or
 the error that StartRun would have had. A row that is not listed once the service is done and listings had
@@ -153,8 +152,7 @@ class Follower(InLane):
         await self._record(case, [(entry, doubt) for entry in await self._left(case)])
 
     async def _missing(self, case: _Case) -> None:
-        """
-        Resend a submission that is proven not to be there.
+        """Resend a submission that is proven not to be there.
 
         Where one of its rows has a run, the service had it once, and it is never sent again: its other rows
         go by another one. So they do where the user cancelled it.

@@ -1,5 +1,4 @@
-"""
-Submitting many attempts by one StartRunBatch: the call, and what is recorded before and after it.
+"""Submitting many attempts by one StartRunBatch: the call, and what is recorded before and after it.
 
 The submission with all of its rows is durable before the call. One whose outcome is unknown stays open, and
 is looked for before it is sent again (``follower``). Does not belong here: which rows go together and when
@@ -52,8 +51,7 @@ class BatchSubmitter(InLane):
         self._settings = link.settings
 
     async def submit(self, action: SubmitTogether) -> SubmittedTogether:
-        """
-        Send attempts of one shape, and record the outcome.
+        """Send attempts of one shape, and record the outcome.
 
         The submission is durable before anything leaves, and nothing leaves after a proof has expired. Rows
         whose wait was cancelled before they were sent come back unchanged.

@@ -20,8 +20,7 @@ class Unlisted(InLane):
     """Looks for such runs in one lane."""
 
     async def runs(self, entries: Iterable[Entry]) -> Sequence[tuple[Entry, Event]]:
-        """
-        Return the event to record for each SUBMITTING entry that has a run, or perhaps one of several.
+        """Return the event to record for each SUBMITTING entry that has a run, or perhaps one of several.
 
         Raises:
             CallError: Not all runs could be looked at.

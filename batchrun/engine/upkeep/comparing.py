@@ -1,5 +1,4 @@
-"""
-Comparing the ledger's rows with the service's runs.
+"""Comparing the ledger's rows with the service's runs.
 
 Rows that the ledger calls planned may have runs too, started from another ledger.
 """
@@ -55,8 +54,7 @@ class Divergence:
 
 
 async def compare(batch: StoredBatch, *, reach: Reach, at_once: int) -> Divergence:
-    """
-    Look up the runs of rows that are ACTIVE, DELETED, or not sent from here; nothing is written.
+    """Look up the runs of rows that are ACTIVE, DELETED, or not sent from here; nothing is written.
 
     Other rows were seen to end, and are not looked up.
 
@@ -75,8 +73,7 @@ async def compare(batch: StoredBatch, *, reach: Reach, at_once: int) -> Divergen
 
 
 async def started_elsewhere(batch: StoredBatch, *, reach: Reach) -> list[str]:
-    """
-    Return the ids of unsent rows that have tagged runs at the service which the ledger does not know.
+    """Return the ids of unsent rows that have tagged runs at the service which the ledger does not know.
 
     Raises:
         CallError: Not all runs could be looked at.

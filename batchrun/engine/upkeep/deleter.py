@@ -1,5 +1,4 @@
-"""
-Deleting ended runs from the service on request: their records go, outputs and logs stay.
+"""Deleting ended runs from the service on request: their records go, outputs and logs stay.
 
 A run that is not found is looked for once more, a listing's lag later, before the ledger counts it as gone.
 Belongs here: the calls, in an order that never deletes another's run. Does not: which runs (``cli``).
@@ -42,8 +41,7 @@ class Deleted:
 
 @dataclass(kw_only=True)
 class Deleter:
-    """
-    Deletes runs, *concurrency* at once; for one call of :meth:`delete`.
+    """Deletes runs, *concurrency* at once; for one call of :meth:`delete`.
 
     Runs that were not found are looked for once more after *lag* seconds; *tell* is called with their number
     before each wait.
@@ -58,8 +56,7 @@ class Deleter:
     _done: Deleted = field(default_factory=Deleted, init=False)
 
     async def delete(self, runs: Sequence[EndedRun]) -> Deleted:
-        """
-        Delete *runs*, each right after GetRun showed that the id is still its own.
+        """Delete *runs*, each right after GetRun showed that the id is still its own.
 
         Deletions are recorded in groups.
 

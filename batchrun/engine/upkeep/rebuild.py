@@ -1,5 +1,4 @@
-"""
-Rebuilding a lost ledger, or bringing an old copy up to date, from manifest and service.
+"""Rebuilding a lost ledger, or bringing an old copy up to date, from manifest and service.
 
 One sweep of ListRuns, GetRun for each run that bears a row's name, one judgement for each row, and then, if
 no row is in doubt, one transaction. The lease is held throughout, so that no launcher starts rows whose runs
@@ -120,8 +119,7 @@ class Rebuilder:
         self._looked_at = 0
 
     async def run(self) -> Rebuilt:
-        """
-        Look for every row's run, write all or, where a row is in doubt, nothing, and return what was found.
+        """Look for every row's run, write all (nothing if a row is in doubt), and return what was found.
 
         Raises:
             ChangedRowsError: Rows that were sent from this ledger have changed.

@@ -42,8 +42,7 @@ async def ask_usage(
     at_once: int,
     tell: Callable[[UsageAnswers], None],
 ) -> UsageAnswers:
-    """
-    Ask what *runs* used, *at_once* at a time, and store each answer; *tell* is called after each.
+    """Ask what *runs* used, *at_once* at a time, and store each answer; *tell* is called after each.
 
     Raises:
         ServiceUnusableError: The service cannot be used, or a permission is missing.

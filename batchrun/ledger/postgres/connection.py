@@ -1,5 +1,4 @@
-"""
-Connects to the database of a ledger, or raises an error that says why it cannot be one.
+"""Connects to the database of a ledger, or raises an error that says why it cannot be one.
 
 Belongs here: libpq's settings beside the address, and checks that the ledger is ours. Does not: the schema
 (``migrate``), losing a connection (``link``).
@@ -36,8 +35,7 @@ _DEFAULTS: Final = {
 
 
 def connect(address: str) -> psycopg.Connection[Any]:
-    """
-    Connect, with autocommit: each statement is a transaction of its own until one is begun.
+    """Connect, with autocommit: each statement is a transaction of its own until one is begun.
 
     Raises:
         psycopg.Error: There is no connection.
@@ -56,8 +54,7 @@ def connect(address: str) -> psycopg.Connection[Any]:
 
 
 def first(address: str, *, read_only: bool) -> psycopg.Connection[Any]:
-    """
-    Connect to a ledger, made or brought up to date unless it is only to be read.
+    """Connect to a ledger, made or brought up to date unless it is only to be read.
 
     Raises:
         LedgerUnusableError: No ledger can be there, or this user may not use it.
@@ -84,8 +81,7 @@ def first(address: str, *, read_only: bool) -> psycopg.Connection[Any]:
 
 
 def is_there(address: str) -> bool:
-    """
-    Report whether there is a ledger already.
+    """Report whether there is a ledger already.
 
     Raises:
         LedgerUnusableError: None can be there.

@@ -1,5 +1,4 @@
-"""
-Maps PostgreSQL's errors to ours, with the cure for the person who must act.
+"""Maps PostgreSQL's errors to ours, with the cure for the person who must act.
 
 Does not belong here: raising, waiting (``link``). libpq's messages never hold a password, but those about an
 address that it cannot parse may quote any part of it.

@@ -1,5 +1,4 @@
-"""
-A connection that is made anew where it is lost, for as long as an outage may last.
+"""A connection that is made anew where it is lost, for as long as an outage may last.
 
 Belongs here: retrying a job from its start when the connection was lost or another transaction conflicted.
 Does not: the jobs (``store``), which errors can be retried (``errors``).
@@ -73,8 +72,7 @@ class Link:
         return self._prepared
 
     def retrying(self, job: Callable[[], T]) -> T:
-        """
-        Return what *job* returns; it is run again from its start after each error that may pass.
+        """Return what *job* returns; it is run again from its start after each error that may pass.
 
         Raises:
             LedgerError: The outage lasts too long.
@@ -231,8 +229,7 @@ def _is_idle(connection: psycopg.Connection[Any]) -> bool:
 
 
 class Watchdog:
-    """
-    Cuts a connection whose answer does not come; runs in a thread of its own until :meth:`stop`.
+    """Cuts a connection whose answer does not come; runs in a thread of its own until :meth:`stop`.
 
     No timeout of TCP's ends the wait for a server that vanished behind a proxy which still acknowledges
     packets.

@@ -1,5 +1,4 @@
-"""
-Makes a ledger's schema or brings it up to date, and grants its use: launchers write, readers read.
+"""Makes a ledger's schema or brings it up to date, and grants its use: launchers write, readers read.
 
 Does not belong here: making roles, which is for whoever runs the server, and passwords.
 """
@@ -37,8 +36,7 @@ def version(connection: psycopg.Connection[Any]) -> int:
 
 
 def migrate(connection: psycopg.Connection[Any], migrations: Sequence[Migration], name: str) -> None:
-    """
-    Apply the migrations that the ledger lacks, each one whole or not at all; one process at a time.
+    """Apply the migrations that the ledger lacks, each one whole or not at all; one process at a time.
 
     Raises:
         LeaseHeldError: A launcher of an older batchrun, which knows only the old tables, holds a batch.
@@ -66,8 +64,7 @@ def _check_unused(connection: psycopg.Connection[Any], name: str, found: int) ->
 def grant(
     called: str, connection: psycopg.Connection[Any], *, launchers: Iterable[str], readers: Iterable[str]
 ) -> None:
-    """
-    Let these roles launch and read in the ledger that is *called* so, and close the connection to it.
+    """Let these roles launch and read in the ledger that is *called* so, and close the connection to it.
 
     Raises:
         LedgerUnusableError: This user may not, or there is no such role.

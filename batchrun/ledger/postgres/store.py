@@ -1,6 +1,5 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, store
-"""
-A store in PostgreSQL, through psycopg.
+"""A store in PostgreSQL, through psycopg.
 
 Does not belong here: connecting (``connection``), outages (``link``), the schema (``migrate``), any rule of
 the ledger.

@@ -1,5 +1,4 @@
-"""
-Sends statements in one message, many rows by one statement, and prepares those of every commit.
+"""Sends statements in one message, many rows by one statement, and prepares those of every commit.
 
 Round trips and planning cost more than the statements themselves. Only a connection to the server itself can
 have prepared statements: behind a pooler the next transaction may be on another connection.
@@ -59,8 +58,7 @@ def send(
     asked: Iterable[tuple[str, Mapping[str, Value]]],
     prepared: Mapping[str, Prepared],
 ) -> psycopg.Cursor[Any]:
-    """
-    Send statements, given by name and values, and return the answer to the last; an error skips the rest.
+    """Send statements, given by name and values, and return the answer to the last; an error skips the rest.
 
     Raises:
         WrittenBeforeError: One of them is a mark that was set before.
@@ -112,8 +110,7 @@ def _merged(sql: str, rows: Rows) -> Iterator[tuple[str, Mapping[str, Value]]]:
 
 @cache
 def for_many_rows(sql: str) -> tuple[str, Sequence[tuple[str, str]]] | None:
-    """
-    Return the statement that does what *sql* does for many rows, each a JSON object; None if there is none.
+    """Return the statement that does what *sql* does for many rows, each a JSON object; None if none does.
 
     With it come the columns of such an object, each with the name of its value.
     """
@@ -152,8 +149,7 @@ def _parts(rows: Rows) -> Iterator[list[Mapping[str, Value]]]:
 
 
 def prepare(connection: psycopg.Connection[Any]) -> Mapping[str, Prepared]:
-    """
-    Prepare the statements of a commit on *connection*, and return them by their text.
+    """Prepare the statements of a commit on *connection*, and return them by their text.
 
     None behind a pooler, which is recognised by its process id: that is not the one that answers.
     """

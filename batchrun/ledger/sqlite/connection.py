@@ -1,5 +1,4 @@
-"""
-Opens the SQLite file of a ledger, or raises an error that says why it cannot be one.
+"""Opens the SQLite file of a ledger, or raises an error that says why it cannot be one.
 
 Belongs here: paths, file modes, settings of a connection, and whether the file is still the one that was
 opened. Does not: the schema (``migrate``).
@@ -41,8 +40,7 @@ _SAFETY: Final = (
 
 
 def local_path(place: str | Path) -> Path:
-    """
-    Return the path that *place* names.
+    """Return the path that *place* names.
 
     Raises:
         LedgerUnusableError: No ledger can be there, or the path cannot be read.
@@ -103,8 +101,7 @@ def open_to_write(path: Path) -> apsw.Connection:
 
 
 def open_to_read(path: Path, *, for_once: bool = False) -> apsw.Connection:
-    """
-    Open the ledger at *path* read-only.
+    """Open the ledger at *path* read-only.
 
     One that an earlier batchrun wrote stays as it is, since a launcher of then may need it so. *for_once*,
     which does not follow later writes, it is read all the same: from a private copy that is migrated.
@@ -180,8 +177,7 @@ def _create(path: Path) -> None:
 
 
 def _connect_to_read(path: Path) -> apsw.Connection:
-    """
-    Open the file read-only, also in a folder that is not writable.
+    """Open the file read-only, also in a folder that is not writable.
 
     To read a write-ahead log SQLite makes an index beside it. Where it may not, and there is no log, nobody
     has the file open, so it is complete and is read as it is.

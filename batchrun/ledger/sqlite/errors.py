@@ -58,8 +58,7 @@ _FAILED: Final[tuple[tuple[type[apsw.Error], str, str], ...]] = (
 
 
 def told(error: apsw.Error, cause: int) -> apsw.Error:
-    """
-    Return *error*, or what SQLite did not tell from a failing disk.
+    """Return *error*, or what SQLite did not tell from a failing disk.
 
     That is a FullError where its *cause*, an errno, is a lack of room, and a CantOpenError where no folder is
     for temporary files.

@@ -47,8 +47,7 @@ def check_ours(connection: apsw.Connection, path: Path, *, newest: int) -> None:
 
 
 def migrate(connection: apsw.Connection, migrations: Sequence[Migration], path: Path | None = None) -> None:
-    """
-    Apply the migrations that the ledger lacks, each one whole or not at all.
+    """Apply the migrations that the ledger lacks, each one whole or not at all.
 
     Raises:
         LeaseHeldError: A launcher of an older batchrun, which knows only the old tables, holds a batch.

@@ -1,5 +1,4 @@
-"""
-Lets a ledger with several names (hard links, or a mount of the file alone) be used by one name at a time.
+"""Lets a ledger with several names (hard links, or a mount of the file alone) be used by one name at a time.
 
 SQLite keeps the log beside the name by which the file was opened, and leases keep their locks there. Under
 two names two launchers would not see each other, and their logs would overwrite each other's writes. So the
@@ -28,8 +27,7 @@ _IN_WORDS: Final = {char: b"\\%03o" % char for char in b"\\ \t\n"}
 
 
 def check(path: Path) -> None:
-    """
-    Check that no other name of the ledger is in use, before it is opened by this one, to read or to write.
+    """Check that no other name of the ledger is in use, before it is opened by this one, to read or to write.
 
     Raises:
         LeaseHeldError: A launcher has it open by another name.
@@ -52,8 +50,7 @@ def check(path: Path) -> None:
 
 
 def take(connection: apsw.Connection, path: Path) -> None:
-    """
-    Record *path* as the name in use.
+    """Record *path* as the name in use.
 
     Raises:
         LeaseHeldError: The ledger is in use by another name.
@@ -66,8 +63,7 @@ def take(connection: apsw.Connection, path: Path) -> None:
 
 
 def confirm(path: Path) -> None:
-    """
-    Check that *path* is still the name in use, now that it is open and nobody can take another any more.
+    """Check that *path* is still the name in use, now that it is open and nobody can take another any more.
 
     Raises:
         LeaseHeldError: Another process was faster, by another name.

@@ -1,5 +1,4 @@
-"""
-Checks that the write-ahead log beside a ledger is its own.
+"""Checks that the write-ahead log beside a ledger is its own.
 
 A launcher that was killed leaves its log. SQLite applies that to whatever file has the ledger's name, so a
 copy that was put there would be damaged for good. So each write stores an id, and that of the write before.
@@ -60,8 +59,7 @@ def marking(connection: apsw.Connection) -> Iterator[None]:
 
 
 def check(connection: apsw.Connection, path: Path) -> None:
-    """
-    Check that the log beside *path* continues the file, before *connection* has done anything.
+    """Check that the log beside *path* continues the file, before *connection* has done anything.
 
     Raises:
         LedgerUnusableError: It does not, or not from the file's present state.

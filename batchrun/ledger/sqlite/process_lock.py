@@ -1,5 +1,4 @@
-"""
-A lock that the operating system releases when its process dies.
+"""A lock that the operating system releases when its process dies.
 
 It tells a killed launcher from a live one at once, without guessing. Each lease has a file of its own, named
 by its fence, so that an old launcher's lock says nothing about its successor.
@@ -28,8 +27,7 @@ _PAUSE: Final = 0.001
 
 
 def kernel() -> str:
-    """
-    Return an id of the running kernel, within which process locks and WAL mode work.
+    """Return an id of the running kernel, within which process locks and WAL mode work.
 
     Not the host's name, since containers on one kernel have names of their own.
     """
@@ -40,8 +38,7 @@ def kernel() -> str:
 
 
 class ProcessLock:
-    """
-    A lock held until :meth:`drop`, or until its process ends.
+    """A lock held until :meth:`drop`, or until its process ends.
 
     ``flock``, not ``lockf``: it belongs to the open file, so that two ledgers in one process exclude each
     other, and is the same on Linux and macOS.
@@ -53,8 +50,7 @@ class ProcessLock:
 
     @classmethod
     def take(cls, path: Path, mark: bytes) -> Self | None:
-        """
-        Take the lock, and write *mark* into its file.
+        """Take the lock, and write *mark* into its file.
 
         None where that fails, which is allowed: it only saves waiting for leases.
         """

@@ -1,6 +1,5 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, store
-"""
-A store in one SQLite file, through apsw.
+"""A store in one SQLite file, through apsw.
 
 Does not belong here: opening the file (``connection``), the schema (``migrate``), any rule of the ledger.
 """

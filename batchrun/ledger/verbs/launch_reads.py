@@ -1,6 +1,5 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
-"""
-What a launch and results read of a batch: what is due, counts, what became of each entry.
+"""What a launch and results read of a batch: what is due, counts, what became of each entry.
 
 Does not belong here: what users ask (``user_reads``).
 """

@@ -1,5 +1,4 @@
-"""
-Writes steps: an event into the history, and the entry that it led to.
+"""Writes steps: an event into the history, and the entry that it led to.
 
 Belongs here: how a step is stored, and when an earlier attempt is kept. Does not: transactions and fences
 (``held``), where an event leads (``model.entries.transitions``).

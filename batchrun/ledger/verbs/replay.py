@@ -1,5 +1,4 @@
-"""
-Replays an entry's history and compares the result with the entry that is stored.
+"""Replays an entry's history and compares the result with the entry that is stored.
 
 Belongs here: parsing stored events, and each way in which an entry can disagree with them. Does not: where
 rows come from, other checks of a ledger (``verify``).

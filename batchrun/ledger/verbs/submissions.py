@@ -1,6 +1,5 @@
 # ruff: noqa: D102 - what each method promises stands in the contracts, ports.batch and ports.held
-"""
-A batch's submissions: the verbs on them, their rows as values, and writing the intents of many rows at once.
+"""A batch's submissions: the verbs on them, their rows as values, and the intents of many rows at once.
 
 Does not belong here: which rows go together (``engine``).
 """
@@ -191,8 +190,7 @@ class SubmissionWrites(BatchVerbs, ABC):
 
 @contextlib.contextmanager
 def listed_intents(store: Store, steps: Sequence[Transition]) -> Iterator[None]:
-    """
-    Have a table of *steps*, each an ``Intended``, in the block; outside of any write.
+    """Have a table of *steps*, each an ``Intended``, in the block; outside of any write.
 
     Row by row, writing would take several times as long, and other batches of the file would wait.
     """
@@ -203,8 +201,7 @@ def listed_intents(store: Store, steps: Sequence[Transition]) -> Iterator[None]:
 
 
 def intend(store: Store, batch: int) -> None:
-    """
-    Write the listed intents, within the open transaction.
+    """Write the listed intents, within the open transaction.
 
     Raises:
         InvariantError: A row does not exist, or has changed since its step was made; nothing is written.

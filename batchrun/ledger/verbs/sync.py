@@ -1,5 +1,4 @@
-"""
-Takes a manifest into a batch, or compares it with the batch or with the whole ledger.
+"""Takes a manifest into a batch, or compares it with the batch or with the whole ledger.
 
 Rows are streamed into a temporary table, with their requests only where they are new or changed; the rest is
 set operations in slices, so that memory does not grow with the manifest.
@@ -87,8 +86,7 @@ class Comparison:
 def compared(
     store: Store, batch: int | None, name: str, specs: Iterable[Spec], home: str | None
 ) -> Iterator[Comparison]:
-    """
-    Compare *specs* with the batch; *home* is the lane of rows that were sent before the manifest had lanes.
+    """Compare *specs* with the batch; *home* is the lane of rows sent before the manifest had lanes.
 
     Outside of any writing transaction: *specs* may come slowly, and other processes must be able to write.
     """
@@ -233,8 +231,7 @@ def _revisions(store: Store, name: str, *, resubmit: bool, at: datetime) -> Iter
 
 
 def iterated(specs: Iterable[Spec]) -> Iterator[Spec]:
-    """
-    Return an iterator over *specs*.
+    """Return an iterator over *specs*.
 
     Raises:
         InvariantError: They are an iterator themselves: when retried, all rows would seem to be gone.

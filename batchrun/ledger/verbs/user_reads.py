@@ -1,6 +1,5 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
-"""
-What users ask of a batch's state, each answer bounded so that it comes at once; and what ended runs used.
+"""What users ask of a batch's state, each answer bounded so that it comes at once; and what ended runs used.
 
 Does not belong here: what a launch reads (``launch_reads``).
 """

@@ -1,6 +1,5 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
-"""
-What users ask of a batch, without its lease: new attempts, runs given back, cancellations, notices.
+"""What users ask of a batch, without its lease: new attempts, runs given back, cancellations, notices.
 
 Belongs here: which entries that concerns, at the moment of writing. Does not: carrying it out, and automatic
 retries (``engine``).

@@ -1,5 +1,4 @@
-"""
-One lane of the table, key by key.
+"""One lane of the table, key by key.
 
 Does not belong here: the table of lanes (``table``), whether the credentials exist (``service``).
 """

@@ -1,5 +1,4 @@
-"""
-A row's ``lane``: a name, a list of names, or names with bars between them (``east|west``).
+"""A row's ``lane``: a name, a list of names, or names with bars between them (``east|west``).
 
 With lanes it is a field of rows, of defaults and of a rule's ``change``; without lanes it is a name like any
 other.
@@ -26,8 +25,7 @@ _LISTED: Final = 300
 
 
 def with_lanes(model: RequestModel, names: Sequence[str]) -> RequestModel:
-    """
-    Return the model of a row with ``lane``, for lanes of these *names*.
+    """Return the model of a row with ``lane``, for lanes of these *names*.
 
     Without names, because the table has problems, any name is accepted: they are not the rows' problems.
     """

@@ -1,5 +1,4 @@
-"""
-A row's offers: its checked request in each lane that it may take.
+"""A row's offers: its checked request in each lane that it may take.
 
 Belongs here: which lanes a row may take, and in which of them it has problems. Does not: one request
 (``rows``), how ``lane`` is written (``naming``).
@@ -32,8 +31,7 @@ class Offering:
     """Expands the rows of a batch that has lanes."""
 
     def __init__(self, expander: Expander, table: LaneTable, rules: Sequence[Part], looking: Looking) -> None:
-        """
-        Check what each lane of *table* gives to its rows, once.
+        """Check what each lane of *table* gives to its rows, once.
 
         *rules* are retry rules, which may lead to other lanes; *looking* checks the rows' roles.
         """

@@ -1,5 +1,4 @@
-"""
-A table of lanes, in ``lanes:`` of a manifest or a file for ``--lanes``.
+"""A table of lanes, in ``lanes:`` of a manifest or a file for ``--lanes``.
 
     lanes:
       east: {region: us-east-1, profile: lab, account: "111111111111"}
@@ -63,8 +62,7 @@ class LaneTexts:
 def lanes_in(
     record: Record, model: RequestModel, problems: Problems, *, source: str | None = None
 ) -> LaneTable:
-    """
-    Return the lanes of a table, without their keys that have problems.
+    """Return the lanes of a table, without their keys that have problems.
 
     *source* is the file that the user gave with ``--lanes``; None for a manifest, which may be anybody's.
     """
@@ -113,8 +111,7 @@ def _check_keys(own: Record, reader: LaneReader, model: RequestModel, problems: 
 def lanes_of_file(
     path: str, beyond: Beyond, model: RequestModel, problems: Problems, *, beside_rows: bool = False
 ) -> LaneTable:
-    """
-    Return the lanes of a file: of its key ``lanes``, or of all of it.
+    """Return the lanes of a file: of its key ``lanes``, or of all of it.
 
     With *beside_rows* it may be a manifest, whose other keys are ignored.
 
@@ -137,8 +134,7 @@ def lanes_of_file(
 
 
 def lanes_to_use(path: str, objects: Objects | None = None, *, beside_rows: bool = False) -> tuple[Lane, ...]:
-    """
-    Return the lanes of a file for ``--lanes``; with *beside_rows* also those of a manifest.
+    """Return the lanes of a file for ``--lanes``; with *beside_rows* also those of a manifest.
 
     Raises:
         ManifestError: It has none, or they have problems; it has all of them, up to a limit.
@@ -152,8 +148,7 @@ def lanes_to_use(path: str, objects: Objects | None = None, *, beside_rows: bool
 def lanes_given(
     part: Part | None, path: str | None, beyond: Beyond, model: RequestModel, problems: Problems
 ) -> LaneTable | None:
-    """
-    Return the lanes that rows may take; None without lanes.
+    """Return the lanes that rows may take; None without lanes.
 
     *part* is the manifest's own ``lanes:``, *path* the file of ``--lanes``.
 

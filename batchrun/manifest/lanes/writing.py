@@ -1,5 +1,4 @@
-"""
-Writing rows with lanes so that they read as the same again.
+"""Writing rows with lanes so that they read as the same again.
 
 A row has the fields that are the same in all of its lanes, and the lanes' names. What differs between lanes
 came from the lanes' own fields or from the defaults, both of which are written as they were.

@@ -1,5 +1,4 @@
-"""
-The command that reads a source again with more options, to be pasted from a message into a shell.
+"""The command that reads a source again with more options, to be pasted from a message into a shell.
 
 Belongs here: its words, and quoting them. Does not: which options are added (``sheet``, ``documents``).
 """

@@ -1,5 +1,4 @@
-"""
-Documents and lists of JSON that are not manifests, and what they look like instead.
+"""Documents and lists of JSON that are not manifests, and what they look like instead.
 
 Belongs here: the messages about them. Does not: recognising them (``kinds``), tables (``sheet``).
 """
@@ -48,8 +47,7 @@ def is_of_one_run(names: Collection[str], model: RequestModel) -> bool:
 def words(
     source: Source, names: Sequence[str], keys: Collection[str], model: RequestModel, *, has_file: bool
 ) -> tuple[str, str] | None:
-    """
-    Return what a document without any key of a manifest is, and the cure; None if its names do not show it.
+    """Return what a document without any key of a manifest is, and the cure; None if its names do not tell.
 
     *source* is the document and the options that it was read with; *names* are its own at the top, *keys*
     those of a manifest; *has_file*: one of its values is a file.
@@ -104,8 +102,7 @@ _CURE: Final = 'write a row: {"id": "NA12878", "parameters": {...}}'
 def rows(
     records: Iterator[Record], unasked: Unasked, model: RequestModel, problems: Problems
 ) -> Iterator[Record]:
-    """
-    Return each row, with its id or its name as id; rows of parameters only become problems.
+    """Return each row, with its id or its name as id; rows of parameters only become problems.
 
     Raises:
         ManifestError: The first row has only parameters, so the file is a sheet.

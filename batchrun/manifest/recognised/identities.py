@@ -1,5 +1,4 @@
-"""
-The columns of a table that may have the ids, the likeliest first.
+"""The columns of a table that may have the ids, the likeliest first.
 
 Belongs here: their usual names, and what rows with the same id differ in. Does not: what is said of it
 (``sheet``).

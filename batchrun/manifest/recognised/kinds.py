@@ -1,5 +1,4 @@
-"""
-The kind of a table by its header, and the kind of a document by its names.
+"""The kind of a table by its header, and the kind of a document by its names.
 
 Belongs here: known tables and their columns, whether columns are a manifest's, and whether names are fields
 or parameters. Does not: cells.
@@ -130,8 +129,7 @@ def is_reads(text: str) -> bool:
 
 
 def is_foreign(header: Sequence[str], model: RequestModel) -> bool:
-    """
-    Report whether most columns other than ``id`` are neither fields nor misspelt ones.
+    """Report whether most columns other than ``id`` are neither fields nor misspelt ones.
 
     ``lane`` does not count: it may be batchrun's or a sequencer's. Beside an ``id``, a column that every run
     needs decides alone: in a sheet it would become a parameter, while the rows lack the field.

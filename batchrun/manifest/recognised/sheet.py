@@ -1,5 +1,4 @@
-"""
-A table that is not a manifest: the command that takes it, and the problem to report.
+"""A table that is not a manifest: the command that takes it, and the problem to report.
 
 Belongs here: the messages about it. Does not: recognising its kind (``kinds``) and its ids (``identities``).
 """
@@ -62,8 +61,7 @@ def as_it_is(header: Sequence[str], one: Identity) -> list[str]:
 
 
 def grouped_manifest(header: Sequence[str], first: Sequence[str], cells: Sequence[str]) -> list[str] | None:
-    """
-    Return the options by which rows of a CSV manifest are one run, such as two that have the same id.
+    """Return the options by which rows of a CSV manifest are one run, such as two that have the same id.
 
     Files, and what differs, become lists. None where options cannot say it: there are other columns than
     ``id`` and ``parameters.NAME``.
@@ -129,8 +127,7 @@ class Unasked:
     is_beside: bool  #: the table is not the source itself, but named in it as its runs
 
     def foreign(self, table: Table) -> ManifestError:
-        """
-        Return the error for a table without a manifest's columns, by its header and first rows.
+        """Return the error for a table without a manifest's columns, by its header and first rows.
 
         Raises:
             ManifestError: The table cannot be read further.
@@ -252,8 +249,7 @@ def _told(one: Identity, header: Sequence[str], rows: Sequence[TableRow]) -> str
 
 
 def _of_a_row(header: Sequence[str], rows: Sequence[TableRow]) -> str | None:
-    """
-    Return what the first line has if it is a row as all others are, such as SRR9984183,5 above SRR13191702,6.
+    """Return what the first line has if it is a row as all others: SRR9984183,5 above SRR13191702,6.
 
     Columns may be numbered too: where one name is a usual one, or one is unlike its cells, it is a header. So
     it is where words without a digit stand beside a number that is there twice, such as a year.

@@ -1,5 +1,4 @@
-"""
-Sheets: any table as it is, with options or keys that say how its rows become runs.
+"""Sheets: any table as it is, with options or keys that say how its rows become runs.
 
 How a row becomes a record: ``text`` reads texts that name columns, from the user's options
 (``manifest.sheet_wishes``) and the header; ``template`` compiles all of it to ``nodes``, once for the sheet;

@@ -1,5 +1,4 @@
-"""
-A compiled template, node by node, and one run while it is filled with rows.
+"""A compiled template, node by node, and one run while it is filled with rows.
 
 Belongs here: what each node makes of a row's cells. Does not: making nodes (``template``), reading rows.
 """

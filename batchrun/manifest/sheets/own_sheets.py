@@ -1,5 +1,4 @@
-"""
-Sheets for single runs: ``sheet_out``.
+"""Sheets for single runs: ``sheet_out``.
 
 A run's rows become a sheet with the same header, which is written to S3 before the run is started, for a
 workflow that reads it. Its key has a digest of its content, so that other content makes another request.

@@ -1,5 +1,4 @@
-"""
-A sheet's rows become records: grouped by run, and filled into the template.
+"""A sheet's rows become records: grouped by run, and filled into the template.
 
 Belongs here: the steps from a table to records, and grouping rows. Does not: what a template is
 (``template``, ``nodes``).
@@ -32,8 +31,7 @@ from batchrun.manifest.warned.scan import TableTexts
 
 
 def grouped(table: Table, by: Sequence[int], problems: Problems) -> Iterator[Iterable[TableRow]]:
-    """
-    Return the rows of each run, to be iterated before the next run is asked for.
+    """Return the rows of each run, to be iterated before the next run is asked for.
 
     *by* are the columns that tell runs apart; none if each row is a run.
 
@@ -96,8 +94,7 @@ class _Rows(NamelessFile):
         self._offsets = array("Q", [0])
 
     def add(self, row: TableRow) -> None:
-        """
-        Store a row.
+        """Store a row.
 
         Raises:
             ManifestError: It cannot be written, or there are too many.
@@ -139,8 +136,7 @@ class Sheets:
     looking: Looking
 
     def records(self, table: Table, wanted: Wanted) -> Iterator[Record]:
-        """
-        Return a record for each run; what is wrong in the sheet or the options becomes problems.
+        """Return a record for each run; what is wrong in the sheet or the options becomes problems.
 
         Raises:
             ManifestError: The sheet cannot be read further.

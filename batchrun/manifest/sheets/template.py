@@ -1,5 +1,4 @@
-"""
-Compiling a sheet's template, once: the columns that it names, and the node of each field.
+"""Compiling a sheet's template, once: the columns that it names, and the node of each field.
 
 Belongs here: that, field by field, and problems of a template. Does not: filling it (``nodes``).
 """

@@ -1,5 +1,4 @@
-"""
-Names of columns, and texts that name columns.
+"""Names of columns, and texts that name columns.
 
 Belongs here: which column a name means, and the parts of a text. Does not: other values (``nodes``).
 """
@@ -103,8 +102,7 @@ _PLACED: Final = frozenset({"id", "batch"})
 
 
 def parsed(text: str, columns: Columns, use: Use) -> Sequence[Part]:
-    """
-    Return the parts of a text in order; plain text is escaped already.
+    """Return the parts of a text in order; plain text is escaped already.
 
     Raises:
         PlaceholderError: It has an unknown or ambiguous name.

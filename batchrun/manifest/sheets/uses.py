@@ -1,5 +1,4 @@
-"""
-What becomes of a sheet's columns, for warnings.
+"""What becomes of a sheet's columns, for warnings.
 
 Belongs here: which columns are used, for what, and how each could be given a type; text of ``--parameter
 NAME=TEXT`` that looks like another type. Does not: cells (``warned.scan``).

@@ -1,5 +1,4 @@
-"""
-CSV and TSV as tables: delimiters, sections, and all ways in which such files go wrong.
+"""CSV and TSV as tables: delimiters, sections, and all ways in which such files go wrong.
 
 The csv module does not report the right line, or endless cells. Does not belong here: rows as a table
 (``shape``), what a column's name means.
@@ -40,8 +39,7 @@ def told_by(line: str) -> str | None:
 
 
 def found_in(line: str, usual: str, width: int | None) -> str:
-    """
-    Return the delimiter of a header, or of the first row: the most frequent one outside of quotes.
+    """Return the delimiter of a header, or of the first row: the most frequent one outside of quotes.
 
     *usual* is the format's, which wins a tie; *width* is the number of cells, if known, which the row must
     have.
@@ -108,8 +106,7 @@ class Sections:
 
 
 def table(stream: BinaryIO, source: str, usual: str, asked: TableOptions, problems: Problems) -> Table:
-    """
-    Read the header, and return the table; *usual* is the default delimiter.
+    """Read the header, and return the table; *usual* is the default delimiter.
 
     Raises:
         ManifestError: There is no header, or the file cannot be read further.
@@ -132,8 +129,7 @@ _INTERPRETER: Final = re.compile("#! ?/")
 
 
 def _refuse_remarks(meter: _Meter, source: str, usual: str) -> None:
-    """
-    Refuse scripts, and comments before the header, which may begin with ``#`` too, and is as wide as a row.
+    """Refuse scripts, and comments before the header, which may begin with ``#`` too and is as wide as a row.
 
     Raises:
         ManifestError: They do.
@@ -168,8 +164,7 @@ _FRAMELESS: Final = (
 
 
 def _refuse_prints(meter: _Meter, source: str) -> None:
-    """
-    Refuse text pasted from a terminal: a listing of S3, or a table of psql, mysql or Markdown.
+    """Refuse text pasted from a terminal: a listing of S3, or a table of psql, mysql or Markdown.
 
     Raises:
         ManifestError: It was.
@@ -247,8 +242,7 @@ class _Meter:
         return taken
 
     def enter(self, wanted: str | None) -> str | None:
-        """
-        Skip to a section, and return its name; None if there are no sections.
+        """Skip to a section, and return its name; None if there are no sections.
 
         Raises:
             ManifestError: There are only others.

@@ -1,5 +1,4 @@
-"""
-Any kind of file as a table: choosing the reader, and JSON and YAML as a table.
+"""Any kind of file as a table: choosing the reader, and JSON and YAML as a table.
 
 Belongs here: the choice, encodings, and rows that are tables of names. Does not: reading other files
 (``delimited``, ``workbook``).
@@ -41,8 +40,7 @@ def _records(stream: BinaryIO, source: str, form: Format, problems: Problems) ->
 def of_records(
     stream: BinaryIO, source: str, form: Format, asked: TableOptions, problems: Problems
 ) -> Iterator[Table]:
-    """
-    Collect the names of all rows, in their order, and yield the table.
+    """Collect the names of all rows, in their order, and yield the table.
 
     Raises:
         ManifestError: There are no rows, each of them is wrong, or it cannot be read further.
@@ -107,8 +105,7 @@ def in_utf8(stream: BinaryIO, source: str, asked: TableOptions) -> BinaryIO:
 def table(
     stream: BinaryIO, source: str, form: Format, asked: TableOptions, problems: Problems
 ) -> Iterator[Table]:
-    """
-    Read the header of a table, and yield the table, whose rows are read within the context.
+    """Read the header of a table, and yield the table, whose rows are read within the context.
 
     *form* is one for which :func:`is_table` is true, JSON Lines, or JSON or YAML with a list.
 

@@ -1,5 +1,4 @@
-"""
-Rows as a table: the header, and whatever is wrong with rows below it.
+"""Rows as a table: the header, and whatever is wrong with rows below it.
 
 Titles above the header, rows that were taken out, ragged rows and a header that comes again are recognised
 here. Does not belong here: where rows come from (``delimited``, ``workbook``), what a column's name means.
@@ -52,8 +51,7 @@ def shaped(
     problems: Problems,
     delimiter: str | None = None,
 ) -> Table:
-    """
-    Return rows as a table; the first of them is the header if none was given.
+    """Return rows as a table; the first of them is the header if none was given.
 
     Raises:
         ManifestError: There is no header, or it is too wide.
@@ -78,8 +76,7 @@ def shaped(
 def _refuse_title(
     rows: Iterator[TableRow], line: int, header: Sequence[str], source: str, marks: Collection[str]
 ) -> Iterator[TableRow]:
-    """
-    Return the rows below what is a header; *marks* may stand between cells too.
+    """Return the rows below what is a header; *marks* may stand between cells too.
 
     What may be names is a title only above what are names, other than in the row below these.
 
@@ -105,8 +102,7 @@ def _refuse_title(
 
 
 def _refuse_names(rows: Iterator[TableRow], header: Sequence[str], source: str) -> Iterator[TableRow]:
-    """
-    Return the rows below a header that was given.
+    """Return the rows below a header that was given.
 
     Raises:
         ManifestError: The first of them has names too, one of these or above files.
@@ -124,8 +120,7 @@ def _refuse_names(rows: Iterator[TableRow], header: Sequence[str], source: str) 
 
 
 def _refuse_nameless(rows: Iterator[TableRow], names: int, header: Place) -> Iterator[TableRow]:
-    """
-    Return the rows, where not all have one cell more than there are names.
+    """Return the rows, where not all have one cell more than there are names.
 
     Raises:
         ManifestError: They have: R writes the names of rows without a name for their column.

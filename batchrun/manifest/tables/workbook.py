@@ -1,5 +1,4 @@
-"""
-Excel workbooks (XLSX) as tables.
+"""Excel workbooks (XLSX) as tables.
 
 Belongs here: running the process that reads one (``workbook_rows``), and its rows. Does not: cells.
 """
@@ -33,8 +32,7 @@ _IN_CSV: Final = "save the sheet as CSV"
 
 @contextlib.contextmanager
 def table(stream: BinaryIO, source: str, asked: TableOptions, problems: Problems) -> Iterator[Table]:
-    """
-    Read the header of a worksheet, and yield the table, whose rows are read within the context.
+    """Read the header of a worksheet, and yield the table, whose rows are read within the context.
 
     Raises:
         ManifestError: It is not a workbook, which worksheet is ambiguous, or it cannot be read further.

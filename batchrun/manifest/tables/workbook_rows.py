@@ -1,5 +1,4 @@
-"""
-The program that prints a worksheet: each row a JSON list of texts, or an object that says what is wrong.
+"""The program that prints a worksheet: each row a JSON list of texts, or an object that says what is wrong.
 
 It is a process of its own, with limits: two cells far apart make the library ask for half a terabyte, and a
 refusal ends the process. It imports nothing from batchrun, and is not a module of it.

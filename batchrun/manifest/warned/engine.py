@@ -1,5 +1,4 @@
-"""
-Versions of Nextflow that HealthOmics retires.
+"""Versions of Nextflow that HealthOmics retires.
 
 From AWS's announcement of 2026 (HealthOmics user guide, Nextflow versions): from the day on which a version
 is retired new runs of it cost twice as much for twelve months, then four times as much, then they fail.
@@ -52,8 +51,7 @@ def retired(version: str, today: date) -> Doubt | None:
 def held_against(
     specs: Iterable[Spec], workflows: Mapping[WorkflowKey, Workflow | None], places: RowPlaces, today: date
 ) -> Warnings:
-    """
-    Return warnings of the engine versions that rows ask for, or get by default, if their workflows are known.
+    """Return warnings of the engine versions that rows ask for or get, if their workflows are known.
 
     Versions are retired as of *today*.
     """

@@ -1,5 +1,4 @@
-"""
-Doubts, the columns that they are about, and warnings in the order of the manifest.
+"""Doubts, the columns that they are about, and warnings in the order of the manifest.
 
 A cause that many rows share is reported once, with a count. Belongs here: what a rule says of a value,
 counting, and choosing what is shown. Does not: the rules (``texts``, ``known``, ``untyped``).
@@ -150,8 +149,7 @@ class Collected:
         count: int = 1,
         also: Sequence[int] = (),
     ) -> None:
-        """
-        Record a doubt about a column's value *text*, or about a missing one (None), in a row or in none.
+        """Record a doubt about a column's value *text*, or about a missing one (None), in a row or in none.
 
         It stands for *count* of them; *also* are the lines of those after the first.
         """

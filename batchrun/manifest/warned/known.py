@@ -1,5 +1,4 @@
-"""
-What is known of one manifest while it is read: columns, mates of paired reads, files so far, types.
+"""What is known of one manifest while it is read: columns, mates of paired reads, files so far, types.
 
 Two columns are mates by their names: ``reads_1``, ``reads_2``; ``R1.fq``, ``R2.fq``. Of each file 64 bits of
 a hash and its row are kept, some 100 bytes. Rows may share references, files in columns of normals, controls
@@ -57,8 +56,7 @@ class Files:
         return number
 
     def take_all(self, texts: Sequence[str], number: int) -> bool:
-        """
-        Add one file for each row from *number* on, and return True, if all of the files are new.
+        """Add one file for each row from *number* on, and return True, if all of the files are new.
 
         Otherwise, or without room, nothing is added: the caller then calls :meth:`first` for each.
         """
@@ -171,8 +169,7 @@ class Pair:
     def doubts(
         self, first: Json, second: Json, line: int | None = None
     ) -> Iterator[tuple[Doubt, WatchedColumn, str | None]]:
-        """
-        Return doubts about one row's values for both, texts, lists or None, with the column and the value.
+        """Return doubts about one row's values for both, texts, lists or None, with the column and the value.
 
         Other values, such as tables, are skipped; *line* is the row's in a table.
         """

@@ -1,5 +1,4 @@
-"""
-Looking at one manifest: texts come in, warnings come out.
+"""Looking at one manifest: texts come in, warnings come out.
 
 A role is compared with the account of the lane that its row goes to: StartRun passes ``roleArn`` on, and a
 role can only be passed within its own account (IAM user guide, iam:PassRole). It is a warning, since the

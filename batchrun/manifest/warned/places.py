@@ -1,5 +1,4 @@
-"""
-Rules for texts that name places which HealthOmics cannot read: misspelt, local, or of another cloud.
+"""Rules for texts that name places which HealthOmics cannot read: misspelt, local, or of another cloud.
 
 It reads ``s3://`` and ``omics://``. A path below ``/mnt/workflow/`` is its own, and paths of a container
 image (``/opt/``, ``/usr/``) exist when a task runs. Does not belong here: other doubts about a text

@@ -1,5 +1,4 @@
-"""
-Quotes that are missing, also between rows, and tables that are made of other than a value.
+"""Quotes that are missing, also between rows, and tables that are made of other than a value.
 
 Belongs here: what YAML makes of a text without quotes, rows between two of a table, frames of pandas. Does
 not: quotes that are sent (``texts``).
@@ -83,8 +82,7 @@ def _is_frame(table: Mapping[str, Json]) -> bool:
 
 
 def swallowing(cells: Sequence[str], delimiter: str) -> Iterator[int]:
-    """
-    Return the cells of a row that hold rows, from a quote that was not closed to the next such.
+    """Return the cells of a row that hold rows, from a quote that was not closed to the next such.
 
     The two stand in the same column: the lines between have the separators of as many rows.
     """

@@ -1,5 +1,4 @@
-"""
-Checking rows, text by text: a table's cells (CSV manifests and sheets), and a document's tables and lists.
+"""Checking rows, text by text: a table's cells (CSV manifests and sheets), and a document's tables and lists.
 
 Belongs here: which texts are checked, and how. A hundred thousand rows pass here, so most cells are passed by
 a quick test. In documents the types of values are explicit, and so not doubted. Does not: what becomes of a

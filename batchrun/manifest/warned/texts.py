@@ -1,5 +1,4 @@
-"""
-Rules for single texts: invisible characters, traces of spreadsheets, values to be filled in.
+"""Rules for single texts: invisible characters, traces of spreadsheets, values to be filled in.
 
 Not doubted: spaces within a text (``s3://b/a b.fq.gz``), apostrophes in words, ``0042``, ISO dates, ``NA`` in
 a column without files. Belongs here: doubts about one text, and their order. Does not belong here: what names
@@ -51,8 +50,7 @@ _AROUND: Final = re.compile(
 
 
 def of_characters(text: str, *, is_cell: bool) -> Iterator[Doubt]:
-    """
-    Yield doubts about characters of a text, which is not empty; *is_cell*: it is from a table.
+    """Yield doubts about characters of a text, which is not empty; *is_cell*: it is from a table.
 
     In a document quotes and line ends are deliberate: white space alone and several lines are not doubted.
     """
@@ -259,8 +257,7 @@ _WRONG_IN_ID: Final = frozenset({WarningKind.WHITE_SPACE, WarningKind.INVISIBLE}
 
 
 def doubts(text: str, column: WatchedColumn, today: date, *, is_cell: bool) -> Iterator[Doubt]:
-    """
-    Yield all doubts about a text, which is not empty, and note its kind for others of its column.
+    """Yield all doubts about a text, which is not empty, and note its kind for others of its column.
 
     Versions are retired as of *today*; *is_cell*: the text is from a table.
     """

@@ -1,5 +1,4 @@
-"""
-Numbers, ``true``, JSON and lists of URIs that are sent as text because no type was given.
+"""Numbers, ``true``, JSON and lists of URIs that are sent as text because no type was given.
 
 A column is text if any of its cells is: ``16`` is a sample's name beside ``A12``. Among hundreds of numbers,
 though, ``3O`` is a slip that makes text of all. Belongs here: the type that a column's cells look like. Not

@@ -1,5 +1,4 @@
-"""
-Which batch a manifest belongs to, told by how many of its rows are known, where, and under which ids.
+"""Which batch a manifest belongs to, told by how many of its rows are known, where, and under which ids.
 
 Rows come and go, so that none of them alone decides: most of them do.
 """
@@ -20,8 +19,7 @@ _WORD: Final = 4
 
 
 def is_another(rows: int, known: int) -> bool:
-    """
-    Report whether a manifest from another place belongs to another project than the batch of its name.
+    """Report whether a manifest from another place belongs to another project than the batch of its name.
 
     The batch has *known* of its *rows*, unchanged.
     """
@@ -29,8 +27,7 @@ def is_another(rows: int, known: int) -> bool:
 
 
 def same_elsewhere(rows: int, elsewhere: Mapping[str, int]) -> str | None:
-    """
-    Return the batch that a manifest with a new batch most likely belongs to; None if it is really new.
+    """Return the batch that a manifest with a new batch most likely belongs to; None if it is really new.
 
     *elsewhere* is how many of its *rows* other batches have.
     """
@@ -39,8 +36,7 @@ def same_elsewhere(rows: int, elsewhere: Mapping[str, int]) -> str | None:
 
 
 def is_renamed(rows: int, moved: int, *, is_number: bool) -> bool:
-    """
-    Report whether rows with new ids are those that were sent before under others.
+    """Report whether rows with new ids are those that were sent before under others.
 
     Args:
         rows: Rows of the manifest.
@@ -51,8 +47,7 @@ def is_renamed(rows: int, moved: int, *, is_number: bool) -> bool:
 
 
 def is_slip(name: str, other: str) -> bool:
-    """
-    Report whether one name of a batch is the other, mistyped.
+    """Report whether one name of a batch is the other, mistyped.
 
     Two letters are swapped, or one within a word is missing or too many; or only case and separators differ.
     Digits and other letters do not count: batches are told apart by them (``run-2``, ``cohortB``).

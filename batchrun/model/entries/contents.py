@@ -1,5 +1,4 @@
-"""
-Compares two contents of a row: whether it has changed, and in which fields.
+"""Compares two contents of a row: whether it has changed, and in which fields.
 
 An attempt that was sent has a lane, and only what it asks for there counts: adding lanes to the manifest does
 not change such a row, but serves later attempts. A row that was sent before its manifest had lanes is in the
@@ -22,8 +21,7 @@ from batchrun.model.spec import Json
 
 
 def asks_otherwise(entry: Entry, content: str, home: str | None) -> bool:
-    """
-    Report whether *content*, another text than the entry's, asks for something else in the entry's lane.
+    """Report whether *content*, another text than the entry's, asks for something else in the entry's lane.
 
     It also does if it does not offer that lane. An entry that was withdrawn unsent may have gone to several
     lanes: those count that are still offered. *home* is None if the manifest has no lanes.
@@ -81,8 +79,7 @@ def differences(before: str, after: str) -> list[Difference]:
 
 
 def row_differences(entry: Entry, content: str, home: str | None = None) -> list[Difference]:
-    """
-    Return how *content* (:mod:`lanes`) differs from what the entry's row asked for, in its lane.
+    """Return how *content* (:mod:`lanes`) differs from what the entry's row asked for, in its lane.
 
     If it is the same there, or the lane is not offered any more, the lanes are the difference. *home* is the
     lane of a row that was sent before its manifest had lanes.
@@ -97,8 +94,7 @@ def row_differences(entry: Entry, content: str, home: str | None = None) -> list
 
 
 def lane_cure(changes: Iterable[Sequence[Difference]], lanes: Collection[str]) -> str | None:
-    """
-    Return what gives rows the lane again that they had; None if more than their lane has changed.
+    """Return what gives rows the lane again that they had; None if more than their lane has changed.
 
     *changes* are the differences of each row, as :func:`row_differences` has them.
     """

@@ -1,5 +1,4 @@
-"""
-Attempts that duplicate an earlier run: StartRun with ``runId``.
+"""Attempts that duplicate an earlier run: StartRun with ``runId``.
 
 The service copies the run's request, with workflow and parameters. Role, output place, name and tags are sent
 again: the first two are required, and the others keep the copy recognisable as the row's.
@@ -44,8 +43,7 @@ def copy_of(content: str, run_id: str, lane: str | None) -> str:
 
 
 def after_asking(entry: Entry, *, duplicates: bool) -> str | None:
-    """
-    Return the content of the next attempt that a user asks for; None if it is the current one's.
+    """Return the content of the next attempt that a user asks for; None if it is the current one's.
 
     A copy is made only once: without *duplicates* the next attempt asks for the manifest's content again.
     """
@@ -64,8 +62,7 @@ def is_duplicate(entry: Entry) -> bool:
 
 
 def source_of(entry: Entry, earlier: Sequence[Run | None]) -> Run | None:
-    """
-    Return the run that *entry*, a duplicate, copies, out of its *earlier* attempts' runs, oldest first.
+    """Return the run that *entry*, a duplicate, copies, out of its *earlier* attempts' runs, oldest first.
 
     Ids are reused, so it is the newest run with the id.
     """
@@ -74,8 +71,7 @@ def source_of(entry: Entry, earlier: Sequence[Run | None]) -> Run | None:
 
 
 def replaced(entry: Entry, source: Run, at: datetime, lag: float) -> Deferred | Refused:
-    """
-    Return the event of an answer by which the run to copy is gone, or its id another run's.
+    """Return the event of an answer by which the run to copy is gone, or its id another run's.
 
     The first such answer is not believed: the run is looked up again *lag* seconds later.
     """

@@ -1,5 +1,4 @@
-"""
-An entry: a row's state in the ledger, what the service last said of its run, and the request that is sent.
+"""An entry: a row's state in the ledger, what the service last said of its run, and the request that is sent.
 
 Invariant: the request of an attempt is the same bytes, whenever and wherever it is made.
 
@@ -21,8 +20,7 @@ from batchrun.model.spec import TAG_ATTEMPT, TAG_BATCH, TAG_ID, TAG_REQUEST_ID, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """
-    What the service said about a run: the answer to StartRun or GetRun.
+    """What the service said about a run: the answer to StartRun or GetRun.
 
     Fields are the API's, in our spelling; times are aware and in UTC. ``uuid`` is the run's identity, ``id``
     may be given to another run once this one was deleted (UG/running-workflows).
@@ -55,8 +53,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """
-    One row of a batch, as the ledger knows it.
+    """One row of a batch, as the ledger knows it.
 
     The fields from ``intended_at`` on belong to the current attempt alone.
     """
@@ -137,8 +134,7 @@ class Entry:
         return tuple(dict.fromkeys((*self.may_take, *offered)))
 
     def as_in(self, lane: str | None) -> Entry:
-        """
-        Return the entry as it would be sent to *lane*, one that it may take.
+        """Return the entry as it would be sent to *lane*, one that it may take.
 
         Raises:
             InvariantError: It may not.

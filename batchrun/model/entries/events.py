@@ -1,5 +1,4 @@
-"""
-What can happen to an entry. Events are facts, in the past tense, and the only thing that moves an entry.
+"""What can happen to an entry. Events are facts, in the past tense, and the only thing that moves an entry.
 
 Does not belong here: where they lead (``transitions``).
 """

@@ -1,5 +1,4 @@
-"""
-Waiting times: between looks at a run, and before an attempt is retried.
+"""Waiting times: between looks at a run, and before an attempt is retried.
 
 The jitter is a hash of what is waited for, so that a replay waits equally long.
 """
@@ -23,8 +22,7 @@ def spread(key: str) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchPolicy:
-    """
-    How long to wait between two looks at a run, or between two sweeps over all of them.
+    """How long to wait between two looks at a run, or between two sweeps over all of them.
 
     The wait grows with the run's age, so that the end of a short run is seen within seconds, and a long run
     costs few calls; 30 to 60 s are short enough for real runs (healthomics.md, 3.2). It shrinks when few runs
@@ -40,8 +38,7 @@ class WatchPolicy:
     sweeps_per_longest: int = 2  #: sweeps may come more often, at one call for a hundred runs
 
     def wait(self, age: float, key: str, failures: int = 0, *, runs: int | None = None) -> float:
-        """
-        Return the seconds until the next look.
+        """Return the seconds until the next look.
 
         Args:
             age: Seconds since the run was accepted.
@@ -58,8 +55,7 @@ class WatchPolicy:
         return max(self.share_of_few, self.share_of_age * crowd)
 
     def sweep_wait(self, age: float, calls: int, rate: float) -> float:
-        """
-        Return the seconds from the beginning of one sweep to that of the next.
+        """Return the seconds from the beginning of one sweep to that of the next.
 
         *age* is that of the youngest run in seconds, *calls* what a sweep takes, *rate* ListRuns calls per
         second.

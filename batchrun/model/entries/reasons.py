@@ -1,5 +1,4 @@
-"""
-Why runs fail, who can fix that, and what to do next.
+"""Why runs fail, who can fix that, and what to do next.
 
 The reasons are those of UG/workflows-run-errors (healthomics.md, 3.3); the API types them as free text, so
 there may be new ones. Owners and advice are ours.
@@ -110,8 +109,7 @@ _BY_STATE: Final = {
 
 
 def advice_for(state: State, failure_reason: str | None) -> Advice:
-    """
-    Return the advice for an entry that ended in *state*.
+    """Return the advice for an entry that ended in *state*.
 
     Only failed runs have a reason; for an unknown one it is where to look.
     """

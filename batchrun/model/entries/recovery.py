@@ -1,5 +1,4 @@
-"""
-Recovery: which runs belong to which rows, after a loss, with an old copy, or beside another ledger.
+"""Recovery: which runs belong to which rows, after a loss, with an old copy, or beside another ledger.
 
 A run with our tags names its row and attempt; its requestId tells what it was started with: the row's
 content, or what a retry made of the attempt before (a rule's change, a copy by runId), which is recomputed
@@ -94,8 +93,7 @@ class Evidence:
         counts_namesakes: bool = False,
         home: str | None = None,
     ) -> None:
-        """
-        Begin without rows and runs.
+        """Begin without rows and runs.
 
         Args:
             batch: The batch's name.
@@ -147,8 +145,7 @@ class Evidence:
             self._strangers[sighting.name].append((lane, sighting.run))
 
     def judge(self, entry: Entry, *, tagged: bool) -> Judgement:
-        """
-        Return what was found for a row, after everything was added: attempts that its ledger does not know.
+        """Return what was found for a row, once everything is added: attempts that its ledger does not know.
 
         Runs of earlier attempts, and of the current one if it was sent, are known and do not count. *tagged*:
         whether the batch's runs have our tags.
@@ -182,8 +179,7 @@ def later_attempts(entry: Entry, sightings: Iterable[Sighting]) -> list[Sighting
 
 
 def story(entry: Entry, attempts: Sequence[Attempt], at: datetime, *, again: bool) -> Iterator[events.Event]:
-    """
-    Return the events that bring *entry*, whose current attempt has no run or has ended, up to the runs found.
+    """Return the events that bring *entry*, whose attempt has no run or has ended, up to the runs found.
 
     An attempt without a run that was followed by others counts as lost.
 

@@ -1,5 +1,4 @@
-"""
-The requests that an attempt may have sent: the row's content, or what a retry made of the attempt before.
+"""The requests that an attempt may have sent: the row's content, or what a retry made of the attempt before.
 
 Each possibility has its own requestId, which tells what a run was started with.
 """

@@ -1,5 +1,4 @@
-"""
-Which failed runs are retried automatically, and when.
+"""Which failed runs are retried automatically, and when.
 
 Of the rules, the first that matches a run's ``failureReason`` and ``statusMessage`` decides. Retries are
 counted from the recorded attempts, so that there is no counter to lose. A rule may change the request of the
@@ -85,8 +84,7 @@ def changed(content: str, change: str) -> str:
 
 
 def moved(content: str, lanes: Collection[str], tried: Sequence[str]) -> str:
-    """
-    Return *content* with one offer open: the first of *lanes* that was tried least often.
+    """Return *content* with one offer open: the first of *lanes* that was tried least often.
 
     Unchanged if none of *lanes* is offered. *tried* are the lanes of all attempts so far, oldest first.
     """
@@ -127,8 +125,7 @@ class RetryPolicy:
         return max(self.longest, *first) * _MOST_SPREAD
 
     def over(self, manifest: RetryPolicy) -> RetryPolicy:
-        """
-        Return this policy, given to a launch, merged with the *manifest*'s.
+        """Return this policy, given to a launch, merged with the *manifest*'s.
 
         If its rules end with the default ones, the manifest's replace these. Any other list of rules is
         complete; an empty one means that nothing is retried.
@@ -145,8 +142,7 @@ class RetryPolicy:
     def after_failure(
         self, entry: Entry, earlier: Iterable[Run | None], at: datetime, *, tried: Sequence[str] = ()
     ) -> Retried | None:
-        """
-        Return the event that begins another attempt of *entry*, which has just failed; None for no retry.
+        """Return the event that begins another attempt of *entry*, which has just failed; None for no retry.
 
         *earlier* are the runs of its earlier attempts, *tried* their lanes, oldest first.
         """

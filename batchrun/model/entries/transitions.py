@@ -1,5 +1,4 @@
-"""
-The whole state machine: which event leads from which state to which, in one table.
+"""The whole state machine: which event leads from which state to which, in one table.
 
 How to read it. A cell holds the next state, an :class:`Ignored` with the reason why the event changes
 nothing there, or FORBIDDEN: the event cannot happen in that state, and if it does, batchrun has a defect and
@@ -126,8 +125,7 @@ TABLE: Final[dict[State, dict[type[Event], Cell]]] = {
 
 
 def apply(entry: Entry, event: Event) -> Entry:
-    """
-    Return the entry as it is after *event*; the same object if the event is ignored.
+    """Return the entry as it is after *event*; the same object if the event is ignored.
 
     Raises:
         InvariantError: The event cannot happen in the entry's state.

@@ -38,8 +38,7 @@ def rush(times: Sequence[float], refused: float, longest_gap: float) -> Rush:
 
 
 def opening(times: Sequence[float], refused: float, longest_gap: float) -> Rush:
-    """
-    Return the calls that emptied a full bucket, out of all calls since the first.
+    """Return the calls that emptied a full bucket, out of all calls since the first.
 
     If they passed one by one, and the first that came much sooner was refused, the burst is one.
     """
@@ -92,8 +91,7 @@ class Burst:
         return shown(self.passed_at + self._error, sent)
 
     def refused(self, sent: float, *, is_hasty: bool) -> None:
-        """
-        Double the burst if it was found too small, since the bucket was not full at the beginning.
+        """Double the burst if it was found too small, since the bucket was not full at the beginning.
 
         It was if calls have passed at a much closer spacing than this one, or measured limits repeatedly fail
         at once.
@@ -111,8 +109,7 @@ class Burst:
 def measured(
     times: Sequence[float], refused: float, *, passed: int, since: float, full: Rush | None
 ) -> float:
-    """
-    Return the limit, in calls per second, that explains a refusal.
+    """Return the limit, in calls per second, that explains a refusal.
 
     Either the bucket was never full since it was last empty, or it filled up in between, and was drained from
     some later moment on; this matters if the burst is small.

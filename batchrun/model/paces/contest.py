@@ -1,5 +1,4 @@
-"""
-Contests: keeping up with others who use the same limit.
+"""Contests: keeping up with others who use the same limit.
 
 Without others, a refused call came too soon, and a lower rate ends the refusals. Others that call without a
 pause, such as a script with the SDK's own retries, cause refusals at any rate, and whoever calls less than
@@ -96,8 +95,7 @@ class Contest:
     # -- without a contest
 
     def suspects(self, sent: float, rate: float, *, known: float, supposed: float) -> bool:
-        """
-        Note a refusal, and report whether it begins a contest.
+        """Note a refusal, and report whether it begins a contest.
 
         Args:
             sent: When the call was sent.
@@ -119,8 +117,7 @@ class Contest:
         return self.is_on
 
     def passed(self, sent: float, rate: float, *, pressed: bool) -> Ending | None:
-        """
-        Note that a call passed, and return how the contest ended, if it did.
+        """Note that a call passed, and return how the contest ended, if it did.
 
         A call that is not *pressed* (did not have to wait for its turn) says nothing of a higher rate.
         """

@@ -1,5 +1,4 @@
-"""
-The rate while a measured limit is held: at first a little below it, then long near it, then a little above.
+"""The rate while a measured limit is held: first a little below it, then long near it, then a little above.
 
 It follows a cubic curve, as in RFC 9438: tokens saved below the limit are spent above it, and the next
 refusal comes when they are used up. A bucket of one saves none: there a refusal costs a turn, and since

@@ -1,5 +1,4 @@
-"""
-Noise: refusals that do not depend on the rate.
+"""Noise: refusals that do not depend on the rate.
 
 At a limit a lower rate ends the refusals, or makes them rarer. If they keep coming early, and no rarer, while
 the rate falls to about half and most calls pass, the rate is not their cause, and lowering it further would
@@ -52,8 +51,7 @@ class Noise:
         self.passed += 1
 
     def call_refused(self, rate: float, *, since: int, is_early: bool) -> bool:
-        """
-        Count a refusal, and report whether it makes the case.
+        """Count a refusal, and report whether it makes the case.
 
         Args:
             rate: Calls per second at which it came.

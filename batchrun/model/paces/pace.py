@@ -1,5 +1,4 @@
-"""
-The rate at which one operation is called, learned from the service's throttles.
+"""The rate at which one operation is called, learned from the service's throttles.
 
 Theory of operation. The service counts calls in a token bucket: it refills at some rate (the *limit*), and
 stores up to some number of tokens (the *burst*). Neither number is known. A refusal (a throttled call) shows
@@ -80,8 +79,7 @@ class Pace:
         quota: float | None = None,
         learned: Learned | None = None,
     ) -> None:
-        """
-        Begin, or continue from what an earlier launch learned.
+        """Begin, or continue from what an earlier launch learned.
 
         Args:
             rate: What the user asked for.
@@ -234,8 +232,7 @@ class Pace:
     # -- what the service says
 
     def passed(self, sent: float, *, pressed: bool = True) -> None:
-        """
-        Note that a call, sent at *sent*, was not throttled, whatever the answer.
+        """Note that a call, sent at *sent*, was not throttled, whatever the answer.
 
         It is *pressed* if more calls would have been made at a higher rate.
         """
@@ -261,8 +258,7 @@ class Pace:
             self._noise.calm()  # refusals are as rare as at a real limit
 
     def refused(self, sent: float, now: float, *, was_counted: bool = False) -> float:
-        """
-        Note at *now* that a call, sent at *sent*, was throttled; *was_counted*: it was taken to have passed.
+        """Note at *now* that a call sent at *sent* was throttled; *was_counted*: it was taken to have passed.
 
         Return the time from which the next turn counts, if no later call is in the air.
         """

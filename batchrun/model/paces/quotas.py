@@ -1,5 +1,4 @@
-"""
-An account's quotas for runs, in Service Quotas, and which of them apply to which rows.
+"""An account's quotas for runs, in Service Quotas, and which of them apply to which rows.
 
 Facts from UG/service-quotas; all of them can be raised.
 """
@@ -29,8 +28,7 @@ class Quotas:
     gpus: int | None = None  #: in use at once, by the tasks of all runs
 
     def active_runs(self, storage_types: Collection[str | None]) -> Mapping[str, int]:
-        """
-        Return how many runs may be active at once, by the storage types that the rows may get.
+        """Return how many runs may be active at once, by the storage types that the rows may get.
 
         Both for a row without a type: the service's documents contradict each other on which one it gets.
         """

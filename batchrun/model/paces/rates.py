@@ -37,8 +37,7 @@ CURE: Final = "write auto, or calls per second, for instance 5, or unlimited"
 
 
 def parsed(text: str) -> Rate:
-    """
-    Return the rate that *text* stands for.
+    """Return the rate that *text* stands for.
 
     Raises:
         ValueError: It is no rate, or lower than :data:`SLOWEST`.

@@ -1,5 +1,4 @@
-"""
-The search for a limit: which rate to try next, between one that passed and one that was refused.
+"""The search for a limit: which rate to try next, between one that passed and one that was refused.
 
 A bucket of one refuses exactly the calls that follow the last passed one sooner than its limit allows. So the
 time between two calls that pass shows a rate that is allowed, and a refusal one that is not. The limit in
@@ -78,8 +77,7 @@ class Search:
         return self.rate >= self.refused or self.refused <= self.passed * (_FINE + _SAME)
 
     def up(self, shown: float, *, known: float) -> Search:
-        """
-        Return the next step at a bucket of one, after a call that passed.
+        """Return the next step at a bucket of one, after a call that passed.
 
         Args:
             shown: The rate that its spacing from the call before shows to be allowed.
@@ -96,8 +94,7 @@ class Search:
         return Search(rate=_next(passed, refused, 0.0), passed=passed, refused=refused)
 
     def up_stored(self, shown: float, *, known: float, likely: float, burst: int) -> Search:
-        """
-        Return the next step where tokens are stored, after a call that passed.
+        """Return the next step where tokens are stored, after a call that passed.
 
         Args:
             shown: The rate that its spacing from the call before shows.

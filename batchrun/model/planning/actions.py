@@ -1,5 +1,4 @@
-"""
-Actions, the planner's outputs: instructions to the engine, in the imperative.
+"""Actions, the planner's outputs: instructions to the engine, in the imperative.
 
 Each is carried out by one coroutine, which answers with one stimulus (:mod:`stimuli`), except for
 :class:`HoldBack` and :class:`Note`, which have no outcome.

@@ -1,5 +1,4 @@
-"""
-Messages about runs (EventBridge), and whether they can be relied on.
+"""Messages about runs (EventBridge), and whether they can be relied on.
 
 A message says where to look; ``GetRun`` stays the authority. Delivery is best effort, and may stop unnoticed.
 While messages are relied on, looks and sweeps are rarer. An end that a look found, and that was not announced
@@ -40,8 +39,7 @@ class Announcement:
 
 
 def read_announcement(body: str) -> Announcement | None:
-    """
-    Parse a message; None if it does not announce a run's end.
+    """Parse a message; None if it does not announce a run's end.
 
     A message by way of SNS is unwrapped. Fields that are not needed may be missing.
     """

@@ -1,5 +1,4 @@
-"""
-Sending in one lane, by StartRunBatch: waves of rows, and the submissions whose rows are not settled yet.
+"""Sending in one lane, by StartRunBatch: waves of rows, and the submissions whose rows are not settled yet.
 
 Theory of operation. Rows of one shape (:mod:`grouping`) are in one queue. Once a *wave* of them is ready,
 proven, and has slots, it is sent as one *submission*, one at a time. The submission is then *open*: the

@@ -1,5 +1,4 @@
-"""
-Cancellations: which runs to cancel, and when to ask the service.
+"""Cancellations: which runs to cancel, and when to ask the service.
 
 Users' cancellations are kept in the ledger, and the holder of the batch carries them out: unsent entries are
 withdrawn; runs are cancelled at the service, and then watched to their end like any other.

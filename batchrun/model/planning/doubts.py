@@ -1,5 +1,4 @@
-"""
-Attempts of one lane whose outcome is unknown: how to settle each, when, and for how long to wait.
+"""Attempts of one lane whose outcome is unknown: how to settle each, when, and for how long to wait.
 
 An attempt is sent again while the service remembers its requestId; if that does not help, its run is looked
 for. One that stays unknown for longer than ``longest_silence`` is *late*: it is retried rarely, and the

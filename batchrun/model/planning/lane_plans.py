@@ -1,5 +1,4 @@
-"""
-The lanes of a launch, and what is in flight in each. A batch without lanes has one lane without a name.
+"""The lanes of a launch, and what is in flight in each. A batch without lanes has one lane without a name.
 
 Belongs here: finding an entry's lane, passing an entry to the lane's next part, and lanes that cannot be
 used. Does not: sending (``sending``, ``batching``), watching (``watch``), what concerns the whole batch
@@ -221,8 +220,7 @@ class LanePlans:
         return self.of(or_home(entry.lane, self._home))
 
     def of_run(self, entry: Entry, sender: LanePlan) -> LanePlan:
-        """
-        Return the lane that has the entry's run, and move its slot there from *sender*.
+        """Return the lane that has the entry's run, and move its slot there from *sender*.
 
         They differ where another ledger's run was found while the entry was to be sent.
         """

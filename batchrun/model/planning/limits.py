@@ -1,5 +1,4 @@
-"""
-The options of a launch that the planner's decisions depend on.
+"""The options of a launch that the planner's decisions depend on.
 
 Does not belong here: how calls are made (``service``), where options come from (``cli``).
 """

@@ -1,5 +1,4 @@
-"""
-What an item of ListRuns says of a run that we know: a hint, never its end.
+"""What an item of ListRuns says of a run that we know: a hint, never its end.
 
 A listing lags, leaves runs out, and identifies a run by an id that may be reused. So it can confirm that a
 run is active and its status; anything else it says is a reason to look at the run (GetRun).
@@ -54,8 +53,7 @@ def sought(entry: Entry, run: Run, name: str | None) -> Sought:
 
 
 def shows_going(entry: Entry, name: str | None, listed: Listed) -> bool:
-    """
-    Report whether *listed*, an item with the run's id, is the entry's own run and active.
+    """Report whether *listed*, an item with the run's id, is the entry's own run and active.
 
     The entry is ACTIVE, and its run was started with *name*.
     """
@@ -65,8 +63,7 @@ def shows_going(entry: Entry, name: str | None, listed: Listed) -> bool:
 
 
 def shows(one: Sought, listed: Listed, found: Run | None = None) -> bool | None:
-    """
-    Report whether *listed* is the run that is sought, active or ended; None if that cannot be told.
+    """Report whether *listed* is the run that is sought, active or ended; None if that cannot be told.
 
     Our own times alone decide nothing, since our clock may have been wrong. *found* is the run that GetRun
     returns for the same id, which may be another run.

@@ -1,5 +1,4 @@
-"""
-The planner decides which actions are due, within the limits; the engine carries them out.
+"""The planner decides which actions are due, within the limits; the engine carries them out.
 
 Theory of operation. :meth:`Planner.handle` is the only way in: it takes *stimuli* (what happened) and returns
 *actions* (what to do now). The engine runs each action in a task of its own, which answers with one stimulus;
@@ -48,8 +47,7 @@ class Planner:
     def __init__(
         self, limits: Limits, lanes: Sequence[LaneLimits] = _ONE_LANE, *, home: str | None = None
     ) -> None:
-        """
-        Begin with nothing in flight.
+        """Begin with nothing in flight.
 
         *lanes* are those that it may use, a single one without a name where the batch has none; *home* is the
         lane of entries that were sent before the batch had lanes.
@@ -78,8 +76,7 @@ class Planner:
         self._log = stimuli.StimulusLog()
 
     def handle(self, *happened: stimuli.Stimulus, moment: Moment) -> list[Action]:
-        """
-        Take in what *happened*, in this order, and return the actions that are due.
+        """Take in what *happened*, in this order, and return the actions that are due.
 
         An action is in the air until a stimulus reports its outcome. The engine starts them in the order
         returned, so that what a sweep showed is recorded before what is seen later.
@@ -345,8 +342,7 @@ class Planner:
         return [*reads, *self._concluding(), *surveys, *sending, *looks]
 
     def _concluding(self) -> list[Conclude]:
-        """
-        Return the conclusions of surveys to draw now, if any.
+        """Return the conclusions of surveys to draw now, if any.
 
         Runs are not adopted while entries are withdrawn, or an entry that was read as unsent could be
         withdrawn although its run was adopted meanwhile.

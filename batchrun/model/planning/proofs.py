@@ -1,5 +1,4 @@
-"""
-Proofs that no run of an attempt was started elsewhere, and how long they are valid.
+"""Proofs that no run of an attempt was started elsewhere, and how long they are valid.
 
 A *proof* is a look at the service, by name or by listing all runs, that showed no run of the attempt; its
 time is the beginning of the look. A run that another ledger, or a lost call of ours, started after that, or
@@ -49,8 +48,7 @@ class Trust:
         return self.life * _FRESH
 
     def send_until(self, entry: Entry, at: datetime) -> datetime:
-        """
-        Return until when the entry, just proven or replayed, may be sent.
+        """Return until when the entry, just proven or replayed, may be sent.
 
         If proofs have no life at all, that is a moment after *at*: nothing better is possible.
         """

@@ -1,5 +1,4 @@
-"""
-When to look for runs that other ledgers may have started for the entries to send.
+"""When to look for runs that other ledgers may have started for the entries to send.
 
 A *survey*, one pass of ListRuns, proves all entries at once. While it is under way a few entries at a time
 are looked for by name, so that sending can begin; if only few are to be sent, all are looked for by name.
@@ -48,8 +47,7 @@ class Proving:
         self.aside: set[str] = set()  #: entries that wait for a survey
 
     def may_send(self, entry: Entry, now: float, at: datetime) -> bool:
-        """
-        Report whether the entry may be sent now: it is proven, or may be looked for by name first.
+        """Report whether the entry may be sent now: it is proven, or may be looked for by name first.
 
         *now* is loop time, *at* the clock's latest time.
         """
@@ -66,8 +64,7 @@ class Proving:
         return may_look
 
     def _may_look(self, entry: Entry, now: float) -> bool:
-        """
-        Report whether one more entry may be looked for by name, beside the survey or instead of it.
+        """Report whether one more entry may be looked for by name, beside the survey or instead of it.
 
         Counted by lanes, so that a slow lane does not block entries of others.
         """
@@ -82,8 +79,7 @@ class Proving:
         return self._begun is not None and has_room
 
     def may_send_together(self, entries: Sequence[Entry], at: datetime) -> bool:
-        """
-        Report whether entries may be sent in one call: all are proven, except a few to look for by name.
+        """Report whether entries may be sent in one call: all are proven, except a few to look for by name.
 
         *at* is the clock's latest time.
         """
@@ -128,8 +124,7 @@ class Proving:
     def concluded(
         self, survey: Survey, now: float, *, are_few: bool = False, is_partial: bool = False
     ) -> None:
-        """
-        Note that the survey is over.
+        """Note that the survey is over.
 
         *are_few*: looks by name replace it; *is_partial*: another one is to follow, as after a failure,
         except in a launch of one pass.
@@ -145,8 +140,7 @@ class Proving:
         self._is_wanted = False
 
     def failed(self, survey: Survey, now: float, *, has_stopped: bool = False) -> None:
-        """
-        Note that the survey failed; in a launch of one pass there is no other.
+        """Note that the survey failed; in a launch of one pass there is no other.
 
         *has_stopped*: a lane has stopped, so that no survey may ever prove the entries set aside.
         """

@@ -1,5 +1,4 @@
-"""
-Queues of the entries to send, read from the ledger a little ahead.
+"""Queues of the entries to send, read from the ledger a little ahead.
 
 Entries that may take the same lanes are in one queue, in manifest order; without lanes there is one queue. A
 lane takes from queues with fewest other lanes first, so that entries which may go anywhere fill the remaining
@@ -160,8 +159,7 @@ class Queues:
         return lane not in self._unusable
 
     def leave_unprovable(self, queue: Queue, count: int, latest: datetime) -> bool:
-        """
-        Leave those of the first *count* entries that might have a run in a lane that cannot be asked.
+        """Leave those of the first *count* entries that might have a run in a lane that cannot be asked.
 
         Report whether there were any, so that others are first now. *latest* is the clock's latest time.
         """

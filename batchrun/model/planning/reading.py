@@ -1,5 +1,4 @@
-"""
-What the planner reads from the ledger next: cancellations, entries in flight, and entries to send.
+"""What the planner reads from the ledger next: cancellations, entries in flight, and entries to send.
 
 Belongs here: when to read, and when the next entry becomes due. Does not: what is sent first (``sending``),
 the queries (``ledger``).
@@ -136,8 +135,7 @@ class DueReads:
 
 
 class CancellationReads:
-    """
-    Reads users' cancellations page by page; a page's unsent entries are withdrawn before the next page.
+    """Reads users' cancellations page by page; a page's unsent entries are withdrawn before the next page.
 
     Nothing new is sent meanwhile, so entries that were not being sent when reading began are not later
     either.

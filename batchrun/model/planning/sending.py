@@ -1,5 +1,4 @@
-"""
-Sending in one lane, by StartRun: which entry is next, and which unknown outcome is to be settled.
+"""Sending in one lane, by StartRun: which entry is next, and which unknown outcome is to be settled.
 
 An entry is *ready* (:mod:`queues`), *in the air* (being sent or settled), or *unsettled* (sent, outcome
 unknown: :mod:`doubts`). It is sent only if the caps on active runs of lane, account and batch have room for
@@ -196,8 +195,7 @@ class Sending:
         self._vacated += now < self._paused_until and not self.is_unheard
 
     def unheard(self, entry_ids: Iterable[str], now: float) -> None:
-        """
-        Note that these were sent, with unknown outcome.
+        """Note that these were sent, with unknown outcome.
 
         If several entries, and all for longer than ``longest_silence``, had unknown outcomes, the service
         counts as unusable: one entry at a time is tried, with growing pauses, and the launch does not wait

@@ -1,5 +1,4 @@
-"""
-The shares of lanes in rows that several of them may take.
+"""The shares of lanes in rows that several of them may take.
 
 Rows that several lanes may take are shared out so that the lanes' numbers of active runs become as even as
 their room allows. Rows that a lane took count there, so it leaves the rest to a lane that is still busy with
@@ -24,8 +23,7 @@ _WAVES: Final = 10
 
 
 def even_parts(rows: int, loads: Sequence[int], rooms: Sequence[float]) -> list[int]:
-    """
-    Share out *rows* so that all loads become as even as possible; fewer where there is no room.
+    """Share out *rows* so that all loads become as even as possible; fewer where there is no room.
 
     *loads*, not empty, is what each has already; *rooms* how many more each may take, maybe infinite.
     """

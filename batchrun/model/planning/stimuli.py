@@ -1,5 +1,4 @@
-"""
-Stimuli, the planner's inputs: outcomes of actions, and what happened elsewhere; facts, in the past tense.
+"""Stimuli, the planner's inputs: outcomes of actions, and what happened elsewhere; facts, in the past tense.
 
 Does not belong here: what follows from them (``planner`` and its parts), what happens to an entry, which is
 an event (``entries.events``).

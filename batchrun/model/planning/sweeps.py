@@ -1,5 +1,4 @@
-"""
-Sweeps: when to list the runs of a lane instead of looking at each, what to list, how long to believe it.
+"""Sweeps: when to list the runs of a lane instead of looking at each, what to list, how long to believe it.
 
 Looking costs the number of runs over the GetRun rate; a sweep costs its pages, which include others' runs,
 over the ListRuns rate. If all runs are in run batches of the service, these may be listed instead, which is
@@ -113,8 +112,7 @@ class Sweeps:
     # -- whether, and when
 
     def choose(self, now: float, runs: int, run_batches: Mapping[str, int]) -> bool:
-        """
-        Choose the cheaper way; report whether sweeps were given up.
+        """Choose the cheaper way; report whether sweeps were given up.
 
         *run_batches* has the number of runs in each, or is empty if not all *runs* are in one.
         """

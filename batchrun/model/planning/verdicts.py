@@ -1,5 +1,4 @@
-"""
-Verdicts: turns the outcome of a call into the event that it means for an entry.
+"""Verdicts: turns the outcome of a call into the event that it means for an entry.
 
 One answer never makes a run count as gone: an answer that says so (a 404, another run under its id, the
 status DELETED) may be a lag or an error of the service. The first such answer is recorded (:class:`Missed`),
@@ -61,8 +60,7 @@ SYSTEMIC: Final = 3
 def after_failure(
     entry: Entry, error: CallError, at: datetime, limits: Limits, *, is_systemic: bool = False
 ) -> events.Event:
-    """
-    Return the event of a StartRun that failed after all retries, for *entry*, which is SUBMITTING.
+    """Return the event of a StartRun that failed after all retries, for *entry*, which is SUBMITTING.
 
     An answer that only rejects this call (a throttle, a full quota, a denial, a refusal) says nothing of
     earlier tries: if one of them may have taken effect (``error.is_doubtful``), the outcome is unknown. A
@@ -86,8 +84,7 @@ def after_failure(
 
 
 def after_last_word(error: CallError, at: datetime) -> events.Refused | None:
-    """
-    Return the refusal of a requestId that was answered by conflicts for too long and has no run to be found.
+    """Return the refusal of a requestId that was answered by conflicts for too long and has no run.
 
     None if *error* is not a conflict.
     """
@@ -112,8 +109,7 @@ def _deferred(error: CallError, at: datetime, wait: float) -> events.Deferred:
 
 
 def after_look(entry: Entry, run: Run, at: datetime) -> events.Seen | None:
-    """
-    Return the event of a GetRun of the entry's run; None if it shows nothing new.
+    """Return the event of a GetRun of the entry's run; None if it shows nothing new.
 
     Fields that an earlier answer had, and this one lacks, are kept.
     """
@@ -148,8 +144,7 @@ class SearchResult:
 
 
 def search(entry: Entry, candidates: Iterable[Sighting]) -> SearchResult:
-    """
-    Find the run of the entry's current attempt among *candidates*: runs of its name that no other entry has.
+    """Find the run of the entry's attempt among *candidates*: runs of its name that no other entry has.
 
     Tagged runs are recognised by their requestId, which is unique; untagged ones by what was asked for and
     their creation time. Several that fit are rivals: it never guesses.
@@ -264,8 +259,7 @@ class Denials:
         self._in_a_row = 0
 
     def denied(self, entry_id: str) -> bool:
-        """
-        Note a denial; return True if the launch should stop.
+        """Note a denial; return True if the launch should stop.
 
         It should if several entries in a row were denied, or if nothing was ever allowed and the few entries
         that there are were denied as often.
@@ -288,8 +282,7 @@ class Weight(enum.Enum):
 
 
 def weigh(entry: Entry, missed: events.Missed, *, known_for: float | None, lag: float) -> Weight:
-    """
-    Return how much an answer about an ACTIVE entry counts; two that count are at least *lag* seconds apart.
+    """Return how much an answer about an ACTIVE entry counts; two that count are *lag* seconds apart or more.
 
     *known_for*: seconds since the last one was recorded, by a monotonic clock; None if by another process.
     """
@@ -302,8 +295,7 @@ def weigh(entry: Entry, missed: events.Missed, *, known_for: float | None, lag: 
 def decided(
     missed: events.Missed, *, kept: int, is_listed: bool | None
 ) -> events.Missed | events.Removed | None:
-    """
-    Return the event of an answer that is enough, after *kept* earlier ones; None if a listing contradicts it.
+    """Return the event of an answer that is enough, after *kept* earlier ones; None if a listing denies it.
 
     *is_listed*: whether a listing that began after it shows the run; None if listing is denied or cannot
     tell.
@@ -345,8 +337,7 @@ def is_certain(error: CallError) -> bool:
 
 
 def after_rejection(entry: Entry, error: CallError, at: datetime, limits: Limits) -> events.Event:
-    """
-    Return the event of a row that a batch could not start, by the error that StartRun would have given.
+    """Return the event of a row that a batch could not start, by the error that StartRun would have given.
 
     As :func:`after_failure`, except that unknown outcomes and throttles, which the service has retried
     itself, are deferred: here it is known that there is no run.
@@ -361,8 +352,7 @@ def after_rejection(entry: Entry, error: CallError, at: datetime, limits: Limits
 def after_batch(
     entry: Entry, status: str, why: str, at: datetime, limits: Limits, *, is_fruitless: bool
 ) -> events.Deferred | events.Refused:
-    """
-    Return the event of a row that has neither a run nor an error in a batch that is done, with this status.
+    """Return the event of a row without a run or an error in a batch that is done, with this status.
 
     The row is SUBMITTING, and proven to have no run, so it is sent again; but if batches fail repeatedly
     without a single run (*is_fruitless*), it is refused. All rows wait equally long, so that they go together

@@ -1,5 +1,4 @@
-"""
-Watching the runs of one lane: which to look at now, by GetRun or by a sweep (listing all active runs).
+"""Watching the runs of one lane: which to look at now, by GetRun or by a sweep (listing all active runs).
 
 Theory of operation. Every run has a time at which it is due for a look. While sweeps are cheaper they are
 made in between: a run that a sweep has shown is *covered*, and when it becomes due it is postponed without a
@@ -103,8 +102,7 @@ class Watch:
         return len(self._watched)
 
     def add(self, entry: Entry, *, since: float, due: float | None = None) -> None:
-        """
-        Watch the run of *entry*, which is ACTIVE; it was accepted at *since* in loop time.
+        """Watch the run of *entry*, which is ACTIVE; it was accepted at *since* in loop time.
 
         The first look is at *due*, or by the run's age.
         """
@@ -212,8 +210,7 @@ class Watch:
         self._put(one, now + (self._policy.shortest if is_too_early else self._wait(one, now)))
 
     def swept(self, swept: Swept, *, now: float, at: datetime) -> list[tuple[Entry, Progressed]]:
-        """
-        Take the result of a complete sweep, at *now* in loop time and *at* in wall time.
+        """Take the result of a complete sweep, at *now* in loop time and *at* in wall time.
 
         Returns:
             Each entry, as it was, whose run has progressed, with the event.

@@ -1,5 +1,4 @@
-"""
-Which rows may be sent together, in one StartRunBatch, and its request.
+"""Which rows may be sent together, in one StartRunBatch, and its request.
 
 A run batch has one workflow, role, storage and so on for all its runs (*shared*); the other fields are in
 each row, and complete, since how the service merges rows into defaults is undocumented. Sources: the service
@@ -84,8 +83,7 @@ def _why(entry_id: str, request: Mapping[str, Json]) -> str | None:
 
 
 def shape_of(entry_id: str, content: str) -> str:
-    """
-    Return a digest, 32 hex digits, of what rows in one StartRunBatch must share, in each lane.
+    """Return a digest, 32 hex digits, of what rows in one StartRunBatch must share, in each lane.
 
     ALONE for a row that StartRunBatch cannot start.
     """
@@ -142,8 +140,7 @@ def batch_name(batch: str, request_id: str) -> str:
 
 
 def submission_id(entries: Sequence[Entry], number: int) -> str:
-    """
-    Return the requestId of a submission: 64 hex digits, the same for the same attempts.
+    """Return the requestId of a submission: 64 hex digits, the same for the same attempts.
 
     *number* makes it differ from an earlier one of the same rows that failed: it is unknown whether the
     service would take it for that one.
@@ -155,8 +152,7 @@ def submission_id(entries: Sequence[Entry], number: int) -> str:
 def batch_request(
     entries: Sequence[Entry], *, request_id: str, settings: str, settings_uri: str | None
 ) -> str:
-    """
-    Return the canonical StartRunBatch request of attempts of one shape and lane.
+    """Return the canonical StartRunBatch request of attempts of one shape and lane.
 
     *request_id* is from :func:`submission_id`, *settings* from :func:`settings_of`; *settings_uri* is their
     file in S3, None if they are in the call.

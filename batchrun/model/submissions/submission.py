@@ -1,5 +1,4 @@
-"""
-A submission: the attempts of many rows that are sent in one StartRunBatch, and the *run batch* that it makes.
+"""A submission: attempts of many rows that are sent in one StartRunBatch, and the *run batch* that it makes.
 
 Each attempt keeps its own requestId, with which its run is tagged; the submission's requestId is that of the
 call. A run batch is the service's object, with a row for each attempt.
@@ -100,8 +99,7 @@ UNFINISHED_STATUSES: Final = ("CREATING", "PENDING", "SUBMITTING", "STOPPING", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSeen:
-    """
-    One answer to StartRunBatch or GetBatch; the first has no name and no counts.
+    """One answer to StartRunBatch or GetBatch; the first has no name and no counts.
 
     Counts lag behind until the batch is PROCESSED. None: not in the answer.
     """
@@ -132,8 +130,7 @@ class BatchListed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRow:
-    """
-    One item of ListRunsInBatch.
+    """One item of ListRunsInBatch.
 
     The status is that of the last operation on the row, maybe a cancel or delete; only its run shows that the
     row was started.

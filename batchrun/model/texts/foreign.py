@@ -1,5 +1,4 @@
-"""
-Untrusted text, before it is stored or shown: from the service, a proxy or a configuration.
+"""Untrusted text, before it is stored or shown: from the service, a proxy or a configuration.
 
 Belongs here: characters that no store takes, the length of texts, secrets in URLs, what is one, and whether
 it leads to this machine. Does not: which field is text at all (``service.wire``), characters that a terminal

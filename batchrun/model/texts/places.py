@@ -1,5 +1,4 @@
-"""
-Places in S3, as people write them (``s3://BUCKET/KEY``), and patterns over keys.
+"""Places in S3, as people write them (``s3://BUCKET/KEY``), and patterns over keys.
 
 A pattern has ``*``, ``?``, ``[...]`` and ``{a,b}``, as in Nextflow. One star stays within a folder, two do
 not. A key may contain these characters, so a pattern also matches itself.
@@ -59,8 +58,7 @@ def wrong_place(uri: str) -> tuple[str, str] | None:
 
 
 def settings_place(text: str) -> str:
-    """
-    Return the folder in S3 that *text* names, with a slash at its end.
+    """Return the folder in S3 that *text* names, with a slash at its end.
 
     Raises:
         ValueError: It is not one; the message says why.
@@ -89,8 +87,7 @@ def before_wildcards(pattern: str) -> str:
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """
-    Return a test whether a key matches *pattern*.
+    """Return a test whether a key matches *pattern*.
 
     Its time is proportional to the key, whatever the pattern: ``fnmatch`` never tries a star twice.
     """

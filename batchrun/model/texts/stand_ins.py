@@ -1,5 +1,4 @@
-"""
-What stands in place of a file: a packed one, or a pointer to where it is kept.
+"""What stands in place of a file: a packed one, or a pointer to where it is kept.
 
 Belongs here: telling them by their first bytes, with the cure. Does not: other kinds of files that are given
 by mistake (``manifest.text_input``).

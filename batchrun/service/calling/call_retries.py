@@ -1,5 +1,4 @@
-"""
-The retry policy: which failures of a call are retried, how soon, and for how long.
+"""The retry policy: which failures of a call are retried, how soon, and for how long.
 
 Belongs here: the policy, on tenacity. Does not: what an error means (``classify``), pace (``pacing``), and
 what becomes of an entry whose call failed for good (``engine``). Botocore's own retries are off, so that each
@@ -81,8 +80,7 @@ class CallRetries:
         *,
         trusted_for: float = math.inf,
     ) -> T:
-        """
-        Retry *call*, which raises only our own errors.
+        """Retry *call*, which raises only our own errors.
 
         Args:
             call: One try, a fresh turn included.

@@ -1,5 +1,4 @@
-"""
-Which account's credentials calls are made with: it must stay the same for a whole session.
+"""Which account's credentials calls are made with: it must stay the same for a whole session.
 
 STS is asked whenever the keys are new, and the ARN in each answer of HealthOmics confirms it. Does not belong
 here: whether it is a batch's account (``api.session``).
@@ -63,8 +62,7 @@ class Caller:
         self.account = self.account or account
 
     async def ask(self, login: Login, endpoint: str) -> None:
-        """
-        Ask STS for the account of *login*, unless it was asked about these keys before.
+        """Ask STS for the account of *login*, unless it was asked about these keys before.
 
         Raises:
             CredentialsError: It is another account than before.
@@ -91,8 +89,7 @@ class Caller:
             await self.ask(login, endpoint)
 
     def check_arn(self, arn: object, login: Login, operation: str) -> None:
-        """
-        Check the ARN in an answer.
+        """Check the ARN in an answer.
 
         Raises:
             CredentialsError: It is in another account than those of earlier answers.
@@ -100,8 +97,7 @@ class Caller:
         self._check(account_of(arn) if isinstance(arn, str) else None, login, operation)
 
     def check_start(self, start: object, login: Login, operation: str) -> None:
-        """
-        Check that *start* may be sent: in another account it would start a second run.
+        """Check that *start* may be sent: in another account it would start a second run.
 
         Only one that has a run there already may find out, by the same bytes, whether it is still that
         account.

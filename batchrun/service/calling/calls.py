@@ -1,5 +1,4 @@
-"""
-How a call is made: at its turn, within its time, retried by the policy, and counted.
+"""How a call is made: at its turn, within its time, retried by the policy, and counted.
 
 Belongs here: what all operations have in common. Does not: which operation is called with what (``client``).
 """
@@ -105,8 +104,7 @@ class Calls:
         self.caller.check_arn(arn, self.login, operation)
 
     def check_new_arn(self, arn: str, operation: str, *, event: str) -> None:
-        """
-        Check the ARN of what was just started; a batch whose account is unknown is in that one from now on.
+        """Check the ARN of what was just started; a batch whose account is unknown is in it from now on.
 
         Raises:
             CredentialsError: It is in another account than the batch; *event* is logged as a warning.
@@ -161,8 +159,7 @@ class Calls:
         return await self._retry.unless_hurried(wait)
 
     async def at_turn(self, operation: str, turn: float, send: Callable[[], Awaitable[T]]) -> T:
-        """
-        Send one request at its turn, unless the guard refuses, and let the turns learn from the answer.
+        """Send one request at its turn, unless the guard refuses, and let the turns learn from the answer.
 
         Raises:
             CallError: It failed, or its outcome is unknown.
@@ -198,8 +195,7 @@ class Calls:
         is_vital: bool = True,
         trusted_for: float = math.inf,
     ) -> T:
-        """
-        Make a call, paced and retried; *operation* is the API's name for it.
+        """Make a call, paced and retried; *operation* is the API's name for it.
 
         A call that is not vital does not count as an outage where it gets no answer. After *trusted_for*
         seconds an unknown outcome is not retried: 0 where the id may be another run's after the call.
@@ -223,8 +219,7 @@ class Calls:
         *,
         is_vital: bool = True,
     ) -> T:
-        """
-        Retry *attempt* by the policy, through outages and lost logins for as long as patience lasts.
+        """Retry *attempt* by the policy, through outages and lost logins for as long as patience lasts.
 
         Raises:
             CallError: It failed for good, or its outcome is still unknown after *trusted_for* seconds.

@@ -1,5 +1,4 @@
-"""
-One try of a call: within its time, its turns learning from how it went, its errors ours.
+"""One try of a call: within its time, its turns learning from how it went, its errors ours.
 
 Belongs here: that, and calls that a user waits for (:class:`Waited`), by clients that retry on their own.
 Does not: calls of a launch, which can wait (``outage``), what a failure means (``classify``).
@@ -29,8 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 async def one_try(call: Awaitable[T], operation: str, *, turns: Turns, clock: Clock, longest: float) -> T:
-    """
-    Await a call that has its turn, for at most *longest* seconds.
+    """Await a call that has its turn, for at most *longest* seconds.
 
     Raises:
         CallError: It failed, or its outcome is unknown.
@@ -86,8 +84,7 @@ class Waited:
     async def answer(
         self, operation: str, call: Callable[[], Awaitable[T]], *, is_repeated: bool = True
     ) -> T:
-        """
-        Await *call*, for as long as two answers may take, or one where the client does not retry it.
+        """Await *call*, for as long as two answers may take, or one where the client does not retry it.
 
         Raises:
             OutcomeUnknownError: It has not ended by then. What *call* raises is raised as it is.

@@ -1,5 +1,4 @@
-"""
-Waiting for a service or a login that is away for a while, and stopping once that takes too long.
+"""Waiting for a service or a login that is away for a while, and stopping once that takes too long.
 
 Belongs here: how long silence and missing credentials are waited out, and their messages. Does not: retrying
 a single call (``call_retries``).
@@ -178,8 +177,7 @@ class CredentialsWatch:
         self._logged_at = float("-inf")
 
     async def open(self) -> OmicsClient:
-        """
-        Log in again and make the next client; the last one stays open for calls in flight.
+        """Log in again and make the next client; the last one stays open for calls in flight.
 
         The first time, the login that was passed in is used.
         """
@@ -214,8 +212,7 @@ class CredentialsWatch:
         waits: bool,
         on_wait: Callable[[str | None], None] | None,
     ) -> None:
-        """
-        Replace the client *used*, which failed; *on_wait*, else the log, is told why that takes long.
+        """Replace the client *used*, which failed; *on_wait*, else the log, is told why that takes long.
 
         The first new login is tried at once. Further ones are waited for where the launch *waits* and a call
         was accepted before, until *hurried* is set.

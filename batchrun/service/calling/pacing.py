@@ -1,5 +1,4 @@
-"""
-The turns of calls, operation by operation: none slows another.
+"""The turns of calls, operation by operation: none slows another.
 
 Belongs here: waiting for a turn, and passing on how calls went. Does not: how fast (``model.paces.pace``),
 waiting for a retry (``call_retries``).
@@ -39,8 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 class Turns:
-    """
-    The turns of one operation.
+    """The turns of one operation.
 
     Turns are given in the order of asking. A waiter that is cancelled loses its turn. Each turn ends with
     exactly one call of :meth:`answered` or :meth:`lost`.
@@ -58,8 +56,7 @@ class Turns:
         self._is_pressed = False  #: whether the last turn had to be waited for
 
     async def turn(self, *, early: float = 0.0) -> float:
-        """
-        Wait until *early* seconds before the next turn.
+        """Wait until *early* seconds before the next turn.
 
         Returns:
             When the turn is, in loop time: now or in at most *early* seconds.
@@ -115,8 +112,7 @@ class Turns:
         return self._line.statistics().tasks_waiting + 1
 
     async def _window(self) -> bool:
-        """
-        Wait, at most for a turn at the known rate, until one more call may be in flight.
+        """Wait, at most for a turn at the known rate, until one more call may be in flight.
 
         Returns:
             Whether it had to wait.

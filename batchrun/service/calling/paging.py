@@ -51,8 +51,7 @@ async def pages(
     most: int | None = None,
     is_vital: bool = True,
 ) -> AsyncGenerator[Sequence[T]]:
-    """
-    Yield the items of each page, under its *key*, as *read* returns them; *ask* gets the page's token.
+    """Yield the items of each page, under its *key*, as *read* returns them; *ask* gets the page's token.
 
     It stops after *most* pages.
 
@@ -78,8 +77,7 @@ async def pages(
 
 
 def runs(calls: Calls, filters: Mapping[str, str]) -> AsyncGenerator[Sequence[Listed]]:
-    """
-    Yield the runs of each page.
+    """Yield the runs of each page.
 
     Raises:
         CallError: A page or run cannot be read; what was yielded before is incomplete.

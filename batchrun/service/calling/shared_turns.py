@@ -1,5 +1,4 @@
-"""
-One pace for all launchers of a ledger: they make their calls in turn, a second each, and hand the pace on.
+"""One pace for all launchers of a ledger: they make their calls in turn, a second each, and hand the pace on.
 
 A launcher that has a stretch of time makes calls as if alone in the account, from all that was learned
 before, and hands on what it learned. So the limit is found and kept as if by one, whichever dies: an unused
@@ -113,8 +112,7 @@ class SharedTurns:
         self._room -= 1
 
     async def begin(self, waiting: int) -> float:
-        """
-        Wait for a stretch long enough for *waiting* calls, unless there is one, and return when it ends.
+        """Wait for a stretch long enough for *waiting* calls, unless there is one, and return when it ends.
 
         That is the past where the account is full.
         """
@@ -158,8 +156,7 @@ class SharedTurns:
             self._late.append((sent, False))
 
     def refused(self, sent: float) -> float:
-        """
-        Note that a call was throttled, or keep that for the next stretch.
+        """Note that a call was throttled, or keep that for the next stretch.
 
         Returns:
             The time from which the next turn is counted.

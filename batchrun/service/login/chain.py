@@ -1,5 +1,4 @@
-"""
-Where credentials are looked for: AWS's own order, with three differences.
+"""Where credentials are looked for: AWS's own order, with three differences.
 
 A named profile is asked alone: naming one means that account, never the one of the machine's role. Its helper
 runs within a time limit. An MFA code is asked for without blocking everything else, and roles that the AWS
@@ -73,8 +72,7 @@ def providers(
     region: str | None,
     is_local: bool,
 ) -> Sequence[Any]:
-    """
-    List the providers to ask, in order.
+    """List the providers to ask, in order.
 
     Args:
         session: It has the settings.
@@ -120,8 +118,7 @@ def assumed(
     region: str | None,
     sts_url: str | None,
 ) -> Any:
-    """
-    Return the credentials of a role, which is assumed with *source* when they are first used.
+    """Return the credentials of a role, which is assumed with *source* when they are first used.
 
     *roles* are those that were assumed already, *sts_url* is the STS to ask, None for the configured one.
     """

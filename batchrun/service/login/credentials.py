@@ -1,5 +1,4 @@
-"""
-One set of credentials, found once, and shared by all logins that lead to it.
+"""One set of credentials, found once, and shared by all logins that lead to it.
 
 Belongs here: finding them in time, and a role assumed with another set. Does not: where to look (``chain``),
 which logins share a set (``login``), making clients (``service.session``).
@@ -70,8 +69,7 @@ class Sources(Protocol):
 
 
 class Credentials:
-    """
-    Credentials of one profile, or of a role assumed with another's.
+    """Credentials of one profile, or of a role assumed with another's.
 
     They are found once; to pick up a later login, others are made. Finding and keeping them raises UsageError
     where the configuration cannot work, and ServiceUnusableError where there are none now.

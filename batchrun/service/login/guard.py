@@ -1,5 +1,4 @@
-"""
-The credentials that botocore signs with, renewed in time and checked.
+"""The credentials that botocore signs with, renewed in time and checked.
 
 Botocore would run a helper once for each call that waits for it, and again for each call while credentials
 are about to expire. Here one search serves all calls, credentials are used while they are valid, and a search
@@ -33,8 +32,7 @@ class Guard(AioCredentials):
     """The credentials that clients of one login sign with."""
 
     def __init__(self, found: Any, freeze: Callable[[Any], Awaitable[tuple[Any, Any]]]) -> None:
-        """
-        Wrap the credentials that a provider *found*, botocore's own object.
+        """Wrap the credentials that a provider *found*, botocore's own object.
 
         *freeze* returns the current ones, which may be new, and keys to sign with; it raises UsageError or
         ServiceUnusableError.

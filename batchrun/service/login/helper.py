@@ -1,5 +1,4 @@
-"""
-The helper that a profile names as its ``credential_process``.
+"""The helper that a profile names as its ``credential_process``.
 
 It gets the terminal, where there is one, since it may ask for a code, and else nothing to read: our standard
 input may be a manifest. Its output has secrets, so only the last line of its stderr is ever shown, with
@@ -78,8 +77,7 @@ class Helper:
         self.running: str | None = None  #: the program while it runs, or where it had to be ended
 
     async def run(self, *command: str, **_pipes: Any) -> EndedHelper:
-        """
-        Run *command* to its end; if cancelled, end it and its children.
+        """Run *command* to its end; if cancelled, end it and its children.
 
         Raises:
             HelperError: It returned no credentials.

@@ -1,5 +1,4 @@
-"""
-One login to AWS: the region and the credentials that its clients share.
+"""One login to AWS: the region and the credentials that its clients share.
 
 Logins of a launch that lead to the same credentials share them: twenty lanes over one profile run its helper
 once, and ask for one code. Does not belong here: finding credentials (``credentials``), making clients
@@ -80,8 +79,7 @@ def _local_sts(target: Target) -> str | None:
 
 
 class Login:
-    """
-    One login, as options, environment and AWS's own files describe it.
+    """One login, as options, environment and AWS's own files describe it.
 
     Its credentials are found once; :meth:`renewed` picks up a later login. Whatever needs credentials raises
     UsageError where the configuration cannot work, and ServiceUnusableError where there are none now.
@@ -109,8 +107,7 @@ class Login:
 
     @property
     def region(self) -> str | None:
-        """
-        The region in use; AWS_REGION counts, as for every AWS tool but botocore.
+        """The region in use; AWS_REGION counts, as for every AWS tool but botocore.
 
         Raises:
             UsageError: There is no such profile, a file cannot be read, or it is no region's name.

@@ -1,5 +1,4 @@
-"""
-Where a login is configured, in words: the profile and the file, or the variables.
+"""Where a login is configured, in words: the profile and the file, or the variables.
 
 Does not belong here: what is wrong there (``words``).
 """

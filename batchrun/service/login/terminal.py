@@ -1,5 +1,4 @@
-"""
-The terminal, where there is one and it is ours, so that somebody can be asked; and how long that may take.
+"""The terminal, where there is one and it is ours, so that somebody can be asked; and how long that may take.
 
 A job in the background has a terminal too, but would be stopped for reading from it.
 """

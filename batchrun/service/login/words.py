@@ -1,5 +1,4 @@
-"""
-Messages about a failed login, each one line that names the place and the cure.
+"""Messages about a failed login, each one line that names the place and the cure.
 
 Providers raise botocore's errors, but also RuntimeError, KeyError, and errors of json and binascii. Whether a
 setting cannot work or credentials are only missing now decides who must act, and a command's exit code. Does

@@ -1,5 +1,4 @@
-"""
-Fetching a file from S3.
+"""Fetching a file from S3.
 
 Belongs here: GetObject, limited in bytes and time, and its errors. Does not: which files, and what is in them
 (``manifest``), objects that are only looked at (``object_calls``).
@@ -39,8 +38,7 @@ _ELSEWHERE: Final = frozenset({"PermanentRedirect", "AuthorizationHeaderMalforme
 
 
 async def fetch(login: Login, uri: str, copy: IO[bytes], *, most: int) -> None:
-    """
-    Write the object at *uri* into *copy*.
+    """Write the object at *uri* into *copy*.
 
     Raises:
         ManifestError: It is not there, has more than *most* bytes, or is in another region.
@@ -59,8 +57,7 @@ async def fetch(login: Login, uri: str, copy: IO[bytes], *, most: int) -> None:
 
 
 async def copied(client: Any, waited: Waited, uri: str, copy: IO[bytes], *, most: int) -> bool:
-    """
-    Write the object at *uri* into *copy*; report whether it is complete, in at most *most* bytes.
+    """Write the object at *uri* into *copy*; report whether it is complete, in at most *most* bytes.
 
     Raises:
         CallError: It cannot be read.

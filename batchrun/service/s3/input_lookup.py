@@ -1,5 +1,4 @@
-"""
-Looking at places in S3 before runs read them, several at once.
+"""Looking at places in S3 before runs read them, several at once.
 
 Each bucket is listed once, by the prefix of its first place: a refused HEAD has no body with the reason, and
 means one thing where the bucket may be listed, and another where it may not. Nothing is charged to a caller
@@ -61,8 +60,7 @@ class InputLookup:
         return {name: asked.told for (name, _), asked in self._buckets.items()}
 
     async def look_at(self, places: Iterator[InputPlace], saw: Callable[[InputPlace, Sight], None]) -> None:
-        """
-        Look at each place, several at once, and call *saw* with each result as it comes.
+        """Look at each place, several at once, and call *saw* with each result as it comes.
 
         Raises:
             CallError: S3 cannot be asked; earlier results were passed on.
@@ -118,8 +116,7 @@ class InputLookup:
         return Sight.TOO_MANY
 
     async def bucket(self, place: InputPlace) -> Bucket:
-        """
-        Return a place's bucket, which is listed once.
+        """Return a place's bucket, which is listed once.
 
         Raises:
             CallError: S3 cannot be asked.

@@ -1,5 +1,4 @@
-"""
-Single calls to S3 about objects' places, paced and retried.
+"""Single calls to S3 about objects' places, paced and retried.
 
 Belongs here: HeadObject and a page of ListObjectsV2, and reading their answers. Does not: which calls show
 what (``input_lookup``).
@@ -58,8 +57,7 @@ class Page:
 
 
 async def keys_under(login: Login, bucket: str, prefix: str, endpoint_url: str | None) -> AsyncGenerator[str]:
-    """
-    Yield the keys that begin with *prefix*.
+    """Yield the keys that begin with *prefix*.
 
     Raises:
         CallError: They cannot be listed.
@@ -86,8 +84,7 @@ async def pages_under(client: Any, waited: Waited, bucket: str, prefix: str) -> 
 
 
 async def page_of(client: Any, asked: dict[str, Any]) -> Page:
-    """
-    Call ListObjectsV2 once with *asked*, its parameters.
+    """Call ListObjectsV2 once with *asked*, its parameters.
 
     Raises:
         NotFoundError: There is no such bucket.
@@ -202,8 +199,7 @@ class ObjectCalls:
 async def object_calls(
     login: Login, *, rate: Rate, clock: Clock, rng: random.Random
 ) -> AsyncIterator[ObjectCalls]:
-    """
-    Connect to S3; an automatic *rate* means as fast as S3 allows.
+    """Connect to S3; an automatic *rate* means as fast as S3 allows.
 
     Raises:
         UsageError: The profile does not exist.

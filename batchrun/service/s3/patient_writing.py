@@ -1,5 +1,4 @@
-"""
-Writing to S3 during a launch: retried for as long as the failure may be temporary.
+"""Writing to S3 during a launch: retried for as long as the failure may be temporary.
 
 Written are files of run settings, each once, and the sheets of single runs, all with one client.
 """
@@ -54,8 +53,7 @@ class PatientWriting:
         self._logged_at = float("-inf")
 
     async def until_done(self, write: Callable[[Login], Awaitable[None]]) -> None:
-        """
-        Call *write* with the login in use, and retry while that may help.
+        """Call *write* with the login in use, and retry while that may help.
 
         Raises:
             CallError: Retrying cannot help, or took too long.

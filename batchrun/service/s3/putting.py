@@ -1,5 +1,4 @@
-"""
-Writing one whole object to S3, and looking at what is there; our own files are marked as such.
+"""Writing one whole object to S3, and looking at what is there; our own files are marked as such.
 
 All calls raise UsageError where the profile does not exist, and ServiceUnusableError where there are no
 credentials.
@@ -57,8 +56,7 @@ _ANY_TYPE: Final = "application/octet-stream"
 async def put(
     login: Login, uri: str, stream: IO[bytes], size: int, *, asked: Mapping[str, Any], replaces: bool
 ) -> bool:
-    """
-    Write *size* bytes as an object, with *asked* as further parameters.
+    """Write *size* bytes as an object, with *asked* as further parameters.
 
     Returns False where an object is there, which without *replaces* is left alone.
 

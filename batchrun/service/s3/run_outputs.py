@@ -1,5 +1,4 @@
-"""
-The outputs of a run in S3: the engine's summary of them, or the keys under the run's place.
+"""The outputs of a run in S3: the engine's summary of them, or the keys under the run's place.
 
 WDL and CWL runs leave a JSON of their outputs below ``runOutputUri``; the service's guide has two names for
 it. Belongs here: GetObject and ListObjectsV2 for that, limited, and their errors. Does not: what the document
@@ -37,8 +36,7 @@ class RunOutputs:
         self._waited = Waited(client, login)
 
     async def summary(self, place: str) -> tuple[str, bytes] | None:
-        """
-        Return the place and content of the engine's summary, or None.
+        """Return the place and content of the engine's summary, or None.
 
         Raises:
             ServiceUnusableError: It may not be read, is too large, or S3 cannot be asked.
@@ -62,8 +60,7 @@ class RunOutputs:
         return copy.getvalue()
 
     async def files(self, place: str, *, most: int) -> tuple[list[str], bool]:
-        """
-        Return up to *most* objects at *place*, by ``s3://BUCKET/KEY``, and whether there are more.
+        """Return up to *most* objects at *place*, by ``s3://BUCKET/KEY``, and whether there are more.
 
         Raises:
             ServiceUnusableError: They may not be listed, or S3 cannot be asked.
@@ -94,8 +91,7 @@ class RunOutputs:
 
 @asynccontextmanager
 async def run_outputs(login: Login, *, beside: str) -> AsyncIterator[RunOutputs]:
-    """
-    Connect to the S3 that the HealthOmics at *beside* writes to.
+    """Connect to the S3 that the HealthOmics at *beside* writes to.
 
     Raises:
         UsageError: The profile does not exist.

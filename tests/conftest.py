@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from batchrun.clock import VirtualLoop
 
@@ -36,9 +37,15 @@ def pytest_collection_finish() -> None:
         from tests.new_ledgers import quicken  # noqa: PLC0415 (imports what most single files do without)
 
         quicken()
+    _ready()
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+@given(st.none())
+def _ready(_: None) -> None:
+    """Have hypothesis make what it looks for among garbage before that is frozen (Python 3.14)."""
 
 
 @pytest.hookimpl(trylast=True)

@@ -194,6 +194,10 @@ class SqlHeldBatch(SubmissionWrites, SqlBatch, HeldBatch):
     def forget_proofs(self) -> None:
         self._store.run("forget_proofs", batch=self._fenced())
 
+    @reads
+    def has_found(self, *, since: datetime) -> bool:
+        return bool(self._store.value("has_found", batch=self._held, since=micros(since)))
+
     @writes
     def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:
         key = self._fenced()

@@ -129,6 +129,10 @@ class HeldBatch(StoredBatch):
         """Forget all of the batch's proofs: runs may have been started since, unseen."""
 
     @abstractmethod
+    async def has_found(self, *, since: datetime) -> bool:
+        """Report whether runs were taken over since then that this ledger had not started."""
+
+    @abstractmethod
     async def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:
         """Mark the entries that :meth:`unproven` counts, and return what to look for, by lane.
 

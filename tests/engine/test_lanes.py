@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.abc import TaskGroup
+from structlog.testing import capture_logs
 
 from batchrun.engine.launcher import Stop
 from batchrun.engine.parts import Wait, Waits
@@ -117,6 +118,36 @@ async def test_a_backup_put_back_within_the_hour_starts_nothing_in_the_other_lan
                 await it.launch(specs, mode=mode, max_active={"east": 1}, stopped=stopped)
             await it.launch(specs)
             assert await it.assert_agreement() == before
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE, Mode.DETACH])
+@pytest.mark.parametrize("count", [3, 50])
+async def test_a_lost_ledger_starts_nothing_in_the_other_lane_whose_runs_are_listed_late(
+    tmp_path, count, mode, is_killed
+):
+    specs = rows(count, "east", "west")
+    late = {"settings": simulated(listing_lag=20.0), "rate": 1 / 3 if count > 3 else 1 / 25}
+    async with lane_bench(tmp_path, east=late, west=late) as it:
+        await it.launch(specs, mode=Mode.DETACH, deadline=75)
+        async with await open_ledger(tmp_path / "lost.db") as it.ledger:
+            if is_killed:
+                await it.launch(specs, mode=mode, max_active={"east": 1}, deadline=5)
+            await it.launch(specs, mode=mode, max_active={"east": 1})
+            await it.launch(specs)
+            await it.assert_agreement()
+
+
+async def test_a_lost_ledger_whose_rows_all_have_runs_waits_for_no_list(tmp_path):
+    specs = rows(30, "east", "west")
+    async with lane_bench(tmp_path) as it:
+        await it.launch(specs)
+        async with await open_ledger(tmp_path / "lost.db") as it.ledger:
+            begun = it.clock.monotonic()
+            with capture_logs() as logs:
+                await it.launch(specs)
+            assert "runs_of_another_ledger" not in {one["event"] for one in logs}
+            assert it.clock.monotonic() < begun + 10
 
 
 @pytest.mark.parametrize(("lanes", "asks"), [(("east",), False), (("east", "west"), True)])

@@ -9,7 +9,7 @@ import pytest
 
 from batchrun.clock import ClockOrigin
 from batchrun.errors import LeaseLostError
-from batchrun.model.entries.events import Failed, Retried
+from batchrun.model.entries.events import Accepted, Failed, Intended, Retried
 from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Spec, canonical
 from tests.ledger.samples import AT, BATCH, accepted, entry_of, filled, intended, later, move, run_of, spec
@@ -93,6 +93,18 @@ class Proofs:
         await held.end_survey(at=_SECOND, calls={None: 1})
         await held.forget_proofs()
         assert [(await entry_of(ledger, id)).proven_at for id in "ab"] == [None, None]
+
+    async def test_what_was_taken_over_is_known_for_as_long_as_is_asked(self, ledger):
+        held = await filled(ledger, "own", "looked-for", "taken")
+        assert not await held.has_found(since=AT)
+        await move(held, "own", intended(), accepted(1))
+        lost = Accepted(at=AT, run=run_of(2, creation_time=AT), was_found=True)
+        await move(held, "looked-for", Intended(at=AT - timedelta(seconds=5)), lost)
+        assert not await held.has_found(since=AT)
+        yesterday = AT - timedelta(days=1)
+        found = Accepted(at=AT, run=run_of(3, creation_time=yesterday), was_found=True)
+        await move(held, "taken", Intended(at=yesterday), found)
+        assert [await held.has_found(since=since) for since in (AT, _SECOND)] == [True, False]
 
     async def test_surveys_are_fenced(self, ledger):
         held = await filled(ledger, "a")

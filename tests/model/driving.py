@@ -180,8 +180,10 @@ class Driven:
         self.waiting.remove(conclude)
         return conclude
 
-    def concluded(self, conclude: Conclude, *adopted: Entry, now: float) -> None:
-        self.tell(SurveyConcluded(survey=conclude.survey, adopted=adopted), now=now)
+    def concluded(
+        self, conclude: Conclude, *adopted: Entry, now: float, again_at: float | None = None
+    ) -> None:
+        self.tell(SurveyConcluded(survey=conclude.survey, adopted=adopted, again_at=again_at), now=now)
 
 
 def loaded(*entries: Entry, now: float = 0.0, **limits) -> Driven:

@@ -7,6 +7,7 @@ import pytest
 from batchrun.model.entries.events import Intended, Retried, Revised
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.actions import Look, Submit, Survey
+from batchrun.model.planning.latecomers import Latecomers
 from batchrun.model.planning.limits import Mode
 from batchrun.model.planning.proofs import Trust
 from batchrun.model.planning.stimuli import Surveyed
@@ -132,6 +133,33 @@ def test_a_survey_that_saw_not_everything_is_made_again_but_not_in_a_single_pass
     assert made.wake_at == (None if is_over else 6.0)
     assert kinds(made, 5) == (0, 0)
     assert kinds(made, 6) == (0, 0 if is_over else 1)
+
+
+@pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE, Mode.DETACH])
+def test_a_survey_that_may_have_missed_runs_is_made_again_when_all_are_listed_in_a_single_pass_too(mode):
+    made = loaded(10, mode=mode)
+    (survey,) = [action for action in made.actions(0) if isinstance(action, Survey)]
+    made.tell(Surveyed(survey=survey), now=0.5)
+    made.keep(planned("00"))  # the ledger has it still
+    made.concluded(made.conclusion(), now=0.5, again_at=60.0)
+    assert kinds(made, 0.5) == (0, 0)
+    assert made.wake_at == 60.0
+    assert kinds(made, 59) == (0, 0)
+    assert not made.is_over
+    assert kinds(made, 60) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("have_choice", "is_found", "until"), [(True, True, 65.0), (True, False, None), (False, True, None)]
+)
+def test_what_another_ledger_started_may_be_listed_late_once_one_of_its_runs_is_found(
+    have_choice, is_found, until
+):
+    late = Latecomers(have_choice=have_choice, began=5.0, lag=60.0)
+    if is_found:
+        late.expect()
+    assert late.are_possible is have_choice
+    assert [late.wait_until(at) for at in (5.0, 64.9, 65.0)] == [until, until, None]
 
 
 def test_rows_whose_runs_were_found_are_not_sent_meanwhile():

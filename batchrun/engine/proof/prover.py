@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -31,6 +32,7 @@ from batchrun.model.entries.recovery import Evidence, Judgement, Match, later_at
 from batchrun.model.entries.states import HAS_RUN, UNSENT
 from batchrun.model.lanes import or_home, or_home_alone, request_in
 from batchrun.model.planning.actions import Conclude, Survey
+from batchrun.model.planning.latecomers import Latecomers
 from batchrun.model.planning.limits import Changed, Mode
 from batchrun.model.planning.stimuli import SurveyConcluded, Surveyed, SurveyFailed
 from batchrun.model.planning.verdicts import Silences, held_for_rivals
@@ -40,7 +42,7 @@ from batchrun.model.tally import TakenOver
 from batchrun.ports.stored import Unproven
 from batchrun.side_by_side import each, in_groups
 
-_NOTHING: Final = Unproven()
+_LATE: Final = "more may not be listed yet, in any lane that their rows may take, so nothing is sent"
 log = structlog.get_logger(__name__)
 
 
@@ -68,6 +70,7 @@ class Prover:
         self._sighted: Sighted | None = None  #: by the survey that :meth:`conclude` ends
         self._origin: ClockOrigin | None = None  #: of the clock that stamps the stored proofs
         self._silences = Silences(parts.limits.longest_silence)  #: of surveys, by lane
+        self._latecomers = Latecomers(have_choice=False, began=0.0, lag=0.0)  #: until :meth:`begin`
         self.taken_over = TakenOver()
 
     async def begin(self) -> None:
@@ -89,6 +92,14 @@ class Prover:
         has_choice = any(len(lanes) > 1 for lanes in await self._held.choices())
         if goes_together or has_choice or self._limits.mode is Mode.WATCH:
             await self._held.forget_proofs()
+        await self._expect_latecomers(have_choice=has_choice)
+
+    async def _expect_latecomers(self, *, have_choice: bool) -> None:
+        """Begin to expect late runs; a launch that was killed may have found some already."""
+        lag = self._limits.listing_lag
+        self._latecomers = Latecomers(have_choice=have_choice, began=self._clock.monotonic(), lag=lag)
+        if have_choice and await self._held.has_found(since=self._clock.utcnow() - timedelta(seconds=lag)):
+            self._latecomers.expect()
 
     async def bind(self) -> None:
         """Forget proofs unless they were stamped by this launch's clock, which knows their age."""
@@ -109,7 +120,7 @@ class Prover:
         Raises:
             ServiceUnusableError: A permission is missing.
         """
-        at, trust = self._clock.latest(), self._trust
+        at, begun, trust = self._clock.latest(), self._clock.monotonic(), self._trust
         if self._limits.trusts_ledger:
             return replace(entry, proven_at=at)
         is_proven = trust.holds(entry, at)
@@ -132,7 +143,8 @@ class Prover:
                     return await self._proven_by_survey(entry)
             judgement = evidence.judge(entry, tagged=self._limits.tag)
             if judgement.match is Match.MISSING:
-                return replace(entry, proven_at=at)
+                is_late = len(entry.may_be_in) > 1 and self._latecomers.wait_until(begun) is not None
+                return None if is_late else replace(entry, proven_at=at)
             return await self.adopt(entry, judgement) if judgement.match is Match.FOUND else None
         return None
 
@@ -248,6 +260,7 @@ class Prover:
         for attempt in judgement.attempts:
             self._links[or_home(attempt.lane, self._home)].recognition.shown()
         after = await self._recorder.record(entry, *events)
+        self._latecomers.expect()
         if not again:
             self.taken_over.add(judgement.attempts[-1].run.creation_time)
         if isinstance(events[-1], Failed):
@@ -268,7 +281,7 @@ class Prover:
         since = begun - self._trust.freshness
         by_lane = await self._held.begin_survey(since=since, at=begun)
         are_few = all(len(unproven.names) <= FEW for unproven in by_lane.values())
-        if are_few and not action.is_waited_for:
+        if are_few and not action.is_waited_for and not self._latecomers.are_possible:
             return Surveyed(survey=action, are_few=True)
         sighted = self._sighted = Sighted(begun=begun, evidence=self._evidence())
 
@@ -319,6 +332,13 @@ class Prover:
         except CallError as error:
             log.warning("survey_failed", code=error.code, message=error.message)
             return SurveyFailed(survey=action.survey)
+        again_at = self._latecomers.wait_until(action.survey.begun)
+        since = sighted.begun - self._trust.freshness
+        if again_at is not None and await self._held.unproven(since=since, at=sighted.begun):
+            waits = f"{_LATE} for {again_at - self._clock.monotonic():.0f} s (--listing-lag)"
+            log.warning("runs_of_another_ledger", batch=self._held.name, found=len(adopted), meaning=waits)
+            return SurveyConcluded(survey=action.survey, adopted=adopted, again_at=again_at)
+        await self._end_survey(sighted, action.entry_ids)
         return SurveyConcluded(survey=action.survey, adopted=adopted, is_partial=bool(sighted.unreached))
 
     async def _conclude(self, survey: Sighted, ids: Collection[str]) -> list[Entry]:
@@ -337,13 +357,15 @@ class Prover:
         undecided = {Match.AMBIGUOUS} if resubmits else {Match.AMBIGUOUS, Match.CHANGED}
         if rest := [(entry.id, judgement) for entry, judgement in judgements if judgement.match in undecided]:
             raise other_content(self._held.name, rest, is_other_batch=is_other_batch)
+        return adopted
+
+    async def _end_survey(self, survey: Sighted, ids: Collection[str]) -> None:
         others = [entry_id for entry_id in survey.entries if entry_id not in ids]  # they are being sent
         await self._held.end_survey(
             at=survey.begun, calls=survey.calls, besides=others, unreached=survey.unreached
         )
         for link in self._links.values():
             link.waits.cancel(Wait.NAME)  # rows that are looked for by name are proven by now
-        return adopted
 
     async def _is_other_batch(self, judgements: Sequence[tuple[Entry, Judgement]]) -> bool:
         """Report whether most runs of the rows' names have other content, earlier launches included."""

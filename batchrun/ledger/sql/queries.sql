@@ -197,6 +197,14 @@ ON CONFLICT (batch) DO UPDATE SET boot = :boot, origin = :origin;
 -- name: forget_proofs
 DELETE FROM proofs WHERE entry IN (SELECT key FROM entries WHERE batch = :batch);
 
+-- name: has_found
+-- A run that was taken over was intended when the service made it. '_': a colon begins a value.
+SELECT EXISTS (
+    SELECT 1 FROM entries AS e JOIN events AS v ON v.entry = e.key
+    WHERE e.batch = :batch AND e.accepted_at >= :since AND v.at >= :since AND v.kind = 'accepted'
+        AND v.detail LIKE '%"was_found"_true%' AND e.intended_at = coalesce(e.run_creation_time, e.accepted_at)
+);
+
 -- name: has_proofs
 SELECT EXISTS (
     SELECT 1 FROM entries AS e JOIN proofs AS p ON p.entry = e.key

@@ -266,7 +266,9 @@ class Planner:
             elif self._limits.mode is Mode.WATCH and entry.state is State.ACTIVE:
                 self._file(entry, moment)
         self._is_concluding = False
-        self._proving.concluded(concluded.survey, moment.now, is_partial=concluded.is_partial)
+        self._proving.concluded(
+            concluded.survey, moment.now, is_partial=concluded.is_partial, again_at=concluded.again_at
+        )
         self._reload()
 
     def _survey_failed(self, failed: stimuli.SurveyFailed, moment: Moment) -> None:

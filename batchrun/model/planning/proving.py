@@ -122,16 +122,24 @@ class Proving:
         return [Survey(begun=now, is_waited_for=bool(self.aside))]
 
     def concluded(
-        self, survey: Survey, now: float, *, are_few: bool = False, is_partial: bool = False
+        self,
+        survey: Survey,
+        now: float,
+        *,
+        are_few: bool = False,
+        is_partial: bool = False,
+        again_at: float | None = None,
     ) -> None:
         """Note that the survey is over.
 
         *are_few*: looks by name replace it; *is_partial*: another one is to follow, as after a failure,
-        except in a launch of one pass.
+        except in a launch of one pass; *again_at*: another one, to be made then, is to prove the entries.
         """
         self._over(survey, now)
         self._are_few = are_few
-        if is_partial:
+        if again_at is not None:
+            self._due = again_at
+        elif is_partial:
             self._wait(now)
             self._is_over = self._is_once
         else:

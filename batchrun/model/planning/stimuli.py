@@ -97,6 +97,7 @@ class SurveyConcluded:
     survey: actions.Survey
     adopted: Sequence[Entry]  #: entries whose runs were adopted, as they are now
     is_partial: bool = False  #: some lanes could not be reached; rows that may be there are not proven
+    again_at: float | None = None  #: loop time of the survey that is to prove the rows; None if this one does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

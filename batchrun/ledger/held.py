@@ -99,10 +99,13 @@ class SqlHeldBatch(SubmissionWrites, SqlBatch, HeldBatch):
         points.reached(Point.RENEWING)
 
     async def release(self) -> None:
-        has_proofs = await self._release()
-        # Last: on a full disk the row stays, and the abandoned lock must show that no process holds the
-        # batch.
-        await self._unlock(leaves_mark=has_proofs)
+        try:
+            has_proofs = await self._release()
+            # Last: on a full disk the row stays, and the abandoned lock must show that no process holds the
+            # batch.
+            await self._unlock(leaves_mark=has_proofs)
+        finally:
+            self._worker.launches.discard(self)
 
     @writes
     def _release(self) -> bool:

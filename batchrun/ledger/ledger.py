@@ -6,7 +6,7 @@ Does not belong here: a batch (``held``), opening a ledger (``place``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -85,17 +85,22 @@ class SqlLedger(StoreVerbs, Ledger):
 
         try:
             try:
-                return await self._write(job)
+                return await self._begun(job)
             except LeaseHeldError:
                 if not await self._bound(batch, at):
                     raise
-            return await self._write(job)
+            return await self._begun(job)
         except anyio.get_cancelled_exc_class():
             # Nobody else would release a lease that is not returned.
             with anyio.CancelScope(shield=True):
                 for held in taken:
                     await held.release()
             raise
+
+    async def _begun(self, job: Callable[[], SqlHeldBatch]) -> SqlHeldBatch:
+        held = await self._write(job)
+        self._worker.launches.add(held)
+        return held
 
     @writes
     def _bound(self, batch: str, at: datetime) -> bool:

@@ -132,6 +132,10 @@ class Store(ABC):
         """Wait for an unreachable database no longer than *seconds* from now; from any thread."""
 
     @abstractmethod
+    def hurry_once(self, seconds: float) -> None:
+        """Do so for the job that runs now alone; from any thread."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close; locks are released as a dying process releases them."""
 

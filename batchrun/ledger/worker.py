@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -19,6 +19,8 @@ from batchrun.model.entries.entry import Entry
 
 P = ParamSpec("P")
 T = TypeVar("T")
+#: Seconds that a job for which nobody waits any more may wait for a server.
+_UNAWAITED: Final = 15.0
 VerbsT = TypeVar("VerbsT", bound="StoreVerbs")
 
 
@@ -26,21 +28,28 @@ class Worker:
     """Runs jobs one after the other in a thread of its own.
 
     A job that was started is finished even if the task that waits for it is cancelled; the cancellation is
-    raised afterwards, unless the job failed: then its error is raised.
+    raised afterwards, unless the job failed: then its error is raised. It is told to hurry where no launch
+    uses the ledger: a launch says so by itself, and cancels many a wait before that.
     """
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batchrun-ledger")
         self.is_stopped = False  #: takes no more jobs
+        self.launches = set[object]()  #: those under way
 
-    async def run(self, job: Callable[[], T]) -> T:
-        """Return what *job* returns."""
+    async def run(self, job: Callable[[], T], *, hurry: Callable[[float], None] | None = None) -> T:
+        """Return what *job* returns; *hurry* tells a job how many seconds it may still wait for a server."""
         if self.is_stopped:
             raise InvariantError("the ledger was used after it was closed")
         # Not anyio.to_thread: the virtual loop sees only run_in_executor.
         future: asyncio.Future[T] = asyncio.get_running_loop().run_in_executor(self._executor, job)
+        cancellation = None
+        if hurry is not None and not self.launches:
+            cancellation = await _cancelled_before(future)
+            if cancellation is not None:
+                hurry(_UNAWAITED)
         with anyio.CancelScope(shield=True):
-            cancellation = await _outwait(future)
+            cancellation = await _outwait(future) or cancellation
         result = future.result()
         if cancellation is not None:
             raise cancellation
@@ -51,6 +60,15 @@ class Worker:
         """Accept no more jobs; safe to repeat."""
         self.is_stopped = True
         self._executor.shutdown(wait=False)
+
+
+async def _cancelled_before(future: asyncio.Future[T]) -> asyncio.CancelledError | None:
+    """Wait for *future*, and return the cancellation of this task if that comes first."""
+    try:
+        await asyncio.wait([future])
+    except asyncio.CancelledError as error:
+        return error
+    return None
 
 
 async def _outwait(future: asyncio.Future[T]) -> asyncio.CancelledError | None:
@@ -72,10 +90,10 @@ class StoreVerbs:
         self._worker = worker
 
     async def _read(self, job: Callable[[], T]) -> T:
-        return await self._worker.run(functools.partial(self._store.read, job))
+        return await self._worker.run(functools.partial(self._store.read, job), hurry=self._store.hurry_once)
 
     async def _write(self, job: Callable[[], T]) -> T:
-        return await self._worker.run(functools.partial(self._store.write, job))
+        return await self._worker.run(functools.partial(self._store.write, job), hurry=self._store.hurry_once)
 
 
 def reads(

@@ -162,6 +162,21 @@ async def test_an_owner_lets_others_launch_and_read_and_no_more(roles):
             connection.execute(sql)
 
 
+async def test_who_may_only_read_by_default_is_told_at_once(roles, postgres):
+    """As on a standby server: a launch would wait for it as for one that is away."""
+    (owns, _, reads), (owner, _, reader) = roles
+    async with await open_ledger(owner) as ledger:
+        await filled(ledger, "a")
+    LedgerPlace(owner).init(launchers=[], readers=[reads])
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        for role in (owns, reads):
+            connection.execute(f"ALTER ROLE {role} SET default_transaction_read_only = on")
+    with pytest.raises(LedgerUnusableError, match=r"can only be read .*standby.* primary's address"):
+        await open_ledger(owner)
+    async with await open_ledger(reader, read_only=True) as ledger:
+        assert (await ledger.batch(BATCH).compare(specs("a", "b"))).new == 1  # in tables of its own
+
+
 async def test_who_may_make_nothing_is_sent_to_the_owner(roles, postgres):
     (owns, launches, _), (owner, launcher, _) = roles
     database = urlsplit(owner).path[1:]

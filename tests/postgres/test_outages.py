@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import shutil
 import threading
@@ -12,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from batchrun.errors import LeaseHeldError, LedgerError
-from batchrun.ledger import open_ledger
+from batchrun.ledger import open_ledger, worker
 from batchrun.ledger.postgres import link
 from batchrun.ledger.verbs import launch_reads
 from batchrun.model.entries.states import State
@@ -139,6 +140,30 @@ async def test_who_only_reads_need_not_wait_for_a_server_that_is_away(own, monke
         with anyio.fail_after(60), pytest.raises(LedgerError):
             await ledger.find_batch(BATCH)
     own.start()
+
+
+async def test_a_verb_that_is_stopped_waits_no_longer_for_a_server_that_is_away(own, monkeypatch):
+    """Without a launch, which would say so itself."""
+    monkeypatch.setattr(worker, "_UNAWAITED", 0.0)
+    before, loop = link.Outage.wait, asyncio.get_running_loop()
+    async with await open_ledger(own.url) as ledger:
+        await filled(ledger, "a")
+    async with await open_ledger(own.url) as ledger:
+        own.stop("immediate")
+        with anyio.fail_after(60), anyio.CancelScope() as verb:
+
+            def wait(self, error):  # a signal comes meanwhile
+                loop.call_soon_threadsafe(verb.cancel)
+                before(self, error)
+
+            monkeypatch.setattr(link.Outage, "wait", wait)
+            with pytest.raises(LedgerError, match="nothing that was recorded is lost"):
+                await ledger.find_batch(BATCH)
+        monkeypatch.setattr(link.Outage, "wait", before)
+        back = threading.Timer(0.5, own.start)
+        back.start()
+        assert await ledger.find_batch(BATCH)  # and what comes after, as ever
+        back.join()
 
 
 async def test_a_server_that_is_away_is_waited_for_no_longer_than_told(own, monkeypatch):

@@ -82,6 +82,13 @@ def failed(called: str, error: psycopg.Error) -> BatchrunError:
                 f"{called}: this user may not do that ({said}); have the ledger's owner run 'batchrun ledger "
                 "init' with the user's role, see 'batchrun help postgres'"
             )
+        case errors.ReadOnlySqlTransaction() | errors.FeatureNotSupported():  # a standby's, at BEGIN
+            return LedgerUnusableError(
+                f"{called} can only be read ({said}): it is a standby server, or "
+                "default_transaction_read_only is on for this user or database; give the primary's address "
+                "(with several hosts in it, target_session_attrs=read-write finds that), or have the "
+                "server's owner switch it off"
+            )
         case errors.CharacterNotInRepertoire() | errors.UntranslatableCharacter():
             return UsageError(f"{called}: a text cannot be kept: {said}")
         case psycopg.DataError() if "NUL" in said:

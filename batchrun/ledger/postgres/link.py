@@ -7,6 +7,7 @@ Does not: the jobs (``store``), which errors can be retried (``errors``).
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
 import time
@@ -53,6 +54,8 @@ class Link:
         self._given_up: BatchrunError | None = None  #: why no job is tried any more
         self._watchdog = Watchdog()
         self._is_retrying = False  #: inside :meth:`retrying`, which runs the job again
+        #: Nothing was written yet: what is wrong may be how it was set up, and no outage.
+        self._is_opening = not read_only
         self._connection: psycopg.Connection[Any] | None = first(address, read_only=read_only)
         self._prepared: Mapping[str, Prepared] | None = None
 
@@ -94,10 +97,13 @@ class Link:
                 self._reached(is_outermost=not before)
                 raise
             else:
+                self._is_opening = False
                 self._reached(is_outermost=not before)
                 return result
             finally:
                 self._is_retrying = before
+                if not before:
+                    self._allowance.begin_anew()
 
     @contextlib.contextmanager
     def asking(self, seconds: float = ANSWER_WITHIN) -> Iterator[psycopg.Connection[Any]]:
@@ -116,6 +122,10 @@ class Link:
     def hurry(self, seconds: float) -> None:
         """Let an outage last no longer than *seconds* from now; from any thread."""
         self._allowance.shorten(seconds)
+
+    def hurry_once(self, seconds: float) -> None:
+        """Let an outage during the job that runs now last no longer than *seconds* from now; any thread."""
+        self._allowance.shorten_once(seconds)
 
     def roll_back(self) -> None:
         """Roll back the open transaction, if any; the server does so itself where the connection was lost."""
@@ -145,7 +155,7 @@ class Link:
     def _may_pass(self, error: psycopg.Error) -> bool:
         if self._read_only and isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
             return False  # a standby by choice
-        return is_conflict(error) or is_outage(error, self._connection)
+        return is_conflict(error) or (not self._is_opening and is_outage(error, self._connection))
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -159,20 +169,29 @@ class OutageAllowance:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._end: float | None = None
+        self._end = math.inf
+        self._end_of_job = math.inf
         self._is_short = threading.Event()
 
     def shorten(self, seconds: float) -> None:
         """Let an outage, also one under way, last no longer than *seconds* from now."""
-        end = time.monotonic() + seconds
-        self._end = end if self._end is None else min(self._end, end)
+        self._end = min(self._end, time.monotonic() + seconds)
         self._is_short.set()
+
+    def shorten_once(self, seconds: float) -> None:
+        """Let an outage last no longer than *seconds* from now, until :meth:`begin_anew`."""
+        self._end_of_job = min(self._end_of_job, time.monotonic() + seconds)
+        self._is_short.set()
+
+    def begin_anew(self) -> None:
+        """Forget what was shortened once."""
+        self._end_of_job = math.inf
+        if self._end == math.inf:
+            self._is_short.clear()
 
     def left(self, since: float) -> float:
         """Return the seconds left for an outage that began at *since*."""
-        now = time.monotonic()
-        whole = since + self._seconds - now
-        return whole if self._end is None else min(whole, self._end - now)
+        return min(since + self._seconds, self._end, self._end_of_job) - time.monotonic()
 
     def pause(self, seconds: float) -> None:
         """Wait for *seconds*, or until it is shortened."""
@@ -183,8 +202,8 @@ class OutageAllowance:
 
     @property
     def is_over(self) -> bool:
-        """Whether it was shortened, and that time is over."""
-        return self._end is not None and time.monotonic() >= self._end
+        """Whether it was shortened for good, and that time is over."""
+        return time.monotonic() >= self._end
 
 
 class Outage:

@@ -172,6 +172,9 @@ class PostgresStore(Store):
     def hurry(self, seconds: float) -> None:
         self._link.hurry(seconds)
 
+    def hurry_once(self, seconds: float) -> None:
+        self._link.hurry_once(seconds)
+
     def close(self) -> None:
         for snapshot in self._snapshots:
             snapshot.close()

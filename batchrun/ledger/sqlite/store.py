@@ -171,6 +171,9 @@ class SqliteStore(Store):
     def hurry(self, seconds: float) -> None:
         """Do nothing: a failing disk is not waited for."""
 
+    def hurry_once(self, seconds: float) -> None:
+        """Do nothing, as above."""
+
     def close(self) -> None:
         for snapshot in self._snapshots:
             snapshot.close()

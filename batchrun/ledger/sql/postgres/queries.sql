@@ -181,8 +181,8 @@ SET LOCAL idle_in_transaction_session_timeout = '5s';
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 
 -- name: begin_comparing
--- Not read only: it makes temporary tables.
-BEGIN ISOLATION LEVEL REPEATABLE READ;
+-- It makes temporary tables, which only a transaction for writing may, also for a user who reads by default.
+BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE;
 
 -- name: refresh_statistics
 SELECT refresh_statistics();

@@ -226,7 +226,7 @@ def _end(error: BaseException) -> int:
             complain(f"batchrun: {error!s}")
             return exit_code(error)
         case _:
-            write(sys.stderr, "".join(traceback.format_exception(error)))
+            complain("".join(traceback.format_exception(error)).rstrip())
             complain(
                 f"batchrun {__version__}: this is a defect of batchrun; nothing that was recorded is lost. "
                 "Please report it with the lines above."

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from batchrun.cli.command import Risk, argument, duration, flag, option, typed, typed_flag
 from batchrun.cli.completion import batches
-from batchrun.cli.speak import complain
+from batchrun.cli.speak import complain, complain_in_json
 from batchrun.cli.values import OutputPath, PacedRate, SettingsFolder
 from batchrun.model.submissions.grouping import MOST, Engine
 from batchrun.service.target import Target
@@ -176,13 +176,22 @@ class Service(Account):
         )
 
 
+def _in_log_format(_context: click.Context, _parameter: click.Parameter, log_format: str) -> str:
+    complain_in_json(log_format == "json")
+    return log_format
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
     """The options of a verb's output."""
 
     as_json: bool = JSON()
     log_format: str = option(
-        type=click.Choice(["human", "json"]), default="human", help="The format of log lines on stderr."
+        type=click.Choice(["human", "json"]),
+        default="human",
+        is_eager=True,
+        callback=_in_log_format,
+        help="The format of all lines on stderr.",
     )
     verbose: int = option("-v", count=True, show_default=False, help="Log every retry too.")
     quiet: bool = flag("-q", help="Print only what needs attention.")

@@ -19,7 +19,8 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import IO, Any, Final, TextIO
 
@@ -50,9 +51,39 @@ def say(text: str, *, hang: int | None = None) -> None:
     write(sys.stdout, _for_whom(sys.stdout, printable(text), hang) + "\n")
 
 
+@dataclass(slots=True)
+class _Stderr:
+    as_json: bool = False
+
+
+_stderr: Final = _Stderr()
+#: How words for people begin that tell their level.
+_BEGINNING: Final = re.compile(r"(batchrun|warning|note)(?: [^ :]+)?: ")
+_LEVELS: Final = {"batchrun": "error", "warning": "warning", "note": "info"}
+
+
+def complain_in_json(is_wanted: bool) -> None:  # noqa: FBT001 (as an option's callback has it)
+    """Write what follows on stderr as the logs there: each line an object."""
+    _stderr.as_json = is_wanted
+
+
 def complain(text: str, *, hang: int | None = None) -> None:
     """Write a line on stderr, as ``say`` does on stdout."""
-    write(sys.stderr, _for_whom(sys.stderr, printable(text), hang) + "\n")
+    line = _event(text.strip()) if _stderr.as_json else _for_whom(sys.stderr, printable(text), hang)
+    write(sys.stderr, line + "\n")
+
+
+def _event(text: str, *, level: str = "info") -> str:
+    begun = _BEGINNING.match(text)
+    return json.dumps(
+        {
+            "message": text[begun.end() :] if begun else text,
+            "event": "said",
+            "level": _LEVELS[begun[1]] if begun else level,
+            "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        },
+        ensure_ascii=not _is_utf8(sys.stderr),
+    )
 
 
 #: A command within a text, up to the text about another.
@@ -65,6 +96,9 @@ def explain(text: str) -> None:
     There a command has a line of its own, unbroken, so that it can be copied.
     """
     for line in text.split("\n"):
+        if _stderr.as_json:
+            write(sys.stderr, _event(line, level="error") + "\n")
+            continue
         if not is_terminal(sys.stderr):
             complain(line)
             continue

@@ -347,3 +347,31 @@ def test_results_do_not_replace_what_is_read(shell: Shell, simulate):
     assert "give another --results" in done.stderr
     assert simulated.state()["calls"] == {}
     assert "s000" in (shell.folder / "cohort.results.csv").read_text(encoding="utf-8")
+
+
+def _said(stderr: str) -> list[tuple[str, str, str]]:
+    """The words for people on stderr, of which each line is an object."""
+    lines = [json.loads(line) for line in stderr.splitlines()]
+    assert all(line["timestamp"] and line["level"] for line in lines)
+    return [(line["level"], line["event"], line["message"]) for line in lines if line["event"] == "said"]
+
+
+def test_each_line_of_stderr_is_json_where_the_log_is_whatever_happens(shell: Shell, simulate):
+    json_too = {"BATCHRUN_LOG_FORMAT": "json"}
+    simulated = simulate("--time-scale", "0.0002")
+    command = ("run", *shell.cohort(2), "--endpoint-url", simulated.url, *FAST)
+    assert _said(shell.run(*command, **json_too).stderr) == []
+    (taken_over,) = _said(shell.run(*command, "--ledger", "new.db", **json_too).stderr)
+    assert taken_over[0] == "info"
+    assert "2 rows already had their runs" in taken_over[2]
+    refused = shell.run("run", "no.yaml", **json_too)
+    assert refused.returncode == 2
+    assert _said(refused.stderr)[0][:2] == ("error", "said")
+    assert "no.yaml" in _said(refused.stderr)[0][2]
+    nothing = shell.run("status", "--ledger", "nowhere.db", **json_too)
+    assert [level for level, _, _ in _said(nothing.stderr)] == ["error"]
+    planned = shell.run(
+        "plan", *shell.cohort(3), "--online", *command[-2 - len(FAST) : -len(FAST)], **json_too
+    )
+    assert planned.returncode == 0
+    assert [level for level, _, _ in _said(planned.stderr)] == ["warning"]

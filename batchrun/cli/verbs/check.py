@@ -137,8 +137,8 @@ def _asked(manifest: Manifest, places: RowPlaces, login: OneLogin, options: Opti
     from batchrun.api.online_check import examine  # noqa: PLC0415 (loads aiobotocore)
     from batchrun.cli.logs import configure  # noqa: PLC0415
 
-    configure(verbosity=-1, as_json=False)
     output = options.output
+    configure(verbosity=output.verbosity or -1, as_json=output.log_format == "json")
     watched = partial(_drawn, is_shown=not (output.quiet or output.as_json)) if options.inputs else None
     asking = partial(examine, read_rate=options.read_rate, watched=watched)
     answers = run_async(asking, manifest, places, login)

@@ -107,7 +107,7 @@ def plan(options: Options) -> None:
         for manifest in manifests:
             found = run_async(_compare, manifest, login, options)
             if options.online and not manifest.lanes:
-                found = replace(found, quotas=run_async(_own_quotas, login))
+                found = replace(found, quotas=run_async(_own_quotas, login, options.output))
             ahead = planned.Ahead.of(manifest, found, options.rate)
             (_emit if options.output.as_json else _tell)(manifest, found, ahead)
             if options.online and not manifest.lanes and not ahead.bearing.is_own:
@@ -117,28 +117,28 @@ def plan(options: Options) -> None:
                 )
 
 
-async def _own_quotas(login: OneLogin) -> Quotas:
-    async with _opened(login) as opened:
+async def _own_quotas(login: OneLogin, output: Output) -> Quotas:
+    async with _opened(login, output) as opened:
         return await (await opened.service()).quotas()
 
 
-def _opened(login: OneLogin) -> Opening:
+def _opened(login: OneLogin, output: Output) -> Opening:
     # Imported late: it loads the client.
     from batchrun.api import opening  # noqa: PLC0415
     from batchrun.cli.logs import configure  # noqa: PLC0415
 
-    configure(verbosity=-1, as_json=False)
+    configure(verbosity=output.verbosity or -1, as_json=output.log_format == "json")
     return opening.Opening(None, login=login, rate=UNLIMITED, read_rate=UNLIMITED)
 
 
-async def _quotas_of(lanes: Sequence[Lane], login: OneLogin) -> Mapping[str, Quotas]:
+async def _quotas_of(lanes: Sequence[Lane], login: OneLogin, output: Output) -> Mapping[str, Quotas]:
     """Return the account quotas of each lane; report and leave out lanes that cannot be asked."""
     from batchrun.api.lanes import asked  # noqa: PLC0415 (loads the engine)
 
     async def ask(lane: Lane) -> Quotas:
         return await (await opened.service(lane=lane)).quotas()
 
-    async with _opened(login) as opened:
+    async with _opened(login, output) as opened:
         found, failed = await asked(lanes, ask)
     for name, error in failed.items():
         complain(f"warning: lane {name} cannot be asked for its quotas: {error}")
@@ -206,7 +206,7 @@ async def _lanes(
 ) -> planned.PlannedLanes | None:
     if not manifest.lanes:
         return None
-    quotas = await _quotas_of(manifest.lanes, login) if options.online else {}
+    quotas = await _quotas_of(manifest.lanes, login, options.output) if options.online else {}
     return planned.PlannedLanes.of(manifest, sent, options.rate.most, quotas)
 
 

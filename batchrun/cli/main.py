@@ -24,6 +24,7 @@ from batchrun.cli.speak import (
     explain,
     hint,
     let_libraries_log,
+    lose,
     printable,
     raise_unwritten,
     spell_out,
@@ -177,7 +178,9 @@ def _outcome() -> int:
     try:
         try:
             return cli.main(prog_name="batchrun", standalone_mode=False) or Exit.OK
-        except OSError:  # click's own writing, of help
+        except OSError as error:
+            if _is_of_click(error):
+                lose(sys.stdout, error)
             raise_unwritten()
             raise
     except BaseException as error:  # noqa: BLE001 (the last line of defence)
@@ -186,6 +189,12 @@ def _outcome() -> int:
         for note in getattr(end, "__notes__", ()) if isinstance(end, InputError) else ():
             complain(note)
         return code
+
+
+def _is_of_click(error: OSError) -> bool:
+    """Return whether click could not write help or the version; an unbuffered stream tells that once."""
+    *_, (last, _) = traceback.walk_tb(error.__traceback__)
+    return last.f_code is click.echo.__code__
 
 
 def _single(error: BaseException) -> BaseException:

@@ -132,9 +132,14 @@ def write(stream: IO[str] | None, text: str) -> None:
             stream.write(text)
             stream.flush()
     except (OSError, ValueError) as error:  # no reader, a full disk, or a closed stream
-        if stream is sys.stdout and isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            _unwritten.append(error)
-        swallow(stream)
+        lose(stream, error)
+
+
+def lose(stream: IO[str] | None, error: OSError | ValueError) -> None:
+    """Take note that *stream* cannot be written, and drop everything after this."""
+    if stream is sys.stdout and isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+        _unwritten.append(error)
+    swallow(stream)
 
 
 def raise_unwritten() -> None:

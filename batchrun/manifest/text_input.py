@@ -81,18 +81,25 @@ def _recoded(stream: BinaryIO, encoding: str, source: str) -> Iterator[bytes]:
         pending = len(decoder.getstate()[0])
         try:
             text = decoder.decode(raw, final=not raw)
-        except UnicodeDecodeError as error:
-            byte, at = error.object[error.start], offset - pending + error.start
-            message = f"byte 0x{byte:02x} at byte {at} is not {encoding}"
-            cure = "give another --encoding, or save the file in UTF-8"
-            raise unreadable(Place(source=source), message, cure) from error
-        except UnicodeError as error:  # Python's UTF-16 wants a mark
-            message = f"this is not {encoding}, which begins with a byte order mark"
-            cure = "give another --encoding, such as utf-16-le, or save the file in UTF-8"
-            raise unreadable(Place(source=source), message, cure) from error
+        except UnicodeError as error:
+            raise _not_in(encoding, error, offset - pending, Place(source=source)) from error
         offset += len(raw)
         # A lone surrogate, which UTF-16 may hold, is reported by the reader.
         yield text.encode(errors="surrogatepass")
+
+
+_OTHER_ENCODING: Final = "give another --encoding"
+_OR_IN_UTF8: Final = "or save the file in UTF-8"
+
+
+def _not_in(encoding: str, error: UnicodeError, offset: int, place: Place) -> ManifestError:
+    # Python's UTF-16 wants a mark. Up to 3.13 it says so in an error that is not one of decoding.
+    if "BOM" in str(error) or not isinstance(error, UnicodeDecodeError):
+        message = f"this is not {encoding}, which begins with a byte order mark"
+        return unreadable(place, message, f"{_OTHER_ENCODING}, such as utf-16-le, {_OR_IN_UTF8}")
+    byte, at = error.object[error.start], offset + error.start
+    message = f"byte 0x{byte:02x} at byte {at} is not {encoding}"
+    return unreadable(place, message, f"{_OTHER_ENCODING}, {_OR_IN_UTF8}")
 
 
 _MARK: Final = b"\x1f\x8b"

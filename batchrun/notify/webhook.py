@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult
 
 from batchrun.errors import NoticeError, UsageError
+from batchrun.model.texts.certificates import cure_of_distrust
 from batchrun.model.texts.foreign import is_this_machine, shortened, web_address
 from batchrun.notify.teller import Channel, Message
 from batchrun.version import __version__
@@ -163,10 +164,18 @@ class Webhook(Channel):
             # No redirects: they lead to an address that the user did not give.
             async with session.post(self._url, data=body, allow_redirects=False) as answer:
                 return _judged(answer.status)
+        except aiohttp.ClientConnectorCertificateError as error:
+            return _untrusted(self._host, error.certificate_error), False
         except (aiohttp.ClientError, OSError) as error:
             # The error's text may contain the address.
             trouble = f"{self._host} cannot be reached: {type(error).__name__}"
             return NoticeError(trouble, cure="check the address and the network"), True
+
+
+def _untrusted(host: str, doubt: Exception) -> NoticeError:
+    code, why = getattr(doubt, "verify_code", 0), getattr(doubt, "verify_message", type(doubt).__name__)
+    cure = cure_of_distrust(code, called="address", variable="SSL_CERT_FILE")
+    return NoticeError(f"the certificate of {host} is not trusted ({why.rstrip('.')})", cure=cure)
 
 
 def _judged(status: int) -> tuple[NoticeError, bool] | None:

@@ -33,6 +33,7 @@ from batchrun.errors import (
     UsageError,
 )
 from batchrun.model.submissions.submission import BatchRow
+from batchrun.model.texts.certificates import cure_of_distrust
 from batchrun.model.texts.foreign import masked, shortened, storable
 
 #: The error shapes of botocore's omics model, and AWS's common error codes.
@@ -101,10 +102,6 @@ _PROXY_WANTS_LOGIN: Final = (
     "a proxy wants a login (407), which HTTPS_PROXY can hold: http://USER:PASSWORD@HOST:PORT"
 )
 _PROXY_CURE: Final = "correct HTTPS_PROXY (for http://, HTTP_PROXY), or name the host in NO_PROXY"
-#: OpenSSL's codes of certificates that are not valid yet, or no longer.
-_OUT_OF_DATE: Final = frozenset({9, 10})
-#: Those of another host's or address's certificate.
-_OF_ANOTHER: Final = frozenset({62, 64})
 #: S3's code for a wrong clock; other services have one code for all signature errors.
 CLOCK: Final = "RequestTimeTooSkewed"
 _SKEWED: Final = re.compile(r"Signature (expired|not yet current): [0-9TZ]+ is [a-z ]+ than [0-9TZ]+")
@@ -168,18 +165,7 @@ def _untrusted(error: BaseException) -> str | None:
     doubt = getattr(known.get("error"), "certificate_error", None)
     if not isinstance(doubt, ssl.SSLCertVerificationError):
         return None
-    if doubt.verify_code in _OUT_OF_DATE:
-        cure = "see whether this machine's clock is right; if it is, the certificate must be renewed"
-    elif doubt.verify_code in _OF_ANOTHER:
-        cure = (
-            "give the endpoint by a name that the certificate is for; where it is one of AWS's own, "
-            "something in your network answers in its place"
-        )
-    else:
-        cure = (
-            "where a proxy of your network shows its own, name a file of what that is signed by with "
-            "AWS_CA_BUNDLE"
-        )
+    cure = cure_of_distrust(doubt.verify_code, called="endpoint", variable="AWS_CA_BUNDLE")
     where = f"the certificate of {masked(str(known.get('endpoint_url')))}"
     return f"{where} is not trusted ({doubt.verify_message.rstrip('.')}); {cure}"
 

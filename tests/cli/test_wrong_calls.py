@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -12,7 +14,7 @@ from click.testing import CliRunner
 
 from batchrun.cli.main import cli
 from batchrun.errors import InputError
-from tests.cli.conftest import DEFAULTS, Shell
+from tests.cli.conftest import DEFAULTS, ROOT, Shell
 from tests.cli.ledgers import make
 
 LONG = "x" * 300
@@ -80,9 +82,9 @@ def test_a_wrong_call_is_told(words: list[str], told: str):
 @pytest.mark.parametrize(
     "verb", [["check"], ["run"], ["plan"], ["status", "--ledger"], ["costs", "--ledger"]]
 )
-def test_what_may_not_be_looked_at_is_told(folder: Path, verb: str):
+def test_what_may_not_be_looked_at_is_told(folder: Path, verb: list[str]):
     (folder / "dir").chmod(0o600)
-    done = CliRunner().invoke(cli, [*verb.split(), "dir/m.csv"])
+    done = CliRunner().invoke(cli, [*verb, "dir/m.csv"])
     assert isinstance(done.exception, InputError), done.exception
 
 
@@ -122,6 +124,20 @@ def test_closed_and_full_streams(folder: Path, command: str, code: int, told: st
     done = Shell(folder).type(f"batchrun {command}")
     assert (done.returncode, told in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("words", ["--version", "run --help", "ledger --help", "help pace"])
+@pytest.mark.parametrize("how", ["", "-u"])
+def test_what_click_writes_is_told_too_if_it_cannot_be(tmp_path: Path, words: str, how: str):
+    """Seen in a container with PYTHONUNBUFFERED: code 70, since the lost text is not written once more."""
+    command = f"ulimit -f 0; exec '{sys.executable}' {how} -m batchrun {words} > told"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    environment["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (5, False)
+    assert "stdout cannot be written: File too large" in done.stderr
 
 
 def test_no_verb_that_calls_logs_on_stdout(shell: Shell, simulate):

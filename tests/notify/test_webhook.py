@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import ssl
 from collections.abc import Sequence
 
 import anyio
@@ -11,6 +14,7 @@ from aiohttp import web
 from batchrun.clock import VirtualClock
 from batchrun.errors import NoticeError, UsageError
 from batchrun.notify.webhook import Webhook
+from tests.certificates import certificate
 from tests.hostile import Stranger, endless, head
 from tests.notify.samples import message, serving
 
@@ -86,6 +90,20 @@ async def test_nobody_there_is_told_without_the_address():
         await Webhook(f"{url}/T0/secret", clock=VirtualClock()).deliver(message())
     assert "127.0.0.1 cannot be reached" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here, to make a certificate with")
+async def test_a_certificate_that_is_not_trusted_is_told_once_with_what_to_do(tmp_path):
+    certificate(tmp_path, "localhost")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "localhost.crt", tmp_path / "localhost.key")
+    begun = anyio.current_time()
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context) as server:
+        url = f"https://localhost:{server.sockets[0].getsockname()[1]}/secret"
+        told = r"certificate of localhost is not trusted \(self-signed certificate\); .* with SSL_CERT_FILE$"
+        with pytest.raises(NoticeError, match=told):
+            await Webhook(url, clock=VirtualClock()).deliver(message())
+    assert anyio.current_time() < begun + 1  # the first retry would wait for a second
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,9 @@ def test_it_prints_a_link_serves_and_ends_at_once_by_ctrl_c(shell):
     assert "cohort" in text
     stream = opener.open(link.partition("?")[0] + "events", timeout=20)
     assert stream.readline() == b"event: batches\n"
-    with pytest.raises(urllib.error.HTTPError, match="401"):
+    with pytest.raises(urllib.error.HTTPError, match="401") as caught:
         urllib.request.urlopen(link.partition("?")[0], timeout=20)
+    caught.value.close()
     code, said = end(process, signal.SIGINT)
     stream.close()
     assert (code, said) == (0, "")

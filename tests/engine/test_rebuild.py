@@ -30,7 +30,7 @@ from batchrun.model.planning.limits import Changed, Mode
 from batchrun.model.planning.sweeps import Way
 from batchrun.model.spec import Spec, default_name
 from batchrun.service.calling.call_retries import RetrySettings
-from batchrun.simulator import Limit, parse_faults
+from batchrun.simulator import Limit, parse_faults, server
 from tests.builders import spec
 from tests.engine.launching import Bench, bench, reached, rows
 from tests.ledger.samples import connection_of
@@ -355,6 +355,23 @@ async def test_a_listing_that_is_never_whole_is_not_believed(tmp_path):
             with pytest.raises((OutcomeUnknownError, ServiceUnusableError)):
                 await rebuild(it, rows(30))
             assert await it.entries() == {}
+
+
+async def test_two_runs_that_are_told_with_one_uuid_are_not_believed(tmp_path, monkeypatch):
+    """Written, they would be one run of two rows, which no ledger takes."""
+    async with bench(tmp_path) as it:
+        await it.launch(rows(30))
+        monkeypatch.setattr(server, "draw_uuid", lambda *_: "6a9b54d6-0dba-4f5c-8c4c-5f0b7a1b2c3d")
+        it.simulator.script(
+            *parse_faults("GetRun:other_uuid_after@*-0003=1x,GetRun:other_uuid_after@*-0017=1x")
+        )
+        async with lost(it, tmp_path):
+            with pytest.raises(
+                ServiceUnusableError, match=r"GetRun says of runs \d+ and \d+ .*6a9b54d6-.*Nothing"
+            ):
+                await rebuild(it, rows(30))
+            assert await it.entries() == {}
+            assert (await rebuild(it, rows(30))).matches == {Match.FOUND: 30}
 
 
 async def test_a_run_that_is_listed_and_not_known_may_be_there_so_nothing_is_written(tmp_path):

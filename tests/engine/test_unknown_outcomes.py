@@ -10,7 +10,7 @@ from batchrun.errors import ServiceUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Mode
-from batchrun.simulator import Limit, parse_faults
+from batchrun.simulator import Limit, parse_faults, server
 from tests.builders import spec
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.world import connected, simulated
@@ -53,6 +53,16 @@ async def test_killed_and_started_again_after_the_service_forgot(tmp_path):
             await anyio.sleep(3)
         await relaunch(it, 80, replay_window=1.0)
         await it.assert_agreement()
+
+
+async def test_a_run_that_the_service_tells_of_for_two_rows_ends_the_launch(tmp_path, monkeypatch):
+    async with bench(tmp_path) as it:
+        monkeypatch.setattr(server, "draw_uuid", lambda *_: "6a9b54d6-0dba-4f5c-8c4c-5f0b7a1b2c3d")
+        it.simulator.script(*parse_faults("StartRun:other_uuid_after=2x"))
+        with pytest.raises(ServiceUnusableError, match=r"one run for two rows.*run the same command again"):
+            await it.launch(rows(10))
+        known = [entry.run.uuid for entry in (await it.entries()).values() if entry.run is not None]
+        assert len(known) == len(set(known))
 
 
 async def test_a_turn_that_comes_after_the_window_is_not_used(tmp_path):

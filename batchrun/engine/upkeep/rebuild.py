@@ -26,7 +26,7 @@ from batchrun.engine.proof.absence import listed_by_names, look_at
 from batchrun.engine.reach import Reach
 from batchrun.errors import AccessDeniedError, NotFoundError, ServiceUnusableError
 from batchrun.model.entries.contents import asks_otherwise, with_content
-from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.recovery import Evidence, Judgement, Match, story
 from batchrun.model.entries.states import HOLDS_SLOT
 from batchrun.model.entries.transitions import apply
@@ -117,6 +117,7 @@ class Rebuilder:
         self._keeper = LeaseKeeper(held, ttl=ttl, clock=clock)
         self._batch = held.name
         self._looked_at = 0
+        self._ids: dict[tuple[str | None, str], str] = {}  #: of the runs seen, by lane and uuid
 
     async def run(self) -> Rebuilt:
         """Look for every row's run, write all (nothing if a row is in doubt), and return what was found.
@@ -168,11 +169,19 @@ class Rebuilder:
             raise _not_permitted(error) from error
         except NotFoundError as error:
             raise _not_known(run) from error
-        if sighting is not None and not await self._held.known_runs([sighting.run.uuid], lane=lane):
-            evidence.add(sighting, lane)
+        if sighting is not None:
+            self._check_identity(sighting.run, lane)
+            if not await self._held.known_runs([sighting.run.uuid], lane=lane):
+                evidence.add(sighting, lane)
         self._looked_at += 1
         if self._looked_at % _TELL_EVERY == 0:
             log.info("looking_at_runs", batch=self._batch, count=self._looked_at)
+
+    def _check_identity(self, run: Run, lane: str | None) -> None:
+        """Raise ServiceUnusableError where another run of the lane is told with the same uuid."""
+        other = self._ids.setdefault((lane, run.uuid), run.id)
+        if run.uuid and other != run.id:
+            raise _same_uuid(run, other)
 
     async def _judge(self, evidence: Evidence, rebuilt: Rebuilt) -> AsyncIterator[tuple[str, Judgement]]:
         is_empty = not (await self._held.counts()).total
@@ -250,6 +259,13 @@ def _not_permitted(error: AccessDeniedError) -> ServiceUnusableError:
     return ServiceUnusableError(
         f"{error.operation} is denied: {error.message}; nothing was written: allow omics:{error.operation} "
         "('batchrun help iam' has the whole policy), then run the same command again"
+    )
+
+
+def _same_uuid(run: Run, other: str) -> ServiceUnusableError:
+    return ServiceUnusableError(
+        f"GetRun says of runs {other} and {run.id} that both have the uuid {run.uuid}, which is one run's "
+        "alone. Nothing was written; run the same command again, and ask AWS if that stays so"
     )
 
 

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import errors
 
 from batchrun.errors import BatchrunError, InvariantError, LedgerError, LedgerUnusableError, UsageError
+from batchrun.ledger.store import ONE_RUN, told_twice
 
 #: Words of libpq's messages where there is no connection, with the cure: it has no codes for these.
 _REFUSED: Final = (
@@ -93,6 +94,8 @@ def failed(called: str, error: psycopg.Error) -> BatchrunError:
             return UsageError(f"{called}: a text cannot be kept: {said}")
         case psycopg.DataError() if "NUL" in said:
             return UsageError(f"{called}: a text holds a NUL character, which PostgreSQL keeps in no text")
+        case errors.UniqueViolation() if error.diag.constraint_name == ONE_RUN:
+            return told_twice(called)
         case psycopg.OperationalError() | errors.DataCorrupted() | errors.IndexCorrupted():
             return stopped(called, said)
         case _:

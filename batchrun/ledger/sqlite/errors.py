@@ -10,6 +10,7 @@ from typing import Final
 import apsw
 
 from batchrun.errors import BatchrunError, InvariantError, LedgerError, LedgerUnusableError
+from batchrun.ledger.store import ONE_RUN, told_twice
 from batchrun.model.texts.stand_ins import stand_in
 
 #: Why a file cannot grow; SQLite has an error of its own only for the first.
@@ -101,6 +102,8 @@ def failed(path: Path, error: apsw.Error) -> BatchrunError:
     for kind, what, cure in _FAILED:
         if isinstance(error, kind):
             return stopped(path, f"{what} ({error})", cure)
+    if isinstance(error, apsw.ConstraintError) and ONE_RUN in str(error):
+        return told_twice(str(path))
     return InvariantError(f"the ledger {path} refused a statement: {type(error).__name__}: {error}")
 
 

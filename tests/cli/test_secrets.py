@@ -56,6 +56,17 @@ def test_a_password_that_was_typed_is_warned_of(shell: Shell, command, warned):
         assert "can read the password in" not in quiet.stderr
 
 
+@pytest.mark.parametrize(
+    "address", ["host=h password={}", "service=s password='{} x'", "postgresql://me:{}@h/d"]
+)
+def test_the_settings_in_force_show_no_password_of_the_ledger(shell: Shell, address):
+    (shell.folder / "batchrun.toml").write_text(f'ledger = "{address.format(SECRET)}"', encoding="utf-8")
+    for variable in ({}, {"BATCHRUN_LEDGER": address.format(SECRET)}):
+        done = shell.run("config", "status", **variable)
+        assert (done.returncode, "ledger" in done.stdout) == (0, True)
+        assert SECRET not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("log_format", ["human", "json"])
 def test_a_query_of_the_endpoint_is_in_the_calls_and_nowhere_else(shell: Shell, simulate, log_format):
     simulated = simulate("--time-scale", "0.0002", "--faults", "StartRun:throttle=1x,GetRun:drop_after=2x")

@@ -33,6 +33,11 @@ from tests.nursery import run
         ("service=team password='s3cret host=x'", "service=team"),
         ("host=h password = s3cret dbname='a db' user=me", "host=h dbname='a db' user=me"),
         ("password=s3cret", "the PostgreSQL ledger"),
+        ("postgresql://me@h/db&password=s3cret", "postgresql://me@h/db"),
+        ("postgresql://h/db?password=a@s3cret", "postgresql://h/db"),
+        ("postgresql:///db?password=s3cret&user=me@corp", "postgresql:///db?user=me@corp"),
+        ("postgresql://me:a?s3cret@h/db", "postgresql://me@h/db"),
+        ("host=h dbname=postgresql://me:x@h/db password=s3cret", "host=h"),
         ("postgresql://s3cret?", "postgresql://s3cret"),  # a host, then, and no secret
     ],
 )
@@ -56,6 +61,19 @@ def test_a_path_stays_a_path(named):
         ("postgresql://me:s3cret@h.invalid/db", LedgerUnusableError, "check the host's name"),
         ("postgresql://me:s3cret@/db?odd=s3cret", LedgerUnusableError, "no address of a PostgreSQL ledger"),
         ("service=no-such-service password=s3cret", LedgerUnusableError, "check PGSERVICEFILE"),
+        ("postgresql://me:a@s3cret@h.invalid/db", LedgerUnusableError, "write @ in its"),
+        ("postgresql://me:s3cret/b@h.invalid/db", LedgerUnusableError, "as %40, / as %2F"),
+        ("postgresql://me@127.0.0.1:1/db&password=s3cret", LedgerUnusableError, "before its first setting"),
+        ("host=h.invalid,password=s3cret", LedgerUnusableError, "with blanks between them"),
+        ("dbname=postgresql://me:s3cret@h/db", LedgerUnusableError, "or else a URL alone"),
+        (" postgresql://me:s3cret@h/db", LedgerUnusableError, "keeps ledgers in SQLite files and in"),
+        (
+            "jdbc:postgresql://h/db?password=s3cret",
+            LedgerUnusableError,
+            "keeps ledgers in SQLite files and in",
+        ),
+        ("postgresql://127.0.0.1:1/db?sslmode=odd", LedgerUnusableError, "correct it in the address"),
+        ("postgresql://127.0.0.1:99999/db", LedgerUnusableError, "correct it in the address"),
     ],
 )
 async def test_what_cannot_be_connected_to_says_why_and_no_password(address, error, word):
@@ -255,3 +273,11 @@ async def test_a_newer_batchrun_waits_for_an_older_launcher_before_it_changes_th
             await lease_on(older)
         assert await older.batch(BATCH).holder(at=AT) is None
     postgres.drop(url)
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://127.0.0.1:1/db?password=a@b/c", "postgresql://127.0.0.1:1/db?user=me@corp"]
+)
+async def test_what_is_no_part_of_a_password_is_left_to_libpq(address):
+    with pytest.raises(LedgerError, match=r"cannot be reached.*Connection refused"):
+        await open_ledger(address)

@@ -34,6 +34,7 @@ from batchrun.cli.settings.names import (
 )
 from batchrun.cli.speak import emit, hint, is_terminal, printable, say, write
 from batchrun.errors import UsageError
+from batchrun.ledger import LedgerPlace
 from batchrun.model.texts.foreign import masked
 
 _SOURCE: Final = click.core.ParameterSource
@@ -211,7 +212,7 @@ def shown(option: Option, raw: Any, value: Any) -> Any:
         return value
     if option.risk is Risk.RUNS:
         value = f"{''.join(_HOOK_BEGIN.findall(value)[:1])} ..."
-    return masked(value)
+    return masked(str(LedgerPlace(value)) if option.name == "ledger" else value)
 
 
 def _merged(rows: Iterable[InForce]) -> list[InForce]:

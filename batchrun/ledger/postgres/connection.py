@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import namedtuple_row
 
 from batchrun.errors import LedgerUnusableError
-from batchrun.ledger.postgres.address import called
+from batchrun.ledger.postgres.address import called, misread
 from batchrun.ledger.postgres.errors import failed, unusable
 from batchrun.ledger.postgres.migrate import migrate, version
 from batchrun.ledger.postgres.statements import migrations, queries
@@ -60,7 +60,7 @@ def first(address: str, *, read_only: bool) -> psycopg.Connection[Any]:
         LedgerUnusableError: No ledger can be there, or this user may not use it.
         LedgerError: The server cannot be reached.
     """
-    name = called(address)
+    name = _understood(address)
     try:
         connection = connect(address)
     except psycopg.Error as error:
@@ -87,12 +87,20 @@ def is_there(address: str) -> bool:
         LedgerUnusableError: None can be there.
         LedgerError: The server cannot be reached.
     """
-    name = called(address)
+    name = _understood(address)
     try:
         with connect(address) as connection:
             return bool(_checked(name, connection).has_ledger)
     except psycopg.Error as error:
         raise unusable(name, error) from error
+
+
+def _understood(address: str) -> str:
+    """Return what the ledger at *address* is called. Raises LedgerUnusableError where libpq misreads it."""
+    name = called(address)
+    if (cure := misread(address)) is not None:
+        raise LedgerUnusableError(f"{name}: a part of this address would be taken for another; {cure}")
+    return name
 
 
 def _checked(name: str, connection: psycopg.Connection[Any]) -> Row:

@@ -25,6 +25,7 @@ _REFUSED: Final = (
     ("SSL", "check sslmode"),
     ("too many", "wait, or use a pooler"),
     ("definition of service", "check PGSERVICEFILE and the service's name"),
+    ("invalid", "correct it in the address, in the service file or in its PG... variable"),
 )
 #: Codes, and classes of codes, of temporary errors: the same transaction may succeed on a new connection.
 _PASSING_CLASSES: Final = frozenset({"08", "53"})

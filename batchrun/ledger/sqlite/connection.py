@@ -21,6 +21,7 @@ from batchrun.ledger.sqlite import one_name, own_log
 from batchrun.ledger.sqlite.errors import NO_ROOM, full, stopped, told, unusable
 from batchrun.ledger.sqlite.migrate import check_ours, migrate, version
 from batchrun.ledger.sqlite.statements import migrations, queries
+from batchrun.model.texts.foreign import masked
 
 #: How long a statement waits for another process's transaction; the longest of ours, a sync of 100,000 new
 #: rows, takes about two seconds.
@@ -47,8 +48,8 @@ def local_path(place: str | Path) -> Path:
     """
     if "://" in str(place):
         raise LedgerUnusableError(
-            f"{place}: this batchrun keeps ledgers in SQLite files and in PostgreSQL only; give a path, or "
-            "postgresql://HOST/DATABASE, with --ledger"
+            f"{masked(str(place))}: this batchrun keeps ledgers in SQLite files and in PostgreSQL only; give "
+            "a path, or postgresql://HOST/DATABASE, with --ledger"
         )
     path = Path(place)
     try:

@@ -42,10 +42,10 @@ def peak(it: Bench) -> int:
 async def test_waves_stay_under_the_cap_and_go_on(tmp_path, faults):
     async with bench(tmp_path, simulated(faults, **FAST)) as it:
         begun = it.clock.monotonic()
-        await it.launch(rows(90), engine=Engine.BATCH, max_active=30)
+        await it.launch(rows(45), engine=Engine.BATCH, max_active=15)
         await it.assert_agreement()
         assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
-        assert peak(it) <= 30
+        assert peak(it) <= 15
         assert it.clock.monotonic() - begun < 3 * 500
         assert await all_over(it)
 
@@ -76,20 +76,21 @@ def in_s3(it: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_large_submission_goes_by_a_file(tmp_path, monkeypatch, faults):
     async with bench(tmp_path, simulated(faults, **FAST)) as it:
         in_s3(it, monkeypatch)
-        await it.launch(rows(250), engine=Engine.BATCH, batch_rows=1000)
+        await it.launch(rows(110), engine=Engine.BATCH, batch_rows=1000)
         await it.assert_agreement()
         assert calls(it)["StartRunBatch"] == 1
+        assert it.simulator.state().calls["PutObject"].answered == 1
 
 
 async def test_where_the_file_may_not_be_written_nothing_is_sent(tmp_path, monkeypatch):
     async with bench(tmp_path, simulated("PutObject:AccessDenied=1", **FAST)) as it:
         in_s3(it, monkeypatch)
         with pytest.raises(ServiceUnusableError, match="s3:PutObject"):
-            await it.launch(rows(150), engine=Engine.BATCH, batch_rows=1000)
+            await it.launch(rows(110), engine=Engine.BATCH, batch_rows=1000)
         assert {entry.state for entry in (await it.entries()).values()} == {State.PLANNED}
         it.simulator.faults.replace(())
         async with reconnected(it):
-            await it.launch(rows(150), engine=Engine.BATCH, batch_rows=1000)
+            await it.launch(rows(110), engine=Engine.BATCH, batch_rows=1000)
         await it.assert_agreement()
 
 

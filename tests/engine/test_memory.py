@@ -49,7 +49,7 @@ async def most_held(folder: Path, count: int) -> int:
 @pytest.mark.usefixtures("only_new_objects")
 async def test_entries_are_held_while_they_are_in_flight(tmp_path_factory):
     few = await most_held(tmp_path_factory.mktemp("few"), 40)
-    many = await most_held(tmp_path_factory.mktemp("many"), 160)
+    many = await most_held(tmp_path_factory.mktemp("many"), 100)
     # Ten in flight, five to be sent next, and for a moment each step has its entry before and after.
     assert 10 <= few < 40
     assert many <= few + 10

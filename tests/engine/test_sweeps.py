@@ -57,10 +57,10 @@ async def test_many_runs_cost_hardly_more_than_one_look_each(tmp_path):
 
 async def test_one_by_one_costs_many_times_more(tmp_path):
     async with bench(tmp_path, settings(), read_rate=10) as it:
-        await it.launch(rows(ROWS), way=Way.GET)
+        await it.launch(rows(FEW), way=Way.GET)
         await it.assert_agreement()
         assert calls(it, "ListRuns") == 1  # the proof that none of them is there already
-        assert calls(it, "GetRun") > 3 * ROWS
+        assert calls(it, "GetRun") > 3 * FEW
 
 
 async def test_an_end_is_seen_within_seconds(tmp_path):
@@ -75,9 +75,9 @@ async def test_an_end_is_seen_within_seconds(tmp_path):
 
 async def test_what_a_sweep_shows_is_told_before_the_end(tmp_path):
     async with bench(tmp_path, settings(), read_rate=10) as it:
-        _, launcher = await it.launch(rows(ROWS), deadline=60)
+        _, launcher = await it.launch(rows(FEW), deadline=60)
         assert calls(it, "GetRun") == 0
-        assert launcher.tally.by_status["RUNNING"] > ROWS * 0.9
+        assert launcher.tally.by_status["RUNNING"] > FEW * 0.9
         stored = await it.ledger.batch("cohort").counts()
         assert stored.by_status["RUNNING"] == launcher.tally.by_status["RUNNING"]
 
@@ -122,7 +122,7 @@ async def test_a_listing_that_lags_decides_nothing(tmp_path, lag):
 
 async def test_a_run_that_was_deleted_and_whose_id_went_to_another_is_seen_to_be_gone(tmp_path):
     async with bench(tmp_path, settings(), read_rate=20) as it:
-        await it.launch(rows(ROWS), deadline=60)
+        await it.launch(rows(FEW), deadline=60)
         victim = next(
             record for record in it.simulator.state().runs if record.tags["batchrun:id"] == "row-0007"
         )
@@ -130,7 +130,7 @@ async def test_a_run_that_was_deleted_and_whose_id_went_to_another_is_seen_to_be
         stranger = await _started_by_another(it)
         assert stranger == victim.id
         async with reconnected(it):
-            await it.launch(rows(ROWS))
+            await it.launch(rows(FEW))
         entries = await it.entries()
         assert entries["row-0007"].state is State.DELETED
         assert all(one.state is State.SUCCEEDED for id, one in entries.items() if id != "row-0007")

@@ -41,7 +41,7 @@ async def abandon_after(it: Bench, seconds: float, count: int, **limits) -> None
 @pytest.mark.parametrize("lag", [0, 30])
 async def test_a_service_that_forgets_in_two_seconds_is_not_asked_twice(tmp_path, lag):
     async with bench(tmp_path, forgetful(listing_lag=lag), rate=20) as it:
-        await it.launch(rows(80), replay_window=1.0)
+        await it.launch(rows(40), replay_window=1.0)
         await it.assert_agreement()
         assert it.simulator.state().calls["ListRuns"].calls > 10
 

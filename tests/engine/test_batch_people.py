@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import anyio
 import pytest
 
 from batchrun.engine.launcher import Stop
-from batchrun.errors import LeaseLostError
+from batchrun.errors import LeaseLostError, ServiceUnusableError
 from batchrun.model.entries.retrying import RetryPolicy, RetryRule
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed, Mode
 from batchrun.model.spec import canonical
 from batchrun.model.submissions.grouping import Engine
-from batchrun.simulator import FailFirst
+from batchrun.simulator import FailFirst, Limit
 from tests.engine.batches import SLOW, all_over, calls
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.engine.test_cancelling import cancel, started
@@ -49,6 +50,31 @@ async def test_a_whole_batch_is_cancelled_by_one_call_as_long_as_it_is_not_throu
         if seconds == 0.5:
             assert started(it) == 0
             assert it.simulator.state().calls["CancelRunBatch"].calls == 1
+
+
+@pytest.mark.parametrize("code", ["ServiceQuotaExceededException", "ValidationException"])
+async def test_where_a_batch_is_not_cancelled_whole_each_run_is_as_it_is_found(tmp_path, code):
+    settings = SLOW | {"limits": {"*": None, "StartRun": Limit(rate=0.05, burst=1)}}
+    async with bench(tmp_path, simulated(f"CancelRunBatch:{code}=1", **settings)) as it:
+        await left_after(it, 60)
+        await cancel(it)
+        async with reconnected(it):
+            await it.launch(rows(40), engine=Engine.BATCH, mode=Mode.CANCEL, deadline=300)
+        states = Counter(entry.state for entry in (await it.entries()).values())
+        assert states[State.CANCELLED] > 3
+        assert states[State.SUBMITTING] > 3  # the service goes on with them, and so does whoever cancels next
+
+
+async def test_a_launch_that_may_not_cancel_a_batch_goes_on_and_only_cancel_says_so(tmp_path):
+    async with bench(tmp_path, simulated("CancelRunBatch:AccessDeniedException=1", **SLOW)) as it:
+        await left_after(it, 5)
+        await cancel(it)
+        with pytest.raises(ServiceUnusableError, match="allow omics:CancelRunBatch"):
+            await cancelling(it)
+        async with reconnected(it):
+            stop, _ = await it.launch(rows(40), engine=Engine.BATCH)
+        assert stop is Stop.FINISHED
+        assert {entry.state for entry in (await it.entries()).values()} == {State.CANCELLED}
 
 
 async def test_a_run_that_is_wanted_is_not_cancelled_with_what_is_left_of_its_batch(tmp_path):

@@ -246,6 +246,11 @@ class Follower(InLane):
             await self._batches.cancel(batch_id)
         except (ConflictError, NotFoundError, OutcomeUnknownError) as error:  # too early, or too late
             log.info("batch_not_cancelled", **self._where(batch_id), code=error.code, message=error.message)
+        except CallError as error:  # until it is asked again, each run is cancelled as it is found
+            where = self._where(batch_id)
+            log.warning("batch_not_cancelled", **where, code=error.code, message=error.message)
+            if isinstance(error, AccessDeniedError) and self._limits.mode is Mode.CANCEL:
+                raise not_permitted("CancelRunBatch", error) from error
 
     async def _list(self, case: _Case, batch_id: str) -> None:
         async with aclosing(self._batches.rows(batch_id)) as pages:

@@ -140,7 +140,7 @@ Template.add_multi_constructor("!", lambda loader, _tag, node: loader.construct_
 
 def test_the_template_is_one(shell: Shell):
     """As AWS's own linter has it."""
-    from cfnlint.api import lint_all  # type: ignore[import-untyped]  # noqa: PLC0415 (as above; has no types)
+    lint_all = pytest.importorskip("cfnlint.api", reason="cfn-lint has no wheels for this Python").lint_all
 
     printed = shell.run("wake", "init").stdout
     assert [one for one in lint_all(printed) if not one.rule.id.startswith("I")] == []  # what is no advice

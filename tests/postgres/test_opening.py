@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from batchrun.errors import LeaseHeldError, LedgerError, LedgerUnusableError, UsageError
 from batchrun.ledger import LedgerPlace, open_ledger
@@ -193,6 +194,18 @@ async def test_who_may_only_read_by_default_is_told_at_once(roles, postgres):
         await open_ledger(owner)
     async with await open_ledger(reader, read_only=True) as ledger:
         assert (await ledger.batch(BATCH).compare(specs("a", "b"))).new == 1  # in tables of its own
+
+
+@pytest.mark.parametrize("setting", ["statement_timeout", "lock_timeout"])
+async def test_a_bound_of_the_server_s_owner_is_told_as_what_to_raise(in_postgres, setting):
+    async with await open_ledger(in_postgres) as ledger:
+        await filled(ledger, "a")
+    with psycopg.connect(in_postgres) as other:
+        other.execute("LOCK TABLE batches IN ACCESS EXCLUSIVE MODE")
+        address = make_conninfo(in_postgres, options=f"-c {setting}=1ms")
+        with pytest.raises(LedgerError, match=r"raise this user's statement_timeout or lock_timeout, then"):
+            async with await open_ledger(address, read_only=True) as ledger:
+                await ledger.batches()
 
 
 async def test_who_may_make_nothing_is_sent_to_the_owner(roles, postgres):

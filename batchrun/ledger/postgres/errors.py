@@ -91,6 +91,8 @@ def failed(called: str, error: psycopg.Error) -> BatchrunError:
                 "(with several hosts in it, target_session_attrs=read-write finds that), or have the "
                 "server's owner switch it off"
             )
+        case errors.QueryCanceled() | errors.LockNotAvailable():
+            return stopped(called, said, "have its owner raise this user's statement_timeout or lock_timeout")
         case errors.CharacterNotInRepertoire() | errors.UntranslatableCharacter():
             return UsageError(f"{called}: a text cannot be kept: {said}")
         case psycopg.DataError() if "NUL" in said:
@@ -104,10 +106,10 @@ def failed(called: str, error: psycopg.Error) -> BatchrunError:
     return InvariantError(f"the ledger {called} refused a statement: {type(error).__name__}: {said}")
 
 
-def stopped(called: str, said: str) -> LedgerError:
+def stopped(called: str, said: str, cure: str = "see to its server") -> LedgerError:
     """Return the error that stops the work before anything is lost."""
     return LedgerError(
-        f"the ledger {called} cannot be used any more: {said}; see to its server, then run the same command "
+        f"the ledger {called} cannot be used any more: {said}; {cure}, then run the same command "
         "again: nothing that was recorded is lost"
     )
 

@@ -70,20 +70,20 @@ def starts(it: Bench) -> int:
 
 
 @pytest.mark.timeout(300)
-async def test_a_deleted_ledger_of_250_runs_is_made_again_with_the_same_uuids(tmp_path):
+async def test_a_deleted_ledger_of_three_pages_of_runs_is_made_again_with_the_same_uuids(tmp_path):
     settings = simulated(failures={"RUN_TASK_FAILED": 0.1}, max_active=None)
     async with bench(tmp_path, settings) as it:
-        await it.launch(rows(250))
+        await it.launch(rows(205))
         before, calls = runs_of(await it.entries()), starts(it)
         async with lost(it, tmp_path):
             listings = it.simulator.state().calls["ListRuns"].calls
-            rebuilt = await rebuild(it, rows(250))
+            rebuilt = await rebuild(it, rows(205))
             assert rebuilt.is_written
-            assert rebuilt.matches == {Match.FOUND: 250}
+            assert rebuilt.matches == {Match.FOUND: 205}
             assert rebuilt.by_status.keys() == {"COMPLETED", "FAILED"}
             assert runs_of(await it.entries()) == before
             assert it.simulator.state().calls["ListRuns"].calls - listings == 3
-            await it.launch(rows(250))
+            await it.launch(rows(205))
             assert starts(it) == calls
             await it.assert_agreement()
 

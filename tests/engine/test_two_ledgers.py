@@ -24,6 +24,7 @@ from batchrun.simulator import FailFirst, Span, parse_faults
 from tests.builders import spec
 from tests.engine.lanes import LaneBench
 from tests.engine.launching import Bench, bench, reached, reconnected, rows
+from tests.engine.test_sweeps import crowd
 from tests.ledger.samples import connection_of
 from tests.world import simulated
 
@@ -354,14 +355,12 @@ async def test_a_batch_that_submits_for_long_looks_once_in_each_window(tmp_path)
 
 async def test_a_listing_that_is_dearer_than_names_is_given_up(tmp_path):
     async with bench(tmp_path, forgetful()) as it:
-        others = [spec(f"other-{n}", n, name=f"theirs-{n}") for n in range(1000)]
-        await it.launch(others, mode=Mode.DETACH, trusts_ledger=True)
-        await anyio.sleep(60)
+        await crowd(it, 20)
         before = listings(it)
         async with another(it, tmp_path / "b.db"):
             await it.launch(rows(6), mode=Mode.DETACH)
             assert listings(it) - before <= 7 + 2 * 6
-            assert len(it.simulator.state().runs) == 1006
+            assert len(it.simulator.state().runs) == 2006
 
 
 async def test_what_cannot_be_looked_for_now_is_looked_for_again(tmp_path):

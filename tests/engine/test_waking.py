@@ -35,6 +35,7 @@ LONG = Durations(
     pending=Span(mean=5), starting=Span(mean=5), running=Span(mean=580, spread=0.5), stopping=Span(mean=10)
 )
 
+SHORT = replace(LONG, running=Span(mean=100, spread=0.5))
 LONGER = replace(LONG, running=Span(mean=1100, spread=0.5))
 
 
@@ -175,7 +176,7 @@ async def test_other_peoples_early_and_hostile_messages_change_nothing(tmp_path,
 
 async def test_messages_that_a_killed_launch_did_not_delete_change_nothing_twice(tmp_path, monkeypatch):
     """As after a SIGKILL: the ends are in the ledger, and every message comes again to the next launch."""
-    async with waking(tmp_path) as (it, queue):
+    async with waking(tmp_path, durations=SHORT) as (it, queue):
         it.wakes = [queue]
 
         async def lost(_: Sequence[str]) -> None:

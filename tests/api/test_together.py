@@ -69,18 +69,18 @@ async def test_who_detaches_5_000_rows_is_gone_soon(tmp_path, monkeypatch):
 
 async def test_who_detaches_finds_all_when_the_service_is_done(tmp_path, monkeypatch):
     async with limited(tmp_path, monkeypatch) as place:
-        with place.manifest(500) as rows:
+        with place.manifest(250) as rows:
             await detached(place, rows)
             await place.clock.sleep(3_600)
             async with place.launching(rows, BATCH, batch_settings=PLACE) as launch:
                 assert (await launch.wait()).has_only_succeeded
                 sent = calls(launch)
-        assert sent["GetRun"] <= 1.1 * 500, sent
+        assert sent["GetRun"] <= 1.1 * 250, sent
         assert sent["StartRunBatch"] == sent["StartRun"] == 0
         runs = {record.tags["batchrun:id"]: record for record in place.simulator.state().runs}
         async with open_ledger(place.ledger) as ledger:
             found = {one.entry.id: one.entry.run async for one in ledger.batch("cohort").outcomes()}
-        assert len(runs) == len(found) == len(place.simulator.state().runs) == 500
+        assert len(runs) == len(found) == len(place.simulator.state().runs) == 250
         for id, run in found.items():
             assert run is not None
             assert (run.uuid, run.output_uri) == (runs[id].uuid, runs[id].run_output_uri)

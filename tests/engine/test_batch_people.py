@@ -122,16 +122,19 @@ async def test_rows_that_change_while_their_submission_is_open_run_once_with_eac
         assert await all_over(it)
 
 
-@pytest.mark.parametrize(("engine", "change"), [(Engine.AUTO, {}), (Engine.BATCH, {"storageType": "STATIC"})])
-async def test_failed_runs_are_retried(tmp_path, engine, change):
+@pytest.mark.parametrize(
+    ("engine", "count", "change"),
+    [(Engine.AUTO, 100, {}), (Engine.BATCH, 40, {"storageType": "STATIC"})],
+)
+async def test_failed_runs_are_retried(tmp_path, engine, count, change):
     failing = (FailFirst(times=1, match="*-row-000?", reason="SERVICE_ERROR"),)
     rule = RetryRule(reason="SERVICE_ERROR", times=2, wait=60.0, change=canonical(change) if change else None)
     async with bench(tmp_path, simulated(**SLOW, fail_first=failing, max_active_static=None)) as it:
-        await it.launch(rows(100), engine=engine, retry=RetryPolicy(rules=(rule,)))
+        await it.launch(rows(count), engine=engine, retry=RetryPolicy(rules=(rule,)))
         entries = await it.entries()
         assert {entry.state for entry in entries.values()} == {State.SUCCEEDED}
         assert sum(entry.attempt == 2 for entry in entries.values()) == 10
-        assert started(it) == 110
+        assert started(it) == count + 10
         assert (calls(it)["StartRun"] >= 10) is (engine is Engine.AUTO)
 
 

@@ -14,6 +14,8 @@ from structlog.testing import capture_logs
 
 from batchrun.engine.launcher import Stop
 from batchrun.engine.parts import Wait, Waits
+from batchrun.engine.reach import Reach
+from batchrun.engine.upkeep.deleter import Deleter
 from batchrun.errors import LedgerError, ServiceUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.model.entries.retrying import NO_CAPACITY, RetryPolicy, RetryRule
@@ -428,3 +430,24 @@ async def test_a_pass_ends_by_a_lane_only_where_all_that_is_left_lies_there(tmp_
         else:
             with pytest.raises(ServiceUnusableError, match="lane east"):
                 await once
+
+
+async def test_a_lane_without_answers_is_waited_for_once_when_its_runs_are_to_be_deleted(tmp_path):
+    brief = Patience(outage=20.0)  # as before the first answer
+    async with lane_bench(tmp_path, east={}, west={"patience": brief}) as it:
+        await it.launch([*rows(4, "east", prefix="e"), *rows(30, "west", start=4, prefix="w")])
+        ended = await it.ledger.batch("cohort").ended_runs(limit=99)
+        it.simulators["west"].script(*parse_faults("*:drop_before=1"))
+        began = it.clock.monotonic()
+        deleter = Deleter(
+            ledger=it.ledger,
+            reach=Reach(services=it.services, home="east"),
+            clock=it.clock,
+            concurrency=3,
+            lag=60,
+        )
+        done = await deleter.delete(ended)
+        assert len(done.deleted) == 4
+        assert len(done.kept) == 30
+        assert len({why for _, why in done.kept}) == 1
+        assert it.clock.monotonic() - began < 120

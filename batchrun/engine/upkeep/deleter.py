@@ -54,6 +54,8 @@ class Deleter:
     lag: float
     tell: Callable[[int], None] = lambda _: None
     _done: Deleted = field(default_factory=Deleted, init=False)
+    #: Why a lane cannot be used, by its name: its other runs do not wait for it too.
+    _stopped: dict[str | None, str] = field(default_factory=dict, init=False)
 
     async def delete(self, runs: Sequence[EndedRun]) -> Deleted:
         """Delete *runs*, each right after GetRun showed that the id is still its own.
@@ -90,6 +92,9 @@ class Deleter:
     async def _delete(self, run: EndedRun, earlier: int) -> None:
         was_asked = False
         for wait in (*_WAITS, None):
+            if (why := self._stopped.get(run.lane)) is not None:
+                self._done.kept.append((run, why))
+                return
             try:
                 await self._look_and_delete(run, earlier, was_asked=was_asked)
             except OutcomeUnknownError as error:
@@ -99,7 +104,11 @@ class Deleter:
                     return
                 was_asked = was_asked or error.operation == "DeleteRun"
                 await self.clock.sleep(wait)
-            except (CallError, ServiceUnusableError) as error:
+            except ServiceUnusableError as error:
+                why = self._stopped.setdefault(run.lane, self.reach.why_not(error))
+                self._done.kept.append((run, why))
+                return
+            except CallError as error:
                 self._done.kept.append((run, self.reach.why_not(error)))
                 return
             else:

@@ -71,10 +71,16 @@ async def look_for(entries: Iterable[Entry], *, reach: Reach, at_once: int) -> L
         ServiceUnusableError: The service, where it is the only one, cannot be used, or lacks a permission.
     """
     looked = Looked()
+    stopped: dict[str | None, str] = {}  #: why a lane cannot be used: its other runs do not wait for it too
 
     async def look(entry: Entry) -> None:
-        if entry.run is not None:
-            await _look_for(entry, entry.run, reach, looked)
+        if (why := stopped.get(entry.lane)) is not None:
+            looked.unknown.append((entry, why))
+        elif entry.run is not None:
+            try:
+                await _look_for(entry, entry.run, reach, looked)
+            except ServiceUnusableError as error:
+                looked.unknown.append((entry, stopped.setdefault(entry.lane, reach.why_not(error))))
 
     await each(look, entries, at_once=at_once)
     return looked
@@ -93,7 +99,7 @@ async def _look_for(entry: Entry, run: Run, reach: Reach, looked: Looked) -> Non
             looked.unknown.append((entry, LISTED))
         else:
             looked.gone.append(entry)
-    except (CallError, ServiceUnusableError) as error:
+    except CallError as error:
         looked.unknown.append((entry, reach.why_not(error)))
 
 

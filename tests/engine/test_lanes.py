@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from batchrun.engine.launcher import Stop
 from batchrun.engine.parts import Wait, Waits
-from batchrun.engine.reach import Reach
+from batchrun.engine.reach import Reach, look_for
 from batchrun.engine.upkeep.deleter import Deleter
 from batchrun.errors import LedgerError, ServiceUnusableError
 from batchrun.ledger import open_ledger
@@ -441,7 +441,7 @@ async def test_a_lane_without_answers_is_waited_for_once_when_its_runs_are_to_be
         began = it.clock.monotonic()
         deleter = Deleter(
             ledger=it.ledger,
-            reach=Reach(services=it.services, home="east"),
+            reach=Reach(services={**it.services}, home="east"),
             clock=it.clock,
             concurrency=3,
             lag=60,
@@ -450,4 +450,7 @@ async def test_a_lane_without_answers_is_waited_for_once_when_its_runs_are_to_be
         assert len(done.deleted) == 4
         assert len(done.kept) == 30
         assert len({why for _, why in done.kept}) == 1
+        entries = [entry for entry in (await it.entries()).values() if entry.lane == "west"]
+        looked = await look_for(entries, reach=deleter.reach, at_once=3)
+        assert (len(looked.unknown), len({why for _, why in looked.unknown})) == (30, 1)
         assert it.clock.monotonic() - began < 120

@@ -441,7 +441,7 @@ async def test_a_lane_without_answers_is_waited_for_once_when_its_runs_are_to_be
         began = it.clock.monotonic()
         deleter = Deleter(
             ledger=it.ledger,
-            reach=Reach(services={**it.services}, home="east"),
+            reach=Reach(services={"east": it.services["east"], "west": it.services["west"]}, home="east"),
             clock=it.clock,
             concurrency=3,
             lag=60,

@@ -11,7 +11,7 @@ import apsw
 import apsw.ext
 import pytest
 
-from batchrun.errors import InvariantError
+from batchrun.errors import InvariantError, ServiceUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.ledger.copying import _OF_ENTRIES, _OF_RUNS
 from batchrun.ledger.rows import entry_of as entry_of_row
@@ -128,7 +128,7 @@ async def test_an_unknown_state_is_refused(ledger):
 async def test_two_entries_cannot_share_a_run(ledger):
     held = await filled(ledger, "a", "b")
     await move(held, "a", intended(), accepted(1))
-    with pytest.raises(InvariantError, match="UNIQUE"):
+    with pytest.raises(ServiceUnusableError, match="one run for two rows"):
         await move(held, "b", intended(), accepted(1))
     assert (await entry_of(ledger, "b")).state is State.PLANNED
 

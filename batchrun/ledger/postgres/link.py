@@ -83,6 +83,14 @@ class Link:
         if self._given_up is not None:
             raise self._given_up
         before = self._is_retrying
+        try:
+            return self._until_done(job, is_outermost=not before)
+        finally:
+            self._is_retrying = before
+            if not before:
+                self._allowance.begin_anew()
+
+    def _until_done(self, job: Callable[[], T], *, is_outermost: bool) -> T:
         while True:
             self._is_retrying = True
             try:
@@ -94,16 +102,12 @@ class Link:
                     self._disconnect()
                 self._wait(error)
             except BaseException:
-                self._reached(is_outermost=not before)
+                self._reached(is_outermost=is_outermost)
                 raise
             else:
                 self._is_opening = False
-                self._reached(is_outermost=not before)
+                self._reached(is_outermost=is_outermost)
                 return result
-            finally:
-                self._is_retrying = before
-                if not before:
-                    self._allowance.begin_anew()
 
     @contextlib.contextmanager
     def asking(self, seconds: float = ANSWER_WITHIN) -> Iterator[psycopg.Connection[Any]]:

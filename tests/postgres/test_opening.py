@@ -38,6 +38,14 @@ from tests.nursery import run
         ("postgresql://h/db?password=a@s3cret", "postgresql://h/db"),
         ("postgresql:///db?password=s3cret&user=me@corp", "postgresql:///db?user=me@corp"),
         ("postgresql://me:a?s3cret@h/db", "postgresql://me@h/db"),
+        ("postgresql://me:a/b?s3cret@h/db", "postgresql://me@h/db"),
+        ("postgresql://me:1/b?s3cret@h/db?user=you@corp", "postgresql://me@h/db?user=you@corp"),
+        ("postgresql://me:a?s3/cret@h/db", "postgresql://me@h/db"),
+        ("postgresql://me:s3cret", "postgresql://me"),  # its host was forgotten
+        ("postgresql://me:s3cret/db", "postgresql://me"),
+        ("postgresql://h/db?password=user=s3cret", "postgresql://h/db"),
+        ("postgresql://h/db?user=me;password=s3cret", "postgresql://h/db"),
+        ("postgresql://h/db?password=a;user=s3cret", "postgresql://h/db"),
         ("host=h dbname=postgresql://me:x@h/db password=s3cret", "host=h"),
         ("postgresql://s3cret?", "postgresql://s3cret"),  # a host, then, and no secret
     ],
@@ -64,6 +72,8 @@ def test_a_path_stays_a_path(named):
         ("service=no-such-service password=s3cret", LedgerUnusableError, "check PGSERVICEFILE"),
         ("postgresql://me:a@s3cret@h.invalid/db", LedgerUnusableError, "write @ in its"),
         ("postgresql://me:s3cret/b@h.invalid/db", LedgerUnusableError, "as %40, / as %2F"),
+        ("postgresql://me:s3cret/b?c@h.invalid/db", LedgerUnusableError, "as %3F"),
+        ("postgresql://me:s3cret", LedgerUnusableError, "PGPASSFILE: postgresql://USER@HOST/DATABASE"),
         ("postgresql://me@127.0.0.1:1/db&password=s3cret", LedgerUnusableError, "before its first setting"),
         ("host=h.invalid,password=s3cret", LedgerUnusableError, "with blanks between them"),
         ("dbname=postgresql://me:s3cret@h/db", LedgerUnusableError, "or else a URL alone"),
@@ -289,7 +299,13 @@ async def test_a_newer_batchrun_waits_for_an_older_launcher_before_it_changes_th
 
 
 @pytest.mark.parametrize(
-    "address", ["postgresql://127.0.0.1:1/db?password=a@b/c", "postgresql://127.0.0.1:1/db?user=me@corp"]
+    "address",
+    [
+        "postgresql://127.0.0.1:1/db?password=a@b/c",
+        "postgresql://127.0.0.1:1/db?user=me@corp",
+        "postgresql://[::1]:1,127.0.0.1:1/db",
+        "postgresql://me:s3cret@[::1]:1/db",
+    ],
 )
 async def test_what_is_no_part_of_a_password_is_left_to_libpq(address):
     with pytest.raises(LedgerError, match=r"cannot be reached.*Connection refused"):

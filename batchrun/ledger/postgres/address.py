@@ -14,6 +14,10 @@ _SETTING: Final = re.compile(
 _PASSWORD: Final = re.compile(r"\b(?:ssl)?password\s*=\s*[^\s&]")
 #: A password within another setting's value.
 _JOINED: Final = re.compile(r"=\s*[^\s']*[^\s\w'](?:ssl)?password\s*=")
+#: Hosts of a URL, each with a port, which is a number.
+_HOSTS: Final = re.compile(r"(?:(?:\[[^]]*\]|[^:,\[]*)(?::\d*)?(?:,|$))*")
+#: The beginning of a URL's settings.
+_SETTINGS: Final = re.compile(r"\?(?=\w+=)")
 _WITHIN: Final = "write settings as NAME=VALUE with blanks between them, or else a URL alone"
 #: Settings that identify the ledger; the others are left out of messages, since some are secret.
 _TOLD: Final = re.compile(r"\b(service|host|hostaddr|port|dbname|user)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s'&]+)")
@@ -43,12 +47,25 @@ def _url(named: str) -> _Url | None:
     if not at or "/" in user:
         user, after = "", rest
     where, _, settings = after.partition("?")
+    if _is_misread(where, settings):
+        return _reread(found[0], user, after)
+    return _Url(found[0], user, where, settings, is_misread=False)
+
+
+def _reread(scheme: str, user: str, after: str) -> _Url:
+    """Return the parts where the user's password goes on in what comes *after*: up to its last @."""
+    before, *_ = _SETTINGS.split(after, maxsplit=1)  # settings may hold an @ of their own
+    more, _, rest = before.rpartition("@") if "@" in before else (before, "", "")
+    user = f"{user}@{more}" if user else more
+    return _Url(scheme, user, rest.partition("?")[0], after[len(before) + 1 :], is_misread=True)
+
+
+def _is_misread(where: str, settings: str) -> bool:
+    """Return whether a part of the password is taken for the host, its port, the database or a setting."""
     host, _, path = where.partition("/")
-    is_misread = "@" in host or (":" in host and "@" in path)
-    if is_misread:
-        more, _, where = where.rpartition("@")
-        user = f"{user}@{more}" if user else more
-    return _Url(found[0], user, where, settings, is_misread)
+    if "@" in host or not _HOSTS.fullmatch(host):
+        return True
+    return ":" in host and "@" in path + settings.partition("=")[0]
 
 
 def has_password(named: str) -> bool:
@@ -64,7 +81,10 @@ def misread(named: str) -> str | None:
         # Also a whole URL as the value of a setting.
         return _WITHIN if "://" in named or _JOINED.search(named) else None
     if url.is_misread:
-        return "write @ in its user or password as %40, / as %2F, or better leave the password to PGPASSFILE"
+        return (
+            "write @ in its user or password as %40, / as %2F and ? as %3F, or better leave the password to "
+            "PGPASSFILE: postgresql://USER@HOST/DATABASE"
+        )
     return "write ? before its first setting, and & between them" if "=" in url.where else None
 
 
@@ -72,9 +92,10 @@ def called(named: str) -> str:
     """Return what to call the ledger at *named* in messages; no password is in it, whatever *named* holds."""
     if (url := _url(named)) is not None:
         user = url.user.partition(":")[0]
-        told = "&".join("=".join(part) for part in _TOLD.findall(url.settings))
+        parts = (part for part in url.settings.split("&") if _TOLD.match(part) and part.count("=") == 1)
+        told = "&".join(parts)
         where = re.split("[&=]", url.where)[0]
-        return f"{url.scheme}{user}{'@' if user else ''}{where}{'?' if told else ''}{told}"
+        return f"{url.scheme}{user}{'@' if user and where else ''}{where}{'?' if told else ''}{told}"
     # A quoted value may hold words that look like settings.
     kept = re.sub(
         r"\b(?!service\b|host\b|hostaddr\b|port\b|dbname\b|user\b)\w+\s*=\s*('(?:[^'\\]|\\.)*'|\S+)",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import field, fields
 from functools import partial
 from inspect import iscoroutinefunction
@@ -135,14 +136,32 @@ class _Verb(click.Command):
     """A verb that knows what is meant by some options that it does not have."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
         try:
             return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
+        except click.UsageError as error:
+            self._understand(ctx, given)
+            if not isinstance(error, click.NoSuchOption):
+                raise
             from batchrun.cli.option_errors import meant  # noqa: PLC0415 (needed for errors alone)
 
             if (cure := meant(self, error.option_name)) is None:
                 raise
             raise click.UsageError(f"there is no option {error.option_name}; {cure}", ctx) from error
+
+    def _understand(self, ctx: click.Context, args: list[str]) -> None:
+        """Let the options that are right take effect, such as the format in which the error is to be told."""
+        lenient = click.Context(
+            self,
+            parent=ctx.parent,
+            info_name=ctx.info_name,
+            default_map=ctx.default_map,
+            resilient_parsing=True,
+            ignore_unknown_options=True,
+            allow_extra_args=True,
+        )
+        with suppress(click.UsageError):
+            super().parse_args(lenient, args)
 
 
 def verb(

@@ -214,7 +214,7 @@ def _end(error: BaseException) -> int:
             return error.exit_code
         case click.ClickException():
             error.show(told := io.StringIO())
-            write(sys.stderr, told.getvalue())
+            complain(told.getvalue().rstrip("\n"), level="error")
             return Exit.INPUT
         case click.Abort() | KeyboardInterrupt():
             # click has already ended the line with the ^C.
@@ -235,7 +235,7 @@ def _end(error: BaseException) -> int:
             complain(f"batchrun: {error!s}")
             return exit_code(error)
         case _:
-            complain("".join(traceback.format_exception(error)).rstrip())
+            complain("".join(traceback.format_exception(error)).rstrip(), level="error")
             complain(
                 f"batchrun {__version__}: this is a defect of batchrun; nothing that was recorded is lost. "
                 "Please report it with the lines above."

@@ -67,13 +67,16 @@ def complain_in_json(is_wanted: bool) -> None:  # noqa: FBT001 (as an option's c
     _stderr.as_json = is_wanted
 
 
-def complain(text: str, *, hang: int | None = None) -> None:
-    """Write a line on stderr, as ``say`` does on stdout."""
-    line = _event(text.strip()) if _stderr.as_json else _for_whom(sys.stderr, printable(text), hang)
+def complain(text: str, *, hang: int | None = None, level: str = "info") -> None:
+    """Write a line on stderr, as ``say`` does on stdout; *level* is for JSON, if the words do not tell it."""
+    if _stderr.as_json:
+        line = _event(text.strip(), level=level)
+    else:
+        line = _for_whom(sys.stderr, printable(text), hang)
     write(sys.stderr, line + "\n")
 
 
-def _event(text: str, *, level: str = "info") -> str:
+def _event(text: str, *, level: str) -> str:
     begun = _BEGINNING.match(text)
     return json.dumps(
         {
@@ -96,11 +99,8 @@ def explain(text: str) -> None:
     There a command has a line of its own, unbroken, so that it can be copied.
     """
     for line in text.split("\n"):
-        if _stderr.as_json:
-            write(sys.stderr, _event(line, level="error") + "\n")
-            continue
-        if not is_terminal(sys.stderr):
-            complain(line)
+        if _stderr.as_json or not is_terminal(sys.stderr):
+            complain(line, level="error")
             continue
         first, *others = filter(None, map(str.strip, _COMMAND.split(line)))
         complain(first, hang=2)

@@ -375,3 +375,21 @@ def test_each_line_of_stderr_is_json_where_the_log_is_whatever_happens(shell: Sh
     )
     assert planned.returncode == 0
     assert [level for level, _, _ in _said(planned.stderr)] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--log-format", "json", "--nosuch"], "No such option '--nosuch'"),
+        (["--nosuch", "--log-format=json", "m.csv"], "No such option '--nosuch'"),
+        (["--log-format", "json", "m.csv", "--rate", "abc"], "'abc' is not a rate"),
+        (["--log-format", "json", "m.csv", "--rate"], "'--rate' requires an argument"),
+    ],
+)
+def test_a_wrong_call_is_told_in_json_too(shell: Shell, words: list[str], told: str):
+    variable = {"BATCHRUN_LOG_FORMAT": "json"}
+    without = [word for word in words if word not in {"--log-format", "json", "--log-format=json"}]
+    for done in (shell.run("run", *words), shell.run("run", *without, **variable)):
+        ((level, _, message),) = _said(done.stderr)
+        assert (done.returncode, level) == (2, "error")
+        assert told in message

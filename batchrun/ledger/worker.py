@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -42,12 +43,13 @@ class Worker:
         if self.is_stopped:
             raise InvariantError("the ledger was used after it was closed")
         # Not anyio.to_thread: the virtual loop sees only run_in_executor.
-        future: asyncio.Future[T] = asyncio.get_running_loop().run_in_executor(self._executor, job)
+        hasty = _Hasty(job, hurry or (lambda _: None))
+        future: asyncio.Future[T] = asyncio.get_running_loop().run_in_executor(self._executor, hasty)
         cancellation = None
         if hurry is not None and not self.launches:
             cancellation = await _cancelled_before(future)
             if cancellation is not None:
-                hurry(_UNAWAITED)
+                hasty.begin_hurrying()
         with anyio.CancelScope(shield=True):
             cancellation = await _outwait(future) or cancellation
         result = future.result()
@@ -60,6 +62,32 @@ class Worker:
         """Accept no more jobs; safe to repeat."""
         self.is_stopped = True
         self._executor.shutdown(wait=False)
+
+
+class _Hasty(Generic[T]):
+    """A job that can be told to hurry before its turn comes, and while it runs; others are not."""
+
+    def __init__(self, job: Callable[[], T], hurry: Callable[[float], None]) -> None:
+        self._job = job
+        self._hurry = hurry
+        self._until: float | None = None
+        self._is_running = False
+
+    def __call__(self) -> T:
+        """Do the job."""
+        self._is_running = True
+        try:
+            if self._until is not None:
+                self._hurry(self._until - time.monotonic())
+            return self._job()
+        finally:
+            self._is_running = False
+
+    def begin_hurrying(self) -> None:
+        """Wait for a server no longer than a few seconds from now; from another thread."""
+        self._until = time.monotonic() + _UNAWAITED
+        if self._is_running:
+            self._hurry(_UNAWAITED)
 
 
 async def _cancelled_before(future: asyncio.Future[T]) -> asyncio.CancelledError | None:

@@ -166,6 +166,33 @@ async def test_a_verb_that_is_stopped_waits_no_longer_for_a_server_that_is_away(
         back.join()
 
 
+async def test_jobs_that_wait_behind_another_are_stopped_with_it(own, monkeypatch):
+    monkeypatch.setattr(worker, "_UNAWAITED", 0.0)
+    monkeypatch.setattr(link, "PATIENCE", 3.0)
+    before, loop, ended = link.Outage.wait, asyncio.get_running_loop(), []
+    async with await open_ledger(own.url) as ledger:
+        await filled(ledger, "a")
+    async with await open_ledger(own.url) as ledger:
+        own.stop("immediate")
+        with anyio.CancelScope() as verb:
+
+            def wait(self, error):  # a signal comes meanwhile
+                loop.call_soon_threadsafe(verb.cancel)
+                before(self, error)
+
+            async def look() -> None:
+                with pytest.raises(LedgerError) as caught:
+                    await ledger.find_batch(BATCH)
+                ended.append(str(caught.value))
+
+            monkeypatch.setattr(link.Outage, "wait", wait)
+            async with anyio.create_task_group() as group:
+                group.start_soon(look)
+                group.start_soon(look)
+        assert ["for 0 s" in one for one in ended] == [True, True], ended
+    own.start()
+
+
 async def test_a_server_that_is_away_is_waited_for_no_longer_than_told(own, monkeypatch):
     async with await open_ledger(own.url) as ledger:
         held = await filled(ledger, "a")

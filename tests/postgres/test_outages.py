@@ -6,22 +6,41 @@ import asyncio
 import secrets
 import shutil
 import threading
+from functools import partial
 
 import anyio
 import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from batchrun.clock import SystemClock
+from batchrun.engine.reach import Reach
+from batchrun.engine.upkeep.deleter import Deleter
+from batchrun.engine.upkeep.usage import ask_usage
 from batchrun.errors import LeaseHeldError, LedgerError
 from batchrun.ledger import open_ledger, worker
 from batchrun.ledger.postgres import link
 from batchrun.ledger.verbs import launch_reads
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed
+from batchrun.ports.stored import EndedRun
 from batchrun.report.chosen import begun_again
 from tests.disks import fill_up, mounted
-from tests.ledger.samples import AT, BATCH, TTL, accepted, entry_of, filled, intended, lease_on, move, specs
+from tests.ledger.samples import (
+    AT,
+    BATCH,
+    TTL,
+    accepted,
+    entry_of,
+    filled,
+    intended,
+    lease_on,
+    move,
+    run_of,
+    specs,
+)
 from tests.postgres.server import gone, started
+from tests.world import connected, simulated
 
 pytestmark = pytest.mark.real_time
 
@@ -190,6 +209,29 @@ async def test_jobs_that_wait_behind_another_are_stopped_with_it(own, monkeypatc
                 group.start_soon(look)
                 group.start_soon(look)
         assert ["for 0 s" in one for one in ended] == [True, True], ended
+    own.start()
+
+
+@pytest.mark.parametrize("verb", ["costs", "delete"])
+async def test_what_is_kept_to_the_last_waits_no_longer_either_once_it_is_stopped(own, monkeypatch, verb):
+    monkeypatch.setattr(worker, "_UNAWAITED", 0.0)
+    monkeypatch.setattr(link, "PATIENCE", 3.0)
+    before, loop = link.Outage.wait, asyncio.get_running_loop()
+    runs = [EndedRun(position=0, entry_id="a", attempt=1, run=run_of(1))]
+    async with await open_ledger(own.url) as ledger, connected(simulated()) as (service, _):
+        reach, clock = Reach(services={None: service}), SystemClock()
+        own.stop("immediate")
+        deleter = Deleter(ledger=ledger, reach=reach, clock=clock, concurrency=1, lag=0.0)
+        asking = partial(ask_usage, ledger=ledger, reach=reach, clock=clock, at_once=2, tell=lambda _: None)
+        with anyio.CancelScope() as stopped:
+
+            def wait(self, error):  # a signal comes meanwhile
+                loop.call_soon_threadsafe(stopped.cancel)
+                before(self, error)
+
+            monkeypatch.setattr(link.Outage, "wait", wait)
+            with pytest.raises(LedgerError, match="for 0 s"):
+                await (deleter.delete(runs) if verb == "delete" else asking(runs))
     own.start()
 
 

@@ -84,10 +84,10 @@ class Deleter:
                 for run in part:
                     group.start_soon(self._delete, run, earlier)
         finally:
-            with anyio.CancelScope(shield=True):
-                gone = {run.run.uuid for run in (*done.deleted, *done.gone)}
-                uuids = gone & {run.run.uuid for run in part}
-                await self.ledger.keep_deleted(uuids, at=self.clock.utcnow())
+            gone = {run.run.uuid for run in (*done.deleted, *done.gone)}
+            uuids = gone & {run.run.uuid for run in part}
+            # Not shielded from a signal: the ledger does what it was asked for, and may then not wait long.
+            await self.ledger.keep_deleted(uuids, at=self.clock.utcnow())
 
     async def _delete(self, run: EndedRun, earlier: int) -> None:
         was_asked = False

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import anyio
-
 from batchrun.clock import Clock
 from batchrun.engine.proof.absence import is_listed
 from batchrun.engine.reach import Reach
@@ -74,7 +72,7 @@ async def _ask(spent: EndedRun, ledger: Ledger, reach: Reach, clock: Clock, aske
     except (CallError, ServiceUnusableError) as error:
         asked.unknown.append((spent, reach.why_not(error)))
         return
-    with anyio.CancelScope(shield=True):
-        await ledger.keep_usage(spent.run.uuid, usage, at=clock.utcnow())
+    # Not shielded from a signal: the ledger does what it was asked for, and may then not wait long.
+    await ledger.keep_usage(spent.run.uuid, usage, at=clock.utcnow())
     asked.known += usage is not None
     asked.gone += usage is None

@@ -76,6 +76,7 @@ def test_a_path_stays_a_path(named):
         ("postgresql://me:s3cret", LedgerUnusableError, "PGPASSFILE: postgresql://USER@HOST/DATABASE"),
         ("postgresql://me@127.0.0.1:1/db&password=s3cret", LedgerUnusableError, "before its first setting"),
         ("host=h.invalid,password=s3cret", LedgerUnusableError, "with blanks between them"),
+        ("host=me:s3cret@h.invalid dbname=d", LedgerUnusableError, "or else a URL alone"),
         ("dbname=postgresql://me:s3cret@h/db", LedgerUnusableError, "or else a URL alone"),
         (" postgresql://me:s3cret@h/db", LedgerUnusableError, "keeps ledgers in SQLite files and in"),
         (

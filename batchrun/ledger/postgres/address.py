@@ -14,6 +14,8 @@ _SETTING: Final = re.compile(
 _PASSWORD: Final = re.compile(r"\b(?:ssl)?password\s*=\s*[^\s&]")
 #: A password within another setting's value.
 _JOINED: Final = re.compile(r"=\s*[^\s']*[^\s\w'](?:ssl)?password\s*=")
+#: A user, and maybe a password, before a host in its setting.
+_LOGIN: Final = re.compile(r"\bhost\s*=\s*[^\s'@,]+@")
 #: Hosts of a URL, each with a port, which is a number.
 _HOSTS: Final = re.compile(r"(?:(?:\[[^]]*\]|[^:,\[]*)(?::\d*)?(?:,|$))*")
 #: The beginning of a URL's settings.
@@ -78,8 +80,9 @@ def has_password(named: str) -> bool:
 def misread(named: str) -> str | None:
     """Return the cure where libpq would take a password for another part, and tell it; else None."""
     if (url := _url(named)) is None:
-        # Also a whole URL as the value of a setting.
-        return _WITHIN if "://" in named or _JOINED.search(named) else None
+        # Also a whole URL, or what follows its scheme, as the value of a setting.
+        is_within = "://" in named or _JOINED.search(named) or _LOGIN.search(named)
+        return _WITHIN if is_within else None
     if url.is_misread:
         return (
             "write @ in its user or password as %40, / as %2F and ? as %3F, or better leave the password to "
@@ -102,5 +105,5 @@ def called(named: str) -> str:
         "",
         named,
     )
-    parts = (part for part in _TOLD.findall(kept) if "://" not in part[1])
+    parts = (part for part in _TOLD.findall(kept) if not re.search("://|:.*@", part[1]))
     return " ".join("=".join(part) for part in parts) or "the PostgreSQL ledger"

@@ -69,10 +69,8 @@ def complain_in_json(is_wanted: bool) -> None:  # noqa: FBT001 (as an option's c
 
 def complain(text: str, *, hang: int | None = None, level: str = "info") -> None:
     """Write a line on stderr, as ``say`` does on stdout; *level* is for JSON, if the words do not tell it."""
-    if _stderr.as_json:
-        line = _event(text.strip(), level=level)
-    else:
-        line = _for_whom(sys.stderr, printable(text), hang)
+    words = printable(text)
+    line = _event(words.strip(), level=level) if _stderr.as_json else _for_whom(sys.stderr, words, hang)
     write(sys.stderr, line + "\n")
 
 

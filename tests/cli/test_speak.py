@@ -8,7 +8,17 @@ import sys
 
 import pytest
 
-from batchrun.cli.speak import emit, explain, fitted, poured, say, spell_out, write
+from batchrun.cli.speak import (
+    complain,
+    complain_in_json,
+    emit,
+    explain,
+    fitted,
+    poured,
+    say,
+    spell_out,
+    write,
+)
 
 LINE = "  failed    FAILED s001 RUN_TASK_FAILED: see s3://bucket/a/very/long/place/without-any-gap and go on"
 
@@ -23,6 +33,17 @@ def test_a_longer_one_is_broken_between_words_and_goes_on_where_its_text_began()
         "            s3://bucket/a/very/long/place/without-any-gap",
         "            and go on",
     ]
+
+
+def test_foreign_text_is_safe_to_show_in_json_too(monkeypatch):
+    told = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", told)
+    complain_in_json(is_wanted=True)
+    complain("batchrun: run \x9b2J\u202e of cohort")
+    complain_in_json(is_wanted=False)
+    assert told.getvalue().strip().isprintable()
+    said = json.loads(told.getvalue())
+    assert (said["level"], said["message"]) == ("error", r"run \x9b2J\u202e of cohort")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

@@ -57,7 +57,9 @@ def test_an_address_is_told_without_its_password(named, called):
     assert LedgerPlace(named).path is None
 
 
-@pytest.mark.parametrize("named", ["batchrun.db", "./service=x/batchrun.db", "a=b", "postgres", "/tmp/x.db"])
+@pytest.mark.parametrize(
+    "named", ["batchrun.db", "./service=x/batchrun.db", "a=b", "postgres", "postgres/x.db", "/tmp/x.db"]
+)
 def test_a_path_stays_a_path(named):
     assert str(LedgerPlace(named)) == named
     assert str(LedgerPlace(named).path) == str(named).removeprefix("./")
@@ -84,6 +86,8 @@ def test_a_path_stays_a_path(named):
             LedgerUnusableError,
             "keeps ledgers in SQLite files and in",
         ),
+        ("postgres:/me:s3cret@h/db", LedgerUnusableError, r"^postgres:\.\.\.: .* postgresql://HOST/DATABASE"),
+        ("PostgreSQL//me:s3cret@h/db", LedgerUnusableError, r"^PostgreSQL//\.\.\.: "),
         ("postgresql://127.0.0.1:1/db?sslmode=odd", LedgerUnusableError, "correct it in the address"),
         ("postgresql://127.0.0.1:99999/db", LedgerUnusableError, "correct it in the address"),
     ],

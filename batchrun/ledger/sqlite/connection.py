@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator
@@ -39,6 +40,9 @@ _SAFETY: Final = (
     (apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1),
 )
 
+#: How an address begins of which the scheme was mistyped: what follows may hold a password.
+_SLIP: Final = re.compile(r"postgres\w*(?::(?!//)|//)", re.IGNORECASE)
+
 
 def local_path(place: str | Path) -> Path:
     """Return the path that *place* names.
@@ -46,9 +50,11 @@ def local_path(place: str | Path) -> Path:
     Raises:
         LedgerUnusableError: No ledger can be there, or the path cannot be read.
     """
-    if "://" in str(place):
+    slip = _SLIP.match(str(place))
+    if "://" in str(place) or slip:
+        shown = f"{slip[0]}..." if slip else masked(str(place))
         raise LedgerUnusableError(
-            f"{masked(str(place))}: this batchrun keeps ledgers in SQLite files and in PostgreSQL only; give "
+            f"{shown}: this batchrun keeps ledgers in SQLite files and in PostgreSQL only; give "
             "a path, or postgresql://HOST/DATABASE, with --ledger"
         )
     path = Path(place)

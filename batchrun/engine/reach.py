@@ -21,7 +21,8 @@ class Reach:
 
     services: Mapping[str | None, HealthOmics]
     home: str | None = None  #: the lane of rows that were sent before the batch had lanes
-    stopped: Mapping[str, ServiceUnusableError] = field(default_factory=dict)  #: lanes that cannot be used
+    #: Lanes that cannot be used. They grow by :meth:`why_not`, so that each lane is waited for once.
+    stopped: dict[str, ServiceUnusableError] = field(default_factory=dict)
 
     def of(self, lane: str | None) -> HealthOmics:
         """Return the service that has the runs of *lane*.
@@ -30,23 +31,26 @@ class Reach:
             ServiceUnusableError: It cannot be used, or nothing says how to reach it.
         """
         name = or_home(lane, self.home)
-        if name in self.services:
-            return self.services[name]
         if name is not None and name in self.stopped:
             raise ServiceUnusableError(f"lane {name}: {self.stopped[name]}")
+        if name in self.services:
+            return self.services[name]
         raise ServiceUnusableError(f"nothing says how lane {name} is reached; give --lanes FILE that has it")
 
-    def why_not(self, error: CallError | ServiceUnusableError) -> str:
-        """Return in words why a call for one run failed.
+    def why_not(self, error: CallError | ServiceUnusableError, lane: str | None) -> str:
+        """Return in words why a call for one run in *lane* failed; a lane that cannot be used is stopped.
 
         Raises:
             ServiceUnusableError: The only lane cannot be used, so no other run can be asked for either.
         """
         if not isinstance(error, AccessDeniedError | ServiceUnusableError):
             return f"{error.code}: {error.message}"
-        if None not in self.services:
+        if None in self.services:
+            raise not_permitted(error.operation, error) if isinstance(error, AccessDeniedError) else error
+        name = or_home(lane, self.home)
+        if isinstance(error, CallError) or name is None or name not in self.services:
             return str(error)
-        raise not_permitted(error.operation, error) if isinstance(error, AccessDeniedError) else error
+        return f"lane {name}: {self.stopped.setdefault(name, error)}"
 
 
 #: Why a run is neither there nor gone.
@@ -71,16 +75,10 @@ async def look_for(entries: Iterable[Entry], *, reach: Reach, at_once: int) -> L
         ServiceUnusableError: The service, where it is the only one, cannot be used, or lacks a permission.
     """
     looked = Looked()
-    stopped: dict[str | None, str] = {}  #: why a lane cannot be used: its other runs do not wait for it too
 
     async def look(entry: Entry) -> None:
-        if (why := stopped.get(entry.lane)) is not None:
-            looked.unknown.append((entry, why))
-        elif entry.run is not None:
-            try:
-                await _look_for(entry, entry.run, reach, looked)
-            except ServiceUnusableError as error:
-                looked.unknown.append((entry, stopped.setdefault(entry.lane, reach.why_not(error))))
+        if entry.run is not None:
+            await _look_for(entry, entry.run, reach, looked)
 
     await each(look, entries, at_once=at_once)
     return looked
@@ -99,8 +97,8 @@ async def _look_for(entry: Entry, run: Run, reach: Reach, looked: Looked) -> Non
             looked.unknown.append((entry, LISTED))
         else:
             looked.gone.append(entry)
-    except CallError as error:
-        looked.unknown.append((entry, reach.why_not(error)))
+    except (CallError, ServiceUnusableError) as error:
+        looked.unknown.append((entry, reach.why_not(error, entry.lane)))
 
 
 async def _found(run: Run, service: HealthOmics) -> Run | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -16,6 +17,7 @@ from batchrun.engine.launcher import Stop
 from batchrun.engine.parts import Wait, Waits
 from batchrun.engine.reach import Reach, look_for
 from batchrun.engine.upkeep.deleter import Deleter
+from batchrun.engine.upkeep.usage import ask_usage
 from batchrun.errors import LedgerError, ServiceUnusableError
 from batchrun.ledger import open_ledger
 from batchrun.model.entries.retrying import NO_CAPACITY, RetryPolicy, RetryRule
@@ -432,25 +434,28 @@ async def test_a_pass_ends_by_a_lane_only_where_all_that_is_left_lies_there(tmp_
                 await once
 
 
-async def test_a_lane_without_answers_is_waited_for_once_when_its_runs_are_to_be_deleted(tmp_path):
+def _reach(it: LaneBench) -> Reach:
+    return Reach(services={"east": it.services["east"], "west": it.services["west"]}, home="east")
+
+
+async def test_a_lane_without_answers_is_waited_for_once_when_its_runs_are_asked_for_or_deleted(tmp_path):
     brief = Patience(outage=20.0)  # as before the first answer
     async with lane_bench(tmp_path, east={}, west={"patience": brief}) as it:
         await it.launch([*rows(4, "east", prefix="e"), *rows(30, "west", start=4, prefix="w")])
         ended = await it.ledger.batch("cohort").ended_runs(limit=99)
         it.simulators["west"].script(*parse_faults("*:drop_before=1"))
-        began = it.clock.monotonic()
-        deleter = Deleter(
-            ledger=it.ledger,
-            reach=Reach(services={"east": it.services["east"], "west": it.services["west"]}, home="east"),
-            clock=it.clock,
-            concurrency=3,
-            lag=60,
-        )
+        begun = it.clock.monotonic()
+        reach = _reach(it)
+        deleter = Deleter(ledger=it.ledger, reach=reach, clock=it.clock, concurrency=3, lag=60)
         done = await deleter.delete(ended)
         assert len(done.deleted) == 4
+        assert {why for _, why in done.kept} == {f"lane west: {reach.stopped['west']}"}
         assert len(done.kept) == 30
-        assert len({why for _, why in done.kept}) == 1
         entries = [entry for entry in (await it.entries()).values() if entry.lane == "west"]
-        looked = await look_for(entries, reach=deleter.reach, at_once=3)
+        looked = await look_for(entries, reach=_reach(it), at_once=3)
         assert (len(looked.unknown), len({why for _, why in looked.unknown})) == (30, 1)
-        assert it.clock.monotonic() - began < 120
+        spent = await it.ledger.batch("cohort").ended_runs(limit=99)
+        asking = partial(ask_usage, ledger=it.ledger, clock=it.clock, at_once=3, tell=lambda _: None)
+        asked = await asking(spent, reach=_reach(it))
+        assert (len(asked.unknown), len({why for _, why in asked.unknown})) == (30, 1)
+        assert it.clock.monotonic() - begun < 120

@@ -54,8 +54,6 @@ class Deleter:
     lag: float
     tell: Callable[[int], None] = lambda _: None
     _done: Deleted = field(default_factory=Deleted, init=False)
-    #: Why a lane cannot be used, by its name: its other runs do not wait for it too.
-    _stopped: dict[str | None, str] = field(default_factory=dict, init=False)
 
     async def delete(self, runs: Sequence[EndedRun]) -> Deleted:
         """Delete *runs*, each right after GetRun showed that the id is still its own.
@@ -92,24 +90,17 @@ class Deleter:
     async def _delete(self, run: EndedRun, earlier: int) -> None:
         was_asked = False
         for wait in (*_WAITS, None):
-            if (why := self._stopped.get(run.lane)) is not None:
-                self._done.kept.append((run, why))
-                return
             try:
                 await self._look_and_delete(run, earlier, was_asked=was_asked)
             except OutcomeUnknownError as error:
                 # It may have been deleted, and its id given to another run: look again first.
                 if wait is None:
-                    self._done.kept.append((run, self.reach.why_not(error)))
+                    self._done.kept.append((run, self.reach.why_not(error, run.lane)))
                     return
                 was_asked = was_asked or error.operation == "DeleteRun"
                 await self.clock.sleep(wait)
-            except ServiceUnusableError as error:
-                why = self._stopped.setdefault(run.lane, self.reach.why_not(error))
-                self._done.kept.append((run, why))
-                return
-            except CallError as error:
-                self._done.kept.append((run, self.reach.why_not(error)))
+            except (CallError, ServiceUnusableError) as error:
+                self._done.kept.append((run, self.reach.why_not(error, run.lane)))
                 return
             else:
                 return

@@ -70,7 +70,7 @@ async def _ask(spent: EndedRun, ledger: Ledger, reach: Reach, clock: Clock, aske
     try:
         usage = await _usage(spent, reach.of(spent.lane))
     except (CallError, ServiceUnusableError) as error:
-        asked.unknown.append((spent, reach.why_not(error)))
+        asked.unknown.append((spent, reach.why_not(error, spent.lane)))
         return
     # Not shielded from a signal: the ledger does what it was asked for, and may then not wait long.
     await ledger.keep_usage(spent.run.uuid, usage, at=clock.utcnow())

@@ -41,3 +41,7 @@ class InLane:
         self._recorder = common.recorder
         self._outcomes = common.outcomes
         self._prover = common.prover
+
+    def _logged(self, run_batch: str | None) -> dict[str, str | None]:
+        """Return a run batch for a log line; ids are a lane's own."""
+        return {"batch": self._held.name, **self._link.logged, "run_batch": run_batch}

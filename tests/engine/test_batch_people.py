@@ -7,9 +7,10 @@ from typing import Any
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from batchrun.engine.launcher import Stop
-from batchrun.errors import LeaseLostError, ServiceUnusableError
+from batchrun.errors import LeaseLostError
 from batchrun.model.entries.retrying import RetryPolicy, RetryRule
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed, Mode
@@ -52,7 +53,15 @@ async def test_a_whole_batch_is_cancelled_by_one_call_as_long_as_it_is_not_throu
             assert it.simulator.state().calls["CancelRunBatch"].calls == 1
 
 
-@pytest.mark.parametrize("code", ["ServiceQuotaExceededException", "ValidationException"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ServiceQuotaExceededException",
+        "ValidationException",
+        "AccessDeniedException",
+        "ThrottlingException",
+    ],
+)
 async def test_where_a_batch_is_not_cancelled_whole_each_run_is_as_it_is_found(tmp_path, code):
     settings = SLOW | {"limits": {"*": None, "StartRun": Limit(rate=0.05, burst=1)}}
     async with bench(tmp_path, simulated(f"CancelRunBatch:{code}=1", **settings)) as it:
@@ -65,16 +74,18 @@ async def test_where_a_batch_is_not_cancelled_whole_each_run_is_as_it_is_found(t
         assert states[State.SUBMITTING] > 3  # the service goes on with them, and so does whoever cancels next
 
 
-async def test_a_launch_that_may_not_cancel_a_batch_goes_on_and_only_cancel_says_so(tmp_path):
+@pytest.mark.parametrize("mode", [Mode.CANCEL, Mode.WATCH])
+async def test_whoever_may_not_cancel_a_batch_cancels_each_of_its_runs_and_says_so_once(tmp_path, mode):
     async with bench(tmp_path, simulated("CancelRunBatch:AccessDeniedException=1", **SLOW)) as it:
         await left_after(it, 5)
         await cancel(it)
-        with pytest.raises(ServiceUnusableError, match="allow omics:CancelRunBatch"):
-            await cancelling(it)
-        async with reconnected(it):
-            stop, _ = await it.launch(rows(40), engine=Engine.BATCH)
+        with capture_logs() as logs:
+            async with reconnected(it):
+                stop, _ = await it.launch(rows(40), engine=Engine.BATCH, mode=mode)
         assert stop is Stop.FINISHED
         assert {entry.state for entry in (await it.entries()).values()} == {State.CANCELLED}
+        told = [one for one in logs if one["event"] == "batch_not_cancelled"]
+        assert [one["cure"] for one in told] == ["allow omics:CancelRunBatch"]
 
 
 async def test_a_run_that_is_wanted_is_not_cancelled_with_what_is_left_of_its_batch(tmp_path):

@@ -25,15 +25,14 @@ from batchrun import points
 from batchrun.engine.in_lane import Common, InLane
 from batchrun.engine.launch_errors import not_permitted
 from batchrun.engine.parts import LaneLink, Wait
+from batchrun.engine.run_batches.canceller import Canceller
 from batchrun.engine.run_batches.together import is_unknown, refuse_together, taken
 from batchrun.engine.run_batches.unlisted import Unlisted
 from batchrun.errors import (
     AccessDeniedError,
     CallError,
-    ConflictError,
     InvariantError,
     NotFoundError,
-    OutcomeUnknownError,
 )
 from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Accepted, Deferred, Doubted, Event, Withdrawn
@@ -72,6 +71,7 @@ class Follower(InLane):
         super().__init__(link, common)
         self._batches = link.service.run_batches
         self._unlisted = Unlisted(link, common)
+        self._canceller = Canceller(link, common)
 
     async def follow(self, action: Follow) -> Followed:
         """Look at the submission of the action's rows, and record what became of them."""
@@ -89,16 +89,12 @@ class Follower(InLane):
                 raise not_permitted(error.operation, error) from error
             except CallError as error:
                 said = {"code": error.code, "message": error.message}
-                where = self._where(submission.batch_id)
+                where = self._logged(submission.batch_id)
                 log.info("submission_not_seen", **where, operation=error.operation, **said)
                 await self._keep(case, replace(case.submission, code=error.code, message=error.message))
                 return case.outcome(is_answered=False)
             return case.outcome()
         return case.outcome(is_answered=False)
-
-    def _where(self, batch_id: str | None) -> dict[str, str | None]:
-        """Return the run batch for a log line; ids are a lane's own."""
-        return {"batch": self._held.name, **self._link.logged, "run_batch": batch_id}
 
     async def _ask(self, case: _Case) -> None:
         if not case.left:
@@ -217,7 +213,7 @@ class Follower(InLane):
         status = GONE if seen is None else seen.status
         case.stage = Stage.DONE if seen is None else stage(status)
         if seen is not None and case.action.cancels and status in CANCELLABLE:
-            await self._cancel(case, batch_id)
+            await self._canceller.cancel(case.submission, batch_id)
         if seen is not None and not case.learns_nothing_from(seen):
             await self._list(case, batch_id)
         is_done = case.stage is Stage.DONE
@@ -237,20 +233,6 @@ class Follower(InLane):
             return await self._listed(submission)
         is_other = seen.uuid and submission.batch_uuid and seen.uuid != submission.batch_uuid
         return None if is_other else seen
-
-    async def _cancel(self, case: _Case, batch_id: str) -> None:
-        """Cancel the whole batch, unless some of its runs are still wanted."""
-        if await self._held.has_wanted_runs(case.submission.request_id):
-            return  # each run is cancelled as it is found
-        try:
-            await self._batches.cancel(batch_id)
-        except (ConflictError, NotFoundError, OutcomeUnknownError) as error:  # too early, or too late
-            log.info("batch_not_cancelled", **self._where(batch_id), code=error.code, message=error.message)
-        except CallError as error:  # until it is asked again, each run is cancelled as it is found
-            where = self._where(batch_id)
-            log.warning("batch_not_cancelled", **where, code=error.code, message=error.message)
-            if isinstance(error, AccessDeniedError) and self._limits.mode is Mode.CANCEL:
-                raise not_permitted("CancelRunBatch", error) from error
 
     async def _list(self, case: _Case, batch_id: str) -> None:
         async with aclosing(self._batches.rows(batch_id)) as pages:
@@ -314,7 +296,7 @@ class Follower(InLane):
         free = [entry for entry in entries if entry.code != verdicts.AMBIGUOUS and entry.id not in open_ids]
         case.is_held = len(free) + sum(entry.id in case.nameless for entry in entries) < len(entries)
         if free:
-            log.info("rows_not_started", **self._where(batch_id), status=status, rows=len(free))
+            log.info("rows_not_started", **self._logged(batch_id), status=status, rows=len(free))
         is_fruitless = case.is_whole
 
         def event(entry: Entry) -> Event:

@@ -31,6 +31,8 @@ from batchrun.ports.stored import Batch, Commons, KeptPace, LeftPace, Stretch
 _MICROS: Final = 1_000_000
 #: Seconds in the past from which time is still given out, since asking for it takes about that long.
 _LATE: Final = 0.05
+#: Seconds that stretches reach into the future at most, one of a second for each of so many launchers.
+_LONGEST_QUEUE: Final = 300
 
 
 class SqlLedger(StoreVerbs, Ledger):
@@ -152,7 +154,12 @@ class SqlLedger(StoreVerbs, Ledger):
     def take_stretch(self, commons: Commons, seconds: float, *, at: datetime) -> Stretch:
         span = round(seconds * _MICROS)
         row = self._store.one(
-            "take_stretch", **_where(commons), span=span, late=round(_LATE * _MICROS), at=micros(at)
+            "take_stretch",
+            **_where(commons),
+            span=span,
+            late=round(_LATE * _MICROS),
+            longest=_LONGEST_QUEUE * _MICROS,
+            at=micros(at),
         )
         if row is None:
             raise InvariantError(f"no time for {commons.operation} was given out")
@@ -161,7 +168,10 @@ class SqlLedger(StoreVerbs, Ledger):
 
     @writes
     def leave_pace(self, commons: Commons, state: str, *, until: int, at: datetime) -> None:
-        self._store.run("leave_pace", **_where(commons), state=state, until=until, at=micros(at))
+        longest = _LONGEST_QUEUE * _MICROS
+        self._store.run(
+            "leave_pace", **_where(commons), state=state, until=until, longest=longest, at=micros(at)
+        )
 
     @reads
     def left_pace(self, commons: Commons, *, at: datetime) -> LeftPace | None:

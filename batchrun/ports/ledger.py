@@ -130,14 +130,16 @@ class Ledger(ABC):
     async def take_stretch(self, commons: Commons, seconds: float, *, at: datetime) -> Stretch:
         """Reserve the next free *seconds*, in one statement. Needs no lease.
 
-        Time in the past is not given out, except for a twentieth of a second.
+        Time in the past is not given out, except for a twentieth of a second. Stretches over five minutes
+        away were taken by a clock that was ahead, and do not count.
         """
 
     @abstractmethod
     async def leave_pace(self, commons: Commons, state: str, *, until: int, at: datetime) -> None:
         """Hand the pace, as JSON text, on to the next launcher, with the rest of the stretch if possible.
 
-        *until* is the stretch's. Does nothing where a pace of a later stretch was handed on already.
+        *until* is the stretch's. Does nothing where a pace of a later stretch was handed on already, unless
+        by a clock that was ahead.
         """
 
     @abstractmethod

@@ -134,3 +134,25 @@ async def test_a_launcher_that_dies_with_its_turn_holds_up_nobody_for_long(tmp_p
         ended = await launched(place, "one", 5, limits=wide)
         assert ended.counts.by_state == {State.SUCCEEDED: 5}
         assert place.clock.monotonic() - before < 300
+
+
+async def test_a_clock_that_was_a_day_ahead_makes_no_later_launch_wait(tmp_path):
+    async with account(tmp_path) as place:
+        place.clock.step(86_400)
+        await launched(place, "one", 3)
+        place.clock.step(-86_400)
+        before = place.clock.monotonic()
+        ended = await launched(place, "other", 3)
+        assert ended.counts.by_state == {State.SUCCEEDED: 3}
+        assert place.clock.monotonic() - before < 600
+
+
+async def test_a_clock_set_back_by_a_day_makes_no_launch_under_way_wait(tmp_path):
+    async with account(tmp_path) as place, anyio.create_task_group() as group:
+        group.start_soon(launched, place, "one", 14)
+        group.start_soon(launched, place, "other", 14)
+        await anyio.sleep(2)
+        place.clock.step(-86_400)
+    state = place.simulator.state()
+    assert (state.peak_unfinished, len(state.runs)) == (7, 28)
+    assert place.clock.monotonic() < 86_400 / 2

@@ -83,6 +83,20 @@ class SharedPaces:
         third = await ledger.take_stretch(STARTS, 100.0, at=AT)
         assert third.begins_in == pytest.approx(200, abs=SOON)
 
+    async def test_nobody_waits_for_a_stretch_that_a_clock_ahead_took(self, ledger):
+        ahead = await ledger.take_stretch(STARTS, 1.0, at=AT + timedelta(days=1))
+        assert (await ledger.take_stretch(STARTS, 1.0, at=AT)).begins_in <= 1.0
+        await ledger.leave_pace(STARTS, "{}", until=ahead.until, at=AT)
+        assert (await ledger.take_stretch(STARTS, 1.0, at=AT)).begins_in <= 1.0
+
+    async def test_what_a_clock_ahead_left_was_left_just_now_and_stays_no_longer_than_any(self, ledger):
+        ahead = await ledger.take_stretch(STARTS, 1.0, at=AT + timedelta(days=1))
+        await ledger.leave_pace(STARTS, '{"a":1}', until=ahead.until, at=AT + timedelta(days=1))
+        assert 0 <= (await ledger.left_pace(STARTS, at=AT)).ago <= SOON
+        stretch = await ledger.take_stretch(STARTS, 1.0, at=AT)
+        await ledger.leave_pace(STARTS, '{"a":2}', until=stretch.until, at=AT)
+        assert (await ledger.left_pace(STARTS, at=AT)).state == '{"a":2}'
+
 
 class Peers:
     async def test_a_peer_is_another_holder_in_the_account_and_region(self, ledger):

@@ -725,11 +725,14 @@ SELECT EXISTS (
 ) AS has_peers;
 
 -- name: take_stretch
--- The time after all stretches given out so far, or from a little before now, since asking takes time.
+-- The time after all stretches given out so far, or from a little before now, since asking takes time. Time further away
+-- than stretches reach was given out by a clock that was ahead.
 INSERT INTO shared_paces (region, account, operation, until)
 VALUES (:region, :account, :operation, clock(:at) - :late + :span)
 ON CONFLICT (region, account, operation) DO UPDATE SET
-    until = greatest(shared_paces.until, clock(:at) - :late) + :span
+    until = greatest(
+        CASE WHEN shared_paces.until <= clock(:at) + :longest THEN shared_paces.until ELSE 0 END, clock(:at) - :late
+    ) + :span
 RETURNING until, until - clock(:at) AS ends_in;
 
 -- name: leave_pace
@@ -737,10 +740,12 @@ RETURNING until, until - clock(:at) AS ends_in;
 UPDATE shared_paces SET
     state = :state, left_at = clock(:at), left_until = :until,
     until = CASE until WHEN :until THEN least(until, clock(:at)) ELSE until END
-WHERE region = :region AND account = :account AND operation = :operation AND coalesce(left_until, 0) <= :until;
+WHERE region = :region AND account = :account AND operation = :operation
+    AND (coalesce(left_until, 0) <= :until OR left_until > clock(:at) + :longest);
 
 -- name: left_pace
-SELECT state, clock(:at) - left_at AS ago, left_until FROM shared_paces
+-- One from the future was left by a clock that was ahead.
+SELECT state, greatest(clock(:at) - left_at, 0) AS ago, left_until FROM shared_paces
 WHERE region = :region AND account = :account AND operation = :operation AND state IS NOT NULL;
 
 -- ------------------------------------------------------------------ cancelling

@@ -79,7 +79,7 @@ async def test_answers_of_a_minute_decide_nothing_where_the_run_is_listed(tmp_pa
 
     Seen: a launch that waited for such a run for ever, and did not say so.
     """
-    async with bench(tmp_path, simulated(f"GetRun:{fault}@cohort-row-0001=20x")) as it:
+    async with bench(tmp_path, simulated(f"GetRun:{fault}@cohort-row-0001=40x")) as it:
         with capture_logs() as logs:
             await it.launch(rows(3))
         await it.assert_agreement()
@@ -192,6 +192,30 @@ async def test_a_clock_that_is_set_between_two_answers_makes_them_no_further_apa
             it.clock._start += timedelta(seconds=seconds)
         assert (await row(it)).state is State.DELETED
         assert anyio.current_time() - begun >= LAG
+
+
+@pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE])
+async def test_a_run_whose_uuid_was_told_wrong_at_its_start_is_known_by_its_tag(tmp_path, mode):
+    """Seen: a launch that waited for such a run for ever, since it is listed."""
+    async with bench(tmp_path) as it:
+        it.simulator.script(*parse_faults("StartRun:other_uuid_after=1x"))
+        await it.launch(rows(2), mode=Mode.DETACH)
+        if mode is Mode.ONCE:
+            for _ in range(4):
+                await tick(it, 2, after=100)
+        else:
+            await it.launch(rows(2), deadline=3600)
+        assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
+        await it.assert_agreement()
+
+
+async def test_a_run_under_the_id_of_one_that_is_gone_is_not_taken_for_it_by_its_name(tmp_path):
+    async with bench(tmp_path) as it:
+        await deleted(it)
+        stranger = await start(it.service, requestId="theirs", name="cohort-row-0000")
+        assert stranger.id == await run_id(it)
+        await it.launch(rows(1))
+        assert (await row(it)).state is State.DELETED
 
 
 async def test_what_an_answer_called_gone_holds_its_slot_and_is_not_cancelled(tmp_path):

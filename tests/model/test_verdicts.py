@@ -20,6 +20,7 @@ from batchrun.errors import (
 from batchrun.model.entries.duplicating import duplicate
 from batchrun.model.entries.entry import Entry, Sighting
 from batchrun.model.entries.events import (
+    Accepted,
     Cancelled,
     Completed,
     Deferred,
@@ -45,6 +46,7 @@ from batchrun.model.planning.verdicts import (
     held_for_permission,
     held_for_rivals,
     held_with_its_batch,
+    mistold,
     nameless,
     search,
 )
@@ -151,6 +153,24 @@ def test_another_uuid_under_our_run_id_is_an_answer_by_which_ours_is_gone():
     verdict = after_look(active(uuid="ours"), run("COMPLETED", uuid="theirs"), at(9))
     assert isinstance(verdict, Missed)
     assert "theirs" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("found", "again", "tag", "is_ours"),
+    [
+        ("true", "true", "", True),
+        ("true", "true", "another's", False),
+        ("true", "third", "", False),
+        ("true", "", "", False),
+        (None, "true", "", False),
+    ],
+)
+def test_another_uuid_that_is_told_twice_with_our_requestid_is_our_runs(found, again, tag, is_ours):
+    entry = active(uuid="ours")
+    first = None if found is None else run(uuid=found)
+    second = Sighting(run=run(uuid=again), tags={TAG_REQUEST_ID: tag or entry.request_id})
+    accepted = mistold(entry, first, second, at(9))
+    assert accepted == (Accepted(at=at(9), run=second.run, was_found=True) if is_ours else None)
 
 
 def test_an_answer_without_a_uuid_contradicts_none():

@@ -15,11 +15,11 @@ from batchrun.clock import Clock
 from batchrun.engine.parts import LaneLink
 from batchrun.errors import AccessDeniedError, CallError, NotFoundError
 from batchrun.model.entries.entry import Entry, Run, Sighting, run_name
-from batchrun.model.entries.events import Missed, Removed
+from batchrun.model.entries.events import Accepted, Missed, Removed
 from batchrun.model.entries.states import Outlook, outlook
 from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.listing import Listed, Sought, shows, sought
-from batchrun.model.planning.verdicts import Silences, Weight, decided, weigh
+from batchrun.model.planning.verdicts import Silences, Weight, decided, mistold, weigh
 from batchrun.ports.service import HealthOmics
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ class Absences:
 
     async def outcome(
         self, entry: Entry, run: Run, missed: Missed, found: Run | None
-    ) -> Missed | Removed | None:
+    ) -> Missed | Removed | Accepted | None:
         """Return the event to record for an answer about an ACTIVE entry's run, or None.
 
         *missed* is what the answer says, *found* the run that it shows, if any.
@@ -52,24 +52,37 @@ class Absences:
         now = self._clock.monotonic()
         kept_at = self._kept_at.get(entry.id)
         known_for = None if kept_at is None else now - kept_at
-        event: Missed | Removed | None = None
+        event: Missed | Removed | Accepted | None = None
         match weigh(entry, missed, known_for=known_for, lag=self._lag):
             case Weight.FIRST:
                 event = missed
                 self._silences.answered(entry.id)  # it was seen in between
             case Weight.ENOUGH:
-                listed = await self._is_listed(entry, run, found)
-                event = decided(missed, kept=entry.misses, is_listed=listed)
-                if listed:
-                    self._recognition.shown()
-                    self._tell_if_it_lasts(entry, run, missed)
+                event = await self._mistold(entry, run, found) or await self._decided(
+                    entry, run, missed, found
+                )
             case Weight.EARLY:
                 pass
         if isinstance(event, Missed):
             self._kept_at[entry.id] = now
-        elif event is not None:
+        elif isinstance(event, Removed):
             await self._recognition.confirm()
         return event
+
+    async def _mistold(self, entry: Entry, run: Run, found: Run | None) -> Accepted | None:
+        """Look once more at another uuid under the run's id: it may be the run's own, and ours wrong."""
+        if found is None or found.uuid in {run.uuid, ""} or not entry.tagged:
+            return None
+        return mistold(entry, found, await self._service.get_run(run.id), self._clock.utcnow())
+
+    async def _decided(
+        self, entry: Entry, run: Run, missed: Missed, found: Run | None
+    ) -> Missed | Removed | None:
+        listed = await self._is_listed(entry, run, found)
+        if listed:
+            self._recognition.shown()
+            self._tell_if_it_lasts(entry, run, missed)
+        return decided(missed, kept=entry.misses, is_listed=listed)
 
     def _tell_if_it_lasts(self, entry: Entry, run: Run, missed: Missed) -> None:
         has_lasted = self._contradictions.has_lasted(entry.id, self._clock.monotonic())

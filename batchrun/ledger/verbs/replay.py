@@ -92,8 +92,9 @@ class Replay:
         if isinstance(event, Intended):
             yield from _wrong_request_id(after, json.loads(detail).get("request_id"))
         run = getattr(event, "run", None)
-        if isinstance(event, Accepted) and not (event.run.uuid and event.run.id):
-            yield "has no uuid or no id for its run"
+        if isinstance(event, Accepted):
+            if not (event.run.uuid and event.run.id):
+                yield "has no uuid or no id for its run"
         elif run is not None and self._entry.run is not None and run.uuid != self._entry.run.uuid:
             yield f"shows run {run.uuid}, but the attempt's run is {self._entry.run.uuid}"
 

@@ -9,10 +9,11 @@ is on disk. Only an answer leads out of it: a run (`Accepted`), a refusal (`Refu
 (`Deferred`); after a lost answer (`Doubted`) the entry stays, to be settled with the same requestId. A run
 ends only by what the service says about it. That it is gone takes two answers: the first is kept (`Missed`);
 an answer that shows the run revokes it, and a second one like it ends the run (`Removed`). A run that still
-exists after that returns to its entry (`Reappeared`). A cancellation is `Withdrawn` if the row was not sent,
-and `Recalled` if it has a run, which then ends like any other. `Revised` starts a new attempt: at once if no
-call is in the air, else after that call is settled (`Entry.next_request`). `Retried` starts one after an end
-without success, `Moved` one in another lane after a "not now".
+exists after that returns to its entry (`Reappeared`); one whose uuid was told wrong at its start is
+`Accepted` again. A cancellation is `Withdrawn` if the row was not sent, and `Recalled` if it has a run, which
+then ends like any other. `Revised` starts a new attempt: at once if no call is in the air, else after that
+call is settled (`Entry.next_request`). `Retried` starts one after an end without success, `Moved` one in
+another lane after a "not now".
 
 Belongs here: everything that decides an entry's next value. Does not: which action to take
 (``planning.planner``). The diagram of ``batchrun help states`` is made from TABLE by ``scripts/readme``.
@@ -104,6 +105,7 @@ _POSSIBLE: Final[dict[State, dict[type[Event], Cell]]] = {
         Revised: State.PLANNED,
     },
     State.ACTIVE: {
+        Accepted: State.ACTIVE,  # the answer that started it had told another's uuid
         Progressed: State.ACTIVE,
         Completed: State.SUCCEEDED,
         Failed: State.FAILED,
@@ -143,9 +145,8 @@ def _evolve(entry: Entry, event: Event, state: State) -> Entry:  # noqa: C901 (o
         case Intended():
             return _intend(entry, event, state)
         case Accepted(at=at, run=run):
-            return replace(
-                entry, state=state, run=run, accepted_at=at, is_doubtful=False, code=None, message=None
-            )
+            seen = replace(entry, state=state, run=run, accepted_at=at, missed_at=None, misses=0)
+            return replace(seen, is_doubtful=False, code=None, message=None)
         case Deferred(due=due, code=code, message=message):
             return replace(
                 entry,

@@ -307,6 +307,17 @@ def decided(
     return events.Removed(at=missed.at, message=missed.message)
 
 
+def mistold(entry: Entry, found: Run | None, again: Sighting, at: datetime) -> events.Accepted | None:
+    """Return the event for the entry's run where the answer that started it had told another's uuid.
+
+    *found* and *again* are two answers of GetRun to the run's id. It is the entry's own where both have one
+    uuid, and the tags its requestId.
+    """
+    is_one = found is not None and again.run.uuid == found.uuid and is_there(found, again.run)
+    is_ours = again.tags.get(TAG_REQUEST_ID) == entry.request_id
+    return events.Accepted(at=at, run=again.run, was_found=True) if is_one and is_ours else None
+
+
 def is_same(run: Run, found: Run) -> bool:
     """Report whether *found*, under the id of *run*, is that run; one without a uuid counts as the same."""
     return found.uuid in {run.uuid, ""}

@@ -50,7 +50,7 @@ LIVES: dict[str, list[Event]] = {
     "again": [intended(), deferred(later(minutes=1)), intended(), accepted(9)],
     "active": [intended(), accepted(1), Progressed(at=AT, run=run_of(1, "RUNNING", start_time=AT))],
     "succeeded": [intended(), accepted(2), completed(2)],
-    "mistold": [intended(), accepted(8), Missed(at=AT, message="another uuid"), accepted(6), completed(6)],
+    "mistold": [intended(), accepted(11), Missed(at=AT, message="another"), accepted(12), completed(12)],
     "failed": [
         intended(),
         accepted(3),

@@ -1,6 +1,7 @@
 """Leases: who may write to a batch, and the fence that each write must pass.
 
-A store that several hosts share decides by its own clock, and ignores *at*. A batch that is *closed* here
+A store that several hosts share decides by its own clock, and ignores *at*; when a lease expires is told by
+the clock of whoever asks. A batch that is *closed* here
 takes no writes: it was moved to another ledger, is being copied from one, or is a copy for reading
 (``copying``).
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from batchrun import errors
-from batchrun.ledger.rows import micros, span_micros, time_of
+from batchrun.ledger.rows import micros, span_micros
 from batchrun.ledger.store import Row, Store
 from batchrun.ports.stored import LONGEST_LEASE, Lease
 
@@ -20,7 +21,7 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
     if key is None:
         raise errors.InvariantError(f"a claim on batch '{batch}', which the ledger does not have")
     last = store.one("lease", batch=key, at=micros(at))
-    is_free = last is not None and not _is_held(store, key, last, at)
+    is_free = last is not None and not _is_held(store, key, last)
     fence = store.value(
         "claim_lease",
         batch=key,
@@ -34,7 +35,7 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
         last = store.all("lease", batch=key, at=micros(at))[0]
         raise errors.LeaseHeldError(
             f"batch '{batch}' is held by {last.holder} until "
-            f"{time_of(last.expires_at):%Y-%m-%d %H:%M:%S} UTC, or longer, as it renews that; "
+            f"{_expires_at(last, at):%Y-%m-%d %H:%M:%S} UTC, or longer, as it renews that; "
             "stop that launcher, or wait for it"
         )
     _check_schema(store)
@@ -64,10 +65,14 @@ def _check_schema(store: Store) -> None:
 def holder(store: Store, key: int | None, batch: str, at: datetime) -> Lease | None:
     """Return the lease that prevents a claim at *at*, if any."""
     last = store.one("lease", batch=key, at=micros(at))
-    if key is None or last is None or not _is_held(store, key, last, at):
+    if key is None or last is None or not _is_held(store, key, last):
         return None
-    expires_at = time_of(last.expires_at)
-    return Lease(batch=batch, holder=last.holder, fence=last.fence, expires_at=expires_at)
+    return Lease(batch=batch, holder=last.holder, fence=last.fence, expires_at=_expires_at(last, at))
+
+
+def _expires_at(last: Row, at: datetime) -> datetime:
+    """Return when a lease expires by the clock that says *at*, which may differ from the store's."""
+    return at + timedelta(microseconds=last.ends_in)
 
 
 def bound(store: Store, key: int | None, at: datetime) -> bool:
@@ -91,16 +96,16 @@ def check(store: Store, key: int, lease: Lease) -> None:
         raise errors.LeaseLostError(_loss(store, key, lease))
 
 
-def _is_held(store: Store, key: int, last: Row, at: datetime) -> bool:
+def _is_held(store: Store, key: int, last: Row) -> bool:
     """Report whether a lease is in force.
 
     One that ends later than any lease can last, and that no process has a lock for, came with a copy.
     """
-    if last.holder is None or last.is_over:
+    if last.holder is None or last.ends_in <= 0:
         return False
     is_gone = store.is_abandoned(key, last.fence) if last.kernel == store.host else False
     if is_gone is None:
-        return bool(last.expires_at - micros(at) <= span_micros(LONGEST_LEASE))
+        return bool(last.ends_in <= span_micros(LONGEST_LEASE))
     return not is_gone
 
 

@@ -102,12 +102,12 @@ class ShownAttempt:
     def queued(self, at: datetime) -> timedelta | None:
         """Return how long it was queued, until *at* if it still is; None if unknown."""
         until = self.started or self.stopped or (None if self.standing.is_end else at)
-        return None if self.created is None or until is None else until - self.created
+        return None if self.created is None or until is None else max(until - self.created, timedelta())
 
     def ran(self, at: datetime) -> timedelta | None:
         """Return how long it ran, until *at* if it still does; None if unknown."""
         until = self.stopped or (None if self.standing.is_end else at)
-        return None if self.started is None or until is None else until - self.started
+        return None if self.started is None or until is None else max(until - self.started, timedelta())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

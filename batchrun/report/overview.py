@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 #: Windows of rates: starts take seconds, ends minutes to hours.
 STARTS_WINDOW: Final = timedelta(minutes=5)
 ENDS_WINDOW: Final = timedelta(minutes=30)
+#: A rate is of no shorter time; a first start may be from the future, by another host's clock.
+_LEAST_SPAN: Final = timedelta(seconds=1)
 #: Entries of each kind that are shown.
 SHOWN: Final = 5
 #: Most cancellations that are counted.
@@ -165,7 +167,7 @@ async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
         at=at,
         counts=counts,
         starts_per_second=per_second(starts, at),
-        starts_span=at - starts[0] if starts else STARTS_WINDOW,
+        starts_span=max(at - starts[0], _LEAST_SPAN) if starts else STARTS_WINDOW,
         left=estimate(counts.open, ends(now.events), at),
         deferrals=deferrals(now.events),
         waiting=put_off[0] if put_off else None,
@@ -238,7 +240,7 @@ def deferrals(events: Sequence[tuple[datetime, str]]) -> int:
 
 def per_second(times: Sequence[datetime], at: datetime) -> float:
     """Return the rate of events at *times*, from the first of them until *at*."""
-    return len(times) / max((at - times[0]).total_seconds(), 1.0) if times else 0.0
+    return len(times) / max(at - times[0], _LEAST_SPAN).total_seconds() if times else 0.0
 
 
 def estimate(open_: int, ended: Sequence[datetime], at: datetime) -> Estimate | None:

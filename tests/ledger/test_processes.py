@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import apsw
@@ -182,6 +183,17 @@ async def test_a_lease_of_a_server_whose_clock_was_ahead_lasts_no_longer_than_an
     async with await open_ledger(in_postgres) as ledger:
         await ahead(ledger, days=1)
     await lasts_no_longer_than_any(in_postgres)
+
+
+async def test_the_end_of_a_lease_is_told_by_the_clock_of_whoever_asks(in_postgres):
+    asked_at, soon = AT - timedelta(days=400), timedelta(seconds=20)
+    async with await open_ledger(in_postgres) as ledger:
+        await lease_on(ledger)
+        lease = await ledger.batch(BATCH).holder(at=asked_at)
+        assert lease is not None
+        assert TTL - soon <= lease.expires_at - asked_at <= TTL
+        with pytest.raises(LeaseHeldError, match="until 2024-11-27 12:0"):
+            await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=asked_at)
 
 
 async def lasts_no_longer_than_any(place) -> None:

@@ -90,6 +90,12 @@ def test_the_slowest_are_those_that_ran_longest_and_those_that_still_run():
     ]
 
 
+def test_no_run_lasts_less_than_no_time_whichever_clock_is_behind():
+    queued = attempt(RowStanding.QUEUED, created=at(60))
+    running = attempt(RowStanding.RUNNING, created=at(60), started=at(61))
+    assert (queued.queued(at(0)), running.ran(at(0))) == (timedelta(), timedelta())
+
+
 async def test_calls_are_added_up_from_the_events_of_each_entry():
     histories = {
         "a": [

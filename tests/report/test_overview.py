@@ -85,6 +85,16 @@ async def test_an_overview_of_a_ledger(ledger):
     assert ([entry.id for entry in now.oldest], now.failures, now.holder) == (["a"], (), held.lease)
 
 
+async def test_what_is_recorded_by_a_clock_ahead_was_just_now(ledger):
+    held = await filled(ledger, "a")
+    await move(held, "a", intended(), accepted(1))
+    batch = await ledger.find_batch(BATCH)
+    assert batch is not None
+    told = dict(details(await overview(ledger, batch, AT - timedelta(hours=2))))
+    assert told["starts"] == "1 per second over the last 1 s"
+    assert ", 0 s old " in told["oldest"]
+
+
 async def test_the_finish_is_told_as_a_time_of_day(ledger):
     await filled(ledger, "a")
     batch = await ledger.find_batch(BATCH)

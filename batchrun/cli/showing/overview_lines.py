@@ -165,16 +165,21 @@ def _lane_facts(one: LaneCounts) -> dict[str, Any]:
 
 
 def _pace(pace: KeptPace, at: datetime) -> str:
-    age = seconds(max(0.0, (at - pace.at).total_seconds()))
+    age = _age(pace.at, at)
     return one_line(
         f"{pace.operation} {pace.learned.base:.3g} per second, learned {age} ago ({pace.account})"
     )
 
 
+def _age(since: datetime, at: datetime) -> str:
+    """Return how long ago *since* was; that is never less than nothing, whichever clock is wrong."""
+    return seconds(max(0.0, (at - since).total_seconds()))
+
+
 def _active(entry: Entry, at: datetime) -> str:
     run = entry.run
     since = (run and (run.creation_time or run.start_time)) or entry.accepted_at
-    age = f", {seconds((at - since).total_seconds())} old" if since else ""
+    age = f", {_age(since, at)} old" if since else ""
     return one_line(f"{entry.id} {status(entry)}{age}{in_brackets(entry)}")
 
 

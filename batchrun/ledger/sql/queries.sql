@@ -85,7 +85,7 @@ UPDATE lanes SET account = :account WHERE batch = :batch AND name = :name AND ac
 -- ------------------------------------------------------------------ leases
 
 -- name: lease
-SELECT fence, holder, kernel, expires_at, CAST(expires_at <= clock(:at) AS INTEGER) AS is_over FROM leases WHERE batch = :batch;
+SELECT fence, holder, kernel, expires_at - clock(:at) AS ends_in FROM leases WHERE batch = :batch;
 
 -- name: claim_lease
 -- One statement, so that only one of several claims succeeds. :abandoned is the fence of a launcher known to be dead.

@@ -125,7 +125,7 @@ def _end(batch: str, done: Deleted, options: Options) -> Exit:
             dry_run=False,
         )
     elif options.go.is_told(options.output):
-        gone = f", {len(done.gone)} were gone already" if done.gone else ""
+        gone = f", {counted(len(done.gone), 'was', 'were')} gone already" if done.gone else ""
         say(f"{batch}: {counted(len(done.deleted), 'run')} deleted{gone}")
     kept = [(run.entry_id, why) for run, why in done.kept]
     tell_by_reason("not deleted", kept, "delete again to try once more")

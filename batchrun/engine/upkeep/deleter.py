@@ -7,6 +7,7 @@ Belongs here: the calls, in an order that never deletes another's run. Does not:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -92,8 +93,9 @@ class Deleter:
         for wait in (*_WAITS, None):
             try:
                 await self._look_and_delete(run, earlier, was_asked=was_asked)
-            except OutcomeUnknownError as error:
-                # It may have been deleted, and its id given to another run: look again first.
+            except (OutcomeUnknownError, NotFoundError) as error:
+                # It may have been deleted, and its id given to another run: look again first. A 404 may be
+                # the answer to a call that the HTTP client has repeated unseen.
                 if wait is None:
                     self._done.kept.append((run, self.reach.why_not(error, run.lane)))
                     return
@@ -108,14 +110,11 @@ class Deleter:
     async def _look_and_delete(self, run: EndedRun, earlier: int, *, was_asked: bool) -> None:
         found: Run | None = None
         service = self.reach.of(run.lane)
-        try:
+        with suppress(NotFoundError):
             found = (await service.get_run(run.run.id)).run
-            if is_there(run.run, found):
-                await self._delete_found(run, found)
-                return
-        except NotFoundError:
-            pass
-        if was_asked:
+        if found is not None and is_there(run.run, found):
+            await self._delete_found(run, found)
+        elif was_asked:
             self._done.deleted.append(run)
         else:
             await self._miss(run, found, earlier)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from batchrun.engine.launcher import Stop
+from batchrun.errors import ServiceUnusableError
 from batchrun.model.entries.states import ENDED, State
 from batchrun.model.planning.limits import Mode
 from batchrun.model.spec import Spec
@@ -62,6 +63,23 @@ async def test_a_row_that_the_service_refuses_is_refused_and_the_others_run(tmp_
         refused = (await it.entries())["row-0004"]
         assert (refused.state, refused.code) == (state, code)
         assert len(it.simulator.state().runs) == 19
+
+
+@pytest.mark.parametrize("engine", [Engine.STARTRUN, Engine.BATCH])
+async def test_a_permission_that_is_lacking_ends_each_launch_and_refuses_no_row(tmp_path, engine):
+    faults = "StartRun:AccessDeniedException=1,SubmitRow:AccessDeniedException=1"
+    async with bench(tmp_path, simulated(faults, **SLOW)) as it:
+        for _ in range(4):
+            async with reconnected(it):
+                with pytest.raises(ServiceUnusableError, match=r"StartRun is denied.*allow omics:StartRun"):
+                    await it.launch(rows(5), engine=engine)
+        assert State.REFUSED not in {entry.state for entry in (await it.entries()).values()}
+        it.simulator.faults.replace(())
+        async with reconnected(it):
+            stop, _ = await it.launch(rows(5), engine=engine)
+        assert stop is Stop.FINISHED
+        await it.assert_agreement()
+        assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
 
 
 async def test_a_batch_that_fails_again_and_again_is_refused(tmp_path):

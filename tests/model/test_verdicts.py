@@ -106,6 +106,7 @@ def test_an_entry_that_is_denied_while_others_pass_is_refused_in_the_end():
     denied = error(AccessDeniedError, "AccessDeniedException")
     assert isinstance(after_failure(entry, denied, at(0), LIMITS), Refused)
     assert isinstance(after_failure(entry, denied, at(0), LIMITS, is_systemic=True), Deferred)
+    assert isinstance(after_failure(entry, denied, at(0), LIMITS, do_others_pass=False), Deferred)
     assert isinstance(after_failure(replace(entry, code="402"), denied, at(0), LIMITS), Deferred)
 
 

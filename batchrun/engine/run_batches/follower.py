@@ -72,6 +72,7 @@ class Follower(InLane):
         self._batches = link.service.run_batches
         self._unlisted = Unlisted(link, common)
         self._canceller = Canceller(link, common)
+        self._denials = verdicts.Denials()
 
     async def follow(self, action: Follow) -> Followed:
         """Look at the submission of the action's rows, and record what became of them."""
@@ -237,6 +238,8 @@ class Follower(InLane):
     async def _list(self, case: _Case, batch_id: str) -> None:
         async with aclosing(self._batches.rows(batch_id)) as pages:
             async for page in pages:
+                if any(row.run is not None for row in page):
+                    self._denials.passed()
                 rows = {row.setting_id: row for row in page if row.setting_id in case.left}
                 uuids = [row.run.uuid for row in rows.values() if row.run is not None]
                 wrong = {*told_twice(page), *await self._held.known_runs(uuids, lane=self._lane), ""}
@@ -245,6 +248,8 @@ class Follower(InLane):
                     for entry in (await self._held.entries(rows)).values()
                 ]
                 await self._record(case, [(entry, event) for entry, event in events if event is not None])
+                if case.denied is not None:
+                    raise not_permitted("StartRun", case.denied)
 
     async def _event(self, case: _Case, entry: Entry, row: BatchRow, wrong: Collection[str]) -> Event | None:
         """Return the event for a listed row; None where it was not submitted yet, or may have a run."""
@@ -258,7 +263,19 @@ class Follower(InLane):
         if not verdicts.is_certain(error):
             case.doubtful[entry.id] = error
             return None
-        return verdicts.after_rejection(entry, error, at, self._limits)
+        return self._rejected(case, entry, error, at)
+
+    def _rejected(self, case: _Case, entry: Entry, error: CallError, at: datetime) -> Event:
+        is_systemic = isinstance(error, AccessDeniedError) and self._denials.denied(entry.id)
+        case.denied = error if is_systemic else case.denied
+        return verdicts.after_rejection(
+            entry,
+            error,
+            at,
+            self._limits,
+            is_systemic=is_systemic,
+            do_others_pass=self._denials.has_passed,
+        )
 
     async def _looked_at(self, case: _Case, entry: Entry, run: Run) -> Run | None:
         """Call GetRun for a run listed with a wrong uuid; None where another run has its id now."""
@@ -348,6 +365,7 @@ class _Case:
         self.is_held = False
         self.doubtful: dict[str, CallError] = {}  #: rows that failed and may have a run all the same, and why
         self.gone: dict[str, str] = {}  #: rows whose run is gone, and its id
+        self.denied: CallError | None = None  #: of a permission that the launch as a whole lacks
         self.nameless: set[str] = set()  #: rows with a run whose uuid is unknown
         self._settled: list[Entry] = []
 

@@ -58,13 +58,20 @@ SYSTEMIC: Final = 3
 
 
 def after_failure(
-    entry: Entry, error: CallError, at: datetime, limits: Limits, *, is_systemic: bool = False
+    entry: Entry,
+    error: CallError,
+    at: datetime,
+    limits: Limits,
+    *,
+    is_systemic: bool = False,
+    do_others_pass: bool = True,
 ) -> events.Event:
     """Return the event of a StartRun that failed after all retries, for *entry*, which is SUBMITTING.
 
     An answer that only rejects this call (a throttle, a full quota, a denial, a refusal) says nothing of
     earlier tries: if one of them may have taken effect (``error.is_doubtful``), the outcome is unknown. A
-    *systemic* denial (:class:`Denials`) is the launch's fault, and never counts against the entry.
+    *systemic* denial (:class:`Denials`) is the launch's fault, and never counts against the entry, nor does
+    one before this launch saw another row pass.
     """
     match error:
         case _ if error.is_doubtful:
@@ -72,7 +79,9 @@ def after_failure(
         case QuotaExceededError():
             return _deferred(error, at, limits.defer.quota_wait(entry.deferrals, entry.id))
         case AccessDeniedError():
-            return _deferred(error, at, 0.0) if is_systemic else _denied(entry, error, at, limits)
+            if is_systemic:
+                return _deferred(error, at, 0.0)
+            return _denied(entry, error, at, limits, may_refuse=do_others_pass)
         case RefusedError():
             return events.Refused(at=at, code=error.code, message=error.message)
         case ThrottledError():
@@ -97,9 +106,11 @@ def after_last_word(error: CallError, at: datetime) -> events.Refused | None:
     return events.Refused(at=at, code=error.code, message=why)
 
 
-def _denied(entry: Entry, error: AccessDeniedError, at: datetime, limits: Limits) -> events.Event:
+def _denied(
+    entry: Entry, error: AccessDeniedError, at: datetime, limits: Limits, *, may_refuse: bool
+) -> events.Event:
     is_repeated = entry.code == error.code and entry.deferrals + 1 >= limits.defer.denials_to_refuse
-    if is_repeated:
+    if is_repeated and may_refuse:
         return events.Refused(at=at, code=error.code, message=error.message)
     return _deferred(error, at, limits.defer.denied_wait(entry.deferrals, entry.id))
 
@@ -250,11 +261,11 @@ class Denials:
     def __init__(self) -> None:
         self._entries: set[str] = set()
         self._in_a_row = 0
-        self._has_passed = False
+        self.has_passed = False  #: whether the operation was ever allowed
 
     def passed(self) -> None:
         """Note that the operation was allowed."""
-        self._has_passed = True
+        self.has_passed = True
         self._entries.clear()
         self._in_a_row = 0
 
@@ -266,7 +277,7 @@ class Denials:
         """
         self._entries.add(entry_id)
         self._in_a_row += 1
-        return len(self._entries) >= SYSTEMIC or (not self._has_passed and self._in_a_row >= SYSTEMIC)
+        return len(self._entries) >= SYSTEMIC or (not self.has_passed and self._in_a_row >= SYSTEMIC)
 
 
 #: Answers that make a run count as gone without a listing.
@@ -347,13 +358,22 @@ def is_certain(error: CallError) -> bool:
     return not isinstance(error, OutcomeUnknownError)
 
 
-def after_rejection(entry: Entry, error: CallError, at: datetime, limits: Limits) -> events.Event:
+def after_rejection(
+    entry: Entry,
+    error: CallError,
+    at: datetime,
+    limits: Limits,
+    *,
+    is_systemic: bool = False,
+    do_others_pass: bool = True,
+) -> events.Event:
     """Return the event of a row that a batch could not start, by the error that StartRun would have given.
 
     As :func:`after_failure`, except that unknown outcomes and throttles, which the service has retried
     itself, are deferred: here it is known that there is no run.
     """
-    event = after_failure(entry, error, at, limits)
+    denied = {"is_systemic": is_systemic, "do_others_pass": do_others_pass}
+    event = after_failure(entry, error, at, limits, **denied)
     if isinstance(event, events.Deferred | events.Refused) and not isinstance(error, ThrottledError):
         return event
     wait = limits.defer.unknown_wait(entry.deferrals, entry.batch)

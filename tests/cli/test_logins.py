@@ -136,6 +136,22 @@ def test_a_profile_that_is_not_there_is_named_with_the_files(shell: Shell):
     assert done.stderr.endswith(", but [nobody]; write [profile nobody] there\n")
 
 
+@pytest.mark.parametrize("verb", ["run", "config"])
+def test_a_home_that_nobody_has_is_no_defect(shell: Shell, verb):
+    shell.environment |= {"AWS_CONFIG_FILE": "~nobody-here/config", "AWS_REGION": "us-east-1"}
+    done = shell.run(verb, *(shell.cohort(2) if verb == "run" else ()))
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "lab" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
+def test_an_empty_variable_for_the_profile_is_named(shell: Shell, name):
+    del shell.environment["AWS_PROFILE"]
+    done = shell.run("run", *shell.cohort(2), **{name: ""})
+    assert done.returncode == 2
+    assert done.stderr == f"batchrun: {name} is set, and empty; unset it, or name a profile in it\n"
+
+
 @pytest.mark.parametrize("options", [["-q"], ["--log-format", "json"], ["--once", "-q"], ["-v"]])
 def test_tracebacks_of_botocore_are_nobodys_business(shell: Shell, options):
     configure(shell, BROKEN["logged out of SSO"][0])

@@ -270,8 +270,12 @@ def _variable(*names: str) -> AwsValue | None:
     return AwsValue(value=os.environ[name], origin="environment", place=name) if name else None
 
 
+def _at_home(place: str) -> Path:
+    return Path(os.path.expanduser(place))  # noqa: PTH111 (takes a machine without a home, as botocore does)
+
+
 def _in_files(profile: str | None) -> dict[str, AwsValue]:
-    paths = [Path(os.environ.get(name) or place).expanduser() for name, place in _FILES]
+    paths = [_at_home(os.environ.get(name) or place) for name, place in _FILES]
     if profile is None and not any(path.exists() for path in paths):
         return {}
     # Imported late: often the environment has it all.

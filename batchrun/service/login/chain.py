@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 from collections import ChainMap
 from collections.abc import Callable, MutableMapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiobotocore.credentials import (
@@ -137,7 +136,7 @@ def assumed(
 
 def _with_kept(roles: MutableMapping[str, Any]) -> Any:
     """Return *roles* on top of the AWS CLI's cache, which is read and never written."""
-    kept: Any = JSONFileCache(str(Path(_CLI_CACHE).expanduser()))
+    kept: Any = JSONFileCache(os.path.expanduser(_CLI_CACHE))  # noqa: PTH111 (takes a machine without a home)
     return ChainMap(roles, kept)
 
 

@@ -19,6 +19,7 @@ from aiobotocore.credentials import AioCredentials
 from aiobotocore.hooks import AioHierarchicalEmitter
 from aiobotocore.session import AioSession
 
+from batchrun.clock import SystemClock
 from batchrun.errors import BatchrunError, ServiceUnusableError, UsageError
 from batchrun.service.http import OneExchange
 from batchrun.service.login.chain import CodeWantedError, assumed, providers
@@ -26,7 +27,7 @@ from batchrun.service.login.guard import Guard, check
 from batchrun.service.login.helper import Helper
 from batchrun.service.login.origin import LoginOrigin
 from batchrun.service.login.terminal import LoginTimes, TimeLeft, ask, terminal
-from batchrun.service.login.words import explained, late, none_found
+from batchrun.service.login.words import ExpiredKeysError, explained, late, none_found
 from batchrun.service.wire import take_body
 from batchrun.service_model import loader
 
@@ -200,7 +201,7 @@ class Credentials:
     async def _asked(self, found: Any) -> tuple[Any, Any]:
         for _ in range(_CODES):
             try:
-                frozen = await found.get_frozen_credentials()
+                frozen = await _keys_of(found)
             except CodeWantedError as wanted:
                 self._codes[wanted.prompt] = await self._ask(wanted)
                 # Botocore's fetcher refuses to ask a second time.
@@ -233,6 +234,17 @@ class Credentials:
             raise explained(error, self.provider, self.origin) from None
         except Exception as error:
             raise explained(error, self.provider, self.origin) from error
+
+
+async def _keys_of(found: Any) -> Any:
+    """Return a provider's keys. Raises ExpiredKeysError, where botocore has a RuntimeError."""
+    try:
+        return await found.get_frozen_credentials()
+    except RuntimeError as error:
+        expired = getattr(found, "_expiry_time", None)
+        if type(error) is not RuntimeError or expired is None:
+            raise
+        raise ExpiredKeysError(expired=expired, now=SystemClock().utcnow()) from error
 
 
 def configured_region(session: Any) -> str | None:

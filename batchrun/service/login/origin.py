@@ -5,10 +5,10 @@ Does not belong here: what is wrong there (``words``).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 from botocore.configloader import load_config, raw_config_parse
@@ -23,6 +23,7 @@ _ELSEWHERE: Final = {
 _WEB_IDENTITY: Final = "assume-role-with-web-identity"
 _WEB_IDENTITY_FILE: Final = "web_identity_token_file"
 _DEFAULT: Final = "default"
+_VARIABLES: Final = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 
 
 class LoginOrigin:
@@ -79,10 +80,16 @@ class LoginOrigin:
         return f"profile '{self.profile}'{source} ({files})"
 
     @property
+    def empty_variable(self) -> str | None:
+        """The variable that is to name the profile, and is empty; None where a profile is named."""
+        empty = (name for name in _VARIABLES if os.environ.get(name) == "")
+        return None if self.is_named else next(empty, None)
+
+    @property
     def is_without_word(self) -> bool:
         """Whether the config file has the profile's section without the word ``profile`` in it."""
         with suppress(BotoCoreError):
-            return self.profile in load_config(str(Path(self._config).expanduser()))
+            return self.profile in load_config(self._config)
         return False
 
     def has(self, key: str) -> bool:
@@ -104,7 +111,7 @@ class LoginOrigin:
         """Read the profiles of each file; for one that cannot be read botocore raises later."""
         found: dict[str, Mapping[str, Mapping[str, Any]]] = {self._config: {}, self._credentials: {}}
         with suppress(BotoCoreError):
-            found[self._config] = load_config(str(Path(self._config).expanduser()))["profiles"]
+            found[self._config] = load_config(self._config)["profiles"]
         with suppress(BotoCoreError):
-            found[self._credentials] = raw_config_parse(str(Path(self._credentials).expanduser()))
+            found[self._credentials] = raw_config_parse(self._credentials)
         return found

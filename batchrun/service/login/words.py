@@ -1,6 +1,6 @@
 """Messages about a failed login, each one line that names the place and the cure.
 
-Providers raise botocore's errors, but also RuntimeError, KeyError, and errors of json and binascii. Whether a
+Providers raise botocore's errors, but also KeyError, and errors of json and binascii. Whether a
 setting cannot work or credentials are only missing now decides who must act, and a command's exit code. Does
 not belong here: where the settings are (``origin``).
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import configparser
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from botocore import exceptions as boto
@@ -49,6 +50,14 @@ _LOGINS: Final = {"sso": "aws sso login", "login": "aws login"}
 _IN_ANSWERS: Final = frozenset(
     {"AssumeRoleResult", "AssumeRoleWithWebIdentityResult", "Credentials", "expiresIn", "roleCredentials"}
 )
+
+
+class ExpiredKeysError(Exception):
+    """The keys that a provider has, or just gave, expired before *now*, as the machine's clock says."""
+
+    def __init__(self, *, expired: datetime, now: datetime) -> None:
+        said = (f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" for at in (expired, now))
+        super().__init__("the credentials have expired ({}; this machine's clock says {})".format(*said))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +122,8 @@ def _unreadable(error: boto.BotoCoreError, origin: LoginOrigin) -> UsageError:
     if isinstance(error, boto.ConfigParseError):
         wrong = _wrong_in_file(error.kwargs.get("error"))
         return UsageError(f"{_cut(error)}{f': {wrong}' if wrong else ''}; correct it")
+    if variable := origin.empty_variable:
+        return UsageError(f"{variable} is set, and empty; unset it, or name a profile in it")
     where = f"there is no AWS profile '{origin.profile}' in {origin.files}"
     if origin.is_without_word:
         return UsageError(f"{where}, but [{origin.profile}]; write [profile {origin.profile}] there")
@@ -167,8 +178,8 @@ def _judged(error: Exception, provider: str | None, origin: LoginOrigin) -> _Jud
 
 def _unforeseen(error: Exception, provider: str | None, origin: LoginOrigin) -> _Judgement:
     """Judge an error by its class and its provider."""
-    if type(error) is RuntimeError:  # botocore's only word for credentials whose Expiration has passed
-        return _Judgement(what="the credentials have expired", cure=f"renew them, or {_ANOTHER}")
+    if isinstance(error, ExpiredKeysError):
+        return _Judgement(what=_cut(error), cure=f"renew them, or {_ANOTHER}")
     if isinstance(error, boto.BotoCoreError | OSError):
         return _Judgement(what=_cut(error))
     told = f"({type(error).__name__}: {_cut(error)})"

@@ -164,6 +164,21 @@ async def test_a_role_that_the_aws_cli_assumed_with_a_code_counts(files):
     assert [path.name for path in kept.iterdir()] == [name]
 
 
+async def test_a_machine_without_a_home_assumes_roles_all_the_same(files, monkeypatch):
+    """As in a container with any user's number, whom /etc/passwd does not have."""
+
+    def nobody(_number: int) -> None:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    keys = "[profile base]\naws_access_key_id = BASE\naws_secret_access_key = x\n"
+    files.write(f"{keys}[profile lab]\nrole_arn = {ROLE}\nsource_profile = base\nregion = us-east-1\n")
+    async with serving(Sts()) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+        assert await taken(Target(profile="lab")) == "ASSUMED"
+
+
 async def test_half_a_key_pair_is_never_made_up_for_by_another(files, monkeypatch):
     async with on_ec2(monkeypatch) as machine:
         files.write("[default]\naws_secret_access_key = x\n")

@@ -69,7 +69,11 @@ async def test_it_is_given_nothing_to_read_and_no_terminal(files):
         (printing(SessionToken="a b"), LoginSettingError, "token has a character that no key has"),
         (printing(Expiration="tomorrow"), LoginSettingError, "cannot be read"),
         (printing(Expiration="2030-01-01T00:00:00"), LoginSettingError, "cannot be read"),
-        (printing(-60), ServiceUnusableError, "the credentials have expired"),
+        (
+            printing(Expiration="2020-01-02T03:04:05Z"),
+            ServiceUnusableError,
+            r"have expired \(2020-01-02 03:04:05 UTC; this machine's clock says 2\d{3}-.* UTC\); renew them",
+        ),
         ("yes", LoginSettingError, "prints without limit"),
         ("yes >&2", LoginSettingError, "prints without limit"),
     ],

@@ -140,6 +140,20 @@ async def test_a_request_id_that_the_service_refuses_for_good_refuses_its_row_al
         assert len(it.simulator.state().runs) == 3
 
 
+async def test_passes_come_to_the_same_end_where_a_request_id_is_refused_for_good(tmp_path):
+    """Seen: a row that was SUBMITTING for ever, at each pass of cron, without a word."""
+    async with bench(tmp_path) as it:
+        it.simulator.script(*parse_faults("StartRun:ConflictException@cohort-row-0001"))
+        states = []
+        for _ in range(6):
+            async with reconnected(it):
+                await it.launch(rows(2), mode=Mode.ONCE)
+            states.append((await it.entries())["row-0001"].state)
+            await anyio.sleep(300)
+        assert states == [State.SUBMITTING] * 3 + [State.REFUSED] * 3
+        assert (await it.entries())["row-0000"].state is State.SUCCEEDED
+
+
 async def test_a_conflict_is_not_the_last_word_on_a_run_that_is_listed_late(tmp_path):
     async with bench(tmp_path, simulated("StartRun:drop_after=1x", listing_lag=700)) as it:
         it.simulator.script(*parse_faults("StartRun:drop_after=1x,StartRun:ConflictException"))

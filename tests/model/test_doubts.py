@@ -11,6 +11,7 @@ from batchrun.model.entries.events import Accepted, Doubted, Refused
 from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.actions import Resend, Settle, Submit
+from batchrun.model.planning.doubts import has_conflicted_for
 from batchrun.model.planning.stimuli import Followed, SubmittedTogether
 from batchrun.model.submissions.submission import Stage
 from tests import builders
@@ -149,6 +150,18 @@ def test_a_request_id_that_is_refused_for_long_is_asked_for_once_more_and_that_i
     assert isinstance(last, Settle)
     assert (last.is_proof, last.may_refuse) == (True, True)
     assert 900 <= at_last - before[0][0] < 900 + 2 * (132 + lag)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "has"),
+    [("iccc", True), ("icc", False), ("icxcc", False), ("iccccx", False), ("cccicc", False), ("i", False)],
+)
+def test_passes_that_met_nothing_but_conflicts_for_long_say_so(kinds, has):
+    events = {"c": ("doubted", '{"code": "ConflictException"}'), "x": ("doubted", '{"code": "Timeout"}')}
+    history = [(at(400 * n), 1, *events.get(one, ("intended", "{}"))) for n, one in enumerate(kinds)]
+    now = at(400 * len(kinds))
+    assert has_conflicted_for(900.0, history, now) is has
+    assert not has_conflicted_for(9_000.0, history, now)
 
 
 def test_a_conflict_among_other_answers_is_no_last_word():

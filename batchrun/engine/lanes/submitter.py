@@ -23,6 +23,7 @@ from batchrun.model.entries.events import Accepted, Deferred, Doubted, Event, In
 from batchrun.model.entries.states import UNSENT, State
 from batchrun.model.planning import verdicts
 from batchrun.model.planning.actions import Sending, Settle, Submit
+from batchrun.model.planning.doubts import has_conflicted_for
 from batchrun.model.planning.stimuli import Acted
 from batchrun.points import Point
 
@@ -135,7 +136,8 @@ class StartRunSubmitter(InLane):
         found = await self._searched(entry)
         if found is not None:
             return found
-        is_proof = action.is_proof and self._may_list
+        may_refuse = action.may_refuse or await self._has_conflicted_for_long(entry)
+        is_proof = (action.is_proof or may_refuse) and self._may_list
         if is_proof or (trust.is_seamless and self._may_list):
             entry = replace(entry, proven_at=begun)
         if not is_proof:
@@ -147,7 +149,7 @@ class StartRunSubmitter(InLane):
         if spoilt is not None:
             return await self._outcomes.record(entry, spoilt)
         # No run is there, so the requestId is unused.
-        return await self._send(entry, turn, may_refuse=action.may_refuse)
+        return await self._send(entry, turn, may_refuse=may_refuse)
 
     async def _turn(self, wait: Wait) -> float | None:
         """Wait for a turn to start a run; None where the wait was cancelled."""
@@ -176,6 +178,13 @@ class StartRunSubmitter(InLane):
         entry = await self._accepted(entry, Accepted(at=self._clock.utcnow(), run=run))
         points.reached(Point.RECORDED)
         return entry
+
+    async def _has_conflicted_for_long(self, entry: Entry) -> bool:
+        """Report whether all answers to passes, none of which waits for the end, were conflicts for long."""
+        if not self._limits.is_pass or entry.code != verdicts.CONFLICT:
+            return False
+        history = await self._held.history(entry.id)
+        return has_conflicted_for(self._limits.longest_silence, history, self._clock.utcnow())
 
     async def _accepted(self, entry: Entry, accepted: Accepted) -> Entry:
         self._recognition.shown()

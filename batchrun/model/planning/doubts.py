@@ -4,7 +4,7 @@ An attempt is sent again while the service remembers its requestId; if that does
 for. One that stays unknown for longer than ``longest_silence`` is *late*: it is retried rarely, and the
 launch does not wait for it. If the service has answered with conflicts for that long, it is tried once more,
 and recorded as refused if there is still a conflict and no listing shows a run: no call that it could
-conflict with stays in the air that long.
+conflict with stays in the air that long. So it is where passes were answered with conflicts for that long.
 
 Does not belong here: what is sent for the first time (``sending``), what an answer means (``verdicts``).
 """
@@ -12,7 +12,10 @@ Does not belong here: what is sent for the first time (``sending``), what an ans
 from __future__ import annotations
 
 import heapq
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from batchrun.model.entries.entry import Entry
@@ -36,6 +39,21 @@ class _Doubt:
     is_inherited: bool = False  #: whether an earlier launch sent it, at an unknown time
     is_late: bool = False
     conflicts_since: float | None = None  #: loop time since which every answer was a conflict
+
+
+def has_conflicted_for(
+    seconds: float, history: Iterable[tuple[datetime, int, str, str]], now: datetime
+) -> bool:
+    """Report whether every answer has been a conflict for so long, over several launches.
+
+    *history* has the entry's events as (at, attempt, kind, detail), oldest first. A few answers are wanted
+    too: our clock may have been set meanwhile.
+    """
+    conflicts: list[datetime] = []
+    for at, _attempt, kind, detail in history:
+        is_one = kind == "doubted" and json.loads(detail).get("code") == CONFLICT
+        conflicts = [*conflicts, at] if is_one else []
+    return len(conflicts) >= _REPEATS and (now - conflicts[0]).total_seconds() >= seconds
 
 
 def may_have_sent(action: SendingAction) -> bool:

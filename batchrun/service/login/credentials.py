@@ -93,7 +93,7 @@ class Credentials:
         self.roles = sources.roles  #: those that were assumed
         self._region = region
         self._time_left = TimeLeft(limits)
-        self._helper = Helper(self._time_left, sources.terminal)
+        self._helper = Helper(self._time_left, sources.terminal, lambda: self.origin.place(None))
         self._codes: dict[str, str] = {}
         self._guard: Guard | None = None
         self._failure: UsageError | ServiceUnusableError | None = None

@@ -16,9 +16,8 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -71,8 +70,10 @@ class EndedHelper:
 class Helper:
     """Runs helpers, within the time that is left."""
 
-    def __init__(self, time_left: TimeLeft, terminal_turn: anyio.Lock) -> None:
+    def __init__(self, time_left: TimeLeft, terminal_turn: anyio.Lock, place: Callable[[], str]) -> None:
+        """Run those of one profile; *place* returns it as messages have it."""
         self._time_left = time_left
+        self._place = place
         self._terminal_turn = terminal_turn
         self.running: str | None = None  #: the program while it runs, or where it had to be ended
 
@@ -92,7 +93,7 @@ class Helper:
                 await stack.enter_async_context(self._time_left.for_a_person(self._terminal_turn))
             process = stack.enter_context(_started(command, file))
             stack.enter_context(lent(file, process.pid))
-            stack.enter_context(_logged_if_long(self._called))
+            stack.enter_context(_logged_if_long(self._called, self._place))
             code = await _followed(process, printed, said)
         if file is not None and code in _INTERRUPTED:
             signal.raise_signal(signal.SIGINT)  # meant for us too, but only the helper had the terminal
@@ -123,9 +124,12 @@ def _started(command: Sequence[str], file: int | None) -> subprocess.Popen[bytes
 
 
 @contextmanager
-def _logged_if_long(called: str) -> Iterator[None]:
+def _logged_if_long(called: str, place: Callable[[], str]) -> Iterator[None]:
     """Log what is waited for where the block takes long."""
-    say = partial(log.info, "waiting_for_helper", helper=called)
+
+    def say() -> None:
+        log.info("waiting_for_helper", helper=called, login=place())
+
     later = asyncio.get_running_loop().call_later(_WORTH_LOGGING, say)
     try:
         yield

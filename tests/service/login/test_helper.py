@@ -6,9 +6,10 @@ from functools import partial
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from batchrun.errors import BatchrunError, LoginSettingError, ServiceUnusableError, UsageError
-from batchrun.service.login import Login, LoginTimes
+from batchrun.service.login import Login, LoginTimes, helper
 from batchrun.service.target import Target
 from tests.cli.conftest import until
 from tests.service.login.files import Files, is_alive, printing
@@ -114,6 +115,20 @@ async def test_one_that_hangs_is_ended_with_all_that_it_started(files, trap):
     assert "its credential_process (helper) did not end within 0 s" in str(error)
     child = int((files.folder / "pid").read_text())
     until(lambda: not is_alive(child))
+
+
+async def test_where_it_takes_long_it_is_told_whose_it_is(files, monkeypatch):
+    """Where there are lanes, each may have another profile's."""
+    monkeypatch.setattr(helper, "_WORTH_LOGGING", 0.0)
+    ready = files.folder / "ready"
+    files.helper(f"until test -e {ready}; do sleep 0.01; done; {printing()}")
+    with capture_logs() as logs:
+        async with anyio.create_task_group() as group:
+            group.start_soon(keys, login())
+            while not logs:
+                await anyio.lowlevel.checkpoint()
+            ready.touch()
+    assert (logs[0]["event"], logs[0]["login"]) == ("waiting_for_helper", f"profile 'lab' ({files.config})")
 
 
 async def test_what_it_leaves_behind_is_ended_too(files):

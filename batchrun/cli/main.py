@@ -249,6 +249,8 @@ def _cure(error: CallError) -> str:
     match error:
         case AccessDeniedError():
             return f"allow {error.operation} ('batchrun help iam' has the whole policy), {again}"
+        case CredentialsError(code="RequestTimeTooSkewed"):  # its message says how to set the clock
+            return again
         case CredentialsError():
             return f"log in again, or give another --profile, {again}"
         case RefusedError():

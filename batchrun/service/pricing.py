@@ -16,7 +16,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
-from batchrun.errors import InputError, ServiceUnusableError, UsageError
+from batchrun.errors import CredentialsError, InputError, ServiceUnusableError, UsageError
 from batchrun.model.costs import DYNAMIC, STATIC, Prices, is_instance_type, price_of
 from batchrun.model.texts.foreign import is_loopback
 from batchrun.service.calling.one_try import Waited
@@ -54,7 +54,7 @@ async def quoted(login: Login, region: str) -> Quoted:
     except (InputError, ServiceUnusableError):
         raise
     except Exception as raw:
-        raise _unusable(raw) from raw
+        raise _unusable(raw, login) from raw
     return read(products, region)
 
 
@@ -165,8 +165,10 @@ def _check_billed(login: Login) -> None:
         raise UsageError("the runs are a local service's, which has no prices; give --prices FILE")
 
 
-def _unusable(raw: Exception) -> ServiceUnusableError:
+def _unusable(raw: Exception, login: Login) -> ServiceUnusableError:
     error = classify(raw, "GetProducts")
-    return ServiceUnusableError(
-        f"there are no prices: {error}; allow pricing:GetProducts, or {_ELSE}; nothing is lost"
-    )
+    if isinstance(error, CredentialsError):
+        why = login.rejected(error)
+    else:
+        why = f"{error}; allow pricing:GetProducts"
+    return ServiceUnusableError(f"there are no prices: {why}, or {_ELSE}; nothing is lost")

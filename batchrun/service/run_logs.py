@@ -121,7 +121,7 @@ class RunLogs:
                 f"log-group:{LOG_GROUP}:log-stream:*, as 'batchrun help iam' shows"
             )
         if isinstance(error, CredentialsError):
-            return ServiceUnusableError(f"the logs cannot be read: {error.message}; {self._login.cure}")
+            return ServiceUnusableError(f"the logs cannot be read: {self._login.rejected(error)}")
         return ServiceUnusableError(f"the logs cannot be read: {error}; run the same command again later")
 
 

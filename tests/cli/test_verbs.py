@@ -77,6 +77,12 @@ def test_a_call_that_ends_a_verb_is_told_with_a_cure(capsys, kind, cure):
     assert f"batchrun: GetWorkflow: OopsException: oops; {cure}" in capsys.readouterr().err
 
 
+def test_a_wrong_clock_that_ends_a_verb_is_no_reason_to_log_in(capsys):
+    error = CredentialsError("the clock is wrong; set it", operation="GetRun", code="RequestTimeTooSkewed")
+    assert main._end(error) == Exit.UNUSABLE
+    assert capsys.readouterr().err.endswith("set it; then run the same command again\n")
+
+
 def test_plan_needs_no_ledger_and_makes_none(shell: Shell):
     done = shell.run("plan", *shell.cohort(20))
     assert done.returncode == 0

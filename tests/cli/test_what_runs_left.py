@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import pty
+import re
 import subprocess
 from typing import Any
 
@@ -124,6 +125,20 @@ def test_files_without_names_are_listed_and_named_and_a_denial_says_what_is_miss
     assert it.run("outputs", "--ids", "b").returncode == 5
     assert it.run("outputs", "--ids", "a", "--most-files", "1").returncode == 3
     assert b"\x1b" not in on_a_terminal(it, "outputs", "--ids", "a")
+
+
+def test_a_login_or_a_clock_that_is_refused_is_told_with_its_own_place_and_cure(ran):
+    it = ran("WDL")
+    told = {
+        "ExpiredToken": r"the AWS credentials of [^;]+ \(ExpiredToken\); log in again, or give another",
+        "RequestTimeTooSkewed": r"by this machine's clock, which is wrong; set it \(timedatectl [^;]*$",
+    }
+    for fault, words in told.items():
+        for operation, verb in (("GetLogEvents", ["logs", "a"]), ("GetObject", ["outputs", "--ids", "a"])):
+            it.service.script(FaultRule(operation=operation, fault=fault, times=1))
+            done = it.run(*verb)
+            assert done.returncode == 5
+            assert re.search(words, done.stderr.strip()), done.stderr
 
 
 def on_a_terminal(it: Ran, *arguments: str) -> bytes:

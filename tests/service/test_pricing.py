@@ -40,9 +40,10 @@ GOOD = [
 class PriceList:
     """Answers GetProducts in pages of two."""
 
-    def __init__(self, products: list[Any], status: int = 200) -> None:
+    def __init__(self, products: list[Any], status: int = 200, code: str = "AccessDeniedException") -> None:
         self.products = [one if isinstance(one, str) else json.dumps(one) for one in products]
         self.status = status
+        self.code = code
         self.asked: list[dict[str, Any]] = []
         self.signed_for = ""
 
@@ -52,7 +53,7 @@ class PriceList:
         self.signed_for = request.headers["Authorization"]
         if self.status != 200:
             denied = {
-                "__type": "AccessDeniedException",
+                "__type": self.code,
                 "message": "not authorized to perform: pricing:GetProducts",
             }
             return web.json_response(denied, status=self.status)
@@ -89,6 +90,15 @@ async def test_all_pages_of_the_runs_region_asked_in_us_east_1(monkeypatch):
 async def test_who_may_not_ask_is_told_what_to_do(monkeypatch):
     async with listing(monkeypatch, status=400):
         with pytest.raises(ServiceUnusableError, match="allow pricing:GetProducts, or give --prices FILE"):
+            await quoted(Login(Target()), "eu-west-1")
+
+
+async def test_who_is_logged_out_is_not_told_of_a_permission(monkeypatch):
+    async with listing(monkeypatch, status=400, code="ExpiredTokenException"):
+        told = (
+            r"credentials of the environment .*\(ExpiredTokenException\); log in again, .* or give --prices"
+        )
+        with pytest.raises(ServiceUnusableError, match=told):
             await quoted(Login(Target()), "eu-west-1")
 
 

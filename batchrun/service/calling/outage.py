@@ -25,7 +25,7 @@ from batchrun.errors import (
     UsageError,
 )
 from batchrun.model.texts.foreign import shortened
-from batchrun.service.classify import CLOCK, NO_HOST, classify
+from batchrun.service.classify import NO_HOST, classify
 from batchrun.service.login import Login
 from batchrun.service.session import omics_client
 
@@ -244,24 +244,14 @@ class CredentialsWatch:
 
     def _report(self, error: CallError, left: float, on_wait: Callable[[str | None], None] | None) -> None:
         """Report why calls wait, and for how long: to *on_wait*, or once a minute to the log."""
-        now = self._clock.monotonic()
+        now, why = self._clock.monotonic(), self.login.rejected(error)
         if on_wait is not None:
-            on_wait(
-                f"{self._cause(error)}; it is tried again every {_TRY_EVERY:.0f} s, for {left:.0f} s more"
-            )
+            on_wait(f"{why}; it is tried again every {_TRY_EVERY:.0f} s, for {left:.0f} s more")
         elif now - self._logged_at >= _LOG_EVERY:
             self._logged_at = now
-            log.warning("waiting_for_credentials", why=self._cause(error), gives_up_in_seconds=round(left))
+            log.warning("waiting_for_credentials", why=why, gives_up_in_seconds=round(left))
 
     def _message(self, error: CallError) -> str:
         """Return why the launch, or its lane, ends, and how to continue it."""
         is_own = error.status is None  # the login's message says everything
-        return error.message if is_own else f"{self._cause(error)}{_GOES_ON}"
-
-    def _cause(self, error: CallError) -> str:
-        if error.status is None:
-            return error.message.removesuffix("; nothing is lost")
-        if error.code == CLOCK:
-            return error.message
-        place, cure = self.login.place, self.login.cure
-        return f"the service does not accept the AWS credentials of {place} ({error.code}); {cure}"
+        return error.message if is_own else f"{self.login.rejected(error)}{_GOES_ON}"

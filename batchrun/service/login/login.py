@@ -16,8 +16,9 @@ from typing import Any, Final
 import anyio
 from botocore.exceptions import BotoCoreError
 
-from batchrun.errors import BatchrunError, UsageError
+from batchrun.errors import BatchrunError, CallError, UsageError
 from batchrun.model.texts.foreign import is_loopback
+from batchrun.service.classify import CLOCK
 from batchrun.service.login.credentials import Credentials, Whose, configured_region
 from batchrun.service.login.terminal import LoginTimes
 from batchrun.service.login.words import cure, explained, unusable
@@ -156,6 +157,14 @@ class Login:
     def unusable(self, error: Exception) -> BatchrunError:
         """Return the error for a client that cannot be made because of *error*, botocore's."""
         return unusable(error, self._credentials.origin)
+
+    def rejected(self, error: CallError) -> str:
+        """Return why a service rejects what is signed with it, where that is configured, and the cure."""
+        if error.status is None:  # the login's own error says all of it
+            return error.message.removesuffix("; nothing is lost")
+        if error.code == CLOCK:
+            return error.message
+        return f"the service does not accept the AWS credentials of {self.place} ({error.code}); {self.cure}"
 
     async def has_credentials(self, *, is_local: bool) -> bool:
         """Find keys to sign with, and report whether there are any; there must be unless *is_local*."""

@@ -98,7 +98,7 @@ def explained(error: errors.CallError, uri: str, login: Login) -> errors.Batchru
             "s3:ListBucket on its bucket, without which S3 does not say what is missing"
         )
     if isinstance(error, errors.CredentialsError):
-        return errors.ServiceUnusableError(f"{uri} cannot be read: {error.message}; {login.cure}")
+        return errors.ServiceUnusableError(f"{uri} cannot be read: {login.rejected(error)}")
     return errors.ServiceUnusableError(
         f"{uri} cannot be read: {error}; run the same command again once S3 answers"
     )

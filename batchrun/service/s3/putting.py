@@ -147,6 +147,6 @@ class S3Store(ObjectStore):
         except errors.AccessDeniedError as error:
             raise errors.ServiceUnusableError(f"{error}; allow s3:PutObject there") from error
         except errors.CredentialsError as error:
-            raise errors.ServiceUnusableError(f"{error.message}; {self._login.cure}") from error
+            raise errors.ServiceUnusableError(self._login.rejected(error)) from error
         except errors.CallError as error:
             raise errors.ServiceUnusableError(str(error)) from error

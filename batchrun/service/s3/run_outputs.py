@@ -85,7 +85,7 @@ class RunOutputs:
                 f"on arn:aws:s3:::{bucket}, as 'batchrun help iam' shows"
             )
         if isinstance(error, CredentialsError):
-            return ServiceUnusableError(f"bucket {bucket}: {error.message}; {self._login.cure}")
+            return ServiceUnusableError(f"bucket {bucket}: {self._login.rejected(error)}")
         return ServiceUnusableError(f"bucket {bucket}: {error}; run the same command again later")
 
 

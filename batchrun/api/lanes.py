@@ -182,6 +182,11 @@ def _expect(lanes: OpenLanes, name: str, account: str | None) -> None:
         lanes.stop(name, why)
 
 
+def lanes_named(lanes: Sequence[Lane], names: Collection[str | None]) -> Sequence[Lane]:
+    """Return those of *lanes* that have these *names*; all where one is None, or none is named."""
+    return lanes if not names or None in names else [lane for lane in lanes if lane.name in names]
+
+
 async def find_home(
     lanes: OpenLanes, asked: Sequence[Lane], batch: Batch | None, stored: StoredBatch
 ) -> None:

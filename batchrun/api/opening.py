@@ -11,7 +11,7 @@ import os
 import random
 import socket
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, Self
 import anyio
 
 from batchrun import points
-from batchrun.api.lanes import find_home, has_runs, held_against, opened
+from batchrun.api.lanes import find_home, has_runs, held_against, lanes_named, opened
 from batchrun.api.objects import OneLogin
 from batchrun.clock import Clock, SystemClock
 from batchrun.engine.reach import Reach
@@ -188,9 +188,12 @@ class Opening:
             )
         return [lane for lane in asked if lane.name in places]
 
-    async def reach_of(self, batch: Batch) -> Reach:
-        """Return access to the runs of *batch*, in all of its lanes; raises as :meth:`service_of` does."""
-        lanes = await self.lanes_of(batch)
+    async def reach_of(self, batch: Batch, of: Collection[str | None] = frozenset({None})) -> Reach:
+        """Return access to the runs of *batch* in the lanes *of* them; raises as :meth:`service_of` does.
+
+        None among these, or the default, is a run from before the batch had lanes, for which all are needed.
+        """
+        lanes = lanes_named(await self.lanes_of(batch), of)
         if not lanes:
             return Reach(services={None: await self.service_of(batch)})
         stored = (await self.ledger()).batch(batch.name)

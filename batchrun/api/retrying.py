@@ -66,7 +66,8 @@ async def first_look(
 
     if how.tell is not None:
         how.tell(len(deleted))
-    looked = await look_for(deleted, reach=await opened.reach_of(batch), at_once=how.at_once)
+    reach = await opened.reach_of(batch, {entry.lane for entry in deleted})
+    looked = await look_for(deleted, reach=reach, at_once=how.at_once)
     return await give_back(await opened.ledger(), batch, looked, at=at, is_dry=how.is_dry)
 
 

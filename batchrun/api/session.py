@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchrun import points
 from batchrun.api.engines import places_of, settled
-from batchrun.api.lanes import OpenLanes, find_home, kept, linked, missing, opened
+from batchrun.api.lanes import OpenLanes, find_home, kept, lanes_named, linked, missing, opened
 from batchrun.api.launch import Audience, Launch, under_way
 from batchrun.api.namesakes import changes, mistaken
 from batchrun.api.opening import Opening
@@ -27,6 +27,7 @@ from batchrun.engine.reach import Reach
 from batchrun.errors import BatchClosedError, ChangedRowsError, ServiceUnusableError, UsageError
 from batchrun.manifest import Manifest
 from batchrun.model.entries.contents import LANES_AGAIN, lane_cure
+from batchrun.model.entries.states import HOLDS_SLOT
 from batchrun.model.lanes import Lane
 from batchrun.model.paces.rates import AUTO, Rate
 from batchrun.model.planning.limits import Changed, Limits, Mode
@@ -34,7 +35,7 @@ from batchrun.model.submissions.grouping import Engine
 from batchrun.points import Point
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.objects import SettingsPlace
-from batchrun.ports.stored import LONGEST_LEASE, Sync
+from batchrun.ports.stored import LONGEST_LEASE, Batch, Sync
 from batchrun.service.target import CONFIGURED, Target
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 #: Changed rows whose differences are named.
 _EXPLAINED: Final = 5
+#: Cancellations that are read at once.
+_PAGE: Final = 1000
 _ANY_LIMITS: Final = Limits()
 _NO_PLACES: Final[Mapping[str | None, SettingsPlace]] = MappingProxyType({})
 
@@ -271,7 +274,7 @@ class Session(Opening):
         """
         ttl = min(timedelta(seconds=lease), LONGEST_LEASE)
         known = await (await self.ledger()).find_batch(batch)
-        lanes = () if known is None else await self.lanes_of(known)
+        lanes = () if known is None else await self._lanes_of_cancelled(known)
         if lanes:
             names = [lane.name for lane in lanes]
             open_lanes = await self._open_lanes(batch, lanes, names, waits=True)
@@ -285,6 +288,15 @@ class Session(Opening):
             launch = await self._launch(open_lanes, links, held, Sync(), only, Timing(lease=ttl))
             async with under_way(launch):
                 yield launch
+
+    async def _lanes_of_cancelled(self, batch: Batch) -> Sequence[Lane]:
+        """Return the lanes with runs to be cancelled; all if there are none, or some from before them."""
+        lanes, names, after = await self.lanes_of(batch), set[str | None](), -1
+        stored = (await self.ledger()).batch(batch.name)
+        while page := await stored.cancellations(limit=_PAGE, after=after):
+            names |= {one.entry.lane for one in page if one.entry.state in HOLDS_SLOT}
+            after = page[-1].entry.position
+        return lanes_named(lanes, names)
 
     async def _launch(
         self,

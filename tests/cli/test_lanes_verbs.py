@@ -93,6 +93,23 @@ def test_rows_that_wait_for_a_lane_that_is_left_out_do_not_make_a_cancellation_f
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_only_lanes_with_rows_that_are_meant_are_logged_in_to(going: Shell):
+    """Seen: a cancellation that waited for another lane's login, and ended with 5 though all was done."""
+    going.write("lanes.yaml", LANES.replace("lab-7", "lab-8"))
+    done = going.run("cancel", "rows", "--yes", "--where", "lane=east", "--lanes", "lanes.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {id for id, status in statuses(going).items() if status == "CANCELLED"} == {
+        "east0",
+        "east1",
+        "east2",
+    }
+    gone = going.run("delete", "rows", "--yes", "--lanes", "lanes.yaml", "--listing-lag", "0s")
+    assert (gone.returncode, gone.stderr) == (0, "")
+    other = going.run("cancel", "rows", "--yes", "--where", "lane=west", "--lanes", "lanes.yaml")
+    assert other.returncode == 5
+    assert "lane west: role" in other.stderr
+
+
 def in_regions_of_profiles(shell: Shell) -> None:
     """Write a table of the same lanes that leaves their regions to profiles."""
     keys = "aws_access_key_id = LABKEY\naws_secret_access_key = LABSECRET\n"

@@ -123,7 +123,7 @@ async def _ask(opened: Opening, batch: Batch, runs: Sequence[EndedRun], options:
             next_word = clock.monotonic() + _TELL_EVERY
             complain(f"asked what {asked.done} of {counted(len(runs), 'run')} used")
 
-    ledger, reach = await opened.ledger(), await opened.reach_of(batch)
+    ledger, reach = await opened.ledger(), await opened.reach_of(batch, {run.lane for run in runs})
     asked = await ask_usage(runs, ledger=ledger, reach=reach, clock=clock, at_once=_AT_ONCE, tell=tell)
     for why in sorted({why for _, why in asked.unknown}):
         complain(f"not known: {why}")

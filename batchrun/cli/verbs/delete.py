@@ -97,7 +97,7 @@ async def _deleted(opened: Opening, batch: Batch, chosen: Sequence[EndedRun], op
 
     deleter = Deleter(
         ledger=await opened.ledger(),
-        reach=await opened.reach_of(batch),
+        reach=await opened.reach_of(batch, {run.lane for run in chosen}),
         clock=SystemClock(),
         concurrency=options.concurrency,
         lag=options.listing_lag,

@@ -55,7 +55,8 @@ class RowOptions:
         metavar="FILE",
         each_time="it chooses rows; give it on the command line",
         help="Only the ids in this file, or s3://BUCKET/KEY, one a line, or in the column id of a "
-        "table, such as results; - is standard input.",
+        "table, such as results; - is standard input. A first line 'id' is the column's name: --ids id "
+        "chooses a row that is called so.",
     )
     where: tuple[str, ...] = texts(
         metavar="COLUMN=GLOB",
@@ -133,8 +134,11 @@ def _listed(path: str, in_s3: ObjectsOnce) -> list[str]:
 
 
 def _ids(texts: Iterator[str]) -> Iterator[str]:
-    """Yield each line, or the cells of a table's column ``id``, such as results that were edited."""
-    first = next(texts, "")
+    """Yield each line, or the cells of a table's column ``id``, such as results that were edited.
+
+    A single column counts as a table: ``results --columns id`` writes one, of no rows too.
+    """
+    first = next(filter(str.strip, texts), "")
     mark = max(",;\t", key=first.count)
     header = next(csv.reader([first.rstrip("\r\n")], delimiter=mark), [])
     if _ID not in header:

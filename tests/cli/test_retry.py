@@ -106,6 +106,9 @@ def test_results_that_were_edited_are_a_file_of_ids(shell, simulate):
         some = "\n".join(line.replace(",", mark) for line in (results[0], *results[2:]))
         done = shell.run("retry", "--dry-run", "--json", "--ids-from", "-", stdin=some)
         assert json.loads(done.stdout)["ids"] == ["s001", "s002"]
+    for some, expected in (("id\n", []), ("\nid\ns001\n", ["s001"]), ("s001\n\ns002\n", ["s001", "s002"])):
+        done = shell.run("retry", "--dry-run", "--json", "--ids-from", "-", stdin=some)
+        assert (done.returncode, json.loads(done.stdout)["ids"]) == (0, expected)
     done = shell.run("retry", "--ids-from", "-", stdin="name,id\nx\n")
     assert (done.returncode, "no cell below id" in done.stderr) == (2, True)
 

@@ -89,6 +89,8 @@ BY_CODE: Final[dict[str, type[CallError]]] = {
     "RequestTimeout": OutcomeUnknownError,
 }
 
+#: S3's codes for a bucket in another region that the client could not follow to.
+ELSEWHERE: Final = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "301"})
 #: The code of a host name that does not exist, which is no failure of the network.
 NO_HOST: Final = "NoSuchHost"
 _NO_NAME: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
@@ -212,13 +214,21 @@ def _from_answer(response: Mapping[str, Any], operation: str) -> CallError:
     if kind is CredentialsError:
         code, words = _of_the_signature(code, words)
     return kind(
-        _message(words),
+        _message(_with_region(words, code, headers)),
         operation=operation,
         code=shortened(code, _LONGEST_CODE),
         status=status,
         service_request_id=_text(facts.get("RequestId")) or None,
         retry_after=_retry_after(headers),
     )
+
+
+def _with_region(words: str, code: str, headers: Mapping[str, str]) -> str:
+    """Return S3's words for a bucket in another region, with the region where they lack it."""
+    region = shortened(_text(headers.get("x-amz-bucket-region")))
+    if code not in ELSEWHERE or not region or region in words:
+        return words
+    return f"{words or 'S3 was asked elsewhere'} (the bucket is in {region})"
 
 
 def _redirected(headers: Mapping[str, str], operation: str) -> OutcomeUnknownError:

@@ -21,7 +21,9 @@ from batchrun import (
     write_results,
 )
 from batchrun.clock import VirtualClock
+from batchrun.service.calling.outage import Patience
 from batchrun.service.login import Login
+from batchrun.service.s3.patient_writing import S3SettingsStore
 from batchrun.service.s3.putting import S3Store
 from batchrun.simulator import serve
 from tests.cli.elsewhere import S3
@@ -50,6 +52,13 @@ async def launched(folder: Path) -> Path:
             async with session, session.launching(manifest) as launch:
                 await launch.wait()
     return folder / "b.db"
+
+
+async def test_a_settings_file_for_a_bucket_in_another_region_says_which(monkeypatch: pytest.MonkeyPatch):
+    async with served(monkeypatch):
+        store = S3SettingsStore(Login(Target()), Patience(), VirtualClock())
+        with pytest.raises(ServiceUnusableError, match=r"s3://lost/x\.json .*the bucket is in eu-central-1"):
+            await store.keep("s3://lost/x.json", b"[]")
 
 
 async def test_results_and_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -16,6 +16,7 @@ from batchrun import errors
 from batchrun.model.texts.foreign import shortened
 from batchrun.model.texts.places import split_uri
 from batchrun.service.calling.one_try import Waited, classified
+from batchrun.service.classify import ELSEWHERE
 from batchrun.service.login import Login
 from batchrun.service.session import s3_client
 
@@ -33,8 +34,6 @@ _NOT_THERE: Final = {
         "restore it first (aws s3api restore-object)",
     ),
 }
-#: S3's codes for a bucket in another region that the client could not follow to.
-_ELSEWHERE: Final = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "301"})
 
 
 async def fetch(login: Login, uri: str, copy: IO[bytes], *, most: int) -> None:
@@ -90,7 +89,7 @@ def explained(error: errors.CallError, uri: str, login: Login) -> errors.Batchru
     """Return the error to raise for *uri*."""
     if error.code in _NOT_THERE:
         return _problem(uri, *_NOT_THERE[error.code])
-    if error.code in _ELSEWHERE:
+    if error.code in ELSEWHERE:
         return _elsewhere(error.__cause__, uri)
     if isinstance(error, errors.AccessDeniedError):
         return errors.ServiceUnusableError(

@@ -37,7 +37,7 @@ from batchrun.service.login import Login, profile_of
 from batchrun.service.quota import quotas, start_run_quota
 from batchrun.service.run_batches import AwsRunBatches
 from batchrun.service.run_tasks import failed_tasks, run_tasks, usage
-from batchrun.service.session import region_doubt
+from batchrun.service.session import proxy_of, region_doubt
 from batchrun.service.starting import Start, check_known, start_turn
 from batchrun.service.wire import sighted, started
 from batchrun.service.workflows import workflow
@@ -82,7 +82,14 @@ async def connect(
             Calls(
                 AllTurns(rate=rate, read_rate=read_rate, clock=clock),
                 CallRetries(retry or RetrySettings(), clock=clock, rng=rng),
-                OutageWatch(patience, masked(endpoint), clock, is_lane=target.is_lane, doubt=doubt),
+                OutageWatch(
+                    patience,
+                    masked(endpoint),
+                    clock,
+                    is_lane=target.is_lane,
+                    doubt=doubt,
+                    proxy=proxy_of(endpoint),
+                ),
                 credentials,
                 clock,
                 Caller(),

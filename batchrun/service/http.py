@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from aiobotocore.httpsession import AIOHTTPSession
 from botocore.exceptions import ReadTimeoutError
+from botocore.httpsession import ProxyConfiguration
+
+from batchrun.model.texts.foreign import is_loopback
 
 if TYPE_CHECKING:
     import ssl
@@ -28,6 +31,14 @@ class AnswerTooLargeError(Exception):
         super().__init__(f"the answer has more than {LARGEST:,} bytes")
 
 
+class Proxies(ProxyConfiguration):
+    """The proxies that are set, for all but this machine: nobody's proxy leads back to it."""
+
+    def proxy_url_for(self, url: str) -> str | None:  # type: ignore[override]  # its stub lacks None
+        """Return the proxy for *url*, or None."""
+        return None if is_loopback(url) else super().proxy_url_for(url)
+
+
 class OneExchange(AIOHTTPSession):
     """Sends a client's requests, as ``http_session_cls`` of its configuration.
 
@@ -38,6 +49,7 @@ class OneExchange(AIOHTTPSession):
     def __init__(self, **settings: Any) -> None:
         """Make a session; ``timeout`` has the seconds for a connection, and those for a whole answer."""
         super().__init__(**settings)
+        self._proxy_config = Proxies(settings.get("proxies"), settings.get("proxies_config"))
         self._longest: float = sum(settings["timeout"])
         # With one of these, botocore adds to the context that it makes.
         is_own = settings.get("client_cert") or settings.get("proxies_config")

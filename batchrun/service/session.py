@@ -24,13 +24,13 @@ from aiobotocore.config import AioConfig
 from botocore import UNSIGNED
 from botocore import __version__ as botocore_version
 from botocore import exceptions as boto
-from botocore.httpsession import ProxyConfiguration
 from botocore.utils import get_environ_proxies
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from batchrun.errors import BatchrunError, UsageError
 from batchrun.model.texts.foreign import is_loopback, masked, web_address
+from batchrun.service.http import Proxies
 from batchrun.service.login import Login
 from batchrun.service.login.credentials import LOOPBACK_KEYS
 from batchrun.service.wire import table
@@ -243,10 +243,15 @@ def _check_bundle(login: Login) -> None:
         raise UsageError(f"{where}; see AWS_CA_BUNDLE and ca_bundle") from error
 
 
+def proxy_of(endpoint: str) -> str | None:
+    """Return the proxy through which *endpoint* is called, whose address may hold a password, or None."""
+    proxy: str | None = Proxies(get_environ_proxies(endpoint)).proxy_url_for(endpoint)
+    return proxy
+
+
 def _check_proxy(endpoint: str) -> None:
     """Raise UsageError where no request could be sent through the proxy that is set for *endpoint*."""
-    proxies = ProxyConfiguration(get_environ_proxies(endpoint))
-    proxy = proxies.proxy_url_for(endpoint)
+    proxy = proxy_of(endpoint)
     if proxy is None:
         return
     try:

@@ -39,7 +39,7 @@ from batchrun.service.s3.run_outputs import run_outputs
 from batchrun.service.target import Target
 from tests.certificates import certificate
 from tests.hostile import JSON, Answer, Asked, Stranger, always, endless, head, whole
-from tests.world import connected
+from tests.world import connected, start
 
 ONCE = RetrySettings(patience=0)
 MEGABYTE = b" " * 2**20
@@ -121,6 +121,29 @@ async def test_a_redirect_from_the_start_is_not_borne_like_an_outage():
             with pytest.raises(ServiceUnusableError, match=r"Redirected.*https://other\.example"):
                 await service.get_run("1")
             assert anyio.current_time() < 60
+
+
+async def test_this_machine_is_never_reached_through_a_proxy(monkeypatch):
+    """Seen: behind a company's proxy, "batchrun demo" ended with 5."""
+    async with Stranger(always(whole(200, b"{}"))).served() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        async with connected() as (service, simulator):
+            run = await start(service)
+        assert [run.id for run in simulator.state().runs] == [run.id]
+        assert proxy.asked == []
+
+
+async def test_a_proxy_through_which_nothing_answers_is_named(monkeypatch):
+    async with Stranger(always(whole(200, b""))).served() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url.replace("//", "//me:hunter2@"))
+        patience = Patience(first_contact=20)
+        async with connected(endpoint_url="http://omics.example", patience=patience) as (service, _):
+            told = (
+                rf"check network, the proxy http://\*\*\*@{proxy.url.removeprefix('http://')}, --endpoint-url"
+            )
+            with pytest.raises(ServiceUnusableError, match=told):
+                await service.get_run("1")
+        assert proxy.asked
 
 
 def role_to_assume(folder: Path) -> Path:

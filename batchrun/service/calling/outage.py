@@ -24,7 +24,7 @@ from batchrun.errors import (
     ThrottledError,
     UsageError,
 )
-from batchrun.model.texts.foreign import shortened
+from batchrun.model.texts.foreign import masked, shortened
 from batchrun.service.classify import NO_HOST, classify
 from batchrun.service.login import Login
 from batchrun.service.session import omics_client
@@ -69,9 +69,12 @@ class OutageWatch:
         *,
         is_lane: bool = False,
         doubt: str | None = None,
+        proxy: str | None = None,
     ) -> None:
-        """*doubt* is why the service may not exist in the region, as far as is known."""
-        self._where = "endpoint_url and region of the lane" if is_lane else "--endpoint-url and --region"
+        """*doubt* is why the service may not exist in the region, as far as is known; *proxy* leads to it."""
+        through = "" if proxy is None else f"the proxy {masked(proxy)}, "
+        settings = "endpoint_url and region of the lane" if is_lane else "--endpoint-url and --region"
+        self._where = f"{through}{settings}"
         other = "give the lane another region" if is_lane else "give another --region, or set AWS_REGION"
         self._doubt = None if doubt is None else f"{doubt}; {other}"
         self._patience = patience

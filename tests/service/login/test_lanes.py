@@ -302,8 +302,9 @@ async def test_a_role_that_is_not_lent_any_more_is_asked_for_again_by_another_lo
         assert await account(login.renewed()) == WEST
 
 
-async def test_a_role_is_assumed_where_the_runs_are_started_on_a_local_service(files):
+async def test_a_role_is_assumed_where_the_runs_are_started_on_a_local_service(files, monkeypatch):
     files.write("")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")  # which is not for this machine
     async with serve(Settings(account=LAB)) as simulator:
         lane = Lane(name="l", role=LAUNCHER, endpoint_url=simulator.url)
         (login,) = logins([lane])

@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from batchrun import errors
 from batchrun.cli import signals
 from batchrun.cli.command import HELP, Option
 from batchrun.cli.exits import MEANINGS, Exit, exit_code
@@ -29,16 +30,6 @@ from batchrun.cli.speak import (
     raise_unwritten,
     spell_out,
     write,
-)
-from batchrun.errors import (
-    AccessDeniedError,
-    BatchrunError,
-    CallError,
-    CredentialsError,
-    InputError,
-    ManifestError,
-    ManifestWarning,
-    RefusedError,
 )
 from batchrun.model.texts.words import counted
 from batchrun.version import __version__
@@ -131,7 +122,7 @@ class _Verbs(click.Group):
         if found[1] is not None and not is_help:
             take_file(ctx, name, found[1])
         elif found[1] is not None and ctx.resilient_parsing:
-            with suppress(click.ClickException, BatchrunError):
+            with suppress(click.ClickException, errors.BatchrunError):
                 take_file(ctx, name, found[1])
         return found
 
@@ -186,7 +177,7 @@ def _outcome() -> int:
     except BaseException as error:  # noqa: BLE001 (the last line of defence)
         end = _single(error)
         code = _end(end)
-        for note in getattr(end, "__notes__", ()) if isinstance(end, InputError) else ():
+        for note in getattr(end, "__notes__", ()) if isinstance(end, errors.InputError) else ():
             complain(note)
         return code
 
@@ -200,7 +191,7 @@ def _is_of_click(error: OSError) -> bool:
 def _single(error: BaseException) -> BaseException:
     """Return the error in the exception groups of task groups; one of ours comes before others."""
     while isinstance(error, BaseExceptionGroup):
-        ours, _ = error.split(BatchrunError)
+        ours, _ = error.split(errors.BatchrunError)
         group = ours or error
         if ours is None and len(error.exceptions) > 1:
             break
@@ -224,14 +215,14 @@ def _end(error: BaseException) -> int:
             return Exit.WORK_LEFT
         case SystemExit():  # click's, if the reader of help has closed the pipe
             return Exit.OK
-        case ManifestError():
+        case errors.ManifestError():
             explain(str(error))
             complain(f"batchrun: {_counted(error)}; nothing was submitted")
             return Exit.INPUT
-        case CallError():
+        case errors.CallError():
             complain(f"batchrun: {error!s}; {_cure(error)}")
             return exit_code(error)
-        case BatchrunError() if exit_code(error) is not Exit.DEFECT:
+        case errors.BatchrunError() if exit_code(error) is not Exit.DEFECT:
             complain(f"batchrun: {error!s}")
             return exit_code(error)
         case _:
@@ -243,24 +234,24 @@ def _end(error: BaseException) -> int:
             return Exit.DEFECT
 
 
-def _cure(error: CallError) -> str:
+def _cure(error: errors.CallError) -> str:
     """Return what to do about a call that failed for good; its message is only what the service said."""
     again = "then run the same command again"
     match error:
-        case AccessDeniedError():
+        case errors.AccessDeniedError():
             return f"allow {error.operation} ('batchrun help iam' has the whole policy), {again}"
-        case CredentialsError(code="RequestTimeTooSkewed"):  # its message says how to set the clock
+        case errors.CredentialsError(code="RequestTimeTooSkewed"):  # its message says how to set the clock
             return again
-        case CredentialsError():
+        case errors.CredentialsError():
             return f"log in again, or give another --profile, {again}"
-        case RefusedError():
+        case errors.RefusedError():
             return f"correct what it names, or --region and --endpoint-url, {again}"
         case _:
             return "run the same command again later; if it stays so, check --region and --endpoint-url"
 
 
-def _counted(error: ManifestError) -> str:
-    if all(isinstance(problem, ManifestWarning) for problem in error.problems):
+def _counted(error: errors.ManifestError) -> str:
+    if all(isinstance(problem, errors.ManifestWarning) for problem in error.problems):
         return f"{counted(error.total, 'warning')}, treated as errors (--strict)"
     return counted(error.total, "problem")
 

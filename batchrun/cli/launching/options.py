@@ -14,24 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from batchrun.cli import options
 from batchrun.cli.command import Risk, duration, flag, group, option, texts
 from batchrun.cli.manifest_options import ManifestOptions
-from batchrun.cli.options import (
-    ACCOUNT_MAX_ACTIVE,
-    CHANGED,
-    CONCURRENCY,
-    LEDGER,
-    LISTING_LAG,
-    MAX_ACTIVE,
-    RATE,
-    READ_RATE,
-    RESULTS,
-    SAFE_CSV,
-    STRICT,
-    EngineOptions,
-    Output,
-    Service,
-)
 from batchrun.cli.values import FailureLimit, OutputPath, Retry
 from batchrun.errors import UsageError
 from batchrun.model.entries.policies import WatchPolicy
@@ -149,20 +134,20 @@ class LaunchOptions:
     """The options of ``batchrun run``."""
 
     manifest: ManifestOptions = group(ManifestOptions)
-    strict: bool = STRICT()
+    strict: bool = options.STRICT()
     once: bool = flag(help="Make one pass: submit what is due, look at each run once.")
     detach: bool = flag(help="Submit without watching.")
     deadline: float | None = duration(help="Stop cleanly after this time, such as 50m.")
-    changed: str | None = CHANGED(
+    changed: str | None = options.CHANGED(
         help="What to do about rows whose content changed after submission: keep what was submitted, or "
         "start new runs.  [default: refuse]"
     )
-    rate: Rate = RATE()
-    read_rate: Rate = READ_RATE()
-    concurrency: int = CONCURRENCY()
-    max_active: int | None = MAX_ACTIVE()
-    account_max_active: int | None = ACCOUNT_MAX_ACTIVE()
-    together: EngineOptions = group(EngineOptions)
+    rate: Rate = options.RATE()
+    read_rate: Rate = options.READ_RATE()
+    concurrency: int = options.CONCURRENCY()
+    max_active: int | None = options.MAX_ACTIVE()
+    account_max_active: int | None = options.ACCOUNT_MAX_ACTIVE()
+    together: options.EngineOptions = group(options.EngineOptions)
     stop_after: StopAfter | None = option(
         type=FailureLimit(),
         metavar="N|N%",
@@ -204,7 +189,7 @@ class LaunchOptions:
         "documented. A call whose answer was lost is repeated within this time: if the service forgets "
         "sooner, every row of it runs twice. At 0 the batch is searched for first.",
     )
-    listing_lag: float = LISTING_LAG()
+    listing_lag: float = options.LISTING_LAG()
     trust_ledger: bool = flag(
         help="Send rows without checking whether another ledger has started them: only if this is the only "
         "ledger."
@@ -216,16 +201,16 @@ class LaunchOptions:
         help="If another launcher holds the batch, wait; take over if it stops or dies, and end when the "
         "batch has ended."
     )
-    ledger: str = LEDGER()
-    results: str | None = RESULTS()
-    safe_csv: bool = SAFE_CSV()
+    ledger: str = options.LEDGER()
+    results: str | None = options.RESULTS()
+    safe_csv: bool = options.SAFE_CSV()
     hooks: HookOptions = group(HookOptions)
-    service: Service = group(Service)
+    service: options.Service = group(options.Service)
     credentials_wait: float = duration(
         default="15m",
         help="How long to wait for a new login when credentials stop working; with --once, not at all.",
     )
-    output: Output = group(Output)
+    output: options.Output = group(options.Output)
 
     @property
     def limits(self) -> Limits:

@@ -18,17 +18,10 @@ from weakref import WeakSet
 import apsw
 
 from batchrun.errors import InvariantError
+from batchrun.ledger.sqlite import process_lock
 from batchrun.ledger.sqlite.connection import check_in_place, identity, open_to_read, open_to_write
 from batchrun.ledger.sqlite.errors import failed, told
 from batchrun.ledger.sqlite.own_log import marking
-from batchrun.ledger.sqlite.process_lock import (
-    ProcessLock,
-    is_abandoned,
-    kernel,
-    lock_path,
-    lock_paths,
-    remove,
-)
 from batchrun.ledger.sqlite.statements import migrations, queries, reading, writing
 from batchrun.ledger.store import Row, Store, T, Tables, Value, not_text
 
@@ -43,7 +36,7 @@ class SqliteStore(Store):
     def __init__(self, path: Path, *, read_only: bool = False, for_once: bool = False) -> None:
         self.path = path
         self.called = str(path)
-        self.host = kernel()
+        self.host = process_lock.kernel()
         self.schema = migrations()[-1].number
         self._is_read_only = read_only
         self._for_once = for_once
@@ -51,7 +44,7 @@ class SqliteStore(Store):
         self._identity = identity(path)
         #: In its locks; one that came with a copy differs.
         self._mark = "{}:{}\n".format(*self._identity).encode()
-        self._locks: dict[tuple[int, int], ProcessLock] = {}
+        self._locks: dict[tuple[int, int], process_lock.ProcessLock] = {}
         self._explained = _Explained(path, self._connection)
         self._snapshots = WeakSet[SqliteStore]()
         self._rows_of: dict[str, Callable[[Iterable[Any]], Row]] = {}
@@ -136,10 +129,10 @@ class SqliteStore(Store):
     def lock(self, batch: int, fence: int) -> None:
         # Here nobody else takes one. That of the lease before stays: if the claim is not committed, it must
         # still show that nobody has it. Later ones are of a ledger that was here before.
-        for other, path in lock_paths(self.path, batch).items():
-            if other < fence - 1 or (other > fence and is_abandoned(path)):
-                remove(path)
-        if lock := ProcessLock.take(self._lock_path(batch, fence), self._mark):
+        for other, path in process_lock.lock_paths(self.path, batch).items():
+            if other < fence - 1 or (other > fence and process_lock.is_abandoned(path)):
+                process_lock.remove(path)
+        if lock := process_lock.ProcessLock.take(self._lock_path(batch, fence), self._mark):
             self._locks[batch, fence] = lock
 
     def unlock(self, batch: int, fence: int, *, leaves_mark: bool = False) -> None:
@@ -150,10 +143,10 @@ class SqliteStore(Store):
             lock.let_go()
         else:
             lock.drop()
-        remove(self._lock_path(batch, fence - 1))
+        process_lock.remove(self._lock_path(batch, fence - 1))
 
     def is_latest(self, batch: int, fence: int) -> bool:
-        marks = lock_paths(self.path, batch)
+        marks = process_lock.lock_paths(self.path, batch)
         if max(marks, default=0) != fence:
             return False
         try:
@@ -162,11 +155,11 @@ class SqliteStore(Store):
             return False
 
     def is_abandoned(self, batch: int, fence: int) -> bool | None:
-        found = is_abandoned(self._lock_path(batch, fence))
+        found = process_lock.is_abandoned(self._lock_path(batch, fence))
         if found is not None:
             return found
-        others = lock_paths(self.path, batch).values()
-        return False if any(is_abandoned(one) is False for one in others) else None
+        others = process_lock.lock_paths(self.path, batch).values()
+        return False if any(process_lock.is_abandoned(one) is False for one in others) else None
 
     def hurry(self, seconds: float) -> None:
         """Do nothing: a failing disk is not waited for."""
@@ -196,7 +189,7 @@ class SqliteStore(Store):
         return map(made, itertools.chain([first], cursor))
 
     def _lock_path(self, batch: int, fence: int) -> Path:
-        return lock_path(self.path, batch, fence)
+        return process_lock.lock_path(self.path, batch, fence)
 
 
 class _Explained:

@@ -13,15 +13,8 @@ from typing import Final
 from batchrun.manifest.model_check import REQUEST_ID, RequestModel
 from batchrun.manifest.placeholders import names_in
 from batchrun.manifest.problems import Problems, Record, printable
+from batchrun.manifest.recognised import kinds
 from batchrun.manifest.recognised.command import again
-from batchrun.manifest.recognised.kinds import (
-    GUESSES,
-    DocumentKind,
-    document_kind,
-    is_field,
-    is_slip,
-    of_others,
-)
 from batchrun.manifest.recognised.sheet import MOST_ROWS, Unasked
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import STDIN, Source
@@ -38,10 +31,10 @@ _LISTED: Final = "items"
 
 def is_of_one_run(names: Collection[str], model: RequestModel) -> bool:
     """Report whether a document with these names, none of them a manifest's, is one run."""
-    if all(is_field(name, model) for name in names):
+    if all(kinds.is_field(name, model) for name in names):
         return not _OF_ONE_RUN.isdisjoint(names)
     is_sure = len(names) > 1 or any("." in name for name in names)
-    return is_sure and document_kind(names, model) is DocumentKind.PARAMETERS
+    return is_sure and kinds.document_kind(names, model) is kinds.DocumentKind.PARAMETERS
 
 
 def words(
@@ -52,8 +45,8 @@ def words(
     *source* is the document and the options that it was read with; *names* are its own at the top, *keys*
     those of a manifest; *has_file*: one of its values is a file.
     """
-    known = {name for name in names if is_field(name, model)}
-    if other := of_others(names):
+    known = {name for name in names if kinds.is_field(name, model)}
+    if other := kinds.of_others(names):
         return f"{_NO_MANIFEST} {other[0]}", f"{other[1]}; and {_WHAT_TO_RUN}"
     if _LISTED in names:
         return f"{_NO_MANIFEST} an answer of ListRuns", _WHAT_TO_RUN
@@ -61,12 +54,12 @@ def words(
         return None
     if not known:
         is_sure = has_file or len(names) > 1 or "." in names[0]
-        is_of_workflow = is_sure and document_kind(names, model) is DocumentKind.PARAMETERS
+        is_of_workflow = is_sure and kinds.document_kind(names, model) is kinds.DocumentKind.PARAMETERS
         return _parameters(source) if is_of_workflow else None
     if known == {*names} - {"id"} and "id" in names:
         return f"{_NO_MANIFEST} a single row", "write it into a list: under runs, behind '- ' or within [ ]"
     if len(known) < len(names):
-        return _parameters(source) if document_kind(names, model) is DocumentKind.EITHER else None
+        return _parameters(source) if kinds.document_kind(names, model) is kinds.DocumentKind.EITHER else None
     as_defaults = f"give the file that has the runs, and this one beside it: {_beside(source, '--defaults')}"
     if _OF_ONE_RUN.isdisjoint(known):
         return f"{_NO_MANIFEST} a file of defaults: fields of StartRun, and no runs", as_defaults
@@ -75,8 +68,8 @@ def words(
 
 def _are_slips(names: Sequence[str], keys: Collection[str]) -> bool:
     """Report whether half of the first names look like misspelt keys; one alone may be a workflow's."""
-    first = names[:GUESSES]
-    return bool(first) and 2 * sum(is_slip((name,), keys) for name in first) >= len(first)
+    first = names[: kinds.GUESSES]
+    return bool(first) and 2 * sum(kinds.is_slip((name,), keys) for name in first) >= len(first)
 
 
 def _parameters(source: Source) -> tuple[str, str]:
@@ -127,16 +120,16 @@ def _is_of_a_workflow(record: Record, model: RequestModel) -> bool:
     names = record.fields
     return (
         bool(names)
-        and document_kind(names, model) is DocumentKind.PARAMETERS
+        and kinds.document_kind(names, model) is kinds.DocumentKind.PARAMETERS
         and "id" not in names
-        and not is_slip(names, ("id", *model.fields))
+        and not kinds.is_slip(names, ("id", *model.fields))
     )
 
 
 def _with_id(record: Record, model: RequestModel) -> Record:
     """Return a StartRun request as a row; anything else as it is."""
     name = as_text(record.fields.get("name"))
-    is_request = "id" not in record.fields and all(is_field(one, model) for one in record.fields)
+    is_request = "id" not in record.fields and all(kinds.is_field(one, model) for one in record.fields)
     if not (is_request and name) or names_in(name):
         return record
     fields = {field: value for field, value in record.fields.items() if field != REQUEST_ID}

@@ -11,6 +11,7 @@ for (``model.tasks``).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
@@ -37,29 +38,22 @@ _HURRIED: Final = 3.0
 log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True)
 class TaskFinder:
     """Asks for the failed tasks of one batch's runs; :meth:`run` must be running."""
 
-    def __init__(
-        self,
-        held: HeldBatch,
-        service_of: Callable[[str | None], HealthOmics | None],
-        observer: Observer,
-        clock: Clock,
-    ) -> None:
-        """Ask the service that *service_of* returns for a lane; None where it cannot be used."""
-        self._held = held
-        self._service_of = service_of
-        self._observer = observer
-        self._clock = clock
-        self._after = -1  #: the number of the run that was last asked for
-        self._has_missed = False  #: whether one of them got no answer
-        self._is_ending = False  #: whether those without an answer are still to be asked for a last time
-        self._gone: set[int] = set()  #: numbers of runs that were not found once
-        self._is_barred = False
-        self._news = anyio.Event()
-        self._settled = anyio.Event()
-        self._waiting = anyio.CancelScope()
+    held: HeldBatch
+    service_of: Callable[[str | None], HealthOmics | None]  #: by lane; None where it cannot be used
+    observer: Observer
+    clock: Clock
+    _after: int = -1  #: the number of the run that was last asked for
+    _has_missed: bool = False  #: whether one of them got no answer
+    _is_ending: bool = False  #: whether those without an answer are still to be asked for a last time
+    _gone: set[int] = field(default_factory=set)  #: numbers of runs that were not found once
+    _is_barred: bool = False
+    _news: anyio.Event = field(default_factory=anyio.Event)
+    _settled: anyio.Event = field(default_factory=anyio.Event)
+    _waiting: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     def noticed(self) -> None:
         """Note that a failure was recorded."""
@@ -69,7 +63,7 @@ class TaskFinder:
 
     def hurry(self, seconds: float = _HURRIED) -> None:
         """Let :meth:`settle` end within *seconds*; 0 is at once."""
-        self._waiting.deadline = min(self._waiting.deadline, self._clock.monotonic() + seconds)
+        self._waiting.deadline = min(self._waiting.deadline, self.clock.monotonic() + seconds)
 
     async def settle(self, seconds: float) -> None:
         """Wait, for at most *seconds*, until all recorded failures have been asked for or given up."""
@@ -93,7 +87,7 @@ class TaskFinder:
     async def _step(self) -> None:
         """Ask for a few, or wait for another failure."""
         self._news = anyio.Event()
-        page = await self._held.unasked(limit=_AT_ONCE, after=self._after)
+        page = await self.held.unasked(limit=_AT_ONCE, after=self._after)
         if page:
             self._after = page[-1].number
             async with anyio.create_task_group() as group:
@@ -118,9 +112,9 @@ class TaskFinder:
             with anyio.move_on_after(_PATIENCE):
                 found = await self._found(failed)
             if found is not None:
-                at = self._clock.utcnow()
-                await self._held.keep_tasks({failed.number: found}, at=at)
-                self._observer.tasks_found(failed.id, failed.attempt, found)
+                at = self.clock.utcnow()
+                await self.held.keep_tasks({failed.number: found}, at=at)
+                self.observer.tasks_found(failed.id, failed.attempt, found)
         except (LeaseError, LedgerError) as error:
             self._is_barred = True
             log.debug("failed_tasks_given_up", error=str(error))
@@ -128,7 +122,7 @@ class TaskFinder:
 
     async def _found(self, failed: FailedRun) -> FailedTasks | None:
         """Return the run's failed tasks; None where another try may find them."""
-        service = self._service_of(failed.lane)
+        service = self.service_of(failed.lane)
         if service is None:
             return None
         try:

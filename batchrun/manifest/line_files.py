@@ -7,6 +7,7 @@ Belongs here: choosing the reader. Does not: which files a manifest may name (``
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from batchrun.manifest import cells
@@ -39,53 +40,45 @@ def is_line_format(form: Format) -> bool:
     return form is Format.JSONL or reading.is_table(form)
 
 
+@dataclass(slots=True)
 class LineFiles:
     """Reads these files for one load."""
 
-    def __init__(
-        self,
-        source: Source,
-        model: RequestModel,
-        sheets: Sheets,
-        problems: Problems,
-        looking: Looking,
-        beyond: Beyond = FILES_ALONE,
-    ) -> None:
-        self._source = source
-        self.model = model  #: the fields of a row
-        self._sheets = sheets
-        self._problems = problems
-        self._looking = looking
-        self._beyond = beyond
-        self._has_sheet = False
-        #: Digests, before they were read, of the files that the manifest names, by path, with its links.
-        self.beside_it: dict[str, str | None] = {}
+    source: Source
+    model: RequestModel  #: the fields of a row
+    sheets: Sheets
+    problems: Problems
+    looking: Looking
+    beyond: Beyond = FILES_ALONE
+    _has_sheet: bool = False
+    #: Digests, before they were read, of the files that the manifest names, by path, with its links.
+    beside_it: dict[str, str | None] = field(default_factory=dict)
 
     def records(
         self, stream: BinaryIO, name: str, form: Format, *, is_beside: bool = False
     ) -> Iterator[Record]:
         """Return the rows of a file in one of these formats; the runs of a sheet if options make it one."""
-        if self._source.sheet:
-            wanted = with_options(NOTHING, self._source.sheet, self._problems)
-            yield from self._of_sheet(stream, name, form, self._source.asked, wanted)
+        if self.source.sheet:
+            wanted = with_options(NOTHING, self.source.sheet, self.problems)
+            yield from self._of_sheet(stream, name, form, self.source.asked, wanted)
         elif form is Format.JSONL:
-            lines = reading.in_utf8(stream, name, self._source.asked)
-            found = of_lines(lines, name, self._problems)
+            lines = reading.in_utf8(stream, name, self.source.asked)
+            found = of_lines(lines, name, self.problems)
             yield from self.listed(found, is_beside=is_beside)
         else:
-            with reading.table(stream, name, form, self._source.asked, self._problems) as table:
-                unasked = Unasked(source=self._source, is_beside=is_beside)
-                yield from cells.records(table, self.model, self._problems, unasked, self._looking)
+            with reading.table(stream, name, form, self.source.asked, self.problems) as table:
+                unasked = Unasked(source=self.source, is_beside=is_beside)
+                yield from cells.records(table, self.model, self.problems, unasked, self.looking)
 
     def listed(self, records: Iterator[Record], *, is_beside: bool = False) -> Iterator[Record]:
         """Return the rows of JSON Lines, or of a list of JSON or YAML."""
-        unasked = Unasked(source=self._source, is_beside=is_beside)
-        return rows(records, unasked, self.model, self._problems)
+        unasked = Unasked(source=self.source, is_beside=is_beside)
+        return rows(records, unasked, self.model, self.problems)
 
     def of_list(self, stream: BinaryIO, form: Format) -> Iterator[Record]:
         """Return the runs of a list of JSON or YAML that options make a sheet."""
-        wanted = with_options(NOTHING, self._source.sheet, self._problems)
-        return self._of_sheet(stream, self._source.shown, form, self._source.asked, wanted)
+        wanted = with_options(NOTHING, self.source.sheet, self.problems)
+        return self._of_sheet(stream, self.source.shown, form, self.source.asked, wanted)
 
     def beside(self, name: str, place: Place) -> Iterator[Record]:
         """Return the rows of the file that the manifest names as its runs.
@@ -95,7 +88,7 @@ class LineFiles:
         """
         path, shown_name = self._beside(name, place, "runs")
         form = _form(name, place, "runs")
-        with opened(path, self._beyond) as stream:
+        with opened(path, self.beyond) as stream:
             yield from self.records(stream, shown_name, form, is_beside=True)
 
     def sheet(self, keys: SheetKeys, *, has_rows: bool) -> Iterator[Record]:
@@ -105,8 +98,8 @@ class LineFiles:
             ManifestError: It may not name this file, or the file cannot be read.
         """
         named = keys.sheet
-        wanted = with_options(keys.wanted(), self._source.sheet, self._problems)
-        asked = keys.asked(self._source.asked)
+        wanted = with_options(keys.wanted(), self.source.sheet, self.problems)
+        asked = keys.asked(self.source.asked)
         if named is None:
             self.refuse_options()
             return
@@ -122,15 +115,15 @@ class LineFiles:
         else:
             path, name = self._beside(named.text, named.place, "sheet")
             form = _form(named.text, named.place, "sheet")
-        with opened(path, self._beyond) as stream:
+        with opened(path, self.beyond) as stream:
             yield from self._of_sheet(stream, name, form, asked, wanted)
 
     def _of_sheet(
         self, stream: BinaryIO, name: str, form: Format, asked: TableOptions, wanted: Wanted
     ) -> Iterator[Record]:
         self._has_sheet = True
-        with reading.table(stream, name, form, asked, self._problems) as table:
-            yield from self._sheets.records(table, wanted)
+        with reading.table(stream, name, form, asked, self.problems) as table:
+            yield from self.sheets.records(table, wanted)
 
     def refuse_options(self) -> None:
         """Refuse options for a sheet if there was no sheet.
@@ -138,24 +131,24 @@ class LineFiles:
         Raises:
             ManifestError: There are.
         """
-        if self._source.sheet and not self._has_sheet:
-            place = Place(source=name_of(self._source.path))
+        if self.source.sheet and not self._has_sheet:
+            place = Place(source=name_of(self.source.path))
             message = (
                 "--id, --group-by, --parameter and --columns-as-parameters are for a sheet, and this is none"
             )
             raise unreadable(place, message, "give the sheet itself, or name it with sheet: PATH")
 
     def _refuse_stdin_twice(self, place: Place) -> None:
-        if self._source.path == STDIN:
+        if self.source.path == STDIN:
             cure = "put the sheet into a file, or the manifest"
             raise unreadable(place, "the manifest itself comes from standard input", cure, field="sheet")
-        if STDIN in self._source.shared_files:
+        if STDIN in self.source.shared_files:
             cure = "put the sheet into a file, or what is said for all rows"
             raise unreadable(place, "standard input is read for all rows already", cure, field="sheet")
 
     def _beside(self, name: str, place: Place, field: str) -> tuple[str, str]:
         """Return the path to open, and what messages call it."""
-        path, shown_name = file_beside(self._source.path, name, place, field)
+        path, shown_name = file_beside(self.source.path, name, place, field)
         self.beside_it[shown_name] = digest_of(path)
         return path, shown_name
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, Self
 
 from batchrun.manifest import limits
@@ -118,30 +118,25 @@ class Found(Protocol):
         """Record a problem."""
 
 
+@dataclass(kw_only=True)
 class Expander:
     """Expands the rows of one batch.
 
     It remembers every id with its line, about 150 bytes a row, to find duplicates.
     """
 
-    def __init__(
-        self,
-        *,
-        batch: str,
-        model: RequestModel,
-        defaults: Defaults,
-        environment: Environment,
-        problems: Problems,
-    ) -> None:
-        self._batch = batch
-        self.environment = environment
-        self.model = model
-        self.terms = Terms.of(defaults, model)
-        self.problems = problems
-        self._ids: dict[str, int | None] = {}
-        self._overwritten: dict[str, str] = {}
-        self.by_uri: Record | None = None  #: the first row that has its parameters in a file
-        self.taken: Collection[str] = ()  #: lanes that some row may go to; empty without lanes
+    batch: str
+    model: RequestModel
+    defaults: Defaults
+    environment: Environment
+    problems: Problems
+    _ids: dict[str, int | None] = field(default_factory=dict)
+    _overwritten: dict[str, str] = field(default_factory=dict)
+    by_uri: Record | None = None  #: the first row that has its parameters in a file
+    taken: Collection[str] = ()  #: lanes that some row may go to; empty without lanes
+
+    def __post_init__(self) -> None:
+        self.terms = Terms.of(self.defaults, self.model)
 
     def expand(self, record: Record) -> Checked | None:
         """Return the checked row; None if it has problems, which are recorded."""
@@ -165,7 +160,7 @@ class Expander:
         row.placeholders_excused = "parameters" in terms.defaults.broken
         request = self._checked_fields(fields, row, terms)
         _check_presence(fields, row, terms)
-        request.setdefault("name", default_name(self._batch, row.id or _NO_ID))
+        request.setdefault("name", default_name(self.batch, row.id or _NO_ID))
         self._check_parameters(request, row)
         self._check_output(request, row)
         return _encoded(row.id, request, row)
@@ -175,7 +170,7 @@ class Expander:
         parameters = fields.get("parameters")
         known = parameters if isinstance(parameters, dict) else {}
         return Values(
-            self._batch,
+            self.batch,
             row.id or _NO_ID,
             known,
             sheet=row.record.sheet,

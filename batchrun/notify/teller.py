@@ -117,6 +117,7 @@ def _seen(tally: Tally) -> tuple[object, object]:
     return dict(+tally.by_state), dict(+tally.by_status)
 
 
+@dataclass(slots=True)
 class Teller:
     """Sends the notices of one batch.
 
@@ -124,23 +125,13 @@ class Teller:
     Cancelling a method does not stop a delivery that has begun.
     """
 
-    def __init__(
-        self,
-        batch: StoredBatch,
-        channels: Sequence[Channel],
-        *,
-        limit: float,
-        clock: Clock,
-        digests: Digests | None = None,
-    ) -> None:
-        """Create one that gives each channel *limit* seconds; with *digests*, it sends those too."""
-        self._batch = batch
-        self._channels = tuple(channels)
-        self._limit = limit
-        self._clock = clock
-        self._digests = digests
-        self._is_cut_short = False
-        self._deliveries: anyio.CancelScope | None = None
+    batch: StoredBatch
+    channels: Sequence[Channel]
+    limit: float  #: seconds for each channel
+    clock: Clock
+    digests: Digests | None = None  #: if given, these are sent too
+    _is_cut_short: bool = False
+    _deliveries: anyio.CancelScope | None = None
 
     def cut_short(self) -> None:
         """Cancel the deliveries under way, and leave all other notices to the next launch."""
@@ -151,17 +142,17 @@ class Teller:
     async def begin(self, tally: Tally, begun: datetime) -> None:
         """Forget, as a launch begins, the notices that no longer hold; the batch was created at *begun*."""
         await self._forget_all_but(holding(tally, needs_somebody=True))
-        if self._digests is not None and self._channels:
+        if self.digests is not None and self.channels:
             try:
-                await self._digests.begin(self._batch, begun, tally)
+                await self.digests.begin(self.batch, begun, tally)
             except BatchrunError as error:
-                log.warning("no_digests", batch=self._batch.name, reason=str(error))
+                log.warning("no_digests", batch=self.batch.name, reason=str(error))
 
     async def watch(self, tally: Callable[[], Tally], words: Words) -> None:
         """Send the first failure, and digests, soon after they are due; runs until cancelled."""
         has_failed = False
-        while self._channels and not (has_failed and self._digests is None):
-            await self._clock.sleep(_LOOK_EVERY)
+        while self.channels and not (has_failed and self.digests is None):
+            await self.clock.sleep(_LOOK_EVERY)
             now = tally()
             if not has_failed and Notice.FAILURE in holding(now, needs_somebody=False):
                 has_failed = True
@@ -179,28 +170,28 @@ class Teller:
             await self._tell_digest(tally, words)
 
     async def _tell_digest(self, tally: Tally, words: Words) -> None:
-        if self._digests is not None and self._digests.is_due(tally):
+        if self.digests is not None and self.digests.is_due(tally):
             await self._tell(Notice.DIGEST, words)
 
     async def _forget_all_but(self, holds: Sequence[Notice]) -> None:
-        if not self._channels:
+        if not self.channels:
             return
         try:
-            await self._batch.forget(but=holds)
+            await self.batch.forget(but=holds)
         except BatchrunError as error:
-            log.warning("notice_not_noted", batch=self._batch.name, reason=str(error))
+            log.warning("notice_not_noted", batch=self.batch.name, reason=str(error))
 
     async def _tell(self, notice: Notice, words: Words) -> None:
-        channels = [channel for channel in self._channels if channel.takes(notice)]
+        channels = [channel for channel in self.channels if channel.takes(notice)]
         if not channels or self._is_cut_short:
             return
         with anyio.CancelScope(shield=True):
             try:
-                if notice in NOTED and not await self._batch.tell(notice, at=self._clock.utcnow()):
+                if notice in NOTED and not await self.batch.tell(notice, at=self.clock.utcnow()):
                     return
                 message = await words(notice)
             except BatchrunError as error:
-                log.warning("notice_not_told", batch=self._batch.name, notice=notice.value, reason=str(error))
+                log.warning("notice_not_told", batch=self.batch.name, notice=notice.value, reason=str(error))
                 return
             async with anyio.create_task_group() as group:
                 self._deliveries = group.cancel_scope
@@ -208,9 +199,9 @@ class Teller:
                     group.start_soon(self._deliver, channel, message)
 
     async def _deliver(self, channel: Channel, message: Message) -> None:
-        facts = {"batch": self._batch.name, "notice": message.notice.value, "hook": channel.name}
+        facts = {"batch": self.batch.name, "notice": message.notice.value, "hook": channel.name}
         try:
-            with anyio.fail_after(self._limit):
+            with anyio.fail_after(self.limit):
                 await channel.deliver(message)
         except NoticeError as error:
             log.warning("hook_failed", **facts, reason=error.reason, cure=error.cure)
@@ -220,7 +211,7 @@ class Teller:
             raise
         except TimeoutError:
             cure = "make it faster, or give it longer with --hook-timeout"
-            log.warning("hook_failed", **facts, reason=f"no end after {self._limit:g} s", cure=cure)
+            log.warning("hook_failed", **facts, reason=f"no end after {self.limit:g} s", cure=cure)
         except Exception as error:  # noqa: BLE001 (no channel's defect may change a launch's exit code)
             cure = "please report this as a defect of batchrun"
             log.warning("hook_failed", **facts, reason=type(error).__name__, cure=cure)

@@ -9,6 +9,7 @@ and how its answer is read (``client``).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -65,38 +66,25 @@ async def start_turn(calls: Calls, operation: str) -> float:
     return await calls.turns[operation].turn(early=_EARLY)
 
 
+@dataclass(slots=True)
 class Start(Generic[T]):
     """One request, sent as often as is needed and safe."""
 
-    def __init__(
-        self,
-        calls: Calls,
-        operation: str,
-        send: Callable[[], Awaitable[T]],
-        *,
-        trusted_until: datetime,
-        remembered_until: datetime,
-        is_repeat: bool,
-    ) -> None:
-        """Prepare it; nothing is sent yet.
+    calls: Calls
+    operation: str  #: the API's name
+    send: Callable[[], Awaitable[T]]  #: sends the request once, and reads the answer
+    trusted_until: datetime  #: the clock's latest time from which nothing is sent
+    remembered_until: datetime  #: the same, once an outcome is unknown
+    is_repeat: bool  #: whether the outcome of an earlier call is unknown already
+    _doubt: errors.CallError | None = None  #: why the outcome of a try is unknown
+    _lost: errors.CallError | None = None
+    _failed: errors.CallError | None = None
+    _is_sent: bool = False  #: whether the last try may have been sent
 
-        Args:
-            calls: Make the call.
-            operation: The API's name.
-            send: Sends the request once, and reads the answer.
-            trusted_until: The clock's latest time from which nothing is sent.
-            remembered_until: The same, once an outcome is unknown.
-            is_repeat: Whether the outcome of an earlier call is unknown already.
-        """
-        self._calls = calls
-        self._operation = operation
-        self._send = send
-        self._trusted_until = trusted_until
-        self._repeated_until = min(trusted_until, remembered_until)
-        self._doubt: errors.CallError | None = self._too_late(_WINDOWS[operation]) if is_repeat else None
-        self._lost: errors.CallError | None = None
-        self._failed: errors.CallError | None = None
-        self._is_sent = False  #: whether the last try may have been sent
+    def __post_init__(self) -> None:
+        self.remembered_until = min(self.trusted_until, self.remembered_until)
+        if self.is_repeat:
+            self._doubt = self._too_late(_WINDOWS[self.operation])
 
     async def at(self, turn: float) -> T:
         """Send it at its turn, and retry it by the policy at further turns.
@@ -105,9 +93,9 @@ class Start(Generic[T]):
             CallError: It failed for good; ``is_doubtful`` says whether a try may have taken effect.
             ServiceUnusableError: The service cannot be used.
         """
-        trusted_for = (self._repeated_until - self._calls.clock.latest()).total_seconds()
+        trusted_for = (self.remembered_until - self.calls.clock.latest()).total_seconds()
         try:
-            return await self._calls.call(self._operation, partial(self._attempt, turn), trusted_for)
+            return await self.calls.call(self.operation, partial(self._attempt, turn), trusted_for)
         except errors.CallError as error:
             # The lost answer says why the outcome is unknown, not a retry that had no effect.
             had_none = isinstance(error, errors.ThrottledError | errors.NotSentError)
@@ -115,41 +103,41 @@ class Start(Generic[T]):
             failure.is_doubtful = self._doubt is not None
             raise failure from error.__cause__
         finally:
-            self._calls.caller.finished(self)
+            self.calls.caller.finished(self)
 
     async def _attempt(self, turn: float) -> T:
         at = turn if self._failed is None else await self._turn_after(self._failed)
         self._is_sent = False
         try:
-            return await self._calls.at_turn(self._operation, at, self._send_once)
+            return await self.calls.at_turn(self.operation, at, self._send_once)
         except errors.CallError as error:
             self._failed = error
             if self._is_sent and isinstance(error, errors.OutcomeUnknownError):
                 self._doubt = self._lost = error
             if self._is_sent and isinstance(error, errors.CredentialsError) and error.status is None:
-                self._calls.caller.started_elsewhere(self)
+                self.calls.caller.started_elsewhere(self)
             raise
 
     async def _turn_after(self, failed: errors.CallError) -> float:
         """Wait for the turn of a retry. Raises *failed* where the launch ends before it comes."""
-        turn = await self._calls.unless_hurried(partial(start_turn, self._calls, self._operation))
+        turn = await self.calls.unless_hurried(partial(start_turn, self.calls, self.operation))
         if turn is None:
             raise failed
         return turn
 
     async def _send_once(self) -> T:
-        until = self._trusted_until if self._doubt is None else self._repeated_until
-        if self._calls.clock.latest() >= until:
+        until = self.trusted_until if self._doubt is None else self.remembered_until
+        if self.calls.clock.latest() >= until:
             # The turn came too late, or the machine slept: sent now, it might start a second run.
-            raise self._too_late("--replay-window" if self._doubt is None else _WINDOWS[self._operation])
-        self._calls.caller.check_start(self, self._calls.login, self._operation)
+            raise self._too_late("--replay-window" if self._doubt is None else _WINDOWS[self.operation])
+        self.calls.caller.check_start(self, self.calls.login, self.operation)
         self._is_sent = True
-        return await self._send()
+        return await self.send()
 
     def _too_late(self, window: str) -> errors.NotSentError:
         """Return the error for a request that is too old to be sent."""
         return errors.NotSentError(
             f"the requestId is older than {window}",
-            operation=self._operation,
+            operation=self.operation,
             code="ReplayWindowPassed",
         )

@@ -14,7 +14,7 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import Any
@@ -39,7 +39,9 @@ class BatchCourse:
         self._settings = account.settings
         self._shelf = shelf
         self._agenda = Agenda()
-        self._submission = Submission(account, self._agenda, settled=self._finish, fail=self._fail)
+        self._submission = Submission(
+            account=account, agenda=self._agenda, settled=self._finish, fail=self._fail
+        )
         self._cancelling = Sweep(
             account=account,
             agenda=self._agenda,
@@ -218,32 +220,19 @@ class Sweep:
             batch.note(row, self.good)
 
 
+@dataclass(slots=True, kw_only=True)
 class Submission:
     """Submits the rows of batches."""
 
-    def __init__(
-        self,
-        account: Account,
-        agenda: Agenda,
-        *,
-        settled: Callable[[Batch, float], None],
-        fail: Callable[[Batch, float, str], None],
-    ) -> None:
-        """Begin without rows.
-
-        *settled* is called with the batch for each row that is settled or skipped, *fail* with a batch that
-        fails, the time, and the reason.
-        """
-        self._account = account
-        self._settings = account.settings
-        self._agenda = agenda
-        self._settled = settled
-        self._fail = fail
-        self._queue: deque[tuple[Batch, deque[Row]]] = deque()
-        self._next = -math.inf  #: earliest time of the next row
-        self._is_going = False
-        self._came_early = False
-        self._turns = 0
+    account: Account
+    agenda: Agenda
+    settled: Callable[[Batch, float], None]  #: called with the batch for each row that is settled or skipped
+    fail: Callable[[Batch, float, str], None]  #: called with a batch that fails, the time, and the reason
+    _queue: deque[tuple[Batch, deque[Row]]] = field(default_factory=deque)
+    _next: float = -math.inf  #: earliest time of the next row
+    _is_going: bool = False
+    _came_early: bool = False
+    _turns: int = 0
 
     def enter(self, batch: Batch, at: float) -> None:
         """Submit the rows of *batch* from now on."""
@@ -253,7 +242,7 @@ class Submission:
     def _go_on(self, at: float) -> None:
         if not self._is_going:
             self._is_going = True
-            self._agenda.add(max(at, self._next), self._turn)
+            self.agenda.add(max(at, self._next), self._turn)
 
     def _turn(self, at: float) -> None:
         chosen = self._choose()
@@ -261,14 +250,14 @@ class Submission:
             self._is_going = False
             return
         batch, rows = chosen
-        wait = self._account.buckets.take("StartRun", at)
+        wait = self.account.buckets.take("StartRun", at)
         if wait > 0 and not self._came_early:
             self._came_early = True
-            self._agenda.add(at + wait, self._turn)
+            self.agenda.add(at + wait, self._turn)
             return
         self._came_early = False
         self._next = at + self._interval()
-        self._agenda.add(self._next, self._turn)
+        self.agenda.add(self._next, self._turn)
         self._queue.rotate(-1)
         row = rows.popleft()
         row.tries += 1
@@ -287,26 +276,26 @@ class Submission:
         return None
 
     def _interval(self) -> float:
-        limit = self._account.buckets.limit("StartRun")
+        limit = self.account.buckets.limit("StartRun")
         if limit is None:
             return 0.0
         self._turns += 1
-        lot = draw(self._settings.seed, "turn", self._turns)
+        lot = draw(self.account.settings.seed, "turn", self._turns)
         return Span(mean=1 / limit.rate, spread=_SPREAD).at(lot)
 
     def _is_as_it_was(self, batch: Batch, at: float) -> bool:
         try:
             if batch.file is not None:
-                batch.file.require_same(self._account.storage)
+                batch.file.require_same(self.account.storage)
         except RefusalError as error:
-            self._fail(batch, at, error.message)
+            self.fail(batch, at, error.message)
         return batch.status is BatchStatus.SUBMITTING
 
     def _try(self, batch: Batch, row: Row, at: float) -> None:
         try:
-            fault = self._account.struck("SubmitRow", batch, row)
+            fault = self.account.struck("SubmitRow", batch, row)
             if fault is RowFault.FAIL_BATCH:
-                self._fail(batch, at, "An internal error occurred")
+                self.fail(batch, at, "An internal error occurred")
             elif fault is RowFault.SKIP:
                 self._leave_out(batch, at)
             else:
@@ -316,24 +305,24 @@ class Submission:
 
     def _leave_out(self, batch: Batch, at: float) -> None:
         batch.waiting -= 1
-        self._settled(batch, at)
+        self.settled(batch, at)
 
     def _make(self, batch: Batch, row: Row, at: float, fault: RowFault | None) -> None:
-        row.run = self._account.start(start_of(batch.default, row.setting), batch, row, at)
+        row.run = self.account.start(start_of(batch.default, row.setting), batch, row, at)
         batch.going += 1
         self._settle(batch, row, at, SubmissionStatus.SUCCESS)
         if fault is RowFault.HIDE:
             row.shown = math.inf
         elif fault is RowFault.SHOW_LATE:
-            row.shown = at + self._settings.hang
+            row.shown = at + self.account.settings.hang
 
     def _refuse(self, batch: Batch, row: Row, error: RefusalError, at: float) -> None:
         may_pass = error.code in _PASSING or error.code == _QUOTA
-        if not may_pass or row.tries > self._settings.row_retries:
+        if not may_pass or row.tries > self.account.settings.row_retries:
             self._settle(batch, row, at, SubmissionStatus.FAILED, error)
             return
         wait = _QUOTA_WAIT if error.code == _QUOTA else _FIRST_WAIT * 2 ** (row.tries - 1)
-        self._agenda.add(at + wait, partial(self._again, batch, row))
+        self.agenda.add(at + wait, partial(self._again, batch, row))
 
     def _again(self, batch: Batch, row: Row, at: float) -> None:
         self._queue.append((batch, deque([row])))
@@ -344,5 +333,5 @@ class Submission:
     ) -> None:
         batch.note(row, status, *((error.code, error.message) if error else ()))
         batch.waiting -= 1
-        row.settled, row.shown = at, min(row.shown, at + self._settings.listing_lag)
-        self._settled(batch, at)
+        row.settled, row.shown = at, min(row.shown, at + self.account.settings.listing_lag)
+        self.settled(batch, at)

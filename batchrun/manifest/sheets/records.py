@@ -169,31 +169,25 @@ class Sheets:
         return own | {"batch": self.batch}
 
 
+@dataclass
 class _Maker:
     """Makes the records of one sheet."""
 
-    def __init__(
-        self,
-        table: Table,
-        template: Template,
-        own: Mapping[str, str],
-        own_sheets: OwnSheets,
-        problems: Problems,
-        look: TableTexts,
-    ) -> None:
-        self._table = table
-        self._template = template
-        self._own = own
-        self._own_sheets = own_sheets
-        self._problems = problems
-        self._look = look
-        self._agreed = itemgetter(*template.agreed) if template.agreed else _nothing
-        out = template.sheet_out
-        self._delimiter = "," if out is None else delimiter_for(out.parts, table)
+    table: Table
+    template: Template
+    own: Mapping[str, str]
+    own_sheets: OwnSheets
+    problems: Problems
+    look: TableTexts
+
+    def __post_init__(self) -> None:
+        self._agreed = itemgetter(*self.template.agreed) if self.template.agreed else _nothing
+        out = self.template.sheet_out
+        self._delimiter = "," if out is None else delimiter_for(out.parts, self.table)
 
     def record(self, rows: Iterable[TableRow]) -> Record | None:
         """Return the record of one run; None if it has no id, or is too large."""
-        filling = Filling(self._table.source, len(self._template.lists), self._problems)
+        filling = Filling(self.table.source, len(self.template.lists), self.problems)
         first: Sequence[str] = ()
         for line, cells in rows:
             filling.lines.append(line)
@@ -203,8 +197,8 @@ class _Maker:
             elif self._agreed(cells) != self._agreed(first):
                 self._report_differing(first, cells, filling)
             self._add(cells, line, filling)
-            self._look.row(line, cells, filling.row)
-        fields = self._template.fields.filled(first, filling)
+            self.look.row(line, cells, filling.row)
+        fields = self.template.fields.filled(first, filling)
         if filling.row is None or filling.is_full:
             return None
         return Record(
@@ -216,7 +210,7 @@ class _Maker:
         )
 
     def _begin(self, first: Sequence[str], filling: Filling) -> None:
-        entry_id = self._template.id
+        entry_id = self.template.id
         for name in (
             part.name for part in entry_id.parts if isinstance(part, Cell) and not first[part.index]
         ):
@@ -225,23 +219,23 @@ class _Maker:
             break
         else:
             filling.row = entry_id.text(first, filling, {})
-        if self._template.sheet_out is not None:
-            self._own_sheets.begin()
-            self._own_sheets.add(self._table.header, self._delimiter)
+        if self.template.sheet_out is not None:
+            self.own_sheets.begin()
+            self.own_sheets.add(self.table.header, self._delimiter)
 
     def _add(self, cells: Sequence[str], line: int, filling: Filling) -> None:
         if filling.is_full:
             return
-        for one in self._template.lists:
+        for one in self.template.lists:
             one.add(cells, line, filling)
-        if self._template.sheet_out is not None and self._own_sheets.growing <= limits.SHEET:
-            self._own_sheets.add(cells, self._delimiter)
+        if self.template.sheet_out is not None and self.own_sheets.growing <= limits.SHEET:
+            self.own_sheets.add(cells, self._delimiter)
 
     def _report_differing(self, first: Sequence[str], cells: Sequence[str], filling: Filling) -> None:
-        for index in self._template.agreed:
+        for index in self.template.agreed:
             if cells[index] != first[index] and index not in filling.differing:
                 filling.differing.add(index)
-                name = self._table.header[index]
+                name = self.table.header[index]
                 message = (
                     f"column {shown(name)} is {shown(first[index])} on line {filling.lines[0]}, "
                     f"but {shown(cells[index])} on line {filling.lines[-1]}"
@@ -254,17 +248,17 @@ class _Maker:
                 filling.report_all((), message, cure)
 
     def _own_sheet(self, first: Sequence[str], filling: Filling) -> str | None:
-        wanted = self._template.sheet_out
+        wanted = self.template.sheet_out
         if wanted is None or filling.row is None:
             return None
-        if self._own_sheets.growing > limits.SHEET:
+        if self.own_sheets.growing > limits.SHEET:
             size = limits.SHEET // 1024**2
             filling.report_all(wanted.path, f"its sheet has more than {size} MiB", "give the run fewer rows")
-        uri = wanted.text(first, filling, {**self._own, "id": filling.row})
+        uri = wanted.text(first, filling, {**self.own, "id": filling.row})
         if wrong := wrong_sheet_place(uri):
             filling.report_all(wanted.path, *wrong)
-        uri = self._own_sheets.place(uri)
-        self._own_sheets.finish(filling.row, uri)
+        uri = self.own_sheets.place(uri)
+        self.own_sheets.finish(filling.row, uri)
         return uri
 
 

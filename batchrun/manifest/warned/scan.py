@@ -12,7 +12,7 @@ import itertools
 import operator
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from batchrun.manifest.placeholders import names_in
@@ -37,28 +37,20 @@ from batchrun.manifest.warned.untyped import FOREIGN, Cure, Types
 from batchrun.model.spec import Json
 
 
+@dataclass(slots=True)
 class DocumentTexts:
     """Checks the values of one record, or of one cell with JSON."""
 
-    def __init__(
-        self,
-        known: Known,
-        record: Record,
-        entry_id: str | None,
-        *,
-        number: int | None,
-        is_parameter: bool | None = None,
-    ) -> None:
-        self._known = known
-        self._record = record
-        self._id = entry_id
-        self._number = number  #: the row's number; None for what all rows share
-        self._reads: dict[str, WatchedColumn] = {}  #: reads so far
-        self._is_parameter = is_parameter  #: None if the names show it
+    known: Known
+    record: Record
+    entry_id: str | None
+    number: int | None  #: the row's number; None for what all rows share
+    is_parameter: bool | None = None  #: None if the names show it
+    _reads: dict[str, WatchedColumn] = field(default_factory=dict)  #: reads so far
 
     def look(self) -> None:
         """Check all of them."""
-        for name, value in self._record.fields.items():
+        for name, value in self.record.fields.items():
             self.value(value, (name,), name)
 
     def value(self, value: Json, path: Path, name: str) -> None:
@@ -71,7 +63,7 @@ class DocumentTexts:
             for key, part in value.items():
                 self._name(key, path, name)
                 self.value(part, (*path, key), f"{name}.{key}")
-            if self._number is not None:
+            if self.number is not None:
                 self._mates(value, path, name)
         elif isinstance(value, list):
             for index, part in enumerate(value):
@@ -82,7 +74,7 @@ class DocumentTexts:
         column = None if is_nothing else self._column(name)
         if column is None:
             return
-        for doubt in self._known.doubts(text, column, is_cell=False):
+        for doubt in self.known.doubts(text, column, is_cell=False):
             self._doubt(doubt, column, path, text)
         if column.is_parameter and type(text) is Plain and (loss := of_plain(text)):
             self._doubt(loss, column, path, text)
@@ -94,18 +86,18 @@ class DocumentTexts:
 
     def _again(self, reads: str, column: WatchedColumn) -> Doubt | None:
         """Return a doubt about reads that were named before, in this row or another."""
-        if self._number is None:
+        if self.number is None:
             return None
         if (other := self._reads.get(reads)) is not None:
             return same_file(None if other is column else other.name)
         self._reads[reads] = column
-        files = self._known.files
-        first = None if column.is_shared else files.first(reads, self._number)
+        files = self.known.files
+        first = None if column.is_shared else files.first(reads, self.number)
         if first is None:
             return None
-        if first == self._number:
+        if first == self.number:
             return same_file("another column")
-        return files.shared_with(first, self._record.place.source)
+        return files.shared_with(first, self.record.place.source)
 
     def _name(self, name: str, path: Path, within: str) -> None:
         is_plain = name.isascii() and name.isprintable() and name == name.strip() and name[:1] != "#"
@@ -117,15 +109,15 @@ class DocumentTexts:
         for first, second in dict.fromkeys(filter(None, map(mates_of, table))):
             its, others = self._column(f"{name}.{first}"), self._column(f"{name}.{second}")
             if its is not None and others is not None:
-                found = self._known.pair(its, others).doubts(table.get(first), table.get(second))
+                found = self.known.pair(its, others).doubts(table.get(first), table.get(second))
                 for doubt, column, text in found:
                     self._doubt(doubt, column, path, text)
 
     def _doubt(self, doubt: Doubt, column: WatchedColumn, path: Path, text: str | None) -> None:
-        self._known.found.add(doubt, column, self._record.place_of(path), text=text, row=self._id)
+        self.known.found.add(doubt, column, self.record.place_of(path), text=text, row=self.entry_id)
 
     def _column(self, name: str) -> WatchedColumn | None:
-        return self._known.column(name, is_parameter=self._is_parameter)
+        return self.known.column(name, is_parameter=self.is_parameter)
 
 
 _URI: Final = r"s3://(?!your[-_]|amzn-s3-demo-)[a-z0-9][A-Za-z0-9._-]*+(?:/[!#-&(-9;-z|~]*+)?+(?<![,;])"

@@ -16,7 +16,7 @@ import enum
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, TypeAlias
 
@@ -82,39 +82,25 @@ class _Claim:
 _Found: TypeAlias = "tuple[str | None, Run]"
 
 
+@dataclass(slots=True)
 class Evidence:
     """What was seen at the service, by row; of each sighting only what is needed is kept."""
 
-    def __init__(
-        self,
-        batch: str,
-        changes: Sequence[str] = (),
-        *,
-        counts_namesakes: bool = False,
-        home: str | None = None,
-    ) -> None:
-        """Begin without rows and runs.
-
-        Args:
-            batch: The batch's name.
-            changes: The changes of the retry rules from one attempt to the next.
-            counts_namesakes: Whether a run without tags that has a row's name, but was asked for something
-                else, counts as what the row asked for earlier.
-            home: The lane of runs that were started before the batch had lanes.
-        """
-        self._batch = batch
-        self._changes = changes
-        self._home = home
-        self._counts_namesakes = counts_namesakes
-        self._ids: set[str] = set()
-        self._rows_named: Counter[str] = Counter()
-        self._rows_asking: Counter[str] = Counter()
-        self._claims: defaultdict[str, list[_Claim]] = defaultdict(list)
-        self._untagged: defaultdict[str, list[_Found]] = defaultdict(list)  # by what was asked for
-        self._strangers: defaultdict[str, list[_Found]] = defaultdict(list)  # by name
-        self.gone = 0  #: runs of the batch whose rows are not in the manifest
-        #: Runs found that belong to other batches, by batch.
-        self.elsewhere: Counter[str] = Counter()
+    batch: str
+    changes: Sequence[str] = ()  #: of the retry rules, from one attempt to the next
+    #: Whether a run without tags that has a row's name, but was asked for something else, counts as what the
+    #: row asked for earlier.
+    counts_namesakes: bool = False
+    home: str | None = None  #: the lane of runs that were started before the batch had lanes
+    _ids: set[str] = field(default_factory=set)
+    _rows_named: Counter[str] = field(default_factory=Counter)
+    _rows_asking: Counter[str] = field(default_factory=Counter)
+    _claims: dict[str, list[_Claim]] = field(default_factory=dict)
+    _untagged: dict[str, list[_Found]] = field(default_factory=dict)  #: by what was asked for
+    _strangers: dict[str, list[_Found]] = field(default_factory=dict)  #: by name
+    gone: int = 0  #: runs of the batch whose rows are not in the manifest
+    #: Runs found that belong to other batches, by batch.
+    elsewhere: Counter[str] = field(default_factory=Counter)
 
     def expect(self, entry_id: str, content: str) -> None:
         """Add a row to look for, with its content; all rows before the first run."""
@@ -128,21 +114,21 @@ class Evidence:
         tags = sighting.tags
         if TAG_BATCH not in tags:
             self._add_untagged(sighting, lane)
-        elif tags[TAG_BATCH] != self._batch:
+        elif tags[TAG_BATCH] != self.batch:
             self.elsewhere[tags[TAG_BATCH]] += 1
         elif tags.get(TAG_ID) not in self._ids:
             self.gone += 1
         else:
             attempt = _attempt(tags.get(TAG_ATTEMPT, ""))
             claim = _Claim(run=sighting.run, attempt=attempt, request_id=tags.get(TAG_REQUEST_ID), lane=lane)
-            self._claims[tags[TAG_ID]].append(claim)
+            self._claims.setdefault(tags[TAG_ID], []).append(claim)
 
     def _add_untagged(self, sighting: Sighting, lane: str | None) -> None:
         asked = _asked(sighting.name, sighting.workflow_id, sighting.output_uri, sighting.parameters)
         if asked in self._rows_asking:
-            self._untagged[asked].append((lane, sighting.run))
-        elif self._counts_namesakes and sighting.name is not None and sighting.name in self._rows_named:
-            self._strangers[sighting.name].append((lane, sighting.run))
+            self._untagged.setdefault(asked, []).append((lane, sighting.run))
+        elif self.counts_namesakes and sighting.name is not None and sighting.name in self._rows_named:
+            self._strangers.setdefault(sighting.name, []).append((lane, sighting.run))
 
     def judge(self, entry: Entry, *, tagged: bool) -> Judgement:
         """Return what was found for a row, once everything is added: attempts that its ledger does not know.
@@ -152,7 +138,7 @@ class Evidence:
         """
         claims = [claim for claim in self._claims.get(entry.id, ()) if _is_unknown(claim, entry)]
         if claims:
-            return _by_tags(entry, claims, self._changes, self._home)
+            return _by_tags(entry, claims, self.changes, self.home)
         if entry.state in ENDED:
             return Judgement(match=Match.MISSING)
         wanted = [(lane, json.loads(request)) for lane, request in in_lanes(entry.asked)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -41,48 +42,38 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True)
 class Calls:
     """The calls of one launch; it shares the client, its paces and its outages with others."""
 
-    def __init__(
-        self,
-        turns: AllTurns,
-        retry: CallRetries,
-        outage: OutageWatch,
-        credentials: CredentialsWatch,
-        clock: Clock,
-        caller: Caller,
-        *,
-        waits: bool = True,
-    ) -> None:
-        self.turns = turns
-        self.clock = clock
-        self.caller = caller
-        self._retry = retry
-        self._outage = outage
-        self._credentials = credentials
-        self._waits = waits
-        self._check: Callable[[], Awaitable[None]] = _no_check
-        self._on_wait: Callable[[str | None], None] | None = None
-        self._account: str | None = None
-        self._strays: set[str] = set()  #: ARNs of ours in another account, each warned of once
-        self._sent: Counter[str] = Counter()
-        self._errors: Counter[tuple[str, type[CallError]]] = Counter()
+    turns: AllTurns
+    retry: CallRetries
+    outage: OutageWatch
+    credentials: CredentialsWatch
+    clock: Clock
+    caller: Caller
+    waits: bool = True
+    _check: Callable[[], Awaitable[None]] = field(default_factory=lambda: _no_check)
+    _on_wait: Callable[[str | None], None] | None = None
+    _account: str | None = None
+    _strays: set[str] = field(default_factory=set)  #: ARNs of ours in another account, each warned of once
+    _sent: Counter[str] = field(default_factory=Counter)
+    _errors: Counter[tuple[str, type[CallError]]] = field(default_factory=Counter)
 
     def apart(self, *, waits: bool) -> Calls:
         """Return the calls for a launch beside this one, with a guard, a hurry and troubles of their own."""
-        shared = (self._outage, self._credentials, self.clock, self.caller)
-        return Calls(self.turns, self._retry.apart(), *shared, waits=waits)
+        shared = (self.outage, self.credentials, self.clock, self.caller)
+        return Calls(self.turns, self.retry.apart(), *shared, waits=waits)
 
     @property
     def client(self) -> OmicsClient:
         """The client in use, replaced when credentials are renewed."""
-        return self._credentials.client
+        return self.credentials.client
 
     @property
     def login(self) -> Login:
         """The login in force."""
-        return self._credentials.login
+        return self.credentials.login
 
     @property
     def endpoint(self) -> str:
@@ -152,11 +143,11 @@ class Calls:
 
     def hurry(self) -> None:
         """Give up at the first failure from now on."""
-        self._retry.hurried.set()
+        self.retry.hurried.set()
 
     async def unless_hurried(self, wait: Callable[[], Awaitable[T]]) -> T | None:
         """Return the result of *wait*, or None where a hurry begins before it is done."""
-        return await self._retry.unless_hurried(wait)
+        return await self.retry.unless_hurried(wait)
 
     async def at_turn(self, operation: str, turn: float, send: Callable[[], Awaitable[T]]) -> T:
         """Send one request at its turn, unless the guard refuses, and let the turns learn from the answer.
@@ -237,21 +228,21 @@ class Calls:
                 except Exception as raw:
                     error = classify(raw, operation)
                     if is_vital:
-                        self._outage.failed(error)
-                        self._report_wait(self._outage.silence)
+                        self.outage.failed(error)
+                        self._report_wait(self.outage.silence)
                     if not isinstance(error, CredentialsError):
                         raise error from raw
-                    await self._credentials.renew(
-                        client, error, self._retry.hurried, waits=self._waits, on_wait=self._on_wait
+                    await self.credentials.renew(
+                        client, error, self.retry.hurried, waits=self.waits, on_wait=self._on_wait
                     )
                 else:
-                    self._outage.answered(operation)
+                    self.outage.answered(operation)
                     if not self.caller.is_elsewhere:
-                        self._credentials.accepted()
+                        self.credentials.accepted()
                         self._report_wait(None, passed=True)
                     return answer
 
-        return await self._retry.run(once, _repeats, trusted_for=trusted_for)
+        return await self.retry.run(once, _repeats, trusted_for=trusted_for)
 
     def _report_wait(self, silence: str | None, *, passed: bool = False) -> None:
         if self._on_wait is not None and (passed or silence is not None):

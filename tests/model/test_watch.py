@@ -12,6 +12,7 @@ from batchrun.model.entries.events import Missed
 from batchrun.model.entries.policies import WatchPolicy
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.actions import Look, Sweep
+from batchrun.model.planning.limits import Limits, Mode
 from batchrun.model.planning.listing import Listed
 from batchrun.model.planning.stimuli import RatesLearned, Swept
 from batchrun.model.planning.sweeps import Way
@@ -30,7 +31,7 @@ def entry(number: int, **fields) -> Entry:
 def watch(
     count: int, way: Way = Way.AUTO, *, is_once: bool = False, since: float = -100.0, **fields
 ) -> Watch:
-    made = Watch(WatchPolicy(), way, listing_lag=LAG, is_once=is_once, patience=900.0)
+    made = Watch(Limits(mode=Mode.ONCE if is_once else Mode.WATCH, way=way, listing_lag=LAG))
     for number in range(count):
         made.add(entry(number, **fields), since=since, due=0.0)
     return made
@@ -165,7 +166,7 @@ def test_a_look_that_fails_in_between_comes_again_by_the_usual_pace():
 
 
 def test_one_pass_looks_at_what_an_answer_called_gone_although_it_is_listed():
-    made = Watch(WatchPolicy(), Way.LIST, listing_lag=LAG, is_once=True, patience=900.0)
+    made = Watch(Limits(mode=Mode.ONCE, way=Way.LIST, listing_lag=LAG))
     made.add(missed(entry(0), 0), since=-100, due=0)
     made.add(entry(1), since=-100, due=0)
     assert looks(made.plan(now=0, room=0)) == []

@@ -22,11 +22,9 @@ from batchrun.errors import InvariantError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.planning.actions import Follow, SubmitTogether
-from batchrun.model.planning.cancelling import Cancelling
-from batchrun.model.planning.limits import Limits, Mode
-from batchrun.model.planning.proving import Proving
-from batchrun.model.planning.queues import Queue, Queues
-from batchrun.model.planning.sending import Sending
+from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.queues import Queue
+from batchrun.model.planning.sending import Sending, WholeLaunch
 from batchrun.model.planning.sharing import Sharing
 from batchrun.model.planning.stimuli import Followed, Moment, SubmittedTogether
 from batchrun.model.planning.verdicts import Silences
@@ -63,23 +61,14 @@ class _Open:
 class Batching:
     """Sending in one lane by StartRunBatch, and following its submissions."""
 
-    def __init__(
-        self,
-        limits: Limits,
-        lane: str | None,
-        queues: Queues,
-        proving: Proving,
-        sending: Sending,
-        sharing: Sharing,
-        cancelling: Cancelling,
-    ) -> None:
-        self._limits = limits
+    def __init__(self, launch: WholeLaunch, lane: str | None, sending: Sending, sharing: Sharing) -> None:
+        self._limits = limits = launch.limits
         self._lane = lane
-        self._queues = queues
-        self._proving = proving
+        self._queues = launch.queues
+        self._proving = launch.proving
         self._sending = sending
         self._sharing = sharing
-        self._cancelling = cancelling
+        self._cancelling = launch.cancelling
         self._in_air: SubmitTogether | None = None
         self._open: dict[str, _Open] = {}
         self._of: dict[str, str] = {}  #: entry's id to its submission

@@ -19,11 +19,8 @@ from batchrun.model.planning import stimuli
 from batchrun.model.planning.actions import Cancel, Follow, HoldBack, Look, Note, SubmitTogether, Sweep
 from batchrun.model.planning.actions import Sending as SendingAction
 from batchrun.model.planning.batching import Batching
-from batchrun.model.planning.cancelling import Cancelling
-from batchrun.model.planning.limits import LaneLimits, Limits, Mode
-from batchrun.model.planning.proving import Proving
-from batchrun.model.planning.queues import Queues
-from batchrun.model.planning.sending import Sending, Slots, is_quota_full
+from batchrun.model.planning.limits import LaneLimits, Mode
+from batchrun.model.planning.sending import Sending, WholeLaunch, is_quota_full
 from batchrun.model.planning.sharing import Sharing
 from batchrun.model.planning.stimuli import Moment
 from batchrun.model.planning.verdicts import QUOTA_FULL
@@ -34,30 +31,14 @@ from batchrun.model.submissions.submission import Submission
 class LanePlan:
     """One lane of a launch."""
 
-    def __init__(
-        self,
-        limits: Limits,
-        lane: LaneLimits,
-        queues: Queues,
-        proving: Proving,
-        slots: Slots,
-        sharing: Sharing,
-        cancelling: Cancelling,
-    ) -> None:
+    def __init__(self, launch: WholeLaunch, lane: LaneLimits, sharing: Sharing) -> None:
         self.name = lane.name
-        self._limits = limits
-        self._cancelling = cancelling
-        self.sending = Sending(limits, lane, queues, proving, slots)
+        self._limits = launch.limits
+        self._cancelling = launch.cancelling
+        self.sending = Sending(launch, lane)
         sharing.join(lane.name, self.sending)
-        self.batching = Batching(limits, lane.name, queues, proving, self.sending, sharing, cancelling)
-        self.watch = Watch(
-            limits.watch,
-            limits.way,
-            listing_lag=limits.listing_lag,
-            is_once=limits.mode is Mode.ONCE,
-            patience=limits.longest_silence,
-            lane=lane.name,
-        )
+        self.batching = Batching(launch, lane.name, self.sending, sharing)
+        self.watch = Watch(launch.limits, lane.name)
         self.is_stopped = False
 
     # -- filing
@@ -183,26 +164,12 @@ class LanePlan:
 class LanePlans:
     """All lanes of a launch; one that the launch was not given counts as stopped."""
 
-    def __init__(
-        self,
-        limits: Limits,
-        lanes: Sequence[LaneLimits],
-        *,
-        home: str | None,
-        queues: Queues,
-        proving: Proving,
-        slots: Slots,
-        cancelling: Cancelling,
-    ) -> None:
+    def __init__(self, launch: WholeLaunch, lanes: Sequence[LaneLimits], *, home: str | None) -> None:
         """Begin with *lanes*; *home* is the lane of entries that were sent before the batch had lanes."""
-        self._limits = limits
+        self._launch = launch
         self._home = home
-        self._queues = queues
-        self._shared = (queues, proving, slots, Sharing(limits, slots), cancelling)
-        self._lanes = {lane.name: self._made(lane) for lane in lanes}
-
-    def _made(self, lane: LaneLimits) -> LanePlan:
-        return LanePlan(self._limits, lane, *self._shared)
+        self._sharing = Sharing(launch.limits, launch.slots)
+        self._lanes = {lane.name: LanePlan(launch, lane, self._sharing) for lane in lanes}
 
     def __iter__(self) -> Iterator[LanePlan]:
         return iter(self._lanes.values())
@@ -210,7 +177,7 @@ class LanePlans:
     def of(self, name: str | None) -> LanePlan:
         """Return the lane called *name*."""
         if name not in self._lanes:
-            lane = self._lanes[name] = self._made(LaneLimits(name=name))
+            lane = self._lanes[name] = LanePlan(self._launch, LaneLimits(name=name), self._sharing)
             lane.is_stopped = True
             self._silent(lane)
         return self._lanes[name]
@@ -260,7 +227,7 @@ class LanePlans:
                 return self._silent(self.of(name))
             case stimuli.LaneResumed(lane=name):
                 self.of(name).sending.pause(is_paused=False)
-                self._queues.lane_back(name)
+                self._launch.queues.lane_back(name)
             case stimuli.LaneStopped(lane=name):
                 self.of(name).is_stopped = True
                 return self._silent(self.of(name))
@@ -271,7 +238,7 @@ class LanePlans:
     def _silent(self, lane: LanePlan) -> Sequence[HoldBack]:
         """Stop sending to a lane that cannot be used; entries waiting there may go to other lanes."""
         lane.sending.pause()
-        self._queues.lane_silent(lane.name, is_over=lane.is_stopped)
+        self._launch.queues.lane_silent(lane.name, is_over=lane.is_stopped)
         return [HoldBack(lane=lane.name)]
 
     # -- all of them

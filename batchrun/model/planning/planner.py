@@ -35,7 +35,7 @@ from batchrun.model.planning.limits import LaneLimits, Limits, Mode
 from batchrun.model.planning.proving import Proving
 from batchrun.model.planning.queues import Queues
 from batchrun.model.planning.reading import CancellationReads, InFlightReads
-from batchrun.model.planning.sending import Slots
+from batchrun.model.planning.sending import Slots, WholeLaunch
 from batchrun.model.planning.stimuli import Moment
 
 _ONE_LANE: Final = (LaneLimits(),)
@@ -57,15 +57,14 @@ class Planner:
         self._queues = Queues(limits, has_lanes=lanes[0].name is not None, home=home)
         self._slots = Slots(limits.max_active)
         self._cancelling = Cancelling()
-        self._lanes = LanePlans(
-            limits,
-            lanes,
-            home=home,
+        launch = WholeLaunch(
+            limits=limits,
             queues=self._queues,
             proving=self._proving,
             slots=self._slots,
             cancelling=self._cancelling,
         )
+        self._lanes = LanePlans(launch, lanes, home=home)
         self._cancellations = CancellationReads()
         self._in_flight = InFlightReads()
         self._conclusions: list[Conclude] = []  #: of a finished survey, still to be returned

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from batchrun.errors import InvariantError
@@ -21,6 +22,7 @@ from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.planning.actions import HoldBack, Submit
 from batchrun.model.planning.actions import Sending as SendingAction
+from batchrun.model.planning.cancelling import Cancelling
 from batchrun.model.planning.doubts import Doubts, may_have_sent
 from batchrun.model.planning.limits import LaneLimits, Limits, Mode
 from batchrun.model.planning.proving import Proving
@@ -91,21 +93,29 @@ class Slots:
             self._above.free(entry_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeLaunch:
+    """What all lanes of a launch have together."""
+
+    limits: Limits
+    queues: Queues
+    proving: Proving
+    slots: Slots
+    cancelling: Cancelling
+
+
 class Sending:
     """Sending in one lane."""
 
-    def __init__(
-        self, limits: Limits, lane: LaneLimits, queues: Queues, proving: Proving, slots: Slots
-    ) -> None:
-        """Send to *lane* from *queues*; *slots* are the batch's."""
-        self._limits = limits
+    def __init__(self, launch: WholeLaunch, lane: LaneLimits) -> None:
+        self._limits = limits = launch.limits
         self._lane = lane.name
-        self._queues = queues
-        self._proving = proving
+        self._queues = launch.queues
+        self._proving = launch.proving
         self._doubts = Doubts(limits)
         self._in_air: dict[str, SendingAction] = {}
         self._waiting: set[str] = set()  #: of these, without a recorded intent: they may still go elsewhere
-        self._account = Slots(lane.account_max_active, slots)
+        self._account = Slots(lane.account_max_active, launch.slots)
         self.slots = Slots(lane.max_active, self._account)
         self._rate = math.inf  #: StartRun calls per second to expect
         self._is_holding_back = limits.mode is Mode.CANCEL

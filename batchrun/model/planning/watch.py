@@ -30,13 +30,13 @@ from typing import Final
 from batchrun.errors import InvariantError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Progressed
-from batchrun.model.entries.policies import WatchPolicy
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.actions import Look, Sweep
 from batchrun.model.planning.announcing import Announcements
+from batchrun.model.planning.limits import Limits, Mode
 from batchrun.model.planning.listing import after_listing, shows_going
 from batchrun.model.planning.stimuli import RatesLearned, RunsAnnounced, SweepFailed, Swept
-from batchrun.model.planning.sweeps import InRunBatches, Sweeps, Way
+from batchrun.model.planning.sweeps import InRunBatches, Sweeps
 from batchrun.model.planning.verdicts import Silences
 
 #: Seconds beyond the lag after which a run that an answer called gone is looked at again.
@@ -68,22 +68,13 @@ class _Watched:
 class Watch:
     """The active runs of one lane."""
 
-    def __init__(
-        self,
-        policy: WatchPolicy,
-        way: Way,
-        *,
-        listing_lag: float,
-        is_once: bool,
-        patience: float,
-        lane: str | None = None,
-    ) -> None:
+    def __init__(self, limits: Limits, lane: str | None = None) -> None:
         self._lane = lane
-        self._policy = policy
-        self._sweeps = Sweeps(policy, way, is_once=is_once)
-        self._listing_lag = listing_lag
-        self._is_once = is_once  #: each run is looked at, or listed, once
-        self._silences = Silences(patience)
+        self._policy = limits.watch
+        self._is_once = limits.mode is Mode.ONCE  #: each run is looked at, or listed, once
+        self._sweeps = Sweeps(limits.watch, limits.way, is_once=self._is_once)
+        self._listing_lag = limits.listing_lag
+        self._silences = Silences(limits.longest_silence)
         self._late: set[str] = set()  #: ids of entries whose runs are late
         self._watched: dict[str, _Watched] = {}
         self._run_ids: Counter[str] = Counter()

@@ -31,7 +31,6 @@ from batchrun.model.planning.verdicts import HELD
 from batchrun.model.tally import TakenOver, Tally
 from batchrun.model.texts.words import counted
 from batchrun.ports.service import CallCounts, Troubles
-from batchrun.ports.stored import Lease
 
 #: Entries in a page.
 _PAGE: Final = 500
@@ -73,17 +72,12 @@ class Launcher:
         self._keeper = LeaseKeeper(parts.held, ttl=timing.lease, clock=parts.clock)
         self._recorder = Recorder(parts.held, self.recorded)
         self._runner = Runner(parts, recorder=self._recorder, observer=observer, fail=self._fail)
-        self._tally = Tally({}, {})
+        self.tally = Tally({}, {})  #: the batch in numbers, live
         self._draining = anyio.Event()
         self._stop = Stop.FINISHED
         self._failure: BatchrunError | None = None
         self._unknown: set[str] = set()  #: unknown statuses that were warned of
         self._has_started = False  #: whether this launch started a run
-
-    @property
-    def lease(self) -> Lease:
-        """The lease as it was last renewed."""
-        return self._held.lease
 
     @property
     def troubles(self) -> Troubles:
@@ -101,11 +95,6 @@ class Launcher:
         return await self._links[0].service.quotas() if len(self._links) == 1 else Quotas()
 
     @property
-    def tally(self) -> Tally:
-        """The batch in numbers, live."""
-        return self._tally
-
-    @property
     def taken_over(self) -> TakenOver:
         """Rows whose runs another ledger had started already."""
         return self._runner.taken_over
@@ -120,7 +109,7 @@ class Launcher:
         """
         await self._count()
         may_start = self._limits.mode is not Mode.CANCEL
-        await self._runner.begin(will_start=may_start and self._tally.waiting > 0)
+        await self._runner.begin(will_start=may_start and self.tally.waiting > 0)
         self._check_stop_after()
         tasks = self._runner.tasks
         keepers = (self._recorder.run, self._keeper.run, self._notice, *self._runner.keepers)
@@ -142,9 +131,9 @@ class Launcher:
         if self._failure is not None:
             raise self._explained(self._failure)
         await self._runner.keep_paces()
-        if self._tally.waiting:
+        if self.tally.waiting:
             await self._count()  # rows that left the manifest meanwhile are not sent any more
-        if stop is Stop.FINISHED and self._tally.open:
+        if stop is Stop.FINISHED and self.tally.open:
             left = await self._lanes_unusable() or await self._outcomes_unknown() or self._looks_unanswered()
             if left is not None:
                 raise left
@@ -205,7 +194,7 @@ class Launcher:
 
     def recorded(self, before: Entry, event: Event, after: Entry) -> None:
         """Count a step before the observer sees it, so that its numbers are right."""
-        self._tally.move(before, after)
+        self.tally.move(before, after)
         match event:
             case Accepted(was_found=was_found):
                 self._has_started = self._has_started or not was_found
@@ -230,16 +219,16 @@ class Launcher:
 
     async def _count(self) -> None:
         counts = await self._recorder.counts()
-        self._tally.reset(counts.by_state, counts.by_status, counts.by_lane)
+        self.tally.reset(counts.by_state, counts.by_status, counts.by_lane)
 
     async def _notice(self) -> None:
         """Look at intervals for what users asked of the batch meanwhile: retries and cancellations."""
         while True:
             await self._clock.sleep(self._timing.notice)
             if await self._held.was_changed():
-                active = self._tally.by_state[State.ACTIVE]
+                active = self.tally.by_state[State.ACTIVE]
                 await self._count()
-                is_new = self._tally.by_state[State.ACTIVE] > active
+                is_new = self.tally.by_state[State.ACTIVE] > active
                 self._check_stop_after()
                 self._runner.post(stimuli.LedgerChanged(has_new_active=is_new))
 
@@ -250,16 +239,16 @@ class Launcher:
 
         Runs are left alone and still watched.
         """
-        is_too_many = self._limits.stop_after.is_reached(self._tally.failed, self._tally.total)
-        if is_too_many and self._stop is Stop.FINISHED and self._tally.waiting:
+        is_too_many = self._limits.stop_after.is_reached(self.tally.failed, self.tally.total)
+        if is_too_many and self._stop is Stop.FINISHED and self.tally.waiting:
             self._stop = Stop.FAILURES
             self._runner.post(stimuli.SubmissionStopped())
             cure = "retry what failed, or raise --stop-after"
-            log.warning("submission_stopped", batch=self._batch, failed=self._tally.failed, cure=cure)
+            log.warning("submission_stopped", batch=self._batch, failed=self.tally.failed, cure=cure)
         elif not is_too_many and self._stop is Stop.FAILURES and not self._draining.is_set():
             self._stop = Stop.FINISHED
             self._runner.post(stimuli.SubmissionResumed())
-            log.info("submission_resumed", batch=self._batch, failed=self._tally.failed)
+            log.info("submission_resumed", batch=self._batch, failed=self.tally.failed)
 
     async def _guarded(self, keep: Callable[[], Awaitable[None]]) -> None:
         try:

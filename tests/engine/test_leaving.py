@@ -121,7 +121,7 @@ async def test_the_lease_is_renewed_for_as_long_as_the_launch_lasts(tmp_path):
     async with bench(tmp_path, simulated(durations=durations)) as it:
         stop, launcher = await it.launch(rows(1))
         assert stop is Stop.FINISHED
-        assert launcher.lease.expires_at - it.clock.utcnow() > timedelta(seconds=15)
+        assert launcher._held.lease.expires_at - it.clock.utcnow() > timedelta(seconds=15)
 
 
 async def test_too_many_failures_stop_the_submission_and_leave_the_runs_alone(tmp_path):

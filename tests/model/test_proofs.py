@@ -158,7 +158,7 @@ def test_what_another_ledger_started_may_be_listed_late_once_one_of_its_runs_is_
     late = Latecomers(have_choice=have_choice, began=5.0, lag=60.0)
     if is_found:
         late.expect()
-    assert late.are_possible is have_choice
+    assert late.have_choice is have_choice
     assert [late.wait_until(at) for at in (5.0, 64.9, 65.0)] == [until, until, None]
 
 

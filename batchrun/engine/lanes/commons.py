@@ -103,17 +103,13 @@ class OtherBatches(InLane):
 class PaceKeeper(InLane):
     """Stores the paces of one account's operations, and takes them up again."""
 
-    def __init__(self, link: LaneLink, common: Common) -> None:
-        super().__init__(link, common)
-        self._most = link.limits.account_max_active
-
     async def recall(self, *, will_start: bool) -> None:
         """Begin at the stored paces, and share them with other launchers; before the first call."""
         since = self._clock.utcnow() - _FRESH
         learned = await self._ledger.paces(self._service.account, since=since)
         await self._service.recall(learned, will_start=will_start)
-        holder = self._held.lease.holder
-        paces = LedgerPaces(self._ledger, holder=holder, clock=self._clock, max_active=self._most)
+        holder, most = self._held.lease.holder, self._link.limits.account_max_active
+        paces = LedgerPaces(self._ledger, holder=holder, clock=self._clock, max_active=most)
         self._service.share(paces)
 
     async def run(self) -> None:

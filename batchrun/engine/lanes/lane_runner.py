@@ -6,7 +6,7 @@ Does not belong here: any single action (``submitter``, ``looker``), what belong
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from contextlib import aclosing
 from typing import Final
 
@@ -20,7 +20,6 @@ from batchrun.engine.parts import LaneLink, Wait
 from batchrun.engine.run_batches.follower import Follower
 from batchrun.engine.run_batches.together import BatchSubmitter
 from batchrun.errors import CallError, OutcomeUnknownError
-from batchrun.model.entries.entry import Run
 from batchrun.model.planning import actions, stimuli
 
 #: Seconds between two calls to a service that did not answer.
@@ -41,7 +40,7 @@ class LaneRunner:
         self._submitter = StartRunSubmitter(link, common)
         self._together = BatchSubmitter(link, common)
         self._follower = Follower(link, common)
-        self._looker = Looker(link, common)
+        self.looker = Looker(link, common)
         self._sweeper = Sweeper(link, parts.clock)
         self.paces = PaceKeeper(link, common)
         self._rates: stimuli.RatesLearned | None = None
@@ -51,11 +50,6 @@ class LaneRunner:
     def is_full(self) -> bool:
         """Whether the account's quota was full at the last try, and the next is not due yet."""
         return self._clock.monotonic() < self._full_until
-
-    @property
-    def unanswered(self) -> Mapping[str, tuple[Run, CallError]]:
-        """Runs whose last look got no answer, and why, by entry."""
-        return self._looker.unanswered
 
     def rates(self) -> stimuli.RatesLearned | None:
         """Return how many calls per second can be relied on, or None where that has not changed."""
@@ -81,9 +75,9 @@ class LaneRunner:
             case actions.Follow():
                 return self._follower.follow(action)
             case actions.Look():
-                return self._looker.look(action)
+                return self.looker.look(action)
             case actions.Cancel():
-                return self._looker.cancel(action)
+                return self.looker.cancel(action)
             case actions.Sweep():
                 return self._sweeper.sweep(action)
 
@@ -100,17 +94,9 @@ class LaneRunner:
                 next_try_in_seconds=round(action.seconds),
             )
 
-    def noted(self) -> None:
-        """Note that a listing showed runs of the batch: the service knows it."""
-        self.link.recognition.shown()
-
     def pause(self) -> None:
         """Stop looking for rows' runs while the lane cannot be used: only its rows wait."""
         self.link.waits.block(Wait.SURVEY, Wait.NAME)
-
-    def resume(self) -> None:
-        """Allow looking for rows' runs again."""
-        self.link.waits.unblock()
 
     def hurry(self) -> None:
         """Cancel all waits, and stop retrying calls."""

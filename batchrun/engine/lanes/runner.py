@@ -92,7 +92,7 @@ class Runner:
     @property
     def unanswered(self) -> Mapping[str, tuple[Run, CallError]]:
         """Runs whose last look got no answer, and why, by entry."""
-        return dict(chain.from_iterable(lane.unanswered.items() for lane in self._lanes.values()))
+        return dict(chain.from_iterable(lane.looker.unanswered.items() for lane in self._lanes.values()))
 
     async def begin(self, *, will_start: bool) -> None:
         """Take up proofs and paces of earlier launches, and count others' runs; before :meth:`run`."""
@@ -219,7 +219,7 @@ class Runner:
             case actions.Withdraw():
                 return self._ledger_actions.withdraw(action)
             case actions.Note():
-                self._lane_of(action).noted()
+                self._lane_of(action).link.recognition.shown()
                 return self._ledger_actions.note(action)
             case actions.HoldBack():
                 return self._lane_of(action).hold_back(action)
@@ -256,7 +256,7 @@ class Runner:
             return
         if why is None:
             self._paused.discard(lane)
-            self._lanes[lane].resume()
+            self._lanes[lane].link.waits.unblock()
             log.info("lane_back", batch=self._held.name, lane=lane)
             self.post(stimuli.LaneResumed(lane=lane))
             return

@@ -225,7 +225,8 @@ class StartRunSubmitter(InLane):
                     entry, verdicts.held_for_permission(error, self._clock.utcnow())
                 )
             except CallError as error:
-                return await self._doubt(entry, error)
+                doubt = Doubted(at=self._clock.utcnow(), code=error.code, message=error.message)
+                return await self._outcomes.record(entry, doubt)
             result, at = verdicts.search(entry, seen), self._clock.utcnow()
             if result.rivals:
                 return await self._outcomes.record(entry, verdicts.held_for_rivals(result.rivals, at))
@@ -234,10 +235,6 @@ class StartRunSubmitter(InLane):
             if not result.run.uuid:
                 return await self._outcomes.record(entry, verdicts.nameless(result.run.id, at))
             return await self._accepted(entry, Accepted(at=at, run=result.run, was_found=True))
-
-    async def _doubt(self, entry: Entry, error: CallError) -> Entry:
-        doubt = Doubted(at=self._clock.utcnow(), code=error.code, message=error.message)
-        return await self._outcomes.record(entry, doubt)
 
 
 def _is_to_be_sent(entry: Entry, planned: Entry) -> bool:

@@ -281,7 +281,7 @@ class Prover:
         since = begun - self._trust.freshness
         by_lane = await self._held.begin_survey(since=since, at=begun)
         are_few = all(len(unproven.names) <= FEW for unproven in by_lane.values())
-        if are_few and not action.is_waited_for and not self._latecomers.are_possible:
+        if are_few and not action.is_waited_for and not self._latecomers.have_choice:
             return Surveyed(survey=action, are_few=True)
         sighted = self._sighted = Sighted(begun=begun, evidence=self._evidence())
 

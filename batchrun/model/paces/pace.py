@@ -103,14 +103,14 @@ class Pace:
         self._times: deque[float] = deque(maxlen=_MEMORY)
         self._noise, self._contest = Noise(), Contest()
         self._credit = 0 if math.isinf(rate.most) else _CREDIT
-        self._has_learned = False
+        self.has_learned = False  #: whether the service ever refused a call, so that something was learned
         if learned is not None and rate.is_paced:
             self._go_on(learned)
         elif learned is not None:
             self._quota = quota or learned.base
 
     def _go_on(self, learned: Learned) -> None:
-        self._has_learned = True
+        self.has_learned = True
         self._credit = _CREDIT
         self._phase = learned.phase
         self._curve = Curve(base=max(learned.base, SLOWEST), cut=learned.cut, span=learned.span)
@@ -118,11 +118,6 @@ class Pace:
         self._pressed = learned.passed
         self._burst = Burst(learned.burst)
         self._limit = learned.base
-
-    @property
-    def has_learned(self) -> bool:
-        """Whether the service ever refused a call, so that something was learned."""
-        return self._has_learned
 
     @property
     def is_kept(self) -> bool:
@@ -224,7 +219,7 @@ class Pace:
         self._cut_at = -math.inf if known.was_cut is None else then - known.was_cut
         self._times = deque((then - age for age in known.times), maxlen=_MEMORY)
         self._noise, self._contest = replace(known.noise), replace(known.contest)
-        self._has_learned = self._has_learned or self._phase is not Phase.OPENING
+        self.has_learned = self.has_learned or self._phase is not Phase.OPENING
         for age in known.in_air:  # unanswered: their spacing shows nothing yet
             self._burst.passed_elsewhere(then - age)
             self._count(then - age, 0.0, pressed=True)
@@ -291,7 +286,7 @@ class Pace:
             self._go_down(earlier, sent, rate)
         if self._phase is Phase.SEARCHING and not was_opening:
             self._limit = self._remembered(rate)
-        self._has_learned = True
+        self.has_learned = True
         if self._passed >= SHORTEST_SPAN or was_opening:
             self._burst.fastest = 0.0
         self._passed, self._pressed = len(later), 0

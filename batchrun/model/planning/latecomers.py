@@ -9,31 +9,23 @@ Does not belong here: run batches of other ledgers (``engine.proof.other_submiss
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 
+
+@dataclass(slots=True, kw_only=True)
 class Latecomers:
     """The late runs of one batch."""
 
-    def __init__(self, *, have_choice: bool, began: float, lag: float) -> None:
-        """Begin without any.
-
-        Args:
-            have_choice: Whether rows are to be sent that may take several lanes.
-            began: Loop time at which the launch held the batch: no other ledger's launch is under way.
-            lag: Seconds after which a started run is listed.
-        """
-        self._have_choice = have_choice
-        self._all_listed_at = began + lag
-        self._are_expected = False
-
-    @property
-    def are_possible(self) -> bool:
-        """Whether it matters what is found: some rows may take several lanes."""
-        return self._have_choice
+    have_choice: bool  #: whether rows are to be sent that may take several lanes: else they do not matter
+    began: float  #: loop time at which the launch held the batch: no other ledger's launch is under way
+    lag: float  #: seconds after which a started run is listed
+    _are_expected: bool = False
 
     def expect(self) -> None:
         """Note that a run was found that this ledger did not start."""
-        self._are_expected = self._have_choice
+        self._are_expected = self.have_choice
 
     def wait_until(self, looked_at: float) -> float | None:
         """Return when to look again, if a look that began at *looked_at* may have missed some; loop times."""
-        return self._all_listed_at if self._are_expected and looked_at < self._all_listed_at else None
+        all_listed_at = self.began + self.lag
+        return all_listed_at if self._are_expected and looked_at < all_listed_at else None

@@ -6,10 +6,12 @@ Belongs here: the steps, and what is worth a warning. Does not: what is wrong wi
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from batchrun.clock import Clock
@@ -27,8 +29,6 @@ from batchrun.service.s3.input_lookup import InputLookup
 from batchrun.service.s3.object_calls import object_calls
 
 if TYPE_CHECKING:
-    import random
-
     from batchrun.manifest.lane_rows import LaneRows
 
 #: Buckets that are named in a warning.
@@ -110,13 +110,9 @@ async def _look(survey: InputSurvey, inputs: InputFindings, means: Means) -> Non
 
 
 def _find(manifest: Manifest | LaneRows, survey: InputSurvey) -> None:
-    some = []
-    for _, one in found_in(manifest):
-        some.append(one)
-        if len(some) >= _AT_ONCE:
-            survey.add(some)
-            some.clear()
-    survey.add(some)
+    found = (one for _, one in found_in(manifest))
+    while some := list(islice(found, _AT_ONCE)):
+        survey.add(some)
 
 
 class _Unsure:

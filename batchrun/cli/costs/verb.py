@@ -155,7 +155,7 @@ def _output(options: Options) -> OutputFile | None:
     read = () if options.prices.prices is None else (options.prices.prices,)
     protected = ProtectedFiles(ledger=options.ledger, read=read)
     kind = _FILES[options.costs_format or "any"]
-    return named(options.place, kind, option="-o FILE", protected=protected, force=options.force)
+    return named(options.place, kind, protected=protected, force=options.force)
 
 
 def _write(bill: Bill, output: OutputFile | None, *, is_lines: bool, is_safe: bool) -> None:

@@ -29,7 +29,7 @@ from batchrun.manifest.written_rows import NO_LANES, WrittenLanes
 from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.model.spec import Json
 from batchrun.model.texts.words import counted
-from batchrun.report.outputs import OutputFile, ProtectedFiles
+from batchrun.report.outputs import ProtectedFiles
 
 if TYPE_CHECKING:
     from batchrun.cli.making.options import ConvertOptions
@@ -115,13 +115,13 @@ def convert(wanted: Conversion) -> None:
                 "sheet_out writes sheets when runs are started, which the written manifest could not do"
             )
         _check_lanes(wanted, manifest)
-        protected = ProtectedFiles(read=manifest.read)
-        draft = stack.enter_context(drafted(_output(wanted, protected)))
-        defaults = (
-            stack.enter_context(drafted(_defaults_output(wanted, wanted.options.defaults_out, protected)))
-            if wanted.options.defaults_out
-            else None
-        )
+        options, defaults = wanted.options, None
+        to = partial(named, protected=ProtectedFiles(read=manifest.read), force=options.force)
+        draft = stack.enter_context(drafted(to(options.output, manifest_kind(wanted.form))))
+        if options.defaults_out:
+            kind = defaults_kind(_defaults_format(wanted))
+            beside = to(options.defaults_out, kind, option="--defaults-out FILE")
+            defaults = stack.enter_context(drafted(beside))
         (_write_native if wanted.is_native else _write)(wanted, manifest, draft, defaults)
         _compare(wanted, manifest, draft, defaults)
         batch, count = manifest.batch, manifest.count
@@ -145,18 +145,6 @@ def _check_lanes(wanted: Conversion, manifest: Manifest) -> None:
         raise UsageError(
             f"{wanted.form.value} cannot hold retry:, which leads to other lanes: write YAML or JSON"
         )
-
-
-def _output(wanted: Conversion, protected: ProtectedFiles) -> OutputFile | None:
-    kind = manifest_kind(wanted.form)
-    return named(
-        wanted.options.output, kind, option="-o FILE", protected=protected, force=wanted.options.force
-    )
-
-
-def _defaults_output(wanted: Conversion, place: str, protected: ProtectedFiles) -> OutputFile | None:
-    kind = defaults_kind(_defaults_format(wanted))
-    return named(place, kind, option="--defaults-out FILE", protected=protected, force=wanted.options.force)
 
 
 def _write(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path | None) -> None:

@@ -65,9 +65,7 @@ async def initialise(options: ManifestInitOptions) -> None:
     key = _key(options)
     configure(verbosity=0, as_json=False)
     form = _FORMATS.get(Path(options.output).suffix.lower(), Format.YAML)
-    output = named(
-        options.output, _kind(form), option="-o FILE", protected=ProtectedFiles(), force=options.force
-    )
+    output = named(options.output, _kind(form), protected=ProtectedFiles(), force=options.force)
     with drafted(output) as draft:
         workflow = await _asked(key, options.service.target())
         delimiter = DELIMITERS.get(form)

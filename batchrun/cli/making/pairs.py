@@ -123,7 +123,7 @@ def _output(wish: PairsJob, path: str, form: Format) -> OutputFile | None:
         () if wish.options.source.startswith(_S3) or wish.options.source == STDOUT else (wish.options.source,)
     )
     kind = manifest_kind(form)
-    return named(path, kind, option="-o FILE", protected=ProtectedFiles(read=read), force=wish.options.force)
+    return named(path, kind, protected=ProtectedFiles(read=read), force=wish.options.force)
 
 
 def _sheet_of(wish: PairsJob) -> str:

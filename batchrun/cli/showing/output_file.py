@@ -18,7 +18,7 @@ _PIECE: Final = 256 * 1024
 
 
 def named(
-    output: str, kind: Kind, *, option: str, protected: ProtectedFiles, force: bool = False
+    output: str, kind: Kind, *, option: str = "-o FILE", protected: ProtectedFiles, force: bool = False
 ) -> OutputFile | None:
     """Return the named output; None for stdout. Raises UsageError if it may not be written."""
     if output == STDOUT:

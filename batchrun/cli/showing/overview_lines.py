@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from batchrun.cli.showing.failed import FailedRow, in_brackets
 from batchrun.cli.speak import one_line, printable, until
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.texts.words import counted, seconds, stands
 from batchrun.ports.stored import Batch, Counts, KeptPace
 from batchrun.report.overview import ENDS_WINDOW, MOST_CANCELLING, Estimate, LaneCounts, Overview, numbers
 from batchrun.report.results import iso, row, status
-
-if TYPE_CHECKING:
-    from batchrun.model.entries.entry import Entry
 
 _ENDS: Final = seconds(ENDS_WINDOW.total_seconds())
 

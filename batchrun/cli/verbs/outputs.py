@@ -90,9 +90,7 @@ async def outputs(options: Options) -> Exit:
         ledger = await opened.found_ledger()
         batch = await batch_to_read(ledger, options.batch)
         protected = await protected_files(ledger)
-        output = named(
-            options.place or STDOUT, _KIND, option="-o FILE", protected=protected, force=options.force
-        )
+        output = named(options.place or STDOUT, _KIND, protected=protected, force=options.force)
         entries = chosen_by.entries(ledger, batch.name, [State.SUCCEEDED])
         async with contextlib.aclosing(_rows(opened, batch, entries, names, options)) as rows:
             missing = await _written(batch.name, rows, output, options)

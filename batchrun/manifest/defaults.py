@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO, Final, NamedTuple
 
-from batchrun.manifest import json_document, limits
+from batchrun.manifest import limits
 from batchrun.manifest.columns import ColumnError, column
+from batchrun.manifest.json_document import parts_of
 from batchrun.manifest.model_check import RequestModel
 from batchrun.manifest.placeholders import Environment, PlaceholderError, check_name, names_in, unescaped
 from batchrun.manifest.problems import (
@@ -98,12 +99,7 @@ def _parts(path: str, beyond: Beyond, what: str, form: Format | None) -> Iterato
         raise unreadable(Place(source=name), message, "write it as YAML or JSON")
     with opened(path, beyond) as stream, contextlib.closing(kept(stream, name)) as copy:
         _refuse_large(copy, name)
-        if found is Format.JSON:
-            yield from json_document.parts(copy, name, layout=TABLE)
-        else:
-            from batchrun.manifest import yaml_document  # noqa: PLC0415 (yaml is for those who use it)
-
-            yield from yaml_document.parts(copy, name, layout=TABLE)
+        yield from parts_of(found, copy, name, layout=TABLE)
 
 
 def _refuse_large(copy: BinaryIO, name: str) -> None:

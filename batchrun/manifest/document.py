@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from batchrun.errors import ManifestError
-from batchrun.manifest import json_document, limits
+from batchrun.manifest import limits
+from batchrun.manifest.json_document import parts_of
 from batchrun.manifest.lanes.table import LANES
 from batchrun.manifest.line_files import LineFiles
 from batchrun.manifest.model_check import RequestModel
@@ -159,11 +160,7 @@ class Document:
 
     def _parts(self, *, skip_rows: bool = False) -> Iterator[Part]:
         self._stream.seek(0)
-        if self._format is Format.YAML:
-            from batchrun.manifest import yaml_document  # noqa: PLC0415 (yaml is for those who use it)
-
-            return yaml_document.parts(self._stream, self._source.shown, skip_rows=skip_rows)
-        return json_document.parts(self._stream, self._source.shown)
+        return parts_of(self._format, self._stream, self._source.shown, skip_rows=skip_rows)
 
     def _collect(self, found: dict[str, Part], rules: list[Part]) -> None:
         has_lanes = self._may_have_lanes()

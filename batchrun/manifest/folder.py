@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from batchrun.errors import ManifestError, ManifestWarning, Problem
-from batchrun.manifest import json_document
 from batchrun.manifest.document import MANIFEST_KEYS
+from batchrun.manifest.json_document import parts_of
 from batchrun.manifest.lanes.table import LANES
 from batchrun.manifest.load import Manifest, load
 from batchrun.manifest.problems import Place, printable, problem_at, shown, unreadable
@@ -162,12 +162,7 @@ def _look_into(path: Path) -> _Seen:
         return _Seen()
     names: set[str] = set()
     with contextlib.suppress(ManifestError), opened(str(path)) as stream:
-        parts = json_document.parts
-        if form is Format.YAML:
-            from batchrun.manifest import yaml_document  # noqa: PLC0415 (yaml is for those who use it)
-
-            parts = yaml_document.parts
-        for part in parts(by_mark(stream, str(path)), str(path)):
+        for part in parts_of(form, by_mark(stream, str(path)), str(path)):
             if part.is_element or not part.key:
                 return _Seen()
             if part.key in _NAMING and (name := as_text(part.value)):

@@ -22,12 +22,24 @@ from batchrun.manifest.problems import (
     shown,
     unreadable,
 )
+from batchrun.manifest.source import Format
 from batchrun.manifest.text_input import TextStream, TooLongError, lines
 from batchrun.model.spec import Json
 
 _BLANK = " \t\r\n"
 _Key = tuple[str, ...]
 _ONE_VALUE = "leave one JSON value in the file; where each line is a row, give --format jsonl"
+
+
+def parts_of(
+    form: Format, stream: BinaryIO, source: str, *, skip_rows: bool = False, layout: Layout = MANIFEST
+) -> Iterator[Part]:
+    """Return the parts of a document, in YAML without rows if *skip_rows*: JSON is read faster."""
+    if form is Format.JSON:
+        return parts(stream, source, layout=layout)
+    from batchrun.manifest import yaml_document  # noqa: PLC0415 (yaml is for those who use it)
+
+    return yaml_document.parts(stream, source, skip_rows=skip_rows, layout=layout)
 
 
 def parts(stream: BinaryIO, source: str, *, layout: Layout = MANIFEST) -> Iterator[Part]:

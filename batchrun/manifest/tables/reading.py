@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from batchrun.manifest import limits
-from batchrun.manifest.json_document import of_lines, of_list, parts
+from batchrun.manifest.json_document import of_lines, of_list, parts_of
 from batchrun.manifest.problems import LIST, Place, Problems, Record, unreadable
 from batchrun.manifest.scalars import settled
 from batchrun.manifest.source import DELIMITERS, Format
@@ -28,11 +28,9 @@ def _records(stream: BinaryIO, source: str, form: Format, problems: Problems) ->
     """Return the rows of JSON Lines, or of a document that is a list."""
     if form is Format.JSONL:
         return of_lines(stream, source, problems)
+    rows = of_list(parts_of(form, stream, source, layout=LIST), problems)
     if form is Format.JSON:
-        return of_list(parts(stream, source, layout=LIST), problems)
-    from batchrun.manifest import yaml_document  # noqa: PLC0415 (yaml is for those who use it)
-
-    rows = of_list(yaml_document.parts(stream, source, layout=LIST), problems)
+        return rows
     return (replace(row, fields={name: settled(cell) for name, cell in row.fields.items()}) for row in rows)
 
 

@@ -51,11 +51,7 @@ def overrides() -> list[str]:
 
 
 def start_run_shape() -> Any:
-    """Return StartRun's input shape.
-
-    Raises:
-        UsageError: An override of botocore's model is not a model.
-    """
+    """Return StartRun's input shape. Raises UsageError if an override of botocore's model is not a model."""
     with _read():
         return _healthomics().operation_model("StartRun").input_shape
 

@@ -75,7 +75,7 @@ class EachFile:
             try:
                 record = self._record(paths[0], entry_id)
             except ManifestError as error:
-                self.problems.absorb(error)
+                self.problems.extend(error.problems)
                 continue
             if record is not None:
                 yield record

@@ -187,11 +187,7 @@ class InputSurvey:
         self._file.execute(_SCHEMA)
 
     def add(self, found: Iterable[Mention]) -> None:
-        """Add places that were not named before.
-
-        Raises:
-            ManifestError: They cannot be written to disk.
-        """
+        """Add places that were not named before. Raises ManifestError if they cannot be written to disk."""
         rows = ((one.text, one.sort.value, one.pays) for one in found)
         with _explained():
             self._file.execute("BEGIN")

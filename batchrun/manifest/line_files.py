@@ -126,11 +126,7 @@ class LineFiles:
             yield from self.sheets.records(table, wanted)
 
     def refuse_options(self) -> None:
-        """Refuse options for a sheet if there was no sheet.
-
-        Raises:
-            ManifestError: There are.
-        """
+        """Raise ManifestError if options for a sheet were given, and there was no sheet."""
         if self.source.sheet and not self._has_sheet:
             place = Place(source=name_of(self.source.path))
             message = (

@@ -153,7 +153,7 @@ def load(
         try:
             found = loading.manifest()
         except ManifestError as error:
-            problems.absorb(error)
+            problems.extend(error.problems)
             _raise_any(problems, looking.warnings(), is_strict=source.strict)
             raise
         warnings = looking.warnings()

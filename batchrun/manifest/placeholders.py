@@ -67,11 +67,7 @@ def escaped_before_placeholder(text: str) -> str:
 
 
 def not_allowed(name: str) -> str:
-    """Refuse an environment variable.
-
-    Raises:
-        PlaceholderError: Always.
-    """
+    """Raise the PlaceholderError that refuses an environment variable."""
     name = printable(name)
     cure = f"if its value may be sent, kept and shown, give --env {name}; for a brace as text write {{{{"
     raise PlaceholderError(f"{{env.{name}}} is not allowed to stand for a variable of the environment", cure)

@@ -109,12 +109,8 @@ class Problems:
         build = functools.partial(problem_at, place, message, cure, row=row, field=field)
         self._take((place.source, message, field, cure), place.line, build)
 
-    def absorb(self, error: ManifestError) -> None:
-        """Add the problems of an error that ended reading."""
-        self.extend(error.problems)
-
     def extend(self, found: Iterable[Problem]) -> None:
-        """Add problems that a reader found."""
+        """Add problems that a reader found, or that an error which ended reading has."""
         for problem in found:
             key = (problem.source, problem.message, problem.field, problem.cure)
             self._take(key, problem.line, functools.partial(replace, problem))

@@ -78,11 +78,7 @@ def delimiter(text: str) -> str:
 
 
 def encoding(text: str) -> str:
-    """Return an encoding's name as Python knows it.
-
-    Raises:
-        ValueError: It is not an encoding of text.
-    """
+    """Return an encoding's name as Python knows it. Raises ValueError if it is not one of text."""
     try:
         name = codecs.lookup(text).name
         "".encode(name)  # fails for codecs that are not for text, such as zlib

@@ -16,13 +16,7 @@ from batchrun.ports.stored import TakenFrom
 
 
 def unread(source: Source, *, known: TakenFrom, batch: str) -> Manifest:
-    """Return the manifest of *source*, which *batch* was taken in from.
-
-    Args:
-        source: What would be read, and how.
-        known: What the batch was taken in from: only plain files are kept, see ``Manifest.taken_from``.
-        batch: The batch's name.
-    """
+    """Return the manifest of *source*, which *batch* was taken in from: *known* are plain files alone."""
     return Manifest(
         batch=batch,
         retry=known.retry,

@@ -50,18 +50,10 @@ def write(
     retry: RetryPolicy | None = None,
     source: str = "manifest",
 ) -> None:
-    """Write a manifest.
+    """Write a manifest to *out*, which is open with ``newline=""`` and in UTF-8.
 
-    Args:
-        rows: The rows.
-        out: Where to; open with ``newline=""`` and in UTF-8.
-        form: The format.
-        batch: The batch's name, which only YAML and JSON can hold.
-        defaults: What all rows share, from :func:`shared_fields`. A document holds it; for other formats the
-            caller writes it with :func:`write_defaults`.
-        lanes: The table of lanes, which only YAML and JSON can hold, and what belongs to it in the defaults.
-        retry: The retry policy, which only YAML and JSON can hold.
-        source: What messages call the rows.
+    Only YAML and JSON can hold *batch*, *retry*, the table of *lanes*, and *defaults*, which all rows share:
+    for other formats the caller writes them with :func:`write_defaults`. Messages call the rows *source*.
 
     Raises:
         ManifestError: The format cannot express a row.

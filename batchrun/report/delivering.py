@@ -79,19 +79,7 @@ Destination: TypeAlias = OutputFile | OutputObject
 def output_at(
     place: str, kind: Kind, *, option: str, again: str, protected: ProtectedFiles, force: bool = False
 ) -> Destination:
-    """Return the output at a path or a place in S3.
-
-    Args:
-        place: The place that the user named.
-        kind: The kind of output.
-        option: The option for another place.
-        again: The command that writes it again if the upload fails, in words.
-        protected: Files that it must never replace.
-        force: Whether other existing content may be replaced.
-
-    Raises:
-        UsageError: It may not be written there.
-    """
+    """Return the output at a path or a place in S3. Raises UsageError if it may not be written there."""
     made: Destination = (
         OutputObject(uri=place, kind=kind, option=option, again=again, protected=protected, force=force)
         if is_in_s3(place)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from batchrun.clock import Clock
 from batchrun.errors import CallError
 from batchrun.model.costs import Usage
 from batchrun.model.entries.entry import Run, Sighting
@@ -39,6 +40,7 @@ from batchrun.service.run_batches import AwsRunBatches
 from batchrun.service.run_tasks import failed_tasks, run_tasks, usage
 from batchrun.service.session import proxy_of, region_doubt
 from batchrun.service.starting import Start, check_known, start_turn
+from batchrun.service.target import Target
 from batchrun.service.wire import sighted, started
 from batchrun.service.workflows import workflow
 
@@ -46,9 +48,6 @@ if TYPE_CHECKING:
     import random
 
     from types_aiobotocore_omics import OmicsClient
-
-    from batchrun.clock import Clock
-    from batchrun.service.target import Target
 
 
 @asynccontextmanager

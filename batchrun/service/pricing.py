@@ -59,11 +59,7 @@ async def quoted(login: Login, region: str) -> Quoted:
 
 
 def read(products: Iterable[object], region: str) -> Quoted:
-    """Read the prices in what GetProducts returned.
-
-    Raises:
-        ServiceUnusableError: There is none.
-    """
+    """Read the prices in what GetProducts returned. Raises ServiceUnusableError if there is none."""
     found: defaultdict[str, set[tuple[str, Decimal]]] = defaultdict(set)
     odd: dict[str, str] = {}
     for product in products:

@@ -1,3 +1,4 @@
+# ruff: noqa: D102 - what each node promises stands in Node
 """A compiled template, node by node, and one run while it is filled with rows.
 
 Belongs here: what each node makes of a row's cells. Does not: making nodes (``template``), reading rows.
@@ -102,11 +103,9 @@ class Constant:
 
     @property
     def columns(self) -> frozenset[int]:
-        """None."""
         return frozenset()
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:  # noqa: ARG002 (as any node)
-        """Return the value."""
         return self.value
 
 
@@ -122,7 +121,6 @@ class Pure:
 
     @property
     def columns(self) -> frozenset[int]:
-        """Its column."""
         return frozenset({self.index})
 
     def filled(self, cells: Cells, filling: Filling) -> Filled:
@@ -155,7 +153,6 @@ class Mixed:
 
     @property
     def columns(self) -> frozenset[int]:
-        """Those in the text."""
         return frozenset(part.index for part in self.parts if isinstance(part, Cell))
 
     @property

@@ -94,11 +94,7 @@ class _Rows(NamelessFile):
         self._offsets = array("Q", [0])
 
     def add(self, row: TableRow) -> None:
-        """Store a row.
-
-        Raises:
-            ManifestError: It cannot be written, or there are too many.
-        """
+        """Store a row. Raises ManifestError if it cannot be written, or there are too many."""
         cells = [_written(cell) for cell in row.cells] if self._has_values else row.cells
         self._put(json.dumps((row.line, cells)).encode())
         self._offsets.append(self._size)

@@ -17,6 +17,8 @@ from batchrun.manifest.strict_json import JsonError, decoded
 from batchrun.manifest.warned.found import Collected, Doubt, WarningKind, WatchedColumn
 from batchrun.manifest.warned.texts import is_absent
 
+#: A cell's text, its line, and its row's id.
+_Cell: TypeAlias = "tuple[str, int | None, str | None]"
 #: Returns how to give a type, and what else to do.
 Cure: TypeAlias = Callable[[str, str], str]
 
@@ -64,8 +66,8 @@ class Types:
         self._rewrite = ""  #: how to write cells that no type takes as they are
         self._has_pairs = False
         self._texts = 0
-        self._odd: tuple[str, int | None, str | None] | None = None  #: the first text, its line, its row's id
-        self._first: tuple[str, int | None, str | None] | None = None  #: the cell, its line, its row's id
+        self._odd: _Cell | None = None  #: the first text
+        self._first: _Cell | None = None
         self._also: list[int] = []  #: lines of further cells, up to a limit
 
     def is_number(self, text: str, line: int | None, row: str | None) -> bool:
@@ -129,21 +131,12 @@ class Types:
         doubt = Doubt(kind=WarningKind.UNTYPED, says=says, cure=self._rewrite + self._cure(type_, also))
         self._add(found, doubt, self._first, count, self._also)
 
-    def _tell_odd(
-        self, found: Collected, odd: tuple[str, int | None, str | None], type_: str, numbers: int
-    ) -> None:
+    def _tell_odd(self, found: Collected, odd: _Cell, type_: str, numbers: int) -> None:
         says = f"is no number, where {numbers} other rows have one, and makes text of all"
         doubt = Doubt(kind=WarningKind.UNTYPED, says=says, cure=f"correct it, and {self._cure(type_, '')}")
         self._add(found, doubt, odd, self._texts, ())
 
-    def _add(
-        self,
-        found: Collected,
-        doubt: Doubt,
-        cell: tuple[str, int | None, str | None],
-        count: int,
-        also: Sequence[int],
-    ) -> None:
+    def _add(self, found: Collected, doubt: Doubt, cell: _Cell, count: int, also: Sequence[int]) -> None:
         text, line, row = cell
         place = Place(source=self._source, line=line, column=self.column.number)
         found.add(doubt, self.column, place, text=text, row=row, count=count, also=also)

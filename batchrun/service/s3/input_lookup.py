@@ -116,11 +116,7 @@ class InputLookup:
         return Sight.TOO_MANY
 
     async def bucket(self, place: InputPlace) -> Bucket:
-        """Return a place's bucket, which is listed once.
-
-        Raises:
-            CallError: S3 cannot be asked.
-        """
+        """Return a place's bucket, which is listed once. Raises CallError if S3 cannot be asked."""
         name = (place.bucket, place.pays)
         if name not in self._buckets:
             async with self._one_at_a_time:

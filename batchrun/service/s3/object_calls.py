@@ -57,11 +57,7 @@ class Page:
 
 
 async def keys_under(login: Login, bucket: str, prefix: str, endpoint_url: str | None) -> AsyncGenerator[str]:
-    """Yield the keys that begin with *prefix*.
-
-    Raises:
-        CallError: They cannot be listed.
-    """
+    """Yield the keys that begin with *prefix*. Raises CallError if they cannot be listed."""
     async with (
         s3_client(login, endpoint_url=endpoint_url) as client,
         aclosing(pages_under(client, Waited(client, login), bucket, prefix)) as pages,

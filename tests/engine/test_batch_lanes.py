@@ -79,6 +79,23 @@ async def test_what_is_lost_in_one_lane_runs_once_over_both(tmp_path, engine, fr
     assert sum(map(len, found.values())) == len(specs)
 
 
+async def test_a_lost_ledger_sends_again_under_the_same_request_ids_whichever_lane_was_first(tmp_path):
+    """No list has anything yet, so only the requestIds keep rows from being started twice."""
+    specs = [*rows(10, "east", prefix="e"), *rows(10, "west", start=10, prefix="w")]
+    late = slow(listing_lag=600.0)
+    async with lane_bench(tmp_path, east=late, west=late) as it:
+        with suppress(ServiceUnusableError):
+            await it.launch(specs, stopped=("east",), mode=Mode.DETACH, engine=Engine.BATCH)
+        await again(it, specs, mode=Mode.DETACH)
+        async with await open_ledger(tmp_path / "lost.db") as it.ledger:
+            await again(it, specs, mode=Mode.DETACH)
+        await it.clock.sleep(300)
+        assert [runs_in(it, lane) for lane in ("east", "west")] == [
+            [spec.id for spec in specs[:10]],
+            [spec.id for spec in specs[10:]],
+        ]
+
+
 async def test_a_rule_moves_rows_that_failed_together_to_another_lane(tmp_path):
     rule = RetryRule(reason="INSTANCE_RESERVATION_FAILED", times=1, change='{"lane":["west"]}')
     failing = slow(failures={"INSTANCE_RESERVATION_FAILED": 1.0})

@@ -78,7 +78,7 @@ class BatchSubmitter(InLane):
             return nothing
         if self._settings is None:
             wave.ready = _fitting(wave.ready)
-        made = self._made(wave, await self._held.submission_count())
+        made = await self._made(wave)
         with self._waits.of(Wait.UNSENT) as scope:
             if made.place is not None and self._settings is not None:
                 await self._settings.store.keep(made.place, made.settings.encode())
@@ -121,12 +121,12 @@ class BatchSubmitter(InLane):
 
             await in_groups(make_ready, wave.ready, at_once=_PREPARED)
 
-    def _made(self, wave: _Wave, number: int) -> _Made:
+    async def _made(self, wave: _Wave) -> _Made:
         """Return the submission of the rows that are ready, and the intent of each."""
         at = self._clock.utcnow()
         intents = [(entry, self._intent(entry, wave.looked_for, at)) for entry in wave.ready]
         sent = [apply(entry, intent) for entry, intent in intents]
-        settings, request_id = grouping.settings_of(sent), grouping.submission_id(sent, number)
+        settings, request_id = grouping.settings_of(sent), await self._new_id(sent)
         is_large = len(sent) > grouping.INLINE or len(settings) > _INLINE_BYTES
         prefix = "" if self._settings is None else self._settings.prefix
         place = prefix + grouping.file_name(settings) if is_large else None
@@ -141,6 +141,13 @@ class BatchSubmitter(InLane):
             intended_at=at,
         )
         return _Made(submission=submission, intents=intents, settings=settings, place=place)
+
+    async def _new_id(self, sent: Sequence[Entry]) -> str:
+        """Return a requestId that is new to the ledger; where that is lost, the same rows get the same again."""
+        number = 0
+        while await self._held.submission(request_id := grouping.submission_id(sent, number)) is not None:
+            number += 1
+        return request_id
 
     def _intent(self, entry: Entry, looked_for: Collection[str], at: datetime) -> Intended:
         row = sent_to(entry, self._lane)

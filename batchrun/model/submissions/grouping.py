@@ -142,8 +142,8 @@ def batch_name(batch: str, request_id: str) -> str:
 def submission_id(entries: Sequence[Entry], number: int) -> str:
     """Return the requestId of a submission: 64 hex digits, the same for the same attempts.
 
-    *number* makes it differ from an earlier one of the same rows that failed: it is unknown whether the
-    service would take it for that one.
+    *number*, of earlier ones of the same attempts, makes it differ from those that failed: it is unknown
+    whether the service would take it for one of them.
     """
     identity: list[Json] = [entries[0].batch, number, *(entry.request_id for entry in entries)]
     return hashlib.sha256(canonical(identity).encode()).hexdigest()

@@ -27,7 +27,7 @@ from batchrun.ports.held import HeldBatch
 from batchrun.ports.service import LaneTrouble
 from batchrun.ports.stored import Counts
 from batchrun.service.calling.outage import Patience
-from batchrun.simulator import parse_faults
+from batchrun.simulator import Span, parse_faults
 from tests.engine.lanes import PLACES, LaneBench, lane_bench, row, rows
 from tests.ledger.samples import connection_of
 from tests.world import simulated
@@ -140,6 +140,17 @@ async def test_a_lost_ledger_starts_nothing_in_the_other_lane_whose_runs_are_lis
             await it.launch(specs, mode=mode, max_active={"east": 1})
             await it.launch(specs)
             await it.assert_agreement()
+
+
+async def test_a_lost_ledger_of_whose_runs_none_is_listed_yet_sends_them_to_the_same_lanes_again(tmp_path):
+    """As well as it can: the paces are far apart, so that another order would move some."""
+    specs = rows(40, "east", "west")
+    late = {"settings": simulated(listing_lag=600.0, latency=Span(mean=0.2, spread=0.8))}
+    async with lane_bench(tmp_path, east=late | {"rate": 2}, west=late | {"rate": 0.3}) as it:
+        await it.launch(specs, mode=Mode.DETACH, deadline=8)
+        async with await open_ledger(tmp_path / "lost.db") as it.ledger:
+            await it.launch(specs, mode=Mode.DETACH)
+        assert sum(len(simulator.state().runs) for simulator in it.simulators.values()) == 40
 
 
 async def test_a_lost_ledger_whose_rows_all_have_runs_waits_for_no_list(tmp_path):

@@ -66,9 +66,25 @@ def test_a_row_that_has_left_makes_room_for_the_next_free_one():
     made = in_lanes()
     made.tell(*(RatesLearned(get=9, list=9, start=1, lane=one.name) for one in (EAST, WEST)))
     made.add(*(named(f"{number}", "east", "west") for number in range(3)))
-    assert submits(made) == [("0", "east"), ("1", "west")]
-    made.tell(IntentRecorded(entry_id="0", lane="east"))
-    assert submits(made) == [("2", "east")]
+    assert submits(made) == [("2", "east"), ("0", "west")]
+    made.tell(IntentRecorded(entry_id="2", lane="east"))
+    assert submits(made) == [("1", "east")]
+
+
+@pytest.mark.parametrize(
+    ("paused", "east", "west"),
+    [
+        ((), ["4", "5", "6", "7"], ["0", "1", "2", "3"]),
+        (("west",), ["4", "5", "6", "7", "3", "2", "1", "0"], []),
+        (("east",), [], ["0", "1", "2", "3", "7", "6", "5", "4"]),
+    ],
+)
+def test_each_lane_takes_the_same_rows_first_and_then_those_that_another_comes_to_last(paused, east, west):
+    made = in_lanes()
+    made.tell(*(LanePaused(lane=lane) for lane in paused))
+    made.add(*(named(f"{number}", "east", "west") for number in range(8)))
+    sent = submits(made)
+    assert [[row for row, lane in sent if lane == one] for one in ("east", "west")] == [east, west]
 
 
 def test_a_lane_takes_no_more_than_it_may_have_active():

@@ -143,7 +143,7 @@ class BatchSubmitter(InLane):
         return _Made(submission=submission, intents=intents, settings=settings, place=place)
 
     async def _new_id(self, sent: Sequence[Entry]) -> str:
-        """Return a requestId that is new to the ledger; where that is lost, the same rows get the same again."""
+        """Return a requestId that is new to the ledger; after a lost one the same rows get the same again."""
         number = 0
         while await self._held.submission(request_id := grouping.submission_id(sent, number)) is not None:
             number += 1

@@ -264,13 +264,21 @@ class Sending:
         if not (has_room or self._may_wait_for_a_place) or not self._may_submit(moment.now):
             return None
         for queue in self._queues.of_lane(self._lane, is_together=False):
-            while self._queues.leave_unprovable(queue, 1, moment.latest):
-                pass
-            if not queue.ready or not self._is_turn_near(queue) or not (has_room or len(queue.lanes) <= 1):
+            if not self._is_turn_near(queue) or not (has_room or len(queue.lanes) <= 1):
                 continue
-            if self._proving.may_send(queue.ready[0], moment.now, moment.latest):
+            entry = self._first_of(queue, moment)
+            if entry is not None and self._proving.may_send(entry, moment.now, moment.latest):
                 return Submit(entry=queue.ready.popleft(), lane=self._lane)
         return None
+
+    def _first_of(self, queue: Queue, moment: Moment) -> Entry | None:
+        """Return the first entry that may be sent here now; leave those before it that cannot be proven."""
+        is_first = False
+        while queue.ready and not is_first:
+            if len(queue.lanes) > 1:
+                queue.begin_with(self._lane)
+            is_first = not self._queues.leave_unprovable(queue, 1, moment.latest)
+        return queue.ready[0] if queue.ready else None
 
     @property
     def _may_wait_for_a_place(self) -> bool:

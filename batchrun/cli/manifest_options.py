@@ -18,8 +18,7 @@ def _one_manifest(_context: click.Context, _parameter: click.Parameter, paths: t
     if len(paths) > 1:
         raise click.UsageError(
             f"only one MANIFEST can be given, and there are {len(paths)}; give a folder, or a pattern in "
-            "quotes with "
-            "--each-file"
+            "quotes with --each-file"
         )
     return paths[0] if paths else None
 

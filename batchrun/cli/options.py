@@ -120,8 +120,7 @@ RESULTS: Final = partial(
     type=OutputPath(),
     metavar="FILE",
     help="Where to write the results, .csv, .json or .jsonl; s3://BUCKET/KEY too.  [default: "
-    "BATCH.results.csv in this "
-    "directory]",
+    "BATCH.results.csv in this directory]",
 )
 
 #: The output file of a verb.

@@ -140,6 +140,5 @@ class Recognition:
         return ServiceUnusableError(
             f"the service knows none of {number} runs of batch '{self._batch.name}', and its account is not "
             "known: another account or endpoint? Nothing was changed and nothing is lost; give the "
-            "--profile, "
-            "--region and --endpoint-url that the batch was started with"
+            "--profile, --region and --endpoint-url that the batch was started with"
         )

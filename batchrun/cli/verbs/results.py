@@ -97,8 +97,7 @@ class Options:
     epilog="CONDITION is COLUMN=GLOB or COLUMN!=GLOB, such as status=FAILED, id=NA12*, "
     "failureReason=*MEMORY*, taskReason=*MEMORY* (any failed task's) or tags.family=CEU*; statuses and "
     "reasons may be in either case. Earlier attempts are in json, jsonl and parquet anyway, within their "
-    "entry."
-    "\n\nRead on: 'batchrun help results'.",
+    "entry.\n\nRead on: 'batchrun help results'.",
 )
 async def results(options: Options) -> None:
     """Write the results of BATCH: one row per entry, in manifest order.

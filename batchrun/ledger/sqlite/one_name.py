@@ -88,8 +88,7 @@ def _take_over(connection: apsw.Connection, path: Path) -> None:
     if not is_noted:
         raise LedgerUnusableError(
             f"{path} has other names (hard links), and this file system cannot record which one is in use: "
-            "keep one "
-            "of them, or copy it"
+            "keep one of them, or copy it"
         )
 
 

@@ -44,13 +44,7 @@ class SqlLedger(StoreVerbs, Ledger):
 
     @writes
     def open_batch(
-        self,
-        name: str,
-        *,
-        region: str,
-        account: str | None = None,
-        holder: str | None = None,
-        at: datetime,
+        self, name: str, *, region: str, account: str | None = None, holder: str | None = None, at: datetime
     ) -> Batch:
         place: dict[str, Value] = {"name": name, "region": region, "account": account, "at": micros(at)}
         self._store.run("add_batch", **place)
@@ -201,12 +195,7 @@ class SqlLedger(StoreVerbs, Ledger):
 
 def _learned(row: Row) -> Learned:
     return Learned(
-        phase=Phase(row.phase),
-        base=row.base,
-        cut=row.cut,
-        span=row.span,
-        passed=row.passed,
-        burst=row.burst,
+        phase=Phase(row.phase), base=row.base, cut=row.cut, span=row.span, passed=row.passed, burst=row.burst
     )
 
 

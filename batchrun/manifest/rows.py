@@ -170,12 +170,7 @@ class Expander:
         parameters = fields.get("parameters")
         known = parameters if isinstance(parameters, dict) else {}
         return Values(
-            self.batch,
-            row.id or _NO_ID,
-            known,
-            sheet=row.record.sheet,
-            lane=lane,
-            env=self.environment.value,
+            self.batch, row.id or _NO_ID, known, sheet=row.record.sheet, lane=lane, env=self.environment.value
         )
 
     def _check_id(self, entry_id: str | None, row: Row) -> None:

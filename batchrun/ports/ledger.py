@@ -46,13 +46,7 @@ class Ledger(ABC):
 
     @abstractmethod
     async def open_batch(
-        self,
-        name: str,
-        *,
-        region: str,
-        account: str | None = None,
-        holder: str | None = None,
-        at: datetime,
+        self, name: str, *, region: str, account: str | None = None, holder: str | None = None, at: datetime
     ) -> Batch:
         """Return the batch, created if the ledger does not have it. Safe to repeat.
 

@@ -137,7 +137,5 @@ class Start(Generic[T]):
     def _too_late(self, window: str) -> errors.NotSentError:
         """Return the error for a request that is too old to be sent."""
         return errors.NotSentError(
-            f"the requestId is older than {window}",
-            operation=self.operation,
-            code="ReplayWindowPassed",
+            f"the requestId is older than {window}", operation=self.operation, code="ReplayWindowPassed"
         )

@@ -20,14 +20,7 @@ from batchrun.api.launch import Launch
 from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.api.session import Session
 from batchrun.cli.exits import Exit, exit_code, worst
-from batchrun.cli.launching.launch import (
-    Around,
-    Job,
-    as_known,
-    launching,
-    session,
-    tell_held,
-)
+from batchrun.cli.launching.launch import Around, Job, as_known, launching, session, tell_held
 from batchrun.cli.launching.manifests import loaded_folder, refuse_beside_lanes, sources_in
 from batchrun.cli.logs import configure_as
 from batchrun.cli.signals import Stopping, hear

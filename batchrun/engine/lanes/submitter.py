@@ -194,12 +194,7 @@ class StartRunSubmitter(InLane):
         is_systemic = isinstance(error, AccessDeniedError) and self._denials.denied(entry.id)
         now = self._clock.utcnow()
         event = (verdicts.after_last_word(error, now) if may_refuse else None) or verdicts.after_failure(
-            entry,
-            error,
-            now,
-            self._limits,
-            is_systemic=is_systemic,
-            do_others_pass=self._denials.has_passed,
+            entry, error, now, self._limits, is_systemic=is_systemic, do_others_pass=self._denials.has_passed
         )
         entry = await self._outcomes.record(entry, event)
         if is_systemic:

@@ -195,11 +195,7 @@ class Rebuilder:
         """Return the judgement on a row; KNOWN where the ledger, perhaps an old copy, has it already."""
         known = None if is_empty else await self._held.entry(spec.id)
         fresh = Entry(
-            batch=self._batch,
-            id=spec.id,
-            position=spec.position,
-            request=spec.request,
-            offers=spec.offers,
+            batch=self._batch, id=spec.id, position=spec.position, request=spec.request, offers=spec.offers
         )
         if known is not None and known.state in HOLDS_SLOT:
             return Judgement(match=Match.KNOWN)  # the next launch settles and watches it

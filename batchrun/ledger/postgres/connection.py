@@ -46,10 +46,7 @@ def connect(address: str) -> psycopg.Connection[Any]:
             told.setdefault(name, value)
     # No automatic preparing: behind a pooler the next transaction may be on another connection.
     return psycopg.connect(
-        make_conninfo(**told),
-        autocommit=True,
-        prepare_threshold=None,
-        row_factory=namedtuple_row,
+        make_conninfo(**told), autocommit=True, prepare_threshold=None, row_factory=namedtuple_row
     )
 
 

@@ -185,9 +185,7 @@ def usage_of(store: Store, row: Row) -> Usage:
         storage_gib=row.storage_gib,
         work=tuple(
             Work(
-                instance_type=work.instance_type,
-                tasks=work.tasks,
-                billed=timedelta(microseconds=work.billed),
+                instance_type=work.instance_type, tasks=work.tasks, billed=timedelta(microseconds=work.billed)
             )
             for work in store.all("work_of_run", usage=row.usage)
         ),

@@ -123,11 +123,7 @@ class LanePlan:
     @property
     def wake_at(self) -> float | None:
         """When something becomes due without a stimulus, in loop time; None if nothing does."""
-        dues = (
-            self.watch.wake_at(self._limits.concurrency),
-            self.sending.wake_at,
-            self.batching.wake_at,
-        )
+        dues = (self.watch.wake_at(self._limits.concurrency), self.sending.wake_at, self.batching.wake_at)
         return min((due for due in dues if due is not None), default=None)
 
     # -- how it stands

@@ -210,7 +210,16 @@ async def _client(
                 **({} if has_credentials else _LOOPBACK),
             )
             client = await stack.enter_async_context(context)
+            client.meta.events.register("before-call.s3.HeadBucket", _ask_once)
         yield client
+
+
+def _ask_once(params: dict[str, Any], **_: Any) -> None:
+    """Have botocore follow no redirect of HeadBucket, by which it asks for a bucket's region.
+
+    An answer that does not tell the region is a redirect itself, to it, and it would ask again for ever.
+    """
+    params["context"].setdefault("s3_redirect", {})["redirected"] = True
 
 
 @contextmanager

@@ -199,7 +199,7 @@ async def test_no_client_is_led_elsewhere_held_up_or_flooded(call, way, monkeypa
             with suppress(BatchrunError):
                 await call()
             assert anyio.current_time() < 400
-            assert stranger.asked
+            assert 0 < len(stranger.asked) < 20
             assert stranger.sent < 2 * LARGEST * len(stranger.asked)
         assert other.asked == []
 

@@ -67,44 +67,6 @@ def section_name(line: str) -> str | None:
     return match[1].strip() if match else None
 
 
-class Sections:
-    """The sections of a file, line by line."""
-
-    def __init__(self, lines: Iterator[str], source: str, asked: str | None) -> None:
-        self._lines = lines
-        self._source = source
-        self._wanted = _SAMPLES if asked is None else frozenset({asked.lower()})
-        self._asked = asked
-        self.name = ""  #: of the one that was found
-        self.passed = 0  #: lines up to it, including the one with its name
-
-    def lines(self) -> Iterator[str]:
-        """Find the requested section, and return its lines. Raises ManifestError if there is none."""
-        names: list[str] = []
-        for line in self._lines:
-            self.passed += 1
-            if (name := section_name(line)) is None:
-                continue
-            if name.lower() in self._wanted:
-                self.name = name
-                return self._rest()
-            names.append(name)
-        raise self._nothing(names)
-
-    def _rest(self) -> Iterator[str]:
-        for line in self._lines:
-            if section_name(line) is not None:
-                return
-            yield line
-
-    def _nothing(self, names: list[str]) -> ManifestError:
-        told = printable(", ".join(names[:_NAMES_TOLD]), 300)
-        what = "no Data section" if self._asked is None else f"no section {shown(self._asked)}"
-        message = f"this is in sections, as an Illumina SampleSheet is, and there is {what}"
-        cure = f"give --worksheet with one of its sections: {told}"
-        return unreadable(Place(source=self._source, line=1), message, cure, field="worksheet")
-
-
 def table(stream: BinaryIO, source: str, usual: str, asked: TableOptions, problems: Problems) -> Table:
     """Read the header, and return the table; *usual* is the default delimiter.
 
@@ -169,25 +131,25 @@ def _refuse_prints(meter: _Meter, source: str) -> None:
     Raises:
         ManifestError: It was.
     """
-    first = meter.first(3)
+    first, place = meter.first(3), Place(source=source, line=meter.line + 1)
     if first and _LISTED.match(first[0]):
         how = "--base s3://BUCKET/FOLDER/ --pattern '{id}_R{read}.fastq.gz' --parameter 'reads_{read}'"
         cure = f"pair them into rows: batchrun manifest from-s3 - -o runs.csv {how}{redirected(source)}"
         message = "this is a list of files, as 'aws s3 ls' prints it, and no manifest"
-        raise unreadable(Place(source=source, line=meter.line + 1), message, cure)
+        raise unreadable(place, message, cure)
     if found := _DOCUMENT.match("".join(first)):
         form = "yaml" if found[1] else "json, or jsonl where each line is a row"
         message = f"this is {'YAML' if found[1] else 'JSON'}, and no table"
-        raise unreadable(Place(source=source, line=meter.line + 1), message, f"give --format {form}")
+        raise unreadable(place, message, f"give --format {form}")
     if first and _SINGLE_QUOTED.fullmatch(first[0]):
         message = "the names stand in single quotes, which are part of them: in CSV, double quotes surround"
         cure = f"take them off, or make them double: tr \\' '\"'{redirected(source)} > FILE.csv"
-        raise unreadable(Place(source=source, line=meter.line + 1), message, cure)
+        raise unreadable(place, message, cure)
     if any(map(_RULER.fullmatch, first)):
         message = "this is a table for people to read, with lines drawn between its rows, and no CSV"
         command = f"{_FRAMELESS}{redirected(source)} > FILE.csv"
         cure = f"have CSV written (psql --csv, mysql --batch), or take them off: {command}"
-        raise unreadable(Place(source=source, line=meter.line + 1), message, cure)
+        raise unreadable(place, message, cure)
 
 
 def _rows(meter: _Meter, source: str, delimiter: str) -> Iterator[TableRow]:
@@ -247,13 +209,19 @@ class _Meter:
         Raises:
             ManifestError: There are only others.
         """
-        first = self.ahead().strip().rpartition("\n")[2]
-        if section_name(first) is None:
+        if section_name(self.ahead().strip().rpartition("\n")[2]) is None:
             return None
-        sections = Sections(self._lines, self._source, wanted)
-        self._lines = sections.lines()
-        self.line += sections.passed
-        return sections.name
+        accepted = _SAMPLES if wanted is None else {wanted.lower()}
+        others: list[str] = []
+        for text in self._lines:
+            self.line += 1
+            if (name := section_name(text)) is None:
+                continue
+            if name.lower() in accepted:
+                self._lines = itertools.takewhile(lambda text: section_name(text) is None, self._lines)
+                return name
+            others.append(name)
+        raise _no_section(wanted, others, self._source)
 
     def begin(self) -> int:
         """Start a record, and return its line."""
@@ -282,6 +250,14 @@ def _broken(error: csv.Error, place: Place, last: int) -> ManifestError:
         return unreadable(place, "lines end in a bare carriage return", cure)
     message = "there is text after a closing quote" if "expected after" in reason else reason
     return unreadable(place, message, 'quote the whole cell; a quote within it is written ""')
+
+
+def _no_section(wanted: str | None, others: list[str], source: str) -> ManifestError:
+    told = printable(", ".join(others[:_NAMES_TOLD]), 300)
+    what = "no Data section" if wanted is None else f"no section {shown(wanted)}"
+    message = f"this is in sections, as an Illumina SampleSheet is, and there is {what}"
+    cure = f"give --worksheet with one of its sections: {told}"
+    return unreadable(Place(source=source, line=1), message, cure, field="worksheet")
 
 
 def _never_closed(place: Place, last: int) -> ManifestError:

@@ -138,6 +138,15 @@ def test_an_opening_is_handed_on_as_one():
     assert (other.rate, other.has_learned) == (math.inf, False)
 
 
+def test_whoever_has_learned_takes_nothing_from_one_that_has_not():
+    """Seen: one that took its turn early left its opening to one that was to store what it had learned."""
+    one, other = learned(), Pace(AUTO)
+    before = one.learned
+    other.passed(12.9)
+    one.take_over(passed_on(replace(other.hand_on(13.0), in_air=(0.05,))), 13.0)
+    assert (one.learned, one.is_kept) == (replace(before, passed=before.passed + 1), True)
+
+
 def test_what_the_user_asked_for_holds_for_whoever_takes_over():
     other = Pace(Rate(most=4.0))
     other.take_over(handed(learned()), 13.0)

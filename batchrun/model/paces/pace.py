@@ -207,7 +207,17 @@ class Pace:
         )
 
     def take_over(self, known: HandedOn, then: float) -> None:
-        """Continue from what another launcher knew at *then*; the user's bound still applies."""
+        """Continue from what another launcher knew at *then*; the user's bound still applies.
+
+        One that never was refused, as it took its turn before this one left what it had learned, knows less.
+        """
+        if not (self.has_learned and Phase(known.phase) is Phase.OPENING):
+            self._take(known, then)
+        for age in known.in_air:  # unanswered: their spacing shows nothing yet
+            self._burst.passed_elsewhere(then - age)
+            self._count(then - age, 0.0, pressed=True)
+
+    def _take(self, known: HandedOn, then: float) -> None:
         self._phase, self._limit, self._credit = Phase(known.phase), known.limit, known.credit
         self._curve = Curve(base=known.base, cut=known.cut, span=known.span)
         self._search = Search.of(*known.search)
@@ -220,9 +230,6 @@ class Pace:
         self._times = deque((then - age for age in known.times), maxlen=_MEMORY)
         self._noise, self._contest = replace(known.noise), replace(known.contest)
         self.has_learned = self.has_learned or self._phase is not Phase.OPENING
-        for age in known.in_air:  # unanswered: their spacing shows nothing yet
-            self._burst.passed_elsewhere(then - age)
-            self._count(then - age, 0.0, pressed=True)
 
     # -- what the service says
 

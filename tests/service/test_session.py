@@ -252,6 +252,31 @@ async def test_each_kind_says_what_is_wrong_with_a_profile(kind, profile, monkey
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_DEFAULTS_MODE", "fast"),
+        ("AWS_REQUEST_CHECKSUM_CALCULATION", "never"),
+        ("AWS_STS_REGIONAL_ENDPOINTS", "both"),
+        ("AWS_ACCOUNT_ID_ENDPOINT_MODE", "maybe"),
+    ],
+)
+async def test_a_variable_that_no_client_can_be_made_with_is_named(name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=rf"^{name}: .*\b{value}\b.*; correct it, or unset it$"):
+        async with omics_client(Login(Target())):
+            pass
+
+
+async def test_a_variable_that_is_right_is_not_blamed_for_a_profiles_setting(monkeypatch, tmp_path):
+    (tmp_path / "config").write_text("[default]\ndefaults_mode = x\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_RETRY_MODE", "standard")
+    with pytest.raises(UsageError, match=r"^profile 'default' .*defaults mode: x.*standard"):
+        async with omics_client(Login(Target())):
+            pass
+
+
+@pytest.mark.parametrize(
     "setting",
     [
         "defaults_mode = x",

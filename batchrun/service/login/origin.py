@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from botocore.configloader import load_config, raw_config_parse
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from botocore.exceptions import BotoCoreError
 
 #: Providers that read none of AWS's files, by botocore's names.
@@ -24,6 +25,12 @@ _WEB_IDENTITY: Final = "assume-role-with-web-identity"
 _WEB_IDENTITY_FILE: Final = "web_identity_token_file"
 _DEFAULT: Final = "default"
 _VARIABLES: Final = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
+#: The variables of settings, by the words that messages have for these.
+_SETTING_VARIABLES: Final = {
+    key.replace("_", " "): variable
+    for key, (_, variable, *_rest) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+    if isinstance(variable, str) and "_" in key
+}
 
 
 class LoginOrigin:
@@ -78,6 +85,18 @@ class LoginOrigin:
         there = [path for path, known in self._profiles.items() if {self.profile, self.holder} & {*known}]
         files = " and ".join(there) or f"neither in {self._config} nor in {self._credentials}"
         return f"profile '{self.profile}'{source} ({files})"
+
+    def variable_in(self, said: str) -> str | None:
+        """Return the variable with the setting that *said* names and whose value it quotes, or None."""
+        words = said.lower().replace("_", " ")
+        return next(
+            (
+                variable
+                for setting, variable in _SETTING_VARIABLES.items()
+                if setting in words and (value := os.environ.get(variable)) and value in said
+            ),
+            None,
+        )
 
     @property
     def empty_variable(self) -> str | None:

@@ -82,8 +82,10 @@ def unusable(error: Exception, origin: LoginOrigin) -> UsageError:
     """Return the error for settings with which no client can be made."""
     if isinstance(error, boto.ProfileNotFound | boto.ConfigParseError):
         return _unreadable(error, origin)
-    what = error if isinstance(error, boto.BotoCoreError) else f"{type(error).__name__}: {error}"
-    return UsageError(f"{origin.place(None)}: {_cut(what)}; {_for_lanes(_CORRECT, origin)}")
+    what = _cut(error if isinstance(error, boto.BotoCoreError) else f"{type(error).__name__}: {error}")
+    if variable := origin.variable_in(what):
+        return UsageError(f"{variable}: {what}; correct it, or unset it")
+    return UsageError(f"{origin.place(None)}: {what}; {_for_lanes(_CORRECT, origin)}")
 
 
 def none_found(origin: LoginOrigin) -> UsageError | ServiceUnusableError:

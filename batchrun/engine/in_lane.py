@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from batchrun.engine.parts import LaneLink, LaunchParts, Observer
 from batchrun.engine.proof.prover import Prover
 from batchrun.engine.recorder import Outcomes, Recorder
+from batchrun.errors import AccessDeniedError, CallError
+from batchrun.model.entries.entry import Entry
+from batchrun.model.planning.denials import Denials, denied_since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,13 @@ class InLane:
         self._recorder = common.recorder
         self._outcomes = common.outcomes
         self._prover = common.prover
+
+    async def _do_others_pass(self, denials: Denials, entry: Entry, error: CallError) -> bool:
+        """Report whether other rows were started here, in this launch or since the entry was first denied."""
+        if denials.has_passed or entry.code != error.code or not isinstance(error, AccessDeniedError):
+            return denials.has_passed
+        since = denied_since(error.code, await self._held.history(entry.id))
+        return since is not None and await self._held.has_started(since=since, lane=self._lane)
 
     def _logged(self, run_batch: str | None) -> dict[str, str | None]:
         """Return a run batch for a log line; ids are a lane's own."""

@@ -201,6 +201,10 @@ class SqlHeldBatch(SubmissionWrites, SqlBatch, HeldBatch):
     def has_found(self, *, since: datetime) -> bool:
         return bool(self._store.value("has_found", batch=self._held, since=micros(since)))
 
+    @reads
+    def has_started(self, *, since: datetime, lane: str | None) -> bool:
+        return bool(self._store.value("has_started", batch=self._held, since=micros(since), lane=lane))
+
     @writes
     def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:
         key = self._fenced()

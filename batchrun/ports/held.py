@@ -133,6 +133,10 @@ class HeldBatch(StoredBatch):
         """Report whether runs were taken over since then that this ledger had not started."""
 
     @abstractmethod
+    async def has_started(self, *, since: datetime, lane: str | None) -> bool:
+        """Report whether rows of the lane were started since then; runs that were found do not count."""
+
+    @abstractmethod
     async def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:
         """Mark the entries that :meth:`unproven` counts, and return what to look for, by lane.
 

@@ -16,9 +16,10 @@ from batchrun.model.entries.events import Progressed
 from batchrun.model.entries.policies import WatchPolicy
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed, Mode
+from batchrun.model.submissions.grouping import Engine
 from batchrun.simulator import Durations, Limit, Span, parse_faults
 from tests.builders import active, at, planned, run, spec
-from tests.engine.launching import Bench, bench, rows
+from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.world import simulated
 
 FAULTS = (
@@ -210,6 +211,21 @@ async def test_one_denied_row_among_good_ones_is_refused_in_the_end(tmp_path):
         await it.launch(rows(20))
         assert (await it.entries())["row-0002"].state is State.REFUSED
         await it.assert_agreement()
+
+
+@pytest.mark.parametrize("engine", [Engine.STARTRUN, Engine.BATCH])
+async def test_passes_refuse_a_denied_row_in_the_end_only_where_others_have_passed_since(tmp_path, engine):
+    """Seen: under cron a row without permission was tried for ever once it alone was left."""
+    faults = "StartRun:AccessDeniedException@cohort-row-0000,SubmitRow:AccessDeniedException@cohort-row-0000"
+    async with bench(tmp_path, simulated(faults)) as it:
+        seen = []
+        for number in [1] * 8 + [9] * 8:
+            async with reconnected(it):
+                await it.launch(rows(number), mode=Mode.ONCE, engine=engine)
+            await anyio.sleep(3600)
+            seen.append((await it.entries())["row-0000"].state)
+        assert State.REFUSED not in seen[:8]
+        assert seen[-1] is State.REFUSED
 
 
 async def test_a_role_that_may_not_look_stops_the_launch_with_everything_recorded(tmp_path):

@@ -106,6 +106,17 @@ class Proofs:
         await move(held, "taken", Intended(at=yesterday), found)
         assert [await held.has_found(since=since) for since in (AT, _SECOND)] == [True, False]
 
+    async def test_what_was_started_in_a_lane_is_known_for_as_long_as_is_asked(self, ledger):
+        held = await filled(ledger, "own", "taken")
+        yesterday = AT - timedelta(days=1)
+        found = Accepted(at=AT, run=run_of(3, creation_time=yesterday), was_found=True)
+        await move(held, "taken", Intended(at=yesterday), found)
+        assert not await held.has_started(since=AT, lane=None)
+        await move(held, "own", Intended(at=AT - timedelta(seconds=1)), accepted(1))
+        asked = [(AT, None), (_SECOND, None), (AT, "east")]
+        told = [await held.has_started(since=since, lane=lane) for since, lane in asked]
+        assert told == [True, False, False]
+
     async def test_surveys_are_fenced(self, ledger):
         held = await filled(ledger, "a")
         await held.release()

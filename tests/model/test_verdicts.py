@@ -35,7 +35,6 @@ from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.verdicts import (
     HELD,
-    Denials,
     SearchResult,
     Silences,
     after_failure,
@@ -264,24 +263,6 @@ def test_an_outcome_that_may_not_be_looked_for_names_the_missing_action():
     held = held_for_permission(error(AccessDeniedError), at(0))
     assert held.code in HELD
     assert "omics:ListRuns" in held.message
-
-
-def test_several_denied_entries_in_a_row_are_systemic():
-    denials = Denials()
-    denials.passed()
-    assert [denials.denied(one) for one in "abc"] == [False, False, True]
-
-
-def test_a_success_in_between_clears_the_count():
-    denials = Denials()
-    assert not denials.denied("a")
-    denials.passed()
-    assert [denials.denied(one) for one in ("a", "b", "b", "a")] == [False] * 4
-
-
-def test_the_only_entry_denied_again_and_again_before_anything_passed_is_systemic():
-    denials = Denials()
-    assert [denials.denied("a") for _ in range(3)] == [False, False, True]
 
 
 def test_what_became_of_a_row_that_went_with_others_is_told_with_the_cure():

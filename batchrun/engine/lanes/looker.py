@@ -28,10 +28,11 @@ from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Event, Missed, Recalled, Seen
 from batchrun.model.entries.states import State
 from batchrun.model.planning.actions import Cancel, Look, Sweep
+from batchrun.model.planning.denials import Denials
 from batchrun.model.planning.limits import Mode
 from batchrun.model.planning.listing import Listed
 from batchrun.model.planning.stimuli import Acted, SweepFailed, Swept
-from batchrun.model.planning.verdicts import Denials, after_look, after_missing
+from batchrun.model.planning.verdicts import after_look, after_missing
 from batchrun.points import Point
 
 #: Seconds for which a listing stands while the counts do not change.

@@ -23,6 +23,7 @@ from batchrun.model.entries.events import Accepted, Deferred, Doubted, Event, In
 from batchrun.model.entries.states import UNSENT, State
 from batchrun.model.planning import verdicts
 from batchrun.model.planning.actions import Sending, Settle, Submit
+from batchrun.model.planning.denials import Denials
 from batchrun.model.planning.doubts import has_conflicted_for
 from batchrun.model.planning.stimuli import Acted
 from batchrun.points import Point
@@ -34,7 +35,7 @@ class StartRunSubmitter(InLane):
     def __init__(self, link: LaneLink, common: Common) -> None:
         super().__init__(link, common)
         self._trust = self._limits.trust
-        self._denials = verdicts.Denials()
+        self._denials = Denials()
         #: Two untagged rows with the same content must not both adopt one run.
         self._one_untagged_search = anyio.Lock()
         self._may_list = True  #: False once ListRuns was denied: not found is no proof then
@@ -192,9 +193,10 @@ class StartRunSubmitter(InLane):
 
     async def _failed(self, entry: Entry, error: CallError, *, may_refuse: bool) -> Entry:
         is_systemic = isinstance(error, AccessDeniedError) and self._denials.denied(entry.id)
+        do_others_pass = await self._do_others_pass(self._denials, entry, error)
         now = self._clock.utcnow()
         event = (verdicts.after_last_word(error, now) if may_refuse else None) or verdicts.after_failure(
-            entry, error, now, self._limits, is_systemic=is_systemic, do_others_pass=self._denials.has_passed
+            entry, error, now, self._limits, is_systemic=is_systemic, do_others_pass=do_others_pass
         )
         entry = await self._outcomes.record(entry, event)
         if is_systemic:

@@ -40,6 +40,7 @@ from batchrun.model.entries.states import State
 from batchrun.model.lanes import account_of
 from batchrun.model.planning import verdicts
 from batchrun.model.planning.actions import Follow
+from batchrun.model.planning.denials import Denials
 from batchrun.model.planning.limits import Mode
 from batchrun.model.planning.stimuli import Followed
 from batchrun.model.spec import TAG_REQUEST_ID
@@ -72,7 +73,7 @@ class Follower(InLane):
         self._batches = link.service.run_batches
         self._unlisted = Unlisted(link, common)
         self._canceller = Canceller(link, common)
-        self._denials = verdicts.Denials()
+        self._denials = Denials()
 
     async def follow(self, action: Follow) -> Followed:
         """Look at the submission of the action's rows, and record what became of them."""
@@ -263,9 +264,9 @@ class Follower(InLane):
         if not verdicts.is_certain(error):
             case.doubtful[entry.id] = error
             return None
-        return self._rejected(case, entry, error, at)
+        return await self._rejected(case, entry, error, at)
 
-    def _rejected(self, case: _Case, entry: Entry, error: CallError, at: datetime) -> Event:
+    async def _rejected(self, case: _Case, entry: Entry, error: CallError, at: datetime) -> Event:
         is_systemic = isinstance(error, AccessDeniedError) and self._denials.denied(entry.id)
         case.denied = error if is_systemic else case.denied
         return verdicts.after_rejection(
@@ -274,7 +275,7 @@ class Follower(InLane):
             at,
             self._limits,
             is_systemic=is_systemic,
-            do_others_pass=self._denials.has_passed,
+            do_others_pass=await self._do_others_pass(self._denials, entry, error),
         )
 
     async def _looked_at(self, case: _Case, entry: Entry, run: Run) -> Run | None:

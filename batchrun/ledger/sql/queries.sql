@@ -205,6 +205,16 @@ SELECT EXISTS (
         AND v.detail LIKE '%"was_found"_true%' AND e.intended_at = coalesce(e.run_creation_time, e.accepted_at)
 );
 
+-- name: has_started
+SELECT EXISTS (
+    SELECT 1 FROM entries AS e
+    WHERE e.batch = :batch AND e.accepted_at >= :since AND coalesce(e.lane, '') = coalesce(CAST(:lane AS TEXT), '')
+        AND NOT EXISTS (
+            SELECT 1 FROM events AS v
+            WHERE v.entry = e.key AND v.at >= :since AND v.kind = 'accepted' AND v.detail LIKE '%"was_found"_true%'
+        )
+);
+
 -- name: has_proofs
 SELECT EXISTS (
     SELECT 1 FROM entries AS e JOIN proofs AS p ON p.entry = e.key

@@ -23,12 +23,13 @@ from batchrun.model.entries.states import State
 from batchrun.model.planning.actions import HoldBack, Submit
 from batchrun.model.planning.actions import Sending as SendingAction
 from batchrun.model.planning.cancelling import Cancelling
+from batchrun.model.planning.denials import SYSTEMIC
 from batchrun.model.planning.doubts import Doubts, may_have_sent
 from batchrun.model.planning.limits import LaneLimits, Limits, Mode
 from batchrun.model.planning.proving import Proving
 from batchrun.model.planning.queues import Queue, Queues
 from batchrun.model.planning.stimuli import Acted, Moment
-from batchrun.model.planning.verdicts import HELD, QUOTA_FULL, SYSTEMIC, Silences
+from batchrun.model.planning.verdicts import HELD, QUOTA_FULL, Silences
 
 #: Seconds before its turn at which a lane takes an entry that another lane might take too.
 _AHEAD: Final = 0.25

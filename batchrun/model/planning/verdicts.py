@@ -53,9 +53,6 @@ CONFLICT: Final = "ConflictException"
 #: Codes of unknown outcomes that sending again cannot settle.
 SETTLED_BY_LOOKING: Final = HELD | {CONFLICT}
 
-#: Denials in a row, of as many entries, that mean that the launch itself lacks a permission.
-SYSTEMIC: Final = 3
-
 
 def after_failure(
     entry: Entry,
@@ -70,8 +67,8 @@ def after_failure(
 
     An answer that only rejects this call (a throttle, a full quota, a denial, a refusal) says nothing of
     earlier tries: if one of them may have taken effect (``error.is_doubtful``), the outcome is unknown. A
-    *systemic* denial (:class:`Denials`) is the launch's fault, and never counts against the entry, nor does
-    one before this launch saw another row pass.
+    *systemic* denial (``denials``) is the launch's fault, and never counts against the entry, nor does one
+    where no other row has passed since it was first denied.
     """
     match error:
         case _ if error.is_doubtful:
@@ -253,31 +250,6 @@ class Silences:
         first = now if now - last > 2 * self._patience else first
         self._spans[question] = first, now
         return now - first >= self._patience
-
-
-class Denials:
-    """The denials of one operation since its last success."""
-
-    def __init__(self) -> None:
-        self._entries: set[str] = set()
-        self._in_a_row = 0
-        self.has_passed = False  #: whether the operation was ever allowed
-
-    def passed(self) -> None:
-        """Note that the operation was allowed."""
-        self.has_passed = True
-        self._entries.clear()
-        self._in_a_row = 0
-
-    def denied(self, entry_id: str) -> bool:
-        """Note a denial; return True if the launch should stop.
-
-        It should if several entries in a row were denied, or if nothing was ever allowed and the few entries
-        that there are were denied as often.
-        """
-        self._entries.add(entry_id)
-        self._in_a_row += 1
-        return len(self._entries) >= SYSTEMIC or (not self.has_passed and self._in_a_row >= SYSTEMIC)
 
 
 #: Answers that make a run count as gone without a listing.

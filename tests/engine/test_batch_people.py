@@ -88,6 +88,15 @@ async def test_whoever_may_not_cancel_a_batch_cancels_each_of_its_runs_and_says_
         assert [one["cure"] for one in told] == ["allow omics:CancelRunBatch"]
 
 
+async def test_rows_that_may_not_be_started_are_cancelled_all_the_same(tmp_path):
+    """Seen: a cancellation that ended with 5, and with the advice to allow omics:StartRun."""
+    async with bench(tmp_path, simulated("SubmitRow:AccessDeniedException=1", **SLOW)) as it:
+        await left_after(it, 600)
+        await cancel(it)
+        await cancelling(it)
+        assert {entry.state for entry in (await it.entries()).values()} == {State.CANCELLED}
+
+
 async def test_a_run_that_is_wanted_is_not_cancelled_with_what_is_left_of_its_batch(tmp_path):
     async with bench(tmp_path, simulated(**SLOW)) as it:
         await left_after(it, 20)

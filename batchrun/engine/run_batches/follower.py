@@ -249,7 +249,7 @@ class Follower(InLane):
                     for entry in (await self._held.entries(rows)).values()
                 ]
                 await self._record(case, [(entry, event) for entry, event in events if event is not None])
-                if case.denied is not None:
+                if case.denied is not None and self._limits.mode is not Mode.CANCEL:
                     raise not_permitted("StartRun", case.denied)
 
     async def _event(self, case: _Case, entry: Entry, row: BatchRow, wrong: Collection[str]) -> Event | None:

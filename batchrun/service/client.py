@@ -76,7 +76,8 @@ async def connect(
         stack.push_async_callback(credentials.close)
         client = await credentials.open()
         endpoint = client.meta.endpoint_url
-        doubt = await region_doubt(credentials.login, client.meta.region_name) if is_aws(endpoint) else None
+        region, is_of_aws = client.meta.region_name, is_aws(endpoint)
+        doubt = await region_doubt(credentials.login, region, endpoint) if is_of_aws else None
         yield AwsHealthOmics(
             Calls(
                 AllTurns(rate=rate, read_rate=read_rate, clock=clock),

@@ -45,6 +45,11 @@ _ANY_REGION: Final = "us-east-1"
 _LOOPBACK: Final = dict(zip(("aws_access_key_id", "aws_secret_access_key"), LOOPBACK_KEYS, strict=True))
 #: Where the Pricing API answers, for all regions.
 _PRICING_REGION: Final = "us-east-1"
+#: What hosts of AWS have in their names, and the setting by which they are called.
+_VARIANTS: Final = {
+    "-fips.": "use_fips_endpoint (AWS_USE_FIPS_ENDPOINT)",
+    ".api.aws": "use_dualstack_endpoint (AWS_USE_DUALSTACK_ENDPOINT)",
+}
 
 
 def omics_client(login: Login) -> AbstractAsyncContextManager[OmicsClient]:
@@ -65,8 +70,11 @@ def omics_client(login: Login) -> AbstractAsyncContextManager[OmicsClient]:
     )
 
 
-async def region_doubt(login: Login, region: str) -> str | None:
-    """Return why there may be no HealthOmics in *region*; None where botocore knows one there."""
+async def region_doubt(login: Login, region: str, endpoint: str) -> str | None:
+    """Return why there may be no HealthOmics at *endpoint*, of AWS; None where botocore knows one there."""
+    for mark, setting in _VARIANTS.items():
+        if mark in endpoint:
+            return f"{setting} asks for a host of its own, which not every region has: unset it, if you may"
     known = await login.session.get_available_regions("omics")
     return None if region in known else f"HealthOmics is not known in '{region}', but in {', '.join(known)}"
 

@@ -80,6 +80,20 @@ async def test_a_region_without_the_service_is_told_at_once(monkeypatch, region,
         assert seconds <= anyio.current_time() - begun <= 3 * seconds + 1
 
 
+@pytest.mark.parametrize("setting", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
+async def test_a_host_that_a_setting_asks_for_and_is_not_there_is_told_with_it(monkeypatch, setting):
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setenv(setting, "true")
+    async with connected(endpoint_url=None, region="us-west-2") as (service, _):
+        begun = anyio.current_time()
+        with pytest.raises(ServiceUnusableError, match=rf"no host 'workflows-omics.+ \({setting}\) asks for"):
+            await service.get_run("1")
+        assert anyio.current_time() - begun < 1
+
+
 async def test_a_call_that_was_never_sent_is_no_silence_of_the_service():
     clock = VirtualClock()
     watch = OutageWatch(Patience(first_contact=5), "https://here", clock)

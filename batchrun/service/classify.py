@@ -99,6 +99,8 @@ _NO_LOGIN: Final = "NoCredentials"
 _CREDENTIALS_MESSAGE: Final = "the service does not accept the credentials"
 _MESSAGE_LIMIT: Final = 1000
 _LONGEST_CODE: Final = 100
+#: OpenSSL's words for an answer that is no TLS.
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
 _PROXY_LOGIN: Final = "407"
 _PROXY_WANTS_LOGIN: Final = (
     "a proxy wants a login (407), which HTTPS_PROXY can hold: http://USER:PASSWORD@HOST:PORT"
@@ -130,7 +132,7 @@ def classify(error: Exception, operation: str) -> CallError:
     if _is_of_no_host(cause) and not _is_of_a_proxy(cause):
         words = f"there is no host '{urlsplit(cause.kwargs['endpoint_url']).hostname}'"
         return OutcomeUnknownError(_message(words), operation=operation, code=NO_HOST)
-    words = _untrusted(cause) or _without_a_proxy(cause) or masked(str(cause))
+    words = _untrusted(cause) or _without_tls(cause) or _without_a_proxy(cause) or masked(str(cause))
     return OutcomeUnknownError(_message(words), operation=operation, code=type(cause).__name__)
 
 
@@ -170,6 +172,16 @@ def _untrusted(error: BaseException) -> str | None:
     cure = cure_of_distrust(doubt.verify_code, called="endpoint", variable="AWS_CA_BUNDLE")
     where = f"the certificate of {masked(str(known.get('endpoint_url')))}"
     return f"{where} is not trusted ({doubt.verify_message.rstrip('.')}); {cure}"
+
+
+def _without_tls(error: BaseException) -> str | None:
+    """Return that what answers at an https:// address speaks no TLS; None where that is not the error."""
+    known = getattr(error, "kwargs", {}) if isinstance(error, boto.SSLError) else {}
+    reason = getattr(getattr(known.get("error"), "os_error", None), "reason", None)
+    if reason not in _NO_TLS:
+        return None
+    where = masked(str(known.get("endpoint_url")))
+    return f"what answers at {where} speaks no TLS; write http:// if it is meant, or see what answers there"
 
 
 def code_of(error: BaseException | None) -> str | None:

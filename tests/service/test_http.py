@@ -123,6 +123,14 @@ async def test_a_redirect_from_the_start_is_not_borne_like_an_outage():
             assert anyio.current_time() < 60
 
 
+async def test_a_server_without_tls_is_told_as_that():
+    async with connected() as (_, simulator):
+        endpoint = simulator.url.replace("http://", "https://")
+        async with connected(endpoint_url=endpoint, retry=ONCE) as (service, _):
+            with pytest.raises(OutcomeUnknownError, match=f"{endpoint}/run/1 speaks no TLS; write http://"):
+                await service.get_run("1")
+
+
 async def test_this_machine_is_never_reached_through_a_proxy(monkeypatch):
     """Seen: behind a company's proxy, "batchrun demo" ended with 5."""
     async with Stranger(always(whole(200, b"{}"))).served() as proxy:

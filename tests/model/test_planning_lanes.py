@@ -87,6 +87,16 @@ def test_each_lane_takes_the_same_rows_first_and_then_those_that_another_comes_t
     assert [[row for row, lane in sent if lane == one] for one in ("east", "west")] == [east, west]
 
 
+@pytest.mark.parametrize(("begun_at", "first"), [(200, "4"), (201, "0")])
+def test_a_row_whose_usual_lane_is_left_far_behind_waits_no_longer_for_it(begun_at, first):
+    """Seen: the first rows of a manifest were sent last where one of their lanes had no room."""
+    made = in_lanes()
+    made.tell(LanePaused(lane="west"))
+    places = {number: number + begun_at - 4 if number >= 4 else number for number in range(8)}
+    made.add(*(named(f"{number}", "east", "west", position=place) for number, place in places.items()))
+    assert submits(made)[0] == (first, "east")
+
+
 def test_a_lane_takes_no_more_than_it_may_have_active():
     made = Driven(LaneLimits(name="east", max_active=1), WEST)
     made.add(named("a", "east"), named("b", "east"), named("c", "west"))

@@ -87,13 +87,27 @@ def test_each_lane_takes_the_same_rows_first_and_then_those_that_another_comes_t
     assert [[row for row, lane in sent if lane == one] for one in ("east", "west")] == [east, west]
 
 
-@pytest.mark.parametrize(("begun_at", "first"), [(200, "4"), (201, "0")])
-def test_a_row_whose_usual_lane_is_left_far_behind_waits_no_longer_for_it(begun_at, first):
-    """Seen: the first rows of a manifest were sent last where one of their lanes had no room."""
-    made = in_lanes()
+@pytest.mark.parametrize(("now", "next_one"), [(59, "6"), (60, "0")])
+def test_once_runs_of_the_launch_are_listed_no_row_waits_for_its_usual_lane(now, next_one):
+    """Seen: the first rows of a manifest were sent last where one of their lanes had no room for days."""
+    made = in_lanes(listing_lag=60.0)
+    made.tell(LanePaused(lane="west"), RatesLearned(get=9, list=9, start=1, lane="east"))
+    made.add(*(named(f"{number}", "east", "west") for number in range(8)))
+    (first,) = sending(made)
+    assert isinstance(first, Submit)
+    assert first.entry.id == "4"
+    made.done(first, apply(sent("east", first.entry), Accepted(at=at(), run=run())), now=0)
+    assert submits(made) == [("5", "east")]
+    made.tell(IntentRecorded(entry_id="5", lane="east"), now=now)
+    assert submits(made, now) == [(next_one, "east")]
+
+
+@pytest.mark.parametrize(("seconds_ago", "first"), [(59, "4"), (60, "0")])
+def test_a_pass_after_the_first_minute_leaves_no_row_to_its_usual_lane(seconds_ago, first):
+    going = apply(sent("east", named("going", "east")), Accepted(at=at(-seconds_ago), run=run()))
+    made = in_lanes(going, listing_lag=60.0, mode=Mode.ONCE)
     made.tell(LanePaused(lane="west"))
-    places = {number: number + begun_at - 4 if number >= 4 else number for number in range(8)}
-    made.add(*(named(f"{number}", "east", "west", position=place) for number, place in places.items()))
+    made.add(*(named(f"{number}", "east", "west") for number in range(8)))
     assert submits(made)[0] == (first, "east")
 
 

@@ -94,8 +94,10 @@ class LanePlan:
                 self.sending.add_unsettled(entry, moment.now)
             case State.ACTIVE:
                 age = (moment.at - entry.accepted_at).total_seconds() if entry.accepted_at else 0.0
+                since = moment.now - max(0.0, age)
+                self.sending.started(since)
                 if self._limits.mode is not Mode.DETACH:
-                    self._watch_run(entry, since=moment.now - max(0.0, age), due=moment.now)
+                    self._watch_run(entry, since=since, due=moment.now)
             case _:
                 raise InvariantError(f"entry '{entry.id}' is {entry.state.value}: it is not in flight")
 

@@ -28,9 +28,6 @@ from batchrun.model.submissions.grouping import Choice, Engine, goes_together, s
 
 #: Left entries of a queue, from which on no more of it is read.
 _MOST_LEFT: Final = 1000
-#: Rows of the manifest by which one may be behind those that are sent before it. Where a ledger is lost after
-#: so many, most of its runs are listed.
-_FAR_BEHIND: Final = 200
 
 
 class Queue:
@@ -50,14 +47,9 @@ class Queue:
 
         As each lane sends its usual entries first, a launch whose ledger was lost sends most of them to the
         lanes that had them before, where their requestIds make one run of both, listed or not. The last is
-        the one that its usual lane would have come to last. One whose usual lane is left far behind by the
-        others, as where it has no room for days, does not wait for it.
+        the one that its usual lane would have come to last.
         """
-        own = (i for i, entry in enumerate(self.ready) if _usual(entry, self.lanes) == lane)
-        place = next(own, len(self.ready) - 1)
-        oldest, entry = min(enumerate(self.ready), key=lambda one: one[1].position)
-        if self.ready[place].position - entry.position > _FAR_BEHIND:
-            place = oldest
+        place = next((i for i, entry in enumerate(self.ready) if _usual(entry, self.lanes) == lane), -1)
         entry = self.ready[place]
         del self.ready[place]
         self.ready.appendleft(entry)

@@ -118,6 +118,8 @@ class Sending:
         self._waiting: set[str] = set()  #: of these, without a recorded intent: they may still go elsewhere
         self._account = Slots(lane.account_max_active, launch.slots)
         self.slots = Slots(lane.max_active, self._account)
+        #: Loop time until which no list may show any run yet: after it a launch with a lost ledger sees some.
+        self._all_unlisted_until = math.inf
         self._rate = math.inf  #: StartRun calls per second to expect
         self._is_holding_back = limits.mode is Mode.CANCEL
         self._is_paused = False
@@ -160,11 +162,17 @@ class Sending:
             self._doubts.over(entry.id)
 
     def _note_answer(self, entry: Entry, action: SendingAction, now: float) -> None:
+        if entry.state is State.ACTIVE:
+            self.started(now)
         if entry.state is not State.SUBMITTING:
             if entry is not action.entry:
                 self.heard()
         elif may_have_sent(action):
             self.unheard([entry.id], now)
+
+    def started(self, when: float) -> None:
+        """Note that a run was started then, in loop time."""
+        self._all_unlisted_until = min(self._all_unlisted_until, when + self._limits.listing_lag)
 
     def intent_recorded(self, entry_id: str) -> None:
         """Note that an entry's intent is recorded: its call is about to leave."""
@@ -276,7 +284,7 @@ class Sending:
         """Return the first entry that may be sent here now; leave those before it that cannot be proven."""
         is_first = False
         while queue.ready and not is_first:
-            if len(queue.lanes) > 1:
+            if len(queue.lanes) > 1 and moment.now < self._all_unlisted_until:
                 queue.begin_with(self._lane)
             is_first = not self._queues.leave_unprovable(queue, 1, moment.latest)
         return queue.ready[0] if queue.ready else None

@@ -197,8 +197,8 @@ class Outcomes:
         self._held = held
         self._recorder = recorder
 
-    async def record(self, entry: Entry, event: Event) -> Entry:
-        """Record *event*, and return the entry once that is durable.
+    async def record(self, entry: Entry, event: Event, *, may_move: bool = True) -> Entry:
+        """Record *event*, and return the entry once that is durable; one put off may go to its other lanes.
 
         Raises:
             LeaseLostError, LedgerError: Nothing was written.
@@ -206,7 +206,8 @@ class Outcomes:
         if entry.next_request is not None and not isinstance(event, Doubted):
             # The attempt is settled, so the content that waited for that may start a new one.
             return await self._recorder.record(entry, event, Revised(at=event.at, request=entry.next_request))
-        if isinstance(event, Deferred) and entry.offers is not None and len(lanes_of(entry.offers)) > 1:
+        has_choice = entry.offers is not None and len(lanes_of(entry.offers)) > 1
+        if isinstance(event, Deferred) and has_choice and may_move:
             return await self._recorder.record(entry, event, Moved(at=event.at))
         if isinstance(event, Failed):
             return await self._recorder.record(

@@ -93,6 +93,23 @@ async def test_rows_that_may_have_a_run_in_a_lane_that_cannot_be_asked_wait_and_
     assert {lane: sorted(ids) for lane, ids in found.items()} == {"west": [spec.id for spec in specs[:9]]}
 
 
+@pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE])
+async def test_a_row_that_alone_is_denied_in_all_of_its_lanes_is_refused_in_the_end(tmp_path, mode):
+    """Seen: it went from lane to lane without a wait, 35 calls a second, and no launch ended."""
+    specs = rows(9, "east", "west")
+    async with lane_bench(tmp_path, east={"rate": 2}, west={"rate": 2}) as it:
+        for simulator in it.simulators.values():
+            simulator.script(*parse_faults("StartRun:AccessDeniedException@cohort-row-0004"))
+        for _ in range(1 if mode is Mode.WATCH else 9):
+            with anyio.fail_after(24 * 3600):
+                await it.launch(specs, mode=mode)
+            await anyio.sleep(3600)
+            it.services = {lane: service.apart() for lane, service in it.services.items()}
+        await it.assert_agreement()
+        denied = (await it.entries())["row-0004"]
+    assert (denied.state, denied.attempt) == (State.REFUSED, 4)
+
+
 async def test_a_copy_of_the_ledger_finds_the_runs_of_both_lanes(tmp_path):
     specs = rows(30, "east", "west")
     async with lane_bench(tmp_path) as it:

@@ -44,10 +44,19 @@ def denied_since(code: str, history: Iterable[tuple[datetime, int, str, str]]) -
 
     *history* has the entry's events as (at, attempt, kind, detail), oldest first.
     """
-    since: datetime | None = None
+    return next(iter(_denied_at(code, history)), None)
+
+
+def has_been_denied(code: str, history: Iterable[tuple[datetime, int, str, str]]) -> bool:
+    """Report whether an entry was put off with *code* so often, in whichever lanes, that it stays in one."""
+    return len(_denied_at(code, history)) >= SYSTEMIC
+
+
+def _denied_at(code: str, history: Iterable[tuple[datetime, int, str, str]]) -> list[datetime]:
+    found: list[datetime] = []
     for at, _attempt, kind, detail in history:
         if kind == "deferred" and json.loads(detail).get("code") == code:
-            since = since or at
-        elif kind != "intended":
-            since = None
-    return since
+            found.append(at)
+        elif kind not in {"intended", "moved"}:
+            found.clear()
+    return found

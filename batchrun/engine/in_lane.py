@@ -9,7 +9,7 @@ from batchrun.engine.proof.prover import Prover
 from batchrun.engine.recorder import Outcomes, Recorder
 from batchrun.errors import AccessDeniedError, CallError
 from batchrun.model.entries.entry import Entry
-from batchrun.model.planning.denials import Denials, denied_since
+from batchrun.model.planning.denials import Denials, denied_since, has_been_denied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,12 @@ class InLane:
             return denials.has_passed
         since = denied_since(error.code, await self._held.history(entry.id))
         return since is not None and await self._held.has_started(since=since, lane=self._lane)
+
+    async def _may_move(self, entry: Entry, error: CallError) -> bool:
+        """Report whether the entry may go to another lane; a denied one would go round at once, for ever."""
+        return not isinstance(error, AccessDeniedError) or not has_been_denied(
+            error.code, await self._held.history(entry.id)
+        )
 
     def _logged(self, run_batch: str | None) -> dict[str, str | None]:
         """Return a run batch for a log line; ids are a lane's own."""

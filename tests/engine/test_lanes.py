@@ -23,6 +23,7 @@ from batchrun.ledger import open_ledger
 from batchrun.model.entries.retrying import NO_CAPACITY, RetryPolicy, RetryRule
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Mode
+from batchrun.model.submissions.grouping import Engine
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.service import LaneTrouble
 from batchrun.ports.stored import Counts
@@ -93,16 +94,20 @@ async def test_rows_that_may_have_a_run_in_a_lane_that_cannot_be_asked_wait_and_
     assert {lane: sorted(ids) for lane, ids in found.items()} == {"west": [spec.id for spec in specs[:9]]}
 
 
-@pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE])
-async def test_a_row_that_alone_is_denied_in_all_of_its_lanes_is_refused_in_the_end(tmp_path, mode):
+@pytest.mark.parametrize(
+    ("mode", "engine"),
+    [(Mode.WATCH, Engine.STARTRUN), (Mode.ONCE, Engine.STARTRUN), (Mode.ONCE, Engine.BATCH)],
+)
+async def test_a_row_that_alone_is_denied_in_all_of_its_lanes_is_refused_in_the_end(tmp_path, mode, engine):
     """Seen: it went from lane to lane without a wait, 35 calls a second, and no launch ended."""
     specs = rows(9, "east", "west")
     async with lane_bench(tmp_path, east={"rate": 2}, west={"rate": 2}) as it:
         for simulator in it.simulators.values():
-            simulator.script(*parse_faults("StartRun:AccessDeniedException@cohort-row-0004"))
-        for _ in range(1 if mode is Mode.WATCH else 9):
+            for call in ("StartRun", "SubmitRow"):
+                simulator.script(*parse_faults(f"{call}:AccessDeniedException@cohort-row-0004"))
+        for _ in range(1 if mode is Mode.WATCH else 20):
             with anyio.fail_after(24 * 3600):
-                await it.launch(specs, mode=mode)
+                await it.launch(specs, mode=mode, engine=engine)
             await anyio.sleep(3600)
             it.services = {lane: service.apart() for lane, service in it.services.items()}
         await it.assert_agreement()

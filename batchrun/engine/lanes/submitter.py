@@ -23,7 +23,7 @@ from batchrun.model.entries.events import Accepted, Deferred, Doubted, Event, In
 from batchrun.model.entries.states import UNSENT, State
 from batchrun.model.planning import verdicts
 from batchrun.model.planning.actions import Sending, Settle, Submit
-from batchrun.model.planning.denials import Denials, has_been_denied
+from batchrun.model.planning.denials import Denials
 from batchrun.model.planning.doubts import has_conflicted_for
 from batchrun.model.planning.stimuli import Acted
 from batchrun.points import Point
@@ -190,12 +190,6 @@ class StartRunSubmitter(InLane):
     async def _accepted(self, entry: Entry, accepted: Accepted) -> Entry:
         self._recognition.shown()
         return await self._outcomes.record(entry, accepted)
-
-    async def _may_move(self, entry: Entry, error: CallError) -> bool:
-        """Report whether the entry may go to another lane; a denied one would go round at once, for ever."""
-        return not isinstance(error, AccessDeniedError) or not has_been_denied(
-            error.code, await self._held.history(entry.id)
-        )
 
     async def _failed(self, entry: Entry, error: CallError, *, may_refuse: bool) -> Entry:
         is_systemic = isinstance(error, AccessDeniedError) and self._denials.denied(entry.id)

@@ -269,13 +269,11 @@ class Follower(InLane):
     async def _rejected(self, case: _Case, entry: Entry, error: CallError, at: datetime) -> Event:
         is_systemic = isinstance(error, AccessDeniedError) and self._denials.denied(entry.id)
         case.denied = error if is_systemic else case.denied
+        if not is_systemic and not await self._may_move(entry, error):
+            case.staying.add(entry.id)
+        do_others_pass = await self._do_others_pass(self._denials, entry, error)
         return verdicts.after_rejection(
-            entry,
-            error,
-            at,
-            self._limits,
-            is_systemic=is_systemic,
-            do_others_pass=await self._do_others_pass(self._denials, entry, error),
+            entry, error, at, self._limits, is_systemic=is_systemic, do_others_pass=do_others_pass
         )
 
     async def _looked_at(self, case: _Case, entry: Entry, run: Run) -> Run | None:
@@ -334,7 +332,7 @@ class Follower(InLane):
             entry, event = step
             is_known = isinstance(event, Doubted) and event.code == entry.code
             if entry.state is State.SUBMITTING and not is_known:
-                entry = await self._recorded(entry, event)
+                entry = await self._recorded(entry, event, may_move=entry.id not in case.staying)
             if entry.state is not State.SUBMITTING:
                 case.settle(entry)
 
@@ -345,12 +343,12 @@ class Follower(InLane):
         case.nameless.update(entry.id for entry, code in doubts if code == verdicts.NAMELESS)
         await in_groups(record, events)
 
-    async def _recorded(self, entry: Entry, event: Event) -> Entry:
+    async def _recorded(self, entry: Entry, event: Event, *, may_move: bool) -> Entry:
         is_withdrawn = isinstance(event, Deferred) and event.code == verdicts.CANCELLED_WITH_ITS_BATCH
         if is_withdrawn and entry.next_request is None:
             withdrawn = Withdrawn(at=event.at, message="its batch was cancelled before it was started")
             return await self._recorder.record(entry, event, withdrawn)
-        return await self._outcomes.record(entry, event)
+        return await self._outcomes.record(entry, event, may_move=may_move)
 
 
 class _Case:
@@ -366,6 +364,7 @@ class _Case:
         self.is_held = False
         self.doubtful: dict[str, CallError] = {}  #: rows that failed and may have a run all the same, and why
         self.gone: dict[str, str] = {}  #: rows whose run is gone, and its id
+        self.staying: set[str] = set()  #: ids of denied rows that go to no other lane
         self.denied: CallError | None = None  #: of a permission that the launch as a whole lacks
         self.nameless: set[str] = set()  #: rows with a run whose uuid is unknown
         self._settled: list[Entry] = []

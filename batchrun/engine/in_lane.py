@@ -9,7 +9,7 @@ from batchrun.engine.proof.prover import Prover
 from batchrun.engine.recorder import Outcomes, Recorder
 from batchrun.errors import AccessDeniedError, CallError
 from batchrun.model.entries.entry import Entry
-from batchrun.model.planning.denials import Denials, denied_since, has_been_denied
+from batchrun.model.planning.denials import SYSTEMIC, Denial, Denials, denied_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +45,20 @@ class InLane:
         self._outcomes = common.outcomes
         self._prover = common.prover
 
-    async def _do_others_pass(self, denials: Denials, entry: Entry, error: CallError) -> bool:
-        """Report whether other rows were started here, in this launch or since the entry was first denied."""
-        if denials.has_passed or entry.code != error.code or not isinstance(error, AccessDeniedError):
-            return denials.has_passed
-        since = denied_since(error.code, await self._held.history(entry.id))
-        return since is not None and await self._held.has_started(since=since, lane=self._lane)
+    async def _denial(self, denials: Denials, entry: Entry, error: CallError) -> Denial | None:
+        """Note that the entry was denied, and return what that means; None if *error* is no denial.
 
-    async def _may_move(self, entry: Entry, error: CallError) -> bool:
-        """Report whether the entry may go to another lane; a denied one would go round at once, for ever."""
-        return not isinstance(error, AccessDeniedError) or not has_been_denied(
-            error.code, await self._held.history(entry.id)
+        Others pass if one was started here in this launch, or since the entry was first denied.
+        """
+        if not isinstance(error, AccessDeniedError):
+            return None
+        is_systemic = denials.denied(entry.id)
+        before = denied_at(error.code, await self._held.history(entry.id))
+        do_others_pass = denials.has_passed or (
+            bool(before) and await self._held.has_started(since=before[0], lane=self._lane)
         )
+        may_move = is_systemic or len(before) < SYSTEMIC
+        return Denial(is_systemic=is_systemic, counts=do_others_pass, may_move=may_move)
 
     def _logged(self, run_batch: str | None) -> dict[str, str | None]:
         """Return a run batch for a log line; ids are a lane's own."""

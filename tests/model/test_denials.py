@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchrun.model.planning.denials import Denials, denied_since, has_been_denied
+from batchrun.model.planning.denials import Denials, denied_at
 from tests.builders import at
 
 
@@ -27,18 +27,19 @@ def test_the_only_entry_denied_again_and_again_before_anything_passed_is_systemi
 
 
 @pytest.mark.parametrize(
-    ("kinds", "since"),
-    [("i", None), ("idid", 1), ("idiqidid", 5), ("idiq", None), ("idrid", 4), ("idii", 1), ("idmid", 1)],
+    ("kinds", "when"),
+    [
+        ("i", []),
+        ("idid", [1, 3]),
+        ("idiqidid", [5, 7]),
+        ("idiq", []),
+        ("idrid", [4]),
+        ("idii", [1]),
+        ("idmidmd", [1, 4, 6]),
+    ],
 )
-def test_an_entry_has_been_denied_since_the_first_denial_after_all_else(kinds, since):
+def test_an_entry_has_been_denied_since_the_first_denial_after_all_else(kinds, when):
     denied, full = ("deferred", '{"code": "403"}'), ("deferred", '{"code": "402"}')
     events = {"d": denied, "q": full, "i": ("intended", "{}"), "r": ("retried", "{}"), "m": ("moved", "{}")}
     history = [(at(number), 1, *events[kind]) for number, kind in enumerate(kinds)]
-    assert denied_since("403", history) == (None if since is None else at(since))
-
-
-@pytest.mark.parametrize(("kinds", "expected"), [("dmdm", False), ("dmdmd", True), ("dmdrdm", False)])
-def test_an_entry_denied_in_a_row_as_often_as_stops_a_launch_stays_in_its_lane(kinds, expected):
-    events = {"d": ("deferred", '{"code": "403"}'), "r": ("retried", "{}"), "m": ("moved", "{}")}
-    history = [(at(number), 1, *events[kind]) for number, kind in enumerate(kinds)]
-    assert has_been_denied("403", history) is expected
+    assert denied_at("403", history) == [at(number) for number in when]

@@ -32,6 +32,7 @@ from batchrun.model.entries.events import (
 )
 from batchrun.model.entries.states import is_known_status
 from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.denials import Denial
 from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.verdicts import (
     HELD,
@@ -104,8 +105,8 @@ def test_an_entry_that_is_denied_while_others_pass_is_refused_in_the_end():
     entry = replace(submitting(), code="AccessDeniedException", deferrals=2)
     denied = error(AccessDeniedError, "AccessDeniedException")
     assert isinstance(after_failure(entry, denied, at(0), LIMITS), Refused)
-    assert isinstance(after_failure(entry, denied, at(0), LIMITS, is_systemic=True), Deferred)
-    assert isinstance(after_failure(entry, denied, at(0), LIMITS, do_others_pass=False), Deferred)
+    assert isinstance(after_failure(entry, denied, at(0), LIMITS, Denial(is_systemic=True)), Deferred)
+    assert isinstance(after_failure(entry, denied, at(0), LIMITS, Denial(counts=False)), Deferred)
     assert isinstance(after_failure(replace(entry, code="402"), denied, at(0), LIMITS), Deferred)
 
 

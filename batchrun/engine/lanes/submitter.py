@@ -192,16 +192,13 @@ class StartRunSubmitter(InLane):
         return await self._outcomes.record(entry, accepted)
 
     async def _failed(self, entry: Entry, error: CallError, *, may_refuse: bool) -> Entry:
-        is_systemic = isinstance(error, AccessDeniedError) and self._denials.denied(entry.id)
-        do_others_pass = await self._do_others_pass(self._denials, entry, error)
+        denial = await self._denial(self._denials, entry, error)
         now = self._clock.utcnow()
         event = (verdicts.after_last_word(error, now) if may_refuse else None) or verdicts.after_failure(
-            entry, error, now, self._limits, is_systemic=is_systemic, do_others_pass=do_others_pass
+            entry, error, now, self._limits, denial
         )
-        entry = await self._outcomes.record(
-            entry, event, may_move=is_systemic or await self._may_move(entry, error)
-        )
-        if is_systemic:
+        entry = await self._outcomes.record(entry, event, may_move=denial is None or denial.may_move)
+        if denial is not None and denial.is_systemic:
             raise not_permitted("StartRun", error)
         return entry
 

@@ -267,14 +267,12 @@ class Follower(InLane):
         return await self._rejected(case, entry, error, at)
 
     async def _rejected(self, case: _Case, entry: Entry, error: CallError, at: datetime) -> Event:
-        is_systemic = isinstance(error, AccessDeniedError) and self._denials.denied(entry.id)
-        case.denied = error if is_systemic else case.denied
-        if not is_systemic and not await self._may_move(entry, error):
+        denial = await self._denial(self._denials, entry, error)
+        if denial is not None and denial.is_systemic:
+            case.denied = error
+        if denial is not None and not denial.may_move:
             case.staying.add(entry.id)
-        do_others_pass = await self._do_others_pass(self._denials, entry, error)
-        return verdicts.after_rejection(
-            entry, error, at, self._limits, is_systemic=is_systemic, do_others_pass=do_others_pass
-        )
+        return verdicts.after_rejection(entry, error, at, self._limits, denial)
 
     async def _looked_at(self, case: _Case, entry: Entry, run: Run) -> Run | None:
         """Call GetRun for a run listed with a wrong uuid; None where another run has its id now."""

@@ -27,9 +27,10 @@ from batchrun.model.entries.states import UNSENT
 from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import account_of
 from batchrun.model.planning.actions import SubmitTogether
+from batchrun.model.planning.denials import Denial
 from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.stimuli import SubmittedTogether
-from batchrun.model.planning.verdicts import after_failure, after_rejection
+from batchrun.model.planning.verdicts import after_rejection
 from batchrun.model.submissions import grouping
 from batchrun.model.submissions.submission import BatchSeen, Standing, Submission
 from batchrun.points import Point
@@ -250,14 +251,11 @@ async def refuse_together(
     outcomes: Outcomes, entries: Sequence[Entry], error: errors.CallError, limits: Limits, clock: Clock
 ) -> Sequence[Entry]:
     """Record for each entry that the service refused its submission; return the entries after that."""
-    at, is_denied = clock.utcnow(), isinstance(error, errors.AccessDeniedError)
+    at, denial = clock.utcnow(), Denial(is_systemic=True)
     refused: list[Entry] = []
 
     async def refuse(entry: Entry) -> None:
-        if is_denied:
-            event = after_failure(entry, error, at, limits, is_systemic=True)
-        else:
-            event = after_rejection(entry, error, at, limits)
+        event = after_rejection(entry, error, at, limits, denial)
         refused.append(await outcomes.record(entry, event))
 
     await in_groups(refuse, entries)

@@ -7,11 +7,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 #: Denials in a row, of as many entries, that mean that the launch itself lacks a permission.
 SYSTEMIC: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """What one denial means, for the launch and for its entry."""
+
+    is_systemic: bool = False  #: the launch as a whole lacks the permission, and should stop
+    counts: bool = True  #: against the entry: others have passed, so it alone lacks the permission
+    may_move: bool = True  #: whether the entry may go to another lane; at once, so not for ever
 
 
 class Denials:
@@ -39,20 +49,11 @@ class Denials:
         return len(self._entries) >= SYSTEMIC or (not self.has_passed and self._in_a_row >= SYSTEMIC)
 
 
-def denied_since(code: str, history: Iterable[tuple[datetime, int, str, str]]) -> datetime | None:
-    """Return since when each try to send an entry was put off with *code*; None if the last one was not.
+def denied_at(code: str, history: Iterable[tuple[datetime, int, str, str]]) -> list[datetime]:
+    """Return when an entry was put off with *code*, in whichever lanes, since it was last put off otherwise.
 
     *history* has the entry's events as (at, attempt, kind, detail), oldest first.
     """
-    return next(iter(_denied_at(code, history)), None)
-
-
-def has_been_denied(code: str, history: Iterable[tuple[datetime, int, str, str]]) -> bool:
-    """Report whether an entry was put off with *code* so often, in whichever lanes, that it stays in one."""
-    return len(_denied_at(code, history)) >= SYSTEMIC
-
-
-def _denied_at(code: str, history: Iterable[tuple[datetime, int, str, str]]) -> list[datetime]:
     found: list[datetime] = []
     for at, _attempt, kind, detail in history:
         if kind == "deferred" and json.loads(detail).get("code") == code:

@@ -33,6 +33,7 @@ from batchrun.errors import (
 from batchrun.model.entries import events
 from batchrun.model.entries.entry import Entry, Run, Sighting
 from batchrun.model.entries.states import Outlook, outlook
+from batchrun.model.planning.denials import Denial
 from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.listing import CLOCK_SLACK
 from batchrun.model.spec import TAG_REQUEST_ID, Json, asked_parameters
@@ -55,20 +56,13 @@ SETTLED_BY_LOOKING: Final = HELD | {CONFLICT}
 
 
 def after_failure(
-    entry: Entry,
-    error: CallError,
-    at: datetime,
-    limits: Limits,
-    *,
-    is_systemic: bool = False,
-    do_others_pass: bool = True,
+    entry: Entry, error: CallError, at: datetime, limits: Limits, denial: Denial | None = None
 ) -> events.Event:
     """Return the event of a StartRun that failed after all retries, for *entry*, which is SUBMITTING.
 
     An answer that only rejects this call (a throttle, a full quota, a denial, a refusal) says nothing of
-    earlier tries: if one of them may have taken effect (``error.is_doubtful``), the outcome is unknown. A
-    *systemic* denial (``denials``) is the launch's fault, and never counts against the entry, nor does one
-    where no other row has passed since it was first denied.
+    earlier tries: if one of them may have taken effect (``error.is_doubtful``), the outcome is unknown.
+    *denial* is what a denial means, where more is known than that the entry alone lacks the permission.
     """
     match error:
         case _ if error.is_doubtful:
@@ -76,9 +70,7 @@ def after_failure(
         case QuotaExceededError():
             return _deferred(error, at, limits.defer.quota_wait(entry.deferrals, entry.id))
         case AccessDeniedError():
-            if is_systemic:
-                return _deferred(error, at, 0.0)
-            return _denied(entry, error, at, limits, may_refuse=do_others_pass)
+            return _denied(entry, error, at, limits, denial or Denial())
         case RefusedError():
             return events.Refused(at=at, code=error.code, message=error.message)
         case ThrottledError():
@@ -104,10 +96,12 @@ def after_last_word(error: CallError, at: datetime) -> events.Refused | None:
 
 
 def _denied(
-    entry: Entry, error: AccessDeniedError, at: datetime, limits: Limits, *, may_refuse: bool
+    entry: Entry, error: AccessDeniedError, at: datetime, limits: Limits, denial: Denial
 ) -> events.Event:
+    if denial.is_systemic:
+        return _deferred(error, at, 0.0)
     is_repeated = entry.code == error.code and entry.deferrals + 1 >= limits.defer.denials_to_refuse
-    if is_repeated and may_refuse:
+    if is_repeated and denial.counts:
         return events.Refused(at=at, code=error.code, message=error.message)
     return _deferred(error, at, limits.defer.denied_wait(entry.deferrals, entry.id))
 
@@ -331,21 +325,14 @@ def is_certain(error: CallError) -> bool:
 
 
 def after_rejection(
-    entry: Entry,
-    error: CallError,
-    at: datetime,
-    limits: Limits,
-    *,
-    is_systemic: bool = False,
-    do_others_pass: bool = True,
+    entry: Entry, error: CallError, at: datetime, limits: Limits, denial: Denial | None = None
 ) -> events.Event:
     """Return the event of a row that a batch could not start, by the error that StartRun would have given.
 
     As :func:`after_failure`, except that unknown outcomes and throttles, which the service has retried
     itself, are deferred: here it is known that there is no run.
     """
-    denied = {"is_systemic": is_systemic, "do_others_pass": do_others_pass}
-    event = after_failure(entry, error, at, limits, **denied)
+    event = after_failure(entry, error, at, limits, denial)
     if isinstance(event, events.Deferred | events.Refused) and not isinstance(error, ThrottledError):
         return event
     wait = limits.defer.unknown_wait(entry.deferrals, entry.batch)

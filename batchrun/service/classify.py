@@ -1,7 +1,7 @@
 """What an error means: every exception that a call can raise becomes one of our own.
 
 Belongs here: the tables of codes and exceptions, and reading them. Pure. Does not: retrying calls
-(``calling.call_retries``).
+(``calling.call_retries``); why nothing answered at all (``unreached``).
 
 An unknown code is judged by its HTTP status, and without one it counts as an unknown outcome: that costs a
 retry of the same request, never a wrong state. A 404 means that a run is gone only with the service's own
@@ -11,11 +11,8 @@ code; the bare 404 of a proxy means nothing, and neither does an HTML page.
 from __future__ import annotations
 
 import re
-import socket
-import ssl
 from collections.abc import Mapping
-from typing import Any, Final, TypeGuard
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 from botocore import exceptions as boto
 
@@ -33,8 +30,8 @@ from batchrun.errors import (
     UsageError,
 )
 from batchrun.model.submissions.submission import BatchRow
-from batchrun.model.texts.certificates import cure_of_distrust
 from batchrun.model.texts.foreign import masked, shortened, storable
+from batchrun.service.unreached import PROXY_WANTS_LOGIN, WANTS_LOGIN, missing_host, why_unreached
 
 #: The error shapes of botocore's omics model, and AWS's common error codes.
 BY_CODE: Final[dict[str, type[CallError]]] = {
@@ -93,19 +90,11 @@ BY_CODE: Final[dict[str, type[CallError]]] = {
 ELSEWHERE: Final = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "301"})
 #: The code of a host name that does not exist, which is no failure of the network.
 NO_HOST: Final = "NoSuchHost"
-_NO_NAME: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 #: The code of a login's own error, raised before the service was asked.
 _NO_LOGIN: Final = "NoCredentials"
 _CREDENTIALS_MESSAGE: Final = "the service does not accept the credentials"
 _MESSAGE_LIMIT: Final = 1000
 _LONGEST_CODE: Final = 100
-#: OpenSSL's words for an answer that is no TLS.
-_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
-_PROXY_LOGIN: Final = "407"
-_PROXY_WANTS_LOGIN: Final = (
-    "a proxy wants a login (407), which HTTPS_PROXY can hold: http://USER:PASSWORD@HOST:PORT"
-)
-_PROXY_CURE: Final = "correct HTTPS_PROXY (for http://, HTTP_PROXY), or name the host in NO_PROXY"
 #: S3's code for a wrong clock; other services have one code for all signature errors.
 CLOCK: Final = "RequestTimeTooSkewed"
 _SKEWED: Final = re.compile(r"Signature (expired|not yet current): [0-9TZ]+ is [a-z ]+ than [0-9TZ]+")
@@ -129,59 +118,10 @@ def classify(error: Exception, operation: str) -> CallError:
     # Anything else on the way there or back: a reset after sending looks like a connection never made, and an
     # answer that breaks the parser may have been a success. Botocore's bare wrapper hides the real error.
     cause = error.__context__ or error if type(error) is boto.HTTPClientError else error
-    if _is_of_no_host(cause) and not _is_of_a_proxy(cause):
-        words = f"there is no host '{urlsplit(cause.kwargs['endpoint_url']).hostname}'"
-        return OutcomeUnknownError(_message(words), operation=operation, code=NO_HOST)
-    words = _untrusted(cause) or _without_tls(cause) or _without_a_proxy(cause) or masked(str(cause))
+    if (missing := missing_host(cause)) is not None:
+        return OutcomeUnknownError(_message(missing), operation=operation, code=NO_HOST)
+    words = why_unreached(cause) or masked(str(cause))
     return OutcomeUnknownError(_message(words), operation=operation, code=type(cause).__name__)
-
-
-def _is_of_no_host(error: BaseException) -> TypeGuard[boto.EndpointConnectionError]:
-    known = getattr(error, "kwargs", {}) if isinstance(error, boto.EndpointConnectionError) else {}
-    reason = getattr(known.get("error"), "os_error", None)
-    return isinstance(reason, socket.gaierror) and reason.errno in _NO_NAME
-
-
-def _is_of_a_proxy(error: boto.EndpointConnectionError) -> bool:
-    """Report whether the host that was looked up is not the endpoint's own."""
-    reason: Any = error.kwargs["error"]
-    return bool(reason.host != urlsplit(error.kwargs["endpoint_url"]).hostname)
-
-
-def _without_a_proxy(error: BaseException) -> str | None:
-    """Return why a proxy was of no use, and where it is set; None where that is not the error."""
-    known = getattr(error, "kwargs", {})
-    reason: Any = known.get("error")
-    if _is_of_no_host(error):
-        return f"there is no host '{reason.host}', which is set as a proxy; {_PROXY_CURE}"
-    if not isinstance(error, boto.ProxyConnectionError):
-        return None
-    status = getattr(reason, "status", None)
-    if status == int(_PROXY_LOGIN):
-        return _PROXY_WANTS_LOGIN
-    why = f"answers {status}" if status else f"cannot be reached: {getattr(reason, 'strerror', reason)}"
-    return masked(f"the proxy {known.get('proxy_url')} {why}; {_PROXY_CURE}")
-
-
-def _untrusted(error: BaseException) -> str | None:
-    """Return which certificate is not trusted, and why; None where that is not the error."""
-    known = getattr(error, "kwargs", {}) if isinstance(error, boto.SSLError) else {}
-    doubt = getattr(known.get("error"), "certificate_error", None)
-    if not isinstance(doubt, ssl.SSLCertVerificationError):
-        return None
-    cure = cure_of_distrust(doubt.verify_code, called="endpoint", variable="AWS_CA_BUNDLE")
-    where = f"the certificate of {masked(str(known.get('endpoint_url')))}"
-    return f"{where} is not trusted ({doubt.verify_message.rstrip('.')}); {cure}"
-
-
-def _without_tls(error: BaseException) -> str | None:
-    """Return that what answers at an https:// address speaks no TLS; None where that is not the error."""
-    known = getattr(error, "kwargs", {}) if isinstance(error, boto.SSLError) else {}
-    reason = getattr(getattr(known.get("error"), "os_error", None), "reason", None)
-    if reason not in _NO_TLS:
-        return None
-    where = masked(str(known.get("endpoint_url")))
-    return f"what answers at {where} speaks no TLS; write http:// if it is meant, or see what answers there"
 
 
 def code_of(error: BaseException | None) -> str | None:
@@ -267,13 +207,13 @@ def _of_the_signature(code: str, message: str) -> tuple[str, str]:
 def _is_from_a_proxy(code: str, headers: Mapping[str, str]) -> bool:
     """Report whether a proxy answered: the service names its errors, in JSON or XML."""
     is_page = _text(headers.get("content-type")).lower().startswith("text/html")
-    return code == _PROXY_LOGIN or (is_page and code.isdigit() and code not in _SLOW_DOWN)
+    return code == str(WANTS_LOGIN) or (is_page and code.isdigit() and code not in _SLOW_DOWN)
 
 
 def _from_a_proxy(status: object, operation: str) -> OutcomeUnknownError:
     """Return the error for a proxy's answer, which says nothing about permissions, logins or runs."""
-    if status == int(_PROXY_LOGIN):
-        words = _PROXY_WANTS_LOGIN
+    if status == WANTS_LOGIN:
+        words = PROXY_WANTS_LOGIN
     else:
         words = f"an HTML page (status {status}), as from a proxy or a firewall, which is not the service's"
     return OutcomeUnknownError(words, operation=operation, code="NotTheService")

@@ -163,7 +163,7 @@ def test_a_proxy_of_no_use_is_told_as_that(error, told):
 def test_a_certificate_out_of_date_points_to_the_clock():
     doubt = ssl.SSLCertVerificationError()
     doubt.verify_code, doubt.verify_message = 9, "certificate is not yet valid"
-    reason = ClientConnectorCertificateError(PROXY, doubt)
+    reason = ClientConnectorCertificateError(PROXY._replace(host="omics.test", port=443), doubt)
     made = classify(boto.SSLError(endpoint_url="https://omics.test", error=reason), "GetRun")
     assert made.message == (
         "the certificate of https://omics.test is not trusted (certificate is not yet valid); see whether "

@@ -334,6 +334,20 @@ def test_clients_that_trust_the_same_certificates_read_them_once(tmp_path):
         assert len({made(), made(**own), made(**own)}) == 3
 
 
+async def test_a_proxy_without_tls_is_not_told_as_the_endpoint(monkeypatch):
+    """Seen: with HTTPS_PROXY=https://... for a usual proxy, the endpoint was said to want http://."""
+    async with connected() as (_, simulator):
+        address = simulator.url.removeprefix("http://")
+        monkeypatch.setenv("HTTPS_PROXY", f"https://me:hunter2@{address}")
+        async with connected(endpoint_url="https://omics.example", retry=ONCE) as (service, _):
+            with pytest.raises(OutcomeUnknownError) as told:
+                await service.get_run("1")
+    assert told.value.message == (
+        f"the proxy https://{address} speaks no TLS; write http://{address} in HTTPS_PROXY: calls through it "
+        "are encrypted all the same"
+    )
+
+
 def test_certificates_are_looked_at_as_on_every_python():
     """Since 3.13 Python's own way refuses what many labs' proxies sign with; botocore's does not."""
     for verify in (True, str(get_cert_path(verify=True))):
@@ -368,4 +382,18 @@ async def test_a_certificate_that_is_not_trusted_says_whose_and_what_to_do(
         told = rf"{url}/run/1 is not trusted {told}"
         async with connected(endpoint_url=url, retry=ONCE) as (service, _):
             with pytest.raises(OutcomeUnknownError, match=told):
+                await service.get_run("1")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here, to make a certificate with")
+async def test_a_proxys_certificate_is_not_told_as_the_endpoints(tmp_path, monkeypatch):
+    certificate(tmp_path, "localhost")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "localhost.crt", tmp_path / "localhost.key")
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
+    async with server:
+        proxy = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        async with connected(endpoint_url="https://omics.example", retry=ONCE) as (service, _):
+            with pytest.raises(OutcomeUnknownError, match=f"certificate of the proxy {proxy} is not trusted"):
                 await service.get_run("1")

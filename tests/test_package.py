@@ -67,6 +67,7 @@ def test_the_version_is_the_tags_and_without_one_it_is_older_than_any(checkout):
     assert _hatchling("version", cwd=checkout).startswith("0.1.dev1+g")
 
 
+@pytest.mark.long
 def test_a_wheel_made_of_the_sdist_installs_and_runs(checkout, tmp_path):
     _commit(checkout, "v9.8.7")
     _hatchling("build", "-t", "sdist", "-d", tmp_path, cwd=checkout)

@@ -242,6 +242,7 @@ async def test_new_keys_are_asked_about_before_they_are_used(lab, monkeypatch):
         assert await lab.states() == {State.SUCCEEDED: 3}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("sts", "logins"),
     [("", 0), ("GetCallerIdentity:AccessDenied", 0), ("GetCallerIdentity:AccessDenied", 15)],
@@ -303,6 +304,7 @@ async def test_a_login_of_which_nobody_knows_the_account_decides_nothing(lab, mo
     assert await lab.states() == {State.ACTIVE: 5}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", Mode)
 async def test_an_unknown_account_that_knows_none_of_several_runs_decides_nothing(lab, mode):
     async with lab.account(OURS) as ours, lab.account(OTHERS, "GetCallerIdentity:AccessDenied") as others:

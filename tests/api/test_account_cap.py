@@ -38,6 +38,7 @@ async def launched(
         return await launch.wait()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("rate", "apart"), [(AUTO, 0.0), (UNLIMITED, 0.3)], ids=["at once", "one after the other"]
 )
@@ -50,6 +51,7 @@ async def test_two_launchers_have_no_more_runs_active_than_were_allowed(tmp_path
     assert [run.status for run in state.runs] == ["COMPLETED"] * 18
 
 
+@pytest.mark.long
 async def test_what_is_on_its_way_to_a_slow_disk_counts_too(tmp_path, monkeypatch):
     """An intent that takes half a second is not there yet when the next launcher counts."""
     record = Recorder.record
@@ -66,6 +68,7 @@ async def test_what_is_on_its_way_to_a_slow_disk_counts_too(tmp_path, monkeypatc
     assert (state.peak_unfinished, len(state.runs)) == (7, 15)
 
 
+@pytest.mark.long
 async def test_a_pass_leaves_an_account_that_is_full_and_says_so(tmp_path):
     once = replace(CAPPED, mode=Mode.ONCE)
     async with account(tmp_path) as place:
@@ -86,6 +89,7 @@ async def test_a_pass_leaves_an_account_that_is_full_and_says_so(tmp_path):
         assert place.simulator.state().peak_unfinished == 7
 
 
+@pytest.mark.long
 async def test_what_a_launcher_left_behind_counts_until_somebody_sees_its_end(tmp_path):
     """Nobody launches that batch any more: its runs take their places, and no launch waits for ever."""
     async with account(tmp_path) as place:

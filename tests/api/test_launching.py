@@ -206,6 +206,7 @@ async def test_what_ends_a_launch_is_raised_by_wait_by_the_steps_and_else_at_the
             await inattentive(place)
 
 
+@pytest.mark.long
 async def test_several_batches_go_on_beside_each_other_in_one_session(tmp_path):
     async with at(tmp_path) as place, place.session() as session:
         first, second = place.manifest(3, "first"), place.manifest(2, "second")

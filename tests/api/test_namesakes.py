@@ -157,6 +157,7 @@ async def test_who_appends_rows_daily_is_never_asked(tmp_path):
             assert await lab.run(lab.write("samples.csv", *samples), Mode.ONCE) == len(new)
 
 
+@pytest.mark.long
 async def test_a_cron_job_with_generated_files_is_never_asked(tmp_path):
     async with lab_in(tmp_path) as lab:
         everything: list[str] = []

@@ -50,6 +50,7 @@ async def together(tmp_path, *launches: dict[str, Any], rate: float, burst: int)
         return (max(ends) - begun) / least, throttled / sent
 
 
+@pytest.mark.long
 async def test_two_launchers_keep_a_limit_of_8_as_one_would(tmp_path):
     """By themselves each finds a limit of its own: a tenth of the calls is throttled, or one starves."""
     took, throttled = await together(tmp_path, {"rows": 300}, {"rows": 300}, rate=8, burst=8)

@@ -41,6 +41,7 @@ def without_our_own(request: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**request, "tags": tags}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 async def test_a_public_sheet_starts_the_runs_that_it_means(tmp_path: Path, case: Case):
     path = tmp_path / case.name

@@ -13,6 +13,8 @@ from batchrun.ledger.ledger import SqlLedger
 from batchrun.model.paces.rates import Rate
 from tests.api.test_launching import at
 
+pytestmark = pytest.mark.long
+
 ROWS = 40
 
 

@@ -29,6 +29,8 @@ from batchrun.simulator import BatchDurations, FailFirst, Limit, Span, StoredBuc
 from tests.api.test_launching import SETS, Place, at
 from tests.world import EVEN, SELDOM, simulated
 
+pytestmark = pytest.mark.long
+
 BATCH = Limits(engine=Engine.BATCH, watch=SELDOM)
 PLACE = "s3://lab-settings/batchrun/"
 #: Columns that no two launches have the same in.

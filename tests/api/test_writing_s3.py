@@ -61,6 +61,7 @@ async def test_a_settings_file_for_a_bucket_in_another_region_says_which(monkeyp
             await store.keep("s3://lost/x.json", b"[]")
 
 
+@pytest.mark.long
 async def test_results_and_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = await launched(tmp_path)
     async with served(monkeypatch) as s3, open_ledger(path) as ledger:

@@ -34,6 +34,7 @@ def test_in_short_is_what_was_chosen_of_what_was_measured():
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("group", "rows", "short"),
     [(unlimited, 8, 1), (lanes, 2, 0)],

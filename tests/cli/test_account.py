@@ -57,6 +57,7 @@ def lab(shell: Shell, simulate):
     return it
 
 
+@pytest.mark.long
 def test_another_profile_changes_nothing_whatever_it_is_asked_for(lab: Lab):
     """Seen: every row DELETED for good, cancel said that all were deleted, and retry started second runs."""
     before = lab.ledger()
@@ -82,6 +83,7 @@ def test_another_profile_changes_nothing_whatever_it_is_asked_for(lab: Lab):
     assert lab.ours.calls("StartRun") == 4
 
 
+@pytest.mark.long
 def test_active_runs_are_not_taken_for_gone_nor_cancelled(shell: Shell, simulate):
     lab = Lab(shell, simulate("--account", OURS, "--time-scale", "1"), simulate("--account", OTHERS))
     assert lab.run("run", *lab.manifest, *FAST, "--detach", profile="lab").returncode == 3

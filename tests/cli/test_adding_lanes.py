@@ -8,6 +8,8 @@ import pytest
 
 from tests.cli.conftest import Shell, Simulated
 
+pytestmark = pytest.mark.long
+
 ROLE = "arn:aws:iam::222222222222:role/launcher"
 LANES = f"""\
 east: {{region: us-east-1, profile: lab, account: "111111111111"}}

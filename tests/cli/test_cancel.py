@@ -7,6 +7,8 @@ import shutil
 import signal
 from typing import Any
 
+import pytest
+
 from tests.cli.conftest import Shell, Simulated, assert_agreement, end, until
 
 FAST = ("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.2s")
@@ -23,6 +25,7 @@ def begun(shell: Shell, simulated: Simulated, rows: int = 60, *options: str) -> 
     return command
 
 
+@pytest.mark.long
 def test_a_signal_cancels_nothing_and_cancel_cancels_all(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
     command = ("run", *shell.cohort(60), "--endpoint-url", simulated.url, "--rate", "15")
@@ -49,6 +52,7 @@ def test_a_signal_cancels_nothing_and_cancel_cancels_all(shell: Shell, simulate)
     assert len(simulated.state()["runs"]) == runs
 
 
+@pytest.mark.long
 def test_a_launcher_that_is_running_carries_it_out_and_cancel_waits_for_it(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
     command = ("run", *shell.cohort(40), "--endpoint-url", simulated.url, "--rate", "5")
@@ -65,6 +69,7 @@ def test_a_launcher_that_is_running_carries_it_out_and_cancel_waits_for_it(shell
     assert {row["status"] for row in shell.results()} == {"CANCELLED"}
 
 
+@pytest.mark.long
 def test_pending_alone_leaves_runs_alone(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
     command = ("run", *shell.cohort(30), "--endpoint-url", simulated.url, "--rate", "10")
@@ -81,6 +86,7 @@ def test_pending_alone_leaves_runs_alone(shell: Shell, simulate):
     assert len(simulated.state()["runs"]) == runs
 
 
+@pytest.mark.long
 def test_what_was_cancelled_gets_another_attempt_by_retry_alone(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
     command = begun(shell, simulated, 4)

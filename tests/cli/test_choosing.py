@@ -74,6 +74,7 @@ def test_people_are_shown_why_the_tasks_failed_before_they_decide(cohort: Shell)
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("verb", ["retry", "cancel", "delete", "results"])
 @pytest.mark.parametrize(
     ("condition", "message"),

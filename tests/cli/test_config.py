@@ -164,6 +164,7 @@ def test_another_file_or_none(shell: Shell):
     assert (done.returncode, "cannot be combined" in done.stderr) == (2, True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "told"),
     [

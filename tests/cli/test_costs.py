@@ -56,6 +56,7 @@ def cohort(shell: Shell, simulate):
     return make
 
 
+@pytest.mark.long
 def test_each_attempt_costs_what_the_simulator_says_it_used(cohort):
     it = cohort("--failures", "SERVICE_ERROR=0.5", count=4, settings=("storageType=STATIC",))
     done = it.costs("-o", "costs.csv", "--json")
@@ -89,6 +90,7 @@ def test_each_attempt_costs_what_the_simulator_says_it_used(cohort):
     assert it.rows("failed.csv") == [row for row in rows if row["status"] == "FAILED"]
 
 
+@pytest.mark.long
 def test_a_second_time_it_calls_nobody_whatever_the_prices(cohort):
     it = cohort()
     first = it.costs("--json")
@@ -104,6 +106,7 @@ def test_a_second_time_it_calls_nobody_whatever_the_prices(cohort):
     assert it.shell.run("ledger", "verify").returncode == 0
 
 
+@pytest.mark.long
 def test_what_is_left_out_is_said(cohort):
     it = cohort()
     it.shell.write("few.json", json.dumps(PRICES | {"instances": {}}))
@@ -131,6 +134,7 @@ def test_deleted_runs_are_named_and_not_asked_for_again(cohort):
     assert it.costs(online=False).stdout == first.stdout
 
 
+@pytest.mark.long
 def test_some_of_the_rows(cohort):
     it = cohort()
     assert "cohort: 1 ended run," in it.costs("--ids", "s001").stdout
@@ -143,6 +147,7 @@ def test_some_of_the_rows(cohort):
     assert [json.loads(line)["id"] for line in said.splitlines()] == ["s000", "s001", "s002"]
 
 
+@pytest.mark.long
 def test_throttled_it_goes_on(cohort):
     it = cohort("--faults", "ListRunTasks:throttle=4x,GetRun:throttle=0.3")
     done = it.costs()
@@ -157,6 +162,7 @@ def test_without_permission_it_names_it(cohort):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_interrupted_it_goes_on_where_it_was(cohort):
     it = cohort(count=20)
     asking = ["costs", "--prices", "prices.json", "--endpoint-url", it.simulated.url]
@@ -177,6 +183,7 @@ def kept(shell: Shell) -> int:
         return int(connection.execute("SELECT count(*) FROM run_usages").get)
 
 
+@pytest.mark.long
 def test_what_is_left_is_told_by_what_the_workflows_runs_cost(cohort):
     it = cohort()
     it.costs()
@@ -191,6 +198,7 @@ def test_what_is_left_is_told_by_what_the_workflows_runs_cost(cohort):
     assert f"for {to_come['rows']} rows of workflow 1234567, by 3 completed runs in this ledger" in said
 
 
+@pytest.mark.long
 def test_plan_says_what_the_rows_to_submit_may_cost(cohort):
     it = cohort()
     rows = it.shell.cohort(5, "more.csv")
@@ -218,6 +226,7 @@ def test_plan_says_what_the_rows_to_submit_may_cost(cohort):
     assert not (it.shell.folder / "none.db").exists()
 
 
+@pytest.mark.long
 def test_plan_names_what_an_estimate_leaves_out_and_what_it_lacks(cohort):
     it = cohort(settings=("storageType=DYNAMIC",))
     it.costs()
@@ -232,6 +241,7 @@ def test_plan_names_what_an_estimate_leaves_out_and_what_it_lacks(cohort):
     assert (told["each"], told["lacks"]) == (None, ["omics.c.large", "DYNAMIC storage"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -41,6 +41,7 @@ def fill(path: Path) -> None:
     os.close(handle)
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_up_stops_the_launch_and_the_resume_works(shell: Shell, simulate, small_disk):
     simulated = simulate("--time-scale", "0.0005")
     command = (
@@ -66,6 +67,7 @@ def test_a_disk_that_fills_up_stops_the_launch_and_the_resume_works(shell: Shell
     assert_agreement(shell.results(), simulated)
 
 
+@pytest.mark.long
 def test_a_ledger_that_is_deleted_stops_the_launch_and_can_be_made_again(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0005")
     command = ("run", *shell.cohort(40), "--endpoint-url", simulated.url, *FAST)

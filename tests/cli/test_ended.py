@@ -46,6 +46,7 @@ def test_it_is_told_to_programs_as_ever(shell: Shell, simulated: Simulated):
     assert (again["message_type"], again["stop"], again["succeeded"]) == ("summary", "finished", 2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("folder", [False, True])
 def test_warnings_of_its_manifest_are_told_again(shell: Shell, simulated: Simulated, folder):
     _, *defaults = shell.cohort(2)

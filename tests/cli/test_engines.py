@@ -88,6 +88,7 @@ def test_plan_says_which_way_each_row_would_go(shell):
     assert shell.run("plan", *arguments, "--engine", "auto", "--batch-rows", "101").returncode == 2
 
 
+@pytest.mark.long
 def test_rows_that_are_with_the_service_are_said_to_be(shell, simulate):
     simulated = simulate("--limits", "*=unlimited,StartRun=0.001", "--time-scale", "0.001")
     shell.environment["AWS_ENDPOINT_URL_OMICS"] = simulated.url
@@ -131,6 +132,7 @@ def test_a_row_that_changed_keeps_its_run_where_that_is_asked_for(shell, simulat
     assert (simulated.calls("StartRunBatch"), len(simulated.state()["runs"])) == (1, 3)
 
 
+@pytest.mark.long
 def test_a_batch_that_cannot_be_cancelled_yet_is_cancelled_as_soon_as_it_can(shell, simulate):
     simulated = simulate("--limits", "*=unlimited,StartRun=0.001", "--time-scale", "2")
     shell.environment["AWS_ENDPOINT_URL_OMICS"] = simulated.url

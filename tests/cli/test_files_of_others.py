@@ -7,6 +7,8 @@ import shlex
 import urllib.request
 from typing import Any
 
+import pytest
+
 from tests.cli.conftest import DEFAULTS, Shell, Simulated
 from tests.manifest.workbooks import row, text, workbook
 
@@ -89,6 +91,7 @@ def test_a_start_run_json_runs_by_the_command_that_its_message_has(shell: Shell,
     assert [row["name"] for row in shell.results("start-run.results.csv")] == ["mutect-241002"]
 
 
+@pytest.mark.long
 def test_several_inputs_jsons_are_one_run_each_and_the_same_command_resumes(shell: Shell, simulate):
     shell.write("lab.yaml", DEFAULTS)
     (shell.folder / "inputs").mkdir()

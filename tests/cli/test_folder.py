@@ -47,6 +47,7 @@ def test_each_manifest_becomes_a_batch_with_results_of_its_own(shell: Shell, sim
     assert simulated.state()["calls"] == calls
 
 
+@pytest.mark.long
 def test_cron_runs_it_pass_by_pass_and_hears_nothing_while_all_is_well(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0005")
     arguments = folder(shell, a=2, b=2)
@@ -103,6 +104,7 @@ def test_a_folder_is_checked_as_a_whole(shell: Shell):
     assert (refused.returncode, "--online is for one manifest" in refused.stderr) == (2, True)
 
 
+@pytest.mark.long
 def test_changed_rows_of_one_batch_keep_all_from_being_submitted(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
     assert launch(shell, simulated, folder(shell, a=1), "--detach").returncode == 3
@@ -181,6 +183,7 @@ def test_what_ends_one_batch_early_does_not_end_the_others(shell: Shell, simulat
     assert "Traceback" not in said
 
 
+@pytest.mark.long
 def test_a_batch_that_is_taken_over_is_let_go_of_and_the_others_go_on(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.005")
     command = ("run", *folder(shell, a=1, b=1), "--endpoint-url", simulated.url, *FAST, "--lease", "1s")

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import apsw
+import pytest
 
 from batchrun.clock import SystemClock
 from batchrun.ledger import open_ledger
@@ -42,6 +43,7 @@ def mistake(shell: Shell) -> None:
     anyio.run(record)
 
 
+@pytest.mark.long
 def test_retry_refuses_while_the_run_goes_on_and_gives_it_its_row_back(shell, simulate):
     simulated, command = begun(shell, simulate, "--time-scale", "0.01")
     simulated.script(BLIND)

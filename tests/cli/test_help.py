@@ -39,6 +39,7 @@ def test_a_topic_is_plain_markdown_where_there_is_no_terminal(shell: Shell, topi
     assert done.stdout.strip() == body.strip()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "path", [path for path in VERBS if path[0] not in TOPICS or len(path) > 1], ids=" ".join
 )
@@ -92,6 +93,7 @@ def test_on_a_terminal_a_topic_is_laid_out(shell: Shell):
     assert "another launcher holds the batch" in plain
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("topic", TOPIC)
 def test_code_stays_whole_however_narrow_the_terminal_is(topic):
     """What is copied from the manual must run: a crontab line is wider than most terminals."""

@@ -89,6 +89,7 @@ def all_stopped(simulated: Simulated) -> bool:
     return bool(runs) and all(run["status"] in {"COMPLETED", "FAILED"} for run in runs)
 
 
+@pytest.mark.long
 def test_over_many_ticks_the_first_failure_and_the_end_are_told_once_each(
     shell: Shell, simulate, notes: Notes, posted
 ):
@@ -154,6 +155,7 @@ def test_hooks_that_fail_or_hang_change_nothing_but_lines_of_the_log(shell: Shel
     assert "must-not-be-seen" not in everything
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_hooks_and_leaves_the_exit_code(shell: Shell, simulate, number):
     simulated = simulate("--time-scale", "0.0002")

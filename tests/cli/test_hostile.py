@@ -65,6 +65,7 @@ def test_messages_of_any_kind_end_no_launch_and_are_told_in_short(shell: Shell):
     assert row["statusMessage"].count("word") == 1000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("verb", ["cancel", "delete", "retry"])
 def test_verbs_that_act_go_on_where_they_can(shell: Shell, verb):
     is_hostile = False

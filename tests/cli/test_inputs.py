@@ -112,6 +112,7 @@ def test_all_is_told_as_json_with_problems_and_without(lab):
     assert "s3://blind/y: cannot be checked" in told["warnings"][0]
 
 
+@pytest.mark.long
 def test_a_file_that_many_rows_share_is_looked_at_once_and_told_once(lab):
     at = lab()
     rows = "".join(f"r{number},s3://lab/gone,s3://lab/many/{number:04}.fq\n" for number in range(300))
@@ -146,6 +147,7 @@ def test_what_cannot_be_read_is_told_for_what_it_is(lab):
     assert "8 places in S3: 2 there, 1 not there" in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("faults", "why"),
     [
@@ -180,6 +182,7 @@ def test_an_s3_that_nobody_reaches_ends_it_with_5(lab):
     assert "m: inputs: 1 place in S3, 0 looked at\n" in done.stdout
 
 
+@pytest.mark.long
 def test_a_terminal_is_shown_how_far_it_has_come(lab):
     at = lab("HeadObject:throttle=2x")
     rows = "".join(f"r{number},s3://lab/many/{number:04}.fq\n" for number in range(400))

@@ -128,6 +128,7 @@ def emitted() -> Iterator[tuple[str, set[str]]]:
                 yield str(kind.value), {one.arg for one in node.keywords if one.arg is not None}
 
 
+@pytest.mark.long
 def test_every_message_that_some_code_writes_is_in_the_schema():
     found = list(emitted())
     assert {kind for kind, _ in found} == {one["$ref"].rpartition("/")[2] for one in SCHEMA["oneOf"]}
@@ -152,6 +153,7 @@ def cohort(shell: Shell) -> Shell:
     return shell
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "kinds"),
     [
@@ -237,6 +239,7 @@ def test_a_manifest_is_told_of_as_the_schema_has_it(cohort: Shell):
     assert checked["retry"]["rules"][0]["change"] == {"storageType": "DYNAMIC"}
 
 
+@pytest.mark.long
 def test_a_launch_and_what_follows_are_as_the_schema_has_them(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0005", "--fail-first", "cohort-s000=9:RUN_TASK_FAILED")
     at = ("--endpoint-url", simulated.url)
@@ -260,6 +263,7 @@ def test_a_launch_and_what_follows_are_as_the_schema_has_them(shell: Shell, simu
     assert len(deleted["run_ids"]) == 2
 
 
+@pytest.mark.long
 def test_a_second_launcher_a_rebuild_and_a_cancel_are_as_the_schema_has_them(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
     command = ("run", *shell.cohort(2), "--endpoint-url", simulated.url, *FAST)

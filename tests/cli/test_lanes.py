@@ -226,6 +226,7 @@ def test_the_sample_of_two_regions_can_be_rehearsed(shell: Shell, simulate):
         assert row["runOutputUri"].startswith(f"s3://lab-results-{row['lane']}/")
 
 
+@pytest.mark.long
 def test_where_east_has_no_capacity_what_may_go_west_does_and_the_rest_stays(shell: Shell, simulate):
     done, rows = rehearse(shell, simulate, "--failures", "east/INSTANCE_RESERVATION_FAILED=1")
     assert done.returncode == 1, done.stderr
@@ -235,6 +236,7 @@ def test_where_east_has_no_capacity_what_may_go_west_does_and_the_rest_stays(she
     assert {rows[one]["attempt"] for one in stayed} == {"5"}
 
 
+@pytest.mark.long
 def test_a_rule_leads_every_row_to_its_lane(shell: Shell, simulate):
     rule = "    times: 4\n"
     text = SAMPLE.read_text().replace(rule, f"{rule}    change: {{lane: west}}\n")
@@ -262,6 +264,7 @@ def test_plan_knows_rows_that_were_sent_before_there_were_lanes(shell: Shell, si
     assert told["lanes"] == {"west": 1}
 
 
+@pytest.mark.long
 def test_rows_of_tables_folders_and_files_go_to_the_lanes_of_a_file(shell: Shell, simulate):
     table = shell.write(
         "lanes.yaml",

@@ -51,6 +51,7 @@ def once_each(served: Simulated, count: int) -> None:
     assert len(found) == count
 
 
+@pytest.mark.long
 def test_two_lanes_of_one_place_start_each_row_once_whoevers_ledger(shell: Shell, served: Simulated):
     ids = {f"s{n}": "east|twin" if n % 2 else "twin|east" for n in range(12)}
     write(shell, EAST + TWIN, ids)
@@ -74,6 +75,7 @@ def test_two_lanes_of_one_place_with_a_second_ledger_that_begins_half_way(shell:
     once_each(served, 12)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lanes", ["", WEST.replace("west", "pacific")], ids=["removed", "renamed"])
 def test_a_lane_that_is_not_there_any_more_keeps_its_runs_and_is_named(
     shell: Shell, served: Simulated, lanes: str
@@ -130,6 +132,7 @@ def test_a_lanes_region_is_kept(shell: Shell, served: Simulated):
     once_each(served, 2)
 
 
+@pytest.mark.long
 def test_lanes_come_to_a_batch_that_is_half_done_and_go_again(shell: Shell, served: Simulated):
     shell.write("rows.csv", "id,parameters.sample\n" + "".join(f"{id},x\n" for id in "abc"))
     plain = ("run", "rows.csv", "--defaults", "defaults.yaml", *FAST)

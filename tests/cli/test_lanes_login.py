@@ -11,6 +11,8 @@ from tests.cli.conftest import Shell, Simulated, end
 from tests.cli.test_lanes_now import own_urls, script
 from tests.report.test_metrics import read
 
+pytestmark = pytest.mark.long
+
 ROLE = "arn:aws:iam::222222222222:role/launcher"
 LANES = f"""\
 east: {{region: us-east-1, profile: base, account: "111111111111"}}

@@ -106,6 +106,7 @@ WRONG = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lanes")
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_is_wrong_with_a_lane_is_told_and_the_others_go_on(shell: Shell, wrong):

@@ -89,6 +89,7 @@ def test_the_bucket_of_the_outputs_is_in_the_region_of_the_lane(shell: Shell, pl
     assert not any("lab-nowhere" in one["message"] for one in checked(shell, code=2))
 
 
+@pytest.mark.long
 def test_what_each_account_allows_is_told_by_lane(shell: Shell, places):
     path = write(shell, places)
     shell.write(path, (shell.folder / path).read_text().replace("reads: s3", "panel: 1, reads: s3"))
@@ -109,6 +110,7 @@ def test_what_each_account_allows_is_told_by_lane(shell: Shell, places):
     assert [(one["lane"], one["seen"]["there"]) for one in inputs[:2]] == [("east", 1), ("west", 1)]
 
 
+@pytest.mark.long
 def test_where_s3_does_not_say_its_region_that_is_told_and_nothing_fails(shell: Shell, places, elsewhere):
     text = MANIFEST.format(**places, workflow="7654321", output="s3://lab-west/{batch}/")
     text = text.replace('outputUri: "s3://lab-west', 'parameters: {panel: 1}, outputUri: "s3://lab-west')

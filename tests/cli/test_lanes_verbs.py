@@ -70,6 +70,7 @@ def test_a_lane_that_was_left_out_is_named(going: Shell):
     assert "has runs in lane west, and some.yaml does not say how to reach them" in done.stderr
 
 
+@pytest.mark.long
 def test_a_lane_that_nothing_was_sent_to_may_be_left_out(going: Shell):
     north = LANES + 'north: {region: eu-north-1, profile: lab, account: "111111111111"}\n'
     going.write("lanes.yaml", north)
@@ -121,6 +122,7 @@ def in_regions_of_profiles(shell: Shell) -> None:
     shell.environment["AWS_REGION"] = ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("table", ["lanes.yaml", "profiles.yaml"])
 def test_a_ledger_is_compared_with_every_lane(going: Shell, table: str):
     if table == "profiles.yaml":
@@ -144,6 +146,7 @@ def test_a_lost_ledger_is_made_again_from_every_lane(going: Shell):
     assert "nothing was written" in refused.stderr
 
 
+@pytest.mark.long
 def test_ended_runs_are_deleted_in_their_lanes_and_what_they_used_is_asked_there(lanes: Shell):
     done = lanes.run("run", *MANIFEST, *FAST)
     assert done.returncode == 0, done.stderr
@@ -155,6 +158,7 @@ def test_ended_runs_are_deleted_in_their_lanes_and_what_they_used_is_asked_there
     assert len(json.loads(gone.stdout.splitlines()[-1])["run_ids"]) == 6
 
 
+@pytest.mark.long
 def test_rows_of_a_lane_that_lacks_a_permission_are_left_and_the_others_are_done(lanes: Shell, served):
     done = lanes.run("run", *MANIFEST, *FAST)
     assert done.returncode == 0, done.stderr
@@ -164,6 +168,7 @@ def test_rows_of_a_lane_that_lacks_a_permission_are_left_and_the_others_are_done
     assert "not deleted: west0, west1, west2: GetRun" in gone.stderr
 
 
+@pytest.mark.long
 def test_rows_of_a_lane_that_cannot_be_used_are_left_and_the_others_are_done(lanes: Shell):
     done = lanes.run("run", *MANIFEST, *FAST)
     assert done.returncode == 0, done.stderr

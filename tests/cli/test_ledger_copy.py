@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.cli.conftest import Shell, end
 
 
+@pytest.mark.long
 def test_a_batch_goes_on_in_the_other_ledger_where_it_stood(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0005")
     at = ("--endpoint-url", simulated.url)

@@ -333,6 +333,7 @@ def test_on_a_terminal_the_end_is_told_once_and_no_log_line_before(shell: Shell,
     assert lines[-1] == "results: cohort.results.csv"
 
 
+@pytest.mark.long
 def test_where_the_summary_goes_elsewhere_the_last_frame_stays(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0002")
     arguments = " ".join(shell.cohort(2))
@@ -366,6 +367,7 @@ def test_a_window_that_is_closed_ends_no_launch_that_goes_on(shell: Shell, simul
     assert (shell.folder / "cohort.results.csv").read_text(encoding="utf-8").count("COMPLETED") == 3
 
 
+@pytest.mark.long
 def test_an_error_leaves_the_last_frame_for_whoever_comes_back(shell: Shell, simulate):
     simulated = simulate("--faults", "GetRun:AccessDeniedException")
     command = ("run", *shell.cohort(2), "--endpoint-url", simulated.url, "--rate", "unlimited")

@@ -120,6 +120,7 @@ read code
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_in_s3", [False, True])
 def test_a_code_is_asked_for_once_and_never_shown(
     shell: Shell,

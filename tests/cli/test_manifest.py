@@ -18,6 +18,7 @@ PATTERN = r"(?P<id>.+)_(?P<read>R[12])\.fastq\.gz"
 ROLE = "arn:aws:iam::123456789012:role/omics"
 
 
+@pytest.mark.long
 def test_convert_there_and_back_gives_the_same_rows(shell: Shell):
     sample = str(ROOT / "manifests" / "cohort.yaml")
     here = sample
@@ -365,6 +366,7 @@ def test_what_goes_with_a_sheet_of_files(shell: Shell, options, said: str):
     assert sorted(path.name for path in shell.folder.iterdir()) == ["ls.txt"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("pattern", "said"),
     [

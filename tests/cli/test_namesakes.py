@@ -78,6 +78,7 @@ def test_rows_of_another_batch_are_not_run_again_for_a_new_file_name(shell: Shel
     assert simulated.calls("StartRun") == 5
 
 
+@pytest.mark.long
 def test_a_batch_whose_name_was_mistyped_is_not_begun_a_second_time(shell: Shell, simulated):
     manifest = write(shell, "samples.csv", "s1", "s2", "s3")
     assert run(shell, simulated, *manifest, "--batch", "control").returncode == 0
@@ -104,6 +105,7 @@ def test_the_next_batch_of_a_series_is_begun_without_a_word(shell: Shell, simula
     assert simulated.calls("StartRun") == 4
 
 
+@pytest.mark.long
 def test_standard_input_and_pipes_are_never_asked(shell: Shell, simulated):
     assert run(shell, simulated, *write(shell, "samples.csv", "s1", "s2")).returncode == 0
     text = (shell.folder / "samples.csv").read_text()

@@ -75,6 +75,7 @@ def test_a_field_of_a_newer_model_is_told_as_that(shell: Shell, name):
     assert "export AWS_DATA_PATH" in shell.run("help", "manifest").stdout
 
 
+@pytest.mark.long
 def test_a_run_reads_its_parameters_from_a_file_and_nobody_sees_the_signed_address(
     shell: Shell, newer, models
 ):

@@ -49,6 +49,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -97,6 +98,7 @@ def test_what_must_not_be_replaced_stays(folder: Path, words: list[str], told: s
     assert contents(folder) == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("format_", [one.value for one in ResultsFormat])
 @pytest.mark.parametrize("options", [[], ["--attempts"], ["--columns", "status,id"]], ids=str)
 @pytest.mark.usefixtures("folder")
@@ -119,6 +121,7 @@ def test_what_is_open_already_is_written_and_not_replaced(shell: Shell):
     assert (shell.folder / "log").read_text(encoding="utf-8").startswith("before\nid\n")
 
 
+@pytest.mark.long
 def test_what_comes_to_stand_in_the_way_of_results_is_not_replaced_after_a_launch(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0005", "--failures", "SERVICE_ERROR=1")
     command = ("run", *shell.cohort(20), "--endpoint-url", simulated.url, "--poll-interval", "0.2s")

@@ -53,6 +53,7 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("ended")
 @pytest.mark.parametrize("verb", ["retry", "delete"])
 def test_no_changes_nothing(shell: Shell, verb: str):

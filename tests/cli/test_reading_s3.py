@@ -113,6 +113,7 @@ def test_run_plan_retry_and_where_the_manifest_lay(shell: Shell, s3: S3, simulat
     assert "batch 'cohort' is that of s3://lab/in/cohort.csv" in refused.stderr
 
 
+@pytest.mark.long
 def test_a_verb_logs_in_once_whatever_it_calls(shell: Shell, s3: S3, simulate):
     """Seen: it asked for one MFA code to read a file of ids, and for another to cancel those rows' runs."""
     keys = json.dumps({"Version": 1, "AccessKeyId": "x", "SecretAccessKey": "y"})

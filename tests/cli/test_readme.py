@@ -47,6 +47,7 @@ def typed(command: str, shell: Shell, **environment: str) -> subprocess.Complete
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("block", blocks("console", README)[:3], ids=["first batch", "results", "killed"])
 def test_a_console_block_is_true(checkout: Shell, block):
     if "samples.results.csv" in block and "batchrun run" not in block:
@@ -76,6 +77,7 @@ def python(example: str, checkout: Shell) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_the_python_example_in_short_runs_and_says_what_it_says(checkout: Shell):
     done = python(blocks("python", README)[0], checkout)
     assert done.returncode == 0, done.stderr
@@ -89,6 +91,7 @@ def ids(checkout: Shell) -> set[str]:
     return {row.split(",")[0] for row in rows}
 
 
+@pytest.mark.long
 def test_the_python_example_runs_and_says_what_it_says(checkout: Shell):
     done = python(blocks("python", TOPIC["python"])[0], checkout)
     assert done.returncode == 0, done.stderr
@@ -145,6 +148,7 @@ def test_the_settings_examples_are_good(shell: Shell, example):
     assert f"poll-interval\t30s\tfile batchrun.toml:{line}\trun" in shell.run("config", "run").stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", ["README.md", "cron"])
 def test_the_crontab_line_is_quiet_for_what_is_normal_and_speaks_for_what_is_not(checkout: Shell, page):
     line = (

@@ -162,6 +162,7 @@ def test_what_makes_no_sense_exits_with_two_and_says_why(cohort: Shell, argument
     assert [path.name for path in cohort.folder.iterdir()] == ["batchrun.db"]
 
 
+@pytest.mark.long
 def test_without_pyarrow_it_says_what_to_install(cohort: Shell):
     cohort.write("pyarrow.py", "raise ImportError('it is not here')\n")
     path = f"{cohort.folder}:{cohort.environment['PYTHONPATH']}"
@@ -192,6 +193,7 @@ def test_a_disk_that_is_full_is_no_mistake_of_the_user(cohort: Shell, format_):
     assert "cannot be written to /dev/full" in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", [["--format", one] for one in FORMATS] + [["--attempts"]], ids=str)
 def test_a_closed_pipe_ends_it_quietly(shell: Shell, options):
     make_long(shell.folder, 2_000)
@@ -200,6 +202,7 @@ def test_a_closed_pipe_ends_it_quietly(shell: Shell, options):
     assert piped.stderr == "0\n"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("redirect", [">/dev/full", ">&-"])
 def test_a_stdout_that_cannot_be_written_is_an_error(cohort: Shell, format_, redirect):
@@ -208,6 +211,7 @@ def test_a_stdout_that_cannot_be_written_is_an_error(cohort: Shell, format_, red
     assert done.stderr.startswith("batchrun: the results cannot be written to stdout")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("extension", MANIFESTS)
 def test_failed_rows_become_a_manifest_that_asks_for_the_same(cohort: Shell, extension):
     done = cohort.run("results", "--failed-manifest", f"again.{extension}")

@@ -62,6 +62,7 @@ def test_passing_trouble_is_retried_by_run_itself(shell, simulate):
     assert {row["status"] for row in shell.results()} == {"COMPLETED"}
 
 
+@pytest.mark.long
 def test_a_launch_that_is_running_takes_note(shell, simulate):
     service = failing(simulate, "WORKFLOW_RUN_FAILED=0.4", scale="0.004")
     manifest = shell.cohort(20)
@@ -79,6 +80,7 @@ def test_a_launch_that_is_running_takes_note(shell, simulate):
     assert summary["total"] == 20
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -130,6 +132,7 @@ def test_a_file_of_ids_may_be_as_windows_writes_it(shell, simulate, encoding):
     assert json.loads(done.stdout)["ids"] == ["s001", "s002"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("options", "message"),
     [

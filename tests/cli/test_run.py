@@ -69,6 +69,7 @@ def test_the_second_signal_leaves_at_once(shell: Shell, simulate):
     assert {row["status"] for row in shell.results()} == {"SUBMITTING"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("runs", [1, 7, 20])
 def test_killed_in_the_middle_and_started_again_there_is_one_run_per_row(shell: Shell, simulate, runs):
     simulated = simulate(
@@ -115,6 +116,7 @@ def test_a_second_launcher_is_kept_off_by_whichever_name_of_the_ledger(shell: Sh
     assert simulated.calls("StartRun") == 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("quiet", [(), ("-q",)])
 def test_a_launcher_that_was_paused_past_its_lease_stops_and_changes_nothing(shell: Shell, simulate, quiet):
     simulated = simulate("--time-scale", "1")
@@ -165,6 +167,7 @@ def test_too_many_failures_stop_the_submission(shell: Shell, simulate):
     assert "nothing is left to do" in shell.run("status", "cohort").stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [("--once",), ("--detach",), ("--deadline", "0.5s"), ("--once", "-q")])
 def test_a_launch_that_is_held_back_says_so_whatever_else_ends_it(shell: Shell, simulate, how):
     """One row is refused, one runs on, and the others wait: cron must not take that for "go on"."""

@@ -67,6 +67,7 @@ def test_the_settings_in_force_show_no_password_of_the_ledger(shell: Shell, addr
         assert SECRET not in done.stdout + done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("log_format", ["human", "json"])
 def test_a_query_of_the_endpoint_is_in_the_calls_and_nowhere_else(shell: Shell, simulate, log_format):
     simulated = simulate("--time-scale", "0.0002", "--faults", "StartRun:throttle=1x,GetRun:drop_after=2x")

@@ -19,6 +19,7 @@ def heard(process, words: str) -> None:
         assert line, f"it ended without saying '{words}'"
 
 
+@pytest.mark.long
 def test_one_of_two_takes_over_with_the_manifest_of_then_and_the_other_waits(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
     at = ("--endpoint-url", simulated.url, "--rate", "unlimited", "--poll-interval", "0.2s", "--standby")

@@ -192,6 +192,7 @@ def test_what_checks_a_manifest_imports_the_model_and_nothing_that_calls(shell: 
     assert ("batchrun.ledger" in found) == (verb == "plan")
 
 
+@pytest.mark.long
 def test_a_batch_that_has_ended_is_told_again_without_a_client_and_without_reading_rows(
     shell: Shell, simulate
 ):
@@ -215,6 +216,7 @@ def test_costs_that_are_known_are_told_without_importing_a_client(shell: Shell, 
     assert not imported(shell, *arguments, "-o", "costs.csv") & HEAVY
 
 
+@pytest.mark.long
 def test_the_parser_of_settings_is_imported_where_there_is_a_file_alone(shell: Shell):
     assert "tomllib" not in imported(shell, "status")
     shell.write("pyproject.toml", "[tool.ruff]\n")

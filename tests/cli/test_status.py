@@ -168,6 +168,7 @@ def test_a_launch_without_failures_asks_for_no_tasks(shell: Shell, simulate):
     assert simulated.state()["calls"].keys() <= {"GetCallerIdentity", "StartRun", "GetRun", "ListRuns"}
 
 
+@pytest.mark.long
 def test_a_launch_ends_though_tasks_are_never_told(shell: Shell, simulate):
     options = ("--failures", "RUN_TASK_FAILED=1", "--faults", "ListRunTasks:hang_before")
     simulated = simulate("--time-scale", "0.0002", *options)
@@ -190,6 +191,7 @@ def test_failures_in_json_are_groups_then_entries(cohort: Shell):
     assert {"owner", "action"} <= told[1].keys()
 
 
+@pytest.mark.long
 def test_what_is_told_of_many_failures_leads_to_the_rest(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0002", "--failures", "RUN_TASK_FAILED=1")
     shell.run("run", *shell.cohort(12), "--endpoint-url", simulated.url, "--rate", "unlimited")
@@ -222,6 +224,7 @@ def test_a_batch_that_has_ended_well_is_not_watched_for_long(shell: Shell, simul
     assert (told["succeeded"], told["oldest"]) == (2, [])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=str)
 def test_watching_ends_when_nobody_reads(cohort: Shell, options):
     command = " ".join(["batchrun status --watch", *options])
@@ -229,6 +232,7 @@ def test_watching_ends_when_nobody_reads(cohort: Shell, options):
     assert (piped.stdout.count("\n"), piped.stderr) == (1, "0\n")
 
 
+@pytest.mark.long
 def test_watching_without_a_stdout_still_tells_by_its_exit_code(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0002")
     shell.run("run", *shell.cohort(2), "--endpoint-url", simulated.url, "--rate", "unlimited")

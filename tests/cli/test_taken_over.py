@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.conftest import Shell
 
+pytestmark = pytest.mark.long
+
 FAST = ("--rate", "unlimited", "--read-rate", "unlimited", "--poll-interval", "0.2s", "--listing-lag", "0.2s")
 TAKEN_OVER = "cohort: 9 rows already had their runs at the service, created "
 

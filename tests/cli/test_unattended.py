@@ -31,6 +31,7 @@ def ticks(shell: Shell, *command: str, most: int = 30) -> list[int]:
     return codes[1:]
 
 
+@pytest.mark.long
 def test_a_cohort_of_which_a_fifth_fails_is_led_to_its_end_by_ticks(shell: Shell, simulate):
     """SERVICE_ERROR is retried by itself; WORKFLOW_RUN_FAILED is left, explained, and retried by people."""
     failing = "cohort-s00[0-7]=1:SERVICE_ERROR,cohort-s01[0-7]=1:WORKFLOW_RUN_FAILED"
@@ -80,6 +81,7 @@ def under_cron(shell: Shell, line: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_cron_has_nothing_to_mail_while_all_is_well(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0005")
     command = " ".join(
@@ -128,6 +130,7 @@ def test_cron_hears_of_what_failed_for_good_once(shell: Shell, simulate):
     assert "failureReason=WORKFLOW_RUN_FAILED" in line
 
 
+@pytest.mark.long
 def test_who_wants_it_quiet_is_not_told_that_another_launcher_holds_the_batch(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
     command = ("run", *shell.cohort(1), "--endpoint-url", simulated.url, *FAST)
@@ -143,6 +146,7 @@ def test_who_wants_it_quiet_is_not_told_that_another_launcher_holds_the_batch(sh
     assert end(other)[0] == 1
 
 
+@pytest.mark.long
 def test_cron_mails_what_is_wrong(shell: Shell):
     command = " ".join([*BATCHRUN, "run", *shell.cohort(1), "--region", "us-east-1", "--once", "-q"])
     done = under_cron(shell, f"cd {shell.folder} && {command}")

@@ -35,6 +35,7 @@ def in_checkout(*arguments: str) -> subprocess.CompletedProcess[str]:
     return run(arguments, cwd=ROOT)
 
 
+@pytest.mark.long
 def test_the_demo_ends_with_a_table_of_results():
     done = in_checkout("demo")
     assert done.returncode == 0, done.stderr
@@ -128,6 +129,7 @@ def test_wrong_usage_exits_with_two_and_without_a_traceback(arguments):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_a_closed_pipe_is_met_calmly(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
     shell.run("run", *shell.cohort(200), "--endpoint-url", simulated.url, "--detach", "--rate", "unlimited")
@@ -153,6 +155,7 @@ def test_on_a_terminal_there_is_a_live_display(shell: Shell, simulate):
     assert "run_accepted" not in text
 
 
+@pytest.mark.long
 def test_a_reader_that_goes_away_does_not_end_the_launch(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0005")
     command = ["run", *shell.cohort(30), "--endpoint-url", simulated.url, "--json", "--rate", "30"]
@@ -200,6 +203,7 @@ def test_quiet_says_nothing_where_nothing_is_wrong(shell: Shell, simulate):
     assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("full", [("stdout",), ("stderr",), ("stdout", "stderr")])
 def test_output_that_is_full_changes_neither_the_launch_nor_its_exit_code(shell: Shell, simulate, full):
     simulated = simulate("--time-scale", "0.0005")
@@ -211,6 +215,7 @@ def test_output_that_is_full_changes_neither_the_launch_nor_its_exit_code(shell:
     assert len(simulated.state()["runs"]) == 5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("redirect", [">&-", "2>&-"])
 def test_output_that_cannot_be_written_changes_neither_the_launch_nor_its_exit_code(
     shell: Shell, simulate, redirect
@@ -222,6 +227,7 @@ def test_output_that_cannot_be_written_changes_neither_the_launch_nor_its_exit_c
     assert len(simulated.state()["runs"]) == 5
 
 
+@pytest.mark.long
 def test_results_that_cannot_be_written_to_stdout_are_an_error(shell: Shell, simulate):
     simulated = simulate("--time-scale", "1")
     shell.run("run", *shell.cohort(200), "--endpoint-url", simulated.url, "--detach", "--rate", "unlimited")

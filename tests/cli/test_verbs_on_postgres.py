@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 
+import pytest
+
 from tests.cli.conftest import Shell
 from tests.postgres.fixtures import database, in_postgres, postgres
+
+pytestmark = pytest.mark.long
 
 __all__ = ["database", "in_postgres", "postgres"]
 

@@ -91,6 +91,7 @@ print(made if query else "")
 """
 
 
+@pytest.mark.long
 def test_the_calls_make_a_queue_that_events_come_to_and_that_can_be_tried(shell: Shell, aws: str):
     script = shell.write("wake.sh", shell.run("wake", "init", "--cli", "lab-wake").stdout)
     stand_in = shell.write("aws", f"#!{sys.executable}\n{STAND_IN}")
@@ -138,6 +139,7 @@ class Template(yaml.SafeLoader):
 Template.add_multi_constructor("!", lambda loader, _tag, node: loader.construct_scalar(node))
 
 
+@pytest.mark.long
 def test_the_template_is_one(shell: Shell):
     """As AWS's own linter has it."""
     lint_all = pytest.importorskip("cfnlint.api", reason="cfn-lint has no wheels for this Python").lint_all

@@ -74,6 +74,7 @@ def run_of(ran: Ran, entry_id: str) -> Any:
     return next(run for run in history if run.tags["batchrun:id"] == entry_id)
 
 
+@pytest.mark.long
 def test_outputs_feed_the_next_batch(ran):
     it = ran("WDL")
     done = it.run("outputs")
@@ -98,6 +99,7 @@ def test_outputs_feed_the_next_batch(ran):
     assert len(shown["request"]["parameters"]["all"]) == 2
 
 
+@pytest.mark.long
 def test_files_without_names_are_listed_and_named_and_a_denial_says_what_is_missing(ran):
     it = ran("NEXTFLOW", SECRET, RED, place_of_b="s3://secret/b/")
     done = it.run("outputs", "--json")
@@ -161,6 +163,7 @@ def on_a_terminal(it: Ran, *arguments: str) -> bytes:
     return said
 
 
+@pytest.mark.long
 def test_logs_are_the_failed_tasks_first(ran):
     it = ran("WDL")
     done = it.run("logs", "c")
@@ -189,6 +192,7 @@ def test_logs_are_the_failed_tasks_first(ran):
     )
 
 
+@pytest.mark.long
 def test_each_lane_is_asked_with_its_own_login(shell: Shell, simulate_lanes):
     served = simulate_lanes(LANES, "--limits", "*=unlimited", "--time-scale", "0.0005")
     shell.environment["AWS_ENDPOINT_URL"] = served.url

@@ -35,6 +35,7 @@ def ran(shell: Shell, s3: S3, simulate) -> Shell:
     return shell
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("ending", "content_type"),
     [
@@ -130,6 +131,7 @@ def test_what_ended_a_launch_is_told_before_that_its_results_were_not_written(sh
     assert "AccessDenied" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("place", "said"),
     [

@@ -35,6 +35,7 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -95,6 +96,7 @@ def test_a_ledger_that_may_not_be_read_is_told(folder: Path):
     assert "batchrun.db is not readable; change its permissions" in str(done.exception)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "code", "told"),
     [

@@ -17,6 +17,8 @@ from tests.crash.batches import attack_auto, attack_batches, attack_lanes_of_bat
 from tests.crash.harness import FAULTS, ROWS, attack_alone
 from tests.crash.lanes import attack_lanes
 
+pytestmark = pytest.mark.long
+
 #: Those that every launch passes; but a quick one may end before its first renewal.
 PASSED = [point for point in Point if point is not Point.TAKING_APART]
 SAMPLE = list(zip(PASSED, cycle(FAULTS), strict=False))

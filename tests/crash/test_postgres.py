@@ -14,6 +14,8 @@ from batchrun.points import Point
 from tests.crash.harness import ROWS, attack_alone
 from tests.postgres.fixtures import database, in_postgres, postgres
 
+pytestmark = pytest.mark.long
+
 __all__ = ["database", "in_postgres", "postgres"]
 
 

@@ -7,8 +7,9 @@ import pytest
 from tests.crash.team import sample
 from tests.postgres.server import NoServerError
 
+pytestmark = pytest.mark.long
 
-@pytest.mark.long
+
 def test_three_launchers_of_one_batch_that_are_killed_suspended_cut_off_and_lose_their_server():
     try:
         done, runs = sample(seed=3, rows=30)

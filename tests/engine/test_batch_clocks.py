@@ -15,6 +15,8 @@ from tests.engine.batches import SLOW, all_over, calls
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.world import simulated
 
+pytestmark = pytest.mark.long
+
 DAY = 86_400.0
 #: The service soon forgets a requestId, and lists late.
 FORGETFUL = SLOW | {"batch_idempotency_window": 5.0, "listing_lag": 40.0}

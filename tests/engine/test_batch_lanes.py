@@ -38,6 +38,7 @@ async def again(it: LaneBench, specs: list[Any], **options: Any) -> None:
     await it.launch(specs, **{"engine": Engine.BATCH, **options})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE, Mode.DETACH])
 @pytest.mark.parametrize("free", [2, 30])
 async def test_a_launch_ends_although_free_rows_may_have_runs_in_a_lane_that_never_was_there(
@@ -51,6 +52,7 @@ async def test_a_launch_ends_although_free_rows_may_have_runs_in_a_lane_that_nev
         assert runs_in(it, "west") == [spec.id for spec in specs[:6]], "what may be in east waits for it"
 
 
+@pytest.mark.long
 async def test_rows_of_one_lane_wait_for_no_survey_that_another_never_lets_end(tmp_path):
     specs = [*rows(120, "west", prefix="w"), *rows(20, "east", "west", start=120, prefix="free")]
     async with lane_bench(tmp_path) as it:
@@ -60,6 +62,7 @@ async def test_rows_of_one_lane_wait_for_no_survey_that_another_never_lets_end(t
         assert runs_in(it, "west") == [spec.id for spec in specs[:120]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("engine", "free"), [(Engine.BATCH, 30), (Engine.AUTO, 100)])
 async def test_what_is_lost_in_one_lane_runs_once_over_both(tmp_path, engine, free):
     specs = [
@@ -96,6 +99,7 @@ async def test_a_lost_ledger_sends_again_under_the_same_request_ids_whichever_la
         ]
 
 
+@pytest.mark.long
 async def test_a_rule_moves_rows_that_failed_together_to_another_lane(tmp_path):
     rule = RetryRule(reason="INSTANCE_RESERVATION_FAILED", times=1, change='{"lane":["west"]}')
     failing = slow(failures={"INSTANCE_RESERVATION_FAILED": 1.0})

@@ -27,6 +27,7 @@ from tests.world import connected, simulated
 LAGGING = SLOW | {"listing_lag": 50.0}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", [Engine.BATCH, Engine.STARTRUN])
 async def test_a_copy_that_does_not_know_a_submission_waits_for_it(tmp_path, engine):
     async with bench(tmp_path, simulated(**LAGGING)) as it:
@@ -122,6 +123,7 @@ SHORT: dict[str, Any] = LAGGING | {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("denied", ["", "ListBatch:AccessDeniedException"])
 async def test_startrun_with_a_lost_ledger_waits_for_the_run_batch_that_a_run_came_from(tmp_path, denied):
     async with bench(tmp_path, simulated(**LAGGING)) as it:
@@ -209,6 +211,7 @@ async def test_both_of_a_ledger_and_its_copy_go_on_with_one_submission(tmp_path,
         assert await all_over(it)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engines", [(Engine.BATCH, Engine.STARTRUN), (Engine.STARTRUN, Engine.BATCH)])
 async def test_the_engine_may_be_another_one_with_every_launch(tmp_path, engines):
     first, second = engines

@@ -38,6 +38,7 @@ def peak(it: Bench) -> int:
     return most
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("faults", ["", "SubmitRow:skip=5x,StartRunBatch:drop_after=2x"])
 async def test_waves_stay_under_the_cap_and_go_on(tmp_path, faults):
     async with bench(tmp_path, simulated(faults, **FAST)) as it:
@@ -72,6 +73,7 @@ def in_s3(it: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     it.settings = SettingsPlace(store=store, prefix="s3://lab/settings/")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("faults", ["", "PutObject:error_before=12x"])
 async def test_a_large_submission_goes_by_a_file(tmp_path, monkeypatch, faults):
     async with bench(tmp_path, simulated(faults, **FAST)) as it:
@@ -82,6 +84,7 @@ async def test_a_large_submission_goes_by_a_file(tmp_path, monkeypatch, faults):
         assert it.simulator.state().calls["PutObject"].answered == 1
 
 
+@pytest.mark.long
 async def test_where_the_file_may_not_be_written_nothing_is_sent(tmp_path, monkeypatch):
     async with bench(tmp_path, simulated("PutObject:AccessDenied=1", **FAST)) as it:
         in_s3(it, monkeypatch)
@@ -94,6 +97,7 @@ async def test_where_the_file_may_not_be_written_nothing_is_sent(tmp_path, monke
         await it.assert_agreement()
 
 
+@pytest.mark.long
 async def test_rows_that_are_large_go_in_as_many_calls_as_can_carry_them(tmp_path):
     async with bench(tmp_path, simulated(**FAST)) as it:
         large = rows(8, parameters={"text": "x" * 240_000})  # the service takes 256,000 bytes of a row's
@@ -122,6 +126,7 @@ async def test_rows_whose_proof_ends_before_their_turn_comes_are_looked_for_once
         assert calls(it)["StartRunBatch"] == shapes
 
 
+@pytest.mark.long
 async def test_rows_go_where_to_ask_for_other_submissions_takes_longer_than_an_answer_stands(tmp_path):
     """Five calls of ListBatch, three seconds each, for all rows together and not for each."""
     async with bench(tmp_path, simulated("ListBatch:late=1", hang=3.0, **FAST)) as it:

@@ -21,6 +21,7 @@ from tests.engine.launching import bench, reconnected, rows
 from tests.world import simulated
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("faults", "changes", "sent"),
     [
@@ -100,6 +101,7 @@ async def test_where_its_rows_may_not_be_read_the_launch_stops_and_nothing_is_lo
         assert calls(it)["StartRunBatch"] == 1
 
 
+@pytest.mark.long
 async def test_passes_settle_a_lost_submission_and_send_it_once_more(tmp_path):
     async with bench(tmp_path, simulated("StartRunBatch:drop_before=1x", **SLOW)) as it:
         for _ in range(40):
@@ -111,6 +113,7 @@ async def test_passes_settle_a_lost_submission_and_send_it_once_more(tmp_path):
         assert len(it.simulator.state().batches) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "faults", ["StartRunBatch:drop_before=1x", "SubmitRow:pass=5x,SubmitRow:fail_batch=1x"]
 )

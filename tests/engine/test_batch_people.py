@@ -38,6 +38,7 @@ async def cancelling(it: Bench, count: int = 40) -> None:
         assert stop is Stop.FINISHED
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seconds", [0.5, 60, 900])
 async def test_a_whole_batch_is_cancelled_by_one_call_as_long_as_it_is_not_through(tmp_path, seconds):
     async with bench(tmp_path, simulated(**LONG, max_stored=1000)) as it:
@@ -97,6 +98,7 @@ async def test_rows_that_may_not_be_started_are_cancelled_all_the_same(tmp_path)
         assert {entry.state for entry in (await it.entries()).values()} == {State.CANCELLED}
 
 
+@pytest.mark.long
 async def test_a_run_that_is_wanted_is_not_cancelled_with_what_is_left_of_its_batch(tmp_path):
     async with bench(tmp_path, simulated(**SLOW)) as it:
         await left_after(it, 20)
@@ -128,6 +130,7 @@ async def test_cancelling_starts_nothing_that_was_lost_before_it_arrived(tmp_pat
         assert states["row-0002"] is State.BACKOFF
 
 
+@pytest.mark.long
 async def test_rows_that_change_while_their_submission_is_open_run_once_with_each_content(tmp_path):
     async with bench(tmp_path, simulated("StartRunBatch:drop_after=1x", **SLOW)) as it:
         await left_after(it, 5)
@@ -142,6 +145,7 @@ async def test_rows_that_change_while_their_submission_is_open_run_once_with_eac
         assert await all_over(it)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("engine", "count", "change"),
     [(Engine.AUTO, 100, {}), (Engine.BATCH, 40, {"storageType": "STATIC"})],
@@ -181,6 +185,7 @@ async def _loses(launcher) -> None:
         await launcher.run()
 
 
+@pytest.mark.long
 async def test_passes_wait_for_listings_anew_where_the_clock_was_set_between_them(tmp_path):
     async with bench(tmp_path, simulated(**SLOW, listing_lag=50)) as it:
         await left_after(it, 45)

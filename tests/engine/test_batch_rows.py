@@ -39,6 +39,7 @@ ODD_ROWS = (
 )
 
 
+@pytest.mark.long
 @MODES
 @pytest.mark.parametrize(
     "faults", [ODD_ROWS, "SubmitRow:pass=7x,SubmitRow:fail_batch=1x", "SubmitRow:fail_batch=1x"]

@@ -114,6 +114,7 @@ async def test_a_run_that_fails_meanwhile_gets_no_other_attempt(tmp_path):
         assert +launcher.tally.by_state == {State.CANCELLED: 4}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "faults",
     [
@@ -158,6 +159,7 @@ async def test_nobody_elses_run_is_cancelled_under_a_reused_id(tmp_path):
         assert str(it.simulator.state().runs[-1].status) not in {"CANCELLED", "STOPPING"}
 
 
+@pytest.mark.long
 async def test_a_launch_of_many_pages_is_withdrawn_whole(tmp_path):
     async with bench(tmp_path, SLOW, rate=10) as it, anyio.create_task_group() as group:
         group.start_soon(cancelled_after, it, 5)
@@ -203,6 +205,7 @@ async def test_what_is_asked_for_beside_a_launch_that_only_cancels_is_carried_ou
         assert it.clock.monotonic() < 600
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ["AccessDeniedException", "ConflictException", "ValidationException"])
 async def test_a_run_that_cannot_be_cancelled_is_waited_for_to_its_end(tmp_path, fault):
     """Seen: after 15 minutes the launch had nothing left to wait for, and ended as if all were over."""

@@ -100,6 +100,7 @@ def nameless(operation: str, said: Any) -> Any:
     return {**said, "id": None} if operation == "StartRun" else said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("spoils", "why"), [(anonymous, "uuid|identifies"), (nameless, "StartRun.*no usable 'id'")]
 )
@@ -121,6 +122,7 @@ async def test_a_service_that_never_says_which_run_it_started_ends_the_launch(tm
         await it.assert_agreement()
 
 
+@pytest.mark.long
 async def test_a_request_id_that_the_service_refuses_for_good_refuses_its_row_alone(tmp_path):
     async with bench(tmp_path) as it:
         it.simulator.script(*parse_faults("StartRun:ConflictException@cohort-row-0001"))
@@ -178,6 +180,7 @@ async def test_one_row_of_which_nobody_tells_the_run_holds_up_no_other_and_is_to
     assert anyio.current_time() < IN_TIME
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ["AccessDeniedException", "ConflictException", "InternalServerException"])
 async def test_a_run_of_which_nothing_is_told_is_named_and_holds_up_no_other(tmp_path, fault):
     async with bench(tmp_path) as it:
@@ -198,6 +201,7 @@ async def test_a_run_of_which_nothing_is_told_is_named_and_holds_up_no_other(tmp
         await it.assert_agreement()
 
 
+@pytest.mark.long
 async def test_a_run_that_is_told_again_is_waited_for(tmp_path):
     hours = simulated(durations=Durations(running=Span(mean=5_000)))
     async with bench(tmp_path, hours) as it:
@@ -240,6 +244,7 @@ async def test_a_service_that_is_silent_is_told_with_the_runs_that_were_asked_fo
             await it.launch(rows(2))
 
 
+@pytest.mark.long
 async def test_a_service_that_starts_again_is_used_by_the_launch_that_waits_for_its_runs(tmp_path):
     def spoil(operation: str, said: Any) -> Any:
         is_away = 60 < anyio.current_time() < 3_600
@@ -255,6 +260,7 @@ async def test_a_service_that_starts_again_is_used_by_the_launch_that_waits_for_
         assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("operation", "field", "why"),
     [
@@ -283,6 +289,7 @@ async def test_a_run_batch_of_which_nothing_is_told_ends_the_launch(tmp_path, op
         assert len(it.simulator.state().batches) == 1
 
 
+@pytest.mark.long
 async def test_a_run_without_a_uuid_that_no_listing_of_its_batch_shows_is_not_started_once_more(tmp_path):
     is_odd = True
 

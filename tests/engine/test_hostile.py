@@ -67,6 +67,7 @@ async def test_half_a_surrogate_in_every_message_ends_no_launch(tmp_path):
         assert messages == {"half \ufffd of it"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:12])
 @pytest.mark.parametrize("way", [Way.GET, Way.LIST])
 async def test_what_a_row_can_do_without_may_be_anything_for_ever(tmp_path, odd, way):
@@ -86,6 +87,7 @@ async def test_what_a_row_can_do_without_may_be_anything_for_ever(tmp_path, odd,
             assert len(entry.run.status_message or "") <= KEPT
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("odd", [None, 5, "x", {}, {"id": 5}, ["x"]], ids=repr)
 async def test_a_listing_with_a_run_that_cannot_be_told_proves_nothing(tmp_path, odd):
     is_hostile = True
@@ -107,6 +109,7 @@ async def test_a_listing_with_a_run_that_cannot_be_told_proves_nothing(tmp_path,
             await it.assert_agreement()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(6))
 async def test_after_any_hostility_there_is_one_run_for_each_row(tmp_path, seed):
     chance = random.Random(seed)

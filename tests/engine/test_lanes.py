@@ -49,6 +49,7 @@ async def test_each_row_runs_once_in_a_lane_that_it_may_take(tmp_path):
     assert sum(len(ids) for ids in found.values()) == 40
 
 
+@pytest.mark.long
 async def test_rows_that_wait_for_a_silent_lane_go_to_the_others_and_its_own_wait_for_it(tmp_path):
     specs = [*rows(20, "east", prefix="e"), *rows(60, "east", "west", start=20, prefix="free")]
     async with lane_bench(tmp_path, east={"rate": 2}, west={"rate": 2}) as it, trouble(it, "east", 2, 300):
@@ -60,6 +61,7 @@ async def test_rows_that_wait_for_a_silent_lane_go_to_the_others_and_its_own_wai
     assert max(begun) - min(begun) < 60, "free rows waited for a lane that was silent"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "fault", ["*:ExpiredTokenException", "*:AccessDeniedException", "StartRun:AccessDeniedException"]
 )
@@ -129,6 +131,7 @@ async def test_a_copy_of_the_ledger_finds_the_runs_of_both_lanes(tmp_path):
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE])
 @pytest.mark.parametrize("stopped", [(), ("east",)])
 async def test_a_backup_put_back_within_the_hour_starts_nothing_in_the_other_lane(tmp_path, stopped, mode):
@@ -199,6 +202,7 @@ async def test_passes_use_each_others_looks_for_rows_without_a_choice(tmp_path, 
     assert (after > before) == asks
 
 
+@pytest.mark.long
 async def test_no_capacity_in_one_lane_is_tried_in_the_next(tmp_path):
     specs = rows(6, "east", "west")
     settings = simulated(failures={NO_CAPACITY: 1.0})
@@ -309,6 +313,7 @@ async def test_a_launch_ends_whose_lanes_all_lack_the_permission_to_look(tmp_pat
         assert await it.assert_agreement() == {}
 
 
+@pytest.mark.long
 async def test_a_lane_whose_login_expires_when_all_has_ended_fails_nothing(tmp_path):
     settings = simulated(failures={"RUN_TASK_FAILED": 1.0})
     async with lane_bench(tmp_path, east={"settings": settings}, west={}) as it:
@@ -345,6 +350,7 @@ async def test_a_lane_that_never_answers_holds_up_no_row_of_another(tmp_path):
     assert sorted(found["west"]) == sorted(one.id for one in own)
 
 
+@pytest.mark.long
 async def test_a_lane_that_loses_its_login_in_the_middle_slows_no_other_and_goes_on_once_it_is_back(tmp_path):
     specs = [
         *rows(40, "east", prefix="e"),
@@ -410,6 +416,7 @@ async def test_a_ledger_that_fails_where_a_lane_stops_ends_the_launch_with_its_o
             await it.launch(rows(6, "west"), stopped=("east",))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE, Mode.DETACH])
 @pytest.mark.parametrize("free", [2, 30])
 async def test_a_launch_ends_although_free_rows_may_have_runs_in_a_lane_that_never_was_there(
@@ -425,6 +432,7 @@ async def test_a_launch_ends_although_free_rows_may_have_runs_in_a_lane_that_nev
     assert found is None or {*found} == {"west"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("fault", "goes_west"),
     [

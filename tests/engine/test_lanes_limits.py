@@ -13,6 +13,7 @@ from tests.engine.lanes import PLACES, lane_bench, row, rows
 from tests.world import simulated
 
 
+@pytest.mark.long
 async def test_a_launch_takes_hardly_longer_than_the_paces_of_both_lanes_allow(tmp_path):
     # 40 rows for east alone at 8/s take 5 s, 100 for west at 25/s take 4 s; all 297 at 33/s take 9 s.
     specs = [

@@ -56,6 +56,7 @@ async def test_the_laws_hold_under_every_fault_at_once(tmp_path):
         assert sum(faults.values()) > 10
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "fault", ["hang_after", "late", "hang_before", "drop_after", "empty_after", "cut_after"]
 )
@@ -73,6 +74,7 @@ async def test_the_cap_on_active_runs_holds_at_the_service(tmp_path):
         await it.assert_agreement()
 
 
+@pytest.mark.long
 async def test_the_pace_is_the_rate(tmp_path):
     settings = simulated(limits={"StartRun": Limit(rate=5, burst=1), "*": None}, max_active=None)
     async with bench(tmp_path, settings, rate=4.9) as it:
@@ -156,6 +158,7 @@ async def test_a_refused_row_does_not_hold_up_the_rest(tmp_path):
         await it.assert_agreement()
 
 
+@pytest.mark.long
 async def test_a_full_quota_is_probed_and_not_hammered(tmp_path):
     async with bench(tmp_path, simulated("StartRun:ServiceQuotaExceededException")) as it:
         launcher = it.launcher(await it.take_in(rows(100)))
@@ -168,6 +171,7 @@ async def test_a_full_quota_is_probed_and_not_hammered(tmp_path):
         assert len(it.simulator.state().runs) == 100
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("max_active", [1, 2, 5])
 async def test_one_row_that_hangs_does_not_stop_the_others_under_a_small_cap(tmp_path, max_active):
     settings = simulated("StartRun:error_before@cohort-row-0000", max_active=None)
@@ -330,6 +334,7 @@ async def test_a_clock_that_jumps_an_hour_and_back_harms_nothing(tmp_path):
         assert len(it.simulator.state().runs) == 20
 
 
+@pytest.mark.long
 async def test_the_same_story_is_told_twice(tmp_path):
     stories = []
     for name in ("one", "two"):

@@ -13,6 +13,8 @@ from batchrun.model.entries.events import Event
 from tests.engine.launching import Told, bench, rows
 from tests.world import simulated
 
+pytestmark = pytest.mark.long
+
 _EVERY = 10
 
 

@@ -102,6 +102,7 @@ async def test_runs_that_go_on_are_watched_and_rows_without_a_run_are_started(tm
             await it.assert_agreement()
 
 
+@pytest.mark.long
 async def test_it_works_through_throttles_faults_and_runs_of_others(tmp_path):
     # Half of all calls fail: now and then one in hundreds is unlucky for longer than the usual half minute.
     async with bench(tmp_path, retry=RetrySettings(patience=600)) as it:
@@ -303,6 +304,7 @@ async def test_a_row_that_was_renamed_is_found_by_the_name_it_had(tmp_path):
             assert rebuilt.matches == {Match.CHANGED: 1}
 
 
+@pytest.mark.long
 async def test_untagged_runs_are_found_by_what_they_were_asked_for(tmp_path):
     async with bench(tmp_path) as it:
         await it.launch(rows(30), tag=False)

@@ -136,6 +136,7 @@ async def left(it: Bench) -> list[str]:
     return [one.entry_id for one in ended if one.is_there]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", GONE)
 async def test_one_answer_by_which_a_run_is_gone_does_not_keep_it_from_being_deleted(tmp_path, fault):
     async with bench(tmp_path) as it:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anyio
+import pytest
 from structlog.testing import capture_logs
 
 from batchrun.model.entries.states import State
@@ -13,6 +14,7 @@ from tests.engine.launching import bench, rows
 from tests.engine.test_sweeps import ROWS, settings
 
 
+@pytest.mark.long
 async def test_a_sweep_in_the_air_keeps_no_finished_batch_from_ending(tmp_path):
     limits = {"ListRuns": Limit(rate=0.001, burst=5), "*": None}
     async with bench(tmp_path, settings(limits=limits), read_rate=AUTO) as it:
@@ -22,6 +24,7 @@ async def test_a_sweep_in_the_air_keeps_no_finished_batch_from_ending(tmp_path):
         await it.assert_agreement()
 
 
+@pytest.mark.long
 async def test_listings_that_ask_to_wait_for_minutes_do_not_blind_the_watch(tmp_path):
     limits = {"ListRuns": Limit(rate=0.002, burst=1), "*": None}
     async with bench(tmp_path, settings(limits=limits, retry_after=True), read_rate=AUTO) as it:
@@ -30,6 +33,7 @@ async def test_listings_that_ask_to_wait_for_minutes_do_not_blind_the_watch(tmp_
         await it.assert_agreement()
 
 
+@pytest.mark.long
 async def test_a_lane_recovers_within_seconds_when_others_let_go(tmp_path):
     limits = {"StartRun": Limit(rate=8, burst=8), "*": None}
     async with bench(tmp_path, settings(limits=limits), rate=AUTO) as it:

@@ -47,6 +47,7 @@ def calls(it: Bench, operation: str) -> int:
     return tallies[operation].calls if operation in tallies else 0
 
 
+@pytest.mark.long
 async def test_many_runs_cost_hardly_more_than_one_look_each(tmp_path):
     async with bench(tmp_path, settings(), read_rate=10) as it:
         await it.launch(rows(ROWS))
@@ -55,6 +56,7 @@ async def test_many_runs_cost_hardly_more_than_one_look_each(tmp_path):
         assert calls(it, "ListRuns") <= 2.2 * ROWS
 
 
+@pytest.mark.long
 async def test_one_by_one_costs_many_times_more(tmp_path):
     async with bench(tmp_path, settings(), read_rate=10) as it:
         await it.launch(rows(FEW), way=Way.GET)
@@ -63,6 +65,7 @@ async def test_one_by_one_costs_many_times_more(tmp_path):
         assert calls(it, "GetRun") > 3 * FEW
 
 
+@pytest.mark.long
 async def test_an_end_is_seen_within_seconds(tmp_path):
     limits = {"GetRun": Limit(rate=20, burst=20), "ListRuns": Limit(rate=10, burst=10), "*": None}
     async with bench(tmp_path, settings(limits=limits), read_rate=AUTO) as it:
@@ -73,6 +76,7 @@ async def test_an_end_is_seen_within_seconds(tmp_path):
         await it.assert_agreement()
 
 
+@pytest.mark.long
 async def test_what_a_sweep_shows_is_told_before_the_end(tmp_path):
     async with bench(tmp_path, settings(), read_rate=10) as it:
         _, launcher = await it.launch(rows(FEW), deadline=60)
@@ -82,6 +86,7 @@ async def test_what_a_sweep_shows_is_told_before_the_end(tmp_path):
         assert stored.by_status["RUNNING"] == launcher.tally.by_status["RUNNING"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "faults",
     [
@@ -97,6 +102,7 @@ async def test_a_listing_that_fails_costs_calls_and_nothing_else(tmp_path, fault
         assert sum(it.simulator.state().calls["ListRuns"].faults.values()) > 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("faults", ["ListRuns:AccessDeniedException", "ListRuns:drop_before"])
 async def test_where_nothing_is_listed_ever_a_ledger_that_is_trusted_does_without(tmp_path, faults):
     async with bench(tmp_path, settings(faults=faults), read_rate=20) as it:
@@ -113,6 +119,7 @@ async def test_where_listing_is_denied_it_is_said_once_with_the_cure(tmp_path):
         assert calls(it, "ListRuns") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lag", [30.0, 10_000.0])
 async def test_a_listing_that_lags_decides_nothing(tmp_path, lag):
     async with bench(tmp_path, settings(listing_lag=lag), read_rate=20) as it:
@@ -120,6 +127,7 @@ async def test_a_listing_that_lags_decides_nothing(tmp_path, lag):
         await it.assert_agreement()
 
 
+@pytest.mark.long
 async def test_a_run_that_was_deleted_and_whose_id_went_to_another_is_seen_to_be_gone(tmp_path):
     async with bench(tmp_path, settings(), read_rate=20) as it:
         await it.launch(rows(FEW), deadline=60)
@@ -136,6 +144,7 @@ async def test_a_run_that_was_deleted_and_whose_id_went_to_another_is_seen_to_be
         assert all(one.state is State.SUCCEEDED for id, one in entries.items() if id != "row-0007")
 
 
+@pytest.mark.long
 async def test_one_pass_lists_and_looks_only_at_what_has_ended(tmp_path):
     async with bench(tmp_path, settings(), read_rate=20) as it:
         await it.launch(rows(ROWS), mode=Mode.DETACH)
@@ -200,6 +209,7 @@ async def crowd(it: Bench, batches: int) -> None:
     await anyio.sleep(300)
 
 
+@pytest.mark.long
 async def test_runs_of_one_run_batch_are_watched_without_those_of_others(tmp_path):
     """Beside 500 runs of others: a launch that lists them all calls ListRuns 830 times for the same."""
     minutes = Durations(

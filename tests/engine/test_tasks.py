@@ -104,6 +104,7 @@ async def test_few_of_many_failed_tasks_are_told(tmp_path):
         assert (calls(it, "ListRunTasks"), calls(it, "GetRunTask")) == (1, 5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "fault",
     [
@@ -222,6 +223,7 @@ async def test_tasks_of_another_run_that_has_the_id_now_are_not_taken_for_ours(t
         assert calls(it, "GetRunTask") == 1  # for the other row
 
 
+@pytest.mark.long
 async def test_many_failures_take_nothing_from_starts_and_looks(tmp_path):
     limits = {"ListRunTasks": Limit(rate=2, burst=2), "GetRunTask": Limit(rate=2, burst=2), "*": None}
     ends = []

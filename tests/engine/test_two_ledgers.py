@@ -66,6 +66,7 @@ def listings(it: Bench) -> int:
     return calls["ListRuns"].calls if "ListRuns" in calls else 0
 
 
+@pytest.mark.long
 async def test_a_copy_put_back_after_more_rows_were_submitted(tmp_path):
     async with bench(tmp_path, forgetful()) as it:
         await it.launch(rows(4))
@@ -79,6 +80,7 @@ async def test_a_copy_put_back_after_more_rows_were_submitted(tmp_path):
             await it.assert_agreement()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", [Mode.WATCH, Mode.DETACH])
 async def test_a_backup_put_back_within_the_hour_knows_nothing_of_attempts_made_since(tmp_path, mode):
     """The row's own requestId was never taken: its attempt was refused, and the next one runs."""
@@ -141,6 +143,7 @@ async def test_a_later_attempt_with_other_content_leaves_a_row_in_doubt_to_a_per
             assert started(it) == once_each(1)
 
 
+@pytest.mark.long
 async def test_a_colleague_s_launch_of_the_same_manifest_takes_over_what_is_there(tmp_path):
     async with bench(tmp_path, forgetful()) as it:
         await it.launch(rows(50))
@@ -157,6 +160,7 @@ async def test_a_colleague_s_launch_of_the_same_manifest_takes_over_what_is_ther
             await it.assert_agreement()
 
 
+@pytest.mark.long
 async def test_a_batch_that_is_lost_while_runs_are_taken_over_ends_the_launch_with_that_error(tmp_path):
     async with bench(tmp_path, forgetful(latency=Span(mean=0.25))) as it:
         await it.launch(rows(20))
@@ -206,6 +210,7 @@ async def test_later_attempts_of_another_ledger_are_taken_over_too(tmp_path):
             assert {(e.attempt, e.state) for e in (await it.entries()).values()} == {(3, State.SUCCEEDED)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(6))
 async def test_any_order_any_subset_one_run_per_row(tmp_path, seed):
     chance = random.Random(seed)
@@ -256,6 +261,7 @@ def mended_last(count: int) -> list[Spec]:
     return [*rows(count - 1), spec(f"row-{count - 1:04}", count - 1, priority=7)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_failed", [False, True])
 async def test_a_row_that_was_refused_is_run_again_once_that_is_asked_for(tmp_path, is_failed):
     """The refused launch has taken the others over, and has those planned again whose runs failed."""
@@ -331,6 +337,7 @@ async def test_runs_of_the_same_names_that_others_own_are_no_business_of_ours(tm
         assert len(it.simulator.state().runs) == 6
 
 
+@pytest.mark.long
 async def test_ticks_within_the_window_cost_no_look_more(tmp_path):
     async with bench(tmp_path, forgetful(), rate=1) as it:
         await it.launch(rows(200), mode=Mode.ONCE, deadline=10)
@@ -342,6 +349,7 @@ async def test_ticks_within_the_window_cost_no_look_more(tmp_path):
         assert listings(it) == first
 
 
+@pytest.mark.long
 async def test_a_batch_that_submits_for_long_looks_once_in_each_window(tmp_path):
     settings = simulated(idempotency_window=120, listing_lag=2, max_active=None)
     async with bench(tmp_path, settings, rate=0.45) as it:
@@ -353,6 +361,7 @@ async def test_a_batch_that_submits_for_long_looks_once_in_each_window(tmp_path)
         assert listings(it) <= surveys + 4  # and the first rows by name
 
 
+@pytest.mark.long
 async def test_a_listing_that_is_dearer_than_names_is_given_up(tmp_path):
     async with bench(tmp_path, forgetful()) as it:
         await crowd(it, 20)
@@ -403,6 +412,7 @@ async def test_a_tick_that_cannot_look_sends_nothing_and_ends(tmp_path):
         assert {entry.state for entry in (await it.entries()).values()} == {State.PLANNED}
 
 
+@pytest.mark.long
 async def test_a_comparison_with_the_service_names_what_another_ledger_started(tmp_path):
     async with bench(tmp_path, forgetful()) as it:
         await it.launch(rows(2))

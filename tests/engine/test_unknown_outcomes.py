@@ -38,6 +38,7 @@ async def abandon_after(it: Bench, seconds: float, count: int, **limits) -> None
     await launcher._held.release()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lag", [0, 30])
 async def test_a_service_that_forgets_in_two_seconds_is_not_asked_twice(tmp_path, lag):
     async with bench(tmp_path, forgetful(listing_lag=lag), rate=20) as it:
@@ -46,6 +47,7 @@ async def test_a_service_that_forgets_in_two_seconds_is_not_asked_twice(tmp_path
         assert it.simulator.state().calls["ListRuns"].calls > 10
 
 
+@pytest.mark.long
 async def test_killed_and_started_again_after_the_service_forgot(tmp_path):
     async with bench(tmp_path, forgetful(), rate=20) as it:
         for seconds in (0.7, 1.3, 2.1):
@@ -98,6 +100,7 @@ async def test_untagged_runs_are_found_by_what_was_asked_for(tmp_path):
         assert {entry.run.uuid for entry in entries.values() if entry.run} == {record.uuid for record in runs}
 
 
+@pytest.mark.long
 async def test_untagged_rows_of_one_name_never_share_a_run(tmp_path):
     same = [spec(f"r{n}", n, name="same", outputUri=f"s3://lab/{n}/") for n in range(12)]
     async with bench(tmp_path, forgetful(), rate=20) as it:
@@ -167,6 +170,7 @@ POISON = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("poison", POISON)
 async def test_one_poisonous_row_does_not_hold_up_the_rest(tmp_path, poison):
     async with bench(tmp_path, simulated(poison, hang=300)) as it:
@@ -176,6 +180,7 @@ async def test_one_poisonous_row_does_not_hold_up_the_rest(tmp_path, poison):
         assert anyio.current_time() < 900
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("poison", ["GetRun:html_after", "GetRun:InternalServerException"])
 async def test_a_run_whose_looks_never_succeed_leaves_the_rest_to_end(tmp_path, poison):
     async with bench(tmp_path) as it:
@@ -190,6 +195,7 @@ async def test_a_run_whose_looks_never_succeed_leaves_the_rest_to_end(tmp_path, 
 TURNED_AWAY = ["Throttling", "ServiceQuotaExceeded", "AccessDenied", "Validation"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("then", [f"{name}Exception" for name in TURNED_AWAY])
 async def test_a_definite_answer_after_a_lost_one_settles_nothing(tmp_path, then):
     lost, turned_away = "StartRun:drop_after=2x", f"StartRun:{then}=2x"

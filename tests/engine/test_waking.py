@@ -28,6 +28,8 @@ from batchrun.simulator.json_services import Queue
 from tests.engine.launching import OFTEN, Bench, bench, reconnected, rows
 from tests.engine.test_sweeps import calls, settings
 
+pytestmark = pytest.mark.long
+
 ROWS = 120
 FEW = 20
 #: Ends that are spread over ten minutes.

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from batchrun.engine.parts import WakeLink
@@ -25,6 +26,8 @@ from batchrun.simulator.faults import FaultRule
 from batchrun.simulator.json_services import Queue
 from tests.engine.lanes import LaneBench, lane_bench, rows
 from tests.engine.test_sweeps import settings
+
+pytestmark = pytest.mark.long
 
 #: Few looks at runs of minutes, and one right after a message.
 SELDOM = WatchPolicy(share_of_few=0.4)

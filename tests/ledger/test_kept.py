@@ -110,6 +110,7 @@ async def test_it_says_the_same(kept, tmp_path):
     await assert_told(kept, tmp_path)
 
 
+@pytest.mark.long
 async def test_it_goes_on_where_it_stood(kept, tmp_path, rows):
     async with bench(tmp_path, simulated(seed=7)) as it:
         before = await it.entries()
@@ -151,6 +152,7 @@ REQUEST_IDS = {
 }
 
 
+@pytest.mark.long
 async def test_request_ids_are_as_they_were(tmp_path, rows):
     async with bench(tmp_path, simulated(seed=7)) as it:
         before = {id_: entry.request_id for id_, entry in (await it.entries()).items()}

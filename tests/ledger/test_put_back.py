@@ -167,6 +167,7 @@ async def killed(place: Path, times: int) -> None:
     assert log(place).stat().st_size > 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("put", [put_over, put_over_with_its_times, put_instead])
 @pytest.mark.parametrize("times", [0, 3, 300])
 async def test_a_copy_is_not_laid_over_with_the_log_of_a_dead_launcher(place, copy, put, times):
@@ -346,6 +347,7 @@ async def test_a_copy_of_the_file_and_its_log_works(place, tmp_path):
     await assert_works(place, *ROWS)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("copy")
 async def test_of_a_copy_made_at_two_moments_nothing_is_believed(place, tmp_path):
     async with launched(place) as launcher:
@@ -377,6 +379,7 @@ async def test_what_is_no_copy_is_left_alone(place):
     assert "what lies beside it and ends with -wal and -shm" in await refused(place)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("times", [0, 1, 300, 601])
 @pytest.mark.usefixtures("copy")
 async def test_whatever_was_killed_is_resumed(place, times):
@@ -386,6 +389,7 @@ async def test_whatever_was_killed_is_resumed(place, times):
     await assert_works(place, *ROWS)
 
 
+@pytest.mark.long
 @pytest.mark.real_time
 async def test_a_process_that_was_killed_is_resumed_and_leaves_no_log_to_a_copy(place, copy, start):
     for _ in range(2):
@@ -416,6 +420,7 @@ async def test_one_that_an_earlier_batchrun_left_is_resumed(place):
         assert await ledger.find_batch("old")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("times", [0, 3, 300])
 async def test_nor_is_a_copy_laid_over_that_is_of_an_earlier_batchrun(place, tmp_path, times):
     earlier = apsw.Connection(str(place))

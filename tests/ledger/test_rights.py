@@ -54,6 +54,7 @@ def without_rights():
     return opened
 
 
+@pytest.mark.long
 async def test_a_read_only_file_is_refused(place, tmp_path, without_rights):
     async with await open_ledger(place) as ledger:
         await filled(ledger, "a")
@@ -64,6 +65,7 @@ async def test_a_read_only_file_is_refused(place, tmp_path, without_rights):
     assert "is not writable" in without_rights(place)
 
 
+@pytest.mark.long
 async def test_a_file_beside_it_that_is_read_only_is_named(place, tmp_path, without_rights):
     """Seen: after a look at a ledger that may not be written, making it writable did not help."""
     async with await open_ledger(place) as ledger:
@@ -75,6 +77,7 @@ async def test_a_file_beside_it_that_is_read_only_is_named(place, tmp_path, with
     assert f"{place}-shm, which belongs to the ledger {place}, is not writable" in without_rights(place)
 
 
+@pytest.mark.long
 async def test_what_may_not_be_written_can_be_looked_at(place, tmp_path, without_rights):
     async with await open_ledger(place) as ledger:
         await filled(ledger, "a")
@@ -93,6 +96,7 @@ async def test_a_folder_that_may_not_be_written_is_refused(place, tmp_path, with
     assert "cannot be created: Permission denied" in without_rights(place)
 
 
+@pytest.mark.long
 async def test_a_ledger_that_may_not_be_read_is_refused(place, without_rights):
     async with await open_ledger(place):
         pass

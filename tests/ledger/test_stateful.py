@@ -38,6 +38,8 @@ from tests.ledger.samples import AT, BATCH, TTL, run_of, spec, steps_of
 from tests.ledger.submitting import submission
 from tests.postgres.server import emptied
 
+pytestmark = pytest.mark.long
+
 IDS = st.sampled_from("abcdef")
 LANES = st.sampled_from([(), (), ("east",), ("east", "west"), ("west", "east"), ("north", "west")])
 MINUTES = st.integers(0, 5).map(lambda number: timedelta(minutes=number))

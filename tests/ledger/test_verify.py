@@ -292,6 +292,7 @@ DAMAGES: dict[str, tuple[str, str | None, str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", DAMAGES)
 async def test_damage_is_found(lived, name):
     statement, id_, what = DAMAGES[name]

@@ -73,6 +73,7 @@ LONG = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", LONG)
 def test_a_huge_value_is_not_read_whole(tmp_path, case):
     suffix, text = LONG[case]
@@ -258,6 +259,7 @@ def test_runs_cannot_reach_outside_or_hang(tmp_path, kind):
     assert "secret" not in message
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_file(tmp_path):
     def peak(rows: int) -> int:
         path = tmp_path / f"{rows}.csv"
@@ -278,6 +280,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     assert large - small < 20_000 * 300 + 4 * 1024 * 1024
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_mistakes(tmp_path):
     def peak(rows: int) -> int:
         path = tmp_path / f"{rows}.jsonl"

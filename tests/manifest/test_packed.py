@@ -53,6 +53,7 @@ def test_members_and_padding_are_one_text(load_text: LoadText):
     assert [spec.id for spec in load_text(text, ".csv.gz")] == ["S1", "S2"]
 
 
+@pytest.mark.long
 def test_large_ones_are_read_whole(load_text: LoadText):
     lines = (f"S{n:06},{hash(n * n):x},{'same' * 50}\n" for n in range(6_000))
     text = "id,parameters.a,parameters.b\n" + "".join(lines)
@@ -121,6 +122,7 @@ def test_a_bomb_does_not_go_off(problems_of: ProblemsOf, suffix, head, piece):
     assert "more than 200 times its size" in problem.message
 
 
+@pytest.mark.long
 def test_a_bomb_behind_a_table_does_not_go_off(problems_of: ProblemsOf):
     made = random.Random(0)
     # Half a mebibyte of what cannot be packed smaller, just before the growth is next looked at.

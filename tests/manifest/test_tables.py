@@ -133,6 +133,7 @@ def test_half_a_character_behind_the_mark_is_told_with_its_place(problems_of: Pr
     assert "at byte 76 is not utf-16" in problem.message
 
 
+@pytest.mark.long
 def test_a_large_file_in_another_encoding_is_read_whole():
     rows = "".join(f"S{n},s3://lab/Größe-{n}.fq\n" for n in range(5_000))
     text = io.BytesIO(f"id,parameters.r\n{rows}".encode("utf-16"))

@@ -83,6 +83,7 @@ CELLS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("expected", CELLS, ids=lambda expected: expected[:20])
 def test_a_cell_is_what_a_person_reads(load_text: LoadText, expected: str):
     rows = row(1, text("A1", "id"), text("B1", "parameters.r")) + row(2, text("A2", "S1"), CELLS[expected])
@@ -116,6 +117,7 @@ def test_zeros_that_a_format_writes_before_a_number_are_kept(load_text: LoadText
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("value", "code", "seen"),
     [
@@ -255,6 +257,7 @@ def test_a_hidden_worksheet_is_taken_only_when_it_is_named(load_text: LoadText, 
     assert "no worksheet is visible" in problem.message
 
 
+@pytest.mark.long
 def test_which_of_several_is_asked(load_text: LoadText, problems_of: ProblemsOf):
     made = workbook({"A & B": PLAIN, "\x9b2J": PLAIN})
     (problem,) = problems_of(made, ".xlsx")
@@ -347,6 +350,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // unit, peak())
 """
 
 
+@pytest.mark.long
 def test_bad_ones_end_in_a_word_within_bounds(tmp_path: pathlib.Path):
     cases = bad()
     paths = [tmp_path / f"{case}.xlsx" for case in cases]

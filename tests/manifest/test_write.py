@@ -113,6 +113,7 @@ def test_texts_that_look_like_something_else(form, text):
     assert specs_of(out.getvalue(), form) == specs
 
 
+@pytest.mark.long
 @given(table=tables())
 def test_what_is_written_loads_as_the_same_specs(table):
     specs = specs_of(plain(table), Format.JSON)
@@ -124,6 +125,7 @@ def test_what_is_written_loads_as_the_same_specs(table):
         assert specs_of(out.getvalue(), form, None if form in DOCUMENTS else "b") == specs, form
 
 
+@pytest.mark.long
 @given(table=tables())
 def test_defaults_and_rows_in_files_of_their_own(tmp_path_factory, table):
     specs = specs_of(plain(table), Format.JSON)

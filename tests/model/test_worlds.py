@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from batchrun.model.submissions.grouping import Engine
 if TYPE_CHECKING:
     pass
 from tests.model.worlds import LANES, World
+
+pytestmark = pytest.mark.long
 
 
 @settings(max_examples=settings().max_examples * 3 // 5)

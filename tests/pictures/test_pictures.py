@@ -13,6 +13,7 @@ from tests.report import samples
 from tests.report.browser import CHROMIUM
 
 
+@pytest.mark.long
 async def test_the_live_view_is_a_picture_that_fetches_nothing(tmp_path):
     seen = await launched(tmp_path, rows=12)
     pictures = live_view(seen.live, "batchrun run cohort.csv")

@@ -136,6 +136,7 @@ def test_without_its_extra_it_says_what_to_install():
     assert "pip install 'batchrun[postgres]'" in ended.stderr
 
 
+@pytest.mark.long
 def test_a_file_s_users_load_no_driver():
     code = "import sys, batchrun.api.session, batchrun.ledger; assert 'psycopg' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -76,6 +76,7 @@ async def test_a_server_that_crashes_and_comes_back_is_waited_for(own, monkeypat
     assert {one["event"] for one in said} >= {"ledger_not_reached", "ledger_back"}
 
 
+@pytest.mark.long
 async def test_each_outage_is_borne_anew(own):
     """Also where what was to be done ends with an error of its own once the server is back."""
     async with await open_ledger(own.url) as ledger:
@@ -91,6 +92,7 @@ async def test_each_outage_is_borne_anew(own):
             assert link._outage._since is None
 
 
+@pytest.mark.long
 async def test_a_server_that_stays_away_ends_it_when_patience_is_over(own, monkeypatch):
     monkeypatch.setattr(link, "PATIENCE", 0.3)
     ledger = await open_ledger(own.url)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from batchrun.model.costs import PriceLists, Prices
 from batchrun.model.tasks import LOG_GROUP, FailedTask, FailedTasks
 from batchrun.ports.stored import EndedRun
@@ -55,6 +57,7 @@ def test_script_text_is_ascii_and_holds_nothing_that_ends_a_script():
     assert json.loads(text) == list(HOSTILE)
 
 
+@pytest.mark.long
 def test_long_texts_are_cut_and_many_long_messages_more_so():
     found = pack(row("x" * 10_000, message="y" * 10_000, reason="z" * 10_000))
     assert found["ids"] == ["x" * TEXT + "…"]
@@ -63,6 +66,7 @@ def test_long_texts_are_cut_and_many_long_messages_more_so():
     assert len(text_of(many)) < 6_000_000
 
 
+@pytest.mark.long
 def test_20_000_runs_take_little_room():
     assert len(text_of(rows(20_000), hours=10)) < 4_200_000
 

@@ -131,6 +131,7 @@ async def test_nobody_is_led_elsewhere(monkeypatch: pytest.MonkeyPatch, status: 
     assert set(paths) <= {"/lab/a.csv", "/lab"}  # a HEAD of the bucket asks for its region
 
 
+@pytest.mark.long
 @pytest.mark.real_time  # so much takes the sockets a while
 async def test_what_is_put_is_not_held_in_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     sizes: list[int] = []
@@ -177,6 +178,7 @@ async def simulated(monkeypatch: pytest.MonkeyPatch, faults: str) -> AsyncIterat
         yield simulator
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["1x", "1000x"])
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_whatever_goes_wrong_a_copy_is_whole_or_there_is_an_error(
@@ -194,6 +196,7 @@ async def test_whatever_goes_wrong_a_copy_is_whole_or_there_is_an_error(
         assert simulator.state().calls["GetObject"].calls <= 10  # a lost connection is tried twice each time
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["1x", "1000x"])
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_whatever_goes_wrong_what_was_put_is_there_or_there_is_an_error(

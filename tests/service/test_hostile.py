@@ -22,6 +22,8 @@ from tests.hostile import spoiling
 from tests.run_batches import start as start_batch
 from tests.world import connected, simulated, start
 
+pytestmark = pytest.mark.long
+
 NUMBERS: list[Any] = [0, -1, 10**400, 1e308, float("nan"), True]
 TEXTS = ["", "half \ud83d", "\x00/..", "x" * 5000]
 ODD = [None, *NUMBERS, *TEXTS, [], [None], ["x"], [[]], {}, {"": {}}, {"\ud83d": "x"}, {"items": 5}]

@@ -192,6 +192,7 @@ OTHER_CALLS: dict[str, Callable[[], Awaitable[object]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("call", OTHER_CALLS.values(), ids=OTHER_CALLS)
 @pytest.mark.parametrize("way", ["elsewhere", "slowly", "too much"])
 async def test_no_client_is_led_elsewhere_held_up_or_flooded(call, way, monkeypatch, tmp_path):

@@ -97,6 +97,7 @@ async def world(
             yield World(simulator, InputLookup(calls), calls.sent)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("uri", "sight"),
     [
@@ -213,6 +214,7 @@ async def test_a_login_that_is_lost_among_the_last_is_not_taken_for_a_refusal(mo
             await at.look("s3://lab/there", "s3://lab/cold")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ["drop_before", "SlowDown", "unavailable_before", "hang_before"])
 async def test_s3_that_does_not_answer_ends_it(fault, monkeypatch):
     async with world(monkeypatch, f"HeadObject:pass=10x,HeadObject:{fault}") as at:

@@ -32,6 +32,7 @@ def limited(rate: float, burst: int, **changes):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("rate", "burst"), [(8, 8), (5, 5), (5, 1), (20, 20)])
 async def test_a_limit_that_nobody_told_is_found_over_the_wire(rate, burst):
     async with connected(limited(rate, burst), rate=AUTO) as (service, simulator):
@@ -43,6 +44,7 @@ async def test_a_limit_that_nobody_told_is_found_over_the_wire(rate, burst):
         assert len(state.runs) == 300
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("rate", "burst"), [(8, 8), (5, 1), (0.2, 1), (40, 80)])
 async def test_unlimited_is_no_slower_than_auto_where_there_is_a_limit(rate, burst):
     took = {}
@@ -234,6 +236,7 @@ async def test_throttles_at_random_do_not_bring_a_launch_to_a_halt():
         assert len(simulator.state().runs) == 300
 
 
+@pytest.mark.long
 async def test_reads_learn_too():
     settings = simulated(limits={"GetRun": Limit(rate=20, burst=20), "*": None})
     async with connected(settings, read_rate=AUTO) as (service, simulator):

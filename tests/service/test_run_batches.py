@@ -127,6 +127,7 @@ async def test_a_reason_that_nobody_knows_is_settled_by_looking(code):
         assert "secret" not in str(refusal)
 
 
+@pytest.mark.long
 async def test_batches_are_found_by_exact_name_over_all_pages():
     async with connected(world()) as (service, _):
         for number in range(105):

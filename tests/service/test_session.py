@@ -57,6 +57,7 @@ async def test_the_endpoint_may_come_from_the_environment(monkeypatch):
             assert (await client.list_runs())["items"] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("settings", "environment", "said"),
     [

@@ -61,6 +61,7 @@ async def test_what_is_there_already_is_left_alone(monkeypatch: pytest.MonkeyPat
 LASTING = ("drop_after", "unavailable_before", "ExpiredToken", "AccessDenied", "ConditionalRequestConflict")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("fault", "how"), [*((one, "1x") for one in FAULTS), *((one, "1000x") for one in LASTING)]
 )

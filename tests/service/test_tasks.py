@@ -113,6 +113,7 @@ async def test_what_fails_in_passing_is_asked_again(operation, fault):
         assert simulator.state().calls[operation].calls == 3
 
 
+@pytest.mark.long
 async def test_silence_here_is_no_outage():
     async with failed_run("ListRunTasks:drop_before") as (service, _, ours):
         for _try in range(40):

@@ -135,6 +135,7 @@ async def outcome(client: Any) -> Any:
     return answer.get("id", "nothing")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("fault", "seen", "exists"),
     [

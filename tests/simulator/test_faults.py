@@ -53,6 +53,7 @@ async def outcome(client: Any, request: dict[str, Any]) -> Any:
     return "run" if "id" in answer else "nothing"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", Fault)
 def test_each_fault_is_seen_as_measured(in_virtual_time, connected, request_of, fault):
     seen, exists = SEEN[fault]

@@ -180,6 +180,7 @@ def _measured(path: Path, *parameters: str) -> tuple[int, float, float]:
     return int(count), float(seconds), int(kib) / 1024
 
 
+@pytest.mark.long
 def test_forty_thousand_lines_take_little_more_than_as_many_rows(tmp_path: Path):
     names = [(f"S{n}", f"s3://lab-data/run7/S{n}_L00{lane}_R") for n in range(10_000) for lane in range(4)]
     plain = tmp_path / "plain.csv"

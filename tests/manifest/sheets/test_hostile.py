@@ -68,6 +68,7 @@ def test_a_placeholder_in_a_cell_is_text():
     }
 
 
+@pytest.mark.long
 def test_unknown_names_among_many_columns_are_guessed_at_for_a_while_only(tmp_path: Path):
     header = ",".join(f"column_{n}" for n in range(10_000))
     each = {"parameters": {f"p{n}": f"{{column_{n}_}}" for n in range(5_000)}}
@@ -96,6 +97,7 @@ def test_braces_without_end(text: str):
         assert list(runs) == ["A"]
 
 
+@pytest.mark.long
 def test_a_run_of_rows_without_end_is_not_held():
     text = "s,r\n" + f"A,s3://lab-data/run7/{'x' * 170}.fastq.gz\n" * 5_000
     tracemalloc.start()
@@ -108,6 +110,7 @@ def test_a_run_of_rows_without_end_is_not_held():
     assert peak < 50 * MEBIBYTE
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "each", [{"parameters": {"p": [[["{x}"] * 25] * 25] * 25}}, {"parameters": {"p": "{x}" * 50_000}}]
 )

@@ -20,6 +20,7 @@ from tests.manifest.conftest import SETS
 from tests.manifest.warned.conftest import WarningsOf, table
 
 
+@pytest.mark.long
 def test_a_cause_of_many_rows_is_told_once_with_a_count(warnings_of: WarningsOf):
     (warning,) = warnings_of(table(*[f"/data/S{number}.bam" for number in range(15_000)]))
     assert (warning.count, warning.line, len(warning.also)) == (15_000, 2, 99)
@@ -147,6 +148,7 @@ def test_one_cell_among_thousands_is_found_wherever_it_stands(warnings_of: Warni
         assert (warning.kind, warning.line) == ("shared_file", max(at, (at + 48) % 96) + 2)
 
 
+@pytest.mark.long
 def test_what_is_remembered_takes_little(tmp_path: pathlib.Path):
     def peak(rows: int) -> int:
         path = tmp_path / f"{rows}.csv"

@@ -110,6 +110,7 @@ OVER_ONE_HELPER: dict[str, Any] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", OVER_ONE_HELPER)
 async def test_a_helper_that_twenty_lanes_stand_on_runs_once(files, monkeypatch, way):
     config, lanes, roles = OVER_ONE_HELPER[way]

@@ -242,6 +242,16 @@ omics =
 """
 
 
+def test_a_service_with_nothing_indented_below_it_has_no_endpoint(shell: Shell):
+    """Seen: that was a defect of batchrun, with code 70."""
+    for name in [name for name in shell.environment if name.startswith("AWS_")]:
+        del shell.environment[name]
+    shell.write("aws.config", AWS_CONFIG.replace("omics =\n  ", "omics =\n"))
+    shell.environment["AWS_CONFIG_FILE"] = str(shell.folder / "aws.config")
+    shown = values(shell.run("config", "check", "--json", "--profile", "lab"))
+    assert shown["endpoint-url"] == ("the region's own", "default", None)
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "found"),
     [

@@ -71,6 +71,21 @@ BROKEN = {
         5,
         "there is no terminal to ask on; log in with 'aws sts get-caller-identity --profile lab'",
     ),
+    "no number": (
+        "metadata_service_timeout = soon\n",
+        2,
+        "metadata_service_timeout is 'soon', which is no whole number; correct it",
+    ),
+    "nothing is indented below a service": (
+        "services = own\n[services own]\nomics =\nendpoint_url = http://127.0.0.1:1\n",
+        2,
+        "[services own] has 'omics' with no settings of its own; indent those that are meant",
+    ),
+    "nothing is indented below s3": (
+        "s3 =\naddressing_style = path\n",
+        2,
+        "[profile lab] has 's3' with no settings of its own; indent",
+    ),
     "a profile without credentials": ("region = us-east-1\n", 2, "has no credentials; add them"),
 }
 KEYS = "[profile keys]\naws_access_key_id = x\naws_secret_access_key = y\n"
@@ -114,12 +129,20 @@ def test_a_broken_login_is_told_in_a_line_at_the_start(shell: Shell, broken):
     assert not (shell.folder / "batchrun.db").exists()
 
 
-@pytest.mark.parametrize("file", ["[profile lab", "[profile lab]\n\tregion"])
-def test_a_file_that_cannot_be_read_is_named(shell: Shell, file):
+@pytest.mark.parametrize("verb", ["run", "config"])
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        ("[profile lab", "line 1 is in no section"),
+        ("[profile lab]\n\tregion", "line 2 is neither a section nor a setting"),
+        ("[services a]\nomics =\n  endpoint_url x\n", "an indented line is no setting"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(shell: Shell, file, why, verb):
     path = shell.write("config", file)
-    done = shell.run("run", *shell.cohort(2))
+    done = shell.run(verb, *(shell.cohort(2) if verb == "run" else ()))
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert str(path) in done.stderr
+    assert f"{path}: {why}" in done.stderr
 
 
 def test_a_profile_that_is_not_there_is_named_with_the_files(shell: Shell):
@@ -127,6 +150,7 @@ def test_a_profile_that_is_not_there_is_named_with_the_files(shell: Shell):
     for done in (
         shell.run("run", *shell.cohort(2), AWS_PROFILE="nobody"),
         shell.run("run", *shell.cohort(2), "--profile", "nobody"),
+        shell.run("config", AWS_PROFILE="nobody"),
     ):
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert f"there is no AWS profile 'nobody' in {shell.folder}/config and " in done.stderr
@@ -150,6 +174,18 @@ def test_an_empty_variable_for_the_profile_is_named(shell: Shell, name):
     done = shell.run("run", *shell.cohort(2), **{name: ""})
     assert done.returncode == 2
     assert done.stderr == f"batchrun: {name} is set, and empty; unset it, or name a profile in it\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "many"), ("AWS_STS_REGIONAL_ENDPOINTS", "all")]
+)
+def test_a_variable_that_no_login_can_be_made_with_is_named(shell: Shell, name, value):
+    configure(shell, f"{ROLE}source_profile = keys\n")
+    done = shell.run("run", *shell.cohort(2), **{name: value})
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(f"batchrun: {name}: ")
+    assert value in done.stderr
+    assert done.stderr.endswith("; correct it, or unset it\n")
 
 
 @pytest.mark.parametrize("options", [["-q"], ["--log-format", "json"], ["--once", "-q"], ["-v"]])

@@ -282,14 +282,19 @@ def _in_files(profile: str | None) -> dict[str, AwsValue]:
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415
     from botocore.session import Session  # noqa: PLC0415
 
+    from batchrun.service.wire import table  # noqa: PLC0415
+
     session = Session(profile=profile)
     try:
         scoped = session.get_scoped_config()
-        services = session.full_config.get("services", {}).get(scoped.get("services"), {})
+        services = table(session.full_config.get("services", {}).get(scoped.get("services")))
         is_ignored = session.get_config_variable("ignore_configured_endpoint_urls")
     except BotoCoreError as error:
-        raise UsageError(f"{error}; see --profile, AWS_PROFILE and ~/.aws/config") from error
-    endpoint = services.get("omics", {}).get("endpoint_url") or scoped.get("endpoint_url")
+        from batchrun.service.login.origin import LoginOrigin  # noqa: PLC0415 (as above)
+        from batchrun.service.login.words import explained  # noqa: PLC0415 (loads aiobotocore)
+
+        raise explained(error, None, LoginOrigin(session)) from error
+    endpoint = table(services.get("omics")).get("endpoint_url") or scoped.get("endpoint_url")
     values = {"region": scoped.get("region"), "endpoint_url": None if is_ignored else endpoint}
     place = f"profile {profile or DEFAULT}"
     return {

@@ -24,7 +24,7 @@ from aiobotocore.credentials import (
     AioProfileProviderBuilder,
     create_credential_resolver,
 )
-from botocore.exceptions import PartialCredentialsError
+from botocore.exceptions import InvalidConfigError, PartialCredentialsError
 from botocore.utils import JSONFileCache
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ _KEY, _SECRET = "aws_access_key_id", "aws_secret_access_key"
 #: The name of a role's session in CloudTrail, and in ``startedBy`` of its runs.
 _SESSION_NAME: Final = "batchrun"
 _PROMPT: Final = "Enter MFA code for "
+#: Settings that botocore reads as numbers before it looks for any credentials.
+_NUMBERS: Final = ("metadata_service_timeout", "metadata_service_num_attempts")
 #: Providers of this machine's role, by botocore's names.
 _MACHINE: Final = ("container-role", "iam-role")
 
@@ -83,6 +85,7 @@ def providers(
         region: Where roles are assumed.
         is_local: Leave out the machine's roles: a simulator is not worth the wait for them.
     """
+    _check_numbers(session)
     base = create_credential_resolver(session, region_name=region)
     builder = _Profiles(session, helper, region, roles, source)
     profile = builder.providers(profile_name=origin.profile, disable_env_vars=origin.is_named)
@@ -105,6 +108,16 @@ def providers(
     variables = [] if by_option else [_HalfVariables(), AioEnvProvider()]
     last = [] if origin.is_named or is_local else others
     return [*variables, role, *profile, _HalfProfile(session, origin), *last]
+
+
+def _check_numbers(session: Any) -> None:
+    """Raise InvalidConfigError for what is no number, naming it; botocore's ValueError names nothing."""
+    for setting in _NUMBERS:
+        try:
+            session.get_config_variable(setting)
+        except ValueError as error:
+            value = str(error).rpartition(": ")[2]  # wherever botocore has it from
+            raise InvalidConfigError(error_msg=f"{setting} is {value}, which is no whole number") from error
 
 
 def assumed(

@@ -111,6 +111,20 @@ class LoginOrigin:
             return self.profile in load_config(self._config)
         return False
 
+    @cached_property
+    def without_indent(self) -> str | None:
+        """The section and setting below which settings should be indented, and are not; None for no such."""
+        with suppress(BotoCoreError):
+            found = load_config(self._config)
+            own = found["profiles"].get(self.profile, {})
+            services = found["services"].get(own.get("services"), {})
+            flat = [key for key, value in services.items() if not isinstance(value, Mapping)]
+            if flat:
+                return f"[services {own['services']}] has '{flat[0]}'"
+            if not isinstance(own.get("s3", {}), Mapping):
+                return f"[profile {self.profile}] has 's3'"
+        return None
+
     def has(self, key: str) -> bool:
         """Report whether the profile with the login has *key*."""
         return key in self._merged(self.holder)

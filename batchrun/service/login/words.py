@@ -74,6 +74,8 @@ def explained(
     if isinstance(error, boto.ProfileNotFound | boto.ConfigParseError):
         return _unreadable(error, origin)
     found = _judged(error, provider, origin)
+    if found.is_setting and (variable := origin.variable_in(found.what)):
+        return LoginSettingError(_of_variable(variable, found.what))
     text = f"{origin.place(provider)}: {found.what}; {_for_lanes(found.cure, origin)}"
     return LoginSettingError(text) if found.is_setting else ServiceUnusableError(f"{text}; nothing is lost")
 
@@ -84,8 +86,17 @@ def unusable(error: Exception, origin: LoginOrigin) -> UsageError:
         return _unreadable(error, origin)
     what = _cut(error if isinstance(error, boto.BotoCoreError) else f"{type(error).__name__}: {error}")
     if variable := origin.variable_in(what):
-        return UsageError(f"{variable}: {what}; correct it, or unset it")
+        return UsageError(_of_variable(variable, what))
+    if isinstance(error, AttributeError) and (place := origin.without_indent):
+        return UsageError(
+            f"{origin.place(None)}: {place} with no settings of its own; indent those that are meant, as in "
+            "'  endpoint_url = ...' on the line below it"
+        )
     return UsageError(f"{origin.place(None)}: {what}; {_for_lanes(_CORRECT, origin)}")
+
+
+def _of_variable(variable: str, what: str) -> str:
+    return f"{variable}: {what}; correct it, or unset it"
 
 
 def none_found(origin: LoginOrigin) -> UsageError | ServiceUnusableError:
@@ -148,6 +159,8 @@ def _wrong_in_file(error: object) -> str | None:
             return f"line {line} is neither a section nor a setting"
         case UnicodeDecodeError():
             return "it is no text in UTF-8"
+        case ValueError():  # of botocore, for what is below a setting
+            return "an indented line is no setting, as 'endpoint_url = ...' is one"
         case _:
             return None
 

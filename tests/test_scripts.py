@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -77,6 +78,20 @@ def test_the_python_that_is_asked_for_is_taken_or_none(machine, tmp_path):
     assert "with Python 3.13.0;" in _made(machine, PYTHON=str(mine))
     mine.unlink()
     assert f"and {mine} is not there; set PYTHON to one" in _made(machine, PYTHON=str(mine))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_checkout_of_somebody_else_is_left_as_it_is_with_a_word(machine, tmp_path):
+    _add_python(machine, "python3", "3.12.1")
+    tmp_path.chmod(0o555)
+    try:
+        told = _made(machine)
+    finally:
+        tmp_path.chmod(0o755)
+    assert told == (
+        f"scripts/venv: {tmp_path} cannot be written; make a clone of your own, or have its owner run "
+        "scripts/venv run with Python 3.12.1\n"
+    )
 
 
 def test_a_machine_with_nothing_but_an_old_python_is_told_which_it_has(machine):

@@ -7,7 +7,8 @@ stale pages of one that was overwritten. Does not: the questions it answers (``p
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -29,6 +30,8 @@ from batchrun.report.outputs import ProtectedFiles
 _SUGGESTED: Final = 3
 #: How similar an id must be to what was typed, from 0 to 1.
 _CUTOFF: Final = 0.4
+#: The zeros before a number, S000011.
+_ZEROS: Final = re.compile("(?<![0-9])0+(?=[0-9])")
 #: Seconds between two looks at the file.
 _EVERY: Final = 2.0
 
@@ -115,18 +118,23 @@ async def _unknown(ledger: Ledger, entry_id: str, batches: list[str]) -> str:
     where = f"batch '{batches[0]}' has" if len(batches) == 1 else "the ledger has"
     meant = [id_ for name in batches if (id_ := await id_by_name(ledger, name, entry_id)) is not None]
     pages = [await ledger.batch(name).find_ids(entry_id, By.LIKENESS) for name in batches]
-    near = meant or _nearest(entry_id, [one for page in pages for one in page])
+    near = [*dict.fromkeys(meant)] or _nearest(entry_id, {one for page in pages for one in page})
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     return f"{where} no row '{entry_id}'{hint}"
 
 
-def _nearest(text: str, ids: list[str]) -> list[str]:
+def _nearest(text: str, ids: Collection[str]) -> list[str]:
     likeness = SequenceMatcher(b=text.casefold(), autojunk=False)
     ranked = []
     for one in ids:
         likeness.set_seq1(one.casefold())
-        ranked.append((-likeness.ratio(), one))
-    return [one for ratio, one in sorted(ranked)[:_SUGGESTED] if -ratio >= _CUTOFF]
+        ranked.append((0.0 if _plain(one) == _plain(text) else 1 - likeness.ratio(), one))
+    return [one for distance, one in sorted(ranked)[:_SUGGESTED] if distance <= 1 - _CUTOFF]
+
+
+def _plain(text: str) -> str:
+    """Return an id in small letters, without the zeros before its numbers."""
+    return _ZEROS.sub("", text.casefold())
 
 
 async def until_replaced(place: LedgerPlace, ledger: Ledger, clock: Clock) -> None:

@@ -172,7 +172,7 @@ class StoredBatch(ABC):
         - BEGINNING: up to *limit* that begin with *text*, in order, by code point.
         - LIKENESS: some that *text*, which is no id, may be a misspelling of, in no order: a few each of its
           neighbours in the order of ids, of ids that contain it in either case, and of those that differ from
-          it in one character.
+          it in one character, or in the zeros before a number.
         """
 
     @abstractmethod

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import pytest
 
 from batchrun.ledger import open_ledger
@@ -99,6 +100,22 @@ def test_an_id_that_is_nearly_right_is_suggested(cohort: Shell, typed, meant):
 def test_an_id_that_is_like_none_is_not_guessed_at(cohort: Shell):
     assert cohort.run("show", "cohort").stderr.startswith("batchrun: 'cohort' is a batch, and not a row; ")
     assert cohort.run("show", "xyzzy").stderr == "batchrun: batch 'cohort' has no row 'xyzzy'\n"
+
+
+def test_an_id_that_several_batches_have_is_suggested_once(shell: Shell):
+    make(shell.folder, "first", "second")
+    assert "did you mean done, " in shell.run("show", "don").stderr
+    assert "did you mean done, done" not in shell.run("show", "don").stderr
+
+
+def test_an_id_without_its_zeros_is_suggested_first(shell: Shell):
+    async def fill() -> None:
+        async with await open_ledger(shell.folder / "batchrun.db") as ledger:
+            await (await filled(ledger, *(f"S{number:04}" for number in range(1200)))).release()
+
+    anyio.run(fill)
+    assert "did you mean S0011" in shell.run("show", "S11").stderr
+    assert "did you mean S0011" in shell.run("show", "S00000011").stderr
 
 
 def test_an_id_in_several_batches_needs_its_batch(shell: Shell):

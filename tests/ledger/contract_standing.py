@@ -149,7 +149,8 @@ class Standing:
         assert await ledger.batch(BATCH).find_ids("%", By.BEGINNING, limit=9) == []
 
     @pytest.mark.parametrize(
-        "text", ["NA1287", "NA12879", "na12878", "XA12878", "AN12878", "NA_12878", "N12878", "878"]
+        "text",
+        ["NA1287", "NA12879", "na12878", "XA12878", "AN12878", "NA_12878", "N12878", "878", "NA0012878"],
     )
     async def test_an_id_that_was_nearly_typed_is_near(self, ledger, text):
         await filled(
@@ -158,6 +159,11 @@ class Standing:
         near = await ledger.batch(BATCH).find_ids(text, By.LIKENESS)
         assert "NA12878" in near
         assert text not in near
+
+    @pytest.mark.parametrize(("text", "meant"), [("S11", "S000011"), ("7-S000011", "007-S000011")])
+    async def test_an_id_without_its_zeros_is_near(self, ledger, text, meant):
+        await filled(ledger, *(f"S{number:06}" for number in range(300)), "007-S000011")
+        assert meant in await ledger.batch(BATCH).find_ids(text, By.LIKENESS)
 
     async def test_marks_in_an_id_are_no_patterns(self, ledger):
         await filled(ledger, "a%b", "axb")

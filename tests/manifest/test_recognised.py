@@ -354,6 +354,13 @@ def test_lines_that_are_the_same_are_told(problems_of):
     assert problem.message.endswith("; lines 2 and 4 are the same")
 
 
+def test_a_line_that_is_there_twice_leaves_the_ids_where_they_are(problems_of):
+    lines = ["4882-ML,A704,A501", "4883-ML,A704,A502", "4882-ML,A704,A501"]
+    (problem,) = problems_of("\n".join(["Sample_ID,I7_Index_ID,I5_Index_ID", *lines]), ".csv")
+    assert problem.message.endswith("a sheet of 3 columns; lines 2 and 4 are the same")
+    assert problem.cure == "remove one of the two"
+
+
 def test_of_lines_that_cannot_be_read_nothing_more_is_said(problems_of):
     *_, problem = problems_of("sample,bam\nA;s3://b/a.bam\n", ".csv")
     assert problem.message.endswith("a sheet of 2 columns, without a row that can be read")

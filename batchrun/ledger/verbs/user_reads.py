@@ -6,7 +6,9 @@ Does not belong here: what a launch reads (``launch_reads``).
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import string
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -25,6 +27,8 @@ from batchrun.ports.stored import By, EndedRun, Failures, Glance, Latest, TaskFa
 _LAST_CHARACTER: Final = "\U0010ffff"
 #: The characters of most ids.
 _CHARACTERS: Final = string.ascii_letters + string.digits + "-_."
+#: The longest number to which zeros are put in front.
+_DIGITS: Final = 12
 
 
 class UserReads(BatchVerbs):
@@ -84,7 +88,7 @@ class UserReads(BatchVerbs):
                     "ids_after": text,
                     "ids_before": text,
                     "ids_like": f"%{_literal(text)}%",
-                    "ids_among": listed(_one_off(text)),
+                    "ids_among": listed(itertools.chain(_one_off(text), _padded(text))),
                 }
                 found = (self._store.all(one, batch=self._key, text=value) for one, value in asked.items())
                 rows = [row for some in found for row in some]
@@ -140,6 +144,14 @@ def _one_off(text: str) -> Iterator[str]:
         for character in _CHARACTERS:
             yield before + character + after
             yield before + character + after[1:]
+
+
+def _padded(text: str) -> Iterator[str]:
+    """Return the texts that differ from *text* by the zeros before one of its numbers, S11 from S000011."""
+    for number in re.finditer("[0-9]+", text):
+        bare = number[0].lstrip("0")
+        for width in range(_DIGITS + 1):
+            yield text[: number.start()] + bare.zfill(width) + text[number.end() :]
 
 
 def _literal(text: str) -> str:

@@ -47,12 +47,15 @@ class Identity:
 
     @property
     def is_unique(self) -> bool:
-        """Whether no two rows have the same id."""
+        """Whether no two rows have the same id, but those that are the same in all."""
         return not self.differing
 
 
 def identities(header: Sequence[str], rows: Sequence[TableRow]) -> list[Identity]:
-    """Return the columns that may be the id, the likeliest first; any column if no name is usual."""
+    """Return the columns that may be the id, the likeliest first; any column if no name is usual.
+
+    Rows that are the same in all their cells are one row here.
+    """
     files = files_of(header, rows)
     candidates = _candidates(header, rows, files)
     found = (_identity(index, rows, files, may_repeat=_may_repeat(header, index)) for index in candidates)
@@ -115,10 +118,12 @@ def _identity(
         known = first.setdefault(row.cells[index], row.cells)
         if known is row.cells:
             continue
+        other = {at for at, cell in enumerate(row.cells) if cell != known[at]}
+        if not other:  # A line that is there twice says nothing of any column.
+            continue
         if not may_repeat:
             return None
         again.append(row.line)
-        other = {at for at, cell in enumerate(row.cells) if cell != known[at]}
         gaps |= any(not (row.cells[at] and known[at]) for at in other)
         differing |= other
     # If no column has files, rows of one sample differ in other columns, such as lanes.

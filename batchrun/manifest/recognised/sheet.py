@@ -184,12 +184,12 @@ def _words(
     """Return what the table is, and the cure, which ends in the command."""
     found = identities(header, rows) if rows else []
     what = f"this is not a manifest but a sheet of {counted(len(header), 'column')}{_looks(table)}"
+    if not rows:
+        return f"{what}, without a row that can be read", "correct its lines first, or add a row"
+    if (not found or found[0].is_unique) and (same := _same(rows)):
+        return f"{what}; lines {same[0]} and {same[1]} are the same", "remove one of the two"
     if not found:
         names = printable(", ".join(name for name in header if name.strip()), 300)
-        if not rows:
-            return f"{what}, without a row that can be read", "correct its lines first, or add a row"
-        if same := _same(rows):
-            return f"{what}; lines {same[0]} and {same[1]} are the same", "remove one of the two"
         if len(files_of(header, rows)) == len(header):
             return f"{what} of files alone", "add a column with an id for each row"
         cure = "give --id with a text that tells rows apart, such as --id '{COLUMN}-{COLUMN}'"

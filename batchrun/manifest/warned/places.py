@@ -48,6 +48,8 @@ _LOCAL: Final = Doubt(
 
 #: A variable of a shell, or of Nextflow, as samplesheets beside a pipeline have them.
 _VARIABLE: Final = re.compile(r"\$(?:[A-Za-z_]\w*|\{+[\w.]+\}+)[/\\]|%\w+%[/\\]")
+#: A name that is to be replaced, as templates have it: <sample>.bam, {{ sample }}.bam.
+_BLANK: Final = re.compile(r"<[A-Za-z_][\w -]*>|\{{1,2} [A-Za-z_][\w.]* \}\}")
 _UNFILLED: Final = Doubt(
     kind=WarningKind.PLACEHOLDER,
     says="begins with a variable, which nobody fills in",
@@ -78,10 +80,18 @@ def of_place(text: str, company: Company) -> Iterator[Doubt]:
         yield _elsewhere(scheme[1].lower(), company)
     elif is_data(text):
         company.files = True
-        if _VARIABLE.match(text):
-            yield _UNFILLED
-        elif not text.startswith("/"):
-            yield _nowhere(text, company)
+        yield from _of_file(text, company)
+
+
+def _of_file(text: str, company: Company) -> Iterator[Doubt]:
+    """Yield a doubt about a text that ends as a file of sequencing data."""
+    if _VARIABLE.match(text):
+        yield _UNFILLED
+    elif found := _BLANK.search(text):
+        says = f"has {visible(found[0])} in it, which nobody fills in"
+        yield Doubt(kind=WarningKind.PLACEHOLDER, says=says, cure="write the whole s3:// URI")
+    elif not text.startswith("/"):
+        yield _nowhere(text, company)
 
 
 def _nowhere(text: str, company: Company) -> Doubt:

@@ -134,8 +134,8 @@ ABSENT: Final = frozenset(
 _TYPE: Final = re.compile(
     r"(?:File|String|Int|Float|Boolean|Object|(?:Array|Map|Pair)\[.+\]\+?)\??(?: \(optional.*\))?", re.DOTALL
 )
-#: How manuals write what is to be written; a single word may name a column.
-_TO_FILL_IN: Final = re.compile(r"<\w+[^\w<>][^<>]*>")
+#: How manuals and templates write what is to be written; a single word, such as <DEL>, may be a value.
+_TO_FILL_IN: Final = re.compile(r"<\w+[^\w<>][^<>]*>|<[a-z]+(?:_[a-z]+)+>|\{{1,2} [A-Za-z_][\w.]* \}\}")
 #: The classes of CWL's file values.
 _CLASS: Final = ".class"
 _LONGEST: Final = 32

@@ -82,6 +82,15 @@ DOUBTFUL: dict[str, tuple[list[str], str, str, str]] = {
     "another word of a manual": (["s3://your-bucket"], "not_s3", "was not filled in", ""),
     "a manual's bucket": (["s3://amzn-s3-demo-bucket1/a.fq"], "not_s3", "was not filled in", ""),
     "a manual's path": (["<path/to/reads>"], "placeholder", "is to be filled in, and no value", "write the"),
+    "a template's name": (["<base_name>"], "placeholder", "is to be filled in, and no value", "write the"),
+    "another template's": (["{{ dockers.gatk }}"], "placeholder", "is to be filled in, and no value", ""),
+    "a template's file": (
+        ["<cram>.cram"],
+        "placeholder",
+        "has '<cram>' in it, which nobody fills in",
+        "the who",
+    ),
+    "another's file": (["{{ sample }}.bam"], "placeholder", "has '{{ sample }}' in it, which nobody", ""),
     "gs among s3": ([URI, "gs://lab/a.fq"], "not_s3", "'gs://lab/a.fq' is a gs:// URI", "copy it to S3"),
     "gs before s3": (["gs://lab/a.fq", URI], "not_s3", "'gs://lab/a.fq' is a gs:// URI", "copy it to S3"),
     "gs alone": (
@@ -224,6 +233,7 @@ SOUND: dict[str, list[str]] = {
     "a placeholder": ["{id}", "{batch}"],
     "a column in a bucket": ["s3://lab-{Sample-ID}/a.bed"],
     "a placeholder in a bucket": ["s3://lab-{batch}/a.bed", "s3://{id}/a.bed"],
+    "an allele": ["<DEL>", "<NON_REF>"],
     "braces in a key": ["s3://lab/{{x}}/$1/<a>.bed"],
     "a time": ["12:30"],
     "a version": ["1.10.2"],

@@ -8,13 +8,16 @@ Belongs here: the calls, ReceiveMessage with long polls among them. Does not: wh
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from operator import methodcaller
 from typing import Any, Final
 
 from batchrun.model.texts.queue_names import QueueName
 from batchrun.ports.service import WakeMessage, WakeQueue
 from batchrun.service.calling.one_try import classified, in_time
+from batchrun.service.kept_client import KeptClient
 from batchrun.service.login import Login
 from batchrun.service.session import queue_client, topics_client
 from batchrun.service.target import Target
@@ -31,7 +34,7 @@ _PATIENCE: Final = 10.0
 class SqsQueue(WakeQueue):
     """One queue. Made by :func:`sqs_queue`."""
 
-    def __init__(self, client: Any, queue: QueueName, wall: Callable[[], float]) -> None:
+    def __init__(self, client: KeptClient, queue: QueueName, wall: Callable[[], float]) -> None:
         self._client = client
         self._queue = queue
         self._wall = wall
@@ -41,14 +44,15 @@ class SqsQueue(WakeQueue):
         return self._queue.name
 
     async def receive(self, *, seconds: int = _LONGEST_POLL) -> Sequence[WakeMessage]:
-        call = self._client.receive_message(
-            QueueUrl=self._queue.url,
-            MaxNumberOfMessages=_MOST,
-            WaitTimeSeconds=seconds,
-            VisibilityTimeout=_HIDDEN_FOR,
-            AttributeNames=["SentTimestamp"],
-        )
-        answer = table(await self._called(call, "ReceiveMessage", seconds + _PATIENCE))
+        asked = {
+            "QueueUrl": self._queue.url,
+            "MaxNumberOfMessages": _MOST,
+            "WaitTimeSeconds": seconds,
+            "VisibilityTimeout": _HIDDEN_FOR,
+            "AttributeNames": ["SentTimestamp"],
+        }
+        receive = methodcaller("receive_message", **asked)
+        answer = table(await self._client.call(receive, "ReceiveMessage", seconds + _PATIENCE))
         found = answer.get("Messages")
         messages = found[:_MOST] if isinstance(found, list) else []
         return [message for item in messages if (message := self._read(table(item))) is not None]
@@ -65,17 +69,13 @@ class SqsQueue(WakeQueue):
         for begin in range(0, len(receipts), _MOST):
             page = receipts[begin : begin + _MOST]
             entries = [{"Id": str(number), "ReceiptHandle": receipt} for number, receipt in enumerate(page)]
-            call = self._client.delete_message_batch(QueueUrl=self._queue.url, Entries=entries)
-            await self._called(call, "DeleteMessageBatch", _PATIENCE)
+            delete = methodcaller("delete_message_batch", QueueUrl=self._queue.url, Entries=entries)
+            await self._client.call(delete, "DeleteMessageBatch", _PATIENCE)
 
     async def send(self, body: str) -> None:
         """Call SendMessage. Raises CallError where it was not accepted."""
-        call = self._client.send_message(QueueUrl=self._queue.url, MessageBody=body)
-        await self._called(call, "SendMessage", _PATIENCE)
-
-    async def _called(self, call: Awaitable[Any], operation: str, seconds: float) -> Any:
-        with classified(operation):
-            return await in_time(call, operation, seconds)
+        send = methodcaller("send_message", QueueUrl=self._queue.url, MessageBody=body)
+        await self._client.call(send, "SendMessage", _PATIENCE)
 
 
 @asynccontextmanager
@@ -88,9 +88,8 @@ async def sqs_queue(
         UsageError: The profile does not exist, or no region is set.
         ServiceUnusableError: There are no credentials.
     """
-    async with queue_client(
-        login, region=queue.region, endpoint_url=queue.endpoint, poll=_LONGEST_POLL
-    ) as client:
+    make = partial(queue_client, region=queue.region, endpoint_url=queue.endpoint, poll=_LONGEST_POLL)
+    async with KeptClient(login, make) as client:
         yield SqsQueue(client, queue, wall)
 
 

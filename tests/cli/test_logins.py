@@ -7,9 +7,11 @@ traceback.
 
 from __future__ import annotations
 
+import csv
 import json
 import time
 
+import boto3
 import pytest
 
 from tests.cli.conftest import Shell, Simulated, assert_agreement, end
@@ -241,9 +243,11 @@ FAST = ("--poll-interval", "0.3s", "-q")
 @pytest.mark.long
 def test_a_login_that_breaks_in_the_middle_is_waited_for(shell: Shell, simulate):
     """The helper is gone for a while, as when a tool is upgraded: a setting that cannot work, for now."""
-    simulated = simulate("--time-scale", "0.005")
-    helped(shell, simulated, lasting(2))
-    launch = shell.start("run", *shell.cohort(3), *FAST, "--credentials-wait", "60s")
+    objects = shell.write("objects", "s3://lab/reference.fa\n")
+    simulated = simulate("--time-scale", "0.005", "--objects", str(objects))
+    helped(shell, simulated, lasting(2), services=f"s3 =\n    endpoint_url = {simulated.url}\n")
+    results = ("--results", "s3://lab/r.csv")
+    launch = shell.start("run", *shell.cohort(3), *FAST, "--credentials-wait", "60s", *results)
     simulated.wait_for_runs(3)
     shell.write("helper.sh", "no-such-program\n")
     said = ""
@@ -253,7 +257,10 @@ def test_a_login_that_breaks_in_the_middle_is_waited_for(shell: Shell, simulate)
     assert f"profile 'lab' ({shell.folder}/config): its credential_process (sh) ended with exit" in said
     shell.write("helper.sh", lasting(3600))
     assert end(launch) == (0, "")
-    assert_agreement(shell.results(), simulated)
+    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "y"}
+    s3 = boto3.client("s3", region_name="us-east-1", endpoint_url=simulated.url, **keys)
+    written = s3.get_object(Bucket="lab", Key="r.csv")["Body"].read().decode()
+    assert_agreement(list(csv.DictReader(written.splitlines())), simulated)
 
 
 @pytest.mark.long

@@ -23,7 +23,7 @@ import structlog
 
 from batchrun.clock import Clock
 from batchrun.engine.parts import WakeLink
-from batchrun.errors import AccessDeniedError, CallError, ServiceUnusableError
+from batchrun.errors import AccessDeniedError, CallError, CredentialsError, ServiceUnusableError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.planning.announcing import is_of_service, read_announcement
@@ -89,11 +89,9 @@ class Waker:
         if is_tried:
             return  # another lane's login may be allowed
         if rounds == 1:
-            denied = isinstance(error, AccessDeniedError)
-            cure = "allow sqs:ReceiveMessage and sqs:DeleteMessage on it" if denied else "check the queue"
             instead = "looking at the usual pace until it answers"
             name = self._queue.name
-            log.warning("wake_queue_silent", queue=name, why=str(error), instead=instead, cure=cure)
+            log.warning("wake_queue_silent", queue=name, why=str(error), instead=instead, cure=_cure(error))
             self._post(RunsAnnounced(is_alive=False, lanes=self._link.lanes))
         wait = min(_AFTER_FAILURE * 2.0 ** min(rounds - 1, 16), _LONGEST_AFTER_FAILURE)
         await self._clock.sleep(wait)
@@ -165,6 +163,16 @@ class Waker:
             await self._queue.delete(receipts)
         except (CallError, ServiceUnusableError) as error:
             log.debug("wake_not_deleted", queue=self._queue.name, why=str(error))
+
+
+def _cure(error: CallError | ServiceUnusableError) -> str:
+    match error:
+        case AccessDeniedError():
+            return "allow sqs:ReceiveMessage and sqs:DeleteMessage on it"
+        case CredentialsError():
+            return "log in again: it is asked with each new login"
+        case _:
+            return "check the queue"
 
 
 def _is_end_recorded(entry: Entry) -> bool:

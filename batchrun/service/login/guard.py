@@ -57,6 +57,11 @@ class Guard(AioCredentials):
         return self._frozen
 
     @property
+    def has_keys(self) -> bool:
+        """Whether there are keys, valid or not."""
+        return self._frozen is not None
+
+    @property
     def expires(self) -> datetime | None:
         """When the keys expire, aware; None for never or unknown."""
         found: datetime | None = getattr(self._found, "_expiry_time", None)

@@ -102,6 +102,17 @@ class Login:
         self._among.forget(self._credentials)
         return Login(self.target, among=self._among)
 
+    def latest(self) -> Login:
+        """Return the login for the same target that was found last: somebody else may have renewed it."""
+        is_this = self._among.of(self.target) is self._credentials
+        return self if is_this else Login(self.target, among=self._among)
+
+    @property
+    def has_worked(self) -> bool:
+        """Whether there were keys to sign with at any time."""
+        guard = self._credentials.guard
+        return guard is not None and guard.has_keys
+
     def beside(self, target: Target) -> Login:
         """Return the login of another target, sharing credentials with this one where they are the same."""
         return self if target == self.target else Login(target, among=self._among)

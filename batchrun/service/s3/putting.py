@@ -7,10 +7,10 @@ credentials.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 
 import anyio
 
@@ -22,6 +22,7 @@ from batchrun.service.classify import code_of, status_of
 from batchrun.service.login import Login
 from batchrun.service.session import s3_client
 
+T = TypeVar("T")
 _PUT: Final = "PutObject"
 _HEAD: Final = "HeadObject"
 _GIB: Final = 2**30
@@ -108,7 +109,7 @@ async def _called(
 
 
 class S3Store(ObjectStore):
-    """Places in S3, reached with one login."""
+    """Places in S3, reached with one login, or with the one that it became since."""
 
     def __init__(self, login: Login) -> None:
         self._login = login
@@ -126,8 +127,13 @@ class S3Store(ObjectStore):
             "Metadata": {_MARK: mark, _WRITING: writing},
         }
         size = (await anyio.Path(file).stat()).st_size
-        with file.open("rb") as stream, self._explained(), suppress(errors.ConflictError):
-            if await put(self._login, uri, stream, size, asked=asked, replaces=replaces):
+
+        async def write(login: Login) -> bool:
+            with file.open("rb") as stream:
+                return await put(login, uri, stream, size, asked=asked, replaces=replaces)
+
+        with self._explained(), suppress(errors.ConflictError):
+            if await self._reached(write):
                 return True
         # The answer to a first try may have been lost.
         found = await self._metadata(uri)
@@ -136,8 +142,19 @@ class S3Store(ObjectStore):
     async def _metadata(self, uri: str) -> Mapping[str, str] | None:
         """Return an object's metadata; None where no object can be seen."""
         with self._explained():
-            found = await look(self._login, uri)
+            found = await self._reached(lambda login: look(login, uri))
         return None if found is None else found.get("Metadata", {})
+
+    async def _reached(self, call: Callable[[Login], Awaitable[T]]) -> T:
+        """Make *call*; where its login worked once and is over, as after days, once more with a new one."""
+        self._login = self._login.latest()
+        try:
+            return await call(self._login)
+        except (errors.CredentialsError, errors.LoginSettingError, errors.ServiceUnusableError):
+            if not self._login.has_worked:
+                raise
+        self._login = self._login.renewed()
+        return await call(self._login)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

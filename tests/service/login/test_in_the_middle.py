@@ -5,9 +5,15 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from batchrun.errors import ServiceUnusableError
+from batchrun.clock import VirtualClock
+from batchrun.errors import CredentialsError, ServiceUnusableError
+from batchrun.model.texts.queue_names import read_queue
 from batchrun.service.calling.outage import Patience
-from batchrun.simulator import parse_faults
+from batchrun.service.login import Login
+from batchrun.service.messages import sqs_queue
+from batchrun.service.s3.putting import S3Store
+from batchrun.service.target import Target
+from batchrun.simulator import Settings, StoredBucket, parse_faults, serve
 from tests.service.login.files import printing
 from tests.world import connected, start
 
@@ -62,3 +68,44 @@ async def test_nothing_is_waited_for_at_the_start(files):
         async with connected(profile="lab"):
             pass
     assert anyio.current_time() < 1
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=[*BROKEN])
+async def test_a_queue_is_asked_with_the_next_login_and_ends_nothing_meanwhile(files, broken):
+    """Seen: it was never asked again, and a setting that cannot work, for now, ended the launch."""
+    files.helper(printing())
+    good = files.config.read_text()
+    async with serve(Settings(), clock=VirtualClock()) as simulator:
+        named = read_queue(f"sqs:{simulator.url}/123456789012/wakes")
+        async with sqs_queue(Login(Target(profile="lab", region="us-east-1")), named) as queue:
+            files.write(broken)
+            simulator.script(*parse_faults("ReceiveMessage:ExpiredTokenException=1x"))
+            for reason in ("does not accept the credentials", "config", "config"):
+                with pytest.raises(CredentialsError, match=reason):
+                    await queue.receive(seconds=0)
+            files.write(good)
+            assert await queue.receive(seconds=0) == []
+
+
+async def test_what_is_written_last_is_written_with_the_login_that_works_then(files, monkeypatch, tmp_path):
+    """Seen: results could not be written to S3, for a reason that had passed hours before."""
+    files.helper(printing())
+    good = files.config.read_text()
+    (tmp_path / "r.csv").write_text("id\n", encoding="utf-8")
+    bucket = StoredBucket(name="lab", objects={})
+    async with serve(Settings(storage=(bucket,)), clock=VirtualClock()) as simulator:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", simulator.url)
+        login = Login(Target(profile="lab", region="us-east-1"))
+        store = S3Store(login)
+        assert await store.mark("s3://lab/r.csv") is None
+        files.write(BROKEN["a helper that fails"])
+        broken = login.renewed()
+        with pytest.raises(ServiceUnusableError, match="vpn is down"):
+            await broken.has_credentials(is_local=False)
+        with pytest.raises(ServiceUnusableError, match="vpn is down"):
+            await store.put("s3://lab/r.csv", tmp_path / "r.csv", mark="results", replaces=True)
+        files.write(good)
+        broken.renewed()
+        assert await store.put("s3://lab/r.csv", tmp_path / "r.csv", mark="results", replaces=True)
+        simulator.script(*parse_faults("PutObject:ExpiredToken=1x"))
+        assert await store.put("s3://lab/r.csv", tmp_path / "r.csv", mark="results", replaces=True)

@@ -51,12 +51,14 @@ async def test_without_the_cookie_there_is_nothing(secret, path):
         {"Host": "192.0.2.1"},
         {"Host": "127.0.0.1.evil.example"},
         {"Host": "localhost.evil.example"},
+        {"Host": "evillocalhost"},
         {"Host": "["},
         {"Host": ""},
         {"Origin": "http://evil.example"},
         {"Origin": "http://127.0.0.1:1"},
         {"Origin": "null"},
         {"Origin": "file://"},
+        {"Origin": "app://lab.example"},
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
         {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
     ],
@@ -71,7 +73,9 @@ async def test_a_foreign_host_or_origin_gets_nothing_even_with_the_cookie(secret
         assert "Set-Cookie" not in headers, path
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:99", "127.0.0.1:99", "[::1]:99", "lab.example:443"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:99", "lab.localhost:99", "127.0.0.1:99", "[::1]:99", "lab.example:443"]
+)
 async def test_names_that_lead_here_alone_are_ours_at_any_port(secret, host):
     status, text, _ = await asked(secret, "/", Host=host, Origin=f"http://{host}", **secret.cookie)
     assert (status, SECRET in text) == (200, True)

@@ -47,10 +47,10 @@ async def outcomes(ledger: Ledger) -> list[str]:
 
 class Reading:
     async def test_what_changed_is_told_since_any_event(self, ledger):
-        assert await ledger.newest_event() == 0
+        begun = await ledger.newest_event()
         held = await filled(ledger, "c", "a", "b")
         other = await filled(ledger, "a", batch="other")
-        assert await ledger.newest_event() == 0
+        assert await ledger.newest_event() == begun
         await move(held, "a", intended())
         first = await ledger.newest_event()
         await move(held, "b", intended(), accepted(1), completed(1))
@@ -59,13 +59,13 @@ class Reading:
         await move(other, "a", intended())
         last = await ledger.newest_event()
         stored = ledger.batch(BATCH)
-        assert 0 < first < last
-        told = await stored.changed(after=0, upto=last)
+        assert begun < first < last
+        told = await stored.changed(after=begun, upto=last)
         assert list(told) == [one async for one in stored.outcomes()]
         assert [one.entry.id for one in told] == ["c", "a", "b"]
         assert [one.attempt for one in told[0].earlier] == [1]
         assert [one.entry.id for one in await stored.changed(after=first, upto=last)] == ["c", "b"]
-        assert [one.entry.id for one in await stored.changed(after=0, upto=first)] == ["a"]
+        assert [one.entry.id for one in await stored.changed(after=begun, upto=first)] == ["a"]
         assert await stored.changed(after=last, upto=last) == []
         assert await ledger.batch("unknown").changed(after=0, upto=last) == []
 

@@ -103,7 +103,6 @@ async def _end(process: Process) -> None:
         while _signal(process, 0):  # noqa: ASYNC110 (nothing tells of the end of a group)
             await anyio.sleep(_LOOK)
     _signal(process, signal.SIGKILL)
-    await process.wait()
 
 
 def _signal(process: Process, number: int) -> bool:

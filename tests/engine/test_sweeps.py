@@ -176,7 +176,8 @@ async def test_draining_lets_go_of_a_sweep(tmp_path):
         launcher = it.launcher(await it.take_in(rows(FEW)), way=Way.LIST, trusts_ledger=True)
         async with anyio.create_task_group() as group:
             group.start_soon(launcher.run)
-            while not calls(it, "ListRuns"):  # nothing but sweeps lists: without a survey all rows are sent
+            # Nothing but sweeps lists: without a survey all rows are sent.
+            while not calls(it, "ListRuns"):  # noqa: ASYNC110 (the simulator tells nobody)
                 await anyio.sleep(1)
             assert launcher.tally.by_state[State.ACTIVE] == FEW
             begun = anyio.current_time()

@@ -1,13 +1,15 @@
 """Verbs whose options are dataclasses: each field declares the option, or argument, that sets it.
 
 Help, variables, settings files, ``batchrun config`` and the manual all follow from the parameters made of
-these fields. Belongs here: making parameters from fields, and one object from what click parsed. Does not:
-any option (``options``), its value if it is not typed (``settings``).
+these fields. Belongs here: making parameters from fields, and one object from what click parsed; what is said
+beside an error of options that were not typed, or that a verb does not have, as of the AWS CLI's. Does not:
+any option (``options``), its value if it is not typed (``settings``), verbs of other names (``main``).
 """
 
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import field, fields
@@ -16,6 +18,7 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from batchrun.cli.completion import files
 from batchrun.cli.exits import Exit
@@ -143,9 +146,7 @@ class _Verb(click.Command):
             self._understand(ctx, given)
             if not isinstance(error, click.NoSuchOption):
                 raise
-            from batchrun.cli.option_errors import meant  # noqa: PLC0415 (needed for errors alone)
-
-            if (cure := meant(self, error.option_name)) is None:
+            if (cure := _meant(self, error.option_name)) is None:
                 raise
             raise click.UsageError(f"there is no option {error.option_name}; {cure}", ctx) from error
 
@@ -178,8 +179,6 @@ def verb(
                 else:
                     code = cast("Exit | None", carry_out(options))
             except InputError as error:
-                from batchrun.cli.option_errors import untyped  # noqa: PLC0415 (as above)
-
                 for line in untyped(click.get_current_context(), str(error)):
                     error.add_note(line)
                 raise
@@ -194,3 +193,60 @@ def verb(
         )
 
     return decorate
+
+
+_SET: Final = "--set"
+_BATCH: Final = "--batch"
+#: What ``run`` has in place of an option.
+_OF_RUN: Final = {
+    "--dry-run": "'batchrun plan' shows what run would do",
+    "--resume": "the same command without it continues",
+    "--continue": "the same command without it continues",
+    "--yes": "run does not ask",
+    "--limit": "a trial of a few rows is a manifest of these alone, with the same --batch",
+}
+
+
+def _meant(command: click.Command, name: str) -> str | None:
+    """Return what to give in place of an option that a verb does not have; None if nothing is known."""
+    if command.name == "run" and name in _OF_RUN:
+        return _OF_RUN[name]
+    if name == _BATCH and any(one.name == "batch" for one in command.params):
+        return "give the name of the batch without it"
+    if not any(_SET in one.opts for one in command.params):
+        return None
+    first, *others = name.removeprefix("--").split("-")
+    meant = first + "".join(map(str.capitalize, others))
+    return f"for all rows, give {_SET} {meant}=VALUE" if meant in _start_run_fields() else None
+
+
+def _start_run_fields() -> frozenset[str]:
+    """Return the fields of StartRun that have one value."""
+    from batchrun.service_model import start_run_shape  # noqa: PLC0415 (slow, and needed for errors alone)
+
+    members = start_run_shape().members.items()
+    plain = {name for name, shape in members if shape.type_name in {"string", "integer"}}
+    return frozenset(plain - {"requestId"})
+
+
+def untyped(context: click.Context, error: str) -> Iterator[str]:
+    """Yield a line for each option that was not typed, and whose name or value is in the text *error*."""
+    path = context.command_path.partition(" ")[2]
+    for one in context.command.params:
+        match context.get_parameter_source(one.name or ""):
+            case ParameterSource.ENVIRONMENT:
+                place = f"the variable {one.envvar}"
+            case ParameterSource.DEFAULT_MAP:
+                place = "the settings file"
+            case _:
+                continue
+        name = next(name for name in one.opts if name.startswith("--"))
+        value = context.params[str(one.name)]
+        values = value if isinstance(value, tuple) else (value,)
+        if any(_is_in(error, text) for text in (name, *values) if isinstance(text, str)):
+            yield f"{name} was not typed: {place} sets it; see 'batchrun config {path}'"
+
+
+def _is_in(error: str, text: str) -> bool:
+    """Report whether *text* stands in *error* as a word of its own."""
+    return bool(text) and re.search(rf"(?<![\w-]){re.escape(text)}(?![\w-])", error) is not None

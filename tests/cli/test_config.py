@@ -10,8 +10,8 @@ from typing import Any
 import click
 import pytest
 
+from batchrun.cli.command import untyped
 from batchrun.cli.main import cli
-from batchrun.cli.option_errors import untyped
 from batchrun.cli.settings.file import SettingsFile
 from batchrun.cli.settings.names import default_map, example, options_of, settable, verbs_of
 from batchrun.cli.verbs.config import shown

@@ -15,9 +15,8 @@ from pathlib import Path
 
 from batchrun.clock import SystemClock
 from batchrun.errors import ManifestError
-from batchrun.manifest.beside import file_beside
 from batchrun.manifest.problems import Place
-from batchrun.manifest.source import Source, place_of
+from batchrun.manifest.source import Source, file_beside, place_of
 from batchrun.manifest.warned.engine import told_of
 from batchrun.model.texts.places import is_in_s3
 from batchrun.service_model import overrides, release

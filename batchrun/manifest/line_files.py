@@ -1,6 +1,6 @@
 """Files with one record to a line: manifests in CSV, TSV and JSON Lines, and sheets.
 
-Belongs here: choosing the reader. Does not: which files a manifest may name (``beside``), the formats
+Belongs here: choosing the reader. Does not: which files a manifest may name (``source``), the formats
 (``tables``, ``json_document``), what columns mean (``cells``, ``sheets``).
 """
 
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from batchrun.manifest import cells
-from batchrun.manifest.beside import CURE_BESIDE, file_beside
 from batchrun.manifest.fingerprint import digest_of
 from batchrun.manifest.json_document import of_lines
 from batchrun.manifest.model_check import RequestModel
@@ -21,11 +20,13 @@ from batchrun.manifest.recognised.sheet import Unasked
 from batchrun.manifest.sheet_wishes import NOTHING, SheetKeys, Wanted, with_options
 from batchrun.manifest.sheets.records import Sheets
 from batchrun.manifest.source import (
+    CURE_BESIDE,
     FILES_ALONE,
     STDIN,
     Beyond,
     Format,
     Source,
+    file_beside,
     format_to_read,
     name_of,
     opened,

@@ -14,8 +14,7 @@ from batchrun.manifest.model_check import REQUEST_ID, RequestModel
 from batchrun.manifest.placeholders import names_in
 from batchrun.manifest.problems import Problems, Record, printable
 from batchrun.manifest.recognised import kinds
-from batchrun.manifest.recognised.command import again
-from batchrun.manifest.recognised.sheet import MOST_ROWS, Unasked
+from batchrun.manifest.recognised.sheet import MOST_ROWS, Unasked, again
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import STDIN, Source
 from batchrun.manifest.tables.reading import table_of

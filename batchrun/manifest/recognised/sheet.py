@@ -1,6 +1,7 @@
 """A table that is not a manifest: the command that takes it, and the problem to report.
 
-Belongs here: the messages about it. Does not: recognising its kind (``kinds``) and its ids (``identities``).
+Belongs here: the messages about it, and the command that reads a source again with more options, to be
+pasted from a message into a shell. Does not: recognising its kind (``kinds``) and its ids (``identities``).
 """
 
 from __future__ import annotations
@@ -9,14 +10,13 @@ import itertools
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import limits
 from batchrun.manifest.problems import printable, shown, tabs_for_spaces, unreadable
-from batchrun.manifest.recognised.command import again
 from batchrun.manifest.recognised.identities import Identity, files_of, identities, is_usual
 from batchrun.manifest.recognised.kinds import RESULTS, is_file, kind_of
 from batchrun.manifest.sheet_wishes import ALL, column_text
@@ -32,6 +32,41 @@ _NAMED: Final = 12
 _TYPED: Final = 60
 _PARAMETERS: Final = "parameters."
 _AS_PARAMETERS: Final = "--columns-as-parameters"
+
+
+def again(source: Source, options: Iterable[str]) -> str:
+    """Return the command that reads the source again, with options added."""
+    path = ["--each-file", source.path] if source.is_each_file else [source.path]
+    return " ".join(map(_quoted, ["batchrun", *source.verb.split(), *path, *_given(source), *options]))
+
+
+def _quoted(word: str) -> str:
+    """Return a word quoted for bash and zsh, with invisible characters escaped."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return f"$'{''.join(map(_escaped, word))}'"
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return f"\\{character}" if character in "'\\" else character
+    return f"\\U{ord(character):08x}"
+
+
+def _given(source: Source) -> list[str]:
+    """Return the options that the source was read with."""
+    given = [text for path in source.defaults for text in ("--defaults", path)]
+    given += [text for path in source.parameters_from for text in ("--parameters-from", path)]
+    given += [text for text in source.sets for text in ("--set", text)]
+    given += [] if source.lanes is None else ["--lanes", source.lanes]
+    given += [text for name in source.env for text in ("--env", name)]
+    given += [] if source.batch is None else ["--batch", source.batch]
+    given += [] if source.format is None else ["--format", source.format.value]
+    given += [] if source.asked.delimiter is None else ["--delimiter", source.asked.delimiter]
+    given += [] if source.asked.encoding is None else ["--encoding", source.asked.encoding]
+    given += [] if source.asked.worksheet is None else ["--worksheet", source.asked.worksheet]
+    given += [] if source.asked.header is None else ["--header", ",".join(source.asked.header)]
+    return given
 
 
 def each_row(header: Sequence[str], one: Identity) -> list[str]:

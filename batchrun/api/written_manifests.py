@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Iterator
 
 from batchrun.errors import ResultsError, UsageError
 from batchrun.manifest.lanes.writing import laned_row
-from batchrun.manifest.source import Format, endings_of, format_of, is_known
+from batchrun.manifest.source import DOCUMENTS, Format, endings_of, format_of, is_known
 from batchrun.manifest.spool import Spool
-from batchrun.manifest.write import DOCUMENTS, WrittenRow, shared_fields, write
+from batchrun.manifest.write import write
+from batchrun.manifest.written_rows import WrittenRow, shared_fields
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import UNSUCCESSFUL
 from batchrun.model.lanes import first_request, offers_of, offers_text

@@ -13,8 +13,8 @@ result.
 
 from __future__ import annotations
 
-from batchrun.manifest.folder import loaded_together, manifests_in, shared_in
+from batchrun.manifest.folder import contents_of, loaded_together
 from batchrun.manifest.load import Manifest, load
 from batchrun.manifest.source import Format, Source
 
-__all__ = ["Format", "Manifest", "Source", "load", "loaded_together", "manifests_in", "shared_in"]
+__all__ = ["Format", "Manifest", "Source", "contents_of", "load", "loaded_together"]

@@ -23,11 +23,6 @@ from batchrun.service_model import overrides, release
 from batchrun.version import __version__
 
 
-def files_of(source: Source) -> tuple[str, ...]:
-    """Return the paths that the options name."""
-    return (source.path, *source.shared_files)
-
-
 def digest_of(path: str) -> str | None:
     """Return the SHA-256 of a file, in hex; None in S3, for a pipe, and where it cannot be read."""
     place = place_of(path)
@@ -63,7 +58,7 @@ def fingerprint(source: Source, digests: Sequence[str | None]) -> str | None:
 
 def fingerprint_now(source: Source, beside: Iterable[str] = ()) -> str | None:
     """Return the fingerprint of the files as they are now; *beside* are those that the manifest names."""
-    own = [digest_of(path) for path in files_of(source)]
+    own = [digest_of(path) for path in source.files]
     return fingerprint(source, [*own, *(_digest_beside(source, path) for path in beside)])
 
 

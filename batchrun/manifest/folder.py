@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import os
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,7 @@ from batchrun.manifest.recognised.documents import is_of_one_run
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import (
-    Format,
+    DOCUMENTS,
     Source,
     format_to_read,
     is_known,
@@ -40,36 +40,52 @@ from batchrun.ports.objects import Objects
 
 #: Keys that name another file.
 _NAMING: Final = frozenset({("runs",), ("sheet",)})
-_DOCUMENTS: Final = frozenset({Format.YAML, Format.JSON})
 #: Names that ``batchrun run`` and ``batchrun results`` give to files of their own.
 _RESULTS: Final = ".results"
 #: Files in the folders of a folder that are looked into.
 _LOOKED_AT: Final = 200
 
 
-def manifests_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]:
-    """Return the paths of the manifests in *folder*, by name.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """The files in a folder of manifests, each kind by name."""
 
-    They are the files with a manifest's extension, but for hidden ones, results, *besides* (files of
-    defaults, the ledger), those that another of them names as its rows, and :func:`shared_in`.
+    manifests: Sequence[str]  #: their paths
+    shared: Mapping[str, str]  #: paths of files for all rows, with the option that takes each
+    workbooks: Sequence[str]  #: paths of Excel workbooks, which are not read where no manifest names them
+
+
+def contents_of(folder: str, *, besides: Collection[str] = ()) -> Folder:
+    """Return what is in *folder*.
+
+    Manifests are the files with a manifest's extension, but for hidden ones, results, *besides* (files of
+    defaults, the ledger), those that another of them names as its rows, and shared ones: documents with only
+    StartRun fields (``--defaults``) or only ``lanes`` (``--lanes``).
 
     Raises:
-        ManifestError: There are none, or the folder cannot be read.
+        ManifestError: There are no manifests, or the folder cannot be read.
     """
-    seen = {path: _look_into(path) for path in _files(folder, besides)}
+    files = _files(folder, besides)
+    seen = {path: _look_into(path) for path in files if not is_workbook(unpacked_name(path.name))}
     rows = {_real(one.rows) for one in seen.values() if one.rows is not None}
-    manifests = [str(path) for path, one in seen.items() if _real(path) not in rows and one.option is None]
+    shared = {str(path): one.option for path, one in seen.items() if one.option is not None}
+    manifests = [path for path in seen if _real(path) not in rows and str(path) not in shared]
     runs = [path for path, one in seen.items() if one.is_run]
-    if runs and all(seen[Path(path)].is_run for path in manifests):
+    if runs and all(seen[path].is_run for path in manifests):
         raise _of_one_run_each(folder, runs)
-    if not manifests and (pattern := _one_level_down(folder)):
+    if not manifests:
+        raise _nothing_in(folder)
+    workbooks = [str(path) for path in files if path not in seen and _real(path) not in rows]
+    return Folder(manifests=[*map(str, manifests)], shared=shared, workbooks=workbooks)
+
+
+def _nothing_in(folder: str) -> ManifestError:
+    if pattern := _one_level_down(folder):
         message = "there is no manifest in this folder, but files of one run each in those below it"
         cure = f"give in place of the folder: --each-file {printable(shlex.quote(pattern), None)}"
-        raise unreadable(Place(source=folder), message, cure)
-    if not manifests:
-        cure = "put YAML, JSON, JSON Lines, CSV or TSV files there, or give a manifest's own path"
-        raise unreadable(Place(source=folder), "there is no manifest in this folder", cure)
-    return manifests
+        return unreadable(Place(source=folder), message, cure)
+    cure = "put YAML, JSON, JSON Lines, CSV or TSV files there, or give a manifest's own path"
+    return unreadable(Place(source=folder), "there is no manifest in this folder", cure)
 
 
 def _of_one_run_each(folder: str, runs: Sequence[Path]) -> ManifestError:
@@ -90,7 +106,7 @@ def _one_level_down(folder: str) -> str | None:
     below = [
         path
         for path in itertools.islice(Path(folder).glob("*/*"), _LOOKED_AT)
-        if _may_be_manifest(path, is_known) and _look_into(path).is_run
+        if _may_be_read(path) and _look_into(path).is_run
     ]
     if not below:
         return None
@@ -102,33 +118,9 @@ def _one_level_down(folder: str) -> str | None:
     return str(Path(folder) / "*" / f"*{below[0].suffix}")
 
 
-def shared_in(folder: str, *, besides: Collection[str] = ()) -> Mapping[str, str]:
-    """Return the paths of files in it that are for all rows, with the option that takes each.
-
-    They are documents with only StartRun fields (``--defaults``) or only ``lanes`` (``--lanes``).
-
-    Raises:
-        ManifestError: The folder cannot be read.
-    """
-    seen = {str(path): _look_into(path).option for path in _files(folder, besides)}
-    return {path: option for path, option in seen.items() if option is not None}
-
-
-def workbooks_in(folder: str, *, besides: Collection[str] = ()) -> Sequence[str]:
-    """Return the paths of Excel workbooks in it, which are not read, but for those that a manifest names.
-
-    Raises:
-        ManifestError: The folder cannot be read.
-    """
-    rows = {_real(rows) for path in _files(folder, besides) if (rows := _look_into(path).rows) is not None}
-    return [str(path) for path in _files(folder, besides, is_workbook) if _real(path) not in rows]
-
-
-def _files(
-    folder: str, besides: Collection[str], is_wanted: Callable[[str], bool] = is_known
-) -> Sequence[Path]:
+def _files(folder: str, besides: Collection[str]) -> Sequence[Path]:
     try:
-        found = sorted(path for path in Path(folder).iterdir() if _may_be_manifest(path, is_wanted))
+        found = sorted(path for path in Path(folder).iterdir() if _may_be_read(path))
     except OSError as error:
         message = f"the folder cannot be read: {error.strerror}"
         raise unreadable(Place(source=folder), message, "check its permissions") from error
@@ -140,10 +132,10 @@ def _real(path: str | Path) -> str:
     return os.path.realpath(path)  # Path.resolve raises for links in a circle
 
 
-def _may_be_manifest(path: Path, is_wanted: Callable[[str], bool]) -> bool:
+def _may_be_read(path: Path) -> bool:
     name = unpacked_name(path.name)
     is_ours = Path(name).stem.endswith(_RESULTS) or name.startswith((".", "~$"))
-    return not is_ours and is_wanted(name) and path.is_file()
+    return not is_ours and (is_known(name) or is_workbook(name)) and path.is_file()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +150,7 @@ class _Seen:
 def _look_into(path: Path) -> _Seen:
     """Read a document's keys; problems are reported when it is loaded."""
     form = format_to_read(str(path))
-    if form not in _DOCUMENTS:
+    if form not in DOCUMENTS:
         return _Seen()
     names: set[str] = set()
     with contextlib.suppress(ManifestError), opened(str(path)) as stream:

@@ -21,6 +21,7 @@ from batchrun.manifest.sheet_wishes import NOTHING, SheetKeys, Wanted, with_opti
 from batchrun.manifest.sheets.records import Sheets
 from batchrun.manifest.source import (
     CURE_BESIDE,
+    DOCUMENTS,
     FILES_ALONE,
     STDIN,
     Beyond,
@@ -34,11 +35,6 @@ from batchrun.manifest.source import (
 from batchrun.manifest.table import TableOptions
 from batchrun.manifest.tables import reading
 from batchrun.manifest.warned.looking import Looking
-
-
-def is_line_format(form: Format) -> bool:
-    """Report whether a format has one record to a line."""
-    return form is Format.JSONL or reading.is_table(form)
 
 
 @dataclass(slots=True)
@@ -152,8 +148,7 @@ class LineFiles:
 
 def _form(name: str, place: Place, field: str) -> Format:
     form = format_to_read(name)
-    is_list = form in {Format.JSON, Format.YAML} and field == "sheet"
-    if not (is_list or is_line_format(form)):
+    if form in DOCUMENTS and field != "sheet":
         raise unreadable(
             place, f"{shown(name)} has a format that {field} cannot take", CURE_BESIDE, field=field
         )

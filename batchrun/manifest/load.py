@@ -16,10 +16,10 @@ from batchrun.clock import SystemClock
 from batchrun.errors import ManifestError, ManifestWarning
 from batchrun.manifest.document import NO_HEAD, Document, Head
 from batchrun.manifest.each_file import EachFile
-from batchrun.manifest.fingerprint import digest_of, files_of, fingerprint, fingerprint_now
+from batchrun.manifest.fingerprint import digest_of, fingerprint, fingerprint_now
 from batchrun.manifest.lanes.offering import Offering
 from batchrun.manifest.lanes.table import LaneTexts, lanes_given
-from batchrun.manifest.line_files import LineFiles, is_line_format
+from batchrun.manifest.line_files import LineFiles
 from batchrun.manifest.problems import Place, Problems, Record, unreadable
 from batchrun.manifest.retry_rules import check_against
 from batchrun.manifest.rows import Expander
@@ -27,7 +27,17 @@ from batchrun.manifest.rules import check_together, start_run
 from batchrun.manifest.shared import Shared, shared
 from batchrun.manifest.sheets.own_sheets import OwnSheets
 from batchrun.manifest.sheets.records import Sheets
-from batchrun.manifest.source import STDIN, Beyond, Format, Source, format_to_read, name_of, opened, place_of
+from batchrun.manifest.source import (
+    DOCUMENTS,
+    STDIN,
+    Beyond,
+    Format,
+    Source,
+    format_to_read,
+    name_of,
+    opened,
+    place_of,
+)
 from batchrun.manifest.spool import RowPlaces, Spool
 from batchrun.manifest.text_input import kept
 from batchrun.manifest.warned.found import Warnings
@@ -236,7 +246,7 @@ def _input(source: Source, beyond: Beyond, problems: Problems) -> Iterator[_Inpu
         return
     form = format_to_read(source.path, source.format)
     with opened(source.path, beyond) as stream:
-        if is_line_format(form):
+        if form not in DOCUMENTS:
             yield _Lines(stream=stream, name=source.shown, form=form)
             return
         with contextlib.closing(kept(stream, source.shown)) as copy:
@@ -259,7 +269,7 @@ class _Loading:
     def manifest(self) -> Manifest:
         """Read everything, and return it if there are no problems."""
         _refuse_stdin_twice(self.source)
-        before = [digest_of(path) for path in files_of(self.source)]
+        before = [digest_of(path) for path in self.source.files]
         with _input(self.source, self.beyond, self.problems) as given:
             head = given.head()
             common = shared(self.source, head, self.beyond, self.problems, self.looking)
@@ -345,6 +355,6 @@ def _place(source: Source) -> str | None:
 
 
 def _refuse_stdin_twice(source: Source) -> None:
-    if [source.path, *source.shared_files].count(STDIN) > 1:
+    if source.files.count(STDIN) > 1:
         message = "standard input is given twice, and can be read once"
         raise unreadable(Place(source=name_of(STDIN)), message, "put one of the two into a file")

@@ -52,6 +52,8 @@ class Format(enum.Enum):
     TSV = "tsv"
 
 
+#: Formats that hold the batch's name, defaults and rows; files in the others have a record to a line.
+DOCUMENTS: Final = frozenset({Format.YAML, Format.JSON})
 #: Delimiters of cells, by format.
 DELIMITERS: Final = {Format.CSV: ",", Format.TSV: "\t"}
 _BY_EXTENSION: Final = {
@@ -100,6 +102,11 @@ class Source:
     def shared_files(self) -> tuple[str, ...]:
         """The files with something for all rows."""
         return (*self.defaults, *self.parameters_from, *([] if self.lanes is None else [self.lanes]))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files that the options name."""
+        return (self.path, *self.shared_files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchrun.manifest.fingerprint import files_of
 from batchrun.manifest.load import Manifest, load
 from batchrun.manifest.problems import Place, unreadable
 from batchrun.manifest.source import Source, place_of
@@ -20,7 +19,7 @@ def unread(source: Source, *, known: TakenFrom, batch: str) -> Manifest:
     return Manifest(
         batch=batch,
         retry=known.retry,
-        read=(*files_of(source), *known.beside),
+        read=(*source.files, *known.beside),
         place=place_of(source.path),
         goes_together=source.goes_together,
         warnings=known.warnings,

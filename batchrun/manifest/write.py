@@ -1,6 +1,6 @@
 """Rows written as a manifest, in any format.
 
-    fields = shared_fields(rows)
+    fields = shared_fields(rows)  # of written_rows
     write(rows, file, Format.YAML, batch="cohort", defaults=fields)
 
 Belongs here: the parts of each format's document. Does not: single values (``yaml_text``,
@@ -18,7 +18,7 @@ from typing import IO, Final
 from batchrun.manifest import delimited_text, yaml_text
 from batchrun.manifest.lanes.table import LANES
 from batchrun.manifest.retry_rules import RETRY, written
-from batchrun.manifest.source import DELIMITERS, Format
+from batchrun.manifest.source import DELIMITERS, DOCUMENTS, Format
 from batchrun.manifest.written_rows import (
     NO_LANES,
     WrittenLanes,
@@ -26,16 +26,11 @@ from batchrun.manifest.written_rows import (
     WrittenRows,
     as_written,
     json_text,
-    row_of,
-    shared_fields,
     without,
 )
 from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.model.spec import Json
 
-__all__ = ["DOCUMENTS", "WrittenRow", "WrittenRows", "row_of", "shared_fields", "write", "write_defaults"]
-#: Formats that hold the batch's name and defaults.
-DOCUMENTS: Final = frozenset({Format.YAML, Format.JSON})
 _FIRST: Final = ("lane", "workflowId", "workflowType", "roleArn", "outputUri", "name", "parameters", "tags")
 
 

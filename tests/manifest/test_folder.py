@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchrun.errors import ManifestError
-from batchrun.manifest import Source, loaded_together, manifests_in, shared_in
-from batchrun.manifest.folder import workbooks_in
+from batchrun.manifest import Source, contents_of, loaded_together
 
 SETS = ("workflowId=1234567", "roleArn=arn:aws:iam::123456789012:role/omics", "outputUri=s3://b/{id}/")
 
@@ -22,11 +21,11 @@ def made(folder: Path, **files: str) -> Path:
 
 
 def taken(folder: Path, *besides: str) -> list[str]:
-    return [Path(path).name for path in manifests_in(str(folder), besides=besides)]
+    return [Path(path).name for path in contents_of(str(folder), besides=besides).manifests]
 
 
 def sources(folder: Path) -> list[Source]:
-    return [Source(path=path, sets=SETS) for path in manifests_in(str(folder))]
+    return [Source(path=path, sets=SETS) for path in contents_of(str(folder)).manifests]
 
 
 def test_files_with_a_manifests_extension_are_taken_by_name(tmp_path):
@@ -80,8 +79,8 @@ def test_defaults_are_told_from_a_manifest_by_what_is_in_them(tmp_path, text):
     made(tmp_path, e_json="{}", f_yaml="- workflowId: 1\n", g_yaml=f"{text[:-1]}\nid: x}}: [")
     names = {path.name for path in tmp_path.iterdir()}
     assert set(taken(tmp_path)) == names - {"b.yaml"}
-    assert shared_in(str(tmp_path)) == {str(tmp_path / "b.yaml"): "--defaults"}
-    assert shared_in(str(tmp_path), besides=[str(tmp_path / "b.yaml")]) == {}
+    assert contents_of(str(tmp_path)).shared == {str(tmp_path / "b.yaml"): "--defaults"}
+    assert contents_of(str(tmp_path), besides=[str(tmp_path / "b.yaml")]).shared == {}
 
 
 def test_so_are_lanes(tmp_path):
@@ -89,14 +88,14 @@ def test_so_are_lanes(tmp_path):
     made(tmp_path, a_csv="id\n", b_yaml=table, c_yaml=f"{table}runs: []\n", d_json='{"lanes": {}}')
     assert set(taken(tmp_path)) == {"a.csv", "c.yaml"}
     lanes = {str(tmp_path / name): "--lanes" for name in ("b.yaml", "d.json")}
-    assert shared_in(str(tmp_path)) == lanes
+    assert contents_of(str(tmp_path)).shared == lanes
 
 
 def test_workbooks_are_named_but_for_those_that_a_manifest_reads(tmp_path):
     made(tmp_path, a_yaml="sheet: rows.xlsx\n", b_csv="id\n")
     made(tmp_path, **{"rows_xlsx": "", "b_xlsx": "", "C_XLSM": "", "~$b_xlsx": "", "d_xls": ""})
     assert taken(tmp_path) == ["a.yaml", "b.csv"]
-    found = workbooks_in(str(tmp_path), besides=[str(tmp_path / "C.XLSM")])
+    found = contents_of(str(tmp_path), besides=[str(tmp_path / "C.XLSM")]).workbooks
     assert found == [str(tmp_path / "b.xlsx")]
 
 
@@ -109,7 +108,7 @@ def test_a_link_that_leads_nowhere_is_no_matter(tmp_path):
 def test_an_empty_folder_and_one_that_is_none_are_told(tmp_path):
     for folder, message in ((tmp_path, "there is no manifest"), (tmp_path / "nothing", "cannot be read")):
         with pytest.raises(ManifestError, match=message):
-            manifests_in(str(folder))
+            contents_of(str(folder))
 
 
 def test_several_are_loaded_together(tmp_path):
@@ -147,7 +146,7 @@ def test_two_batches_of_one_name_are_refused(tmp_path):
 def test_a_folder_of_files_of_one_run_each_is_one_problem_with_the_option(tmp_path, text: str):
     made(tmp_path, a_json=text, b_json=text)
     with pytest.raises(ManifestError) as caught:
-        manifests_in(str(tmp_path))
+        contents_of(str(tmp_path))
     (problem,) = caught.value.problems
     assert problem.message.endswith(", but 2 files of one run each, a.json first")
     assert problem.cure.endswith(f"--each-file '{tmp_path}/*.json'")
@@ -167,7 +166,7 @@ def test_a_folder_for_each_run_is_one_problem_with_the_pattern(tmp_path, names: 
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text('{"P.bam": "s3://lab/a.bam"}')
     with pytest.raises(ManifestError) as caught:
-        manifests_in(str(tmp_path))
+        contents_of(str(tmp_path))
     assert caught.value.problems[0].cure.endswith(f"--each-file '{tmp_path}/{pattern}'")
     made(tmp_path, m_csv="id\nA\n")
     assert taken(tmp_path) == ["m.csv"]

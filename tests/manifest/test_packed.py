@@ -12,7 +12,7 @@ import zlib
 
 import pytest
 
-from batchrun.manifest import Format, Source, load, loaded_together, manifests_in
+from batchrun.manifest import Format, Source, contents_of, load, loaded_together
 from tests.manifest.conftest import SETS, LoadText, ProblemsOf
 
 ROW = '{"id": "S1", "parameters": {"r": "Größe"}}'
@@ -65,7 +65,7 @@ def test_a_manifest_may_name_a_packed_sheet_and_a_folder_hold_them(tmp_path: pat
     (tmp_path / "sheet.csv.gz").write_bytes(gzip.compress(b"sample;r\nS1;a\nS1;b\n"))
     text = 'batch: cohort\nsheet: sheet.csv.gz\ngroup_by: sample\neach: {parameters: {r: ["{r}"]}}\n'
     (tmp_path / "m.yaml.gz").write_bytes(gzip.compress(text.encode("utf-16")))
-    (path,) = manifests_in(str(tmp_path))
+    (path,) = contents_of(str(tmp_path)).manifests
     with loaded_together([Source(path=path, sets=SETS)]) as (manifest,):
         (spec,) = manifest.specs()
     assert json.loads(spec.request)["parameters"] == {"r": ["a", "b"]}

@@ -13,7 +13,8 @@ from hypothesis import given
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, limits, load
-from batchrun.manifest.write import WrittenRow, write
+from batchrun.manifest.write import write
+from batchrun.manifest.written_rows import WrittenRow
 from batchrun.model.entries.retrying import DEFAULT_RULES, RetryPolicy, RetryRule
 from batchrun.model.spec import canonical
 

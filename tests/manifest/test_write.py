@@ -14,15 +14,9 @@ from hypothesis import strategies as st
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, load, native
 from batchrun.manifest.placeholders import Values, escaped
-from batchrun.manifest.write import (
-    DOCUMENTS,
-    WrittenRow,
-    WrittenRows,
-    row_of,
-    shared_fields,
-    write,
-    write_defaults,
-)
+from batchrun.manifest.source import DOCUMENTS
+from batchrun.manifest.write import write, write_defaults
+from batchrun.manifest.written_rows import WrittenRow, WrittenRows, row_of, shared_fields
 from batchrun.model.spec import Spec
 
 HEAD = {"workflowId": "1234567", "roleArn": "arn:aws:iam::123456789012:role/omics"}

@@ -13,8 +13,7 @@ from batchrun.cli.options import PLAIN, Output, Service
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain, emit
 from batchrun.errors import ManifestError, ManifestWarning, UsageError
-from batchrun.manifest import Format, Manifest, Source, load, loaded_together, manifests_in, shared_in
-from batchrun.manifest.folder import workbooks_in
+from batchrun.manifest import Format, Manifest, Source, contents_of, load, loaded_together
 from batchrun.manifest.problems import shown
 from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.spool import RowPlaces
@@ -100,15 +99,14 @@ def sources_in(wanted: Source, output: Output, *, besides: Collection[str] = ())
 
     Files whose content shows that they are not manifests are named, unless *output* is quiet.
     """
-    others = [*wanted.shared_files, *besides]
     with _telling(output):
-        paths = manifests_in(wanted.path, besides=others)
-        shared = {} if output.quiet else shared_in(wanted.path, besides=others)
-        for path, option in shared.items():
+        found = contents_of(wanted.path, besides=[*wanted.shared_files, *besides])
+    if not output.quiet:
+        for path, option in found.shared.items():
             complain(_PASSED_OVER.format(path, option.removeprefix("--"), option))
-        for path in () if output.quiet else workbooks_in(wanted.path, besides=others):
+        for path in found.workbooks:
             complain(_NOT_READ.format(path))
-        return [replace(wanted, path=path) for path in paths]
+    return [replace(wanted, path=path) for path in found.manifests]
 
 
 @contextmanager

@@ -23,9 +23,9 @@ from batchrun.cli.speak import STDOUT, complain, say
 from batchrun.errors import InvariantError, UsageError
 from batchrun.manifest import Format, Manifest, Source, load, native
 from batchrun.manifest.lanes.writing import laned_row, written_lanes
-from batchrun.manifest.source import format_of, name_of
-from batchrun.manifest.write import DOCUMENTS, WrittenRows, shared_fields, write, write_defaults
-from batchrun.manifest.written_rows import NO_LANES, WrittenLanes
+from batchrun.manifest.source import DOCUMENTS, format_of, name_of
+from batchrun.manifest.write import write, write_defaults
+from batchrun.manifest.written_rows import NO_LANES, WrittenLanes, WrittenRows, shared_fields
 from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.model.spec import Json
 from batchrun.model.texts.words import counted

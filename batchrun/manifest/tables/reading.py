@@ -89,11 +89,6 @@ def _cell(value: Json) -> str:
     return value if type(value) is str else Value(encoded(value))
 
 
-def is_table(form: Format) -> bool:
-    """Report whether files of this format are a header with rows of cells."""
-    return form in DELIMITERS
-
-
 def in_utf8(stream: BinaryIO, source: str, asked: TableOptions) -> BinaryIO:
     """Return the stream in UTF-8, converted from the encoding that the user gave."""
     return stream if asked.encoding is None else recoded(stream, asked.encoding, source)
@@ -105,19 +100,19 @@ def table(
 ) -> Iterator[Table]:
     """Read the header of a table, and yield the table, whose rows are read within the context.
 
-    *form* is one for which :func:`is_table` is true, JSON Lines, or JSON or YAML with a list.
+    *form* is any; a file in JSON or YAML has a list.
 
     Raises:
         ManifestError: There is no header, or it cannot be read further.
     """
     head = stream.read(len(workbook.MARK))
     stream = as_stream(itertools.chain((head,), pieces_of(stream)))
-    if head == workbook.MARK and is_table(form):
+    if head == workbook.MARK and form in DELIMITERS:
         with workbook.table(stream, source, asked, problems) as found:
             yield found
         return
     stream = in_utf8(stream, source, asked)
-    if is_table(form):
+    if form in DELIMITERS:
         found = delimited.table(stream, source, DELIMITERS[form], asked, problems)
         _refuse_worksheet(found, form, asked)
         yield found

@@ -8,7 +8,7 @@ import typing
 import pytest
 
 from batchrun.errors import ManifestError
-from batchrun.manifest import Format, Source, load, loaded_together, manifests_in
+from batchrun.manifest import Format, Source, contents_of, load, loaded_together
 from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.model.lanes import lanes_of, offers_of
 from tests.manifest.conftest import SETS
@@ -158,7 +158,7 @@ def test_the_manifests_of_a_folder_take_lanes(tmp_path):
     (tmp_path / "lanes.yaml").write_text(TABLE)
     (tmp_path / "one.csv").write_text(ROWS)
     (tmp_path / "two.yaml").write_text("lanes: [south]\nruns: [{id: A}]\n")
-    paths = manifests_in(str(tmp_path), besides=[lanes])
+    paths = contents_of(str(tmp_path), besides=[lanes]).manifests
     sources = [Source(path=path, lanes=lanes, sets=SETS) for path in paths]
     with loaded_together(sources) as manifests:
         assert [[lane.name for lane in one.lanes] for one in manifests] == [

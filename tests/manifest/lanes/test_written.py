@@ -9,8 +9,8 @@ import pytest
 
 from batchrun.manifest import Format, Source, load
 from batchrun.manifest.lanes.writing import laned_row, written_lanes
-from batchrun.manifest.write import shared_fields, write
-from batchrun.manifest.written_rows import NO_LANES
+from batchrun.manifest.write import write
+from batchrun.manifest.written_rows import NO_LANES, shared_fields
 from batchrun.model.spec import Spec
 
 MANIFEST = """\

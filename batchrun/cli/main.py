@@ -16,21 +16,10 @@ from typing import Any, Final, NoReturn
 import click
 
 from batchrun import errors
-from batchrun.cli import signals
+from batchrun.cli import signals, speak
 from batchrun.cli.command import HELP, Option
 from batchrun.cli.exits import MEANINGS, Exit, exit_code
 from batchrun.cli.settings.names import take_file
-from batchrun.cli.speak import (
-    complain,
-    explain,
-    hint,
-    let_libraries_log,
-    lose,
-    printable,
-    raise_unwritten,
-    spell_out,
-    write,
-)
 from batchrun.model.texts.words import counted
 from batchrun.version import __version__
 
@@ -103,7 +92,7 @@ class _Verbs(click.Group):
             return super().invoke(ctx)
         except click.exceptions.Exit as end:
             if end.exit_code == Exit.OK and ctx.invoked_subcommand not in _DOING:
-                raise_unwritten()
+                speak.raise_unwritten()
             raise
 
     def resolve_command(
@@ -111,11 +100,11 @@ class _Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0] if args else ""
         if name not in _VERBS and not name.startswith("-"):
-            cure = hint(name, list(_VERBS), f"the verbs are: {', '.join(_VERBS)}")
+            cure = speak.hint(name, list(_VERBS), f"the verbs are: {', '.join(_VERBS)}")
             cure = f"did you mean '{_MEANT[name]}'?" if name in _MEANT else cure
             if os.path.isfile(name):  # noqa: PTH113 (a Path raises for impossible names)
-                cure = f"for a file, write batchrun check {shlex.quote(printable(name))}"
-            ctx.fail(f"there is no verb '{printable(name)}'; {cure}")
+                cure = f"for a file, write batchrun check {shlex.quote(speak.printable(name))}"
+            ctx.fail(f"there is no verb '{speak.printable(name)}'; {cure}")
         found = super().resolve_command(ctx, args)
         # Help reads no settings file, which may be wrong; completion offers as much as it can.
         is_help = ctx.resilient_parsing or not {*ctx.help_option_names}.isdisjoint(args)
@@ -149,9 +138,9 @@ def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
     # SIGTERM ends the process as Ctrl-C does: with a message and an exit code.
     signals.default()
-    spell_out()
+    speak.spell_out()
     gc.set_threshold(_LOOKED_THROUGH)
-    let_libraries_log(logging.NullHandler())
+    speak.let_libraries_log(logging.NullHandler())
     try:
         code = _outcome()
         _flush()
@@ -171,14 +160,14 @@ def _outcome() -> int:
             return cli.main(prog_name="batchrun", standalone_mode=False) or Exit.OK
         except OSError as error:
             if _is_of_click(error):
-                lose(sys.stdout, error)
-            raise_unwritten()
+                speak.lose(sys.stdout, error)
+            speak.raise_unwritten()
             raise
     except BaseException as error:  # noqa: BLE001 (the last line of defence)
         end = _single(error)
         code = _end(end)
         for note in getattr(end, "__notes__", ()) if isinstance(end, errors.InputError) else ():
-            complain(note)
+            speak.complain(note)
         return code
 
 
@@ -205,29 +194,29 @@ def _end(error: BaseException) -> int:
             return error.exit_code
         case click.ClickException():
             error.show(told := io.StringIO())
-            complain(told.getvalue().rstrip("\n"), level="error")
+            speak.complain(told.getvalue().rstrip("\n"), level="error")
             return Exit.INPUT
         case click.Abort() | KeyboardInterrupt():
             # click has already ended the line with the ^C.
-            complain(
+            speak.complain(
                 "stopped; nothing is lost" if isinstance(error, click.Abort) else "\nstopped; nothing is lost"
             )
             return Exit.WORK_LEFT
         case SystemExit():  # click's, if the reader of help has closed the pipe
             return Exit.OK
         case errors.ManifestError():
-            explain(str(error))
-            complain(f"batchrun: {_counted(error)}; nothing was submitted")
+            speak.explain(str(error))
+            speak.complain(f"batchrun: {_counted(error)}; nothing was submitted")
             return Exit.INPUT
         case errors.CallError():
-            complain(f"batchrun: {error!s}; {_cure(error)}")
+            speak.complain(f"batchrun: {error!s}; {_cure(error)}")
             return exit_code(error)
         case errors.BatchrunError() if exit_code(error) is not Exit.DEFECT:
-            complain(f"batchrun: {error!s}")
+            speak.complain(f"batchrun: {error!s}")
             return exit_code(error)
         case _:
-            complain("".join(traceback.format_exception(error)).rstrip(), level="error")
-            complain(
+            speak.complain("".join(traceback.format_exception(error)).rstrip(), level="error")
+            speak.complain(
                 f"batchrun {__version__}: this is a defect of batchrun; nothing that was recorded is lost. "
                 "Please report it with the lines above."
             )
@@ -259,4 +248,4 @@ def _counted(error: errors.ManifestError) -> str:
 def _flush() -> None:
     """Flush stdout and stderr while errors of a closed pipe can still be handled."""
     for stream in (sys.stdout, sys.stderr):
-        write(stream, "")
+        speak.write(stream, "")

@@ -29,14 +29,15 @@ TYPES: Final[dict[str, Convert]] = {
 }
 #: Marks text explicitly; text is the default.
 TEXT: Final = "text"
-_WANTED: Final[tuple[tuple[Convert, tuple[str, str]], ...]] = (
-    (strict_integer, ("a whole number", "write digits alone, such as 8")),
-    (
-        strict_float,
-        ("a number that JSON carries as it is", "write a finite number of up to 15 digits, such as 0.5"),
+#: What a text should be, and the cure where it is not.
+_WANTED: Final[dict[Convert, tuple[str, str]]] = {
+    strict_integer: ("a whole number", "write digits alone, such as 8"),
+    strict_float: (
+        "a number that JSON carries as it is",
+        "write a finite number of up to 15 digits, such as 0.5",
     ),
-    (strict_bool, ("true or false", "write true or false")),
-)
+    strict_bool: ("true or false", "write true or false"),
+}
 #: The type of a field that can have only one type.
 OF_KIND: Final = {FieldKind.INTEGER: "int", FieldKind.NUMBER: "float", FieldKind.BOOLEAN: "bool"}
 _PARAMETERS: Final = "parameters"
@@ -67,7 +68,7 @@ class Column:
         except JsonError as error:
             raise ColumnError(f"{shown(text)}: {error.message}", error.cure) from error
         except ValueError as error:
-            wanted, cure = next(words for convert, words in _WANTED if convert is self.convert)
+            wanted, cure = _WANTED[self.convert]
             if self.convert is strict_float and "," in text:
                 cure = "write a point for the comma, and nothing between thousands: 1.000 is read as 1"
             raise ColumnError(f"{shown(text)} is not {wanted}", cure) from error

@@ -184,7 +184,7 @@ def lines(stream: BinaryIO, source: str, *, cure: str = _IN_ANOTHER) -> Iterator
         if len(raw) > limits.RECORD:
             raise too_long(Place(source=source, line=number), "line")
         if len(raw.translate(None, _CONTROL)) != len(raw):
-            raise _control_character(raw, offset, Place(source=source, line=number))
+            raise _control_character(raw, offset, source, number)
         try:
             text = raw.decode()
         except UnicodeDecodeError as error:
@@ -204,8 +204,10 @@ def too_long(place: Place, what: str, limit: int = limits.RECORD) -> TooLongErro
     return TooLongError([problem_at(place, f"a {what} of more than {size} MiB", cure)])
 
 
-def _control_character(raw: bytes, offset: int, place: Place) -> ManifestError:
+def _control_character(raw: bytes, offset: int, source: str, line: int) -> ManifestError:
+    """Return the error for the first of them in *raw*, which begins at byte *offset*, on *line*."""
     index = next(index for index, byte in enumerate(raw) if byte in _CONTROL)
+    place = Place(source=source, line=line + raw.count(b"\n", 0, index))
     what = "NUL" if raw[index] == 0 else f"control character 0x{raw[index]:02x}"
     cure = "save the file as plain text in UTF-8"
     if raw[0] and raw[1:] and not any(raw[1::2][:_LOOK]):
@@ -216,7 +218,8 @@ def _control_character(raw: bytes, offset: int, place: Place) -> ManifestError:
 def _not_utf8(
     error: UnicodeDecodeError, offset: int, source: str, line: int, cure: str = IN_UTF8
 ) -> ManifestError:
-    byte = error.object[error.start]
+    """Return the error for bytes that begin at byte *offset*, on *line*."""
+    byte, line = error.object[error.start], line + error.object.count(b"\n", 0, error.start)
     if cure == _IN_ANOTHER:
         cure += " or ".join(f"{name} ('{text}')" for name, text in _readings(error.object, error.start))
     return unreadable(
@@ -305,15 +308,12 @@ class TextStream:
 
     def _decoded(self, raw: bytes) -> str:
         if len(raw.translate(None, _CONTROL)) != len(raw):
-            index = next(index for index, byte in enumerate(raw) if byte in _CONTROL)
-            line = self._line + raw.count(b"\n", 0, index)
-            raise _control_character(raw, self._offset, Place(source=self._source, line=line))
+            raise _control_character(raw, self._offset, self._source, self._line)
         pending = len(self._decoder.getstate()[0])
         try:
             return self._decoder.decode(raw, final=not raw)
         except UnicodeDecodeError as error:
-            line = self._line + error.object.count(b"\n", 0, error.start)
-            raise _not_utf8(error, self._offset - pending, self._source, line) from error
+            raise _not_utf8(error, self._offset - pending, self._source, self._line) from error
 
 
 #: What a script is, and the cure.

@@ -103,28 +103,17 @@ async def until_free(ledger: str | Path, batch: str, *, clock: Clock, told: Call
         LedgerUnusableError: The ledger no longer exists.
     """
     told_of: int | None = None
-
-    def tell(lease: Lease) -> None:
-        nonlocal told_of
-        if lease.fence != told_of:
-            told_of = lease.fence
-            told(lease)
-
     while True:
         try:
-            await _asked_until_free(ledger, batch, clock, tell)
+            async with await LedgerPlace(ledger).open(read_only=True) as opened:
+                stored = opened.batch(batch)
+                while (lease := await stored.holder(at=clock.utcnow())) is not None:
+                    if lease.fence != told_of:
+                        told_of = lease.fence
+                        told(lease)
+                    await clock.sleep(next_look((lease.expires_at - clock.utcnow()).total_seconds()))
         except LedgerError as error:
             log.warning("ledger_not_asked", batch=batch, error=str(error), next_try_in_seconds=_AGAIN)
             await clock.sleep(_AGAIN)
         else:
             return
-
-
-async def _asked_until_free(
-    place: str | Path, batch: str, clock: Clock, tell: Callable[[Lease], None]
-) -> None:
-    async with await LedgerPlace(place).open(read_only=True) as ledger:
-        stored = ledger.batch(batch)
-        while (lease := await stored.holder(at=clock.utcnow())) is not None:
-            tell(lease)
-            await clock.sleep(next_look((lease.expires_at - clock.utcnow()).total_seconds()))

@@ -58,16 +58,19 @@ def identities(header: Sequence[str], rows: Sequence[TableRow]) -> list[Identity
     """
     files = files_of(header, rows)
     candidates = _candidates(header, rows, files)
-    found = (_identity(index, rows, files, may_repeat=_may_repeat(header, index)) for index in candidates)
+    found = (
+        _identity(index, rows, files, may_repeat=index == 0 or is_usual(header[index]))
+        for index in candidates
+    )
     persons = {index for index, name in enumerate(header) if _PERSONS.fullmatch(name)}
     # Tumor and normal of one patient are not those of another.
     apart = (one for one in found if one is not None and persons.isdisjoint(one.differing))
-    ranked = sorted(((_rank(header, one), one) for one in apart), key=lambda pair: pair[0])
+    ranked = sorted(apart, key=lambda one: _rank(header, one))
     if not files:
         # Ids that repeat without differing files group rows only if no other column is an id.
-        ranked.sort(key=lambda pair: not pair[1].is_unique)
-    named = [one for (rank, *_), one in ranked if rank < _OTHER]
-    others = (one for _, one in ranked if one.blank is None and (one.is_unique or one.index == 0))
+        ranked.sort(key=lambda one: not one.is_unique)
+    named = [one for one in ranked if is_usual(header[one.index])]
+    others = (one for one in ranked if one.blank is None and (one.is_unique or one.index == 0))
     named.sort(key=lambda one: one.blank is not None)
     return named or list(itertools.islice(others, 1))
 
@@ -96,10 +99,6 @@ def _rank(header: Sequence[str], one: Identity) -> tuple[int, bool, int]:
 
 def _rank_of(name: str) -> int:
     return next((rank for rank, pattern in enumerate(_NAMES) if pattern.fullmatch(name)), _OTHER)
-
-
-def _may_repeat(header: Sequence[str], index: int) -> bool:
-    return index == 0 or is_usual(header[index])
 
 
 def _identity(

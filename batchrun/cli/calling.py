@@ -62,6 +62,6 @@ def login_to(account: Account, output: Output = PLAIN) -> OneLogin:
 
 
 def _set_up_logs(output: Output) -> None:
-    from batchrun.cli.logs import configure_as  # noqa: PLC0415 (a verb that only reads files logs nothing)
+    from batchrun.cli.logs import configure  # noqa: PLC0415 (a verb that only reads files logs nothing)
 
-    configure_as(output)
+    configure(output)

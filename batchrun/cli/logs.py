@@ -28,19 +28,15 @@ _SAID: Final = frozenset({"message", "reason", "why", "error", "last", "note", "
 _KNOWN: Final = frozenset({"event", "level", "timestamp", "batch"})
 
 
-def configure_as(output: Output, *, is_drawn: bool = False) -> None:
-    """Set up logging for the process by a verb's options."""
-    configure(verbosity=output.verbosity, as_json=output.log_format == "json", is_drawn=is_drawn)
-
-
-def configure(*, verbosity: int, as_json: bool, is_drawn: bool = False) -> None:
-    """Set up logging for the process.
+def configure(output: Output, *, usual: int = 0, is_drawn: bool = False) -> None:
+    """Set up logging for the process by a verb's options.
 
     Args:
-        verbosity: -1 for warnings only, 0 for changes of state, 1 and more for every retry.
-        as_json: One JSON object per line, instead of text.
+        output: What was asked for: one JSON object per line instead of text, and how much.
+        usual: How much if nothing was: -1 for warnings only, 0 for changes of state.
         is_drawn: Progress is drawn: only warnings, as sentences, unless more was asked for.
     """
+    verbosity, as_json = output.verbosity or usual, output.log_format == "json"
     is_drawn = is_drawn and not as_json and verbosity <= 0
     verbosity = -1 if is_drawn else verbosity
     level = {-1: logging.WARNING, 0: logging.INFO}.get(max(verbosity, -1), logging.DEBUG)

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.text import Text
 
 from batchrun.cli.logs import configure
+from batchrun.cli.options import PLAIN
 from batchrun.cli.showing.drawn import Bar, Flow, LiveDisplay, running, shared
 from batchrun.cli.showing.progress import Again, Progress, Snapshot
 from batchrun.cli.speak import until
@@ -272,9 +273,9 @@ async def test_a_failure_that_another_attempt_followed_is_told_no_more():
 
 @pytest.fixture
 def warned(capsys):
-    configure(verbosity=0, as_json=False, is_drawn=True)
+    configure(PLAIN, is_drawn=True)
     yield lambda: capsys.readouterr().err
-    configure(verbosity=0, as_json=False)
+    configure(PLAIN)
 
 
 def test_beside_the_display_what_is_wrong_is_a_sentence_and_what_is_well_is_silent(warned):

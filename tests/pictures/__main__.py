@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from batchrun.cli.logs import configure
+from batchrun.cli.options import PLAIN
 from batchrun.clock import VirtualLoop
 from tests.pictures.draw import live_view, report
 from tests.pictures.launch import launched
@@ -24,7 +25,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=ROOT / ".github" / "pictures", metavar="FOLDER")
     output = parser.parse_args().output
     output.mkdir(parents=True, exist_ok=True)
-    configure(verbosity=-1, as_json=False)
+    configure(PLAIN, usual=-1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ |= {

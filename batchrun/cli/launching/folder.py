@@ -22,7 +22,7 @@ from batchrun.api.session import Session
 from batchrun.cli.exits import Exit, exit_code, worst
 from batchrun.cli.launching.launch import Around, Job, as_known, launching, session, tell_held
 from batchrun.cli.launching.manifests import loaded_folder, refuse_beside_lanes, sources_in
-from batchrun.cli.logs import configure_as
+from batchrun.cli.logs import configure
 from batchrun.cli.signals import Stopping, hear
 from batchrun.cli.speak import complain
 from batchrun.clock import Clock, SystemClock
@@ -44,7 +44,7 @@ async def launch_folder(job: Job) -> Exit:
 
     Nothing is submitted before all manifests are checked and all batches are held.
     """
-    configure_as(job.output)
+    configure(job.output)
     clock, in_s3 = SystemClock(), ObjectsOnce(job.login)
     sources = sources_in(job.source, job.output, besides=[job.options.ledger])
     known = await as_known(sources, job.options.ledger, job.output)

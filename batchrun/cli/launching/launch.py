@@ -22,11 +22,11 @@ from batchrun.api.launch import Ended, Launch
 from batchrun.api.objects import ObjectsOnce, OneLogin, StoreWhenNeeded
 from batchrun.api.session import Session
 from batchrun.api.taken_in import as_taken_in, last_taken_in
+from batchrun.cli import logs
 from batchrun.cli.exits import Exit, exit_code
 from batchrun.cli.launching.beside import MetricsFile, Telling
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes, tell_all_warnings
 from batchrun.cli.launching.results_file import results_output, write_results
-from batchrun.cli.logs import configure_as
 from batchrun.cli.options import Output
 from batchrun.cli.showing.progress import Progress
 from batchrun.cli.showing.reporters import JsonLines, LogLines, Reporter, tell_end, tell_taken_over
@@ -79,7 +79,7 @@ async def launch(job: Job) -> Exit:
 
 def configure(job: Job) -> None:
     """Set up logging for a launch that has the terminal to itself."""
-    configure_as(job.output, is_drawn=_is_drawn(job.output))
+    logs.configure(job.output, is_drawn=_is_drawn(job.output))
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from batchrun.api.opening import Opening
 from batchrun.api.written_manifests import manifest_kind
 from batchrun.cli.logs import configure
+from batchrun.cli.options import PLAIN
 from batchrun.cli.showing.output_file import drafted, named
 from batchrun.cli.speak import complain, say
 from batchrun.errors import NotFoundError, UsageError
@@ -63,7 +64,7 @@ def _key(options: ManifestInitOptions) -> WorkflowKey:
 async def initialise(options: ManifestInitOptions) -> None:
     """Write the manifest."""
     key = _key(options)
-    configure(verbosity=0, as_json=False)
+    configure(PLAIN)
     form = _FORMATS.get(Path(options.output).suffix.lower(), Format.YAML)
     output = named(options.output, _kind(form), protected=ProtectedFiles(), force=options.force)
     with drafted(output) as draft:
@@ -99,7 +100,6 @@ async def _asked(key: WorkflowKey, target: Target) -> Workflow:
 _WIDTH: Final = 100
 _DESCRIPTION: Final = 1000
 FILL_IN: Final = "{FILL_IN}"
-_READY2RUN: Final = "READY2RUN"
 
 
 def template_text(workflow: Workflow) -> str:
@@ -137,7 +137,7 @@ def shared_fields(workflow: Workflow) -> dict[str, Json]:
 def _defaults(workflow: Workflow) -> Iterator[str]:
     yield "defaults:"
     yield from yaml_text.table(shared_fields(workflow), 2)
-    if workflow.key.type != _READY2RUN:
+    if workflow.key.type != "READY2RUN":
         yield "  # storageType: DYNAMIC"
     if workflow.profiles:
         yield from _comment(f"engineSettings: {{profile: NAME}}   # one of {_listed(workflow.profiles)}", 2)

@@ -58,10 +58,10 @@ def lanes(options: Options) -> Exit:
     network are missing, and with 2 where only settings are wrong.
     """
     from batchrun.api.lanes_now import look  # noqa: PLC0415 (loads aiobotocore)
-    from batchrun.cli.logs import configure_as  # noqa: PLC0415
+    from batchrun.cli.logs import configure  # noqa: PLC0415
 
     wanted = _lanes(options) or (Lane(name=""),)
-    configure_as(options.output)
+    configure(options.output)
     found = run_async(look, wanted, Target(read_timeout=options.timeout), options.read_rate)
     for now in found:
         if options.output.as_json:

@@ -17,7 +17,7 @@ from batchrun.api.retrying import FirstLook, give_back
 from batchrun.cli.choice import tell_back, tell_by_reason
 from batchrun.cli.exits import Exit, worst
 from batchrun.cli.launching.manifests import loaded, refuse_beside_lanes
-from batchrun.cli.logs import configure_as
+from batchrun.cli.logs import configure
 from batchrun.cli.speak import emit, printable, say
 from batchrun.clock import SystemClock
 from batchrun.engine.upkeep.comparing import Divergence, compare
@@ -46,7 +46,7 @@ _LEASE: Final = timedelta(seconds=30)
 
 async def recover(options: Calling, wanted: Source, changed: Changed) -> None:
     """Rebuild the ledger and report what was found; nothing is written if an error ends it."""
-    configure_as(options.output)
+    configure(options.output)
     login, clock = options.login(_AT_ONCE), SystemClock()
     with loaded(wanted, ObjectsOnce(login), replace(options.output, quiet=True)) as manifest:
         refuse_beside_lanes([manifest], options.service)

@@ -101,13 +101,6 @@ MAX_ACTIVE: Final = partial(
     help="At most this many active runs of this batch at once.  [default: no cap]",
 )
 
-ACCOUNT_MAX_ACTIVE: Final = partial(
-    option,
-    type=click.IntRange(min=1),
-    help="At most this many active runs at once of all batches of the ledger together, in an account and "
-    "region.  [default: no cap]",
-)
-
 LISTING_LAG: Final = partial(
     duration,
     default="60s",
@@ -231,3 +224,8 @@ class EngineOptions:
     def kind(self) -> Engine:
         """The engine."""
         return Engine(self.engine)
+
+    @property
+    def goes_together(self) -> bool:
+        """Whether no row may go by StartRun."""
+        return self.kind is Engine.BATCH

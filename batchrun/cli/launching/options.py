@@ -146,7 +146,11 @@ class LaunchOptions:
     read_rate: Rate = options.READ_RATE()
     concurrency: int = options.CONCURRENCY()
     max_active: int | None = options.MAX_ACTIVE()
-    account_max_active: int | None = options.ACCOUNT_MAX_ACTIVE()
+    account_max_active: int | None = option(
+        type=click.IntRange(min=1),
+        help="At most this many active runs at once of all batches of the ledger together, in an account and "
+        "region.  [default: no cap]",
+    )
     together: options.EngineOptions = group(options.EngineOptions)
     stop_after: StopAfter | None = option(
         type=FailureLimit(),

@@ -16,11 +16,10 @@ from batchrun.cli.manifest_options import ManifestOptions
 from batchrun.cli.options import READ_RATE, STRICT, EngineOptions, Output, Service
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, explain, is_terminal, say
-from batchrun.cli.verbs.planned import PlannedEngine, limits, retry_facts, tell_retries
+from batchrun.cli.verbs.planned import PlannedEngine, at_most, retry_facts, tell_retries
 from batchrun.errors import ManifestError, UsageError
 from batchrun.model.paces.rates import Rate
 from batchrun.model.planning.limits import Limits
-from batchrun.model.submissions.grouping import Engine
 from batchrun.model.texts.words import counted, seconds
 from batchrun.ports.objects import Sight, Skip
 
@@ -70,17 +69,6 @@ class Options:
     service: Service = group(Service)
     output: Output = group(Output)
 
-    @property
-    def goes_together(self) -> bool:
-        """Whether no row may go by StartRun."""
-        return self.together.kind is Engine.BATCH
-
-    @property
-    def limits(self) -> Limits:
-        """The limits that decide how a row is submitted."""
-        kind, rows = self.together.kind, self.together.batch_rows
-        return Limits(engine=kind, batch_rows=rows, tag=self.manifest.tags)
-
 
 @verb(Options, epilog="Read on: 'batchrun help manifest', 'batchrun help engines', 'batchrun help iam'.")
 def check(options: Options) -> None:
@@ -110,13 +98,14 @@ def check(options: Options) -> None:
         ObjectsOnce(login),
         options.output,
         strict=options.strict,
-        goes_together=options.goes_together,
+        goes_together=options.together.goes_together,
         places=places,
         online=options.online,
     ) as manifests:
         refuse_beside_lanes(manifests, options.service)
-        batch_settings = options.together.batch_settings
-        engines = [PlannedEngine.of(manifest, options.limits, batch_settings) for manifest in manifests]
+        together = options.together
+        limits = Limits(engine=together.kind, batch_rows=together.batch_rows, tag=options.manifest.tags)
+        engines = [PlannedEngine.of(one, limits, together.batch_settings) for one in manifests]
         for manifest, engine in zip(manifests, engines, strict=True):
             answers = None if places is None else _asked(manifest, places, login, options)
             _end(manifest, answers, engine, options.output)
@@ -130,7 +119,7 @@ def _end(manifest: Manifest, answers: Answers | None, engine: PlannedEngine | No
         _tell(manifest, answers)
         for line in () if engine is None else engine.lines:
             say(f"  {line}", hang=4)
-        tell_retries(manifest.retry, has_lanes=bool(manifest.lanes))
+        tell_retries(manifest)
 
 
 def _asked(manifest: Manifest, places: RowPlaces, login: OneLogin, options: Options) -> Answers:
@@ -138,7 +127,7 @@ def _asked(manifest: Manifest, places: RowPlaces, login: OneLogin, options: Opti
     from batchrun.cli.logs import configure  # noqa: PLC0415
 
     output = options.output
-    configure(verbosity=output.verbosity or -1, as_json=output.log_format == "json")
+    configure(output, usual=-1)
     watched = partial(_drawn, is_shown=not (output.quiet or output.as_json)) if options.inputs else None
     asking = partial(examine, read_rate=options.read_rate, watched=watched)
     answers = run_async(asking, manifest, places, login)
@@ -231,7 +220,7 @@ def _account(answers: Answers, rows: int | None) -> Iterator[str]:
     if answers.active is not None:
         yield f"{answers.active} runs active in the account"
     if answers.at_once:
-        yield f"at most {limits(answers.at_once)} at once"
+        yield f"at most {at_most(answers.at_once)} at once"
     if (gpus := answers.quotas.gpus) is not None:
         yield f"{gpus} GPUs at once"
     if (rate := answers.quotas.start_runs_per_second) is not None:

@@ -127,7 +127,7 @@ def _opened(login: OneLogin, output: Output) -> Opening:
     from batchrun.api import opening  # noqa: PLC0415
     from batchrun.cli.logs import configure  # noqa: PLC0415
 
-    configure(verbosity=output.verbosity or -1, as_json=output.log_format == "json")
+    configure(output, usual=-1)
     return opening.Opening(None, login=login, rate=UNLIMITED, read_rate=UNLIMITED)
 
 
@@ -281,7 +281,7 @@ def _tell(manifest: Manifest, found: planned.Compared, ahead: planned.Ahead) -> 
         )
     for line in lines_to_come(to_come.rows, to_come.currency) if to_come else ():
         say(f"cost: {line}")
-    planned.tell_retries(manifest.retry, has_lanes=bool(manifest.lanes))
+    planned.tell_retries(manifest)
 
 
 def _tell_differences(found: planned.Compared) -> None:
@@ -313,7 +313,7 @@ def _tell_calls(ahead: planned.Ahead) -> None:
     say(f"StartRun calls: {ahead.calls}, {seconds(ahead.calls / bearing.rate)} at {pace}", hang=2)
     _tell_engine(ahead)
     whose = "the account's quota" if bearing.is_own else "the usual quota; --online asks for the account's"
-    most = f"{planned.limits(bearing.at_once)}{_rounds(ahead.to_submit, bearing.at_once)}"
+    most = f"{planned.at_most(bearing.at_once)}{_rounds(ahead.to_submit, bearing.at_once)}"
     say(f"active at once: at most {most} (by {whose})", hang=2)
 
 

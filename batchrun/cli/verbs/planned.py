@@ -63,7 +63,7 @@ class Bearing:
     def __str__(self) -> str:
         whose = "the account's quotas" if self.is_own else "the usual quotas"
         own = "" if self.most is None else f", {self.most} of the batch"
-        return f"{self.rate:g} StartRun per second, active at once {limits(self.at_once)}{own} (by {whose})"
+        return f"{self.rate:g} StartRun per second, active at once {at_most(self.at_once)}{own} (by {whose})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,13 +269,14 @@ class PlannedEngine:
 _NEXT_LANE: Final = ", in the next of its lanes where a row may take several"
 
 
-def limits(at_once: Mapping[str, int]) -> str:
+def at_most(at_once: Mapping[str, int]) -> str:
     """Return the limits of active runs: ``50 with DYNAMIC storage, 10 with STATIC storage``."""
     return ", ".join(f"{limit} with {kind} storage" for kind, limit in at_once.items())
 
 
-def tell_retries(policy: RetryPolicy, *, has_lanes: bool) -> None:
+def tell_retries(manifest: Manifest) -> None:
     """Print the retry policy unless it is the default: a line for each rule, in the order of matching."""
+    policy = manifest.retry
     if policy == RetryPolicy():
         return
     if not policy.rules:
@@ -283,7 +284,7 @@ def tell_retries(policy: RetryPolicy, *, has_lanes: bool) -> None:
         return
     say("failed runs are retried automatically, by the first rule that matches:")
     for rule in policy.rules:
-        moves = has_lanes and rule.change is None and NO_CAPACITY in rule.reasons
+        moves = bool(manifest.lanes) and rule.change is None and NO_CAPACITY in rule.reasons
         say(f"  {_line(rule, policy)}{_NEXT_LANE if moves else ''}")
 
 

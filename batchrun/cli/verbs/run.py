@@ -11,7 +11,6 @@ from batchrun.cli.exits import Exit
 from batchrun.cli.launching.options import LaunchOptions
 from batchrun.clock import SystemClock
 from batchrun.errors import UsageError
-from batchrun.model.submissions.grouping import Engine
 from batchrun.model.texts.queue_names import read_queue
 
 if TYPE_CHECKING:
@@ -78,10 +77,10 @@ def job(options: LaunchOptions) -> Job:
 
     for queue in options.wake:
         read_queue(queue)
-    metrics, is_together = options.hooks.metrics_file, options.together.kind is Engine.BATCH
+    metrics = options.hooks.metrics_file
     return Job(
         options=options,
-        source=source(options.manifest, strict=options.strict, goes_together=is_together),
+        source=source(options.manifest, strict=options.strict, goes_together=options.together.goes_together),
         login=OneLogin(options.service.target(concurrency=options.concurrency)),
         limits=options.limits,
         hooks=options.hooks.hooks(options.service.profile, SystemClock()),

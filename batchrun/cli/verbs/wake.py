@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from batchrun.service.login import Login
     from batchrun.service.messages import SqsQueue
 
-_NAME: Final = "batchrun-wake"
-_PLACEHOLDER: Final = "QUEUE_NAME"
 _NAMES: Final = re.compile("[A-Za-z0-9_-]{1,60}")
 #: Seconds in which the test message must arrive: two long polls.
 _PATIENCE: Final = 40.0
@@ -43,7 +41,7 @@ _PATIENCE: Final = 40.0
 class WakeInitOptions:
     """The options of ``batchrun wake init``."""
 
-    name: str = argument(default=_NAME, metavar="[NAME]")
+    name: str = argument(default="batchrun-wake", metavar="[NAME]")
     cli: bool = typed_flag(help="Print calls of the AWS CLI instead.")
     lanes: str | None = LANES()
 
@@ -78,7 +76,7 @@ def init(options: WakeInitOptions) -> None:
         raise UsageError(f"'{name}' cannot name a queue: give up to 60 letters, digits, - and _")
     template = "wake.sh" if options.cli else "wake.cfn.yaml"
     text = files("batchrun.cli").joinpath("assets", template).read_text(encoding="utf-8")
-    say(text.replace(_PLACEHOLDER, name).rstrip("\n"))
+    say(text.replace("QUEUE_NAME", name).rstrip("\n"))
     if options.lanes is not None:
         for line in places(_lanes(options.lanes), name):
             say(f"# {line}")

@@ -196,7 +196,6 @@ def verb(
 
 
 _SET: Final = "--set"
-_BATCH: Final = "--batch"
 #: What ``run`` has in place of an option.
 _OF_RUN: Final = {
     "--dry-run": "'batchrun plan' shows what run would do",
@@ -211,7 +210,7 @@ def _meant(command: click.Command, name: str) -> str | None:
     """Return what to give in place of an option that a verb does not have; None if nothing is known."""
     if command.name == "run" and name in _OF_RUN:
         return _OF_RUN[name]
-    if name == _BATCH and any(one.name == "batch" for one in command.params):
+    if name == "--batch" and any(one.name == "batch" for one in command.params):
         return "give the name of the batch without it"
     if not any(_SET in one.opts for one in command.params):
         return None

@@ -40,7 +40,6 @@ _WANTED: Final[dict[Convert, tuple[str, str]]] = {
 }
 #: The type of a field that can have only one type.
 OF_KIND: Final = {FieldKind.INTEGER: "int", FieldKind.NUMBER: "float", FieldKind.BOOLEAN: "bool"}
-_PARAMETERS: Final = "parameters"
 #: Kinds of fields that may be spread over columns.
 TABLES: Final = frozenset({FieldKind.TABLE, FieldKind.TEXTS})
 
@@ -138,5 +137,5 @@ def _entry(header: str, name: str, kind: FieldKind, rest: str) -> Column:
         raise ColumnError("the name after the dot is missing", f"write {name}.NAME")
     convert = TYPES.get(suffix) if colon else None
     return Column(
-        header=header, field=name, key=key, convert=convert, is_typed=bool(colon) or name != _PARAMETERS
+        header=header, field=name, key=key, convert=convert, is_typed=bool(colon) or name != "parameters"
     )

@@ -109,7 +109,6 @@ def _refuse_large(copy: BinaryIO, name: str) -> None:
     copy.seek(0)
 
 
-_PARAMETERS: Final = "parameters"
 #: Keys of a manifest that users put among the defaults by mistake.
 _NO_FIELDS: Final = (RETRY, "lanes")
 
@@ -144,7 +143,7 @@ def parameters_in(path: str, beyond: Beyond, model: RequestModel, problems: Prob
     if is_request and all(is_field(name, model) for name in found.fields):
         message = "these are not parameters of a workflow, but fields of StartRun"
         raise unreadable(found.place, message, _given_with("--defaults", path))
-    return found.under(_PARAMETERS)
+    return found.under("parameters")
 
 
 def _is_of_a_workflow(names: list[str], model: RequestModel) -> bool:

@@ -39,7 +39,6 @@ def natural(text: str) -> list[tuple[int, str]]:
 _ID: Final = "{id}"
 #: Customary endings of input files, before the extension.
 _HABITS: Final = (".inputs", ".params")
-_PARAMETERS: Final = "parameters"
 _OF_MANIFESTS: Final = ("runs", "defaults", "defaultRunSetting", "batchRunSettings", "inlineSettings")
 _WHAT: Final = ("a run is", "write a StartRun request, or the parameters of its workflow")
 _ANY_DEPTH: Final = "**"
@@ -89,7 +88,7 @@ class EachFile:
             return None
         match document_kind(found.fields, self.model):
             case DocumentKind.PARAMETERS:
-                record = found.under(_PARAMETERS)
+                record = found.under("parameters")
                 return replace(record, fields={"id": entry_id, **record.fields})
             case DocumentKind.REQUEST:
                 return self._of_request(found, entry_id)

@@ -87,7 +87,6 @@ def _sort_in_s3(uri: str) -> Sort:
 
 #: The fields of StartRun that name what a run reads.
 _FIELDS: Final = ("parameters", "parametersUri")
-_PAYS: Final = "requesterPaysEnabled"
 #: Names of parameters that say where a workflow writes.
 _OUTPUT: Final = re.compile(
     r"(?:.*[._-])?(?:out(?:put)?s?[_-]?(?:dir|directory|path|uri|prefix|folder)?|publish[_-]?dir)",
@@ -116,7 +115,7 @@ class Mention:
 def mentions(spec: Spec, own_sheet: str | None = None) -> Iterator[Mention]:
     """Return each mention of a place in a row; *own_sheet* is where its own sheet will be."""
     request: dict[str, Json] = json.loads(spec.request)
-    pays = request.get(_PAYS) is True
+    pays = request.get("requesterPaysEnabled") is True
     for name in _FIELDS:
         for text, sort, path in _within(request.get(name), (name,)):
             skip = _skip(text, path, own_sheet) if isinstance(sort, PlaceKind) else sort

@@ -74,7 +74,6 @@ class SheetOptions:
 
 #: Follows a name whose text is JSON.
 JSON: Final = ":json"
-_PARAMETERS: Final = "parameters"
 #: The default.
 NOTHING: Final = Wanted(each=Record(fields={}, place=Place(source="each"), places={}))
 
@@ -83,9 +82,9 @@ def with_options(wanted: Wanted, options: SheetOptions, problems: Problems) -> W
     """Apply options over what the manifest says; what is wrong with them becomes problems."""
     given = list(_parameters(options, problems))
     parameters: dict[str, Json] = {name: value for name, value, _ in given}
-    own: dict[str, Json] = {_PARAMETERS: parameters} if given else {}
+    own: dict[str, Json] = {"parameters": parameters} if given else {}
     fields = merged(merged(wanted.each.fields, dict(options.each)), own)
-    places: Mapping[Path, Place] = {(_PARAMETERS, name): place for name, _, place in given}
+    places: Mapping[Path, Place] = {("parameters", name): place for name, _, place in given}
     return replace(
         wanted,
         each=replace(wanted.each, fields=fields),

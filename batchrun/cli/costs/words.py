@@ -93,8 +93,6 @@ def money(amount: Decimal) -> str:
 
 
 _DEAREST: Final = 5
-_COMPLETED: Final = "COMPLETED"
-_DYNAMIC: Final = "DYNAMIC storage"
 
 
 def lines(batch: str, bill: Bill, left: Sequence[Left]) -> Iterator[str]:
@@ -105,7 +103,7 @@ def lines(batch: str, bill: Bill, left: Sequence[Left]) -> Iterator[str]:
     yield f"  tasks      {money(bill.tasks)} {currency}"
     yield f"  storage    {money(bill.storage)} {currency}"
     for status, (number, total) in bill.by_status.items():
-        wasted = "" if status == _COMPLETED else ", without a result"
+        wasted = "" if status == "COMPLETED" else ", without a result"
         yield f"  {status:<10} {money(total)} {currency}, {counted(number, 'run')}{wasted}"
     for lane, (number, total) in bill.by_lane.items():
         yield f"  lane {lane}  {money(total)} {currency}, {counted(number, 'run')}"
@@ -140,7 +138,7 @@ def facts(bill: Bill, left: Sequence[Left]) -> dict[str, Any]:
         "per_completed_run": spread_facts(bill.successful),
         "dearest": [_dear(one) for one in bill.dearest(_DEAREST)],
         "unpriced_tasks": dict(bill.unpriced),
-        "without_dynamic_storage": bill.lacking(_DYNAMIC),
+        "without_dynamic_storage": bill.lacking("DYNAMIC storage"),
         "without_static_storage": bill.lacking("STATIC storage"),
         "without_unknown_storage": bill.lacking("unknown storage"),
         "deleted": bill.lacking("deleted"),

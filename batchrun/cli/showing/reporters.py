@@ -203,13 +203,8 @@ def numbers(snapshot: Snapshot) -> dict[str, Any]:
 
 def bound(entry: Entry) -> dict[str, Any]:
     """Return the facts that every log line about an entry has."""
-    facts: dict[str, object] = {
-        "batch": entry.batch,
-        "id": entry.id,
-        "attempt": entry.attempt,
-        **lane_of(entry),
-    }
-    return {**facts, "run_id": entry.run.id} if entry.run else facts
+    run = {"run_id": entry.run.id} if entry.run else {}
+    return {"batch": entry.batch, "id": entry.id, "attempt": entry.attempt, **lane_of(entry), **run}
 
 
 def lane_of(entry: Entry) -> dict[str, str]:

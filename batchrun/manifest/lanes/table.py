@@ -30,8 +30,6 @@ from batchrun.model.spec import Json
 from batchrun.ports.objects import Objects
 
 LANES: Final = "lanes"
-#: Keys that only a manifest has.
-_ROWS: Final = "runs"
 _SHAPE: Final = "write a table of lanes, such as east: {region: us-east-1}"
 _OPTION = "--lanes"
 
@@ -120,7 +118,7 @@ def lanes_of_file(
     """
     found = table(path, "lanes are", _SHAPE, problems, beyond=beyond)
     if LANES not in found.fields:
-        if beside_rows and _ROWS in found.fields:
+        if beside_rows and "runs" in found.fields:
             raise unreadable(found.place, "the manifest has no lanes", _SHAPE, field=LANES)
         return lanes_in(found, model, problems, source=path)
     for name in () if beside_rows else (name for name in found.fields if name != LANES):

@@ -25,7 +25,6 @@ _NO_MANIFEST: Final = "this is not a manifest but"
 _WHAT_TO_RUN: Final = (
     "write what is to run: workflowId, roleArn, outputUri, parameters ('batchrun help manifest')"
 )
-_LISTED: Final = "items"
 
 
 def is_of_one_run(names: Collection[str], model: RequestModel) -> bool:
@@ -47,7 +46,7 @@ def words(
     known = {name for name in names if kinds.is_field(name, model)}
     if other := kinds.of_others(names):
         return f"{_NO_MANIFEST} {other[0]}", f"{other[1]}; and {_WHAT_TO_RUN}"
-    if _LISTED in names:
+    if "items" in names:
         return f"{_NO_MANIFEST} an answer of ListRuns", _WHAT_TO_RUN
     if source.path == STDIN or not names or _are_slips([name for name in names if name not in known], keys):
         return None

@@ -52,20 +52,15 @@ def grouped(table: Table, by: Sequence[int], problems: Problems) -> Iterator[Ite
 def _numbered(table: Table, by: Sequence[int], rows: _Rows, problems: Problems) -> Iterator[int]:
     """Store the rows, and return the number of each row's group."""
     known: dict[str | tuple[str, ...], int] = {}
+    key_of = itemgetter(*by)
     for row in table.rows:
-        key = row.cells[by[0]] if len(by) == 1 else tuple(row.cells[index] for index in by)
-        if not (key if len(by) == 1 else all(key)):
-            empty = next(index for index in by if not row.cells[index])
+        if (empty := next((index for index in by if not row.cells[index]), None)) is not None:
             message = f"the cell of column {shown(table.header[empty])} is empty"
-            problems.add(
-                table.place(row.line),
-                message,
-                "fill it in: it tells which run the row is of; or remove the line",
-                field="group_by",
-            )
+            cure = "fill it in: it tells which run the row is of; or remove the line"
+            problems.add(table.place(row.line), message, cure, field="group_by")
             continue
         rows.add(row)
-        yield known.setdefault(key, len(known))
+        yield known.setdefault(key_of(row.cells), len(known))
 
 
 def _members(numbers: array[int]) -> Iterator[Sequence[int]]:

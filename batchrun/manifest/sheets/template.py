@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from batchrun.manifest.columns import OF_KIND, TYPES, Column
 from batchrun.manifest.model_check import RequestModel
@@ -18,8 +17,6 @@ from batchrun.manifest.sheets.nodes import Constant, Items, Mixed, Node, Pure, R
 from batchrun.manifest.sheets.text import Cell, Columns, Part, Use, parsed
 from batchrun.model.entries.retrying import LANE
 from batchrun.model.spec import Json
-
-_PARAMETERS: Final = "parameters"
 
 
 class Fields:
@@ -50,7 +47,7 @@ class Fields:
 
     def with_columns(self, fields: TableNode, taken: frozenset[int]) -> TableNode:
         """Add columns that become parameters as they are; "all" means those that are not *taken*."""
-        given = fields.members.get(_PARAMETERS, _table({}))
+        given = fields.members.get("parameters", _table({}))
         if not isinstance(given, TableNode):
             return fields  # the check of rows reports it
         members = dict(given.members)
@@ -58,10 +55,10 @@ class Fields:
             index = self._index(wish)
             if index is not None and wish.text not in members:
                 members[wish.text] = Pure(
-                    index, (_PARAMETERS, wish.text), None, is_as_it_is=True, is_untyped=True
+                    index, ("parameters", wish.text), None, is_as_it_is=True, is_untyped=True
                 )
                 self.agreed.add(index)
-        return _table({**fields.members, _PARAMETERS: _table(members)})
+        return _table({**fields.members, "parameters": _table(members)})
 
     def _chosen(self, taken: frozenset[int]) -> Iterator[Wish]:
         for wish in self._wanted.as_parameters:

@@ -21,14 +21,12 @@ from batchrun.manifest.warned.found import Doubt, WarningKind
 from batchrun.manifest.warned.looking import Looking
 from batchrun.manifest.warned.scan import Used
 
-_PARAMETERS: Final = "parameters"
-
 
 def uses(template: Template, header: Sequence[str]) -> list[Used]:
     """Return each column that is used; all of them if sheets of rows are written."""
     named = [Used(index=index, name=header[index], is_id=True) for index in _ids(template)]
     for field, node in template.fields.members.items():
-        named += _of(node, header, is_parameter=field == _PARAMETERS)
+        named += _of(node, header, is_parameter=field == "parameters")
     if template.sheet_out is not None:
         named += [
             Used(index=index, name=name, is_parameter=True)

@@ -19,7 +19,6 @@ from batchrun.model.spec import Json, Spec
 from batchrun.ports.workflows import Workflow, WorkflowKey
 
 FIELD: Final = "engineSettings.engineVersion"
-_NEXTFLOW: Final = "NEXTFLOW"
 #: The day on which each version is retired.
 RETIRED: Final = {"22.04": date(2026, 11, 30), "23.10": date(2027, 11, 30)}
 #: The version that runs if none is asked for.
@@ -70,7 +69,7 @@ def held_against(
 
 
 def _of(engine: str, version: Json, today: date) -> Doubt | None:
-    if engine != _NEXTFLOW:
+    if engine != "NEXTFLOW":
         cure = "leave it out"
         says = f"is ignored: the workflow's engine is {printable(engine)}"
         return None if version is None else Doubt(kind=WarningKind.ENGINE_VERSION, says=says, cure=cure)

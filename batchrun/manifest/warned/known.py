@@ -241,9 +241,6 @@ def same_file(other: str | None) -> Doubt:
     return Doubt(kind=WarningKind.SAME_FILE, says=says, cure="give each its own file")
 
 
-_PARAMETERS: Final = "parameters"
-
-
 class Known:
     """What is known of one manifest so far."""
 
@@ -267,9 +264,9 @@ class Known:
         found = self._columns.get(name)
         if found is not None:
             return found
-        goes_there = name.partition(".")[0] == _PARAMETERS if is_parameter is None else is_parameter
+        goes_there = name.partition(".")[0] == "parameters" if is_parameter is None else is_parameter
         if len(self._columns) >= limits.WATCHED:
-            name = _PARAMETERS
+            name = "parameters"
             if not goes_there:
                 return None
         found = WatchedColumn(

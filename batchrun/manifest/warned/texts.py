@@ -251,7 +251,6 @@ def made_a_date(text: str) -> Doubt | None:
     return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=_CURE_OF_IDS)
 
 
-_ID: Final = "id"
 #: Kinds that are errors in an id, and reported as such.
 _WRONG_IN_ID: Final = frozenset({WarningKind.WHITE_SPACE, WarningKind.INVISIBLE})
 
@@ -264,7 +263,7 @@ def doubts(text: str, column: WatchedColumn, today: date, *, is_cell: bool) -> I
     if len(text) > limits.LOOKED_AT:
         return
     for doubt in of_characters(text, is_cell=is_cell):
-        if column.name != _ID or doubt.kind not in _WRONG_IN_ID:
+        if column.name != "id" or doubt.kind not in _WRONG_IN_ID:
             yield doubt
     meant = bare(text)
     if meant:

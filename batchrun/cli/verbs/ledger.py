@@ -10,20 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchrun.cli import options as shared
 from batchrun.cli.calling import Calling
 from batchrun.cli.command import HELP, argument, flag, group, option, texts, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.manifest_options import ManifestOptions
-from batchrun.cli.options import (
-    BATCH,
-    CHANGED,
-    CONCURRENCY,
-    LEDGER,
-    READ_RATE,
-    Output,
-    Service,
-    warned_of_password,
-)
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, printable, say, whole_line
 from batchrun.clock import SystemClock
@@ -44,12 +35,12 @@ if TYPE_CHECKING:
 class VerifyOptions(Calling):
     """The options of ``batchrun ledger verify``."""
 
-    batch: str | None = BATCH()
+    batch: str | None = shared.BATCH()
     online: bool = flag(
         help="Then compare BATCH, or every batch, with the service, each in its own region. A run that was "
         "recorded as deleted but still exists is given back to its row."
     )
-    concurrency: int = CONCURRENCY()
+    concurrency: int = shared.CONCURRENCY()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +48,14 @@ class RebuildOptions:
     """The options of ``batchrun ledger rebuild``."""
 
     manifest: ManifestOptions = group(ManifestOptions)
-    changed: str | None = CHANGED(
+    changed: str | None = shared.CHANGED(
         help="What to do about runs that were started with other content than their rows have now: keep them "
         "as the rows' runs, or plan new attempts.  [default: refuse]"
     )
-    read_rate: Rate = READ_RATE()
-    ledger: str = LEDGER()
-    service: Service = group(Service)
-    output: Output = group(Output)
+    read_rate: Rate = shared.READ_RATE()
+    ledger: str = shared.LEDGER()
+    service: shared.Service = group(shared.Service)
+    output: shared.Output = group(shared.Output)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +66,8 @@ class LedgerInitOptions:
         metavar="ROLE", help="Let this role of the database launch. May be repeated."
     )
     reader: tuple[str, ...] = texts(metavar="ROLE", help="Let this role read, and no more. May be repeated.")
-    ledger: str = LEDGER()
-    output: Output = group(Output)
+    ledger: str = shared.LEDGER()
+    output: shared.Output = group(shared.Output)
 
 
 @click.group(context_settings=HELP, epilog="Read on: 'batchrun help ledger'.")
@@ -189,13 +180,13 @@ def init(options: LedgerInitOptions) -> None:
 class CopyOptions:
     """The options of ``batchrun ledger copy``."""
 
-    source: str = argument(metavar="FROM", callback=warned_of_password)
-    target: str = argument(metavar="TO", callback=warned_of_password)
+    source: str = argument(metavar="FROM", callback=shared.warned_of_password)
+    target: str = argument(metavar="TO", callback=shared.warned_of_password)
     batch: str | None = option(metavar="NAME", help="Copy this batch alone.  [default: all]")
     export: bool = flag(
         help="Make a copy that can only be read: the batches in FROM are not closed, and continue there."
     )
-    output: Output = group(Output)
+    output: shared.Output = group(shared.Output)
 
 
 @verb(CopyOptions, epilog="Read on: 'batchrun help ledger'.")

@@ -9,22 +9,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from batchrun.api.objects import ObjectsOnce, OneLogin
+from batchrun.cli import options as shared
 from batchrun.cli.calling import login_to
 from batchrun.cli.command import flag, group, option, verb
 from batchrun.cli.costs.prices import DYNAMIC_GIB, dynamic_gib, read_prices
 from batchrun.cli.costs.words import facts_to_come, forecast, lines_to_come
 from batchrun.cli.manifest_options import ManifestOptions
-from batchrun.cli.options import (
-    CONCURRENCY,
-    LEDGER,
-    MAX_ACTIVE,
-    RATE,
-    READ_RATE,
-    STRICT,
-    EngineOptions,
-    Output,
-    Service,
-)
 from batchrun.cli.signals import run_async
 from batchrun.cli.speak import complain, emit, say
 from batchrun.cli.verbs import planned
@@ -58,20 +48,20 @@ class Options:
     """The options of ``batchrun plan``."""
 
     manifest: ManifestOptions = group(ManifestOptions)
-    strict: bool = STRICT()
-    rate: Rate = RATE()
-    read_rate: Rate = READ_RATE()
-    concurrency: int = CONCURRENCY()
-    max_active: int | None = MAX_ACTIVE()
-    together: EngineOptions = group(EngineOptions)
+    strict: bool = shared.STRICT()
+    rate: Rate = shared.RATE()
+    read_rate: Rate = shared.READ_RATE()
+    concurrency: int = shared.CONCURRENCY()
+    max_active: int | None = shared.MAX_ACTIVE()
+    together: shared.EngineOptions = group(shared.EngineOptions)
     prices: str | None = option(
         metavar="FILE", help="Estimate what the rows to submit will cost, at these prices per hour."
     )
     dynamic_gib: float | None = DYNAMIC_GIB()
     online: bool = flag(help="Ask Service Quotas for the account's own limits.")
-    ledger: str = LEDGER()
-    service: Service = group(Service)
-    output: Output = group(Output)
+    ledger: str = shared.LEDGER()
+    service: shared.Service = group(shared.Service)
+    output: shared.Output = group(shared.Output)
 
     @property
     def limits(self) -> Limits:
@@ -117,12 +107,12 @@ def plan(options: Options) -> None:
                 )
 
 
-async def _own_quotas(login: OneLogin, output: Output) -> Quotas:
+async def _own_quotas(login: OneLogin, output: shared.Output) -> Quotas:
     async with _opened(login, output) as opened:
         return await (await opened.service()).quotas()
 
 
-def _opened(login: OneLogin, output: Output) -> Opening:
+def _opened(login: OneLogin, output: shared.Output) -> Opening:
     # Imported late: it loads the client.
     from batchrun.api import opening  # noqa: PLC0415
     from batchrun.cli.logs import configure  # noqa: PLC0415
@@ -131,7 +121,7 @@ def _opened(login: OneLogin, output: Output) -> Opening:
     return opening.Opening(None, login=login, rate=UNLIMITED, read_rate=UNLIMITED)
 
 
-async def _quotas_of(lanes: Sequence[Lane], login: OneLogin, output: Output) -> Mapping[str, Quotas]:
+async def _quotas_of(lanes: Sequence[Lane], login: OneLogin, output: shared.Output) -> Mapping[str, Quotas]:
     """Return the account quotas of each lane; report and leave out lanes that cannot be asked."""
     from batchrun.api.lanes import asked  # noqa: PLC0415 (loads the engine)
 

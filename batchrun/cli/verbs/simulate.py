@@ -156,28 +156,21 @@ def _tell(served: Served, options: Options, lanes: Sequence[Lane]) -> None:
 
 def _settings(options: Options, lane: str, lanes: Collection[str]) -> Settings:
     """Return the settings of *lane*, one of several or the only one."""
-    from batchrun.simulator import (  # noqa: PLC0415
-        Settings,
-        of_lane,
-        parse_fail_first,
-        parse_failures,
-        parse_faults,
-        parse_limits,
-    )
+    from batchrun import simulator  # noqa: PLC0415 (loads aiohttp)
 
     windows = {
         "idempotency_window": options.idempotency_window,
         "batch_idempotency_window": options.batch_idempotency_window,
     }
     return _valid(
-        Settings,
+        simulator.Settings,
         account=options.account,
         seed=f"{options.seed}/{lane}" if lane else options.seed,
         time_scale=options.time_scale,
-        limits=_valid(parse_limits, of_lane(options.limits, lane, lanes)),
-        failures=_valid(parse_failures, of_lane(options.failures, lane, lanes)),
-        fail_first=_valid(parse_fail_first, options.fail_first),
-        faults=_valid(parse_faults, of_lane(options.faults, lane, lanes)),
+        limits=_valid(simulator.parse_limits, simulator.of_lane(options.limits, lane, lanes)),
+        failures=_valid(simulator.parse_failures, simulator.of_lane(options.failures, lane, lanes)),
+        fail_first=_valid(simulator.parse_fail_first, options.fail_first),
+        faults=_valid(simulator.parse_faults, simulator.of_lane(options.faults, lane, lanes)),
         max_active=options.max_active,
         max_active_static=options.max_active,
         listing_lag=options.listing_lag,

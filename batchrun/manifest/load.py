@@ -341,7 +341,7 @@ class _Loading:
                 content = (checked.offers or checked.request).decode()
                 check_together(checked.id, content, record.place, self.problems)
             if checked and not self.problems.total:
-                self.looking.work(checked.work, checked.id, record)
+                self.looking.works.look(checked.work, checked.id, record)
                 self.spool.add(checked.id, checked.request, checked.work, checked.offers)
         if is_empty and not self.problems.total:
             place = Place(source=self.source.shown)

@@ -41,7 +41,7 @@ def words(
     """Return what a document without any key of a manifest is, and the cure; None if its names do not tell.
 
     *source* is the document and the options that it was read with; *names* are its own at the top, *keys*
-    those of a manifest; *has_file*: one of its values is a file.
+    those of a manifest; *has_file*: one of its values is a file. What is surest is tried first.
     """
     known = {name for name in names if kinds.is_field(name, model)}
     if other := kinds.of_others(names):

@@ -164,6 +164,8 @@ class Unasked:
     def foreign(self, table: Table) -> ManifestError:
         """Return the error for a table without a manifest's columns, by its header and first rows.
 
+        What is surest is tried first; anything that is nothing else is a sheet.
+
         Raises:
             ManifestError: The table cannot be read further.
         """

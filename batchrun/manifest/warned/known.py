@@ -58,7 +58,7 @@ class Files:
     def take_all(self, texts: Sequence[str], number: int) -> bool:
         """Add one file for each row from *number* on, and return True, if all of the files are new.
 
-        Otherwise, or without room, nothing is added: the caller then calls :meth:`first` for each.
+        Otherwise, or without room, nothing is added: the caller then calls :meth:`again` for each.
         """
         keys = list(map(hash, texts))
         is_new = len(set(keys)) == len(keys) and self._rows.keys().isdisjoint(keys)
@@ -67,20 +67,22 @@ class Files:
         self._rows.update(zip(keys, range(number, number + len(keys)), strict=True))
         return True
 
-    def first(self, text: str, number: int) -> int | None:
-        """Return the number of the row that named the file before, up to row *number*; None if none did."""
+    def again(self, text: str, column: WatchedColumn, number: int, source: str) -> Doubt | None:
+        """Add a file of row *number*, in *source*, or return a doubt if a row may not share it and does."""
+        if column.is_shared:
+            return None
         key = hash(text)
-        found = self._rows.get(key)
-        if found is None and len(self._rows) < limits.FILES:
-            self._rows[key] = number
-        return found
-
-    def shared_with(self, number: int, source: str) -> Doubt:
-        """Return a doubt about reads, in *source*, that row *number* has too."""
-        line, first = self._lines[number], self._sources[bisect_right(self._starts, number) - 1]
+        first = self._rows.get(key)
+        if first is None:
+            if len(self._rows) < limits.FILES:
+                self._rows[key] = number
+            return None
+        if first == number:
+            return same_file("another column")
+        line, its_source = self._lines[first], self._sources[bisect_right(self._starts, first) - 1]
         where = f"is in line {line} too" if line else "is in an earlier row, too"
-        if first != source:
-            where = f"is in {printable(first, None)} too"
+        if its_source != source:
+            where = f"is in {printable(its_source, None)} too"
         return Doubt(kind=WarningKind.SHARED_FILE, says=where, cure=_CURE, cause="shared")
 
 

@@ -86,7 +86,7 @@ class Works:
         self._ids: set[int] = set()  #: hashes of ids without capitals
 
     def look(self, work: bytes, entry_id: str, record: Record) -> None:
-        """Check one row; *work* is a digest of what it computes."""
+        """Check a row that passed all checks against those before; *work* is a digest of what it computes."""
         self._look_at_id(entry_id, record)
         key = hash((work, _apart(entry_id, record)))
         first = self._first.get(key)
@@ -129,7 +129,7 @@ class Looking:
 
     def __init__(self, today: date) -> None:
         self._known = Known(today)
-        self._works = Works(self._known.found)
+        self.works = Works(self._known.found)
         self._tables: list[TableTexts] = []
 
     def warnings(self) -> Warnings:
@@ -155,10 +155,6 @@ class Looking:
     def shared(self, record: Record) -> None:
         """Check what all rows share: defaults, and the template of a sheet."""
         DocumentTexts(self._known, record, None, number=None).look()
-
-    def work(self, work: bytes, entry_id: str, record: Record) -> None:
-        """Check a row that passed all checks against those before; *work* is a digest of what it computes."""
-        self._works.look(work, entry_id, record)
 
     def roles(self, lanes: Sequence[Lane]) -> LaneRoles:
         """Return a checker of the rows' roles, in each lane."""

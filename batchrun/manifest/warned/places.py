@@ -58,7 +58,10 @@ _UNFILLED: Final = Doubt(
 
 
 def of_place(text: str, company: Company) -> Iterator[Doubt]:
-    """Yield doubts about a place, and note its kind for doubts about others of its column."""
+    """Yield doubts about a place, and note its kind for doubts about others of its column.
+
+    The first kind that fits counts: what is misspelt looks like a local path or another URI too.
+    """
     if _SOUND.match(text):
         company.s3 = True
         company.files = True

@@ -91,13 +91,7 @@ class DocumentTexts:
         if (other := self._reads.get(reads)) is not None:
             return same_file(None if other is column else other.name)
         self._reads[reads] = column
-        files = self.known.files
-        first = None if column.is_shared else files.first(reads, self.number)
-        if first is None:
-            return None
-        if first == self.number:
-            return same_file("another column")
-        return files.shared_with(first, self.record.place.source)
+        return self.known.files.again(reads, column, self.number, self.record.place.source)
 
     def _name(self, name: str, path: Path, within: str) -> None:
         is_plain = name.isascii() and name.isprintable() and name == name.strip() and name[:1] != "#"
@@ -271,9 +265,7 @@ class TableTexts:
         for other in before:
             if other.column.is_parameter and bare(row.cells[other.index]) == reads:
                 return same_file(other.column.name)
-        files = self._known.files
-        first = None if watched.column.is_shared else files.first(reads, number)
-        return None if first is None else files.shared_with(first, self._table.source)
+        return self._known.files.again(reads, watched.column, number, self._table.source)
 
     def _look_at_mates(self, first: Used, second: Used, pair: Pair, batch: Sequence[_Row]) -> None:
         ones, twos = ([row.cells[used.index] for row in batch] for used in (first, second))

@@ -274,10 +274,12 @@ def _of_meaning(text: str, column: WatchedColumn, today: date) -> Iterator[Doubt
     if error := formula_error(text):
         yield error
     elif column.is_parameter:
+        # First, since it notes whether there are files, by which a word for no value is judged.
         yield from of_place(text, column.company)
         if found := absent(text, column.company) or unfilled(text, column.name):
             yield found
     if column.is_id:
+        # The first that finds something counts; the last two note what other ids are judged by.
         found = (
             long_number(text.upper())  # R and workbooks have a small e
             or made_a_date(text)

@@ -133,9 +133,9 @@ def _meant(name: str, text: str, header: Sequence[str]) -> Doubt | None:
     own = shlex.quote(f"{name}={{{column}}}")
     as_text = shlex.quote(f"{name}:json={json.dumps(text, ensure_ascii=False)}")
     return Doubt(
-        kind=WarningKind.PLACEHOLDER,
-        says="is a column's name, and is sent as it is",
-        cure=printable(f"write --parameter {own}, or {as_text} where text is meant", None),
+        WarningKind.PLACEHOLDER,
+        "is a column's name, and is sent as it is",
+        printable(f"write --parameter {own}, or {as_text} where text is meant", None),
     )
 
 

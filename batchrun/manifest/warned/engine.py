@@ -43,8 +43,7 @@ def retired(version: str, today: date) -> Doubt | None:
         "then four times as much, then they fail"
     )
     later = [f"; {other} is retired on {its_day}" for other, its_day in RETIRED.items() if its_day > day]
-    cure = f"move the workflow to a newer version{''.join(later)}"
-    return Doubt(kind=WarningKind.ENGINE_VERSION, says=says, cure=cure)
+    return Doubt(WarningKind.ENGINE_VERSION, says, f"move the workflow to a newer version{''.join(later)}")
 
 
 def held_against(
@@ -70,10 +69,9 @@ def held_against(
 
 def _of(engine: str, version: Json, today: date) -> Doubt | None:
     if engine != "NEXTFLOW":
-        cure = "leave it out"
         says = f"is ignored: the workflow's engine is {printable(engine)}"
-        return None if version is None else Doubt(kind=WarningKind.ENGINE_VERSION, says=says, cure=cure)
+        return None if version is None else Doubt(WarningKind.ENGINE_VERSION, says, "leave it out")
     if version is not None or (usual := retired(USUAL, today)) is None:
         return None  # a version that is asked for was reported offline already
     says = f"is not given: the workflow takes {USUAL}, which {usual.says}"
-    return Doubt(kind=WarningKind.ENGINE_VERSION, says=says, cure=usual.cure)
+    return Doubt(WarningKind.ENGINE_VERSION, says, usual.cure)

@@ -10,7 +10,7 @@ import dataclasses
 import enum
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Final, TypeAlias
 
 from batchrun.errors import ManifestWarning
@@ -44,13 +44,14 @@ class WarningKind(enum.Enum):
     OTHER_ACCOUNT = "other_account"  #: a role that the row's lane cannot pass on
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Doubt:
     """A doubt about a value, which is the subject of the sentence."""
 
     kind: WarningKind
     says: str  #: such as "is a local path"
     cure: str
+    _: KW_ONLY
     at: int = 0  #: the index in the text around which a long text is shown
     cause: str | None = None  #: doubts with the same cause are one; by default their words are the cause
     holds: Callable[[], bool] | None = None  #: called after all rows: whether it holds; None: always

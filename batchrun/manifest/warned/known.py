@@ -83,7 +83,7 @@ class Files:
         where = f"is in line {line} too" if line else "is in an earlier row, too"
         if its_source != source:
             where = f"is in {printable(its_source, None)} too"
-        return Doubt(kind=WarningKind.SHARED_FILE, says=where, cure=_CURE, cause="shared")
+        return Doubt(WarningKind.SHARED_FILE, where, _CURE, cause="shared")
 
 
 def is_shared(name: str) -> bool:
@@ -188,9 +188,7 @@ class Pair:
         elif any(counts) and is_file((files[0] or files[1])[0]):
             given = 0 if counts[0] else 1
             says = f"is empty beside {self._columns[given].name}, where other rows have both mates"
-            doubt = Doubt(
-                kind=WarningKind.MATE_MISSING, says=says, cure=_MISSING_CURE, holds=lambda: self.is_met
-            )
+            doubt = Doubt(WarningKind.MATE_MISSING, says, _MISSING_CURE, holds=lambda: self.is_met)
             yield doubt, self._columns[1 - given], None
 
     def _both_given(
@@ -199,7 +197,7 @@ class Pair:
         if len(first) != len(second):
             has, other = counted(len(second), "file"), counted(len(first), "file")
             says = f"has {has}, and {self._columns[0].name} has {other}"
-            yield Doubt(kind=WarningKind.MATE_MISSING, says=says, cure=_MISSING_CURE), self._columns[1], None
+            yield Doubt(WarningKind.MATE_MISSING, says, _MISSING_CURE), self._columns[1], None
         # Reads are compared over all columns elsewhere.
         elif first[0] == second[0] and is_file(first[0]) and not is_reads(first[0]):
             yield same_file(self._columns[0].name), self._columns[1], second[0]
@@ -214,9 +212,7 @@ class Pair:
         if (back := _mate_of(two)) is not None and back[0] == one:
             self._turned += 1
             says = f"is the first mate, and {first} has the second, where other rows have them the other way"
-            return Doubt(
-                kind=kind, says=says, cure="swap the two", holds=lambda: self._turned < self._matched
-            )
+            return Doubt(kind, says, "swap the two", holds=lambda: self._turned < self._matched)
         if found is None or one == two or len(self._strays) >= _STRAYS:
             return None
         other = next((key for key in ((True, found[0]), (False, two)) if key in self._strays), None)
@@ -224,8 +220,7 @@ class Pair:
         self._strays.update(dict.fromkeys(((True, two), (False, found[0])), line))
         where = "another row's" if at is None else f"those of line {at}"
         says = f"is not the mate of {first}: the mates are mixed up with {where}"
-        cure = "pair them as their names say"
-        return None if other is None else Doubt(kind=kind, says=says, cure=cure, cause="mixed")
+        return None if other is None else Doubt(kind, says, "pair them as their names say", cause="mixed")
 
 
 def _files(value: Json) -> Sequence[str] | None:
@@ -240,7 +235,7 @@ def _files(value: Json) -> Sequence[str] | None:
 def same_file(other: str | None) -> Doubt:
     """Return a doubt about a file that column *other* of the same row has too; None: the same list."""
     says = "is listed twice" if other is None else f"is the file of {other} too"
-    return Doubt(kind=WarningKind.SAME_FILE, says=says, cure="give each its own file")
+    return Doubt(WarningKind.SAME_FILE, says, "give each its own file")
 
 
 class Known:

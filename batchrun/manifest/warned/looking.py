@@ -68,7 +68,7 @@ class LaneRoles:
             f"is of account {own}, and lane {lane} of {account}: roles are passed in their own account alone"
         )
         cure = f"give lane {lane} a role of its own: set: {{roleArn: arn:aws:iam::{account}:role/NAME}}"
-        return Doubt(kind=WarningKind.OTHER_ACCOUNT, says=says, cure=cure, is_one=True)
+        return Doubt(WarningKind.OTHER_ACCOUNT, says, cure, is_one=True)
 
 
 def _account(role: str | None) -> str | None:
@@ -95,7 +95,7 @@ class Works:
                 self._first[key] = entry_id
         elif not _has_reads(record.fields.get("parameters"), ""):
             says = f"asks for the very same as {shown(first)}, but for its id, name, output and tags"
-            doubt = Doubt(kind=WarningKind.SAME_WORK, says=says, cure=_SAME_CURE, cause="same")
+            doubt = Doubt(WarningKind.SAME_WORK, says, _SAME_CURE, cause="same")
             self._found.add(doubt, self._column, record.place_of(("id",)), text=entry_id, row=entry_id)
 
     def _look_at_id(self, entry_id: str, record: Record) -> None:
@@ -103,7 +103,7 @@ class Works:
         key = hash(entry_id.casefold())
         if key in self._ids:
             says = "is the id of an earlier row but for its capitals, and becomes a run of its own"
-            doubt = Doubt(kind=WarningKind.LOOK_ALIKE, says=says, cure=_CASE_CURE, cause="case")
+            doubt = Doubt(WarningKind.LOOK_ALIKE, says, _CASE_CURE, cause="case")
             self._found.add(doubt, self._column, record.place_of(("id",)), text=entry_id, row=entry_id)
         elif len(self._ids) < limits.FILES:
             self._ids.add(key)

@@ -41,9 +41,9 @@ _WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]\S|\\\\[^\\\s]+\\\S")
 _PATH: Final = re.compile(r"/[^/\s]+/+[^/\s]|~[^/\s]*/\S|\.\.?/\S|file:/", re.IGNORECASE)
 _OWN: Final = re.compile(r"/(?:mnt/workflow|opt|usr|bin|etc|dev|proc|sys|lib)(?:/|\Z)")
 _LOCAL: Final = Doubt(
-    kind=WarningKind.LOCAL_PATH,
-    says="is a local path, which HealthOmics cannot read",
-    cure="copy it to S3 (aws s3 cp) and write its s3:// URI",
+    WarningKind.LOCAL_PATH,
+    "is a local path, which HealthOmics cannot read",
+    "copy it to S3 (aws s3 cp) and write its s3:// URI",
 )
 
 #: A variable of a shell, or of Nextflow, as samplesheets beside a pipeline have them.
@@ -51,9 +51,9 @@ _VARIABLE: Final = re.compile(r"\$(?:[A-Za-z_]\w*|\{+[\w.]+\}+)[/\\]|%\w+%[/\\]"
 #: A name that is to be replaced, as templates have it: <sample>.bam, {{ sample }}.bam.
 _BLANK: Final = re.compile(r"<[A-Za-z_][\w -]*>|\{{1,2} [A-Za-z_][\w.]* \}\}")
 _UNFILLED: Final = Doubt(
-    kind=WarningKind.PLACEHOLDER,
-    says="begins with a variable, which nobody fills in",
-    cure="write the whole s3:// URI",
+    WarningKind.PLACEHOLDER,
+    "begins with a variable, which nobody fills in",
+    "write the whole s3:// URI",
 )
 
 
@@ -67,10 +67,10 @@ def of_place(text: str, company: Company) -> Iterator[Doubt]:
         company.files = True
         if left := _OPEN.match(text):
             says = "has a bucket's name that was not filled in"
-            yield Doubt(kind=WarningKind.NOT_S3, says=says, cure="write the bucket's name", at=left.start(1))
+            yield Doubt(WarningKind.NOT_S3, says, "write the bucket's name", at=left.start(1))
         if text[-1] in _SEPARATORS:
             says = f"has a {_SEPARATORS[text[-1]]} behind it"
-            yield Doubt(kind=WarningKind.NOT_S3, says=says, cure="remove it", at=len(text))
+            yield Doubt(WarningKind.NOT_S3, says, "remove it", at=len(text))
     elif found := _meant(text):
         company.s3 = True
         company.files = True
@@ -105,9 +105,8 @@ def _nowhere(text: str, company: Company) -> Doubt:
         return _LOCAL
     says, cure = "is a file's name alone", "write the whole s3:// URI"
     if is_input:
-        return Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure)
-    says = f"{says}, where others are s3:// URIs"
-    return Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure, holds=lambda: company.s3)
+        return Doubt(WarningKind.NOT_S3, says, cure)
+    return Doubt(WarningKind.NOT_S3, f"{says}, where others are s3:// URIs", cure, holds=lambda: company.s3)
 
 
 def _meant(text: str) -> Doubt | None:
@@ -124,7 +123,7 @@ def _meant(text: str) -> Doubt | None:
 
 
 def _s3(says: str, place: str) -> Doubt:
-    return Doubt(kind=WarningKind.NOT_S3, says=says, cure=f"write {visible(f's3://{place}')}", cause=says)
+    return Doubt(WarningKind.NOT_S3, says, f"write {visible(f's3://{place}')}", cause=says)
 
 
 def _is_local(text: str) -> bool:
@@ -134,6 +133,6 @@ def _is_local(text: str) -> bool:
 def _elsewhere(scheme: str, company: Company) -> Doubt:
     cure = "copy it to S3 and write its s3:// URI: HealthOmics reads s3:// and omics://"
     if scheme in _OF_OTHERS:
-        return Doubt(kind=WarningKind.NOT_S3, says=f"is a {scheme}:// URI, and not in S3", cure=cure)
+        return Doubt(WarningKind.NOT_S3, f"is a {scheme}:// URI, and not in S3", cure)
     says = f"is a {scheme}:// URI, where others are in S3"
-    return Doubt(kind=WarningKind.NOT_S3, says=says, cure=cure, holds=lambda: company.s3)
+    return Doubt(WarningKind.NOT_S3, says, cure, holds=lambda: company.s3)

@@ -30,9 +30,9 @@ _BEHIND: Final = re.compile(r"[0-9]++(?:[eE][-+]?[0-9]++)?(?!\w)")
 _BY_ROWS: Final = "write it by its rows: to_json(FILE, orient='records')"
 _POINT: Final = "write a point before decimals, or put it into quotes where it is text"
 SWALLOWED: Final = Doubt(
-    kind=WarningKind.QUOTES,
-    says="looks like rows that stand between two quotes, and is one cell, so that they become no runs",
-    cure='close the quote at its beginning, or write it ""',
+    WarningKind.QUOTES,
+    "looks like rows that stand between two quotes, and is one cell, so that they become no runs",
+    'close the quote at its beginning, or write it ""',
 )
 
 
@@ -52,7 +52,7 @@ def of_plain(text: str) -> Doubt | None:
         cure = _POINT
     else:
         return None
-    return Doubt(kind=WarningKind.UNTYPED, says=says, cure=cure)
+    return Doubt(WarningKind.UNTYPED, says, cure)
 
 
 def of_table(table: Mapping[str, Json]) -> Doubt | None:
@@ -60,15 +60,15 @@ def of_table(table: Mapping[str, Json]) -> Doubt | None:
     own = next(iter(table), "")
     if len(table) == 1 and table[own] is None and (own in _OWN or own.startswith(_OF_OWN)):
         says = f"{{{own}}} without quotes is a table, and no text"
-        return Doubt(kind=WarningKind.PLACEHOLDER, says=says, cure=f'write "{{{own}}}"')
+        return Doubt(WarningKind.PLACEHOLDER, says, f'write "{{{own}}}"')
     if _is_frame(table):
         says = "this is a table as pandas writes it by its columns, and goes to one run"
-        return Doubt(kind=WarningKind.UNTYPED, says=says, cure=_BY_ROWS)
+        return Doubt(WarningKind.UNTYPED, says, _BY_ROWS)
     for value, (name, nothing) in zip(table.values(), itertools.islice(table.items(), 1, None), strict=False):
         is_cut = nothing is None and type(value) is Plain and value[-1:].isdecimal()
         if is_cut and _BEHIND.match(name):
             says = f"{value},{name} without quotes is {value}, and a name of its own behind the comma"
-            return Doubt(kind=WarningKind.UNTYPED, says=says, cure=_POINT)
+            return Doubt(WarningKind.UNTYPED, says, _POINT)
     return None
 
 

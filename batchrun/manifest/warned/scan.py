@@ -306,7 +306,7 @@ class TableTexts:
             self._having[has] += 1
             if has < len(_BARE):
                 holds = functools.partial(self._are_odd, has)
-                doubt = Doubt(kind=WarningKind.BARE_ID, says=_BARE[has], cure=_BARE_CURE, holds=holds)
+                doubt = Doubt(WarningKind.BARE_ID, _BARE[has], _BARE_CURE, holds=holds)
                 self._doubt(doubt, own, row, row.id)
 
     def _has(self, cells: Sequence[str]) -> int:

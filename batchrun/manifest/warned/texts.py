@@ -60,17 +60,16 @@ def of_characters(text: str, *, is_cell: bool) -> Iterator[Doubt]:
         yield from _strange(text)
         if found := _BROKEN.search(text):
             yield Doubt(
-                kind=WarningKind.WHITE_SPACE,
-                says="has a line break in it",
-                cure="remove it",
+                WarningKind.WHITE_SPACE,
+                "has a line break in it",
+                "remove it",
                 at=found.start(1),
             )
     if _ENCLOSED.fullmatch(text):
-        yield Doubt(kind=WarningKind.QUOTES, says="has quotes around it", cure="remove them")
+        yield Doubt(WarningKind.QUOTES, "has quotes around it", "remove them")
     elif is_cell and (found := _AS_TEXT.fullmatch(text)):
         says = "has a spreadsheet's mark of a text, which is sent too"
-        cure = f"write {visible(found[1] or found[2] or '')}"
-        yield Doubt(kind=WarningKind.QUOTES, says=says, cure=cure, cause=says)
+        yield Doubt(WarningKind.QUOTES, says, f"write {visible(found[1] or found[2] or '')}", cause=says)
 
 
 def bare(text: str) -> str:
@@ -88,29 +87,24 @@ def _white_space(text: str, *, is_cell: bool) -> Iterator[Doubt]:
     where = "at both ends" if leads and trails else "before it" if leads else "behind it"
     if all(character.isascii() for character in (text[0], text[-1])) or not _INVISIBLE.search(text):
         at = 0 if leads else len(text)
-        yield Doubt(kind=WarningKind.WHITE_SPACE, says=f"has white space {where}", cure="remove it", at=at)
+        yield Doubt(WarningKind.WHITE_SPACE, f"has white space {where}", "remove it", at=at)
 
 
 def _strange(text: str) -> Iterator[Doubt]:
     if found := _INVISIBLE.search(text):
         what = _CALLED.get(found[0], "a character that cannot be seen")
-        says = f"has {what} ({named(found[0])})"
         cure = "remove it, or type a plain space" if unicodedata.category(found[0]) == "Zs" else "remove it"
-        yield Doubt(kind=WarningKind.INVISIBLE, says=says, cure=cure, at=found.start())
+        yield Doubt(WarningKind.INVISIBLE, f"has {what} ({named(found[0])})", cure, at=found.start())
     if found := _QUOTES.search(text):
         cure = "remove them, or type plain ones (' or \")"
-        yield Doubt(
-            kind=WarningKind.QUOTES, says=f"has curly quotes ({named(found[0])})", cure=cure, at=found.start()
-        )
+        yield Doubt(WarningKind.QUOTES, f"has curly quotes ({named(found[0])})", cure, at=found.start())
     if (found := _WIDE.search(text)) and "://" in unicodedata.normalize("NFKC", text):
         plain = unicodedata.normalize("NFKC", found[0])
         says = f"has a full-width {plain} ({named(found[0])})"
-        yield Doubt(kind=WarningKind.LOOK_ALIKE, says=says, cure=f"type a plain {plain}", at=found.start())
+        yield Doubt(WarningKind.LOOK_ALIKE, says, f"type a plain {plain}", at=found.start())
     if (at := text.find(_LOST)) >= 0:
         cure = "export the table once more, in UTF-8, or give --encoding"
-        yield Doubt(
-            kind=WarningKind.LOOK_ALIKE, says="has a character that was lost (U+FFFD)", cure=cure, at=at
-        )
+        yield Doubt(WarningKind.LOOK_ALIKE, "has a character that was lost (U+FFFD)", cure, at=at)
 
 
 #: In English, German, French, Spanish; too narrow columns are copied as ####.
@@ -164,11 +158,11 @@ def formula_error(text: str) -> Doubt | None:
     """Return a doubt about a formula, or a formula's error."""
     if text[0] == "=" and _FORMULA.fullmatch(text):
         says = "is a spreadsheet's formula, and not its value"
-        return Doubt(kind=WarningKind.SPREADSHEET_ERROR, says=says, cure="write what it shows")
+        return Doubt(WarningKind.SPREADSHEET_ERROR, says, "write what it shows")
     if text[0] != "#" or not _FORMULA_ERROR.fullmatch(text):
         return None
     cure = "correct the formula, or clear the cell"
-    return Doubt(kind=WarningKind.SPREADSHEET_ERROR, says="is a spreadsheet's error", cure=cure)
+    return Doubt(WarningKind.SPREADSHEET_ERROR, "is a spreadsheet's error", cure)
 
 
 def is_absent(text: str) -> bool:
@@ -182,7 +176,7 @@ def absent(text: str, company: Company) -> Doubt | None:
         return None
     says = "is sent as text, where other rows have files"
     cure = "leave the cell empty, or the field out, where there is none"
-    return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure=cure, holds=lambda: company.files)
+    return Doubt(WarningKind.NOT_AVAILABLE, says, cure, holds=lambda: company.files)
 
 
 def unfilled(text: str, name: str) -> Doubt | None:
@@ -191,8 +185,7 @@ def unfilled(text: str, name: str) -> Doubt | None:
     if not is_type and not _TO_FILL_IN.fullmatch(text):
         return None
     says = f"is {'a type of WDL' if is_type else 'to be filled in'}, and no value"
-    cure = "write the value, or leave it out where it is optional"
-    return Doubt(kind=WarningKind.PLACEHOLDER, says=says, cure=cure)
+    return Doubt(WarningKind.PLACEHOLDER, says, "write the value, or leave it out where it is optional")
 
 
 def long_number(text: str) -> Doubt | None:
@@ -200,7 +193,7 @@ def long_number(text: str) -> Doubt | None:
     if len(text) > _LONGEST or not _SCIENTIFIC.fullmatch(text):
         return None
     says = "looks like a long number that a spreadsheet has cut short"
-    return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=_CURE_OF_IDS)
+    return Doubt(WarningKind.SPREADSHEET_ID, says, _CURE_OF_IDS)
 
 
 #: Illumina's name for reads whose index is no sample's.
@@ -211,18 +204,17 @@ def no_id(text: str, company: Company) -> Doubt | None:
     """Return a doubt about an id that a program wrote for a missing value or sample, or as 1.0 for 1."""
     if is_absent(text):
         says = "says that there is none, and is the id of a run"
-        return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure="write the id, or remove the line")
+        return Doubt(WarningKind.NOT_AVAILABLE, says, "write the id, or remove the line")
     if text.lower() == UNDETERMINED:
         says = "is what demultiplexing calls the reads of no sample, and becomes a run"
-        cure = "remove the line, unless they are to be run too"
-        return Doubt(kind=WarningKind.NOT_AVAILABLE, says=says, cure=cure)
+        return Doubt(WarningKind.NOT_AVAILABLE, says, "remove the line, unless they are to be run too")
     found = _FRACTION.fullmatch(text)
     if found is None or found[1] != "0":
         company.fractions |= found is not None
         return None
     says = "looks like a whole number that a program has made a fraction of"
     cure = "write what it was: with another id the row is another run"
-    return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=cure, holds=lambda: not company.fractions)
+    return Doubt(WarningKind.SPREADSHEET_ID, says, cure, holds=lambda: not company.fractions)
 
 
 def remark(text: str, company: Company) -> Doubt | None:
@@ -231,8 +223,7 @@ def remark(text: str, company: Company) -> Doubt | None:
         company.unmarked = True
         return None
     says = "looks like a remark (#), and becomes a run"
-    cure = "remove the line if it is one"
-    return Doubt(kind=WarningKind.REMARK, says=says, cure=cure, holds=lambda: company.unmarked)
+    return Doubt(WarningKind.REMARK, says, "remove the line if it is one", holds=lambda: company.unmarked)
 
 
 def of_name(name: str) -> Doubt | None:
@@ -240,7 +231,7 @@ def of_name(name: str) -> Doubt | None:
     if name[0] != _REMARK:
         return None
     says = "looks like a remark (#), and becomes a parameter"
-    return Doubt(kind=WarningKind.REMARK, says=says, cure="remove it if it is one", cause=says)
+    return Doubt(WarningKind.REMARK, says, "remove it if it is one", cause=says)
 
 
 def made_a_date(text: str) -> Doubt | None:
@@ -248,7 +239,7 @@ def made_a_date(text: str) -> Doubt | None:
     if len(text) > _LONGEST or not _DATE.fullmatch(text):
         return None
     says = "looks like an id that a spreadsheet has turned into a date"
-    return Doubt(kind=WarningKind.SPREADSHEET_ID, says=says, cure=_CURE_OF_IDS)
+    return Doubt(WarningKind.SPREADSHEET_ID, says, _CURE_OF_IDS)
 
 
 #: Kinds that are errors in an id, and reported as such.

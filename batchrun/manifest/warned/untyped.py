@@ -109,9 +109,7 @@ class Types:
         if what is None:
             return None
         cure = self._cure("json", _AS_JSON.get(what, ""))
-        return Doubt(
-            kind=WarningKind.UNTYPED, says=f"looks like {what}, and is sent as text", cure=cure, cause=what
-        )
+        return Doubt(WarningKind.UNTYPED, f"looks like {what}, and is sent as text", cure, cause=what)
 
     def tell(self, found: Collected) -> None:
         """Record a doubt if all cells are of one type, or all but a few, after all rows were seen."""
@@ -128,12 +126,12 @@ class Types:
             return
         says = f"looks like {_WORDS[type_]}, and is sent as text"
         also = _AS_WHOLE if type_ == "float" and self._are_whole else ""
-        doubt = Doubt(kind=WarningKind.UNTYPED, says=says, cure=self._rewrite + self._cure(type_, also))
+        doubt = Doubt(WarningKind.UNTYPED, says, self._rewrite + self._cure(type_, also))
         self._add(found, doubt, self._first, count, self._also)
 
     def _tell_odd(self, found: Collected, odd: _Cell, type_: str, numbers: int) -> None:
         says = f"is no number, where {numbers} other rows have one, and makes text of all"
-        doubt = Doubt(kind=WarningKind.UNTYPED, says=says, cure=f"correct it, and {self._cure(type_, '')}")
+        doubt = Doubt(WarningKind.UNTYPED, says, f"correct it, and {self._cure(type_, '')}")
         self._add(found, doubt, odd, self._texts, ())
 
     def _add(self, found: Collected, doubt: Doubt, cell: _Cell, count: int, also: Sequence[int]) -> None:

@@ -96,9 +96,8 @@ def _of_one_run_each(folder: str, runs: Sequence[Path]) -> ManifestError:
         if len(runs) == 1
         else f"{len(runs)} files of one run each, {first} first"
     )
-    message = f"there is no manifest in this folder, but {what}"
     cure = f"give in place of the folder: --each-file {printable(pattern, None)}"
-    return unreadable(Place(source=folder), message, cure)
+    return unreadable(Place(source=folder), f"there is no manifest in this folder, but {what}", cure)
 
 
 def _one_level_down(folder: str) -> str | None:

@@ -266,11 +266,10 @@ def _uri(name: str, base: str | None, place: Place) -> str:
     if name.startswith(_S3):
         return name
     if base is None:
-        message = f"{shown(name)} is not a URI"
         cure = (
             "give --base s3://BUCKET/FOLDER/, what the names are relative to (for --recursive: s3://BUCKET/)"
         )
-        raise unreadable(place, message, cure)
+        raise unreadable(place, f"{shown(name)} is not a URI", cure)
     return f"{base.rstrip('/')}/{name.removeprefix('./').lstrip('/')}"
 
 

@@ -122,9 +122,8 @@ def lanes_of_file(
             raise unreadable(found.place, "the manifest has no lanes", _SHAPE, field=LANES)
         return lanes_in(found, model, problems, source=path)
     for name in () if beside_rows else (name for name in found.fields if name != LANES):
-        message = f"{shown(name)} stands beside {LANES}"
         cure = f"leave {LANES} alone in the file, or give the lanes themselves at the top"
-        problems.add(found.place_of((name,)), message, cure, field=name)
+        problems.add(found.place_of((name,)), f"{shown(name)} stands beside {LANES}", cure, field=name)
     own = _table_of(found, (LANES,), LANES, problems)
     if own.fields is not found.fields[LANES]:
         return LaneTable(source=path)

@@ -135,8 +135,7 @@ def _refuse_prints(meter: _Meter, source: str) -> None:
     if first and _LISTED.match(first[0]):
         how = "--base s3://BUCKET/FOLDER/ --pattern '{id}_R{read}.fastq.gz' --parameter 'reads_{read}'"
         cure = f"pair them into rows: batchrun manifest from-s3 - -o runs.csv {how}{redirected(source)}"
-        message = "this is a list of files, as 'aws s3 ls' prints it, and no manifest"
-        raise unreadable(place, message, cure)
+        raise unreadable(place, "this is a list of files, as 'aws s3 ls' prints it, and no manifest", cure)
     if found := _DOCUMENT.match("".join(first)):
         form = "yaml" if found[1] else "json, or jsonl where each line is a row"
         message = f"this is {'YAML' if found[1] else 'JSON'}, and no table"

@@ -52,8 +52,7 @@ def _copy(stream: BinaryIO, copy: IO[bytes], place: Place) -> None:
     for piece in pieces_of(stream):
         size += len(piece)
         if size > limits.WORKBOOK:
-            message = f"this workbook has more than {limits.WORKBOOK // 1024**2} MiB"
-            raise unreadable(place, message, _IN_CSV)
+            raise unreadable(place, f"this workbook has more than {limits.WORKBOOK // 1024**2} MiB", _IN_CSV)
         with written_for_a_while():
             copy.write(piece)
     copy.seek(0)

@@ -124,8 +124,7 @@ def _refuse_unclear(number: int, texts: list[str], left: int, scan: _Scan) -> No
     if number in scan.hidden and any(map(str.strip, texts)):
         is_one = len(scan.hidden) == 1
         rows = f"row {number} is" if is_one else f"rows {_ranges(sorted(scan.hidden))} are"
-        message = f"{rows} hidden, by a filter perhaps, and would be read all the same"
-        raise _WrongError(message, _ON_HIDDEN)
+        raise _WrongError(f"{rows} hidden, by a filter perhaps, and would be read all the same", _ON_HIDDEN)
 
 
 def _ranges(numbers: list[int]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 
 from batchrun.errors import ResultsError, UsageError
 from batchrun.manifest.lanes.writing import laned_row
-from batchrun.manifest.source import DOCUMENTS, Format, endings_of, format_of, is_known
+from batchrun.manifest.source import Format, endings_of, format_of, is_known
 from batchrun.manifest.spool import Spool
 from batchrun.manifest.write import write
 from batchrun.manifest.written_rows import WrittenRow, shared_fields
@@ -99,7 +99,7 @@ def _write(output: OutputFile, form: Format, spool: Spool) -> None:
                 rows,
                 file,
                 form,
-                defaults=shared_fields(rows) if form in DOCUMENTS else None,
+                defaults=shared_fields(rows) if form.is_document else None,
                 source=output.shown,
             )
     except OSError as error:

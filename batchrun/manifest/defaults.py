@@ -34,7 +34,6 @@ from batchrun.manifest.recognised.kinds import DocumentKind, document_kind, is_f
 from batchrun.manifest.retry_rules import RETRY
 from batchrun.manifest.rules import check_size
 from batchrun.manifest.source import (
-    DOCUMENTS,
     FILES_ALONE,
     Beyond,
     Format,
@@ -95,7 +94,7 @@ def refuse_others(found: Record, cure: str | None = None) -> None:
 def _parts(path: str, beyond: Beyond, what: str, form: Format | None) -> Iterator[Part]:
     name = name_of(path)
     found = format_to_read(path, form or (None if is_known(unpacked_name(path)) else Format.YAML))
-    if found not in DOCUMENTS:
+    if not found.is_document:
         message = f"{what} a table, which this format cannot hold"
         raise unreadable(Place(source=name), message, "write it as YAML or JSON")
     with opened(path, beyond) as stream, contextlib.closing(kept(stream, name)) as copy:

@@ -26,7 +26,6 @@ from batchrun.manifest.recognised.documents import is_of_one_run
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.source import (
-    DOCUMENTS,
     Source,
     format_to_read,
     is_known,
@@ -149,7 +148,7 @@ class _Seen:
 def _look_into(path: Path) -> _Seen:
     """Read a document's keys; problems are reported when it is loaded."""
     form = format_to_read(str(path))
-    if form not in DOCUMENTS:
+    if not form.is_document:
         return _Seen()
     names: set[str] = set()
     with contextlib.suppress(ManifestError), opened(str(path)) as stream:

@@ -21,7 +21,6 @@ from batchrun.manifest.sheet_wishes import NOTHING, SheetKeys, Wanted, with_opti
 from batchrun.manifest.sheets.records import Sheets
 from batchrun.manifest.source import (
     CURE_BESIDE,
-    DOCUMENTS,
     FILES_ALONE,
     STDIN,
     Beyond,
@@ -148,7 +147,7 @@ class LineFiles:
 
 def _form(name: str, place: Place, field: str) -> Format:
     form = format_to_read(name)
-    if form in DOCUMENTS and field != "sheet":
+    if form.is_document and field != "sheet":
         raise unreadable(
             place, f"{shown(name)} has a format that {field} cannot take", CURE_BESIDE, field=field
         )

@@ -28,7 +28,6 @@ from batchrun.manifest.shared import Shared, shared
 from batchrun.manifest.sheets.own_sheets import OwnSheets
 from batchrun.manifest.sheets.records import Sheets
 from batchrun.manifest.source import (
-    DOCUMENTS,
     STDIN,
     Beyond,
     Format,
@@ -246,7 +245,7 @@ def _input(source: Source, beyond: Beyond, problems: Problems) -> Iterator[_Inpu
         return
     form = format_to_read(source.path, source.format)
     with opened(source.path, beyond) as stream:
-        if form not in DOCUMENTS:
+        if not form.is_document:
             yield _Lines(stream=stream, name=source.shown, form=form)
             return
         with contextlib.closing(kept(stream, source.shown)) as copy:

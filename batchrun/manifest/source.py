@@ -51,9 +51,12 @@ class Format(enum.Enum):
     CSV = "csv"
     TSV = "tsv"
 
+    @property
+    def is_document(self) -> bool:
+        """Whether it holds the batch's name and defaults too; the others have a record to a line."""
+        return self in {Format.YAML, Format.JSON}
 
-#: Formats that hold the batch's name, defaults and rows; files in the others have a record to a line.
-DOCUMENTS: Final = frozenset({Format.YAML, Format.JSON})
+
 #: Delimiters of cells, by format.
 DELIMITERS: Final = {Format.CSV: ",", Format.TSV: "\t"}
 _BY_EXTENSION: Final = {

@@ -18,7 +18,7 @@ from typing import IO, Final
 from batchrun.manifest import delimited_text, yaml_text
 from batchrun.manifest.lanes.table import LANES
 from batchrun.manifest.retry_rules import RETRY, written
-from batchrun.manifest.source import DELIMITERS, DOCUMENTS, Format
+from batchrun.manifest.source import DELIMITERS, Format
 from batchrun.manifest.written_rows import (
     NO_LANES,
     WrittenLanes,
@@ -54,7 +54,7 @@ def write(
         ManifestError: The format cannot express a row.
     """
     shared = defaults or {}
-    head = _head(batch, _shared(shared, lanes), lanes, retry) if form in DOCUMENTS else {}
+    head = _head(batch, _shared(shared, lanes), lanes, retry) if form.is_document else {}
 
     def rest() -> WrittenRows:
         return lambda: (WrittenRow(id=row.id, fields=without(row.fields, shared)) for row in rows())

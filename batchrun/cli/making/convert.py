@@ -23,7 +23,7 @@ from batchrun.cli.speak import STDOUT, complain, say
 from batchrun.errors import InvariantError, UsageError
 from batchrun.manifest import Format, Manifest, Source, load, native
 from batchrun.manifest.lanes.writing import laned_row, written_lanes
-from batchrun.manifest.source import DOCUMENTS, format_of, name_of
+from batchrun.manifest.source import format_of, name_of
 from batchrun.manifest.write import write, write_defaults
 from batchrun.manifest.written_rows import NO_LANES, WrittenLanes, WrittenRows, shared_fields
 from batchrun.model.entries.retrying import RetryPolicy
@@ -55,10 +55,9 @@ class Conversion:
         """Return the conversion of the command's options. Raises UsageError if they cannot be combined."""
         output, wanted = options.output, options.to
         form = Format.JSON if wanted == NATIVE else output_format(output, wanted)
-        is_line_format = form not in DOCUMENTS
         if options.defaults_out == STDOUT:
             raise UsageError("--defaults-out names a file; only -o may be -")
-        if options.defaults_out and not (is_line_format or wanted == NATIVE):
+        if options.defaults_out and form.is_document and wanted != NATIVE:
             raise UsageError(
                 f"--defaults-out is for formats without defaults; {form.value} holds them itself"
             )
@@ -82,12 +81,12 @@ class Conversion:
     @property
     def holds_retry(self) -> bool:
         """Whether the output can have a retry policy."""
-        return self.form in DOCUMENTS and not self.is_native
+        return self.form.is_document and not self.is_native
 
     @property
     def holds_batch(self) -> bool:
         """Whether the output can have the batch's name."""
-        return self.form in DOCUMENTS and not self.is_settings
+        return self.form.is_document and not self.is_settings
 
 
 def output_format(output: str, wanted: str | None) -> Format:
@@ -151,12 +150,12 @@ def _write(wanted: Conversion, manifest: Manifest, draft: Path, defaults: Path |
     is_said = wanted.holds_batch or _name_says_it(wanted, manifest.batch)
     batch = manifest.batch if is_said else None
     rows = _rows(manifest, batch)
-    shared = shared_fields(rows) if wanted.form in DOCUMENTS or defaults else {}
+    shared = shared_fields(rows) if wanted.form.is_document or defaults else {}
     lanes = NO_LANES
     if manifest.lane_texts is not None:
         lanes = written_lanes(manifest.lanes, manifest.lane_texts, manifest.specs())
     shared = {name: value for name, value in shared.items() if name not in lanes.texts}
-    if lanes.texts and not (wanted.form in DOCUMENTS or defaults):
+    if lanes.texts and not (wanted.form.is_document or defaults):
         raise UsageError(
             f"what the rows share differs from lane to lane ({', '.join(lanes.texts)}): give --defaults-out "
             "FILE for it"
@@ -204,7 +203,7 @@ def _write_defaults(
 
 def _defaults_format(wanted: Conversion) -> Format:
     form = output_format(str(wanted.options.defaults_out), None)
-    if form not in DOCUMENTS:
+    if not form.is_document:
         raise UsageError("defaults are a table: give --defaults-out the name of a YAML or JSON file")
     return form
 

@@ -64,8 +64,7 @@ def _columns() -> Iterable[str]:
 
 def _asked(context: click.Context, ask: Ask) -> Sequence[Any]:
     """Ask the ledger named on the command line so far; return nothing if there is no ledger."""
-    # Imported late: most commands complete nothing.
-    import anyio  # noqa: PLC0415
+    import anyio  # noqa: PLC0415 (most commands complete nothing)
 
     from batchrun.api.reading import open_ledger  # noqa: PLC0415
 

@@ -72,8 +72,7 @@ async def prices_for(
         saved = named(
             options.save_prices, _PRICES, option="--save-prices FILE", protected=protected, force=force
         )
-    # Imported late: importing the client takes longer than the arithmetic.
-    from batchrun.service.pricing import quoted  # noqa: PLC0415
+    from batchrun.service.pricing import quoted  # noqa: PLC0415 (the client takes longer than the arithmetic)
 
     quotes = [await quoted(login.get(), region) for region in regions]
     for name, why in sorted({one for quote in quotes for one in quote.odd.items()}):

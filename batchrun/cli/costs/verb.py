@@ -112,8 +112,7 @@ async def _chosen(ledger: Ledger, batch: str, chosen_by: Selection) -> Sequence[
 
 
 async def _ask(opened: Opening, batch: Batch, runs: Sequence[EndedRun], options: Options) -> None:
-    # Imported late: importing the client takes longer than the arithmetic.
-    from batchrun.engine.upkeep.usage import UsageAnswers, ask_usage  # noqa: PLC0415
+    from batchrun.engine.upkeep.usage import UsageAnswers, ask_usage  # noqa: PLC0415 (the client takes longer than the arithmetic)
 
     clock, next_word = SystemClock(), 0.0
 

@@ -163,8 +163,7 @@ async def _ask(
 
 
 async def _conducted(held: Launch, results: Destination, store: ObjectStore, shown: Output) -> None:
-    # Imported late: it takes longer than finding that there is nothing to cancel.
-    from batchrun.cli.showing.progress import Progress  # noqa: PLC0415
+    from batchrun.cli.showing.progress import Progress  # noqa: PLC0415 (not where nothing is to be cancelled)
     from batchrun.cli.showing.reporters import JsonLines, LogLines, Numbers, Reporter, counts  # noqa: PLC0415
 
     clock = SystemClock()

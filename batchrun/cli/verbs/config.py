@@ -278,8 +278,7 @@ def _in_files(profile: str | None) -> dict[str, AwsValue]:
     paths = [_at_home(os.environ.get(name) or place) for name, place in _FILES]
     if profile is None and not any(path.exists() for path in paths):
         return {}
-    # Imported late: often the environment has it all.
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 (often the environment has it all)
     from botocore.session import Session  # noqa: PLC0415
 
     from batchrun.service.wire import table  # noqa: PLC0415

@@ -88,8 +88,7 @@ def _named(chosen: Sequence[EndedRun], status: str) -> Sequence[str]:
 
 
 async def _deleted(opened: Opening, batch: Batch, chosen: Sequence[EndedRun], options: Options) -> Deleted:
-    # Imported late: importing the client takes longer than the search.
-    from batchrun.engine.upkeep.deleter import Deleter  # noqa: PLC0415
+    from batchrun.engine.upkeep.deleter import Deleter  # noqa: PLC0415 (the client takes longer than the search)
 
     def tell(number: int) -> None:
         runs = counted(number, "run is not there", "runs are not there")

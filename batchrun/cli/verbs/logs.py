@@ -62,8 +62,7 @@ async def logs(options: Options) -> Exit:
     async with options.opening(options.login(1)) as opened:
         ledger = await opened.found_ledger()
         outcome = await row_to_read(ledger, options.entry_id, options.batch)
-        # Imported late: importing the client takes longer than finding that there is no such row.
-        from batchrun.api.row_logs import access, run_of, streams_of, streams_of_task  # noqa: PLC0415
+        from batchrun.api.row_logs import access, run_of, streams_of, streams_of_task  # noqa: PLC0415 (not where there is no such row)
         from batchrun.service.run_logs import run_logs  # noqa: PLC0415
 
         row = run_of(outcome, options.entry_id, options.attempt)

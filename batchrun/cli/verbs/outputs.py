@@ -108,8 +108,7 @@ def _name(text: str) -> NamedFiles:
 async def _rows(
     opened: Opening, batch: Batch, entries: AsyncIterator[Entry], names: list[NamedFiles], options: Options
 ) -> AsyncGenerator[RowOutputs]:
-    # Imported late: importing the client takes longer than finding that nothing has succeeded.
-    from batchrun.api.row_outputs import OutputsReader  # noqa: PLC0415
+    from batchrun.api.row_outputs import OutputsReader  # noqa: PLC0415 (not where nothing has succeeded)
 
     reach = await opened.reach_of(batch)
     at_once, most = options.concurrency, options.most_files

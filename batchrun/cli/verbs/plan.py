@@ -113,8 +113,7 @@ async def _own_quotas(login: OneLogin, output: shared.Output) -> Quotas:
 
 
 def _opened(login: OneLogin, output: shared.Output) -> Opening:
-    # Imported late: it loads the client.
-    from batchrun.api import opening  # noqa: PLC0415
+    from batchrun.api import opening  # noqa: PLC0415 (it loads the client)
     from batchrun.cli.logs import configure  # noqa: PLC0415
 
     configure(output, usual=-1)

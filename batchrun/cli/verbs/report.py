@@ -43,8 +43,7 @@ async def report(options: Options) -> None:
     asked about. It needs no network. The file is replaced as a whole. BATCH may be left out where the ledger
     has only one.
     """
-    # Imported late: jinja2 takes as long to import as everything else together, and only this needs it.
-    from batchrun.report import html  # noqa: PLC0415
+    from batchrun.report import html  # noqa: PLC0415 (jinja2 takes as long as all else together)
     from batchrun.report.gathering import gathered, regions_of  # noqa: PLC0415
 
     async with open_ledger(options.ledger, for_once=True) as ledger:

@@ -210,8 +210,9 @@ def _control_character(raw: bytes, offset: int, source: str, line: int) -> Manif
     place = Place(source=source, line=line + raw.count(b"\n", 0, index))
     what = "NUL" if raw[index] == 0 else f"control character 0x{raw[index]:02x}"
     cure = "save the file as plain text in UTF-8"
-    if raw[0] and raw[1:] and not any(raw[1::2][:_LOOK]):
-        cure = f"it looks like UTF-16: {cure}, or give --encoding utf-16-le"
+    for first, order in ((0, "be"), (1, "le")):
+        if raw[1 - first :] and raw[1 - first] and not any(raw[first::2][:_LOOK]):
+            cure = f"it looks like UTF-16: {cure}, or give --encoding utf-16-{order}"
     return unreadable(place, f"a {what} at byte {offset + index}", cure)
 
 
@@ -331,10 +332,18 @@ _MAGIC: Final = (
     (b"PAR1", "a Parquet file", "write it out as CSV or JSON Lines"),
     (b"%PDF", "a PDF document", "give the manifest itself"),
     (b"SQLite format 3\0", "an SQLite database", "give the manifest, not the ledger"),
-    (b"<?xml", "an XML document", "give the table itself; what S3 answers in place of an object says why"),
+    (
+        b"<?xml",
+        "an XML document",
+        "give the table itself, a spreadsheet's as CSV; what S3 answers in place of an object says why",
+    ),
 )
 
 
+#: The first line of what programs write for a spreadsheet to open: a table of a web page, or a page.
+_EXPORTED: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*<(?:table[\s>]|html[^>]{,4000}office:excel)", re.IGNORECASE
+)
 _PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head)[\s>]", re.IGNORECASE)
 
 
@@ -344,6 +353,11 @@ def _refuse_binary(head: bytes, source: str) -> None:
     Raises:
         ManifestError: It says what the file is.
     """
+    if _EXPORTED.match(head):
+        cure = "open it in a spreadsheet, and save it there as XLSX or CSV"
+        raise unreadable(
+            Place(source=source, line=1), "this is an export for a spreadsheet, and no CSV", cure
+        )
     if _PAGE.match(head):
         cure = "fetch the file itself; the page may say what was in the way, such as a login"
         raise unreadable(Place(source=source, line=1), "this is a web page", cure)

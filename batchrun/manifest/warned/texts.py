@@ -38,6 +38,8 @@ _BROKEN: Final = re.compile(
     r"\A\s*(?:s3|omics)://[^\r\n]*([\r\n]+)(?=[^\r\n])(?!.*://)", re.IGNORECASE | re.DOTALL
 )
 _ENCLOSED: Final = re.compile(r"""(["'])(?:\S*:/+\S*|/\S+)\1""")
+#: A single URI beside which one quote is left.
+_HALF_ENCLOSED: Final = re.compile(r"""["'][^\s"']*:/+[^\s"']+|[^\s"']*:/+[^\s"']+["']""")
 #: Marks by which spreadsheets take digits as text: ="0042", '0042.
 _AS_TEXT: Final = re.compile(r"""="([^"]*)"|'([0-9=+-][^']*)""")
 #: Full-width forms of ASCII, from East Asian keyboards.
@@ -67,6 +69,8 @@ def of_characters(text: str, *, is_cell: bool) -> Iterator[Doubt]:
             )
     if _ENCLOSED.fullmatch(text):
         yield Doubt(WarningKind.QUOTES, "has quotes around it", "remove them")
+    elif _HALF_ENCLOSED.fullmatch(text):
+        yield Doubt(WarningKind.QUOTES, "has a quote at one of its ends", "remove it")
     elif is_cell and (found := _AS_TEXT.fullmatch(text)):
         says = "has a spreadsheet's mark of a text, which is sent too"
         yield Doubt(WarningKind.QUOTES, says, f"write {visible(found[1] or found[2] or '')}", cause=says)

@@ -91,6 +91,8 @@ DOUBTFUL: dict[str, tuple[list[str], str, str, str]] = {
         "the who",
     ),
     "another's file": (["{{ sample }}.bam"], "placeholder", "has '{{ sample }}' in it, which nobody", ""),
+    "one quote left": (['s3://lab/a.fq.gz"', URI], "quotes", "has a quote at one of its ends", "remove it"),
+    "the other left": (["'s3://lab/a.fq.gz", URI], "quotes", "has a quote at one of its ends", "remove it"),
     "gs among s3": ([URI, "gs://lab/a.fq"], "not_s3", "'gs://lab/a.fq' is a gs:// URI", "copy it to S3"),
     "gs before s3": (["gs://lab/a.fq", URI], "not_s3", "'gs://lab/a.fq' is a gs:// URI", "copy it to S3"),
     "gs alone": (

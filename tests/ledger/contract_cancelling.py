@@ -62,6 +62,7 @@ class Cancelling:
     async def test_a_wish_goes_further_and_never_back(self, ledger):
         await everywhere(ledger)
         assert await ledger.batch(BATCH).ask_to_cancel(["active"], scope=Scope.SENDING, at=AT) == 1
+        assert await ledger.batch(BATCH).ask_to_cancel(["active"], scope=Scope.SENDING, at=AT) == 0
         assert await ledger.batch(BATCH).ask_to_cancel(["active"], scope=Scope.RUN, at=AT) == 1
         assert await ledger.batch(BATCH).ask_to_cancel(["active"], scope=Scope.SENDING, at=AT) == 0
         assert await wanted(ledger) == {"active": Scope.RUN}

@@ -85,12 +85,14 @@ class FailedRuns:
         assert await ledger.batch(BATCH).failed_tasks(["a"]) == {"a": {1: FOUND, 2: FailedTasks()}}
 
     async def test_tasks_of_rows_that_stand_failed_come_by_reason(self, ledger):
-        held = await filled(ledger, "a", "b", "c", "d")
+        held = await filled(ledger, "a", "b", "c", "d", "e")
         again = Retried(at=AT, due=AT, why="asked for")
         await move(held, "a", intended(), accepted(1), failed(1, failure_reason="R"))
         await move(held, "b", intended(), accepted(2), failed(2, failure_reason="R"))
         await move(held, "c", intended(), accepted(3), failed(3))
         await move(held, "d", intended(), accepted(4), failed(4, failure_reason="R"), again)
+        await move(held, "e", intended(), accepted(5), failed(5, failure_reason="R"), again)
+        await move(held, "e", intended(), accepted(6), failed(6, failure_reason="R"))
         numbers = [one.number for one in await held.unasked(limit=9)]
         twice = FailedTasks(
             tasks=(
@@ -98,7 +100,8 @@ class FailedRuns:
                 FailedTask(id="2", name="align", failure_reason="OUT_OF_MEMORY_ERROR"),
             )
         )
-        found = dict(zip(numbers, (FOUND, twice, FailedTasks(tasks=FOUND.tasks[1:]), FOUND), strict=True))
+        told = FOUND, twice, FailedTasks(tasks=FOUND.tasks[1:]), FOUND, FOUND, FailedTasks()
+        found = dict(zip(numbers, told, strict=True))
         await held.keep_tasks(found, at=AT)
         memory = "OUT_OF_MEMORY_ERROR"
         groups = {group.reason: group.tasks for group in await ledger.batch(BATCH).failures(limit=1)}

@@ -46,6 +46,7 @@ class DueInLanes:
         assert await held.next_due(after=AT, lanes=("west",)) == due
         assert await held.next_due(after=AT, lanes=("east", "west")) is None
         assert await held.next_due(after=AT) == due
+        assert await held.next_due(after=due, lanes=("west",)) is None
         assert [one.id for one in await held.due(at=due, limit=9, lanes=("west",))] == ["a", "b"]
         assert set(await held.choices()) == {("west",), ("east", "west")}
 
@@ -71,10 +72,13 @@ class DueInLanes:
         assert await held.next_due(after=AT, lanes=()) == later(minutes=1)
 
     async def test_what_left_the_manifest_or_is_sent_is_no_choice(self, ledger):
-        held = await with_lanes(ledger, a="east", b="west", c="east west")
+        held = await with_lanes(ledger, a="east", b="west", c="east west", d="west")
         await send(held, "c", "west")
+        await send(held, "d", "west", deferred(later(minutes=1)))
         await held.sync(rows(c="east west", a="east"), changed=Changed.REFUSE, at=AT)
         assert await held.choices() == [("east",)]
+        assert await _due(held, lanes=("west",), at=later(hours=1)) == []
+        assert await held.next_due(after=AT) is await held.next_due(after=AT, lanes=("west",)) is None
         await send(held, "a", "east")
         assert await held.choices() == []
 

@@ -29,6 +29,16 @@ class Proofs:
         await held.end_survey(at=_SECOND, calls={None: 3})
         assert [(await entry_of(ledger, id)).proven_at for id in "abc"] == [_SECOND] * 2 + [None]
         assert await ledger.batch(BATCH).unproven(since=AT, at=later(minutes=2)) == 0
+        assert await held.begin_survey(since=AT, at=later(minutes=2)) == {}, "they are proven"
+
+    async def test_a_survey_proves_nothing_of_rows_that_it_did_not_seek(self, ledger):
+        held = await filled(ledger, "a")
+        await held.begin_survey(since=AT, at=_SECOND)
+        await held.end_survey(at=_SECOND, calls={})
+        await held.sync([spec("a"), spec("b", 1)], changed=Changed.REFUSE, at=AT)
+        await held.begin_survey(since=AT, at=later(minutes=2))
+        await held.end_survey(at=later(minutes=2), calls={})
+        assert [(await entry_of(ledger, id)).proven_at for id in "ab"] == [_SECOND, later(minutes=2)]
 
     async def test_a_proof_that_is_too_old_or_from_the_future_is_none(self, ledger):
         held = await filled(ledger, "a")

@@ -222,6 +222,14 @@ class SubmissionsOfBatches:
                 await held.intend_together(submission(1), steps)
         assert await held.submission_count() == 0
 
+    async def test_a_row_that_was_intended_meanwhile_is_not_intended_again(self, ledger):
+        held = await filled(ledger, *"ab")
+        known = await steps_for(held, "ab")
+        made = await together(held, 1, "ab")
+        with pytest.raises(InvariantError, match="entry 'a', which is submitting at attempt 1"):
+            await held.intend_together(submission(2), known)
+        assert await held.open_submissions() == [OpenSubmission(submission=made, ids=["a", "b"])]
+
     @pytest.mark.parametrize("same", ["request_id", "name"])
     async def test_no_two_have_one_name_or_requestid(self, ledger, same):
         held = await filled(ledger, *"abcd")

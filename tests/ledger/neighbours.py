@@ -29,7 +29,7 @@ from tests.ledger.samples import (
     specs,
     steps_of,
 )
-from tests.ledger.submitting import submission
+from tests.ledger.submitting import submission, taken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from batchrun.model.entries.events import Event, Intended
     from batchrun.ports.held import HeldBatch
 
-_IDS = "abcdefghijklmnxyz"
-_REGION = "eu-central-1"
+_IDS = [*"abcdefghijklmnxyz", "nobody"]
+_NAME, _REGION = "beside", "eu-central-1"
 
 
 def settle(place: Path) -> None:
@@ -49,24 +49,28 @@ def settle(place: Path) -> None:
     asyncio.run(_settle(place))
 
 
-def written(place: Path) -> set[tuple[str, object]]:
-    """Return all that is stored there, row by row, but what changes with each write."""
+def stored(place: Path) -> set[tuple[str, object]]:
+    """Return all that is stored of them there, row by row."""
     connection = apsw.Connection(str(place), flags=apsw.SQLITE_OPEN_READONLY)
-    tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    theirs = f"SELECT key FROM batches WHERE name LIKE '{_NAME}%'"
+    columns = {"batch": theirs, "entry": f"SELECT key FROM entries WHERE batch IN ({theirs})"}
     found: set[tuple[str, object]] = set()
-    for (name,) in tables:
-        if name not in {"last_write", "sqlite_sequence"}:
-            found.update((str(name), row) for row in connection.execute(f"SELECT * FROM {name}"))
+    for name, column in connection.execute(
+        "SELECT t.name, c.name FROM sqlite_schema AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table'"
+    ).fetchall():
+        if column in columns:
+            rows_of = f"SELECT * FROM {name} WHERE {column} IN ({columns[column]})"
+            found.update((str(name), row) for row in connection.execute(rows_of))
     connection.close()
     return found
 
 
 async def _settle(place: Path) -> None:
     async with await open_ledger(place) as ledger:
-        held = await _held(ledger, "beside")
+        held = await _held(ledger, _NAME)
         await held.sync(specs(*_IDS), changed=Changed.REFUSE, at=AT)
         await _live(held, 9000, None)
-        held = await _held(ledger, "beside, in lanes")
+        held = await _held(ledger, f"{_NAME}, in lanes")
         for lane in ("east", "west"):
             await held.keep_lane(lane, region=_REGION, account=None, at=AT)
         await held.sync(rows(**dict.fromkeys(_IDS, "east west")), changed=Changed.REFUSE, at=AT)
@@ -84,11 +88,11 @@ async def _live(held: HeldBatch, number: int, lane: str | None) -> None:
     await held.begin_survey(since=AT, at=later(seconds=1))
     await held.end_survey(at=later(seconds=1), calls={lane: 3}, besides=["x"])
     await held.keep_shapes(dict.fromkeys("abmxy", "x"))
+    await held.ask_to_cancel(["a", "b", "d", "e", "m"], scope=Scope.SENDING, at=AT)
     for id_, events in _stories(number).items():
         await _send(held, id_, lane, events)
     await _send_together(held, number, lane)
-    await held.ask_to_cancel(["d", "m"], scope=Scope.SENDING, at=AT)
-    failed, _ = await held.unasked(limit=2)
+    (failed,) = await held.unasked(limit=1)
     await held.keep_tasks({failed.number: FailedTasks(tasks=(FailedTask(id="1", name="align"),))}, at=AT)
     for notice in NOTED:
         await held.tell(notice, at=AT)
@@ -99,9 +103,10 @@ async def _live(held: HeldBatch, number: int, lane: str | None) -> None:
 
 def _stories(number: int) -> dict[str, Sequence[Event]]:
     """Return what becomes of rows that are sent, by id."""
-    failed = [Failed(at=AT, run=run_of(number + n, "FAILED", stop_time=AT)) for n in (2, 5)]
+    failed = [Failed(at=AT, run=run_of(number + n, "FAILED", stop_time=AT)) for n in (2, 5, 7)]
     return {
-        "b": [deferred(later(minutes=1))],
+        "a": [accepted(number + 7), failed[2], Retried(at=AT, due=AT, why="x")],
+        "b": [deferred(later(seconds=1))],
         "c": [],
         "d": [accepted(number)],
         "e": [accepted(number + 1), completed(number + 1)],
@@ -123,7 +128,9 @@ async def _send(held: HeldBatch, id_: str, lane: str | None, events: Sequence[Ev
 async def _send_together(held: HeldBatch, number: int, lane: str | None) -> None:
     found = await held.entries(["k", "l"])
     steps = [step for entry in found.values() for step in steps_of(entry, [_to(entry, lane)])]
-    await held.intend_together(submission(number, batch=held.name, lane=lane), steps)
+    made = submission(number, batch=held.name, lane=lane)
+    await held.intend_together(made, steps)
+    await held.keep_submission(taken(made))
 
 
 def _to(entry: Entry, lane: str | None) -> Intended:

@@ -87,6 +87,7 @@ def test_the_model_has_error_shapes_at_all():
         ("InternalServerException", 500, OutcomeUnknownError),
         ("RequestTimeoutException", 408, OutcomeUnknownError),
         ("BrandNewException", 400, RefusedError),
+        ("BrandNewException", 408, OutcomeUnknownError),
         ("BrandNewException", 403, AccessDeniedError),
         ("BrandNewException", 429, ThrottledError),
         ("BrandNewException", 503, OutcomeUnknownError),

@@ -10,11 +10,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from batchrun.clock import VirtualClock
-from batchrun.errors import OutcomeUnknownError
+from batchrun.errors import LeaseLostError, OutcomeUnknownError
 from batchrun.model.paces.handing_on import Learned, Phase
 from batchrun.model.paces.pace import Pace
 from batchrun.model.paces.quotas import Quotas
 from batchrun.model.paces.rates import AUTO, UNLIMITED, Rate
+from batchrun.service.calling.one_try import one_try
 from batchrun.service.calling.pacing import Turns
 from batchrun.simulator import Limit, parse_faults
 from tests.world import connected, simulated, start
@@ -227,6 +228,29 @@ async def test_an_unknown_outcome_says_nothing_of_the_limit():
     turns.lost()
     await turns.turn()
     assert anyio.current_time() < 0.01
+
+
+async def test_a_call_that_is_let_go_of_is_not_in_flight_any_more():
+    clock = VirtualClock()
+    turns = Turns(Pace(AUTO), clock)
+    await turns.turn()
+    with anyio.move_on_after(1):
+        await one_try(anyio.sleep_forever(), "GetRun", turns=turns, clock=clock, longest=60)
+    await turns.turn()
+    assert anyio.current_time() < 1.01
+
+
+async def test_nor_is_one_that_the_guard_refuses():
+    async def refuse() -> None:
+        raise LeaseLostError("another launcher has the batch")
+
+    async with connected(rate=AUTO) as (service, simulator):
+        service.guard(refuse)
+        with pytest.raises(LeaseLostError):
+            await start(service)
+        assert not simulator.state().calls
+        await service.start_turn()
+        assert anyio.current_time() < 0.01
 
 
 async def test_throttles_at_random_do_not_bring_a_launch_to_a_halt():

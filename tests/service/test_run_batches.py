@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio
@@ -21,6 +22,7 @@ from batchrun.errors import (
 from batchrun.model.submissions.submission import BatchListed, BatchRow, BatchSeen
 from batchrun.service.calling.call_retries import RetrySettings
 from batchrun.service.calling.outage import Patience
+from batchrun.service.run_batches import batch_seen
 from batchrun.service.s3.patient_writing import S3SettingsStore
 from batchrun.simulator import (
     BatchDurations,
@@ -53,6 +55,20 @@ async def test_a_look_has_name_tags_and_counts():
         assert last.by_status["completedRunCount"] == 4
         with pytest.raises(NotFoundError):
             await service.run_batches.get("999")
+
+
+@pytest.mark.parametrize(
+    ("told", "done"),
+    [
+        ({}, None),
+        ({"submittedTime": 7}, 7),
+        ({"failedTime": 9}, 9),
+        ({"submittedTime": 7, "failedTime": 9}, 9),
+    ],
+)
+def test_one_is_done_once_its_last_row_was_submitted_or_it_failed(told, done):
+    seen = batch_seen({"id": "7", "status": "FAILED", "creationTime": 1, "processedTime": 99, **told})
+    assert seen.done_at == (None if done is None else datetime.fromtimestamp(done, UTC))
 
 
 async def test_rows_come_in_pages_with_their_runs_or_why_they_have_none(monkeypatch):

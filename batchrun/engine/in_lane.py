@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from batchrun.engine.parts import LaneLink, LaunchParts, Observer
 from batchrun.engine.proof.prover import Prover
 from batchrun.engine.recorder import Outcomes, Recorder
-from batchrun.errors import AccessDeniedError, CallError
+from batchrun.errors import AccessDeniedError, CallError, ServiceUnusableError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.planning.denials import SYSTEMIC, Denial, Denials, denied_at
 
@@ -21,13 +22,14 @@ class Common:
     outcomes: Outcomes
     prover: Prover
     observer: Observer
+    close: Callable[[LaneLink, ServiceUnusableError], None]  #: called where a lane may start no runs, and why
 
 
 class InLane:
     """A part of a launch that works in one lane, and what it works with.
 
-    Its actions raise ServiceUnusableError where the launch as a whole lacks a permission, credentials or a
-    service, and LeaseLostError or LedgerError where nothing can be recorded any more.
+    Its actions raise ServiceUnusableError where the launch as a whole lacks credentials, a service, or the
+    permission to ask it, and LeaseLostError or LedgerError where nothing can be recorded any more.
     """
 
     def __init__(self, link: LaneLink, common: Common) -> None:
@@ -44,6 +46,7 @@ class InLane:
         self._recorder = common.recorder
         self._outcomes = common.outcomes
         self._prover = common.prover
+        self._close = common.close
 
     async def _denial(self, denials: Denials, entry: Entry, error: CallError) -> Denial | None:
         """Note that the entry was denied, and return what that means; None if *error* is no denial.

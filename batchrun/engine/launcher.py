@@ -145,8 +145,12 @@ class Launcher:
 
     async def _lanes_unusable(self) -> ServiceUnusableError | None:
         """Return the error to raise for lanes that hold up open rows, or None."""
+        closed = self._runner.closed
+        if None in closed:  # the only one
+            return closed[None]
         counts = await self._recorder.counts()
-        why = {lane: str(error) for lane, error in self._runner.stopped.items()}
+        held_up = (*closed.items(), *self._runner.stopped.items())
+        why = {lane: str(error) for lane, error in held_up if lane is not None}
         usable = (link.name for link in self._links if link.name and link.name not in why)
         if self._limits.mode is not Mode.WATCH and any(counts.open_in(lane)[0] for lane in usable):
             return None  # a pass leaves runs that have not ended in lanes that can be used

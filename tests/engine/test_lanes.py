@@ -117,6 +117,39 @@ async def test_a_row_that_alone_is_denied_in_all_of_its_lanes_is_refused_in_the_
     assert (denied.state, denied.attempt) == (State.REFUSED, 4)
 
 
+@pytest.mark.parametrize("engine", [Engine.STARTRUN, Engine.BATCH])
+@pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE])
+async def test_rows_that_a_lane_may_not_start_go_to_the_others_and_what_it_has_is_watched(
+    tmp_path, mode, engine
+):
+    """Seen: the lane was not asked any more, so its rows waited for it, launch after launch."""
+    own, free = rows(9, "east", prefix="e"), rows(30, "east", "west", start=9, prefix="free")
+    async with lane_bench(tmp_path) as it:
+        await it.launch(own[:4], mode=Mode.DETACH)
+        for call in ("StartRun", "SubmitRow"):
+            it.simulators["east"].script(*parse_faults(f"{call}:AccessDeniedException"))
+        closed: set[str] = set()
+        why = ""
+        for _ in range(1 if mode is Mode.WATCH else 9):
+            with capture_logs() as said:
+                try:
+                    await it.launch([*own, *free], mode=mode, engine=engine)
+                except ServiceUnusableError as error:
+                    why = str(error)
+            await anyio.sleep(3600)
+            it.services = {lane: service.apart() for lane, service in it.services.items()}
+            closed |= {line["lane"] for line in said if line["event"] == "lane_closed"}
+        assert closed == {"east"}
+        if mode is Mode.WATCH:
+            assert why.startswith("lane east: StartRun is denied: ")
+            assert why.endswith(" (5 rows wait)")
+        found = await it.assert_agreement()
+        ended = {id for id, entry in (await it.entries()).items() if entry.state is State.SUCCEEDED}
+    assert sorted(found["east"]) == [spec.id for spec in own[:4]]
+    assert sorted(found["west"]) == [spec.id for spec in free]
+    assert ended == {*found["east"], *found["west"]}
+
+
 async def test_a_copy_of_the_ledger_finds_the_runs_of_both_lanes(tmp_path):
     specs = rows(30, "east", "west")
     async with lane_bench(tmp_path) as it:

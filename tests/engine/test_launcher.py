@@ -210,6 +210,23 @@ async def test_a_role_without_permission_stops_the_launch_and_nothing_is_refused
         assert it.simulator.state().calls["StartRun"].calls < 50
 
 
+@pytest.mark.parametrize("engine", [Engine.STARTRUN, Engine.BATCH])
+async def test_a_pass_that_may_start_nothing_looks_at_each_run_all_the_same(tmp_path, engine):
+    """Seen: a pass ended at the third denial, and runs that had ended long ago were ACTIVE for ever."""
+    async with bench(tmp_path) as it:
+        await it.launch(rows(100), mode=Mode.DETACH)
+        await anyio.sleep(24 * 3600)
+        it.simulator.script(
+            *parse_faults("StartRun:AccessDeniedException,StartRunBatch:AccessDeniedException")
+        )
+        async with reconnected(it):
+            with pytest.raises(ServiceUnusableError, match=r"^StartRun(Batch)? is denied"):
+                await it.launch(rows(150), mode=Mode.ONCE, engine=engine)
+        await it.assert_agreement()
+        states = [entry.state for entry in (await it.entries()).values()]
+        assert (states.count(State.SUCCEEDED), states.count(State.ACTIVE)) == (100, 0)
+
+
 async def test_one_denied_row_among_good_ones_is_refused_in_the_end(tmp_path):
     async with bench(tmp_path, simulated("StartRun:AccessDeniedException@cohort-row-0002"), rate=2) as it:
         await it.launch(rows(20))

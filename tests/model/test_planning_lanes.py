@@ -15,6 +15,7 @@ from batchrun.model.planning.actions import HoldBack, Look, Submit, SubmitTogeth
 from batchrun.model.planning.limits import LaneLimits, Mode
 from batchrun.model.planning.stimuli import (
     IntentRecorded,
+    LaneClosed,
     LanePaused,
     LaneResumed,
     LaneStopped,
@@ -184,6 +185,38 @@ def test_what_may_have_a_run_in_a_silent_lane_waits_until_it_is_back():
     made.keep(named("a", "east", "west"))
     made.tell(LaneResumed(lane="east"))
     assert submits(made) == [("a", "east")]
+
+
+def test_a_lane_that_is_closed_sends_nothing_more_and_its_runs_are_watched():
+    made = in_lanes(named("a", "east", "west"), named("b", "east"), active(named("c", "east")))
+    begun = made.plan()
+    assert {one.entry.id for one in begun} == {"a", "b", "c"}
+    made.tell(LaneClosed(lane="east"))
+    for one in begun:
+        made.done(one, one.entry, now=0)
+    assert submits(made) == [("a", "west")]
+    made.tell(LanePaused(lane="east"), LaneResumed(lane="east"))
+    assert (submits(made), made.is_over) == ([], False)
+    assert [one.entry.id for one in made.plan(9999) if isinstance(one, Look)] == ["c"]
+
+
+def test_a_lane_that_is_closed_is_asked_for_runs_of_rows_that_others_take():
+    made = in_lanes()
+    made.tell(LaneClosed(lane="east"))
+    made.add(named("a", "east", "west", proven_at=None))
+    (survey,) = [action for action in made.actions() if isinstance(action, Survey)]
+    made.keep(named("a", "east", "west"))
+    made.surveyed(survey, now=0.1)
+    assert submits(made) == [("a", "west")]
+
+
+def test_a_launch_of_one_pass_is_over_once_its_closed_lane_has_no_more_to_look_at():
+    made = Driven(LaneLimits(), mode=Mode.ONCE)
+    made.add(replace(planned("a"), proven_at=at()))
+    (submit,) = made.plan()
+    made.tell(LaneClosed(lane=None))
+    made.done(submit, submit.entry, now=0)
+    assert (submits(made), made.is_over) == ([], True)
 
 
 @pytest.mark.no_cover

@@ -38,8 +38,9 @@ class World:
         self.data = data
         self.limits = limits
         self.lanes = lanes
-        self.usable = {lane.name for lane in lanes}  #: that did not stop
+        self.usable = {lane.name for lane in lanes}  #: that did not stop or close
         self.silent: set[str] = set()
+        self.closed: set[str] = set()  #: that take no more rows, and can be asked
         self.planner = Planner(limits, lanes, home=lanes[0].name)
         self.entries = {str(n): self.row(n) for n in range(rows)}
         self.wishes: set[str] = set()
@@ -71,7 +72,7 @@ class World:
         told = [outcome for action in ended for outcome in self.outcomes(action)]
         for action in self.planner.handle(*told, *self.happen(), moment=moment(self.now)):
             if isinstance(action, actions.Submit):
-                assert action.lane not in self.silent, "sent to a lane that cannot be used"
+                assert action.lane not in self.silent | self.closed, "sent to a lane that cannot be used"
                 is_proven = self.limits.trust.holds(action.entry, self.time)
                 assert is_proven or self.silent.isdisjoint(action.entry.may_take), "it may have a run there"
             if isinstance(action, actions.Note):
@@ -147,17 +148,22 @@ class World:
                 return []
 
     def lane_happens(self, lane: str | None) -> list[stimuli.Stimulus]:
-        if lane is None or lane not in self.usable:
+        if lane is None or lane not in self.usable | self.closed:
             return []
-        match self.data.draw(st.sampled_from(["pause", "resume", "stop"])):
+        match self.data.draw(st.sampled_from(["pause", "resume", "stop", "close"])):
             case "pause":
                 self.silent.add(lane)
                 return [stimuli.LanePaused(lane=lane)]
             case "resume":
                 self.silent.discard(lane)
                 return [stimuli.LaneResumed(lane=lane)]
+            case "close":
+                self.usable.discard(lane)
+                self.closed.add(lane)
+                return [stimuli.LaneClosed(lane=lane)]
             case _:
                 self.usable.discard(lane)
+                self.closed.discard(lane)
                 self.silent.add(lane)
                 return [stimuli.LaneStopped(lane=lane)]
 

@@ -28,6 +28,7 @@ from batchrun.errors import BatchrunError, CallError, InvariantError, LedgerErro
 from batchrun.model.entries.entry import Run
 from batchrun.model.lanes import or_home
 from batchrun.model.planning import actions, stimuli
+from batchrun.model.planning.limits import Mode
 from batchrun.model.planning.planner import Planner
 from batchrun.model.tally import TakenOver
 from batchrun.ports.service import HealthOmics, LaneTrouble
@@ -53,12 +54,18 @@ class Runner:
     ) -> None:
         """Prepare the loop; *fail* is called with an error that ends the launch."""
         self._clock, self._held, self._home = parts.clock, parts.held, parts.home
+        self._mode = parts.limits.mode
         self._fail = fail
         self._planner = Planner(parts.limits, [link.limits for link in parts.links], home=parts.home)
         outcomes = Outcomes(parts.limits.retry, parts.held, recorder)
         self._prover = Prover(parts, recorder=recorder, outcomes=outcomes, give_up=self._give_up)
         common = Common(
-            parts=parts, recorder=recorder, outcomes=outcomes, prover=self._prover, observer=observer
+            parts=parts,
+            recorder=recorder,
+            outcomes=outcomes,
+            prover=self._prover,
+            observer=observer,
+            close=self._close,
         )
         self._lanes = {link.name: LaneRunner(link, common) for link in parts.links}
         self._others = [OtherBatches(link, common, self.post) for link in parts.links]
@@ -66,6 +73,7 @@ class Runner:
         self.tasks = TaskFinder(parts.held, self._service_of, observer, parts.clock)
         self._wakers = [Waker(link, parts.held, parts.clock, self.post) for link in parts.wakes]
         self.stopped = dict(parts.stopped)  #: lanes that cannot be used, and why
+        self.closed: dict[str | None, ServiceUnusableError] = {}  #: lanes that take no more rows, and why
         self._paused: set[str] = set()
         self._is_hurried = False
         self._stimuli: list[stimuli.Stimulus] = []
@@ -87,7 +95,8 @@ class Runner:
         """Lanes to which nothing is sent now, and why."""
         full = {name: LaneTrouble.FULL for name, lane in self._lanes.items() if name and lane.is_full}
         waiting = dict.fromkeys(self._paused, LaneTrouble.WAITS)
-        return full | waiting | dict.fromkeys(self.stopped, LaneTrouble.STOPPED)
+        closed = dict.fromkeys(filter(None, self.closed), LaneTrouble.STOPPED)
+        return full | waiting | closed | dict.fromkeys(self.stopped, LaneTrouble.STOPPED)
 
     @property
     def unanswered(self) -> Mapping[str, tuple[Run, CallError]]:
@@ -286,6 +295,20 @@ class Runner:
             self._lanes[link.name].hurry()
             if self._actions is not None and not self._is_hurried:  # else the hurry ended it
                 self._actions.start_soon(self._warn, "lane_stopped", link.name, str(error))
+
+    def _close(self, link: LaneLink, error: ServiceUnusableError) -> None:
+        """Send no more to a lane, whose runs go on; where all are closed, only a single pass goes on."""
+        if self._mode is Mode.CANCEL or link.name in self.closed:
+            return
+        closed = {**self.closed, link.name: error}
+        if self._mode is Mode.WATCH and closed.keys() | self.stopped.keys() >= self._lanes.keys():
+            for name, why in closed.items():
+                self._give_up(self._lanes[name].link, why)
+            return
+        self.closed = closed
+        self.post(stimuli.LaneClosed(lane=link.name))
+        if link.name is not None and self._actions is not None:
+            self._actions.start_soon(self._warn, "lane_closed", link.name, str(error))
 
     async def _warn(self, event: str, lane: str, why: str) -> None:
         """Log what a lane that cannot be used holds up, and what it does not."""

@@ -47,7 +47,7 @@ class StartRunSubmitter(InLane):
         whose wait was cancelled before it was sent comes back unchanged.
 
         Raises:
-            ServiceUnusableError: The launch as a whole lacks a permission, credentials or a service.
+            ServiceUnusableError: The launch lacks credentials, a service, or a permission to ask it.
             LeaseLostError, LedgerError: Nothing can be recorded any more.
         """
         if isinstance(action, Submit):
@@ -199,7 +199,7 @@ class StartRunSubmitter(InLane):
         )
         entry = await self._outcomes.record(entry, event, may_move=denial is None or denial.may_move)
         if denial is not None and denial.is_systemic:
-            raise not_permitted("StartRun", error)
+            self._close(self._link, not_permitted("StartRun", error))
         return entry
 
     async def _searched(self, entry: Entry) -> Entry | None:

@@ -249,8 +249,8 @@ class Follower(InLane):
                     for entry in (await self._held.entries(rows)).values()
                 ]
                 await self._record(case, [(entry, event) for entry, event in events if event is not None])
-                if case.denied is not None and self._limits.mode is not Mode.CANCEL:
-                    raise not_permitted("StartRun", case.denied)
+                if case.denied is not None:  # only now: it may end the launch, and this look with it
+                    self._close(self._link, not_permitted("StartRun", case.denied))
 
     async def _event(self, case: _Case, entry: Entry, row: BatchRow, wrong: Collection[str]) -> Event | None:
         """Return the event for a listed row; None where it was not submitted yet, or may have a run."""
@@ -363,7 +363,7 @@ class _Case:
         self.doubtful: dict[str, CallError] = {}  #: rows that failed and may have a run all the same, and why
         self.gone: dict[str, str] = {}  #: rows whose run is gone, and its id
         self.staying: set[str] = set()  #: ids of denied rows that go to no other lane
-        self.denied: CallError | None = None  #: of a permission that the launch as a whole lacks
+        self.denied: CallError | None = None  #: of a permission that the lane lacks
         self.nameless: set[str] = set()  #: rows with a run whose uuid is unknown
         self._settled: list[Entry] = []
 

@@ -186,7 +186,7 @@ class BatchSubmitter(InLane):
         wave.entries.update((entry.id, entry) for entry in refused)
         await self._held.keep_submission(replace(submission, standing=Standing.OVER))
         if isinstance(error, errors.AccessDeniedError):
-            raise not_permitted("StartRunBatch", error) from error
+            self._close(self._link, not_permitted("StartRunBatch", error))
         return wave.outcome()
 
 

@@ -176,8 +176,7 @@ class LanePlans:
         """Return the lane called *name*."""
         if name not in self._lanes:
             lane = self._lanes[name] = LanePlan(self._launch, LaneLimits(name=name), self._sharing)
-            lane.is_stopped = True
-            self._silent(lane)
+            self._stopped(lane)
         return self._lanes[name]
 
     def of_entry(self, entry: Entry) -> LanePlan:
@@ -223,12 +222,13 @@ class LanePlans:
                 self.of(stimulus.lane).sending.intent_recorded(stimulus.entry_id)
             case stimuli.LanePaused(lane=name):
                 return self._silent(self.of(name))
+            case stimuli.LaneClosed(lane=name):
+                return self._closed(self.of(name))
             case stimuli.LaneResumed(lane=name):
                 self.of(name).sending.pause(is_paused=False)
                 self._launch.queues.lane_back(name)
             case stimuli.LaneStopped(lane=name):
-                self.of(name).is_stopped = True
-                return self._silent(self.of(name))
+                return self._stopped(self.of(name))
             case _:  # pragma: no cover
                 assert_never(stimulus)
         return []
@@ -236,8 +236,19 @@ class LanePlans:
     def _silent(self, lane: LanePlan) -> Sequence[HoldBack]:
         """Stop sending to a lane that cannot be used; entries waiting there may go to other lanes."""
         lane.sending.pause()
-        self._launch.queues.lane_silent(lane.name, is_over=lane.is_stopped)
+        self._launch.queues.lane_silent(lane.name)
         return [HoldBack(lane=lane.name)]
+
+    def _closed(self, lane: LanePlan) -> Sequence[HoldBack]:
+        """Stop sending to a lane that can still be asked."""
+        lane.sending.close()
+        self._launch.queues.lane_closed(lane.name)
+        return [HoldBack(lane=lane.name)]
+
+    def _stopped(self, lane: LanePlan) -> Sequence[HoldBack]:
+        lane.is_stopped = True
+        self._silent(lane)
+        return self._closed(lane)
 
     # -- all of them
 

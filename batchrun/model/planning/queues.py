@@ -77,7 +77,7 @@ class Queues:
         self._queues: dict[tuple[tuple[str, ...], str | None], Queue] = {}
         self._by_lane: dict[str | None, list[Queue]] = {}
         self._unusable: set[str | None] = set()  #: lanes that take nothing more
-        self._silent: set[str | None] = set()  #: lanes that cannot be asked now, the unusable ones included
+        self._silent: set[str | None] = set()  #: lanes that cannot be asked now
         self._is_reading_choices = False
         self._read_meanwhile: set[Queue] = set()  #: read before the shapes of all entries were stored
         self._has_choices = has_lanes or self._has_shapes
@@ -157,11 +157,13 @@ class Queues:
 
     # -- lanes that cannot be used
 
-    def lane_silent(self, lane: str | None, *, is_over: bool = False) -> None:
-        """Note that a lane cannot be asked; *is_over*: not in this launch any more."""
+    def lane_silent(self, lane: str | None) -> None:
+        """Note that a lane cannot be asked."""
         self._silent.add(lane)
-        if is_over:
-            self._unusable.add(lane)
+
+    def lane_closed(self, lane: str | None) -> None:
+        """Note that a lane takes nothing more in this launch."""
+        self._unusable.add(lane)
         for queue in self._queues.values():
             if not any(self._is_usable(taker) for taker in self._takers(queue)):
                 queue.ready.clear()

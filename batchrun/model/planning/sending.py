@@ -123,6 +123,7 @@ class Sending:
         self._rate = math.inf  #: StartRun calls per second to expect
         self._is_holding_back = limits.mode is Mode.CANCEL
         self._is_paused = False
+        self._is_closed = False  #: sends nothing new in this launch
         self._is_probing = False
         self._paused_until = float("-inf")
         self._planned_at = float("-inf")  #: loop time
@@ -246,6 +247,10 @@ class Sending:
         """Send nothing new while the lane cannot be used."""
         self._is_paused = is_paused
 
+    def close(self) -> None:
+        """Send nothing new in this launch; what was sent is still settled."""
+        self._is_closed = True
+
     # -- what is due
 
     def plan(self, moment: Moment) -> Iterator[SendingAction]:
@@ -295,12 +300,12 @@ class Sending:
         return not self._waiting and self._limits.mode is Mode.WATCH and self.slots.has_own_room
 
     def _may_submit(self, now: float) -> bool:
-        has_place = self._vacated > 0 and not self._is_paused
+        has_place = self._vacated > 0 and not (self._is_paused or self._is_closed)
         return has_place or self.may_begin(now)
 
     def may_begin(self, now: float) -> bool:
         """Report whether anything new may be sent."""
-        if self._is_paused or now < self._paused_until:
+        if self._is_paused or self._is_closed or now < self._paused_until:
             return False
         return not (self._is_probing and any(isinstance(action, Submit) for action in self._in_air.values()))
 
@@ -351,7 +356,7 @@ class Sending:
     def may_come_to_send(self) -> bool:
         """Whether there is room for a run, or may be during this launch, once runs of others have ended."""
         have_room = self.slots.have_room or (self._limits.mode is Mode.WATCH and self.slots.has_own_room)
-        return have_room and not self.is_put_off and not self.is_unheard
+        return have_room and not (self.is_put_off or self.is_unheard or self._is_closed)
 
     @property
     def resumes_at(self) -> float:

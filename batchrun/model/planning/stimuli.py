@@ -207,6 +207,13 @@ class LaneResumed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaneClosed:
+    """A lane takes no more rows in this launch; what it has is still settled and watched."""
+
+    lane: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaneStopped:
     """A lane cannot be used any more in this launch."""
 
@@ -238,6 +245,7 @@ LaneStimulus: TypeAlias = (
     | IntentRecorded
     | LanePaused
     | LaneResumed
+    | LaneClosed
     | LaneStopped
 )
 

@@ -211,7 +211,7 @@ def _control_character(raw: bytes, offset: int, source: str, line: int) -> Manif
     what = "NUL" if raw[index] == 0 else f"control character 0x{raw[index]:02x}"
     cure = "save the file as plain text in UTF-8"
     for first, order in ((0, "be"), (1, "le")):
-        if raw[1 - first :] and raw[1 - first] and not any(raw[first::2][:_LOOK]):
+        if len(raw) > 1 and raw[1 - first] and not any(raw[first::2][:_LOOK]):
             cure = f"it looks like UTF-16: {cure}, or give --encoding utf-16-{order}"
     return unreadable(place, f"a {what} at byte {offset + index}", cure)
 

@@ -225,7 +225,7 @@ async def test_what_is_no_proxys_address_is_told_at_once(proxy, shown, monkeypat
         (b"\xef\xbb\xbf[default]\nregion = x\n", "line 1 is in no section.* a byte order mark; correct it"),
         (b"[default]\nAKIATESTTEST\n", "line 2 is neither a section nor a setting; correct it"),
         (b"[default]\nregion = \xff\n", "it is no text in UTF-8; correct it"),
-        (b"[default]\ns3 =\n  odd\n", "config; correct it"),
+        (b"[default]\ns3 =\n  odd\n", "config: an indented line is no setting, .*; correct it"),
     ],
 )
 async def test_a_settings_file_that_cannot_be_read_says_where_and_shows_no_line(

@@ -37,18 +37,16 @@ _QUOTES: Final = re.compile("[\u201c-\u201f\u2018\u201a\u201b]|(?<![^\\W\\d_])\u
 _BROKEN: Final = re.compile(
     r"\A\s*(?:s3|omics)://[^\r\n]*([\r\n]+)(?=[^\r\n])(?!.*://)", re.IGNORECASE | re.DOTALL
 )
-_ENCLOSED: Final = re.compile(r"""(["'])(?:\S*:/+\S*|/\S+)\1""")
-#: A single URI beside which one quote is left.
-_HALF_ENCLOSED: Final = re.compile(r"""["'][^\s"']*:/+[^\s"']+|[^\s"']*:/+[^\s"']+["']""")
+_PLAIN_QUOTES: Final = ('"', "'")
+_SPACE: Final = re.compile(r"\s")
+_SPACE_OR_QUOTE: Final = re.compile(r"""[\s"']""")
 #: Marks by which spreadsheets take digits as text: ="0042", '0042.
 _AS_TEXT: Final = re.compile(r"""="([^"]*)"|'([0-9=+-][^']*)""")
 #: Full-width forms of ASCII, from East Asian keyboards.
 _WIDE: Final = re.compile("[\uff01-\uff5e]")
 _LOST: Final = "\ufffd"
 #: Characters that surround a value by mistake.
-_AROUND: Final = re.compile(
-    "^[\\s\"'\u00a0\u200b\u2060\ufeff\u201c-\u201f\u2018-\u201b]+|[\\s\"'\u00a0\u200b\u2060\ufeff\u201c-\u201f\u2018-\u201b]+$"
-)
+_AROUND: Final = re.compile("[\\s\"'\u00a0\u200b\u2060\ufeff\u201c-\u201f\u2018-\u201b]*")
 
 
 def of_characters(text: str, *, is_cell: bool) -> Iterator[Doubt]:
@@ -67,18 +65,36 @@ def of_characters(text: str, *, is_cell: bool) -> Iterator[Doubt]:
                 "remove it",
                 at=found.start(1),
             )
-    if _ENCLOSED.fullmatch(text):
+    if _is_enclosed(text):
         yield Doubt(WarningKind.QUOTES, "has quotes around it", "remove them")
-    elif _HALF_ENCLOSED.fullmatch(text):
+    elif _is_half_enclosed(text):
         yield Doubt(WarningKind.QUOTES, "has a quote at one of its ends", "remove it")
     elif is_cell and (found := _AS_TEXT.fullmatch(text)):
         says = "has a spreadsheet's mark of a text, which is sent too"
         yield Doubt(WarningKind.QUOTES, says, f"write {visible(found[1] or found[2] or '')}", cause=says)
 
 
+# By hand: the time of a pattern of these grows with the square of the length where a text almost matches.
+
+
+def _is_enclosed(text: str) -> bool:
+    """Report whether a single place, without white space, has a quote at each end."""
+    inner = text[1:-1]
+    is_place = ":/" in inner or (inner.startswith("/") and inner != "/")
+    return text[0] in _PLAIN_QUOTES and text[-1] == text[0] and is_place and not _SPACE.search(inner)
+
+
+def _is_half_enclosed(text: str) -> bool:
+    """Report whether a single URI, without white space, has a quote at one of its ends."""
+    inner = text[1:] if text[0] in _PLAIN_QUOTES else text[:-1] if text[-1] in _PLAIN_QUOTES else ""
+    return 0 <= inner.find(":/") < len(inner) - 2 and not _SPACE_OR_QUOTE.search(inner)
+
+
 def bare(text: str) -> str:
     """Return the intended value: without surrounding mistakes, in plain characters."""
-    return _AROUND.sub("", text if text.isascii() else unicodedata.normalize("NFKC", text))
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    before, behind = (len(found[0]) for one in (plain, plain[::-1]) if (found := _AROUND.match(one)))
+    return plain[before : len(plain) - behind]
 
 
 def _white_space(text: str, *, is_cell: bool) -> Iterator[Doubt]:

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from batchrun.manifest.warned.texts import bare, of_characters
 from tests.manifest.warned.conftest import WarningsOf, table
 
 URI = "s3://lab/S0_R1.fastq.gz"
@@ -502,3 +503,12 @@ def test_a_placeholder_without_quotes_is_told(warnings_of: WarningsOf, name: str
     assert (warning.kind, warning.line, warning.field) == ("placeholder", 3, "parameters.r")
     assert warning.message == f"{{{name}}} without quotes is a table, and no text"
     assert warning.cure == f'write "{{{name}}}"'
+
+
+@pytest.mark.parametrize(
+    "text", ['"' + "://a" * 100_000 + '" x', "s3://b/" + "'://" * 100_000 + "x", "a" + " '" * 100_000 + "x"]
+)
+def test_a_long_text_that_almost_has_quotes_around_it_is_soon_read(text):
+    """Seen: ten minutes for the first; the test's time limit ends it."""
+    assert [doubt.kind for doubt in of_characters(text, is_cell=True)] == []
+    assert bare(text) in text

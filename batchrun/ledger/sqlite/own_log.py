@@ -131,6 +131,8 @@ def _last_write(connection: apsw.Connection) -> _LastWrite | None:
     """Return the last write; None where the file is damaged or no database."""
     try:
         found = connection.execute(queries()["last_write"]).fetchone()
+    except apsw.SchemaChangeError:  # another process makes the tables at this moment
+        return _last_write(connection)
     except apsw.SQLError:  # of an older batchrun, or of another program
         return _NONE_YET
     except (apsw.NotADBError, apsw.CorruptError):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchrun.model.entries.entry import Entry, Run
+    from batchrun.model.entries.events import History
     from batchrun.model.entries.states import State
     from batchrun.model.notices import Notice
     from batchrun.model.planning.cancelling import Cancellation, Scope
@@ -139,12 +140,8 @@ class StoredBatch(ABC):
         """
 
     @abstractmethod
-    async def history(self, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
-        """Return the entry's events as (at, attempt, kind, detail), oldest first.
-
-        *attempt* is the one that the event led to. *detail* is JSON text: the event's fields, a request as
-        its digest, and the requestId where the attempt was intended.
-        """
+    async def history(self, entry_id: str) -> History:
+        """Return the entry's events; a request stands in them as its digest, an intent with its requestId."""
 
     @abstractmethod
     async def glance(self, *, since: datetime, at: datetime, limit: int) -> Glance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from batchrun.cli.showing import failed
 from batchrun.cli.showing.failed import RunDetails
 from batchrun.cli.speak import emit, printable, say, whole_line
 from batchrun.model.entries.entry import Entry, start_run_request
+from batchrun.model.entries.events import History
 from batchrun.model.entries.reasons import advice_for
 from batchrun.model.entries.states import UNSENT, State
 from batchrun.model.lanes import first_request
@@ -29,7 +30,6 @@ from batchrun.report.json_names import API_NAMES, NEWS
 from batchrun.report.results import earlier_rows, row
 
 if TYPE_CHECKING:
-    Told = Sequence[tuple[datetime, int, str, str]]
     Found = Mapping[int, FailedTasks]  # by attempt
     Submissions = Mapping[int, Submission]  # by attempt
 
@@ -68,7 +68,7 @@ async def show(options: Options) -> None:
         say(line)
 
 
-def facts(outcome: Outcome, history: Told, found: Found, submissions: Submissions) -> dict[str, Any]:
+def facts(outcome: Outcome, history: History, found: Found, submissions: Submissions) -> dict[str, Any]:
     """Return all of it for programs."""
     entry = outcome.entry
     latest = row(entry)
@@ -93,7 +93,7 @@ def facts(outcome: Outcome, history: Told, found: Found, submissions: Submission
     }
 
 
-def lines(outcome: Outcome, history: Told, found: Found, submissions: Submissions) -> Iterator[str]:
+def lines(outcome: Outcome, history: History, found: Found, submissions: Submissions) -> Iterator[str]:
     """Yield the story as lines for people."""
     entry = outcome.entry
     yield whole_line(f"{entry.id} of {entry.batch}: {row(entry)['status']}")

@@ -18,6 +18,7 @@ from batchrun.ledger.store import Store
 from batchrun.ledger.verbs.sync import compared
 from batchrun.ledger.worker import BatchVerbs, reads
 from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import History
 from batchrun.model.entries.states import State
 from batchrun.model.planning.cancelling import Cancellation, Scope
 from batchrun.model.spec import Spec
@@ -98,7 +99,7 @@ class LaunchReads(BatchVerbs):
         return [Cancellation(entry=entry_of(self.name, row), scope=Scope(row.scope)) for row in rows]
 
     @reads
-    def history(self, entry_id: str) -> Sequence[tuple[datetime, int, str, str]]:
+    def history(self, entry_id: str) -> History:
         rows = self._store.all("history", batch=self._key, id=entry_id)
         return [(time_of(row.at), row.attempt, row.kind, row.detail) for row in rows]
 

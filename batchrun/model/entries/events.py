@@ -5,6 +5,8 @@ Does not belong here: where they lead (``transitions``).
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias, get_args
@@ -178,6 +180,8 @@ Event: TypeAlias = (
     | Retried
 )
 Seen: TypeAlias = Progressed | Completed | Failed | Cancelled | Missed
+#: An entry's events, oldest first: when, the attempt that it led to, its kind, and its fields as JSON.
+History: TypeAlias = Sequence[tuple[datetime, int, str, str]]
 
 #: Every kind of event, in the order of an entry's life.
 KINDS: tuple[type[Event], ...] = get_args(Event)
@@ -186,6 +190,17 @@ KINDS: tuple[type[Event], ...] = get_args(Event)
 def kind(event: Event) -> str:
     """Return the event's stored name."""
     return type(event).__name__.lower()
+
+
+def last_alike(history: History, of_kind: str, code: str, *, across: Collection[str] = ()) -> list[datetime]:
+    """Return when the last events of a kind with *code* were, back to any other but the kinds *across*."""
+    found: list[datetime] = []
+    for at, _attempt, name, detail in history:
+        if name == of_kind and json.loads(detail).get("code") == code:
+            found.append(at)
+        elif name not in across:
+            found.clear()
+    return found
 
 
 def seen(run: Run, at: datetime) -> Seen:

@@ -5,11 +5,11 @@ An entry counts as denied by itself only where others pass, in this launch or si
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from batchrun.model.entries.events import History, last_alike
 
 #: Denials in a row, of as many entries, that mean that the launch itself lacks a permission.
 SYSTEMIC: Final = 3
@@ -49,15 +49,6 @@ class Denials:
         return len(self._entries) >= SYSTEMIC or (not self.has_passed and self._in_a_row >= SYSTEMIC)
 
 
-def denied_at(code: str, history: Iterable[tuple[datetime, int, str, str]]) -> list[datetime]:
-    """Return when an entry was put off with *code*, in whichever lanes, since it was last put off otherwise.
-
-    *history* has the entry's events as (at, attempt, kind, detail), oldest first.
-    """
-    found: list[datetime] = []
-    for at, _attempt, kind, detail in history:
-        if kind == "deferred" and json.loads(detail).get("code") == code:
-            found.append(at)
-        elif kind not in {"intended", "moved"}:
-            found.clear()
-    return found
+def denied_at(code: str, history: History) -> list[datetime]:
+    """Return when an entry was put off with *code*, in any lanes, since it was last put off otherwise."""
+    return last_alike(history, "deferred", code, across=("intended", "moved"))

@@ -12,13 +12,12 @@ Does not belong here: what is sent for the first time (``sending``), what an ans
 from __future__ import annotations
 
 import heapq
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import History, last_alike
 from batchrun.model.planning.actions import Resend, Settle
 from batchrun.model.planning.actions import Sending as SendingAction
 from batchrun.model.planning.limits import Limits
@@ -41,18 +40,12 @@ class _Doubt:
     conflicts_since: float | None = None  #: loop time since which every answer was a conflict
 
 
-def has_conflicted_for(
-    seconds: float, history: Iterable[tuple[datetime, int, str, str]], now: datetime
-) -> bool:
+def has_conflicted_for(seconds: float, history: History, now: datetime) -> bool:
     """Report whether every answer has been a conflict for so long, over several launches.
 
-    *history* has the entry's events as (at, attempt, kind, detail), oldest first. A few answers are wanted
-    too: our clock may have been set meanwhile.
+    A few answers are wanted too: our clock may have been set meanwhile.
     """
-    conflicts: list[datetime] = []
-    for at, _attempt, kind, detail in history:
-        is_one = kind == "doubted" and json.loads(detail).get("code") == CONFLICT
-        conflicts = [*conflicts, at] if is_one else []
+    conflicts = last_alike(history, "doubted", CONFLICT)
     return len(conflicts) >= _REPEATS and (now - conflicts[0]).total_seconds() >= seconds
 
 

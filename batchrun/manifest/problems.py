@@ -15,9 +15,9 @@ import operator
 import os
 import shlex
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import limits
@@ -27,6 +27,7 @@ from batchrun.model.texts.words import spelt_out
 
 #: The path to a value in a request: field names, and positions in lists.
 Path: TypeAlias = "tuple[str | int, ...]"
+P = TypeVar("P", bound=Problem)
 _SHOWN = 60
 #: What messages call standard input.
 STANDARD_INPUT: Final = "<stdin>"
@@ -82,12 +83,26 @@ class UnfitError(ValueError):
 
 
 @dataclass(slots=True)
-class _Same:
-    """A problem with the same words in one row or many."""
+class Alike(Generic[P]):
+    """Findings with the same words: a few are told each, of more the first with a count."""
 
-    told: dict[int, Problem] = field(default_factory=dict)  #: by number in the order of all problems
+    told: dict[int, P] = field(default_factory=dict)  #: by number in the order of all findings
     count: int = 0
     lines: list[int] = field(default_factory=list)  #: of those after the first, up to a limit
+
+    def meet(self, line: int | None, count: int = 1, also: Sequence[int] = ()) -> None:
+        """Count *count* more, the first of them on *line*, the others on the lines *also*."""
+        if self.count and line is not None:
+            also = (line, *also)
+        self.count += count
+        self.lines += also[: max(0, limits.LINES - 1 - len(self.lines))]
+
+    def shown(self) -> Iterable[tuple[int, P]]:
+        """Return what is shown, with its number: each if all are told, else the first with the count."""
+        if self.count == len(self.told):
+            return self.told.items()
+        number, first = next(iter(self.told.items()))
+        return [(number, replace(first, count=self.count, also=tuple(sorted(self.lines))))]
 
 
 class Problems:
@@ -97,7 +112,7 @@ class Problems:
     """
 
     def __init__(self) -> None:
-        self._same: dict[_Key, _Same] = {}
+        self._alike: dict[_Key, Alike[Problem]] = {}
         self._kinds: collections.Counter[tuple[str | None, str]] = collections.Counter()
         self._met = 0
         self.total = 0
@@ -127,39 +142,33 @@ class Problems:
 
     def told(self) -> list[Problem]:
         """Return the problems to show, in their order."""
-        found = [(number, one, same) for same in self._same.values() for number, one in same.told.items()]
-        return [_counted(one, same) for _, one, same in sorted(found, key=operator.itemgetter(0))]
+        found = [one for alike in self._alike.values() for one in alike.shown()]
+        return [problem for _, problem in sorted(found, key=operator.itemgetter(0))]
 
     def _take(self, key: _Key, line: int | None, build: Callable[[], Problem]) -> None:
         kind = key[2:]
-        same = self._same.get(key)
-        if same is None:
+        alike = self._alike.get(key)
+        if alike is None:
             if not self._has_room(kind):
                 self.total += 1
                 return
-            same = self._same[key] = _Same()
+            alike = self._alike[key] = Alike()
         self._met += 1
-        same.count += 1
-        if line is not None and 1 < same.count <= limits.LINES:
-            same.lines.append(line)
-        if same.count <= limits.SAME:
-            self.total += 1
-            if self._has_room(kind):
-                self._kinds[kind] += 1
-                same.told[self._met] = build()
-        elif same.count == limits.SAME + 1:
-            self.total -= limits.SAME - 1
-            self._kinds[kind] -= len(same.told) - 1
-            same.told = dict(itertools.islice(same.told.items(), 1))
+        alike.meet(line)
+        if len(alike.told) + 1 == alike.count <= limits.SAME and self._has_room(kind):
+            self._count(kind, 1)
+            alike.told[self._met] = build()
+        elif len(alike.told) > 1:
+            self._count(kind, 1 - len(alike.told))
+            alike.told = dict(itertools.islice(alike.told.items(), 1))
+
+    def _count(self, kind: tuple[str | None, str], more: int) -> None:
+        self.total += more
+        self._kinds[kind] += more
 
     def _has_room(self, kind: tuple[str | None, str]) -> bool:
         # Invariant: there are no more kinds than kept problems, whatever the input.
         return self._kinds.total() < limits.PROBLEMS and self._kinds[kind] < limits.PROBLEMS_OF_A_KIND
-
-
-def _counted(problem: Problem, same: _Same) -> Problem:
-    is_many = same.count > limits.SAME
-    return replace(problem, count=same.count, also=tuple(same.lines)) if is_many else problem
 
 
 def problem_at(

@@ -371,6 +371,15 @@ def test_what_few_rows_have_in_common_is_told_of_each(problems_of):
     )
 
 
+def test_where_no_more_are_told_what_is_the_same_is_counted_with_what_is(load_text):
+    text = "id,priority\n" + "".join(f"r{n},x{n % 11}\n" for n in range(13))
+    with pytest.raises(ManifestError) as caught:
+        load_text(text, ".csv", sets=("roleArn=arn:x", "outputUri=s3://b/", "workflowId=1"))
+    told = [(problem.count, problem.also) for problem in caught.value.problems]
+    assert told == [(2, (13,)), (2, (14,)), *[(1, ())] * 8]
+    assert caught.value.total == 11
+
+
 def test_a_broken_default_is_told_once_and_not_as_missing(problems_of):
     text = "runs: [{id: a}, {id: b, name: '{parameters.x}'}]\ndefaults: {workflowId: x, parameters: 1}\n"
     problems = problems_of(text, ".yaml", sets=("roleArn=arn:x", "outputUri=s3://b/"))

@@ -6,7 +6,6 @@ counting, and choosing what is shown. Does not: the rules (``texts``, ``known``,
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import operator
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from typing import Final, TypeAlias
 
 from batchrun.errors import ManifestWarning
 from batchrun.manifest import limits
-from batchrun.manifest.problems import Place, printable
+from batchrun.manifest.problems import Alike, Place, printable
 from batchrun.model.texts.foreign import unsigned
 
 
@@ -118,21 +117,16 @@ class Warnings:
     total: int = 0  #: the number of all; of very many only some are shown
 
 
-@dataclass(slots=True)
-class _Same:
-    """One cause in one column."""
+@dataclass(slots=True, kw_only=True)
+class _Same(Alike[ManifestWarning]):
+    """Warnings of one cause in one column."""
 
     holds: Callable[[], bool] | None
-    source: str  #: of the first
-    #: With their number in the order of all warnings.
-    told: list[tuple[int, ManifestWarning]] = field(default_factory=list)
-    count: int = 0
-    #: Of those after the first in its source, up to a limit.
-    lines: list[int] = field(default_factory=list)
+    source: str  #: of the first; lines are only of it
 
 
 class Collected:
-    """Collects doubts, and makes warnings of them."""
+    """Collects doubts, of which only the end shows whether they hold, and makes warnings of them."""
 
     def __init__(self) -> None:
         self._same: dict[_Cause, _Same] = {}
@@ -160,34 +154,20 @@ class Collected:
             if len(self._same) >= limits.CAUSES:
                 self._untold += count
                 return
-            same = self._same[cause] = _Same(doubt.holds, place.source)
+            same = self._same[cause] = _Same(holds=doubt.holds, source=place.source)
         self._met += 1
-        if same.count and place.line is not None and place.source == same.source:
-            also = (place.line, *also)
-        same.count += count
-        same.lines += also[: max(0, limits.LINES - 1 - len(same.lines))]
+        same.meet(place.line if place.source == same.source else None, count, also)
         if len(same.told) < (1 if doubt.is_one else limits.SAME):
-            same.told.append((self._met, _warning(doubt, column, place, text, row)))
+            same.told[self._met] = _warning(doubt, column, place, text, row)
 
     def warnings(self) -> Warnings:
         """Return the warnings, after all rows were seen."""
-        found: list[tuple[int, ManifestWarning]] = []
-        total = self._untold
-        for same in self._same.values():
-            if same.holds is None or same.holds():
-                found += _told(same)
-                total += len(_told(same))
+        held = [same for same in self._same.values() if same.holds is None or same.holds()]
+        found = [one for same in held for one in same.shown()]
         told = [one for _, one in sorted(found, key=operator.itemgetter(0))]
         sources = {one.source: number for number, one in reversed(list(enumerate(told)))}
         told.sort(key=lambda one: (sources[one.source], one.line or 0, one.column or 0))
-        return Warnings(told=tuple(told[: limits.PROBLEMS]), total=total)
-
-
-def _told(same: _Same) -> Sequence[tuple[int, ManifestWarning]]:
-    if same.count <= limits.SAME and same.count == len(same.told):
-        return same.told
-    number, first = same.told[0]
-    return [(number, dataclasses.replace(first, count=same.count, also=tuple(sorted(same.lines))))]
+        return Warnings(told=tuple(told[: limits.PROBLEMS]), total=self._untold + len(found))
 
 
 def _warning(

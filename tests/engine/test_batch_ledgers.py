@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,9 @@ from batchrun.ledger import open_ledger
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Limits, Mode
 from batchrun.model.submissions.grouping import Engine
+from batchrun.ports.held import HeldBatch
 from batchrun.simulator import Durations, FailFirst, Limit, Span
+from tests.builders import spec
 from tests.engine.batches import SLOW, all_over, calls, script
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.engine.test_rebuild import lost, rebuild
@@ -25,6 +28,13 @@ from tests.world import connected, simulated
 
 #: Listings lag too.
 LAGGING = SLOW | {"listing_lag": 50.0}
+
+
+def looking(it: Bench, held: HeldBatch) -> OtherSubmissions:
+    """What looks for submissions of other ledgers."""
+    links = it.launcher(held)._links
+    parts = LaunchParts(held=held, ledger=it.ledger, links=links, clock=it.clock, limits=Limits())
+    return OtherSubmissions(links[0], parts, is_needed=True)
 
 
 @pytest.mark.long
@@ -77,6 +87,44 @@ async def test_what_is_proven_is_void_once_another_ledger_s_submission_is_seen(t
         await it.assert_agreement()
 
 
+async def test_rows_that_wait_for_slots_go_only_once_another_ledger_s_submission_is_through(tmp_path):
+    """All were proven to have no run before it was made."""
+    slow = SLOW | {"limits": {"*": None, "StartRun": Limit(rate=0.1, burst=1)}}
+    others = [spec(f"other-{number}", number) for number in range(40)]
+    async with (
+        bench(tmp_path, simulated(**slow)) as it,
+        connected(endpoint_url=it.simulator.url, clock=it.clock) as (service, _),
+        await open_ledger(tmp_path / "second.db") as ledger,
+        anyio.create_task_group() as group,
+    ):
+        second = Bench(ledger, service, it.simulator, it.clock)
+        group.start_soon(lambda: it.launch(rows(4), engine=Engine.BATCH, max_active=2))
+        await it.clock.sleep(30)
+        await second.launch(others, engine=Engine.BATCH, mode=Mode.DETACH, trusts_ledger=True)
+    assert started(it) == once_each(4) | {one.id: 1 for one in others}
+    _, of_others, last = it.simulator.state().batches
+    assert of_others.submitted is not None
+    assert last.rows == 2
+    assert last.created > of_others.submitted + Limits().listing_lag
+
+
+async def test_what_was_proven_before_another_ledger_s_submission_is_forgotten_for_later_launches_too(
+    tmp_path,
+):
+    async with bench(tmp_path, simulated(**SLOW)) as it:
+        place = await copy(it, tmp_path / "copy.db")
+        await it.launch(rows(40), engine=Engine.BATCH, mode=Mode.DETACH)
+        async with another(it, place):
+            held = await it.take_in(rows(40))
+            at = it.clock.latest()
+            window = {"since": at - timedelta(seconds=1), "at": at}
+            await held.begin_survey(**window)
+            await held.end_survey(at=at, calls={})
+            assert await held.unproven(**window) == 0
+            assert await looking(it, held).may_start_runs()
+            assert await held.unproven(**window) == 40
+
+
 @pytest.mark.parametrize("when", [5, 20])
 async def test_a_ledger_that_is_lost_is_made_again_while_a_submission_is_under_way(tmp_path, when):
     async with bench(tmp_path, simulated(**SLOW)) as it:
@@ -98,11 +146,7 @@ async def test_a_run_batch_that_is_met_while_another_is_asked_about_is_asked_abo
         known, unknown = [await it.service.get_run(run.id) for run in it.simulator.state().runs]
         async with another(it, place):
             script(it, "GetBatch:late=1")
-            launcher = it.launcher(await it.take_in(rows(2)))
-            parts = LaunchParts(
-                held=launcher._held, ledger=it.ledger, links=launcher._links, clock=it.clock, limits=Limits()
-            )
-            others = OtherSubmissions(launcher._links[0], parts, is_needed=True)
+            others = looking(it, await it.take_in(rows(2)))
             others.notice([known])
             answers = []
 

@@ -13,7 +13,7 @@ from batchrun.model.planning.limits import Mode
 from batchrun.model.spec import Spec
 from batchrun.model.submissions.grouping import Engine
 from batchrun.simulator import Limit
-from tests.engine.batches import SLOW, all_over, submissions
+from tests.engine.batches import SLOW, all_over, script, submissions
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.world import simulated
 
@@ -64,6 +64,18 @@ async def test_a_row_that_the_service_refuses_is_refused_and_the_others_run(tmp_
         refused = (await it.entries())["row-0004"]
         assert (refused.state, refused.code) == (state, code)
         assert len(it.simulator.state().runs) == 19
+
+
+async def test_a_row_that_may_have_been_started_says_what_the_service_said_of_it(tmp_path):
+    async with bench(
+        tmp_path, simulated("SubmitRow:InternalServerException@cohort-row-0004=1", **SLOW)
+    ) as it:
+        stop, _ = await it.launch(rows(20), engine=Engine.BATCH, deadline=600.0)
+        assert stop is Stop.DEADLINE
+        await it.assert_agreement()
+        waiting = (await it.entries())["row-0004"]
+        assert waiting.code == "InternalServerException"
+        assert waiting.deferrals > 1, "it was sent again once it was proven to have no run"
 
 
 @pytest.mark.parametrize("engine", [Engine.STARTRUN, Engine.BATCH])
@@ -124,6 +136,7 @@ async def test_a_batch_whose_record_somebody_deleted_is_not_sent_once_more(tmp_p
         client = it.service._calls.client
         (batch,) = it.simulator.state().batches
         await client.delete_batch(batchId=batch.id)
+        script(it, "StartRunBatch:forget=9x")  # the same bytes would start each row once more
         async with reconnected(it):
             await it.launch(rows(20), engine=Engine.BATCH)
         await it.assert_agreement()

@@ -100,6 +100,18 @@ async def test_untagged_runs_are_found_by_what_was_asked_for(tmp_path):
         assert {entry.run.uuid for entry in entries.values() if entry.run} == {record.uuid for record in runs}
 
 
+async def test_an_untagged_row_does_not_take_the_run_of_another_that_asks_for_the_same(tmp_path):
+    twins = [spec(id, number, name="same") for number, id in enumerate(["first", "twin"])]
+    async with bench(tmp_path, forgetful()) as it:
+        await it.launch(twins[:1], tag=False, replay_window=1.0)
+        async with reconnected(it):
+            await it.launch(twins, tag=False, replay_window=1.0)
+        runs = {record.uuid for record in it.simulator.state().runs}
+        entries = await it.entries()
+        assert len(runs) == 2
+        assert {entry.run.uuid for entry in entries.values() if entry.run} == runs
+
+
 @pytest.mark.long
 async def test_untagged_rows_of_one_name_never_share_a_run(tmp_path):
     same = [spec(f"r{n}", n, name="same", outputUri=f"s3://lab/{n}/") for n in range(12)]

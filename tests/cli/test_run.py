@@ -339,7 +339,7 @@ def test_no_credential_is_ever_shown_or_stored(shell: Shell, simulate):
         path.read_bytes().decode(errors="replace") for path in shell.folder.iterdir() if path.is_file()
     )
     assert secret not in everything
-    assert "call_repeated" in everything
+    assert "call_failed" in everything
 
 
 def test_results_do_not_replace_what_is_read(shell: Shell, simulate):

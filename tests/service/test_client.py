@@ -162,6 +162,23 @@ async def test_calls_are_counted_by_operation_repeated_ones_too():
         }
 
 
+async def test_a_call_that_failed_is_logged_with_the_id_that_aws_support_asks_for():
+    faults = "StartRun:throttle=1x,StartRun:drop_before=1x,StartRun:ValidationException=1"
+    with capture_logs() as logs:
+        async with connected(simulated(faults)) as (service, _):
+            with pytest.raises(RefusedError):
+                await start(service)
+    told = [one for one in logs if one["event"] == "call_failed"]
+    assert [(one["operation"], one["status"]) for one in told] == [
+        ("StartRun", 429),
+        ("StartRun", None),
+        ("StartRun", 400),
+    ]
+    ids = [one.get("service_request_id") for one in told]
+    assert ids[1] is None
+    assert len({ids[0], ids[2]} - {None}) == 2
+
+
 async def test_an_unknown_outcome_is_handed_on_when_patience_ends():
     async with connected(simulated("StartRun:error_after")) as (service, _):
         begun = anyio.current_time()

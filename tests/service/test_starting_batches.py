@@ -192,7 +192,7 @@ async def test_a_batch_that_another_account_has_is_neither_ours_nor_started_ther
             await start(service)
         assert (caught.value.is_doubtful, sent(simulator)) == (True, 1)
         (batch,) = simulator.state().batches
-        assert [one["arn"].rpartition("/")[2] for one in said] == [batch.id]
+        assert [one["arn"].rpartition("/")[2] for one in said if "arn" in one] == [batch.id]
 
 
 async def test_an_account_that_nobody_knew_is_the_one_that_started():
@@ -213,5 +213,5 @@ async def test_what_comes_too_late_is_not_tried_again():
 
     retries = CallRetries(RetrySettings(), clock=VirtualClock(), rng=random.Random(1))
     with pytest.raises(NotSentError):
-        await retries.run(late, tries.append, trusted_for=1000)  # known before the machine slept
+        await retries.run(late, trusted_for=1000)  # known before the machine slept
     assert len(tries) == 1

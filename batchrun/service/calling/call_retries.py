@@ -73,18 +73,11 @@ class CallRetries:
             group.cancel_scope.cancel()
         return result
 
-    async def run(
-        self,
-        call: Callable[[], Awaitable[T]],
-        on_failure: Callable[[CallError], None],
-        *,
-        trusted_for: float = math.inf,
-    ) -> T:
+    async def run(self, call: Callable[[], Awaitable[T]], *, trusted_for: float = math.inf) -> T:
         """Retry *call*, which raises only our own errors.
 
         Args:
             call: One try, a fresh turn included.
-            on_failure: Called with each failure that is retried.
             trusted_for: Seconds from now after which an unknown outcome is not retried.
 
         Raises:
@@ -109,7 +102,6 @@ class CallRetries:
             stop=self._stop_rule(trusted_until),
             wait=self._wait,
             sleep=self._nap,
-            before_sleep=lambda state: on_failure(_failure(state)),
             reraise=True,
         )
         return await retrying(from_the_first)

@@ -242,15 +242,11 @@ class Calls:
                         self._report_wait(None, passed=True)
                     return answer
 
-        return await self.retry.run(once, _repeats, trusted_for=trusted_for)
+        return await self.retry.run(once, trusted_for=trusted_for)
 
     def _report_wait(self, silence: str | None, *, passed: bool = False) -> None:
         if self._on_wait is not None and (passed or silence is not None):
             self._on_wait(silence)
-
-
-def _repeats(error: CallError) -> None:
-    log.debug("call_repeated", operation=error.operation, code=error.code, status=error.status)
 
 
 async def _no_check() -> None:

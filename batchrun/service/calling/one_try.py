@@ -42,6 +42,8 @@ async def one_try(call: Awaitable[T], operation: str, *, turns: Turns, clock: Cl
         error = classify(raw, operation)
         is_answered = True
         turns.answered(sent, error)
+        told = {"service_request_id": error.service_request_id} if error.service_request_id else {}
+        log.debug("call_failed", operation=operation, code=error.code, status=error.status, **told)
         if error is raw:
             raise
         raise error from raw

@@ -188,7 +188,7 @@ class ObjectCalls:
             with self._waited.logged_if_long(operation):
                 return await one_try(send(), operation, turns=turns, clock=self._clock, longest=self._longest)
 
-        return await self._retry.run(attempt, lambda _failure: None)
+        return await self._retry.run(attempt)
 
 
 @asynccontextmanager

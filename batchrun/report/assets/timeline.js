@@ -52,7 +52,12 @@ function drawTimeline() {
             return splits.map((at) => all.find((tick) => tick.at === at)?.text ?? "");
           },
         },
-        { ...line, size: 60, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5], values: (_, splits) => splits.map(count) },
+        {
+          ...line,
+          size: (_, texts) => Math.max(60, 22 + 8 * Math.max(...(texts ?? [""]).map((text) => text.length))),
+          incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5],
+          values: (_, splits) => splits.map(count),
+        },
       ],
       series: [{}, ...parts.map(([, name]) => ({ fill: colour(name), stroke: colour("page"), width: 1, points: { show: false } }))],
       hooks: { setCursor: [(self) => self.cursor.idx !== null && self.cursor.idx !== undefined && told(Math.min(self.cursor.idx, last))] },

@@ -36,6 +36,7 @@ No message may hold a credential.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -325,7 +326,7 @@ class ResultsError(StorageError):
             what, cure = f": {cause}", "; nothing is lost: 'batchrun results -o FILE' writes them"
         else:
             what = f" to {path}: {cause.strerror or cause}"
-            cure = "; nothing is lost: free the place, or give another with 'batchrun results -o FILE'"
+            cure = f"; nothing is lost: {_way_out(cause, 'results')}"
         super().__init__(f"the results cannot be written{what}{cure}")
 
 
@@ -336,8 +337,14 @@ class ReportError(StorageError):
         self.path = path
         super().__init__(
             f"the report cannot be written to {path}: {cause.strerror or cause}; "
-            "nothing is lost: free the place, or give another with 'batchrun report -o FILE'"
+            f"nothing is lost: {_way_out(cause, 'report')}"
         )
+
+
+def _way_out(cause: OSError, verb: str) -> str:
+    if cause.errno in {errno.EMFILE, errno.ENFILE}:  # another place would not help
+        return f"allow more open files ('ulimit -n'); then 'batchrun {verb}' writes them"
+    return f"free the place, or give another with 'batchrun {verb} -o FILE'"
 
 
 class DeliveryError(StorageError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from pyarrow import parquet
 
 from batchrun import (
     LedgerUnusableError,
+    ReportError,
     ResultsError,
     RetryPolicy,
     State,
@@ -104,6 +107,15 @@ def test_results_that_cannot_be_read_from_the_ledger_leave_the_cure_to_its_error
     damaged = LedgerUnusableError("a.db is damaged; move it away")
     told = str(ResultsError("x.csv", damaged))
     assert told == "the results cannot be written: a.db is damaged; move it away"
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(errno.ENOSPC, "give another with"), (errno.EMFILE, "allow more open files ('ulimit -n')")],
+)
+@pytest.mark.parametrize("kind", [ResultsError, ReportError])
+def test_another_place_is_advised_only_where_it_would_help(kind, number, told):
+    assert told in str(kind("x.csv", OSError(number, os.strerror(number))))
 
 
 async def test_what_no_row_can_have_is_told(tmp_path):

@@ -26,6 +26,10 @@ from batchrun.model.planning import actions, stimuli
 _ASK_EVERY: Final = 10.0
 #: A name that no run has, so that the answer is short.
 _NOBODY: Final = "batchrun-is-anybody-there"
+_QUOTA: Final = (
+    "rows are submitted as active runs end; where runs that have ended fill the quota, "
+    "remove some with 'batchrun delete'"
+)
 log = structlog.get_logger(__name__)
 
 
@@ -91,6 +95,7 @@ class LaneRunner:
                 batch=self._batch,
                 **self.link.logged,
                 message=action.quota_message,
+                meaning=_QUOTA,
                 next_try_in_seconds=round(action.seconds),
             )
 

@@ -13,9 +13,11 @@ import json
 import os
 import re
 import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, Final, TextIO
@@ -202,6 +204,8 @@ _LEFT_OVER: Final = 86_400.0
 #: The mode of new files before the umask, and of private ones.
 _USUAL: Final = 0o666
 _PRIVATE: Final = 0o600
+#: Characters that are copied at once.
+_PIECE: Final = 256 * 1024
 
 
 @contextmanager
@@ -222,8 +226,6 @@ def replacing(output: OutputFile) -> Iterator[TextIO]:
         return
     with drafted(output) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         yield file
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _opened(output: OutputFile) -> TextIO:
@@ -241,19 +243,36 @@ def _opened(output: OutputFile) -> TextIO:
 
 @contextmanager
 def drafted(output: OutputFile) -> Iterator[Path]:
-    """Yield the path of such a new file, for writers that need a path."""
+    """Yield the path of such a new file, for writers that need a path; what is no file gets its content."""
     output.check()
+    if _is_open_elsewhere(output.path):
+        with _opened(output) as device, copied(nullcontext(device)) as draft:
+            yield draft
+        return
     path = output.path.resolve()
     draft = path.with_name(f".batchrun-{secrets.token_hex(8)}.new")
     try:
         _make(draft, path)
         _remove_left_over(beside=draft)
         yield draft
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
         points.reached(Point.RESULTS_WRITTEN)
         output.check()
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def copied(place: AbstractContextManager[TextIO]) -> Iterator[Path]:
+    """Yield the path of a draft elsewhere, whose text is copied to *place* if the block succeeds."""
+    with tempfile.TemporaryDirectory(prefix="batchrun-") as folder:
+        draft = Path(folder) / "draft"
+        draft.touch(mode=_PRIVATE)
+        yield draft
+        with draft.open(encoding="utf-8", newline="") as text, place as file:
+            shutil.copyfileobj(text, file, _PIECE)
 
 
 def _remove_left_over(*, beside: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import urllib.request
 
@@ -43,6 +44,19 @@ def test_convert_keeps_what_is_there_unless_forced(shell: Shell):
     assert (shell.folder / "out.json").read_text() == "mine"
     assert shell.run("manifest", "convert", *manifest, "-o", "out.json", "--force").returncode == 0
     assert json.loads((shell.folder / "out.json").read_text())["batch"] == "cohort"
+
+
+def test_convert_writes_into_a_pipe_and_leaves_it_one(shell: Shell):
+    pipe = shell.folder / "out.json"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        done = shell.run("manifest", "convert", *shell.cohort(2), "-o", "out.json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(os.read(reader, 10_000))["batch"] == "cohort"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
 
 
 def test_convert_to_rows_and_defaults(shell: Shell):

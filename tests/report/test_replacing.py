@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchrun.errors import UsageError
-from batchrun.report.outputs import Kind, OutputFile, replacing
+from batchrun.report.outputs import Kind, OutputFile, drafted, replacing
 
 TEXT = Kind(what="a text", endings=(".txt",), is_one=lambda _path: True)
 
@@ -69,6 +69,7 @@ def test_what_stdout_leads_to_is_added_to_and_not_replaced(tmp_path: Path):
 
 
 def test_what_is_no_file_is_written_and_stays_what_it_is(tmp_path: Path):
+    """Seen: a converted manifest, costs or outputs took the place of a pipe, root's that of /dev/null."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -76,6 +77,9 @@ def test_what_is_no_file_is_written_and_stays_what_it_is(tmp_path: Path):
         with replacing(output(path)) as file:
             file.write("through")
         assert os.read(reader, 100) == b"through"
+        with drafted(output(path)) as draft:
+            draft.write_text("too")
+        assert os.read(reader, 100) == b"too"
     finally:
         os.close(reader)
     assert path.is_fifo()

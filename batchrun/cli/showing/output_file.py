@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from batchrun.cli.speak import STDOUT, poured
 from batchrun.errors import UsageError
+from batchrun.report import outputs
 from batchrun.report.outputs import Kind, OutputFile, ProtectedFiles
-from batchrun.report.outputs import drafted as drafted_beside
-
-_PIECE: Final = 256 * 1024
 
 
 def named(
@@ -32,20 +27,10 @@ def named(
 def drafted(output: OutputFile | None) -> Iterator[Path]:
     """Yield a draft that becomes *output*, or goes to stdout without one, if the block succeeds."""
     try:
-        with _on_stdout() if output is None else drafted_beside(output) as draft:
+        with outputs.copied(poured(_unwritable)) if output is None else outputs.drafted(output) as draft:
             yield draft
     except OSError as error:
         raise _unwritable("stdout" if output is None else output.path, error) from error
-
-
-@contextmanager
-def _on_stdout() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="batchrun-") as folder:
-        draft = Path(folder) / "draft"
-        draft.touch(mode=0o600)
-        yield draft
-        with draft.open(encoding="utf-8", newline="") as file, poured(_unwritable) as stdout:
-            shutil.copyfileobj(file, stdout, _PIECE)
 
 
 def _unwritable(place: object, error: OSError) -> UsageError:

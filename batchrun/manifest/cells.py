@@ -12,7 +12,8 @@ from typing import Final
 
 from batchrun.manifest.columns import Column, ColumnError, column
 from batchrun.manifest.model_check import RequestModel
-from batchrun.manifest.problems import Place, Problems, Record, printable, shown, tabs_for_spaces, unreadable
+from batchrun.manifest.parts import Record
+from batchrun.manifest.problems import Place, Problems, printable, shown, tabs_for_spaces, unreadable
 from batchrun.manifest.recognised.kinds import is_foreign
 from batchrun.manifest.recognised.sheet import Unasked
 from batchrun.manifest.strict_json import decoded

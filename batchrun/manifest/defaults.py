@@ -18,18 +18,9 @@ from batchrun.manifest import limits
 from batchrun.manifest.columns import ColumnError, column
 from batchrun.manifest.json_document import parts_of
 from batchrun.manifest.model_check import RequestModel
+from batchrun.manifest.parts import TABLE, Part, Record
 from batchrun.manifest.placeholders import Environment, PlaceholderError, check_name, names_in, unescaped
-from batchrun.manifest.problems import (
-    TABLE,
-    Part,
-    Path,
-    Place,
-    Problems,
-    Record,
-    dotted,
-    printable,
-    unreadable,
-)
+from batchrun.manifest.problems import Path, Place, Problems, dotted, printable, unreadable
 from batchrun.manifest.recognised.kinds import DocumentKind, document_kind, is_field, is_slip, of_others
 from batchrun.manifest.retry_rules import RETRY
 from batchrun.manifest.rules import check_size

@@ -21,7 +21,8 @@ from batchrun.manifest.lanes.table import LANES
 from batchrun.manifest.line_files import LineFiles
 from batchrun.manifest.model_check import RequestModel
 from batchrun.manifest.native import is_native, translated
-from batchrun.manifest.problems import Part, Place, Problems, Record, instead, nearest, shown
+from batchrun.manifest.parts import Part, Record
+from batchrun.manifest.problems import Place, Problems, instead, nearest, shown
 from batchrun.manifest.recognised.documents import words
 from batchrun.manifest.recognised.kinds import is_file
 from batchrun.manifest.retry_rules import RETRY, RetryReader

@@ -21,7 +21,8 @@ from batchrun.manifest.defaults import refuse_others, table
 from batchrun.manifest.document import MANIFEST_KEYS, NO_HEAD, Head
 from batchrun.manifest.line_files import LineFiles
 from batchrun.manifest.model_check import REQUEST_ID, RequestModel
-from batchrun.manifest.problems import Place, Problems, Record, printable, shown, unreadable
+from batchrun.manifest.parts import Record
+from batchrun.manifest.problems import Place, Problems, printable, shown, unreadable
 from batchrun.manifest.recognised.kinds import DocumentKind, document_kind
 from batchrun.manifest.source import Beyond, Source, unpacked_name
 from batchrun.model.entries.retrying import RetryPolicy

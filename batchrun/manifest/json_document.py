@@ -11,17 +11,8 @@ from typing import BinaryIO
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import strict_json
-from batchrun.manifest.problems import (
-    MANIFEST,
-    Layout,
-    Part,
-    Place,
-    Problems,
-    Record,
-    problem_at,
-    shown,
-    unreadable,
-)
+from batchrun.manifest.parts import MANIFEST, Layout, Part, Record
+from batchrun.manifest.problems import Place, Problems, problem_at, shown, unreadable
 from batchrun.manifest.source import Format
 from batchrun.manifest.text_input import TextStream, TooLongError, lines
 from batchrun.model.spec import Json

@@ -14,7 +14,8 @@ from batchrun.manifest import cells
 from batchrun.manifest.fingerprint import digest_of
 from batchrun.manifest.json_document import of_lines
 from batchrun.manifest.model_check import RequestModel
-from batchrun.manifest.problems import Place, Problems, Record, shown, unreadable
+from batchrun.manifest.parts import Record
+from batchrun.manifest.problems import Place, Problems, shown, unreadable
 from batchrun.manifest.recognised.documents import rows
 from batchrun.manifest.recognised.sheet import Unasked
 from batchrun.manifest.sheet_wishes import NOTHING, SheetKeys, Wanted, with_options

@@ -20,7 +20,8 @@ from batchrun.manifest.fingerprint import digest_of, fingerprint, fingerprint_no
 from batchrun.manifest.lanes.offering import Offering
 from batchrun.manifest.lanes.table import LaneTexts, lanes_given
 from batchrun.manifest.line_files import LineFiles
-from batchrun.manifest.problems import Place, Problems, Record, unreadable
+from batchrun.manifest.parts import Record
+from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.retry_rules import check_against
 from batchrun.manifest.rows import Expander
 from batchrun.manifest.rules import check_together, start_run

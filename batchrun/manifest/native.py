@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import IO, Final
 
 from batchrun.errors import ManifestError
-from batchrun.manifest.problems import Problems, Record, shown
+from batchrun.manifest.parts import Record
+from batchrun.manifest.problems import Problems, shown
 from batchrun.manifest.written_rows import WrittenRow, WrittenRows, as_written, json_text, unsayable
 from batchrun.model.spec import Json
 from batchrun.model.submissions.grouping import INLINE

@@ -22,8 +22,9 @@ from typing import Final
 
 from batchrun.manifest import limits
 from batchrun.manifest.model_check import RequestModel
+from batchrun.manifest.parts import Part, Record
 from batchrun.manifest.placeholders import names_in, unescaped
-from batchrun.manifest.problems import Part, Path, Problems, Record, dotted, instead, printable, shown
+from batchrun.manifest.problems import Path, Problems, dotted, instead, printable, shown
 from batchrun.manifest.rules import check_size
 from batchrun.manifest.scalars import HALF_A_CHARACTER, NULLS, Plain, as_text, typed
 from batchrun.manifest.written_rows import as_written

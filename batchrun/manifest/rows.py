@@ -14,8 +14,9 @@ from typing import Final, NamedTuple, Protocol, Self
 from batchrun.manifest import limits
 from batchrun.manifest.defaults import Defaults
 from batchrun.manifest.model_check import RequestModel
+from batchrun.manifest.parts import Record
 from batchrun.manifest.placeholders import Environment, PlaceholderError, Values
-from batchrun.manifest.problems import Path, Place, Problems, Record, dotted, shown
+from batchrun.manifest.problems import Path, Place, Problems, dotted, shown
 from batchrun.manifest.rules import check_size
 from batchrun.manifest.scalars import HALF_A_CHARACTER, as_text
 from batchrun.model.entries.retrying import LANE

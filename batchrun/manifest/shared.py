@@ -14,8 +14,9 @@ from batchrun.manifest.lanes.naming import with_lanes
 from batchrun.manifest.lanes.table import LaneTable, LaneTexts, lanes_given
 from batchrun.manifest.lanes.writing import texts_of
 from batchrun.manifest.model_check import RequestModel
+from batchrun.manifest.parts import Record
 from batchrun.manifest.placeholders import Environment
-from batchrun.manifest.problems import Place, Problems, Record, unreadable
+from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.rows import wrong_batch
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.source import STDIN, Beyond, Source, unpacked_name

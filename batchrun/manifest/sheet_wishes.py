@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
-from batchrun.manifest.problems import Part, Path, Place, Problems, Record, printable, shown
+from batchrun.manifest.parts import Part, Record
+from batchrun.manifest.problems import Path, Place, Problems, printable, shown
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.strict_json import JsonError, decoded
 from batchrun.manifest.table import TableOptions, delimiter, encoding, header

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from batchrun.manifest import limits
-from batchrun.manifest.problems import Place, Record, written_for_a_while
+from batchrun.manifest.parts import Record
+from batchrun.manifest.problems import Place, written_for_a_while
 from batchrun.model.spec import Spec
 
 

@@ -15,17 +15,8 @@ import yaml
 
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import limits
-from batchrun.manifest.problems import (
-    MANIFEST,
-    Layout,
-    Part,
-    Path,
-    Place,
-    printable,
-    problem_at,
-    shown,
-    unreadable,
-)
+from batchrun.manifest.parts import MANIFEST, Layout, Part
+from batchrun.manifest.problems import Path, Place, printable, problem_at, shown, unreadable
 from batchrun.manifest.scalars import Plain
 from batchrun.manifest.strict_json import is_deep
 from batchrun.manifest.text_input import TextStream

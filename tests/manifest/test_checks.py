@@ -11,8 +11,9 @@ from botocore.model import ServiceModel
 
 from batchrun.manifest.defaults import Defaults
 from batchrun.manifest.model_check import compiled, matcher
+from batchrun.manifest.parts import Record
 from batchrun.manifest.placeholders import Environment, PlaceholderError, Values
-from batchrun.manifest.problems import Place, Problems, Record
+from batchrun.manifest.problems import Place, Problems
 from batchrun.manifest.rows import Expander, Terms
 from batchrun.manifest.rules import start_run, with_rules
 from batchrun.manifest.scalars import NumberSizeError, Plain, resolved, strict_float

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from batchrun.cli.making.new import template_table, template_text
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format
-from batchrun.manifest.problems import Place, Problems, Record
+from batchrun.manifest.parts import Record
+from batchrun.manifest.problems import Place, Problems
 from batchrun.manifest.spool import RowPlaces
 from batchrun.manifest.template_check import check_rows
 from batchrun.model.spec import Spec, canonical

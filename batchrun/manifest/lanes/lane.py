@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from batchrun.manifest.problems import Problems, Record, UnfitError, shown, shown_instead
+from batchrun.manifest.parts import Record
+from batchrun.manifest.problems import Problems, UnfitError, shown, shown_instead
 from batchrun.manifest.scalars import as_text
 from batchrun.model.lanes import Lane
 from batchrun.model.paces import rates

@@ -15,7 +15,8 @@ from batchrun.manifest import limits
 from batchrun.manifest.defaults import Defaults, combined, laid_over
 from batchrun.manifest.lanes.naming import without_lanes
 from batchrun.manifest.lanes.table import LaneTable, led_to
-from batchrun.manifest.problems import Part, Place, Problems, Record, printable
+from batchrun.manifest.parts import Part, Record
+from batchrun.manifest.problems import Place, Problems, printable
 from batchrun.manifest.rows import Checked, Expander, Row, Terms
 from batchrun.manifest.warned.looking import FIELD as ROLE
 from batchrun.manifest.warned.looking import Looking

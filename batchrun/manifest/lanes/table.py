@@ -22,7 +22,8 @@ from batchrun.manifest.defaults import table
 from batchrun.manifest.lanes.lane import KEYS, SET, LaneReader, wrong_lane
 from batchrun.manifest.lanes.naming import names_in
 from batchrun.manifest.model_check import RequestModel
-from batchrun.manifest.problems import Part, Problems, Record, instead, printable, shown, unreadable
+from batchrun.manifest.parts import Part, Record
+from batchrun.manifest.problems import Problems, instead, printable, shown, unreadable
 from batchrun.manifest.rules import start_run
 from batchrun.manifest.source import Beyond
 from batchrun.model.lanes import Lane

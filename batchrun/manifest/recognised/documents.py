@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import Final
 
 from batchrun.manifest.model_check import REQUEST_ID, RequestModel
+from batchrun.manifest.parts import Record
 from batchrun.manifest.placeholders import names_in
-from batchrun.manifest.problems import Problems, Record, printable
+from batchrun.manifest.problems import Problems, printable
 from batchrun.manifest.recognised import kinds
 from batchrun.manifest.recognised.sheet import MOST_ROWS, Unasked, again
 from batchrun.manifest.scalars import as_text

@@ -16,8 +16,9 @@ from operator import itemgetter
 
 from batchrun.manifest import limits
 from batchrun.manifest.model_check import RequestModel
+from batchrun.manifest.parts import Record
 from batchrun.manifest.placeholders import ENV, Environment, PlaceholderError
-from batchrun.manifest.problems import Place, Problems, Record, printable, shown, unreadable
+from batchrun.manifest.problems import Place, Problems, printable, shown, unreadable
 from batchrun.manifest.sheet_wishes import Wanted
 from batchrun.manifest.sheets.nodes import Filling
 from batchrun.manifest.sheets.own_sheets import OwnSheets, delimiter_for, wrong_sheet_place

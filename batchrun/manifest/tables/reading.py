@@ -14,7 +14,8 @@ from typing import BinaryIO
 
 from batchrun.manifest import limits
 from batchrun.manifest.json_document import of_lines, of_list, parts_of
-from batchrun.manifest.problems import LIST, Place, Problems, Record, unreadable
+from batchrun.manifest.parts import LIST, Record
+from batchrun.manifest.problems import Place, Problems, unreadable
 from batchrun.manifest.scalars import settled
 from batchrun.manifest.source import DELIMITERS, Format
 from batchrun.manifest.strict_json import encoded

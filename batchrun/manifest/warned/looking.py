@@ -17,8 +17,9 @@ from datetime import date
 from typing import Final
 
 from batchrun.manifest import limits
+from batchrun.manifest.parts import Record
 from batchrun.manifest.placeholders import names_in
-from batchrun.manifest.problems import Place, Record, shown
+from batchrun.manifest.problems import Place, shown
 from batchrun.manifest.recognised.kinds import is_reads
 from batchrun.manifest.scalars import as_text
 from batchrun.manifest.table import Table

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from batchrun.manifest.parts import Record
 from batchrun.manifest.placeholders import names_in
-from batchrun.manifest.problems import Path, Place, Record
+from batchrun.manifest.problems import Path, Place
 from batchrun.manifest.recognised.kinds import is_reads
 from batchrun.manifest.scalars import NULLS, Plain
 from batchrun.manifest.strict_json import JsonError, decoded

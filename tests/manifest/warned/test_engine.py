@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from batchrun.manifest.problems import Place, Record
+from batchrun.manifest.parts import Record
+from batchrun.manifest.problems import Place
 from batchrun.manifest.spool import RowPlaces
 from batchrun.manifest.warned.engine import held_against
 from batchrun.manifest.warned.found import Warnings

@@ -18,8 +18,8 @@ from batchrun.manifest.lanes.table import LaneTable, led_to
 from batchrun.manifest.parts import Part, Record
 from batchrun.manifest.problems import Place, Problems, printable
 from batchrun.manifest.rows import Checked, Expander, Row, Terms
-from batchrun.manifest.warned.looking import FIELD as ROLE
 from batchrun.manifest.warned.looking import Looking
+from batchrun.manifest.warned.roles import FIELD as ROLE
 from batchrun.model.entries.retrying import LANE
 from batchrun.model.lanes import Offer, offers_text
 from batchrun.model.spec import merged

@@ -1,7 +1,7 @@
 """Doubts, the columns that they are about, and warnings in the order of the manifest.
 
 A cause that many rows share is reported once, with a count. Belongs here: what a rule says of a value,
-counting, and choosing what is shown. Does not: the rules (``texts``, ``known``, ``untyped``).
+counting, and choosing what is shown. Does not: the rules (``texts``, ``mates``, ``untyped``).
 """
 
 from __future__ import annotations

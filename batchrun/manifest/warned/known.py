@@ -1,241 +1,19 @@
-"""What is known of one manifest while it is read: columns, mates of paired reads, files so far, types.
+"""What is known of one manifest while it is read: columns, mates, types, and all that was found.
 
-Two columns are mates by their names: ``reads_1``, ``reads_2``; ``R1.fq``, ``R2.fq``. Of each file 64 bits of
-a hash and its row are kept, some 100 bytes. Rows may share references, files in columns of normals, controls
-and the like, and files in defaults. Does not belong here: rules for single texts (``texts``), feeding texts
-(``looking``).
+Does not belong here: rules (``texts``, ``mates``, ``repeated``, ``untyped``), feeding texts (``looking``).
 """
 
 from __future__ import annotations
 
-import functools
-import re
-from array import array
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
-from typing import Final, NamedTuple
 
 from batchrun.manifest import limits
-from batchrun.manifest.problems import printable
-from batchrun.manifest.recognised.kinds import is_file, is_reads
-from batchrun.manifest.warned.found import Collected, Company, Doubt, WarningKind, WatchedColumn
+from batchrun.manifest.warned.found import Collected, Company, Doubt, WatchedColumn
+from batchrun.manifest.warned.mates import Pair, are_made, mates_of
+from batchrun.manifest.warned.repeated import Files, is_shared
 from batchrun.manifest.warned.texts import doubts
 from batchrun.manifest.warned.untyped import Cure, Types
-from batchrun.model.spec import Json
-from batchrun.model.texts.words import counted
-
-#: Names of columns whose files rows may share.
-_SHARED: Final = re.compile(
-    r"normal|control|ctrl|germline|reference|(?<![a-z])refs?(?![a-z])|index|panel|(?<![a-z])pon(?![a-z])"
-    r"|background|blank|adapter|barcode|whitelist|spike|shared|common|host|contaminant|decoy|phix",
-    re.IGNORECASE,
-)
-_CURE: Final = (
-    "give each row its own; reads that rows share on purpose are accepted under a name with normal, control "
-    "or reference in it"
-)
-
-
-class Files:
-    """The reads that rows have named so far."""
-
-    def __init__(self) -> None:
-        self._rows: dict[int, int] = {}  #: by hash, the number of the first row with the file
-        self._lines = array("Q")  #: of each row, by number; 0 if it has none
-        self._sources: list[str] = []
-        self._starts: list[int] = []  #: of each source, the number of its first row
-
-    def begin(self, lines: Sequence[int], source: str) -> int:
-        """Begin rows on these lines (0 for none), and return the number of the first."""
-        number = len(self._lines)
-        if not self._sources or self._sources[-1] != source:
-            self._sources.append(source)
-            self._starts.append(number)
-        self._lines.extend(lines)
-        return number
-
-    def take_all(self, texts: Sequence[str], number: int) -> bool:
-        """Add one file for each row from *number* on, and return True, if all of the files are new.
-
-        Otherwise, or without room, nothing is added: the caller then calls :meth:`again` for each.
-        """
-        keys = list(map(hash, texts))
-        is_new = len(set(keys)) == len(keys) and self._rows.keys().isdisjoint(keys)
-        if not is_new or len(self._rows) + len(keys) > limits.FILES:
-            return False
-        self._rows.update(zip(keys, range(number, number + len(keys)), strict=True))
-        return True
-
-    def again(self, text: str, column: WatchedColumn, number: int, source: str) -> Doubt | None:
-        """Add a file of row *number*, in *source*, or return a doubt if a row may not share it and does."""
-        if column.is_shared:
-            return None
-        key = hash(text)
-        first = self._rows.get(key)
-        if first is None:
-            if len(self._rows) < limits.FILES:
-                self._rows[key] = number
-            return None
-        if first == number:
-            return same_file("another column")
-        line, its_source = self._lines[first], self._sources[bisect_right(self._starts, first) - 1]
-        where = f"is in line {line} too" if line else "is in an earlier row, too"
-        if its_source != source:
-            where = f"is in {printable(its_source, None)} too"
-        return Doubt(WarningKind.SHARED_FILE, where, _CURE, cause="shared")
-
-
-def is_shared(name: str) -> bool:
-    """Report whether rows may share files in a column of this name."""
-    return _SHARED.search(name) is not None
-
-
-#: A lone 1 or 2, or a direction.
-_SIDE: Final = re.compile(r"(?<![0-9])[12](?![0-9])|forward|fwd|reverse|rev", re.IGNORECASE)
-_OTHERS: Final = {"1": "2", "2": "1", "forward": "reverse", "reverse": "forward", "fwd": "rev", "rev": "fwd"}
-_FIRSTS: Final = frozenset({"1", "forward", "fwd"})
-#: Parts of the names of columns with reads.
-_READS: Final = re.compile(r"read|fastq|fq|mate|(?<![a-z])r[12](?![a-z0-9])", re.IGNORECASE)
-#: Parts of the names of columns with reads that a run makes.
-_MADE: Final = re.compile(r"out|name|prefix|trimmed|filtered|clean", re.IGNORECASE)
-_MISSING_CURE: Final = "fill it in; ignore this for single-end reads"
-#: The mark of a first mate in a file's name, of several the last.
-_FIRST: Final = re.compile(r"(?<=[._-])(?:r|read|mate)?1(?=[._-])", re.IGNORECASE)
-#: Most rows of a pair whose files are not named as mates that are remembered.
-_STRAYS: Final = 10_000
-
-
-class Sides(NamedTuple):
-    """The names of two mates."""
-
-    first: str
-    second: str
-
-
-@functools.lru_cache(maxsize=4096)
-def mates_of(name: str) -> Sides | None:
-    """Return the names of both mates if *name* is one of them, else None."""
-    marks = list(_SIDE.finditer(name))
-    if not marks or not _READS.search(name):
-        return None
-    mark = marks[-1]
-    other = _OTHERS[mark[0].lower()]
-    other = other.capitalize() if mark[0][0].isupper() else other
-    mate = f"{name[: mark.start()]}{other}{name[mark.end() :]}"
-    return Sides(name, mate) if mark[0].lower() in _FIRSTS else Sides(mate, name)
-
-
-def mates_among(names: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Return the positions of each two names that are mates, the first mate first."""
-    positions = {name: index for index, name in enumerate(names)}
-    for name, index in positions.items():
-        found = mates_of(name)
-        if found is not None and found.second == name and found.first in positions:
-            yield positions[found.first], index
-
-
-def _mate_of(first: str) -> tuple[str, str, str] | None:
-    """Return a first mate's second one, and the texts by which their names differ; None if it shows none."""
-    marks = list(_FIRST.finditer(first, first.rfind("/") + 1))
-    if not marks:
-        return None
-    start, end = marks[-1].start(), marks[-1].end()
-    second = f"{first[: end - 1]}2{first[end:]}"
-    return second, first[start - 1 : end + 1], second[start - 1 : end + 1]
-
-
-class Pair:
-    """Two columns of mates."""
-
-    def __init__(self, first: WatchedColumn, second: WatchedColumn) -> None:
-        self._columns = (first, second)
-        self._both = 0
-        self._marks = ("", "")  #: by which the names of the last two mates differed
-        self._matched = 0  #: files that are mates by their names
-        self._turned = 0  #: such as have the second mate in the first's place
-        #: The lines of such as are not, by the second's file (True), and by the one to be expected (False).
-        self._strays: dict[tuple[bool, str], int | None] = {}
-
-    @property
-    def is_met(self) -> bool:
-        """Whether some row has both mates."""
-        return self._both > 0
-
-    def are_mates(self, firsts: list[str], seconds: list[str]) -> bool:
-        """Report whether files of several rows are surely each other's mates, or more of no use."""
-        fit = [first.replace(*self._marks) for first in firsts] == seconds
-        self._matched += len(firsts) if fit else 0
-        return fit or len(self._strays) >= _STRAYS
-
-    def doubts(
-        self, first: Json, second: Json, line: int | None = None
-    ) -> Iterator[tuple[Doubt, WatchedColumn, str | None]]:
-        """Return doubts about one row's values for both, texts, lists or None, with the column and the value.
-
-        Other values, such as tables, are skipped; *line* is the row's in a table.
-        """
-        files = _files(first), _files(second)
-        if files[0] is None or files[1] is None:
-            return
-        counts = len(files[0]), len(files[1])
-        if all(counts):
-            self._both += is_file(files[0][0]) and is_file(files[1][0])
-            yield from self._both_given(files[0], files[1])
-            for one, two in zip(files[0], files[1], strict=False):
-                if (mixed := self._mixed(one, two, line)) is not None:
-                    yield mixed, self._columns[1], two
-        elif any(counts) and is_file((files[0] or files[1])[0]):
-            given = 0 if counts[0] else 1
-            says = f"is empty beside {self._columns[given].name}, where other rows have both mates"
-            doubt = Doubt(WarningKind.MATE_MISSING, says, _MISSING_CURE, holds=lambda: self.is_met)
-            yield doubt, self._columns[1 - given], None
-
-    def _both_given(
-        self, first: Sequence[str], second: Sequence[str]
-    ) -> Iterator[tuple[Doubt, WatchedColumn, str | None]]:
-        if len(first) != len(second):
-            has, other = counted(len(second), "file"), counted(len(first), "file")
-            says = f"has {has}, and {self._columns[0].name} has {other}"
-            yield Doubt(WarningKind.MATE_MISSING, says, _MISSING_CURE), self._columns[1], None
-        # Reads are compared over all columns elsewhere.
-        elif first[0] == second[0] and is_file(first[0]) and not is_reads(first[0]):
-            yield same_file(self._columns[0].name), self._columns[1], second[0]
-
-    def _mixed(self, one: str, two: str, line: int | None) -> Doubt | None:
-        """Return a doubt about two files that are not mates by their names, where mates have such names."""
-        found = _mate_of(one)
-        if found is not None and found[0] == two:
-            self._marks, self._matched = found[1:], self._matched + 1
-            return None
-        first, kind = self._columns[0].name, WarningKind.MATES_MIXED
-        if (back := _mate_of(two)) is not None and back[0] == one:
-            self._turned += 1
-            says = f"is the first mate, and {first} has the second, where other rows have them the other way"
-            return Doubt(kind, says, "swap the two", holds=lambda: self._turned < self._matched)
-        if found is None or one == two or len(self._strays) >= _STRAYS:
-            return None
-        other = next((key for key in ((True, found[0]), (False, two)) if key in self._strays), None)
-        at = None if other is None else self._strays[other]
-        self._strays.update(dict.fromkeys(((True, two), (False, found[0])), line))
-        where = "another row's" if at is None else f"those of line {at}"
-        says = f"is not the mate of {first}: the mates are mixed up with {where}"
-        return None if other is None else Doubt(kind, says, "pair them as their names say", cause="mixed")
-
-
-def _files(value: Json) -> Sequence[str] | None:
-    """Return the texts of a value, without blank ones; None if there is anything else."""
-    values = value if isinstance(value, list) else [value]
-    texts = [text for text in values if isinstance(text, str)]
-    if len(texts) < len(values) and value is not None:
-        return None
-    return [text for text in texts if text.strip()]
-
-
-def same_file(other: str | None) -> Doubt:
-    """Return a doubt about a file that column *other* of the same row has too; None: the same list."""
-    says = "is listed twice" if other is None else f"is the file of {other} too"
-    return Doubt(WarningKind.SAME_FILE, says, "give each its own file")
 
 
 class Known:
@@ -278,7 +56,7 @@ class Known:
     def company(self, name: str) -> Company:
         """Return what was seen in the columns of a name and its mate's."""
         sides = mates_of(name)
-        are_mates = sides is not None and _MADE.search(name) is None
+        are_mates = sides is not None and not are_made(name)
         return self._companies.setdefault(
             name if sides is None else sides.first, Company(are_mates=are_mates)
         )

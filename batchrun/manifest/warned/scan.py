@@ -23,8 +23,10 @@ from batchrun.manifest.scalars import NULLS, Plain
 from batchrun.manifest.strict_json import JsonError, decoded
 from batchrun.manifest.table import Table, Value
 from batchrun.manifest.warned.found import Doubt, WarningKind, WatchedColumn
-from batchrun.manifest.warned.known import Known, Pair, is_shared, mates_among, mates_of, same_file
+from batchrun.manifest.warned.known import Known
+from batchrun.manifest.warned.mates import Pair, mates_among, mates_of
 from batchrun.manifest.warned.quotes import SWALLOWED, of_plain, of_table, swallowing
+from batchrun.manifest.warned.repeated import is_shared, same_file
 from batchrun.manifest.warned.texts import (
     ABSENT,
     MONTH,

@@ -272,7 +272,7 @@ def test_mates_in_each_other_s_place_are_told_where_most_are_in_theirs(warnings_
 
 
 def test_no_more_rows_are_remembered_than_may_be(warnings_of: WarningsOf, monkeypatch):
-    monkeypatch.setattr("batchrun.manifest.warned.known._STRAYS", 2)
+    monkeypatch.setattr("batchrun.manifest.warned.mates._STRAYS", 2)
     (a, b, c, d), (e, f, g, h) = zip(*MATES, strict=True)
     found = warnings_of(rows(*zip((a, b, c, d), (g, h, e, f), strict=True)))
     assert found == ()

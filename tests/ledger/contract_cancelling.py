@@ -87,6 +87,12 @@ class Cancelling:
         assert await ledger.batch(BATCH).ask_to_cancel(None, scope=Scope.RUN, at=AT) == 2
         assert set(await wanted(ledger)) == {"submitting", "active"}
 
+    async def test_so_they_are_where_they_leave_it_after_it_was_asked(self, ledger):
+        held = await everywhere(ledger)
+        await ledger.batch(BATCH).ask_to_cancel(None, scope=Scope.RUN, at=AT)
+        await held.sync(specs("submitting"), changed=Changed.REFUSE, at=AT)
+        assert set(await wanted(ledger)) == {"submitting", "active"}
+
     async def test_what_was_carried_out_is_not_asked_for_again(self, ledger):
         held = await everywhere(ledger)
         await ledger.batch(BATCH).ask_to_cancel(None, scope=Scope.RUN, at=AT)
@@ -111,6 +117,13 @@ class Cancelling:
         assert await due(held) == ["planned", "backoff"]
         assert (await entry_of(ledger, "planned")).attempt == 1  # it was never sent
 
+    async def test_a_retry_takes_back_no_other_row_s(self, ledger):
+        held = await everywhere(ledger)
+        await ledger.batch(BATCH).ask_to_cancel(["planned", "backoff"], scope=Scope.RUN, at=AT)
+        await move(held, "planned", WITHDRAWN)
+        await ledger.batch(BATCH).retry(["planned"], at=AT, why="asked for")
+        assert set(await wanted(ledger)) == {"backoff"}
+
     async def test_what_was_cancelled_needs_a_word_to_take_new_content(self, ledger):
         held = await filled(ledger, "a")
         await ledger.batch(BATCH).ask_to_cancel(None, scope=Scope.RUN, at=AT)
@@ -126,7 +139,8 @@ class Deleting:
     """Ended runs, and which of them are still at the service."""
 
     async def test_ended_runs_of_every_attempt_in_pages(self, ledger):
-        held = await filled(ledger, *"abc")
+        held = await filled(ledger, "none", *"abc")
+        await move(held, "none", WITHDRAWN)
         failed = Failed(at=AT, run=run_of(1, "FAILED", creation_time=AT))
         await move(held, "a", intended(), accepted(1), failed, Retried(at=AT, due=AT, why="x"))
         await move(held, "a", intended(), accepted(2), completed(2))

@@ -138,6 +138,8 @@ class Peers:
         assert await ledger.active_there(*there) == {BATCH: 2, "other": 1}
         assert await ledger.active_there("eu-west-1", there[1]) == {}
         assert await ledger.active_there("us-east-1", "2" * 12) == {}
+        await move(other, "a", completed(3))
+        assert await ledger.active_there(*there) == {BATCH: 2}
 
     async def test_what_is_in_a_lane_is_active_where_the_lane_is(self, ledger):
         held = await with_lanes(ledger, a="east west", b="west")

@@ -108,8 +108,20 @@ class Namesakes:
         await move(held, "going", intended(), accepted(4))
         rows = working(*((id_, id_) for id_ in ids))
         assert await ledger.rows_elsewhere(BATCH, rows) == {"one": 3}
-        left = [row for row in working(*((id_, id_) for id_ in ids)) if row.id != "planned"]
+        left = [row for row in rows if row.id not in {"planned", "going"}]
         await held.sync(left, changed=Changed.REFUSE, at=AT)
+        assert await ledger.rows_elsewhere(BATCH, rows) == {"one": 2}, "what was sent stands"
+
+    async def test_nor_does_it_where_several_rows_ask_for_the_same(self, ledger):
+        held = await taken_in(
+            ledger, ("failed", "x"), ("done", "x"), ("going", "x"), ("planned", "x"), batch="one"
+        )
+        await move(held, "failed", intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED")))
+        await move(held, "done", intended(), accepted(3), completed(3))
+        await move(held, "going", intended(), accepted(4))
+        rows = working(("failed", "x"), ("done", "x"), ("going", "x"), ("planned", "x"))
+        assert await ledger.rows_elsewhere(BATCH, rows) == {"one": 3}
+        await held.sync(rows[:2], changed=Changed.REFUSE, at=AT)
         assert await ledger.rows_elsewhere(BATCH, rows) == {"one": 2}
 
     async def test_a_manifests_place_is_kept_until_another_is_taken_in(self, ledger):

@@ -9,7 +9,7 @@ import pytest
 
 from batchrun.clock import ClockOrigin
 from batchrun.errors import LeaseLostError
-from batchrun.model.entries.events import Accepted, Failed, Intended, Retried
+from batchrun.model.entries.events import Accepted, Completed, Failed, Intended, Retried
 from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Spec, canonical
 from tests.ledger.samples import AT, BATCH, accepted, entry_of, filled, intended, later, move, run_of, spec
@@ -39,6 +39,14 @@ class Proofs:
         await held.begin_survey(since=AT, at=later(minutes=2))
         await held.end_survey(at=later(minutes=2), calls={})
         assert [(await entry_of(ledger, id)).proven_at for id in "ab"] == [_SECOND, later(minutes=2)]
+
+    async def test_rows_that_left_the_manifest_are_not_looked_for(self, ledger):
+        held = await filled(ledger, "a", "b")
+        await held.begin_survey(since=AT, at=AT)
+        await held.sync([spec("a")], changed=Changed.REFUSE, at=AT)
+        assert await ledger.batch(BATCH).unproven(since=AT, at=AT) == 1
+        wanted = (await held.begin_survey(since=AT, at=AT))[None]
+        assert sorted(wanted.names.values()) == [("a",)]
 
     async def test_a_proof_that_is_too_old_or_from_the_future_is_none(self, ledger):
         held = await filled(ledger, "a")
@@ -115,6 +123,8 @@ class Proofs:
         found = Accepted(at=AT, run=run_of(3, creation_time=yesterday), was_found=True)
         await move(held, "taken", Intended(at=yesterday), found)
         assert [await held.has_found(since=since) for since in (AT, _SECOND)] == [True, False]
+        await move(held, "taken", Completed(at=later(days=1), run=run_of(3, "COMPLETED")))
+        assert not await held.has_found(since=_SECOND)
 
     async def test_what_was_started_in_a_lane_is_known_for_as_long_as_is_asked(self, ledger):
         held = await filled(ledger, "own", "taken")
@@ -126,6 +136,16 @@ class Proofs:
         asked = [(AT, None), (_SECOND, None), (AT, "east")]
         told = [await held.has_started(since=since, lane=lane) for since, lane in asked]
         assert told == [True, False, False]
+
+    async def test_what_was_found_long_ago_and_started_again_since_is_started(self, ledger):
+        held = await filled(ledger, "taken")
+        yesterday = AT - timedelta(days=1)
+        found = Accepted(at=yesterday, run=run_of(3, creation_time=yesterday), was_found=True)
+        failed = Failed(at=yesterday, run=run_of(3, "FAILED", creation_time=yesterday))
+        await move(held, "taken", Intended(at=yesterday), found, failed, Retried(at=AT, due=AT, why="x"))
+        assert not await held.has_started(since=AT, lane=None)
+        await move(held, "taken", intended(), accepted(4))
+        assert await held.has_started(since=AT, lane=None)
 
     async def test_surveys_are_fenced(self, ledger):
         held = await filled(ledger, "a")

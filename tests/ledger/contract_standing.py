@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from batchrun.model.entries.events import Accepted, Cancelled, Failed, Intended, Refused, Removed, Retried
+from batchrun.model.entries.events import (
+    Accepted,
+    Cancelled,
+    Failed,
+    Intended,
+    Refused,
+    Removed,
+    Retried,
+    Withdrawn,
+)
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed
 from batchrun.ports.stored import By, Failures, Glance, KeptPace, Latest
@@ -192,7 +201,8 @@ class Standing:
 
 class LatestEnds:
     async def test_what_completed_is_the_first_and_what_was_taken_for_gone_is_none(self, ledger):
-        held = await filled(ledger, *"abcdef")
+        held = await filled(ledger, *"abcdefg")
+        await move(held, "g", Withdrawn(at=AT, message="not wanted"))
         for number, id_ in enumerate("abcdef", 1):
             at = later(seconds=number)
             await move(held, id_, Intended(at=at), Accepted(at=at, run=run_of(number)))
@@ -218,6 +228,7 @@ class LatestEnds:
 class LatestRuns:
     async def test_the_run_accepted_last_is_the_first(self, ledger):
         held = await filled(ledger, "a", "b", "c", "d", "e")
+        await move(held, "e", Withdrawn(at=AT, message="not wanted"))
         for number, id_ in enumerate("cab", 1):
             event = Accepted(at=later(seconds=number), run=run_of(number))
             await move(held, id_, intended(), event)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from batchrun.cli.command import option, texts, typed_flag
+from batchrun.cli.command import row_option, row_texts, typed_flag
 from batchrun.cli.completion import conditions, rows
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain, is_terminal, say
@@ -45,23 +45,20 @@ _MANY: Final = 50
 class RowOptions:
     """The options that choose entries of a batch."""
 
-    ids: tuple[str, ...] = texts(
+    ids: tuple[str, ...] = row_texts(
         metavar="ID,...",
         shell_complete=rows,
-        each_time="it chooses rows; give it on the command line",
         help="Only these rows, by id; repeatable.",
     )
-    ids_from: str | None = option(
+    ids_from: str | None = row_option(
         metavar="FILE",
-        each_time="it chooses rows; give it on the command line",
         help="Only the ids in this file, or s3://BUCKET/KEY, one a line, or in the column id of a "
         "table, such as results; - is standard input. A first line 'id' is the column's name: --ids id "
         "chooses a row that is called so.",
     )
-    where: tuple[str, ...] = texts(
+    where: tuple[str, ...] = row_texts(
         metavar="COLUMN=GLOB",
         shell_complete=conditions,
-        each_time="it chooses rows; give it on the command line",
         help="Only rows whose results match, such as status=FAILED or taskReason=*MEMORY*; repeatable.",
     )
 

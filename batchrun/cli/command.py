@@ -89,21 +89,19 @@ def option(*names: str, **settings: Any) -> Any:
     return field(metadata={"parameter": parameter})
 
 
-def flag(*names: str, **settings: Any) -> Any:
-    """Return a field that is true if the option is given."""
-    return option(*names, is_flag=True, show_default=False, **settings)
-
-
-#: A flag that is meant for a single call: no settings file can set it.
-typed: Final = partial(option, each_time="give it on the command line")
-typed_flag: Final = partial(flag, each_time="give it on the command line")
+#: A field that is true if the option is given.
+flag: Final = partial(option, is_flag=True, show_default=False)
+#: A field with all texts of a repeatable option.
+texts: Final = partial(option, type=Lines(), multiple=True)
 #: An option with a number of seconds.
 duration: Final = partial(option, type=Duration())
-
-
-def texts(*names: str, **settings: Any) -> Any:
-    """Return a field with all texts of a repeatable option."""
-    return option(*names, type=Lines(), multiple=True, **settings)
+_TYPED: Final = "give it on the command line"
+#: Options that are meant for a single call: no settings file can set them.
+typed: Final = partial(option, each_time=_TYPED)
+typed_flag: Final = partial(flag, each_time=_TYPED)
+#: Those that choose rows.
+row_option: Final = partial(option, each_time=f"it chooses rows; {_TYPED}")
+row_texts: Final = partial(texts, each_time=f"it chooses rows; {_TYPED}")
 
 
 def argument(**settings: Any) -> Any:

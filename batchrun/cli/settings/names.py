@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -135,7 +135,7 @@ def default_map(file: SettingsFile, verbs: Verbs, below: Names, *, is_shown: boo
     Raises:
         UsageError: With all problems, one per line.
     """
-    problems = [*_wrong_names(file, verbs), *([] if is_shown else refusals(file, verbs))]
+    problems = [*_wrong_names(file, verbs), *(() if is_shown else refusals(file, verbs))]
     defaults: dict[str, Any] = {}
     for path, command in verbs.items():
         if path[: len(below)] != below:
@@ -149,22 +149,22 @@ def default_map(file: SettingsFile, verbs: Verbs, below: Names, *, is_shown: boo
                 inner[str(setting.option.name)] = value
             except click.BadParameter as error:
                 problems.append(f"{file.place(setting.keys)}: {'.'.join(setting.keys)}: {error.message}")
-    if problems:
-        raise UsageError("\n".join(one.replace("\n", "\\n") for one in dict.fromkeys(problems)))
+    raise_any(problems)
     return defaults
 
 
-def refusals(file: SettingsFile, verbs: Verbs) -> list[str]:
-    """Return why and where *file* sets options that it may not, if it was merely found."""
-    if file.is_named:
-        return []
-    found = [
-        f"{file.place(setting.keys)}: {why}".replace("\n", "\\n")
-        for path, command in verbs.items()
-        for setting in settings_for(file, path, command).values()
-        if (why := setting.refusal) is not None
-    ]
-    return list(dict.fromkeys(found))
+def raise_any(problems: Iterable[str]) -> None:
+    """Raise UsageError with the problems, each once and on one line, if there are any."""
+    if said := [one.replace("\n", "\\n") for one in dict.fromkeys(problems)]:
+        raise UsageError("\n".join(said))
+
+
+def refusals(file: SettingsFile, verbs: Verbs) -> Iterator[str]:
+    """Yield why and where *file* sets options that it may not, if it was merely found."""
+    for path, command in () if file.is_named else verbs.items():
+        for setting in settings_for(file, path, command).values():
+            if (why := setting.refusal) is not None:
+                yield f"{file.place(setting.keys)}: {why}"
 
 
 def _is_inside(place: str) -> bool:
@@ -295,7 +295,7 @@ def example(verbs: Verbs) -> str:
             key: option for key, option in settable(command).items() if not (key in top and option.is_general)
         }
         if own:
-            parts += ["", f"# [{'.'.join(path)}]", *(_lines(key, option) for key, option in own.items())]
+            parts += ["", f"# {_listed([path])}", *(_lines(key, option) for key, option in own.items())]
     return "\n".join(parts)
 
 

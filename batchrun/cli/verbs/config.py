@@ -28,6 +28,7 @@ from batchrun.cli.settings.names import (
     default_map,
     file_in_force,
     options_of,
+    raise_any,
     refusals,
     settings_for,
     verbs_of,
@@ -124,8 +125,8 @@ def config(options: Options) -> None:
     else:
         for row in rows:
             write(sys.stdout, "\t".join(row.cells()) + "\n")
-    if file is not None and (refused := refusals(file, verbs_of(root.command, root))):
-        raise UsageError("\n".join(refused))
+    if file is not None:
+        raise_any(refusals(file, verbs_of(root.command, root)))
 
 
 def _split(root: click.Context, words: Sequence[str]) -> tuple[Names, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from batchrun.api.objects import StoreWhenNeeded
 from batchrun.api.reading import open_ledger, protected_files
 from batchrun.api.writing import put_results
 from batchrun.cli.calling import login_to
-from batchrun.cli.command import flag, group, option, texts, typed, typed_flag, verb
+from batchrun.cli.command import flag, group, option, row_texts, typed, typed_flag, verb
 from batchrun.cli.completion import columns, conditions
 from batchrun.cli.naming import batch_to_read
 from batchrun.cli.options import BATCH, LEDGER, SAFE_CSV, WRITTEN, Account
@@ -49,10 +49,9 @@ class Options:
         help="Where to write them, s3://BUCKET/KEY too; - is stdout.  [default: BATCH.results.FORMAT, or "
         "stdout with --where, --columns or --attempts]"
     )
-    where: tuple[str, ...] = texts(
+    where: tuple[str, ...] = row_texts(
         metavar="CONDITION",
         shell_complete=conditions,
-        each_time="it chooses rows; give it on the command line",
         help="Only rows that match; repeatable, and all conditions must hold.",
     )
     columns: str | None = option(

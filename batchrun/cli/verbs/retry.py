@@ -11,7 +11,7 @@ from batchrun.api.opening import Opening
 from batchrun.api.retrying import FirstLook, Retriable, begin_anew, retriable
 from batchrun.cli.calling import Calling
 from batchrun.cli.choice import GoAhead, RowOptions, by_reason, how_to_look, tell_first_look, tell_groups
-from batchrun.cli.command import flag, group, option, verb
+from batchrun.cli.command import flag, group, row_option, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_change
 from batchrun.cli.options import BATCH, CONCURRENCY
@@ -34,9 +34,8 @@ class Options(Calling):
 
     batch: str | None = BATCH()
     rows: RowOptions = group(RowOptions)
-    reason: str | None = option(
+    reason: str | None = row_option(
         metavar="GLOB",
-        each_time="it chooses rows; give it on the command line",
         help="Only rows whose run, or one of its tasks, failed for this reason, such as '*MEMORY*'.",
     )
     duplicate: bool = flag(

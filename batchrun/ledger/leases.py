@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from batchrun import errors
 from batchrun.ledger.rows import micros, span_micros
+from batchrun.ledger.statements import brought_up
 from batchrun.ledger.store import Row, Store
 from batchrun.ports.stored import LONGEST_LEASE, Lease
 
@@ -56,10 +57,7 @@ def has_proofs(store: Store, key: int) -> bool:
 def _check_schema(store: Store) -> None:
     """Check that no migration was applied since the store was opened; one is applied only without leases."""
     if (found := store.value("schema_version")) != store.schema:
-        raise errors.LedgerUnusableError(
-            f"{store.called} was brought to schema version {found} meanwhile, and this batchrun knows "
-            f"versions up to {store.schema}; use the newer one that did so"
-        )
+        raise brought_up(store.called, found, store.schema)
 
 
 def holder(store: Store, key: int | None, batch: str, at: datetime) -> Lease | None:

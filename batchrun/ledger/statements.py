@@ -49,6 +49,14 @@ def check_known(ledger: object, found: int, newest: int) -> None:
         )
 
 
+def brought_up(ledger: object, found: int, newest: int) -> LedgerUnusableError:
+    """Return the error for a ledger that a newer batchrun gave the schema *found* while it was open here."""
+    return LedgerUnusableError(
+        f"{ledger} was brought to schema version {found} meanwhile, and this batchrun knows "
+        f"versions up to {newest}; use the newer one that did so"
+    )
+
+
 def in_use(ledger: object, holder: str, batch: str, found: int) -> LeaseHeldError:
     """Return the error for a ledger with the schema *found* that a launcher of that schema is using."""
     return LeaseHeldError(

@@ -240,6 +240,23 @@ async def test_a_newer_batchrun_waits_for_an_older_launcher_before_it_changes_th
         assert await older.batch(BATCH).holder(at=AT) is None
 
 
+async def test_a_newer_batchrun_that_changes_the_tables_meanwhile_is_no_defect_of_who_reads(
+    place, monkeypatch
+):
+    """Seen: batchrun serve, begun before an upgrade, ended with 70, a defect of its own."""
+    number = migrations()[-1].number + 1
+    text = f"ALTER TABLE batches RENAME COLUMN region TO zone; PRAGMA user_version = {number};"
+    newer = (*migrations(), Migration(number=number, name="renamed", sql=text))
+    async with await open_ledger(place) as launching:
+        await (await filled(launching, "a")).release()
+    async with await open_ledger(place, read_only=True) as older:
+        assert await older.find_batch(BATCH)
+        monkeypatch.setattr("batchrun.ledger.sqlite.connection.migrations", lambda: newer)
+        await (await open_ledger(place)).close()
+        with pytest.raises(LedgerUnusableError, match=f"to schema version {number} meanwhile"):
+            await older.find_batch(BATCH)
+
+
 @pytest.mark.parametrize(
     ("since", "is_refused"), [(timedelta(days=1), False), (timedelta(0), True), (-timedelta(days=30), False)]
 )

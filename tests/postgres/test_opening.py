@@ -304,6 +304,25 @@ async def test_a_newer_batchrun_waits_for_an_older_launcher_before_it_changes_th
     postgres.drop(url)
 
 
+async def test_a_newer_batchrun_that_changes_the_tables_meanwhile_is_no_defect_of_who_reads(
+    postgres, monkeypatch
+):
+    """Seen: batchrun serve, begun before an upgrade, ended with 70, a defect of its own."""
+    url = postgres.make()
+    number = migrations()[-1].number + 1
+    text = "ALTER TABLE batches RENAME COLUMN region TO zone"
+    newer = (*migrations(), Migration(number=number, name="renamed", sql=text))
+    async with await open_ledger(url) as launching:
+        await (await filled(launching, "a")).release()
+    async with await open_ledger(url, read_only=True) as older:
+        assert await older.find_batch(BATCH)
+        monkeypatch.setattr("batchrun.ledger.postgres.connection.migrations", lambda: newer)
+        await (await open_ledger(url)).close()
+        with pytest.raises(LedgerUnusableError, match=f"to schema version {number} meanwhile"):
+            await older.find_batch(BATCH)
+    postgres.drop(url)
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -21,8 +21,10 @@ from batchrun.errors import BatchrunError, SnapshotLostError
 from batchrun.ledger.postgres.address import called
 from batchrun.ledger.postgres.connection import connect, first
 from batchrun.ledger.postgres.errors import failed, in_words, is_conflict, is_outage, stopped
-from batchrun.ledger.postgres.statements import queries
+from batchrun.ledger.postgres.migrate import version
+from batchrun.ledger.postgres.statements import migrations, queries
 from batchrun.ledger.postgres.together import Prepared, prepare
+from batchrun.ledger.statements import brought_up
 
 T = TypeVar("T")
 #: Seconds without an answer after which the connection is cut.
@@ -97,7 +99,7 @@ class Link:
                 result = job()
             except psycopg.Error as error:
                 if not self._may_pass(error):
-                    raise failed(self.called, error) from error
+                    raise self._failed(error) from error
                 if not is_conflict(error):
                     self._disconnect()
                 self._wait(error)
@@ -121,7 +123,7 @@ class Link:
                 raise SnapshotLostError(str(failed(self.called, error))) from error
             if self._is_retrying and self._may_pass(error):
                 raise
-            raise failed(self.called, error) from error
+            raise self._failed(error) from error
 
     def hurry(self, seconds: float) -> None:
         """Let an outage last no longer than *seconds* from now; from any thread."""
@@ -160,6 +162,15 @@ class Link:
         if self._read_only and isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
             return False  # a standby by choice
         return is_conflict(error) or (not self._is_opening and is_outage(error, self._connection))
+
+    def _failed(self, error: psycopg.Error) -> BatchrunError:
+        if isinstance(error, (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)):
+            newest = migrations()[-1].number
+            with contextlib.suppress(psycopg.Error):
+                self.roll_back()  # else nothing can be asked
+                if (found := version(self.connection)) > newest:
+                    return brought_up(self.called, found, newest)
+        return failed(self.called, error)
 
     def _disconnect(self) -> None:
         if self._connection is not None:

@@ -21,8 +21,10 @@ from batchrun.errors import InvariantError
 from batchrun.ledger.sqlite import process_lock
 from batchrun.ledger.sqlite.connection import check_in_place, identity, open_to_read, open_to_write
 from batchrun.ledger.sqlite.errors import failed, told
+from batchrun.ledger.sqlite.migrate import version
 from batchrun.ledger.sqlite.own_log import marking
 from batchrun.ledger.sqlite.statements import migrations, queries, reading, writing
+from batchrun.ledger.statements import brought_up
 from batchrun.ledger.store import Row, Store, T, Tables, Value, not_text
 
 
@@ -207,7 +209,15 @@ class _Explained:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, apsw.IOError):
             raise failed(self._path, told(error, self._connection.system_errno)) from error
+        if isinstance(error, apsw.SQLError):
+            self._check_known()
         if isinstance(error, apsw.Error):
             raise failed(self._path, error) from error
         if isinstance(error, UnicodeEncodeError):
             raise not_text(error) from error
+
+    def _check_known(self) -> None:
+        """Raise LedgerUnusableError where a newer batchrun has changed the tables meanwhile."""
+        found, newest = version(self._connection), migrations()[-1].number
+        if found > newest:
+            raise brought_up(self._path, found, newest)

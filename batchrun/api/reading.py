@@ -8,8 +8,8 @@ stale pages of one that was overwritten. Does not: the questions it answers (``p
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager, suppress
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Final
@@ -18,8 +18,9 @@ import anyio
 
 from batchrun import ledger
 from batchrun.clock import Clock
-from batchrun.errors import LedgerError, LedgerUnusableError, UsageError
+from batchrun.errors import BatchrunError, InvariantError, LedgerUnusableError, UsageError
 from batchrun.ledger import LedgerPlace
+from batchrun.ledger.place import Stamp
 from batchrun.model.entries.entry import Entry
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Batch, By, Outcome
@@ -137,28 +138,78 @@ def _plain(text: str) -> str:
     return _ZEROS.sub("", text.casefold())
 
 
-async def until_replaced(place: LedgerPlace, ledger: Ledger, clock: Clock) -> None:
+@asynccontextmanager
+async def open_as_soon_as_possible(
+    path: str | Path, clock: Clock, tell: Callable[[str], None]
+) -> AsyncIterator[Ledger]:
+    """Open a ledger for reading as :func:`open_ledger` does, but wait while there is no usable one.
+
+    *tell* is called with the reason at each try that fails.
+    """
+    opened = None
+    while opened is None:
+        try:
+            opened = await ledger.open_ledger(path, read_only=True)
+        except InvariantError:
+            raise
+        except BatchrunError as error:
+            tell(str(error))
+            await clock.sleep(_EVERY)
+    async with opened:
+        yield opened
+
+
+async def until_replaced(
+    place: LedgerPlace, ledger: Ledger, clock: Clock, tell: Callable[[str | None], None]
+) -> None:
     """Wait until the file at *place* is another ledger than *ledger*, which was opened there for reading.
 
-    A missing or incomplete file is waited for; a database is never replaced.
+    What is no usable ledger is waited for, such as a missing or incomplete file: from the second look on,
+    *tell* is called with the reason, and with None at each look that finds the ledger. A database is never
+    replaced.
     """
-    first = place.stamp()
-    if first is None:  # a database
+    if not place.is_file:
         await anyio.sleep_forever()
-        return
-    seen = first
+    known = _Known(place, ledger)
+    reason = None
     while True:
         await clock.sleep(_EVERY)
-        now = place.stamp()
-        if now is None or now == seen:
-            continue
         try:
-            async with await place.open(read_only=True) as there:
-                if now.file != first.file or not await _are_one(ledger, there):
-                    return
-        except (LedgerError, LedgerUnusableError):
-            continue  # it is being copied: look again later
-        seen = now
+            if await known.is_replaced():
+                return
+        except InvariantError:
+            raise
+        except BatchrunError as error:  # perhaps it is only being copied: that is over at the next look
+            if reason is not None:
+                tell(str(error))
+            reason = str(error)
+        else:
+            tell(reason := None)
+
+
+class _Known:
+    """The file of a ledger that is open, as it was when it was looked at last."""
+
+    def __init__(self, place: LedgerPlace, ledger: Ledger) -> None:
+        self._place = place
+        self._ledger = ledger
+        self._file = None  #: of the ledger that is open; None where it was away already
+        self._seen: Stamp | None = None
+        with suppress(LedgerUnusableError):
+            self._file = (found := place.stamp()) and found.file
+
+    async def is_replaced(self) -> bool:
+        """Report whether there is another ledger now. Raises BatchrunError where there is no usable one."""
+        now = self._place.stamp()
+        if now is None:
+            raise LedgerUnusableError(f"{self._place} is not there any more")
+        if now == self._seen:
+            return False
+        async with await self._place.open(read_only=True) as there:
+            if now.file != self._file or not await _are_one(self._ledger, there):
+                return True
+        self._seen = now
+        return False
 
 
 async def _are_one(ours: Ledger, theirs: Ledger) -> bool:

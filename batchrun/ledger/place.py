@@ -44,6 +44,11 @@ class LedgerPlace:
         return called(str(self.named)) if self._is_address else str(self.named)
 
     @property
+    def is_file(self) -> bool:
+        """Whether it names a file, which may be missing; else a database."""
+        return not self._is_address
+
+    @property
     def path(self) -> Path | None:
         """The file; None for a database."""
         return None if self._is_address else local_path(self.named)

@@ -104,17 +104,30 @@ class TooManyError(Exception):
     """More batches are being followed than this server allows."""
 
 
+class Outdated:
+    """Why the ledger that is read is not the one at its place any more, while there is no other yet."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+
+
 class Watched:
     """Something that clients watch, with its feed."""
 
-    def __init__(self, clock: Clock, look: Callable[[Feed], Awaitable[None]]) -> None:
+    def __init__(self, clock: Clock, outdated: Outdated, look: Callable[[Feed], Awaitable[None]]) -> None:
         self.feed = Feed()
         self.failure: str | None = None  #: why the ledger could not be read at the last look
         self._clock = clock
+        self._outdated = outdated
         self._look = look
         self._looked = anyio.Event()
         self._users = 0
         self._left_at = clock.monotonic()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why what is shown may be old."""
+        return self.failure or self._outdated.reason
 
     @property
     def is_left(self) -> bool:
@@ -157,15 +170,15 @@ class Watched:
             self.failure = str(error)
         finally:
             late.cancel()
-        self.feed.tell("trouble", {"text": self.failure})
+        self.feed.tell("trouble", {"text": self.trouble})
         self._looked.set()
 
 
 class WatchedBatch(Watched):
     """A batch that clients watch."""
 
-    def __init__(self, ledger: Ledger, batch: Batch, clock: Clock) -> None:
-        super().__init__(clock, self._tell)
+    def __init__(self, ledger: Ledger, batch: Batch, clock: Clock, outdated: Outdated) -> None:
+        super().__init__(clock, outdated, self._tell)
         self.following = Following(ledger, batch, clock)
         self._pages: dict[Query, bytes] = {}
         self._paged = 0  #: the version of the rows in the cached pages
@@ -193,8 +206,8 @@ class WatchedBatch(Watched):
 class WatchedShelf(Watched):
     """The list of batches that clients watch."""
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
-        super().__init__(clock, self._tell)
+    def __init__(self, ledger: Ledger, clock: Clock, outdated: Outdated) -> None:
+        super().__init__(clock, outdated, self._tell)
         self.shelf = Shelf(ledger, clock)
 
     async def _tell(self, feed: Feed) -> None:
@@ -205,9 +218,10 @@ class WatchedShelf(Watched):
 class Live:
     """Everything that is watched; looks run in *tasks*."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, tasks: TaskGroup) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, tasks: TaskGroup, outdated: Outdated) -> None:
         self.ledger = ledger
         self.clock = clock
+        self._outdated = outdated
         self._tasks = tasks
         self._batches: dict[str, WatchedBatch] = {}
         self._shelf: WatchedShelf | None = None
@@ -246,7 +260,7 @@ class Live:
     def shelf(self) -> WatchedShelf:
         """Return the list of batches, which is watched from now on."""
         if self._shelf is None:
-            self._shelf = WatchedShelf(self.ledger, self.clock)
+            self._shelf = WatchedShelf(self.ledger, self.clock, self._outdated)
             self._tasks.start_soon(self._watch_shelf, self._shelf)
         return self._shelf
 
@@ -259,7 +273,7 @@ class Live:
             if name not in self._batches:  # unless another task was quicker
                 if len(self._batches) >= MOST_BATCHES:
                     raise TooManyError
-                self._batches[name] = WatchedBatch(self.ledger, found, self.clock)
+                self._batches[name] = WatchedBatch(self.ledger, found, self.clock, self._outdated)
                 self._tasks.start_soon(self._watch_batch, name)
         return self._batches[name]
 

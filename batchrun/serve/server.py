@@ -7,6 +7,7 @@ query, never in the path. Does not belong here: access (``access``), the content
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import socket
@@ -20,6 +21,7 @@ from weakref import WeakSet
 
 import anyio
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from batchrun.errors import BatchrunError, InvariantError, UsageError
 from batchrun.model.spec import Json
@@ -28,7 +30,7 @@ from batchrun.report.packing import script_text
 from batchrun.serve import shown
 from batchrun.serve.access import HEADERS, Gate, Rules, path_of, refused
 from batchrun.serve.choosing import read_query
-from batchrun.serve.live import Live, NothingThereError, TooManyError, Watched, WatchedBatch
+from batchrun.serve.live import Live, NothingThereError, Outdated, TooManyError, Watched, WatchedBatch
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -86,8 +88,12 @@ def secret() -> str:
 
 
 @asynccontextmanager
-async def serving(ledger: Ledger, rules: Rules, clock: Clock, *, port: int) -> AsyncIterator[Listening]:
+async def serving(
+    ledger: Ledger, rules: Rules, clock: Clock, *, port: int, outdated: Outdated | None = None
+) -> AsyncIterator[Listening]:
     """Serve a ledger, which is open for reading, at ``rules.bound`` while the context lasts.
+
+    What *outdated* says meanwhile is told to everybody.
 
     Raises:
         UsageError: The port cannot be listened on.
@@ -96,7 +102,7 @@ async def serving(ledger: Ledger, rules: Rules, clock: Clock, *, port: int) -> A
         doors = _Doors()
         listening = await doors.open(rules.bound, port)
         gate = Gate(rules=rules, cookie=f"batchrun-{listening.port}")
-        routes = Routes(Live(ledger, clock, tasks))
+        routes = Routes(Live(ledger, clock, tasks, outdated or Outdated()))
         try:
             await doors.lead_to(gate, routes.handle)
             yield listening
@@ -104,6 +110,18 @@ async def serving(ledger: Ledger, rules: Rules, clock: Clock, *, port: int) -> A
             tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 await doors.close()
+
+
+def _log() -> logging.Logger:
+    """Return where defects are logged, and not what is sent to us: whoever sends it may write there else."""
+    logger = logging.getLogger(__name__)
+    logger.addFilter(_is_ours)
+    return logger
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, (HttpProcessingError, web.RequestPayloadError))
 
 
 class _Doors:
@@ -136,6 +154,7 @@ class _Doors:
         self._server = web.Server(
             gate.before(noted),
             access_log=None,
+            logger=_log(),
             keepalive_timeout=_KEPT,
             max_line_size=_LONGEST,
             max_field_size=_LONGEST,
@@ -149,11 +168,20 @@ class _Doors:
 
     def _answering(self) -> asyncio.Protocol:
         """Return the protocol for a new connection."""
-        if len(self._server.connections) >= MOST_CONNECTIONS:
+        if len(self._server.connections) >= MOST_CONNECTIONS and not self._makes_room():
             return _Full()
         handler = self._server()
         asyncio.get_running_loop().call_later(_HURRY, self._hurry, handler)
         return handler
+
+    def _makes_room(self) -> bool:
+        """Close the connection that has been without an authorised request for longest, if any."""
+        for handler in self._server.connections:  # the oldest first
+            transport = handler.transport
+            if transport is not None and not transport.is_closing() and transport not in self._let_in:
+                transport.abort()
+                return True
+        return False
 
     def _hurry(self, handler: web.RequestHandler) -> None:
         """Close a connection without an authorised request."""
@@ -214,7 +242,7 @@ class Routes:
             await watched.first_look()
             shelf = watched.shelf
             facts = shown.shelf_facts(shelf.batches, shelf.total)
-            return _text(shown.page("shelf.html.j2", facts=facts, trouble=watched.failure), _HTML)
+            return _text(shown.page("shelf.html.j2", facts=facts, trouble=watched.trouble), _HTML)
 
     async def _batch(self, request: web.BaseRequest) -> web.Response:
         watched = await self._live.batch(request.query.get("name", ""))

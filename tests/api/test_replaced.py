@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import anyio
+import apsw
 import pytest
 
-from batchrun.api.reading import until_replaced
+from batchrun.api.reading import open_as_soon_as_possible, until_replaced
 from batchrun.clock import VirtualClock
 from batchrun.ledger import LedgerPlace, open_ledger
 from batchrun.model.planning.limits import Changed
@@ -27,7 +28,9 @@ async def made(path: Path, batch: str, rows: int) -> None:
         await held.release()
 
 
-async def is_noticed(path: Path, happens: Callable[[], object]) -> bool:
+async def is_noticed(
+    path: Path, happens: Callable[[], object], tell: Callable[[str | None], None] = lambda _reason: None
+) -> bool:
     clock, place = VirtualClock(), LedgerPlace(path)
     async with await open_ledger(path, read_only=True) as ledger:
         await ledger.newest_event()
@@ -41,7 +44,7 @@ async def is_noticed(path: Path, happens: Callable[[], object]) -> bool:
         async with anyio.create_task_group() as group:
             group.start_soon(later)
             with anyio.move_on_after(30) as scope:
-                await until_replaced(place, ledger, clock)
+                await until_replaced(place, ledger, clock, tell)
     return not scope.cancelled_caught
 
 
@@ -74,3 +77,85 @@ async def test_one_that_is_not_whole_yet_is_waited_for(tmp_path):
     await made(path, "cohort", 3)
     part.write_bytes(path.read_bytes()[:5000])
     assert not await is_noticed(path, lambda: part.replace(path))
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def circle(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def to_nowhere(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+def newer(path: Path) -> None:
+    with apsw.Connection(str(path)) as connection:
+        connection.pragma("user_version", 99)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # as a migration does
+    connection.close()
+
+
+PLACES = [
+    (Path.unlink, "is not there any more"),
+    (folder, "is a folder"),
+    (fifo, "is not a file"),
+    (circle, "Too many levels"),
+    (to_nowhere, "a link to nowhere"),
+    (newer, "has schema version 99"),
+]
+
+
+@pytest.mark.parametrize(("happens", "reason"), PLACES)
+async def test_where_no_ledger_can_be_is_told_and_waited_for(tmp_path, happens, reason):
+    """Seen: for a folder, a fifo, a link or a lost permission batchrun serve ended with 2."""
+    path, told = tmp_path / "batchrun.db", list[str | None]()
+    await made(path, "cohort", 3)
+    assert not await is_noticed(path, lambda: happens(path), told.append)
+    assert told[0] is None
+    assert reason in str(told[-1])
+
+
+@pytest.mark.parametrize(("happens", "reason"), PLACES)
+async def test_what_comes_after_that_is_noticed(tmp_path, happens, reason):
+    path, other = tmp_path / "batchrun.db", tmp_path / "other.db"
+    await made(path, "cohort", 3)
+    await made(other, "another", 1)
+    clock, told = VirtualClock(), list[str | None]()
+
+    def replace(why: str | None) -> None:
+        told.append(why)
+        if why is not None:
+            path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+            other.replace(path)
+
+    async with await open_ledger(path, read_only=True) as ledger:
+        happens(path)
+        await until_replaced(LedgerPlace(path), ledger, clock, replace)
+    assert reason in str(told[-1])
+
+
+async def test_one_that_is_away_when_it_is_to_be_opened_again_is_waited_for(tmp_path):
+    path, clock, told = tmp_path / "batchrun.db", VirtualClock(), list[str]()
+    path.mkdir()
+    async with anyio.create_task_group() as group:
+
+        async def later() -> None:
+            await clock.sleep(5)
+            path.rmdir()
+            await made(path, "cohort", 1)
+
+        group.start_soon(later)
+        async with open_as_soon_as_possible(path, clock, told.append) as ledger:
+            assert [batch.name for batch in await ledger.batches()] == ["cohort"]
+    assert [f"{path} is a folder" in reason for reason in told] == [True] * 3

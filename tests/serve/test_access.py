@@ -119,6 +119,29 @@ async def test_there_are_no_other_batches_and_rows(secret, name):
     assert (await secret.get("/row", params={"name": SECRET, "id": "b"}))[0] == 404
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "GET / HTTP/9.9\r\n",
+        "GET / HTTP/1.1\r\n{cookie}\r\n\r\n",
+        "GET /{long} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: localhost\r\n{cookie}\x01\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nxxx",
+        "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03",
+    ],
+)
+async def test_nobody_writes_to_its_log_by_what_he_sends(secret, sent, caplog):
+    """Seen: a traceback for each, with the cookie of whoever was let in."""
+    port = int(secret.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    text = sent.format(cookie=f"Cookie: {secret.cookie['Cookie']}", long="x" * 9000)
+    writer.write(text.encode("latin-1"))
+    answer = await reader.readline()
+    writer.close()
+    assert answer[9:12] in (b"400", b"401")
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"])
 async def test_it_can_only_be_read(secret, method):
     async with secret.http.request(method, secret.url + "/", headers=secret.cookie) as answer:
@@ -217,4 +240,18 @@ async def test_there_is_room_for_so_many_and_no_more(served, monkeypatch):
     except ConnectionResetError:
         pass
     finally:
+        writer.close()
+
+
+async def test_who_is_not_let_in_gives_way_to_others(served, monkeypatch):
+    """Seen: 600 connections that sent half a request kept everybody out, for as long as they came again."""
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 3)
+    port = int(served.url.rpartition(":")[2])
+    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+    for _, writer in held:
+        writer.write(b"GET / HTTP/1.1\r\nHost: ")
+    assert (await served.get("/"))[0] == 200
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        await held[0][0].readexactly(1)
+    for _, writer in held:
         writer.close()

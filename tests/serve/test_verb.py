@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from batchrun.cli.verbs.serve import read_bind, read_token
+from batchrun.cli.verbs.serve import Options, make_rules, read_bind, read_token
 from batchrun.errors import UsageError
 from tests.cli.conftest import Shell, end, until
 from tests.cli.ledgers import make
@@ -98,6 +98,51 @@ def test_it_prints_a_link_serves_and_ends_at_once_by_ctrl_c(shell):
     assert (code, said) == (0, "")
     after = {path.name: path.stat().st_size for path in shell.folder.iterdir()}
     assert {name: size for name, size in after.items() if "-" not in name} == before
+
+
+@pytest.mark.parametrize(
+    ("bind", "names"), [("127.0.0.1", set()), ("localhost", set()), ("lab.invalid", {"lab.invalid"})]
+)
+def test_other_peoples_servers_on_this_machine_are_other_sites(bind, names):
+    """Seen: pages of any port of 127.0.0.1 were taken for its own."""
+    options = Options(
+        bind=bind,
+        token_file=None,
+        allow_host=("Batches.example",),
+        trust_header=None,
+        trusted_proxy=(),
+        ledger="batchrun.db",
+    )
+    rules = make_rules(options, bind, "token", "session")
+    assert rules.names & {"127.0.0.1", "localhost", "lab.invalid", "batches.example"} == {
+        "batches.example",
+        *names,
+    }
+
+
+@pytest.mark.real_time
+def test_a_folder_in_its_ledgers_place_is_told_and_waited_for(shell):
+    process = shell.start("serve", "--bind", "127.0.0.1:0")
+    assert process.stdout is not None
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    link = process.stdout.readline().strip()
+    opener.open(link, timeout=20).close()
+    path = shell.folder / "batchrun.db"
+    path.rename(shell.folder / "away")
+    path.mkdir()
+    assert "shows" in process.stdout.readline()
+    assert "batchrun.db is a folder; " in process.stdout.readline()
+
+    def shows(text: str) -> bool:
+        with opener.open(link.partition("?")[0], timeout=20) as page:
+            return text in page.read().decode()
+
+    until(lambda: shows("what is shown is from before"))
+    path.rmdir()
+    (shell.folder / "away").rename(path)
+    assert process.stdout.readline() == "batchrun: batchrun.db is there again\n"
+    until(lambda: not shows("what is shown is from before"))
+    assert end(process, signal.SIGINT)[0] == 0
 
 
 @pytest.mark.real_time

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchrun.api.reading import open_ledger, until_replaced
+from batchrun.api.reading import open_as_soon_as_possible, open_ledger, until_replaced
 from batchrun.cli.command import Risk, option, texts, verb
 from batchrun.cli.options import LEDGER
 from batchrun.cli.signals import heard
 from batchrun.cli.speak import complain, printable, say
-from batchrun.clock import SystemClock
+from batchrun.clock import Clock, SystemClock
 from batchrun.errors import UsageError
 from batchrun.ledger.place import LedgerPlace
 from batchrun.model.texts.foreign import is_this_machine
@@ -84,27 +85,65 @@ async def serve(options: Options) -> None:
     beside any launch, and calls nothing. Open the link that it prints: it has a token, without which the page
     cannot be seen, on this machine either.
     """
-    from batchrun.serve.server import secret, serving  # noqa: PLC0415 (aiohttp is loaded only where needed)
+    from batchrun.serve.server import secret  # noqa: PLC0415 (aiohttp is loaded only where needed)
 
     host, port = read_bind(options.bind)
     os.nice(_GIVES_WAY)
     token = secret() if options.token_file is None else read_token(options.token_file)
-    rules = _rules(options, host, token, secret())
-    clock, is_told = SystemClock(), False
+    rules = make_rules(options, host, token, secret())
+    clock, doubt = SystemClock(), _Doubt(LedgerPlace(options.ledger))
     with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
+        async with open_ledger(options.ledger) as ledger:
+            port = await _serve(ledger, rules, clock, port, doubt, partial(_tell, options, token))
         while True:
-            async with (
-                open_ledger(options.ledger) as ledger,
-                serving(ledger, rules, clock, port=port) as place,
-            ):
-                if not is_told:
-                    _tell(options, place.url, token)
-                port, is_told = place.port, True
-                with heard(partial(_let_go, ledger)):
-                    await until_replaced(LedgerPlace(options.ledger), ledger, clock)
-            complain(
-                f"batchrun: {printable(str(LedgerPlace(options.ledger)))} was replaced; it is opened again"
-            )
+            doubt.end()
+            async with open_as_soon_as_possible(options.ledger, clock, doubt.say) as ledger:
+                await _serve(ledger, rules, clock, port, doubt, lambda _url: None)
+
+
+async def _serve(
+    ledger: Ledger, rules: Rules, clock: Clock, port: int, doubt: _Doubt, tell: Callable[[str], None]
+) -> int:
+    """Serve *ledger* until it is replaced, *tell* the address, and return the port."""
+    from batchrun.serve.live import Outdated  # noqa: PLC0415
+    from batchrun.serve.server import serving  # noqa: PLC0415
+
+    outdated = Outdated()
+
+    def say_and_show(reason: str | None) -> None:
+        outdated.reason = reason and f"{reason}; what is shown is from before"
+        doubt.say(reason)
+
+    async with serving(ledger, rules, clock, port=port, outdated=outdated) as page:
+        tell(page.url)
+        with heard(partial(_let_go, ledger)):
+            await until_replaced(doubt.place, ledger, clock, say_and_show)
+        return page.port
+
+
+class _Doubt:
+    """Says on stderr why the ledger cannot be read, each reason once, and when it can be again."""
+
+    def __init__(self, place: LedgerPlace) -> None:
+        self.place = place
+        self.called = printable(str(place))
+        self._said: str | None = None
+
+    def end(self) -> None:
+        """Say that there is another ledger."""
+        self._said = None
+        complain(f"batchrun: {self.called} was replaced; it is opened again")
+
+    def say(self, reason: str | None) -> None:
+        """Say *reason*, or with None that there is none any more, unless that was said last."""
+        if reason == self._said:
+            return
+        self._said = reason
+        complain(
+            f"batchrun: {self.called} is there again"
+            if reason is None
+            else f"batchrun: {printable(reason)}; until it can be read again, what is shown is from before"
+        )
 
 
 def _let_go(ledger: Ledger, _number: int) -> None:
@@ -145,12 +184,15 @@ def read_token(path: str) -> str:
     return text
 
 
-def _rules(options: Options, host: str, token: str, session: str) -> Rules:
+def make_rules(options: Options, host: str, token: str, session: str) -> Rules:
+    """Return who is let in to a server at *host*. Raises UsageError where options do not fit together."""
     from batchrun.serve.access import Rules  # noqa: PLC0415
 
-    names = {name.lower() for name in (host, *options.allow_host)}
+    names = {name.lower() for name in options.allow_host}
     if not is_this_machine(host):
-        names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+        own = {host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}
+        # Other ports of this machine may be other people's.
+        names |= {name for name in own if not is_this_machine(name)}
     return Rules(bound=host, token=token, session=session, names=frozenset(names), proxy=_proxy(options))
 
 
@@ -172,7 +214,7 @@ def _network(text: str) -> Network:
         raise UsageError(f"{problem}; give an address, such as 10.0.0.5, or a network") from error
 
 
-def _tell(options: Options, url: str, token: str) -> None:
+def _tell(options: Options, token: str, url: str) -> None:
     host, _ = read_bind(options.bind)
     if options.token_file is None:
         say(f"{url}/?token={token}")

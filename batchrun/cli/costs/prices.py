@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from batchrun.cli.command import option, typed
-from batchrun.cli.showing.output_file import drafted, named
+from batchrun.cli.showing.output_file import drafted, file_or_stdout
 from batchrun.cli.signals import interruptible
 from batchrun.cli.speak import complain
 from batchrun.cli.values import OutputPath
@@ -69,7 +69,7 @@ async def prices_for(
     saved = None
     if options.save_prices is not None:
         protected = ProtectedFiles(ledger=ledger)
-        saved = named(
+        saved = file_or_stdout(
             options.save_prices, _PRICES, option="--save-prices FILE", protected=protected, force=force
         )
     from batchrun.service.pricing import quoted  # noqa: PLC0415 (the client takes longer than the arithmetic)

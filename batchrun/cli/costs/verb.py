@@ -21,7 +21,7 @@ from batchrun.cli.costs.words import facts, forecast, lines
 from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_read
 from batchrun.cli.options import BATCH, SAFE_CSV, WRITTEN
-from batchrun.cli.showing.output_file import drafted, named
+from batchrun.cli.showing.output_file import drafted, file_or_stdout
 from batchrun.cli.speak import STDOUT, complain, emit, say
 from batchrun.clock import SystemClock
 from batchrun.model.costs import PriceLists
@@ -154,7 +154,7 @@ def _output(options: Options) -> OutputFile | None:
     read = () if options.prices.prices is None else (options.prices.prices,)
     protected = ProtectedFiles(ledger=options.ledger, read=read)
     kind = _FILES[options.costs_format or "any"]
-    return named(options.place, kind, protected=protected, force=options.force)
+    return file_or_stdout(options.place, kind, protected=protected, force=options.force)
 
 
 def _write(bill: Bill, output: OutputFile | None, *, is_lines: bool, is_safe: bool) -> None:

@@ -18,7 +18,7 @@ from batchrun.api.objects import ObjectsOnce
 from batchrun.api.written_manifests import defaults_kind, manifest_kind
 from batchrun.cli.calling import login_to
 from batchrun.cli.launching.manifests import loaded, source
-from batchrun.cli.showing.output_file import drafted, named
+from batchrun.cli.showing.output_file import drafted, file_or_stdout
 from batchrun.cli.speak import STDOUT, complain, say
 from batchrun.errors import InvariantError, UsageError
 from batchrun.manifest import Format, Manifest, Source, load, native
@@ -115,7 +115,7 @@ def convert(wanted: Conversion) -> None:
             )
         _check_lanes(wanted, manifest)
         options, defaults = wanted.options, None
-        to = partial(named, protected=ProtectedFiles(read=manifest.read), force=options.force)
+        to = partial(file_or_stdout, protected=ProtectedFiles(read=manifest.read), force=options.force)
         draft = stack.enter_context(drafted(to(options.output, manifest_kind(wanted.form))))
         if options.defaults_out:
             kind = defaults_kind(_defaults_format(wanted))

@@ -18,7 +18,7 @@ from batchrun.api.opening import Opening
 from batchrun.api.written_manifests import manifest_kind
 from batchrun.cli.logs import configure
 from batchrun.cli.options import PLAIN
-from batchrun.cli.showing.output_file import drafted, named
+from batchrun.cli.showing.output_file import drafted, file_or_stdout
 from batchrun.cli.speak import complain, say
 from batchrun.errors import NotFoundError, UsageError
 from batchrun.manifest import yaml_text
@@ -66,7 +66,7 @@ async def initialise(options: ManifestInitOptions) -> None:
     key = _key(options)
     configure(PLAIN)
     form = _FORMATS.get(Path(options.output).suffix.lower(), Format.YAML)
-    output = named(options.output, _kind(form), protected=ProtectedFiles(), force=options.force)
+    output = file_or_stdout(options.output, _kind(form), protected=ProtectedFiles(), force=options.force)
     with drafted(output) as draft:
         workflow = await _asked(key, options.service.target())
         delimiter = DELIMITERS.get(form)

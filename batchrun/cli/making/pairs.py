@@ -18,7 +18,7 @@ from batchrun.api.written_manifests import manifest_kind
 from batchrun.cli.making.convert import output_format
 from batchrun.cli.making.name_patterns import limited, wrong
 from batchrun.cli.making.pairing import MOST_KINDS, File, Line, Naming, Pairs, naming
-from batchrun.cli.showing.output_file import drafted, named
+from batchrun.cli.showing.output_file import drafted, file_or_stdout
 from batchrun.cli.signals import interruptible, run_async
 from batchrun.cli.speak import STDOUT, complain, printable, say
 from batchrun.errors import AccessDeniedError, NotFoundError, UsageError
@@ -123,7 +123,7 @@ def _output(wish: PairsJob, path: str, form: Format) -> OutputFile | None:
         () if wish.options.source.startswith(_S3) or wish.options.source == STDOUT else (wish.options.source,)
     )
     kind = manifest_kind(form)
-    return named(path, kind, protected=ProtectedFiles(read=read), force=wish.options.force)
+    return file_or_stdout(path, kind, protected=ProtectedFiles(read=read), force=wish.options.force)
 
 
 def _sheet_of(wish: PairsJob) -> str:

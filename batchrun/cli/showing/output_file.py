@@ -1,4 +1,7 @@
-"""Output files named by users, or stdout instead."""
+"""Output files named by users, on this machine, or stdout instead.
+
+Does not belong here: what may also go to S3 (``report.delivering``).
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ from batchrun.report import outputs
 from batchrun.report.outputs import Kind, OutputFile, ProtectedFiles
 
 
-def named(
+def file_or_stdout(
     output: str, kind: Kind, *, option: str = "-o FILE", protected: ProtectedFiles, force: bool = False
 ) -> OutputFile | None:
-    """Return the named output; None for stdout. Raises UsageError if it may not be written."""
+    """Return the output file; None for stdout. Raises UsageError if it may not be written."""
     if output == STDOUT:
         return None
     made = OutputFile(path=Path(output), kind=kind, option=option, protected=protected, force=force)

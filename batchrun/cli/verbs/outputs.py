@@ -21,7 +21,7 @@ from batchrun.cli.command import group, option, texts, typed_flag, verb
 from batchrun.cli.exits import Exit
 from batchrun.cli.naming import batch_to_read
 from batchrun.cli.options import BATCH, CONCURRENCY, SAFE_CSV, WRITTEN
-from batchrun.cli.showing.output_file import drafted, named
+from batchrun.cli.showing.output_file import drafted, file_or_stdout
 from batchrun.cli.speak import STDOUT, ForTerminal, complain, emit, is_terminal, say
 from batchrun.errors import UsageError
 from batchrun.model.entries.entry import Entry
@@ -90,7 +90,7 @@ async def outputs(options: Options) -> Exit:
         ledger = await opened.found_ledger()
         batch = await batch_to_read(ledger, options.batch)
         protected = await protected_files(ledger)
-        output = named(options.place or STDOUT, _KIND, protected=protected, force=options.force)
+        output = file_or_stdout(options.place or STDOUT, _KIND, protected=protected, force=options.force)
         entries = chosen_by.entries(ledger, batch.name, [State.SUCCEEDED])
         async with contextlib.aclosing(_rows(opened, batch, entries, names, options)) as rows:
             missing = await _written(batch.name, rows, output, options)

@@ -21,6 +21,7 @@ from batchrun.manifest import Manifest
 from batchrun.manifest.problems import Path, dotted, not_written, printable
 from batchrun.manifest.rows import Found
 from batchrun.manifest.spool import RowPlaces
+from batchrun.manifest.warned.places import is_local
 from batchrun.model.spec import Json, Spec
 from batchrun.ports.objects import InputPlace, PlaceKind, Sight, Skip
 
@@ -41,12 +42,12 @@ _UNFILLED: Final = re.compile(r"\$[({]|\{[^{},/]*\}|<[^<>/]+>")
 _WILD: Final = frozenset("*?[{")
 #: Sorts of places outside S3, by their beginning; the first that fits counts.
 _SORTS: Final = (
-    (re.compile(r"omics://"), Skip.OMICS),
-    (re.compile(r"s3:", re.IGNORECASE), Skip.MISSPELT),
-    (re.compile(r"arn:aws[a-z-]*:(?:s3|omics)[a-z0-9-]*:"), Skip.ARN),
-    (re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://\S"), Skip.OTHER_SCHEME),
-    (re.compile(r"/mnt/workflow(?:/|\Z)"), Skip.WORKFLOW_PATH),
-    (re.compile(r"(?:~|\.{1,2})?/[^/\s]+[/.]\S|[A-Za-z]:[\\/]\S|\\\\\S"), Skip.LOCAL_PATH),
+    (re.compile(r"omics://").match, Skip.OMICS),
+    (re.compile(r"s3:", re.IGNORECASE).match, Skip.MISSPELT),
+    (re.compile(r"arn:aws[a-z-]*:(?:s3|omics)[a-z0-9-]*:").match, Skip.ARN),
+    (re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://\S").match, Skip.OTHER_SCHEME),
+    (re.compile(r"/mnt/workflow(?:/|\Z)").match, Skip.WORKFLOW_PATH),
+    (is_local, Skip.LOCAL_PATH),
 )
 
 
@@ -68,7 +69,7 @@ def _sort(piece: str) -> Sort | None:
     bare = piece.strip(AROUND)
     if bare != piece and bare[: len(_S3)].lower() == _S3:
         return Skip.MISSPELT
-    found = next((sort for begins, sort in _SORTS if begins.match(bare)), None)
+    found = next((sort for is_one, sort in _SORTS if is_one(bare)), None)
     return Skip.WITHIN_TEXT if found is None and _S3 in piece else found
 
 

@@ -49,6 +49,9 @@ from batchrun.ports.objects import InputPlace, PlaceKind, Sight, Skip
         ("/mnt/workflow/pubdir", [("/mnt/workflow/pubdir", Skip.WORKFLOW_PATH)]),
         ("/data/x.fq", [("/data/x.fq", Skip.LOCAL_PATH)]),
         ("C:\\data\\x", [("C:\\data\\x", Skip.LOCAL_PATH)]),
+        ("../x.fq", [("../x.fq", Skip.LOCAL_PATH)]),
+        ("~lab/x.fq", [("~lab/x.fq", Skip.LOCAL_PATH)]),
+        ("/opt/tool/bin/x", []),  # in the image of a container
         ("--in s3://b1/a --out s3://b1/c", [("--in s3://b1/a --out s3://b1/c", Skip.WITHIN_TEXT)]),
         ("in=s3://b1/a", [("in=s3://b1/a", Skip.WITHIN_TEXT)]),
         ("look at https://x.org", []),

@@ -37,8 +37,9 @@ _URI: Final = re.compile(r"(?!(?:arn|urn):)([A-Za-z][A-Za-z0-9+.-]{1,20}):/+\S")
 _OF_OTHERS: Final = frozenset(
     {"gs", "az", "abfs", "abfss", "wasb", "wasbs", "drs", "dx", "ica", "s3a", "s3n"}
 )
-_WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]\S|\\\\[^\\\s]+\\\S")
-_PATH: Final = re.compile(r"/[^/\s]+/+[^/\s]|~[^/\s]*/\S|\.\.?/\S|file:/", re.IGNORECASE)
+_PATH: Final = re.compile(
+    r"/[^/\s]+/+[^/\s]|~[^/\s]*/\S|\.\.?/\S|file:/|[a-z]:[\\/]\S|\\\\[^\\\s]+\\\S", re.IGNORECASE
+)
 _OWN: Final = re.compile(r"/(?:mnt/workflow|opt|usr|bin|etc|dev|proc|sys|lib)(?:/|\Z)")
 _LOCAL: Final = Doubt(
     WarningKind.LOCAL_PATH,
@@ -63,8 +64,7 @@ def of_place(text: str, company: Company) -> Iterator[Doubt]:
     The first kind that fits counts: what is misspelt looks like a local path or another URI too.
     """
     if _SOUND.match(text):
-        company.s3 = True
-        company.files = True
+        company.s3 = company.files = True
         if left := _OPEN.match(text):
             says = "has a bucket's name that was not filled in"
             yield Doubt(WarningKind.NOT_S3, says, "write the bucket's name", at=left.start(1))
@@ -72,10 +72,9 @@ def of_place(text: str, company: Company) -> Iterator[Doubt]:
             says = f"has a {_SEPARATORS[text[-1]]} behind it"
             yield Doubt(WarningKind.NOT_S3, says, "remove it", at=len(text))
     elif found := _meant(text):
-        company.s3 = True
-        company.files = True
+        company.s3 = company.files = True
         yield found
-    elif _WINDOWS.match(text) or _is_local(text):
+    elif is_local(text):
         company.files = True
         yield _LOCAL
     elif scheme := _URI.match(text):
@@ -126,7 +125,8 @@ def _s3(says: str, place: str) -> Doubt:
     return Doubt(WarningKind.NOT_S3, says, f"write {visible(f's3://{place}')}", cause=says)
 
 
-def _is_local(text: str) -> bool:
+def is_local(text: str) -> bool:
+    """Report whether a text is a path on somebody's machine."""
     return _PATH.match(text) is not None and not _OWN.match(text)
 
 

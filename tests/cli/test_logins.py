@@ -67,7 +67,11 @@ BROKEN = {
         2,
         '"x" referenced in profile "lab" is not',
     ),
-    "a token file that is not there": (f"{ROLE}web_identity_token_file = /no/token\n", 5, "'/no/token'"),
+    "a token file that is not there": (
+        f"{ROLE}web_identity_token_file = /no/token\n",
+        5,
+        ": /no/token: No such file",
+    ),
     "a code that nobody can give": (
         f"{ROLE}source_profile = keys\nmfa_serial = arn:aws:iam::123456789012:mfa/me\n",
         5,

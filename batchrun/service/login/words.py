@@ -195,6 +195,8 @@ def _unforeseen(error: Exception, provider: str | None, origin: LoginOrigin) -> 
     """Judge an error by its class and its provider."""
     if isinstance(error, ExpiredKeysError):
         return _Judgement(what=_cut(error), cure=f"renew them, or {_ANOTHER}")
+    if isinstance(error, OSError) and error.filename is not None:
+        return _Judgement(what=_cut(f"{error.filename}: {error.strerror}"))
     if isinstance(error, boto.BotoCoreError | OSError):
         return _Judgement(what=_cut(error))
     told = f"({type(error).__name__}: {_cut(error)})"

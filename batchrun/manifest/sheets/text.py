@@ -63,6 +63,7 @@ class Columns:
         return printable(", ".join(name for name, _ in self.named()), _LISTED)
 
 
+#: The braces of ``placeholders``, which fills in what is left; but around any text, as headers have any.
 _TOKEN: Final = re.compile(r"\{\{(?:([^{}]*)\}\})?|\{([^{}]*)\}")
 _VARIABLE: Final = re.compile(r"env\.\w+")
 _PARAMETER: Final = re.compile(r"parameters\.[^{}\s\"',:]+")

@@ -47,6 +47,28 @@ def listing_unanswered(error: CallError) -> ServiceUnusableError:
     )
 
 
+def lanes_unusable(
+    held_up: Mapping[str, tuple[ServiceUnusableError, int]], free: int, *, may_send: bool
+) -> ServiceUnusableError:
+    """Return the error for lanes that hold up rows: why, and how many rows are their own.
+
+    *free* rows may take several lanes; *may_send*: some lane would send them.
+    """
+    words = [
+        f"lane {lane}: {why}" + (f" ({_waiting(rows)})" if rows else "")
+        for lane, (why, rows) in held_up.items()
+    ]
+    asked = ", until each of these can be asked whether it has the row already"
+    cure = " (--trust-ledger: send without asking)"
+    if free:
+        words.append(f"{_waiting(free)} that may take several lanes" + (asked + cure if may_send else ""))
+    return ServiceUnusableError("; ".join(words))
+
+
+def _waiting(rows: int) -> str:
+    return counted(rows, "row waits", "rows wait")
+
+
 def outcome_unknown(doubts: Sequence[Entry], submissions: Sequence[OpenSubmission]) -> ServiceUnusableError:
     """Return the error for rows, at least one, whose outcome is still unknown.
 

@@ -16,7 +16,7 @@ import anyio
 import structlog
 
 from batchrun.engine.lanes.runner import Runner
-from batchrun.engine.launch_errors import looks_unanswered, outcome_unknown, runs_unanswered
+from batchrun.engine.launch_errors import lanes_unusable, looks_unanswered, outcome_unknown, runs_unanswered
 from batchrun.engine.lease import LeaseKeeper
 from batchrun.engine.parts import LaunchParts, Observer
 from batchrun.engine.recorder import Recorder
@@ -29,7 +29,6 @@ from batchrun.model.planning import stimuli
 from batchrun.model.planning.limits import Mode
 from batchrun.model.planning.verdicts import HELD
 from batchrun.model.tally import TakenOver, Tally
-from batchrun.model.texts.words import counted
 from batchrun.ports.service import CallCounts, Troubles
 
 #: Entries in a page.
@@ -145,26 +144,18 @@ class Launcher:
 
     async def _lanes_unusable(self) -> ServiceUnusableError | None:
         """Return the error to raise for lanes that hold up open rows, or None."""
-        closed = self._runner.closed
+        closed, stopped = self._runner.closed, self._runner.stopped
         if None in closed:  # the only one
-            return closed[None]
+            return closed[None] if self.tally.waiting else None  # else what waited was cancelled meanwhile
         counts = await self._recorder.counts()
-        held_up = (*closed.items(), *self._runner.stopped.items())
-        why = {lane: str(error) for lane, error in held_up if lane is not None}
-        usable = (link.name for link in self._links if link.name and link.name not in why)
+        why = {lane: error for lane, error in (closed | stopped).items() if lane is not None}
+        usable = [link.name for link in self._links if link.name and link.name not in why]
         if self._limits.mode is not Mode.WATCH and any(counts.open_in(lane)[0] for lane in usable):
             return None  # a pass leaves runs that have not ended in lanes that can be used
-        own = {lane: counts.open_in(lane)[0] for lane in why}
-        words = [
-            f"lane {lane}: {reason}" + (f" ({_waiting(own[lane])})" if own[lane] else "")
-            for lane, reason in why.items()
-        ]
-        if words and (free := counts.open_in("")[0]):
-            words.append(
-                f"{_waiting(free)} that may take several lanes, until each of these can be asked whether "
-                "it has the row already (--trust-ledger: send without asking)"
-            )
-        return ServiceUnusableError("; ".join(words)) if words else None
+        own = {lane: counts.open_in(lane)[0] if lane in stopped else counts.unsent_in(lane) for lane in why}
+        free = counts.open_in("")[0]
+        held_up = {lane: (error, own[lane]) for lane, error in why.items() if own[lane] or free}
+        return lanes_unusable(held_up, free, may_send=bool(usable)) if held_up else None
 
     async def _outcomes_unknown(self) -> ServiceUnusableError | None:
         """Return the error to raise for rows whose outcome is still unknown, or None."""
@@ -288,7 +279,3 @@ class Launcher:
         self.drain(Stop.DEADLINE)
         await self._clock.sleep(self._timing.drain)
         self.abandon()
-
-
-def _waiting(rows: int) -> str:
-    return counted(rows, "row waits", "rows wait")

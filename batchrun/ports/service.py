@@ -59,7 +59,7 @@ class LaneTrouble(Enum):
     #: Its account has as many active runs as it may; an occasional call shows when that ends.
     FULL = "quota full"
     WAITS = "waits"  #: for its service or its login
-    STOPPED = "stopped"  #: this launch no longer uses it
+    STOPPED = "stopped"  #: this launch starts no more runs there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.entries.retrying import RetryPolicy
-from batchrun.model.entries.states import HOLDS_SLOT, OPEN, State
+from batchrun.model.entries.states import HOLDS_SLOT, OPEN, UNSENT, State
 
 if TYPE_CHECKING:
     from batchrun.errors import ManifestWarning
@@ -115,6 +115,10 @@ class Counts:
         """Return how many open entries are in *lane*, or may take only it, and how many others there are."""
         own = sum(self.by_lane.get(lane, {}).get(state, 0) for state in OPEN)
         return own, self.open - own
+
+    def unsent_in(self, lane: str) -> int:
+        """Return how many entries are to be sent to *lane*, and may take no other."""
+        return sum(self.by_lane.get(lane, {}).get(state, 0) for state in UNSENT)
 
     @property
     def total(self) -> int:

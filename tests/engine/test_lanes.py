@@ -150,6 +150,38 @@ async def test_rows_that_a_lane_may_not_start_go_to_the_others_and_what_it_has_i
     assert ended == {*found["east"], *found["west"]}
 
 
+@pytest.mark.parametrize("engine", [Engine.STARTRUN, Engine.BATCH])
+@pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE, Mode.DETACH])
+async def test_where_no_lane_may_start_runs_the_cure_is_the_permission(tmp_path, mode, engine):
+    """Seen: rows that may take both waited "until each can be asked", and --trust-ledger was the cure."""
+    async with lane_bench(tmp_path) as it:
+        for simulator in it.simulators.values():
+            for call in ("StartRun", "StartRunBatch"):
+                simulator.script(*parse_faults(f"{call}:AccessDeniedException"))
+        with capture_logs() as said, pytest.raises(ServiceUnusableError) as caught:
+            await it.launch(rows(20, "east", "west"), mode=mode, engine=engine)
+        await it.assert_agreement()
+    assert str(caught.value).count("is denied: ") == 2
+    assert str(caught.value).endswith("; 20 rows wait that may take several lanes")
+    told = [line["lane"] for line in said if line["event"].startswith("lane_")]
+    assert told == ["east", "west"], "each is told once"
+
+
+async def test_a_lane_that_may_start_no_more_holds_up_no_run_that_it_has(tmp_path):
+    """Seen: a pass ended with 5 for runs that were going, which were told as rows that wait."""
+    own, free = rows(4, "east", prefix="e"), rows(6, "east", "west", start=4, prefix="free")
+    async with lane_bench(tmp_path) as it:
+        await it.launch(own, mode=Mode.DETACH)
+        it.simulators["east"].script(*parse_faults("StartRun:AccessDeniedException"))
+        it.simulators["west"].script(*parse_faults("StartRun:ValidationException"))
+        with capture_logs() as said:
+            stop, _ = await it.launch([*own, *free], mode=Mode.ONCE)
+        states = [entry.state for entry in (await it.entries()).values()]
+    assert (stop, states.count(State.ACTIVE), states.count(State.REFUSED)) == (Stop.FINISHED, 4, 6)
+    (closed,) = [line for line in said if line["event"] == "lane_closed"]
+    assert (closed["lane"], closed["rows_waiting"]) == ("east", 0)
+
+
 async def test_a_copy_of_the_ledger_finds_the_runs_of_both_lanes(tmp_path):
     specs = rows(30, "east", "west")
     async with lane_bench(tmp_path) as it:

@@ -210,6 +210,17 @@ def test_a_lane_that_is_closed_is_asked_for_runs_of_rows_that_others_take():
     assert submits(made) == [("a", "west")]
 
 
+def test_a_closed_lane_that_is_silent_is_waited_for_where_rows_of_others_may_have_a_run_in_it():
+    """Seen: the launch ended in the middle of an outage, and rows that another lane takes waited on."""
+    made = in_lanes()
+    made.tell(LaneClosed(lane="east"), LanePaused(lane="east"))
+    made.add(named("a", "east", "west", proven_at=None))
+    assert (submits(made), made.is_over) == ([], False)
+    made.keep(named("a", "east", "west"))
+    made.tell(LaneResumed(lane="east"))
+    assert submits(made) == [("a", "west")]
+
+
 def test_a_launch_of_one_pass_is_over_once_its_closed_lane_has_no_more_to_look_at():
     made = Driven(LaneLimits(), mode=Mode.ONCE)
     made.add(replace(planned("a"), proven_at=at()))

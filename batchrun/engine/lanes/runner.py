@@ -297,18 +297,15 @@ class Runner:
                 self._actions.start_soon(self._warn, "lane_stopped", link.name, str(error))
 
     def _close(self, link: LaneLink, error: ServiceUnusableError) -> None:
-        """Send no more to a lane, whose runs go on; where all are closed, only a single pass goes on."""
-        if self._mode is Mode.CANCEL or link.name in self.closed:
+        """Send no more to a lane, whose runs go on; a launch that watches ends where no lane is left."""
+        if self._mode is Mode.CANCEL or link.name in self.closed or link.name in self.stopped:
             return
-        closed = {**self.closed, link.name: error}
-        if self._mode is Mode.WATCH and closed.keys() | self.stopped.keys() >= self._lanes.keys():
-            for name, why in closed.items():
-                self._give_up(self._lanes[name].link, why)
-            return
-        self.closed = closed
+        self.closed[link.name] = error
         self.post(stimuli.LaneClosed(lane=link.name))
         if link.name is not None and self._actions is not None:
             self._actions.start_soon(self._warn, "lane_closed", link.name, str(error))
+        if self._mode is Mode.WATCH and self.closed.keys() | self.stopped.keys() >= self._lanes.keys():
+            self._fail(error) if link.name is None else self.hurry()
 
     async def _warn(self, event: str, lane: str, why: str) -> None:
         """Log what a lane that cannot be used holds up, and what it does not."""
@@ -318,6 +315,8 @@ class Runner:
             self._fail(error)
             return
         waiting, others = counts.open_in(lane)
+        if event == "lane_closed":
+            waiting = counts.unsent_in(lane)  # what it has goes on
         facts = {"rows_waiting": waiting, "rows_in_other_lanes": others}
         log.warning(event, batch=self._held.name, lane=lane, why=why, **facts)
 

@@ -236,7 +236,7 @@ class LanePlans:
     def _silent(self, lane: LanePlan) -> Sequence[HoldBack]:
         """Stop sending to a lane that cannot be used; entries waiting there may go to other lanes."""
         lane.sending.pause()
-        self._launch.queues.lane_silent(lane.name)
+        self._launch.queues.lane_silent(lane.name, is_over=lane.is_stopped)
         return [HoldBack(lane=lane.name)]
 
     def _closed(self, lane: LanePlan) -> Sequence[HoldBack]:

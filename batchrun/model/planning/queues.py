@@ -78,6 +78,7 @@ class Queues:
         self._by_lane: dict[str | None, list[Queue]] = {}
         self._unusable: set[str | None] = set()  #: lanes that take nothing more
         self._silent: set[str | None] = set()  #: lanes that cannot be asked now
+        self._lost: set[str | None] = set()  #: of these, lanes that are not to be asked again in this launch
         self._is_reading_choices = False
         self._read_meanwhile: set[Queue] = set()  #: read before the shapes of all entries were stored
         self._has_choices = has_lanes or self._has_shapes
@@ -157,9 +158,11 @@ class Queues:
 
     # -- lanes that cannot be used
 
-    def lane_silent(self, lane: str | None) -> None:
-        """Note that a lane cannot be asked."""
+    def lane_silent(self, lane: str | None, *, is_over: bool = False) -> None:
+        """Note that a lane cannot be asked; *is_over*: not in this launch any more."""
         self._silent.add(lane)
+        if is_over:
+            self._lost.add(lane)
 
     def lane_closed(self, lane: str | None) -> None:
         """Note that a lane takes nothing more in this launch."""
@@ -167,6 +170,7 @@ class Queues:
         for queue in self._queues.values():
             if not any(self._is_usable(taker) for taker in self._takers(queue)):
                 queue.ready.clear()
+                queue.left.clear()
 
     def lane_back(self, lane: str | None) -> None:
         """Note that a lane can be asked again, so that entries that were left can be proven."""
@@ -273,7 +277,7 @@ class Queues:
     @property
     def is_waiting(self) -> bool:
         """Whether entries are left because of a lane that may come back."""
-        is_awaited = self._silent - self._unusable
+        is_awaited = self._silent - self._lost
         return bool(is_awaited) and any(queue.left for queue in self._queues.values())
 
     def wake_at(self, moment: Moment, room: int) -> float | None:

@@ -80,6 +80,15 @@ def test_the_python_that_is_asked_for_is_taken_or_none(machine, tmp_path):
     assert f"and {mine} is not there; set PYTHON to one" in _made(machine, PYTHON=str(mine))
 
 
+def test_an_active_venv_is_not_made_with_itself(machine, tmp_path):
+    """Seen: scripts/demo from an active .venv made it anew, without what tests and checks need."""
+    _add_python(machine, "python3", "3.12.1")
+    active = tmp_path / ".venv" / "bin"
+    active.mkdir(parents=True)
+    _add_python(active, "python3", "3.13.9")
+    assert "with Python 3.12.1;" in _made(machine, PATH=f"{active}:{machine}")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_checkout_of_somebody_else_is_left_as_it_is_with_a_word(machine, tmp_path):
     _add_python(machine, "python3", "3.12.1")

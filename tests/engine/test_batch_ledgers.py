@@ -13,7 +13,6 @@ from structlog.testing import capture_logs
 from batchrun.engine.launcher import Stop
 from batchrun.engine.parts import LaunchParts
 from batchrun.engine.proof.other_submissions import OtherSubmissions
-from batchrun.ledger import open_ledger
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Limits, Mode
 from batchrun.model.submissions.grouping import Engine
@@ -23,8 +22,8 @@ from tests.builders import spec
 from tests.engine.batches import SLOW, all_over, calls, script
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.engine.test_rebuild import lost, rebuild
-from tests.engine.test_two_ledgers import another, copy, once_each, started
-from tests.world import connected, simulated
+from tests.engine.test_two_ledgers import another, beside, copy, once_each, started
+from tests.world import simulated
 
 #: Listings lag too.
 LAGGING = SLOW | {"listing_lag": 50.0}
@@ -73,12 +72,7 @@ async def test_what_is_proven_is_void_once_another_ledger_s_submission_is_seen(t
     async with bench(tmp_path, simulated(**SLOW)) as it:
         await it.launch(rows(1), engine=Engine.BATCH)
         place = await copy(it, tmp_path / "copy.db")
-        async with (
-            connected(endpoint_url=it.simulator.url, clock=it.clock) as (service, _),
-            await open_ledger(place) as ledger,
-            anyio.create_task_group() as group,
-        ):
-            other = Bench(ledger, service, it.simulator, it.clock)
+        async with beside(it, place) as other, anyio.create_task_group() as group:
             # It has proven all of its rows, and half of them wait for slots while the copy starts them.
             group.start_soon(lambda: it.launch(rows(61), engine=Engine.BATCH, max_active=30))
             await it.clock.sleep(10)
@@ -93,11 +87,9 @@ async def test_rows_that_wait_for_slots_go_only_once_another_ledger_s_submission
     others = [spec(f"other-{number}", number) for number in range(40)]
     async with (
         bench(tmp_path, simulated(**slow)) as it,
-        connected(endpoint_url=it.simulator.url, clock=it.clock) as (service, _),
-        await open_ledger(tmp_path / "second.db") as ledger,
+        beside(it, tmp_path / "second.db") as second,
         anyio.create_task_group() as group,
     ):
-        second = Bench(ledger, service, it.simulator, it.clock)
         group.start_soon(lambda: it.launch(rows(4), engine=Engine.BATCH, max_active=2))
         await it.clock.sleep(30)
         await second.launch(others, engine=Engine.BATCH, mode=Mode.DETACH, trusts_ledger=True)
@@ -203,11 +195,9 @@ async def test_a_run_batch_of_a_lost_ledger_that_has_just_ended_may_have_runs_in
 async def test_two_ledgers_that_submit_the_same_rows_at_the_same_time_make_one_run_batch(tmp_path):
     async with (
         bench(tmp_path, simulated(**LAGGING)) as it,
-        connected(endpoint_url=it.simulator.url, clock=it.clock) as (service, _),
-        await open_ledger(tmp_path / "second.db") as ledger,
+        beside(it, tmp_path / "second.db") as second,
         anyio.create_task_group() as group,
     ):
-        second = Bench(ledger, service, it.simulator, it.clock)
         for one in (it, second):
             group.start_soon(partial(one.launch, rows(40), engine=Engine.BATCH, mode=Mode.DETACH))
         await it.clock.sleep(60)

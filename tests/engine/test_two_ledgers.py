@@ -26,7 +26,7 @@ from tests.engine.lanes import LaneBench
 from tests.engine.launching import Bench, bench, reached, reconnected, rows
 from tests.engine.test_sweeps import crowd
 from tests.ledger.samples import connection_of
-from tests.world import simulated
+from tests.world import connected, simulated
 
 HOUR = 3600.0
 
@@ -44,6 +44,16 @@ async def another(it: Bench, place: Path) -> AsyncIterator[None]:
         yield
     assert list(Verification(place).findings()) == []
     it.ledger = before
+
+
+@asynccontextmanager
+async def beside(it: Bench, place: Path) -> AsyncIterator[Bench]:
+    """Make a bench of the ledger at *place*, against the same service at the same time."""
+    async with (
+        connected(endpoint_url=it.simulator.url, clock=it.clock) as (service, _),
+        await open_ledger(place) as ledger,
+    ):
+        yield Bench(ledger, service, it.simulator, it.clock)
 
 
 async def copy(it: Bench | LaneBench, place: Path) -> Path:

@@ -303,6 +303,10 @@ class ServiceUnusableError(ServiceError):
     """The launch stops: no credentials, no permission, or no answers. Nothing is lost."""
 
 
+class MayNotStartError(ServiceUnusableError):
+    """A permission to start runs is lacking, or to learn what that needs; runs can still be looked at."""
+
+
 class StorageError(BatchrunError):
     """A file of batchrun's cannot be written any more."""
 

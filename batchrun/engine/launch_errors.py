@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from batchrun.errors import CallError, ServiceUnusableError, UsageError
+from batchrun.errors import CallError, MayNotStartError, ServiceUnusableError, UsageError
 from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.recovery import Judgement, Match
 from batchrun.model.planning.verdicts import CONFLICT
@@ -22,7 +22,8 @@ def not_permitted(operation: str, error: CallError) -> ServiceUnusableError:
     named = _DENIED_ACTION.search(error.message)
     action = named[1] if named else f"omics:{operation}"
     other = ", or leave the tags off with --no-tags" if action == "omics:TagResource" else ""
-    return ServiceUnusableError(
+    kind = ServiceUnusableError if operation == "GetRun" else MayNotStartError
+    return kind(
         f"{operation} is denied: {error.message}; nothing is lost: allow "
         f"{action}{other} ('batchrun help iam' has the whole policy), then run the same command again"
     )
@@ -30,7 +31,7 @@ def not_permitted(operation: str, error: CallError) -> ServiceUnusableError:
 
 def listing_denied(error: CallError) -> ServiceUnusableError:
     """Return the error to raise where runs that other ledgers started may not be listed."""
-    return ServiceUnusableError(
+    return MayNotStartError(
         f"{error.operation} is denied: {error.message}; so runs that exist already cannot be found, "
         f"and nothing is sent: allow omics:{error.operation} ('batchrun help iam' has the whole "
         "policy), or give --trust-ledger if this ledger is the only one that ever started this batch"

@@ -146,13 +146,16 @@ class Launcher:
         """Return the error to raise for lanes that hold up open rows, or None."""
         closed, stopped = self._runner.closed, self._runner.stopped
         if None in closed:  # the only one
-            return closed[None] if self.tally.waiting else None  # else what waited was cancelled meanwhile
+            has_others = self.tally.open > self.tally.by_state[State.ACTIVE]
+            return closed[None] if has_others else None  # else what waited was cancelled meanwhile
         counts = await self._recorder.counts()
         why = {lane: error for lane, error in (closed | stopped).items() if lane is not None}
         usable = [link.name for link in self._links if link.name and link.name not in why]
         if self._limits.mode is not Mode.WATCH and any(counts.open_in(lane)[0] for lane in usable):
             return None  # a pass leaves runs that have not ended in lanes that can be used
-        own = {lane: counts.open_in(lane)[0] if lane in stopped else counts.unsent_in(lane) for lane in why}
+        own = {
+            lane: counts.open_in(lane)[0] if lane in stopped else counts.without_run_in(lane) for lane in why
+        }
         free = counts.open_in("")[0]
         held_up = {lane: (error, own[lane]) for lane, error in why.items() if own[lane] or free}
         return lanes_unusable(held_up, free, may_send=bool(usable)) if held_up else None

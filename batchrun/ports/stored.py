@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from batchrun.model.entries.retrying import RetryPolicy
-from batchrun.model.entries.states import HOLDS_SLOT, OPEN, UNSENT, State
+from batchrun.model.entries.states import HOLDS_SLOT, OPEN, State
 
 if TYPE_CHECKING:
     from batchrun.errors import ManifestWarning
@@ -116,9 +116,9 @@ class Counts:
         own = sum(self.by_lane.get(lane, {}).get(state, 0) for state in OPEN)
         return own, self.open - own
 
-    def unsent_in(self, lane: str) -> int:
-        """Return how many entries are to be sent to *lane*, and may take no other."""
-        return sum(self.by_lane.get(lane, {}).get(state, 0) for state in UNSENT)
+    def without_run_in(self, lane: str) -> int:
+        """Return how many of the open entries in *lane*, or that may take only it, have no run yet."""
+        return self.open_in(lane)[0] - self.by_lane.get(lane, {}).get(State.ACTIVE, 0)
 
     @property
     def total(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -180,6 +181,24 @@ async def test_a_lane_that_may_start_no_more_holds_up_no_run_that_it_has(tmp_pat
     assert (stop, states.count(State.ACTIVE), states.count(State.REFUSED)) == (Stop.FINISHED, 4, 6)
     (closed,) = [line for line in said if line["event"] == "lane_closed"]
     assert (closed["lane"], closed["rows_waiting"]) == ("east", 0)
+
+
+async def test_a_pass_looks_at_the_runs_of_a_lane_that_may_not_be_asked_for_others(tmp_path):
+    """Seen: the lane was stopped, so runs of it that had ended long ago were ACTIVE for ever."""
+    own, free = rows(60, "east", prefix="e"), rows(6, "east", "west", start=60, prefix="free")
+    async with lane_bench(tmp_path) as it:
+        await it.launch([*own[:50], *rows(4, "west", start=66, prefix="w")], mode=Mode.DETACH)
+        await anyio.sleep(24 * 3600)
+        it.simulators["east"].script(*parse_faults("ListRuns:AccessDeniedException"))
+        it.services = {lane: service.apart() for lane, service in it.services.items()}
+        with pytest.raises(ServiceUnusableError) as caught:
+            await it.launch([*own, *free], mode=Mode.ONCE)
+        await it.assert_agreement()
+        ended = [id for id, entry in (await it.entries()).items() if entry.state is State.SUCCEEDED]
+        assert it.simulators["east"].state().calls["ListRuns"].calls < 9
+    assert len(ended) == 54
+    waits = r"^lane east: ListRuns is denied: .* \(10 rows wait\); 6 rows wait that may take several lanes,"
+    assert re.match(waits, str(caught.value))
 
 
 async def test_a_copy_of_the_ledger_finds_the_runs_of_both_lanes(tmp_path):

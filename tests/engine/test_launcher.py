@@ -227,6 +227,28 @@ async def test_a_pass_that_may_start_nothing_looks_at_each_run_all_the_same(tmp_
         assert (states.count(State.SUCCEEDED), states.count(State.ACTIVE)) == (100, 0)
 
 
+@pytest.mark.parametrize(
+    ("call", "count"), [("ListRuns", 80), ("ListBatch", 80), ("GetBatch", 80), ("ListRunsInBatch", 70)]
+)
+async def test_a_pass_that_may_not_learn_what_starting_needs_looks_at_each_run_all_the_same(
+    tmp_path, call, count
+):
+    """Seen: as above, where another permission is lacking."""
+    async with bench(tmp_path) as it:
+        await it.launch(rows(50), mode=Mode.DETACH)
+        async with reconnected(it):
+            await it.launch(rows(70), mode=Mode.DETACH, engine=Engine.BATCH)
+        await anyio.sleep(24 * 3600)
+        it.simulator.script(*parse_faults(f"{call}:AccessDeniedException"))
+        async with reconnected(it):
+            with pytest.raises(ServiceUnusableError, match=rf"^{call} is denied: .*: allow omics:{call} "):
+                await it.launch(rows(count), mode=Mode.ONCE, engine=Engine.BATCH)
+        states = [entry.state for entry in (await it.entries()).values()]
+        assert states.count(State.SUCCEEDED) >= 50
+        assert states.count(State.ACTIVE) == 0
+        assert len(it.simulator.state().runs) == 70
+
+
 async def test_one_denied_row_among_good_ones_is_refused_in_the_end(tmp_path):
     async with bench(tmp_path, simulated("StartRun:AccessDeniedException@cohort-row-0002"), rate=2) as it:
         await it.launch(rows(20))

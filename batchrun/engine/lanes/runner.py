@@ -24,7 +24,14 @@ from batchrun.engine.parts import LaneLink, LaunchParts, Observer, Wait
 from batchrun.engine.proof.prover import Prover
 from batchrun.engine.recorder import Outcomes, Recorder
 from batchrun.engine.tasks import TaskFinder
-from batchrun.errors import BatchrunError, CallError, InvariantError, LedgerError, ServiceUnusableError
+from batchrun.errors import (
+    BatchrunError,
+    CallError,
+    InvariantError,
+    LedgerError,
+    MayNotStartError,
+    ServiceUnusableError,
+)
 from batchrun.model.entries.entry import Run
 from batchrun.model.lanes import or_home
 from batchrun.model.planning import actions, stimuli
@@ -286,8 +293,13 @@ class Runner:
                 self._pause_or_resume(lane, None)
 
     def _give_up(self, link: LaneLink, error: ServiceUnusableError) -> None:
-        """Stop using a lane; where it is the only one, the launch ends."""
-        if link.name is None:
+        """Stop using a lane; where it is the only one, the launch ends. A pass still looks at its runs."""
+        if self._mode is Mode.ONCE and isinstance(error, MayNotStartError):
+            self._close(link, error)
+            if link.name is not None:  # rows of other lanes are not looked for there
+                self._lanes[link.name].pause()
+                self.post(stimuli.LanePaused(lane=link.name))
+        elif link.name is None:
             self._fail(error)
         elif link.name not in self.stopped:
             self.stopped[link.name] = error
@@ -316,7 +328,7 @@ class Runner:
             return
         waiting, others = counts.open_in(lane)
         if event == "lane_closed":
-            waiting = counts.unsent_in(lane)  # what it has goes on
+            waiting = counts.without_run_in(lane)  # what it has goes on
         facts = {"rows_waiting": waiting, "rows_in_other_lanes": others}
         log.warning(event, batch=self._held.name, lane=lane, why=why, **facts)
 

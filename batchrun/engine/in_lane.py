@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from batchrun.engine.launch_errors import not_permitted
 from batchrun.engine.parts import LaneLink, LaunchParts, Observer
 from batchrun.engine.proof.prover import Prover
 from batchrun.engine.recorder import Outcomes, Recorder
@@ -23,6 +24,7 @@ class Common:
     prover: Prover
     observer: Observer
     close: Callable[[LaneLink, ServiceUnusableError], None]  #: called where a lane may start no runs, and why
+    suspect: Callable[[LaneLink, ServiceUnusableError], None]  #: called where that may be so, by few rows
 
 
 class InLane:
@@ -47,6 +49,7 @@ class InLane:
         self._outcomes = common.outcomes
         self._prover = common.prover
         self._close = common.close
+        self._suspect = common.suspect
 
     async def _denial(self, denials: Denials, entry: Entry, error: CallError) -> Denial | None:
         """Note that the entry was denied, and return what that means; None if *error* is no denial.
@@ -60,6 +63,8 @@ class InLane:
         do_others_pass = denials.has_passed or (
             bool(before) and await self._held.has_started(since=before[0], lane=self._lane)
         )
+        if not do_others_pass and len(before) + 1 >= SYSTEMIC:  # pass after pass, too few at once
+            self._suspect(self._link, not_permitted("StartRun", error))
         may_move = is_systemic or len(before) < SYSTEMIC
         return Denial(is_systemic=is_systemic, counts=do_others_pass, may_move=may_move)
 

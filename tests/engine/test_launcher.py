@@ -249,6 +249,15 @@ async def test_a_pass_that_may_not_learn_what_starting_needs_looks_at_each_run_a
         assert len(it.simulator.state().runs) == 70
 
 
+async def test_passes_with_one_row_that_is_denied_go_on_while_the_quota_is_full_for_others(tmp_path):
+    faults = "StartRun:AccessDeniedException@cohort-row-0000,StartRun:ServiceQuotaExceededException@*-0001"
+    async with bench(tmp_path, simulated(faults)) as it:
+        for _ in range(6):
+            async with reconnected(it):
+                assert (await it.launch(rows(2), mode=Mode.ONCE))[0] is Stop.FINISHED
+            await anyio.sleep(3600)
+
+
 async def test_one_denied_row_among_good_ones_is_refused_in_the_end(tmp_path):
     async with bench(tmp_path, simulated("StartRun:AccessDeniedException@cohort-row-0002"), rate=2) as it:
         await it.launch(rows(20))
@@ -261,14 +270,21 @@ async def test_passes_refuse_a_denied_row_in_the_end_only_where_others_have_pass
     """Seen: under cron a row without permission was tried for ever once it alone was left."""
     faults = "StartRun:AccessDeniedException@cohort-row-0000,SubmitRow:AccessDeniedException@cohort-row-0000"
     async with bench(tmp_path, simulated(faults)) as it:
-        seen = []
+        seen, told = [], []
         for number in [1] * 8 + [9] * 8:
             async with reconnected(it):
-                await it.launch(rows(number), mode=Mode.ONCE, engine=engine)
+                try:
+                    await it.launch(rows(number), mode=Mode.ONCE, engine=engine)
+                    told.append("")
+                except ServiceUnusableError as error:
+                    told.append(str(error)[:18])
             await anyio.sleep(3600)
             seen.append((await it.entries())["row-0000"].state)
         assert State.REFUSED not in seen[:8]
         assert seen[-1] is State.REFUSED
+    assert engine is Engine.BATCH or told[:8] == [""] * 2 + ["StartRun is denied"] * 6
+    assert set(told[8:]) == {""}
+    assert "StartRun is denied" in told, "seen: each pass ended with 3, as if the next could start it"
 
 
 async def test_a_role_that_may_not_look_stops_the_launch_with_everything_recorded(tmp_path):

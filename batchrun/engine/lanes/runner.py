@@ -73,6 +73,7 @@ class Runner:
             prover=self._prover,
             observer=observer,
             close=self._close,
+            suspect=self._suspect,
         )
         self._lanes = {link.name: LaneRunner(link, common) for link in parts.links}
         self._others = [OtherBatches(link, common, self.post) for link in parts.links]
@@ -81,6 +82,7 @@ class Runner:
         self._wakers = [Waker(link, parts.held, parts.clock, self.post) for link in parts.wakes]
         self.stopped = dict(parts.stopped)  #: lanes that cannot be used, and why
         self.closed: dict[str | None, ServiceUnusableError] = {}  #: lanes that take no more rows, and why
+        self._suspected: dict[str | None, ServiceUnusableError] = {}
         self._paused: set[str] = set()
         self._is_hurried = False
         self._stimuli: list[stimuli.Stimulus] = []
@@ -104,6 +106,11 @@ class Runner:
         waiting = dict.fromkeys(self._paused, LaneTrouble.WAITS)
         closed = dict.fromkeys(filter(None, self.closed), LaneTrouble.STOPPED)
         return full | waiting | closed | dict.fromkeys(self.stopped, LaneTrouble.STOPPED)
+
+    @property
+    def suspected(self) -> dict[str | None, ServiceUnusableError]:
+        """Lanes where rows are denied pass after pass, and nothing else is answered, and why."""
+        return {name: why for name, why in self._suspected.items() if not self._lanes[name].is_full}
 
     @property
     def unanswered(self) -> Mapping[str, tuple[Run, CallError]]:
@@ -318,6 +325,10 @@ class Runner:
             self._actions.start_soon(self._warn, "lane_closed", link.name, str(error))
         if self._mode is Mode.WATCH and self.closed.keys() | self.stopped.keys() >= self._lanes.keys():
             self._fail(error) if link.name is None else self.hurry()
+
+    def _suspect(self, link: LaneLink, error: ServiceUnusableError) -> None:
+        """Note that rows are denied again and again, and no other was started since: all may be."""
+        self._suspected[link.name] = error
 
     async def _warn(self, event: str, lane: str, why: str) -> None:
         """Log what a lane that cannot be used holds up, and what it does not."""

@@ -63,10 +63,9 @@ class Alike(Generic[P]):
 
     def meet(self, line: int | None, count: int = 1, also: Sequence[int] = ()) -> None:
         """Count *count* more, the first of them on *line*, the others on the lines *also*."""
-        if self.count and line is not None:
-            also = (line, *also)
+        if (room := limits.LINES - 1 - len(self.lines)) > 0:
+            self.lines += (also if line is None or not self.count else (line, *also))[:room]
         self.count += count
-        self.lines += also[: max(0, limits.LINES - 1 - len(self.lines))]
 
     def shown(self) -> Iterable[tuple[int, P]]:
         """Return what is shown, with its number: each if all are told, else the first with the count."""

@@ -133,7 +133,9 @@ def _real(path: str | Path) -> str:
 def _may_be_read(path: Path) -> bool:
     name = unpacked_name(path.name)
     is_ours = Path(name).stem.endswith(_RESULTS) or name.startswith((".", "~$"))
-    return not is_ours and (is_known(name) or is_workbook(name)) and path.is_file()
+    # A link to what is not there, as of a disk that is not mounted, is told when it is loaded.
+    is_one = path.is_file() or (path.is_symlink() and not path.exists())
+    return not is_ours and (is_known(name) or is_workbook(name)) and is_one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +187,7 @@ def loaded_together(
     warnings: list[ManifestWarning] = []
     total = 0
     by_name: dict[str, str] = {}
+    by_file: dict[str | tuple[int, int], str] = {}
     with contextlib.ExitStack() as stack:
         manifests: list[Manifest] = []
         for source in sources:
@@ -196,7 +199,9 @@ def loaded_together(
                 total += error.total
                 continue
             warnings += manifest.warnings
-            if (copied := _copied(manifest, source.path, manifests, by_name)) is not None:
+            first = by_file.setdefault(_file(source.path), source.path)
+            copied = _linked(source.path, first) or _copied(manifest, source.path, manifests, by_name)
+            if copied is not None:
                 problems.append(copied)
                 total += 1
             manifests.append(manifest)
@@ -206,6 +211,24 @@ def loaded_together(
         if problems:
             raise ManifestError(problems, total, warnings=warnings)
         yield manifests
+
+
+def _file(path: str) -> str | tuple[int, int]:
+    """Return what tells the file from others, whatever its name."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):  # of an address, or gone since it was read
+        return path
+    return found.st_dev, found.st_ino
+
+
+def _linked(path: str, first: str) -> Problem | None:
+    """Return the problem of a manifest that is a link to another one: each of its rows would run twice."""
+    if path == first:
+        return None
+    message = f"it is the same file as {printable(first, None)}, by a link"
+    cure = "take one of the two away, or launch it by itself with --batch NAME"
+    return problem_at(Place(source=path), message, cure)
 
 
 def _copied(

@@ -105,6 +105,35 @@ def test_a_link_that_leads_nowhere_is_no_matter(tmp_path):
     assert taken(tmp_path, str(tmp_path / "loop")) == ["a.csv"]
 
 
+def problems_of(folder: Path) -> list[tuple[str, str]]:
+    with pytest.raises(ManifestError) as caught, loaded_together(sources(folder)):
+        pass
+    return [(Path(problem.source).name, problem.message) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("leads_to", "told"),
+    [("nowhere.csv", "a link to nowhere.csv, which is not there"), ("b.csv", "Too many")],
+)
+def test_a_manifest_that_is_a_broken_link_is_not_passed_over(tmp_path, leads_to, told):
+    """Seen: of a disk that was not mounted nothing was said, and the folder ended with 0."""
+    made(tmp_path, a_csv="id\nx\n")
+    (tmp_path / "b.csv").symlink_to(leads_to)
+    (tmp_path / ".#a.csv").symlink_to("somebody@host.1")  # an editor's
+    ((name, message),) = problems_of(tmp_path)
+    assert (name, told in message) == ("b.csv", True)
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_one_manifest_by_two_names_is_refused(tmp_path, link):
+    """Seen: latest.csv, a link to cohort.csv, ran each of its rows a second time."""
+    made(tmp_path, cohort_csv="id\nx\n")
+    link(tmp_path / "latest.csv", tmp_path / "cohort.csv")
+    ((name, message),) = problems_of(tmp_path)
+    assert name == "latest.csv"
+    assert message == f"it is the same file as {tmp_path / 'cohort.csv'}, by a link"
+
+
 def test_an_empty_folder_and_one_that_is_none_are_told(tmp_path):
     for folder, message in ((tmp_path, "there is no manifest"), (tmp_path / "nothing", "cannot be read")):
         with pytest.raises(ManifestError, match=message):

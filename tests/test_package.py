@@ -85,6 +85,7 @@ def test_a_wheel_made_of_the_sdist_installs_and_runs(checkout, tmp_path):
     assert "50 succeeded" in _said(batchrun, "demo", cwd=home)
 
 
+@pytest.mark.long
 def test_the_oldest_of_what_it_stands_on_is_enough(tmp_path):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     stands_on = [*project["dependencies"], *project["optional-dependencies"]["excel"]]

@@ -349,6 +349,7 @@ async def test_an_unreachable_service_stops_the_launch_and_loses_nothing(tmp_pat
         await it.assert_agreement()
 
 
+@pytest.mark.long
 async def test_forty_runs_over_three_days(tmp_path):
     durations = Durations(
         pending=Span(mean=300),

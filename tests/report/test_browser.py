@@ -44,7 +44,7 @@ async def click(page, selector: str) -> None:
     await page.ask(f"document.querySelector({selector!r}).click()")
 
 
-@pytest.mark.parametrize("count", [0, 1, 10, 1_000, 20_000])
+@pytest.mark.parametrize("count", [0, 1, 10, 1_000, pytest.param(20_000, marks=pytest.mark.long)])
 async def test_it_opens_without_a_complaint_and_without_the_network(page, tmp_path, count):
     path = tmp_path / "r.html"
     write(path, report(rows(count)))

@@ -146,6 +146,7 @@ async def test_what_happens_before_the_connection_is_made_is_shown_too(page, ser
     assert page.complaints == []
 
 
+@pytest.mark.long
 async def test_twenty_thousand_rows_are_searched_filtered_and_ordered_by_keyboard(page, served_now):
     held = await filled(served_now.ledger, *rows(20_000))
     for number in (7, 9_000, 19_999):

@@ -52,7 +52,8 @@ class ProtectedFiles:
 
     def role_of(self, path: Path) -> str | None:
         """Return what the file at *path* is, by any of its names, or None if it is none of these."""
-        if self.ledger is not None and _is_of_ledger(path, Path(self.ledger)):
+        output = _Found.at(path)
+        if self.ledger is not None and _is_of_ledger(output, Path(self.ledger)):
             return "the ledger, or belongs to it"
         roles = {
             _READ: self.read,
@@ -60,7 +61,7 @@ class ProtectedFiles:
             "another output": self.others,
         }
         for role, files in roles.items():
-            if any(_is_same(path, Path(one)) for one in files):
+            if any(output.is_at(one) for one in files):
                 return role
         return None
 
@@ -169,34 +170,51 @@ def listed(endings: tuple[str, ...]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
-def _is_of_ledger(path: Path, ledger: Path) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What is at a place now; looked at once, since a ledger may know a thousand files to hold it against."""
+
+    real: Path  #: without links
+    key: tuple[int, int] | None  #: of the file, whatever its names; None where nothing is there
+    is_linked: bool  #: whether it has several names
+
+    @classmethod
+    def at(cls, path: Path) -> _Found:
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return cls(real=path.resolve(), key=None, is_linked=False)
+        return cls(real=path.resolve(), key=(found.st_dev, found.st_ino), is_linked=found.st_nlink > 1)
+
+    def is_at(self, other: str | Path) -> bool:
+        """Report whether *other* is the same file, existing or not; it may be unreadable."""
+        try:
+            found = os.stat(other)  # noqa: PTH116 (a Path of each text would take longer than the look)
+        except FileNotFoundError:
+            return self.key is None and self.real == Path(other).resolve()
+        except (OSError, ValueError):
+            return False
+        return self.key == (found.st_dev, found.st_ino)
+
+
+def _is_of_ledger(output: _Found, ledger: Path) -> bool:
     try:
         names = {ledger.resolve(), ledger.absolute()}  # SQLite follows links, other programs may not
     except (OSError, ValueError, RuntimeError):
         return False  # opening it will report why
-    place = path.resolve()
+    place = output.real
     is_lease = any(
         place.parent == name.parent and place.name.startswith(f"{name.name}{_LEASE}") for name in names
     )
-    return is_lease or any(_is_same(path, one) for name in names for one in _of_ledger(name))
+    return is_lease or any(output.is_at(one) for name in names for one in _of_ledger(name, output))
 
 
-def _of_ledger(ledger: Path) -> Iterator[Path]:
-    """Return the ledger, and all files that are or may come beside it."""
+def _of_ledger(ledger: Path, output: _Found) -> Iterator[Path]:
+    """Return the ledger, and all files that are or may come beside it and may be *output*."""
     yield ledger
     yield from (ledger.with_name(f"{ledger.name}{end}") for end in _BESIDE_A_LEDGER)
-    yield from ledger.parent.glob(f"{glob.escape(ledger.name)}{_LEASE}*")
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    """Report whether two paths are the same file, existing or not; *other* may be unreadable."""
-    try:
-        is_there = other.exists()
-    except OSError:
-        return False
-    if path.exists() and is_there:
-        return path.samefile(other)
-    return path.resolve() == other.resolve()
+    if output.is_linked:
+        yield from ledger.parent.glob(f"{glob.escape(ledger.name)}{_LEASE}*")
 
 
 #: Seconds after which a draft is of a process that was killed while it wrote.

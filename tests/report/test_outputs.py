@@ -57,12 +57,37 @@ def test_neither_a_ledger_nor_what_is_or_comes_to_be_beside_it(ledger: Path, nam
 def test_an_input_is_known_by_any_of_its_names(ledger: Path, make):
     read, others = (str(ledger.with_name("m.csv")),), (ledger.with_name("o.csv"),)
     protected = ProtectedFiles(ledger=ledger, read=read, others=others)
-    for name, role in [("ledger.csv-wal", "ledger"), ("m.csv", "read by"), ("o.csv", "another output")]:
+    for name, role in [
+        ("ledger.csv-wal", "ledger"),
+        ("ledger.csv-lease-1-7", "ledger"),
+        ("m.csv", "read by"),
+        ("o.csv", "another output"),
+    ]:
         ledger.with_name(name).touch()
-        other = ledger.with_name(f"alias-of-{name.removesuffix('-wal')}")
+        other = ledger.with_name(f"alias-of-{name.replace('.csv-', '-')}.csv")
         make(ledger.with_name(name), other)
         assert role in refusal(other, protected=protected)
         assert role in refusal(other, MANIFEST, protected, force=True)
+
+
+def test_links_are_followed_a_few_times_however_many_manifests_the_ledger_knows(tmp_path: Path, monkeypatch):
+    """Seen: a folder of 400 manifests took minutes, most of them for this."""
+    manifests = [tmp_path / f"m{number}.csv" for number in range(200)]
+    for one in manifests:
+        one.touch()
+    followed: list[Path] = []
+    resolve = Path.resolve
+
+    def noted(path: Path) -> Path:
+        followed.append(path)
+        return resolve(path)
+
+    monkeypatch.setattr(Path, "resolve", noted)
+    protected = ProtectedFiles(ledger=tmp_path / "a.db", manifests=tuple(map(str, manifests)))
+    for name in ("new.csv", "old.csv"):
+        (tmp_path / "old.csv").touch()
+        assert not refusal(tmp_path / name, protected=protected)
+    assert len(followed) < 20
 
 
 def test_an_ending_that_is_not_written_is_refused_with_those_that_are(tmp_path: Path):

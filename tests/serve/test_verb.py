@@ -6,8 +6,10 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import urllib.error
 import urllib.request
+from typing import IO
 
 import pytest
 
@@ -76,14 +78,20 @@ def shell(tmp_path):
     shell.close()
 
 
-@pytest.mark.real_time
-def test_it_prints_a_link_serves_and_ends_at_once_by_ctrl_c(shell):
-    before = {path.name: path.stat().st_size for path in shell.folder.iterdir()}
+def started(shell: Shell) -> tuple[subprocess.Popen[str], IO[str], urllib.request.OpenerDirector, str]:
+    """Serve on a free port; return the process, what it says from now on, a browser, and the link for it."""
     process = shell.start("serve", "--bind", "127.0.0.1:0")
     assert process.stdout is not None
     link = process.stdout.readline().strip()
-    assert "batchrun.db" in process.stdout.readline()
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    assert "shows batchrun.db" in process.stdout.readline()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    return process, process.stdout, browser, link
+
+
+@pytest.mark.real_time
+def test_it_prints_a_link_serves_and_ends_at_once_by_ctrl_c(shell):
+    before = {path.name: path.stat().st_size for path in shell.folder.iterdir()}
+    process, _, opener, link = started(shell)
     with opener.open(link, timeout=20) as page:
         assert "token" not in page.url
         text = page.read().decode()
@@ -122,16 +130,12 @@ def test_other_peoples_servers_on_this_machine_are_other_sites(bind, names):
 
 @pytest.mark.real_time
 def test_a_folder_in_its_ledgers_place_is_told_and_waited_for(shell):
-    process = shell.start("serve", "--bind", "127.0.0.1:0")
-    assert process.stdout is not None
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-    link = process.stdout.readline().strip()
+    process, said, opener, link = started(shell)
     opener.open(link, timeout=20).close()
     path = shell.folder / "batchrun.db"
     path.rename(shell.folder / "away")
     path.mkdir()
-    assert "shows" in process.stdout.readline()
-    assert "batchrun.db is a folder; " in process.stdout.readline()
+    assert "batchrun.db is a folder; " in said.readline()
 
     def shows(text: str) -> bool:
         with opener.open(link.partition("?")[0], timeout=20) as page:
@@ -140,23 +144,19 @@ def test_a_folder_in_its_ledgers_place_is_told_and_waited_for(shell):
     until(lambda: shows("what is shown is from before"))
     path.rmdir()
     (shell.folder / "away").rename(path)
-    assert process.stdout.readline() == "batchrun: batchrun.db is there again\n"
+    assert said.readline() == "batchrun: batchrun.db is there again\n"
     until(lambda: not shows("what is shown is from before"))
     assert end(process, signal.SIGINT)[0] == 0
 
 
 @pytest.mark.real_time
 def test_a_ledger_that_is_copied_over_is_opened_again(shell):
-    process = shell.start("serve", "--bind", "127.0.0.1:0")
-    assert process.stdout is not None
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-    link = process.stdout.readline().strip()
+    process, said, opener, link = started(shell)
     opener.open(link, timeout=20).close()
     (shell.folder / "other").mkdir()
     make(shell.folder / "other", "another-one")
     shutil.copyfile(shell.folder / "other" / "batchrun.db", shell.folder / "batchrun.db")
-    assert "shows" in process.stdout.readline()
-    assert "batchrun.db was replaced; it is opened again" in process.stdout.readline()
+    assert "batchrun.db was replaced; it is opened again" in said.readline()
 
     def is_shown() -> bool:
         try:

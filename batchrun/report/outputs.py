@@ -202,10 +202,7 @@ def _is_of_ledger(output: _Found, ledger: Path) -> bool:
         names = {ledger.resolve(), ledger.absolute()}  # SQLite follows links, other programs may not
     except (OSError, ValueError, RuntimeError):
         return False  # opening it will report why
-    place = output.real
-    is_lease = any(
-        place.parent == name.parent and place.name.startswith(f"{name.name}{_LEASE}") for name in names
-    )
+    is_lease = any(str(output.real).startswith(f"{name}{_LEASE}") for name in names)
     return is_lease or any(output.is_at(one) for name in names for one in _of_ledger(name, output))
 
 

@@ -274,8 +274,7 @@ async def test_a_failure_that_another_attempt_followed_is_told_no_more():
 @pytest.fixture
 def warned(capsys):
     configure(PLAIN, is_drawn=True)
-    yield lambda: capsys.readouterr().err
-    configure(PLAIN)
+    return lambda: capsys.readouterr().err
 
 
 def test_beside_the_display_what_is_wrong_is_a_sentence_and_what_is_well_is_silent(warned):
@@ -378,3 +377,10 @@ def test_an_error_leaves_the_last_frame_for_whoever_comes_back(shell: Shell, sim
     assert " 0/2" in told
     assert "batchrun: " in left
     assert "AccessDenied" in left
+
+
+@pytest.mark.parametrize("level", [-1, 0])
+def test_how_a_test_has_logs_written_is_forgotten_by_the_next(level):
+    """Seen: a test that read the log of failed calls found none, after one that had had warnings only."""
+    assert not structlog.is_configured()
+    configure(PLAIN, usual=level)

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from batchrun.cli.command import Risk, argument, duration, flag, option, typed, typed_flag
 from batchrun.cli.completion import batches
 from batchrun.cli.speak import complain, complain_in_json
-from batchrun.cli.values import OutputPath, PacedRate, SettingsFolder
+from batchrun.cli.values import FileOrStdout, OutputPath, PacedRate, SettingsFolder
 from batchrun.model.submissions.grouping import MOST, Engine
 from batchrun.service.target import Target
 
@@ -117,7 +117,7 @@ RESULTS: Final = partial(
 )
 
 #: The output file of a verb.
-WRITTEN: Final = partial(typed, "-o", "--output", type=OutputPath(), metavar="FILE")
+WRITTEN: Final = partial(typed, "-o", "--output", type=FileOrStdout(), metavar="FILE")
 
 SAFE_CSV: Final = partial(
     flag, help="Put an apostrophe before cells of a CSV that a spreadsheet would take for a formula."

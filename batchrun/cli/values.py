@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
+from batchrun.cli.speak import STDOUT
 from batchrun.model.paces import rates
 from batchrun.model.paces.rates import Rate
 from batchrun.model.texts import durations
@@ -21,6 +22,8 @@ T = TypeVar("T")
 _WHOLE: Final = 100
 #: Seconds in ten years: far longer durations would exceed the years of datetime.
 _LONGEST: Final = 3650 * 86_400
+#: Stdout's names as a file.
+_STDOUT: Final = frozenset({"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 
 
 class Read(click.ParamType[T]):
@@ -65,6 +68,14 @@ class Lines(click.ParamType[str]):
 
 class OutputPath(click.types.StringParamType):
     """The path of an output file, which not every settings file may choose."""
+
+
+class FileOrStdout(OutputPath):
+    """An output file, or ``-`` for stdout, which its names in ``/dev`` mean too: no more is told there."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the path."""
+        return STDOUT if value in _STDOUT else str(super().convert(value, param, ctx))
 
 
 class SettingsFolder(OutputPath):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import io
 import json
 import os
 import re
@@ -20,13 +21,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from batchrun import points
 from batchrun.errors import UsageError
 from batchrun.model.texts.places import is_in_s3
 from batchrun.points import Point
 from batchrun.report.columns import COLUMNS, TASK_REASON, is_own
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 #: Suffixes of files that SQLite and the leases keep beside a ledger.
 _BESIDE_A_LEDGER: Final = ("-wal", "-shm", "-journal")
@@ -253,7 +257,18 @@ def _opened(output: OutputFile) -> TextIO:
             raise output.refused("cannot be written: nobody reads it") from error
         raise
     os.set_blocking(handle, True)
-    return os.fdopen(handle, "a", encoding="utf-8", newline="")
+    return io.TextIOWrapper(io.BufferedWriter(_Poured(handle, "a")), encoding="utf-8", newline="")
+
+
+class _Poured(io.FileIO):
+    """What is no file: where its reader has closed it, as ``head`` does, the rest is dropped."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write what is still read."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
 
 
 @contextmanager

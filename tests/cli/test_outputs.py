@@ -121,6 +121,15 @@ def test_what_is_open_already_is_written_and_not_replaced(shell: Shell):
     assert (shell.folder / "log").read_text(encoding="utf-8").startswith("before\nid\n")
 
 
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1"])
+@pytest.mark.parametrize("words", [["results"], ["report"]], ids=" ".join)
+@pytest.mark.usefixtures("folder")
+def test_stdout_by_its_name_gets_the_output_and_no_word_more(name: str, words: list[str]):
+    """Seen: "/dev/stdout: 8 rows" as the last line of results in a file."""
+    done, usual = (CliRunner().invoke(cli, [*words, "-o", place]) for place in (name, "-"))
+    assert (done.exit_code, done.stdout.count("\n")) == (0, usual.stdout.count("\n"))
+
+
 @pytest.mark.long
 def test_what_comes_to_stand_in_the_way_of_results_is_not_replaced_after_a_launch(shell: Shell, simulate):
     simulated = simulate("--time-scale", "0.0005", "--failures", "SERVICE_ERROR=1")

@@ -85,6 +85,32 @@ def test_what_is_no_file_is_written_and_stays_what_it_is(tmp_path: Path):
     assert path.is_fifo()
 
 
+MORE = "more than a pipe holds\n" * 10_000
+
+
+@pytest.fixture
+def read_end(tmp_path: Path) -> int:
+    """The reader's end of ``pipe``, to be closed."""
+    os.mkfifo(tmp_path / "pipe")
+    return os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+
+
+def test_a_reader_that_has_enough_is_no_fault(tmp_path: Path, read_end: int):
+    """Seen: "Broken pipe; free the place" of ``results -o /dev/stdout | head -1``."""
+    with replacing(output(tmp_path / "pipe")) as file:
+        file.write("one line\n")
+        file.flush()
+        assert os.read(read_end, 100) == b"one line\n"
+        os.close(read_end)
+        file.write(MORE)
+
+
+def test_nor_is_one_that_has_enough_before_a_draft_is_done(tmp_path: Path, read_end: int):
+    with drafted(output(tmp_path / "pipe")) as draft:
+        draft.write_text(MORE)
+        os.close(read_end)
+
+
 def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path: Path):
     path = tmp_path / "pipe"
     os.mkfifo(path)

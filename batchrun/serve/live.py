@@ -221,7 +221,7 @@ class Live:
     def __init__(self, ledger: Ledger, clock: Clock, tasks: TaskGroup, outdated: Outdated) -> None:
         self.ledger = ledger
         self.clock = clock
-        self._outdated = outdated
+        self.outdated = outdated
         self._tasks = tasks
         self._batches: dict[str, WatchedBatch] = {}
         self._shelf: WatchedShelf | None = None
@@ -260,7 +260,7 @@ class Live:
     def shelf(self) -> WatchedShelf:
         """Return the list of batches, which is watched from now on."""
         if self._shelf is None:
-            self._shelf = WatchedShelf(self.ledger, self.clock, self._outdated)
+            self._shelf = WatchedShelf(self.ledger, self.clock, self.outdated)
             self._tasks.start_soon(self._watch_shelf, self._shelf)
         return self._shelf
 
@@ -273,7 +273,7 @@ class Live:
             if name not in self._batches:  # unless another task was quicker
                 if len(self._batches) >= MOST_BATCHES:
                     raise TooManyError
-                self._batches[name] = WatchedBatch(self.ledger, found, self.clock, self._outdated)
+                self._batches[name] = WatchedBatch(self.ledger, found, self.clock, self.outdated)
                 self._tasks.start_soon(self._watch_batch, name)
         return self._batches[name]
 

@@ -88,28 +88,37 @@ def secret() -> str:
 
 
 @asynccontextmanager
-async def serving(
-    ledger: Ledger, rules: Rules, clock: Clock, *, port: int, outdated: Outdated | None = None
-) -> AsyncIterator[Listening]:
-    """Serve a ledger, which is open for reading, at ``rules.bound`` while the context lasts.
-
-    What *outdated* says meanwhile is told to everybody.
+async def opened_doors(rules: Rules, port: int) -> AsyncIterator[Doors]:
+    """Take the port at ``rules.bound`` while the context lasts, for one ledger after the other.
 
     Raises:
         UsageError: The port cannot be listened on.
     """
+    doors = Doors(rules)
+    await doors.open(port)
+    try:
+        yield doors
+    finally:
+        doors.close()
+
+
+@asynccontextmanager
+async def serving(
+    ledger: Ledger, doors: Doors, clock: Clock, *, outdated: Outdated | None = None
+) -> AsyncIterator[None]:
+    """Serve a ledger, which is open for reading, while the context lasts.
+
+    What *outdated* says meanwhile is told to everybody.
+    """
     async with anyio.create_task_group() as tasks:
-        doors = _Doors()
-        listening = await doors.open(rules.bound, port)
-        gate = Gate(rules=rules, cookie=f"batchrun-{listening.port}")
         routes = Routes(Live(ledger, clock, tasks, outdated or Outdated()))
         try:
-            await doors.lead_to(gate, routes.handle)
-            yield listening
+            await doors.lead_to(routes.handle)
+            yield
         finally:
             tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
-                await doors.close()
+                await doors.shut()
 
 
 def _log() -> logging.Logger:
@@ -124,33 +133,36 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return not isinstance(error, (HttpProcessingError, web.RequestPayloadError))
 
 
-class _Doors:
-    """The sockets, and their connections."""
+class Doors:
+    """The sockets, and their connections. Nobody else can take the port between two ledgers."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules) -> None:
+        self.at: Listening
+        self._rules = rules
         self._listening: asyncio.Server
-        self._server: web.Server
+        self._server: web.Server | None = None  #: None while there is no ledger to show
         self._let_in: WeakSet[asyncio.Transport] = WeakSet()
 
-    async def open(self, host: str, port: int) -> Listening:
+    async def open(self, port: int) -> None:
         """Bind the port, without accepting connections yet."""
-        loop = asyncio.get_running_loop()
+        loop, host = asyncio.get_running_loop(), self._rules.bound
         try:
             self._listening = await loop.create_server(self._answering, host, port, start_serving=False)
         except (OSError, UnicodeError) as error:  # the latter for a host name that is too long
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
             problem = f"cannot listen on {Listening(host=host, port=port).place}: {reason}"
             raise UsageError(f"{problem}; try another with --bind, or port 0") from error
-        return Listening(host=host, port=self._listening.sockets[0].getsockname()[1])
+        self.at = Listening(host=host, port=self._listening.sockets[0].getsockname()[1])
 
-    async def lead_to(self, gate: Gate, handle: Handler) -> None:
-        """Accept connections: through *gate*, to *handle*."""
+    async def lead_to(self, handle: Handler) -> None:
+        """Accept connections, and let those in whom the rules allow: to *handle*."""
 
         async def noted(request: web.BaseRequest) -> web.StreamResponse:
             if request.transport is not None:
                 self._let_in.add(request.transport)
             return await handle(request)  # type: ignore[arg-type]
 
+        gate = Gate(rules=self._rules, cookie=f"batchrun-{self.at.port}")
         self._server = web.Server(
             gate.before(noted),
             access_log=None,
@@ -161,22 +173,28 @@ class _Doors:
         )
         await self._listening.start_serving()
 
-    async def close(self) -> None:
-        """Close all connections at once."""
+    async def shut(self) -> None:
+        """Close all connections at once, and let nobody in until they lead somewhere again."""
+        server, self._server = self._server, None
+        if server is not None:
+            await server.shutdown(_GRACE)
+
+    def close(self) -> None:
+        """Give up the port."""
         self._listening.close()
-        await self._server.shutdown(_GRACE)
 
     def _answering(self) -> asyncio.Protocol:
         """Return the protocol for a new connection."""
-        if len(self._server.connections) >= MOST_CONNECTIONS and not self._makes_room():
-            return _Full()
-        handler = self._server()
+        server = self._server
+        if server is None or (len(server.connections) >= MOST_CONNECTIONS and not self._makes_room(server)):
+            return _Shut()
+        handler = server()
         asyncio.get_running_loop().call_later(_HURRY, self._hurry, handler)
         return handler
 
-    def _makes_room(self) -> bool:
+    def _makes_room(self, server: web.Server) -> bool:
         """Close the connection that has been without an authorised request for longest, if any."""
-        for handler in self._server.connections:  # the oldest first
+        for handler in server.connections:  # the oldest first
             transport = handler.transport
             if transport is not None and not transport.is_closing() and transport not in self._let_in:
                 transport.abort()
@@ -189,8 +207,8 @@ class _Doors:
             handler.transport.abort()
 
 
-class _Full(asyncio.Protocol):
-    """Closes a connection beyond the limit."""
+class _Shut(asyncio.Protocol):
+    """Closes a connection beyond the limit, or while there is no ledger: a browser tries again soon."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
@@ -251,6 +269,7 @@ class Routes:
             following, wanted = watched.following, read_query(request.query)
             text = shown.page(
                 "batch.html.j2",
+                trouble=watched.trouble,
                 batch=following.batch,
                 now=shown.now_facts(following),
                 parts=shown.parts_of(following),
@@ -270,7 +289,9 @@ class Routes:
         facts = await self._live.soon(partial(self._story, request))
         names = {"batch": request.query["name"], "id": request.query["id"]}
         data = script_text(facts | {"parts": None, "timeline": None})
-        return _text(shown.page("row.html.j2", parts=facts["parts"], data=data, **names), _HTML)
+        trouble = self._live.outdated.reason
+        page = shown.page("row.html.j2", parts=facts["parts"], data=data, trouble=trouble, **names)
+        return _text(page, _HTML)
 
     async def _row_facts(self, request: web.BaseRequest) -> web.Response:
         return _json(shown.written(await self._live.soon(partial(self._story, request))))

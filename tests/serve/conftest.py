@@ -20,7 +20,8 @@ from batchrun.model.spec import Spec
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.ledger import Ledger
 from batchrun.serve.access import Rules, TrustedProxy
-from batchrun.serve.server import serving
+from batchrun.serve.live import Outdated
+from batchrun.serve.server import opened_doors, serving
 from tests.ledger.samples import AT, lease_on, specs
 from tests.postgres.fixtures import database, in_postgres, postgres
 
@@ -37,6 +38,7 @@ class Site:
     ledger: Ledger  #: to write to
     http: aiohttp.ClientSession
     cookie: dict[str, str] = field(default_factory=dict)
+    outdated: Outdated = field(default_factory=Outdated)  #: what the pages say of the file
 
     @property
     def link(self) -> str:
@@ -59,15 +61,17 @@ async def site(
     place: Path | str, clock: Clock, *, bound: str = "127.0.0.1", proxy: TrustedProxy | None = None
 ) -> AsyncIterator[Site]:
     path = place / "batchrun.db" if isinstance(place, Path) else place
+    outdated = Outdated()
     rules = Rules(bound=bound, token=TOKEN, session=SESSION, names=frozenset({"lab.example"}), proxy=proxy)
     async with (
         await open_ledger(path) as writing,
         await open_ledger(path, read_only=True) as reading,
         aiohttp.ClientSession() as http,
-        serving(reading, rules, clock, port=0) as listening,
+        opened_doors(rules, 0) as doors,
+        serving(reading, doors, clock, outdated=outdated),
     ):
-        cookie = {"Cookie": f"batchrun-{listening.port}={SESSION}"}
-        yield Site(url=listening.url, ledger=writing, http=http, cookie=cookie)
+        cookie = {"Cookie": f"batchrun-{doors.at.port}={SESSION}"}
+        yield Site(url=doors.at.url, ledger=writing, http=http, cookie=cookie, outdated=outdated)
 
 
 async def held_open(place: Path | str, clock: Clock) -> AsyncIterator[Site]:

@@ -143,6 +143,15 @@ async def test_an_empty_ledger_has_a_page_too(served):
     assert "no batches yet" in (await served.get("/"))[1]
 
 
+@pytest.mark.parametrize("path", ["/", "/batch?name=cohort", "/row?name=cohort&id=a"])
+async def test_each_page_says_at_once_that_the_ledger_is_gone(served, path):
+    """Seen: the page of a row did not."""
+    await filled(served.ledger, "a")
+    served.outdated.reason = "batchrun.db is not there any more; what is shown is from before"
+    told = f'role="alert">The ledger cannot be read just now: {served.outdated.reason}</p>'
+    assert told in (await served.get(path))[1]
+
+
 async def test_a_batch_is_read_once_for_all_and_dropped_when_nobody_looks(served, monkeypatch):
     loads: list[str] = []
     load = following.Following.load

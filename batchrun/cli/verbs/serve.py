@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from batchrun.ports.ledger import Ledger
 
 if TYPE_CHECKING:
     from batchrun.serve.access import Network, Rules, TrustedProxy
+    from batchrun.serve.server import Doors
 
 _HOST, _PORT = "127.0.0.1", 8766
 _HIGHEST_PORT: Final = 65535
@@ -85,7 +87,7 @@ async def serve(options: Options) -> None:
     beside any launch, and calls nothing. Open the link that it prints: it has a token, without which the page
     cannot be seen, on this machine either.
     """
-    from batchrun.serve.server import secret  # noqa: PLC0415 (aiohttp is loaded only where needed)
+    from batchrun.serve.server import opened_doors, secret  # noqa: PLC0415 (aiohttp is loaded only where needed)
 
     host, port = read_bind(options.bind)
     os.nice(_GIVES_WAY)
@@ -93,18 +95,20 @@ async def serve(options: Options) -> None:
     rules = make_rules(options, host, token, secret())
     clock, doubt = SystemClock(), _Doubt(LedgerPlace(options.ledger))
     with anyio.CancelScope() as scope, heard(lambda _number: scope.cancel()):
-        async with open_ledger(options.ledger) as ledger:
-            port = await _serve(ledger, rules, clock, port, doubt, partial(_tell, options, token))
-        while True:
-            doubt.end()
-            async with open_as_soon_as_possible(options.ledger, clock, doubt.say) as ledger:
-                await _serve(ledger, rules, clock, port, doubt, lambda _url: None)
+        async with AsyncExitStack() as stack:
+            async with open_ledger(options.ledger) as ledger:
+                doors = await stack.enter_async_context(opened_doors(rules, port))
+                await _serve(ledger, doors, clock, doubt, partial(_tell, options, token))
+            while True:
+                doubt.end()
+                async with open_as_soon_as_possible(options.ledger, clock, doubt.say) as ledger:
+                    await _serve(ledger, doors, clock, doubt, lambda _url: None)
 
 
 async def _serve(
-    ledger: Ledger, rules: Rules, clock: Clock, port: int, doubt: _Doubt, tell: Callable[[str], None]
-) -> int:
-    """Serve *ledger* until it is replaced, *tell* the address, and return the port."""
+    ledger: Ledger, doors: Doors, clock: Clock, doubt: _Doubt, tell: Callable[[str], None]
+) -> None:
+    """Serve *ledger* until it is replaced, and *tell* the address."""
     from batchrun.serve.live import Outdated  # noqa: PLC0415
     from batchrun.serve.server import serving  # noqa: PLC0415
 
@@ -114,11 +118,10 @@ async def _serve(
         outdated.reason = reason and f"{reason}; what is shown is from before"
         doubt.say(reason)
 
-    async with serving(ledger, rules, clock, port=port, outdated=outdated) as page:
-        tell(page.url)
+    async with serving(ledger, doors, clock, outdated=outdated):
+        tell(doors.at.url)
         with heard(partial(_let_go, ledger)):
             await until_replaced(doubt.place, ledger, clock, say_and_show)
-        return page.port
 
 
 class _Doubt:

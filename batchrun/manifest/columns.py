@@ -29,6 +29,8 @@ TYPES: Final[dict[str, Convert]] = {
 }
 #: Marks text explicitly; text is the default.
 TEXT: Final = "text"
+#: The cure where programs write the names or numbers of rows into a column without a name.
+WITHOUT_NAMES: Final = "without rows' names: index=False in pandas, row.names = FALSE in R"
 #: What a text should be, and the cure where it is not.
 _WANTED: Final[dict[Convert, tuple[str, str]]] = {
     strict_integer: ("a whole number", "write digits alone, such as 8"),
@@ -93,8 +95,7 @@ def column(header: str, model: RequestModel) -> Column:
     name, dot, rest = header.partition(".")
     name, colon, suffix = (name, "", "") if dot else name.partition(":")
     if not header.strip():
-        cure = "name it, or remove it; without rows' names: index=False in pandas, row.names = FALSE in R"
-        raise ColumnError("a column has no name", cure)
+        raise ColumnError("a column has no name", f"name it, or remove it; {WITHOUT_NAMES}")
     if name not in model.fields:
         raise ColumnError(*model.unknown(name))
     kind = model.fields[name].kind

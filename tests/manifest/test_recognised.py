@@ -117,6 +117,12 @@ SHEETS = {
         "ids are in 'sample' (unique); the command leaves out 'fastq', 'fastq'",
         {"x": {"kit": "K"}},
     ),
+    "numbers of rows, as pandas writes them": (
+        ",sample,file\n0,a,s3://lab/1.bam\n1,b,s3://lab/2.bam\n",
+        ".csv",
+        "ids are in 'sample' (unique); the command leaves out column 1, which has no name",
+        {"a": {"file": "s3://lab/1.bam"}, "b": {"file": "s3://lab/2.bam"}},
+    ),
     "accessions alone, without a name": (
         "SRR9984183\nSRR13191702\nERR1160846\n",
         ".csv",

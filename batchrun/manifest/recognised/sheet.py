@@ -119,7 +119,8 @@ def _as_they_are(header: Sequence[str], taken: Sequence[int], named: Sequence[in
     usable = [index for index in rest if _is_usable(header, index)]
     if not rest:
         return []
-    if usable == rest and ALL not in header and set(named) >= set(taken if named else ()):
+    is_all = usable == rest and ALL not in header and all(map(str.strip, header))
+    if is_all and set(named) >= set(taken if named else ()):
         return [_AS_PARAMETERS]
     plain = [header[index] for index in usable if not set(header[index]) & set(',"')][:_NAMED]
     return [_AS_PARAMETERS, ",".join(plain)] if plain else []
@@ -258,12 +259,12 @@ def _left_out(header: Sequence[str], options: Sequence[str]) -> str:
     named = options[-1].split(",") if _AS_PARAMETERS in options else []
     texts = "".join(options)
     left = [
-        name
-        for name in header
-        if name.strip() and name not in {*named, options[1]} and column_text(name) not in texts
+        shown(name) if name.strip() else f"column {number}, which has no name"
+        for number, name in enumerate(header, start=1)
+        if name not in {*named, options[1]} and column_text(name) not in texts
     ]
     more = f" and {len(left) - _LEFT} more" if len(left) > _LEFT else ""
-    return f"; the command leaves out {', '.join(map(shown, left[:_LEFT]))}{more}" if left else ""
+    return f"; the command leaves out {', '.join(left[:_LEFT])}{more}" if left else ""
 
 
 def _looks(table: Table) -> str:

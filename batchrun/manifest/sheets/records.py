@@ -11,10 +11,11 @@ import itertools
 import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 
 from batchrun.manifest import limits
+from batchrun.manifest.columns import WITHOUT_NAMES
 from batchrun.manifest.model_check import RequestModel
 from batchrun.manifest.parts import Record
 from batchrun.manifest.placeholders import ENV, Environment, PlaceholderError
@@ -22,7 +23,7 @@ from batchrun.manifest.problems import Place, Problems, printable, shown, unread
 from batchrun.manifest.sheet_wishes import Wanted
 from batchrun.manifest.sheets.nodes import Filling
 from batchrun.manifest.sheets.own_sheets import OwnSheets, delimiter_for, wrong_sheet_place
-from batchrun.manifest.sheets.template import Template, compiled
+from batchrun.manifest.sheets.template import Template, compiled, takes_all
 from batchrun.manifest.sheets.text import Cell, Columns
 from batchrun.manifest.sheets.uses import look_at, uses
 from batchrun.manifest.spool import NamelessFile
@@ -78,6 +79,18 @@ def _members(numbers: array[int]) -> Iterator[Sequence[int]]:
         ends[number] += 1
     for first, last in itertools.pairwise(starts):
         yield order[first:last]
+
+
+def _without_nameless(table: Table, problems: Problems) -> Iterator[TableRow]:
+    """Return the rows, where all columns become parameters: one with a cell and without a name cannot."""
+    nameless = [index for index, name in enumerate(table.header) if not name.strip()]
+    for row in table.rows:
+        for index in [index for index in nameless if row.cells[index].strip()]:
+            nameless.remove(index)  # once is enough
+            what = f"and line {row.line} has {shown(row.cells[index])} there"
+            cure = f"name it, remove it, or choose: --columns-as-parameters NAME,NAME; {WITHOUT_NAMES}"
+            problems.add(table.place(table.line), f"column {index + 1} has no name, {what}", cure)
+        yield row
 
 
 class _Rows(NamelessFile):
@@ -140,6 +153,8 @@ class Sheets:
         own = self._own(template, wanted)
         if own is None:
             return
+        if takes_all(wanted, columns):
+            table = replace(table, rows=_without_nameless(table, self.problems))
         look_at(wanted, table.header, self.looking)
         look = self.looking.table(table, uses(template, table.header))
         maker = _Maker(table, template, own, self.own_sheets, self.problems, look)

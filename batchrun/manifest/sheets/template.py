@@ -169,6 +169,11 @@ class Template:
     sheet_out: Mixed | None
 
 
+def takes_all(wanted: Wanted, columns: Columns) -> bool:
+    """Report whether each column that nothing else names becomes a parameter."""
+    return ALL not in columns and any(wish.text == ALL for wish in wanted.as_parameters)
+
+
 def compiled(
     wanted: Wanted, columns: Columns, model: RequestModel, header: Place, problems: Problems
 ) -> Template | None:

@@ -264,6 +264,20 @@ def test_columns_become_parameters_as_they_are():
     assert chosen["S"]["parameters"] == {"threads": "16", "sample": "S"}
 
 
+@pytest.mark.parametrize("options", [{"id": "sample"}, {"group_by": ("sample",)}], ids=str)
+def test_a_column_with_cells_and_no_name_is_no_parameter_and_says_so(options):
+    """Seen: it was left out in silence, where the option means every column."""
+    sheet = "sample,,reads, \nR,,s3://b/0,\nS,s3://b/1,s3://b/2,\nT,s3://b/3,s3://b/4,\n"
+    (problem,) = problems_of_options(sheet, columns_as_parameters=("all",), **options)
+    assert problem.message == "column 2 has no name, and line 3 has 's3://b/1' there"
+    assert problem.line == 1
+    assert problem.cure.startswith("name it, remove it, or choose: --columns-as-parameters NAME,NAME; ")
+    runs = from_options(sheet, columns_as_parameters=("reads",), **options)
+    assert runs["S"]["parameters"] == {"reads": "s3://b/2"}
+    empty = sheet.replace("s3://b/1", "").replace("s3://b/3", "")
+    assert from_options(empty, columns_as_parameters=("all",), **options) == runs
+
+
 def test_values_of_json_lines_keep_their_types_as_parameters():
     rows = [
         {"id": "A", "n": 16, "x": 1.50, "ok": True, "files": ["a{id}", {"k": 1}], "none": None, "t": "16"},

@@ -188,8 +188,8 @@ async def _wait_for_another(ledger: Ledger, batch: str, shown: Output) -> None:
     while await _is_left(ledger, batch) and (lease := await ledger.batch(batch).holder(at=clock.utcnow())):
         if not (has_waited or shown.quiet):
             complain(
-                printable(f"batch '{batch}' is held by {lease.holder}, which will carry this out")
-                + "; waiting for it (Ctrl-C is safe)"
+                printable(f"batch '{batch}' is held by {lease.holder}, which is asked to carry this out")
+                + "; waiting for it, or for its end (Ctrl-C is safe: the request is kept)"
             )
         has_waited = not shown.quiet
         await clock.sleep(_LOOK_EVERY)

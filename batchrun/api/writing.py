@@ -31,7 +31,7 @@ async def write_results(
     safe_csv: bool = False,
     target: Target = CONFIGURED,
 ) -> int:
-    """Write one row for each entry, in manifest order, and return how many; the file is replaced as a whole.
+    """Write one row for each entry, in manifest order, and return how many rows; the file is replaced whole.
 
     Args:
         ledger: An open one: ``open_ledger(...)``, or ``launch.ledger`` during a launch.

@@ -37,8 +37,8 @@ class Sink(ABC):
     """Writes the rows of entries; *earlier* are rows of attempts before the latest."""
 
     @abstractmethod
-    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
-        """Write an entry."""
+    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> int:
+        """Write an entry, and return the number of rows that it makes."""
 
     def finish(self) -> None:  # noqa: B027 (most formats have nothing)
         """Write the end, after all rows."""
@@ -54,13 +54,15 @@ class CsvSink(Sink):
         self._is_safe = is_safe
         self._writer.writerow(columns)
 
-    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
+    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> int:
         """Write an entry, oldest attempt first."""
-        for row in (*earlier, latest) if self._attempts else (latest,):
+        rows = (*earlier, latest) if self._attempts else (latest,)
+        for row in rows:
             # Most cells are empty or plain text, and are written as they are.
             cells = map(row.__getitem__, self._columns)
             texts = [cell if cell is None or type(cell) is str else text_of(cell) for cell in cells]
             self._writer.writerow([_defused(text or "") for text in texts] if self._is_safe else texts)
+        return len(rows)
 
 
 class JsonLinesSink(Sink):
@@ -71,9 +73,10 @@ class JsonLinesSink(Sink):
         self._columns = columns
         self._attempts = attempts
 
-    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
+    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> int:
         """Write an entry."""
         self._file.write(self._encoded(latest, earlier) + "\n")
+        return 1
 
     def _encoded(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> str:
         return json.dumps(nested(latest, earlier, self._columns, attempts=self._attempts), ensure_ascii=False)
@@ -86,10 +89,11 @@ class JsonSink(JsonLinesSink):
         super().__init__(file, columns, attempts=attempts)
         self._before = "["
 
-    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
+    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> int:
         """Write an entry."""
         self._file.write(f"{self._before}\n{self._encoded(latest, earlier)}")
         self._before = ","
+        return 1
 
     def finish(self) -> None:
         """Close the array."""
@@ -116,11 +120,12 @@ class ParquetSink(Sink):
         self._writer = pyarrow("pyarrow.parquet").ParquetWriter(file, self._schema, compression="zstd")
         self._held: list[ResultsRow] = []
 
-    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> None:
+    def add(self, latest: ResultsRow, earlier: Sequence[ResultsRow]) -> int:
         """Add an entry, and write the group if it is full."""
         self._held.append(nested(latest, earlier, self._columns, attempts=self._attempts))
         if len(self._held) == _GROUP:
             self._write()
+        return 1
 
     def finish(self) -> None:
         """Write the last group, and the footer."""
@@ -254,7 +259,7 @@ async def write(
     is_safe: bool = False,
     view: View = WHOLE,
 ) -> int:
-    """Replace *output* with the results, and return the number of entries.
+    """Replace *output* with the results, and return the number of rows.
 
     Readers see the old file or the new one, never a part. *is_safe* puts an apostrophe before CSV cells that
     a spreadsheet would take for a formula.
@@ -274,14 +279,13 @@ async def write_to(
     is_safe: bool = False,
     view: View = WHOLE,
 ) -> int:
-    """Write the part *view* of the results into an open file, and return the number of entries."""
+    """Write the part *view* of the results into an open file, and return the number of rows."""
     sink, count, own = _sink(file, format_, view, is_safe=is_safe), 0, view.own
     async for outcome in outcomes:
         latest = latest_row(outcome, own)
         if not view.shows(latest):
             continue
-        sink.add(latest, earlier_rows(outcome, own))
-        count += 1
+        count += sink.add(latest, earlier_rows(outcome, own))
         points.reached(Point.WRITING_RESULTS)
     sink.finish()
     return count

@@ -158,7 +158,8 @@ def _check_billed(login: Login) -> None:
     """Raise UsageError for runs of a simulator, unless there is a local Pricing API too."""
     endpoint = login.target.endpoint_url or named_endpoint(login, "omics") or ""
     if is_loopback(endpoint) and not named_endpoint(login, "pricing"):
-        raise UsageError("the runs are a local service's, which has no prices; give --prices FILE")
+        cure = "give --prices FILE, such as 'batchrun help costs' shows"
+        raise UsageError(f"the runs are a local service's, which has no prices; {cure}")
 
 
 def _unusable(raw: Exception, login: Login) -> ServiceUnusableError:

@@ -268,7 +268,12 @@ def test_prices_that_cannot_be_used(cohort, text, problem):
 def test_without_prices_nobody_is_asked_where_nobody_bills(cohort):
     it = cohort(count=1)
     done = it.costs(prices=None)
-    assert (done.returncode, "has no prices; give --prices FILE" in done.stderr) == (2, True)
+    assert (done.returncode, "give --prices FILE, such as 'batchrun help costs' shows" in done.stderr) == (
+        2,
+        True,
+    )
+    (it.shell.folder / "prices.json").unlink()
+    assert "'batchrun costs BATCH --save-prices FILE' makes one" in it.costs().stderr
     assert it.costs("--save-prices", "x.json").returncode == 2
 
 

@@ -119,4 +119,5 @@ def _text(path: str) -> str:
         return content.decode("utf-8-sig")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
-        raise UsageError(f"--prices {path} cannot be read: {reason or error}; give another file") from error
+        cure = "give another file; 'batchrun costs BATCH --save-prices FILE' makes one"
+        raise UsageError(f"--prices {path} cannot be read: {reason or error}; {cure}") from error

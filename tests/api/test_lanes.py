@@ -34,7 +34,6 @@ def lanes_at(simulator: Simulator, *names: str) -> list[Lane]:
     ]
 
 
-@pytest.mark.real_time
 async def test_many_lanes_are_asked_whose_they_are_a_few_side_by_side():
     at_once, most = 0, 0
     async with serve(simulated()) as simulator, Opening(None) as opening:

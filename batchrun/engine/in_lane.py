@@ -11,7 +11,15 @@ from batchrun.engine.proof.prover import Prover
 from batchrun.engine.recorder import Outcomes, Recorder
 from batchrun.errors import AccessDeniedError, CallError, ServiceUnusableError
 from batchrun.model.entries.entry import Entry
-from batchrun.model.planning.denials import SYSTEMIC, Denial, Denials, denied_at
+from batchrun.model.planning.denials import (
+    SYSTEMIC,
+    Denial,
+    Denials,
+    Reach,
+    Resources,
+    denied_at,
+    resources_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +32,8 @@ class Common:
     prover: Prover
     observer: Observer
     close: Callable[[LaneLink, ServiceUnusableError], None]  #: called where a lane may start no runs, and why
+    #: called where a lane may not use some resources, and why
+    withhold: Callable[[LaneLink, Resources, ServiceUnusableError], None]
     suspect: Callable[[LaneLink, ServiceUnusableError], None]  #: called where that may be so, by few rows
 
 
@@ -49,6 +59,7 @@ class InLane:
         self._outcomes = common.outcomes
         self._prover = common.prover
         self._close = common.close
+        self._withhold = common.withhold
         self._suspect = common.suspect
 
     async def _denial(self, denials: Denials, entry: Entry, error: CallError) -> Denial | None:
@@ -58,15 +69,22 @@ class InLane:
         """
         if not isinstance(error, AccessDeniedError):
             return None
-        is_systemic = denials.denied(entry.id)
+        reach = denials.denied(entry)
         before = denied_at(error.code, await self._held.history(entry.id))
         do_others_pass = denials.has_passed or (
             bool(before) and await self._held.has_started(since=before[0], lane=self._lane)
         )
         if not do_others_pass and len(before) + 1 >= SYSTEMIC:  # pass after pass, too few at once
             self._suspect(self._link, not_permitted("StartRun", error))
-        may_move = is_systemic or len(before) < SYSTEMIC
-        return Denial(is_systemic=is_systemic, counts=do_others_pass, may_move=may_move)
+        may_move = reach is not Reach.ENTRY or len(before) < SYSTEMIC
+        return Denial(reach=reach, counts=do_others_pass, may_move=may_move)
+
+    def _denied(self, reach: Reach, entry: Entry, why: ServiceUnusableError) -> None:
+        """Send nothing more that would be denied too; called once the entry's denial is recorded."""
+        if reach is Reach.LANE:
+            self._close(self._link, why)
+        elif reach is Reach.RESOURCES:
+            self._withhold(self._link, resources_of(entry), why)
 
     def _logged(self, run_batch: str | None) -> dict[str, str | None]:
         """Return a run batch for a log line; ids are a lane's own."""

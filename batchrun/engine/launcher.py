@@ -145,7 +145,8 @@ class Launcher:
     async def _lanes_unusable(self) -> ServiceUnusableError | None:
         """Return the error to raise for lanes that hold up open rows, or None."""
         suspected = {} if self._has_started else self._runner.suspected
-        closed, stopped = suspected | self._runner.closed, self._runner.stopped
+        closed = self._runner.withheld | suspected | self._runner.closed
+        stopped = self._runner.stopped
         if None in closed:  # the only one
             has_others = self.tally.open > self.tally.by_state[State.ACTIVE]
             return closed[None] if has_others else None  # else what waited was cancelled meanwhile

@@ -22,7 +22,6 @@ from batchrun.model.entries.events import Deferred, Doubted, Event, Failed, Inte
 from batchrun.model.entries.retrying import RetryPolicy
 from batchrun.model.entries.states import State
 from batchrun.model.entries.transitions import apply
-from batchrun.model.lanes import lanes_of
 from batchrun.model.submissions.submission import OpenSubmission, Submission
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import Counts, Transition
@@ -206,8 +205,7 @@ class Outcomes:
         if entry.next_request is not None and not isinstance(event, Doubted):
             # The attempt is settled, so the content that waited for that may start a new one.
             return await self._recorder.record(entry, event, Revised(at=event.at, request=entry.next_request))
-        has_choice = entry.offers is not None and len(lanes_of(entry.offers)) > 1
-        if isinstance(event, Deferred) and has_choice and may_move:
+        if isinstance(event, Deferred) and entry.has_choice and may_move:
             return await self._recorder.record(entry, event, Moved(at=event.at))
         if isinstance(event, Failed):
             return await self._recorder.record(

@@ -16,10 +16,9 @@ from batchrun.model.entries.events import Progressed
 from batchrun.model.entries.policies import WatchPolicy
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed, Mode
-from batchrun.model.submissions.grouping import Engine
 from batchrun.simulator import Durations, Limit, Span, parse_faults
 from tests.builders import active, at, planned, run, spec
-from tests.engine.launching import Bench, bench, reconnected, rows
+from tests.engine.launching import Bench, bench, rows
 from tests.world import simulated
 
 FAULTS = (
@@ -199,100 +198,6 @@ async def test_a_full_quota_is_waited_for(tmp_path):
         assert stop is Stop.FINISHED
         assert anyio.current_time() > 54
         await it.assert_agreement()
-
-
-async def test_a_role_without_permission_stops_the_launch_and_nothing_is_refused(tmp_path):
-    async with bench(tmp_path, simulated("StartRun:AccessDeniedException")) as it:
-        with pytest.raises(ServiceUnusableError, match="omics:StartRun"):
-            await it.launch(rows(50))
-        states = {entry.state for entry in (await it.entries()).values()}
-        assert states <= {State.PLANNED, State.BACKOFF}
-        assert it.simulator.state().calls["StartRun"].calls < 50
-
-
-@pytest.mark.parametrize("engine", [Engine.STARTRUN, Engine.BATCH])
-async def test_a_pass_that_may_start_nothing_looks_at_each_run_all_the_same(tmp_path, engine):
-    """Seen: a pass ended at the third denial, and runs that had ended long ago were ACTIVE for ever."""
-    async with bench(tmp_path) as it:
-        await it.launch(rows(100), mode=Mode.DETACH)
-        await anyio.sleep(24 * 3600)
-        it.simulator.script(
-            *parse_faults("StartRun:AccessDeniedException,StartRunBatch:AccessDeniedException")
-        )
-        async with reconnected(it):
-            with pytest.raises(ServiceUnusableError, match=r"^StartRun(Batch)? is denied"):
-                await it.launch(rows(150), mode=Mode.ONCE, engine=engine)
-        await it.assert_agreement()
-        states = [entry.state for entry in (await it.entries()).values()]
-        assert (states.count(State.SUCCEEDED), states.count(State.ACTIVE)) == (100, 0)
-
-
-@pytest.mark.parametrize(
-    ("call", "count"), [("ListRuns", 80), ("ListBatch", 80), ("GetBatch", 80), ("ListRunsInBatch", 70)]
-)
-async def test_a_pass_that_may_not_learn_what_starting_needs_looks_at_each_run_all_the_same(
-    tmp_path, call, count
-):
-    """Seen: as above, where another permission is lacking."""
-    async with bench(tmp_path) as it:
-        await it.launch(rows(50), mode=Mode.DETACH)
-        async with reconnected(it):
-            await it.launch(rows(70), mode=Mode.DETACH, engine=Engine.BATCH)
-        await anyio.sleep(24 * 3600)
-        it.simulator.script(*parse_faults(f"{call}:AccessDeniedException"))
-        async with reconnected(it):
-            with pytest.raises(ServiceUnusableError, match=rf"^{call} is denied: .*: allow omics:{call} "):
-                await it.launch(rows(count), mode=Mode.ONCE, engine=Engine.BATCH)
-        states = [entry.state for entry in (await it.entries()).values()]
-        assert states.count(State.SUCCEEDED) >= 50
-        assert states.count(State.ACTIVE) == 0
-        assert len(it.simulator.state().runs) == 70
-
-
-async def test_passes_with_one_row_that_is_denied_go_on_while_the_quota_is_full_for_others(tmp_path):
-    faults = "StartRun:AccessDeniedException@cohort-row-0000,StartRun:ServiceQuotaExceededException@*-0001"
-    async with bench(tmp_path, simulated(faults)) as it:
-        for _ in range(6):
-            async with reconnected(it):
-                assert (await it.launch(rows(2), mode=Mode.ONCE))[0] is Stop.FINISHED
-            await anyio.sleep(3600)
-
-
-async def test_one_denied_row_among_good_ones_is_refused_in_the_end(tmp_path):
-    async with bench(tmp_path, simulated("StartRun:AccessDeniedException@cohort-row-0002"), rate=2) as it:
-        await it.launch(rows(20))
-        assert (await it.entries())["row-0002"].state is State.REFUSED
-        await it.assert_agreement()
-
-
-@pytest.mark.parametrize("engine", [Engine.STARTRUN, Engine.BATCH])
-async def test_passes_refuse_a_denied_row_in_the_end_only_where_others_have_passed_since(tmp_path, engine):
-    """Seen: under cron a row without permission was tried for ever once it alone was left."""
-    faults = "StartRun:AccessDeniedException@cohort-row-0000,SubmitRow:AccessDeniedException@cohort-row-0000"
-    async with bench(tmp_path, simulated(faults)) as it:
-        seen, told = [], []
-        for number in [1] * 8 + [9] * 8:
-            async with reconnected(it):
-                try:
-                    await it.launch(rows(number), mode=Mode.ONCE, engine=engine)
-                    told.append("")
-                except ServiceUnusableError as error:
-                    told.append(str(error)[:18])
-            await anyio.sleep(3600)
-            seen.append((await it.entries())["row-0000"].state)
-        assert State.REFUSED not in seen[:8]
-        assert seen[-1] is State.REFUSED
-    assert engine is Engine.BATCH or told[:8] == [""] * 2 + ["StartRun is denied"] * 6
-    assert set(told[8:]) == {""}
-    assert "StartRun is denied" in told, "seen: each pass ended with 3, as if the next could start it"
-
-
-async def test_a_role_that_may_not_look_stops_the_launch_with_everything_recorded(tmp_path):
-    async with bench(tmp_path, simulated("GetRun:AccessDeniedException")) as it:
-        with pytest.raises(ServiceUnusableError, match="omics:GetRun"):
-            await it.launch(rows(5))
-        entries = (await it.entries()).values()
-        assert all(entry.run is not None for entry in entries if entry.state is State.ACTIVE)
 
 
 async def test_a_poll_error_never_decides_a_run(tmp_path):

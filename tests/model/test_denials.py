@@ -2,28 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
-from batchrun.model.planning.denials import Denials, denied_at
-from tests.builders import at
+from batchrun.model.entries.entry import Entry
+from batchrun.model.planning.denials import Denials, Reach, denied_at, no_resources, resources_of
+from batchrun.model.spec import canonical
+from tests.builders import at, offers, planned
 
 
-def test_several_denied_entries_in_a_row_are_systemic():
-    denials = Denials()
-    denials.passed()
-    assert [denials.denied(one) for one in "abc"] == [False, False, True]
+def using(entry_id: str, role: str = "role", *, lanes: Sequence[str] = ()) -> Entry:
+    request = canonical({"roleArn": role, "workflowId": "1", "name": entry_id})
+    return replace(planned(entry_id), request=request, offers=offers(*lanes) if lanes else None)
 
 
-def test_a_success_in_between_clears_the_count():
-    denials = Denials()
-    assert not denials.denied("a")
-    denials.passed()
-    assert [denials.denied(one) for one in ("a", "b", "b", "a")] == [False] * 4
+def judged(denials: Denials, *words: str, lanes: Sequence[str] = ()) -> list[Reach]:
+    """Return what denials of entries mean, each as "id" or "id:role"; "+id" is one that is allowed."""
+    found = []
+    for word in words:
+        entry = using(*word.lstrip("+").split(":"), lanes=lanes)
+        if word.startswith("+"):
+            denials.passed(entry)
+        else:
+            found.append(denials.denied(entry))
+    return found
 
 
-def test_the_only_entry_denied_again_and_again_before_anything_passed_is_systemic():
-    denials = Denials()
-    assert [denials.denied("a") for _ in range(3)] == [False, False, True]
+@pytest.mark.parametrize(
+    ("words", "last"),
+    [
+        ("a b", Reach.ENTRY),
+        ("a b c", Reach.RESOURCES),
+        ("+x a b c", Reach.RESOURCES),
+        ("a +x b b a", Reach.ENTRY),
+        ("a +x:other b c", Reach.RESOURCES),
+        ("a a a", Reach.RESOURCES),
+        ("+x a a a a", Reach.ENTRY),
+        ("a b:other a", Reach.RESOURCES),
+        ("a b:other c:third", Reach.LANE),
+        ("a b:other +x:fourth c:third", Reach.ENTRY),
+    ],
+)
+def test_how_far_a_denial_reaches(words, last):
+    assert judged(Denials(), *words.split())[-1] is last
+
+
+@pytest.mark.parametrize(
+    ("words", "last"),
+    [
+        ("a b c", Reach.LANE),
+        ("a a a", Reach.LANE),
+        ("a b +x:other c", Reach.ENTRY),
+        ("+x a a a a", Reach.ENTRY),
+    ],
+)
+def test_entries_that_may_go_to_other_lanes_are_not_withheld_here(words, last):
+    assert judged(Denials(), *words.split(), lanes=["east", "west"])[-1] is last
+
+
+def test_what_is_allowed_for_all_or_for_none_is_denied_for_all():
+    denials = Denials(no_resources)
+    assert judged(denials, "a", "b:other", "+x:third", "c", "d:other", "e:third")[-1] is Reach.RESOURCES
+    assert judged(denials, "+x", "c", "d")[-1] is Reach.ENTRY
+
+
+def test_the_resources_of_a_request_are_those_that_it_names():
+    entry = replace(
+        using("a"), request=canonical({"workflowId": "7", "runGroupId": "3", "outputUri": "s3://x"})
+    )
+    assert resources_of(entry) == (("workflowId", "7"), ("runGroupId", "3"))
 
 
 @pytest.mark.parametrize(

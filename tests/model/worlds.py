@@ -14,6 +14,7 @@ from batchrun.model.entries.states import ENDED, GOING_STATUSES, OPEN, State
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning import actions, stimuli
 from batchrun.model.planning.cancelling import Cancellation, Scope
+from batchrun.model.planning.denials import Resources, resources_of
 from batchrun.model.planning.limits import LaneLimits, Limits
 from batchrun.model.planning.listing import Listed
 from batchrun.model.planning.planner import Planner
@@ -41,6 +42,7 @@ class World:
         self.usable = {lane.name for lane in lanes}  #: that did not stop or close
         self.silent: set[str] = set()
         self.closed: set[str] = set()  #: that take no more rows, and can be asked
+        self.denied: set[tuple[str | None, Resources]] = set()
         self.planner = Planner(limits, lanes, home=lanes[0].name)
         self.entries = {str(n): self.row(n) for n in range(rows)}
         self.wishes: set[str] = set()
@@ -59,10 +61,11 @@ class World:
 
     def row(self, number: int) -> Entry:
         entry = builders.planned(str(number), number)
+        role = f"arn:aws:iam::123456789012:role/{number % 2}"
         if self.lanes[0].name is None:
-            return entry
+            return replace(entry, request=builders.request(name=f"cohort-{number}", roleArn=role))
         names = self.data.draw(st.sampled_from([["east"], ["west"], ["east", "west"], ["west", "north"]]))
-        return replace(entry, offers=builders.offers(*names, name=f"cohort-{number}"))
+        return replace(entry, offers=builders.offers(*names, name=f"cohort-{number}", roleArn=role))
 
     def step(self) -> None:
         """Let some of what is under way end, in any order, and sometimes something else happen."""
@@ -75,6 +78,9 @@ class World:
                 assert action.lane not in self.silent | self.closed, "sent to a lane that cannot be used"
                 is_proven = self.limits.trust.holds(action.entry, self.time)
                 assert is_proven or self.silent.isdisjoint(action.entry.may_take), "it may have a run there"
+            if isinstance(action, actions.Submit | actions.SubmitTogether):
+                entries = [action.entry] if isinstance(action, actions.Submit) else action.entries
+                assert not any(self.is_denied(entry) for entry in entries), "it may not be started"
             if isinstance(action, actions.Note):
                 self.carry_out(action)  # begun first, it is in line before whatever is seen later
             else:
@@ -85,6 +91,10 @@ class World:
         assert may_sleep or self.under_way or self.planner.wake_at is not None, "nothing will ever wake it"
         if not self.under_way and self.planner.wake_at is not None:
             self.now = max(self.now + 0.5, min(self.planner.wake_at, self.now + 600))
+
+    def is_denied(self, entry: Entry) -> bool:
+        """Whether its only lane may not use what it uses."""
+        return len(entry.may_take) < 2 and (entry.only_lane, resources_of(entry)) in self.denied
 
     def outcomes(self, action: actions.Action) -> list[stimuli.Stimulus]:
         if (
@@ -124,6 +134,7 @@ class World:
             "stop",
             "rates",
             "announced",
+            "denied",
             *(["lane"] * 3 if len(self.lanes) > 1 else []),
         ]
         match self.data.draw(st.sampled_from(["nothing"] * 12 + kinds)):
@@ -140,6 +151,11 @@ class World:
                 lane = self.data.draw(st.sampled_from(self.lanes)).name
                 get, start = (self.data.draw(st.sampled_from([0.1, 10.0])) for _ in range(2))
                 return [stimuli.RatesLearned(get=get, list=10, start=start, lane=lane)]
+            case "denied":
+                entry = self.data.draw(st.sampled_from([*self.entries.values()]))
+                lane = self.data.draw(st.sampled_from(self.lanes)).name
+                self.denied.add((lane, resources_of(entry)))
+                return [stimuli.ResourcesDenied(lane=lane, resources=resources_of(entry))]
             case "announced":  # truly, too early, twice, or of nobody's run
                 uuids = [entry.run.uuid for entry in self.entries.values() if entry.run] or ["nobody's"]
                 said = self.data.draw(st.lists(st.sampled_from(uuids), max_size=3))

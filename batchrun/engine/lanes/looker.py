@@ -28,7 +28,7 @@ from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Event, Missed, Recalled, Seen
 from batchrun.model.entries.states import State
 from batchrun.model.planning.actions import Cancel, Look, Sweep
-from batchrun.model.planning.denials import Denials
+from batchrun.model.planning.denials import Denials, Reach, no_resources
 from batchrun.model.planning.limits import Mode
 from batchrun.model.planning.listing import Listed
 from batchrun.model.planning.stimuli import Acted, SweepFailed, Swept
@@ -46,7 +46,7 @@ class Looker(InLane):
     def __init__(self, link: LaneLink, common: Common) -> None:
         super().__init__(link, common)
         self._observer = common.observer
-        self._denials = Denials()
+        self._denials = Denials(no_resources)
         #: Runs whose last look got no answer, and why, by entry.
         self.unanswered: dict[str, tuple[Run, CallError]] = {}
         self._absences = Absences(link, self._limits, self._clock)
@@ -91,7 +91,7 @@ class Looker(InLane):
             except CallError as error:
                 self.unanswered[entry.id] = entry.run, error
                 self._observer.look_failed(entry, error)
-                if isinstance(error, AccessDeniedError) and self._denials.denied(entry.id):
+                if isinstance(error, AccessDeniedError) and self._denials.denied(entry) is not Reach.ENTRY:
                     raise not_permitted("GetRun", error) from error
         if not is_answered:
             return None
@@ -106,7 +106,7 @@ class Looker(InLane):
         except NotFoundError as error:
             event: Seen | None = after_missing(error, self._clock.utcnow())
         else:
-            self._denials.passed()
+            self._denials.passed(entry)
             points.reached(Point.SEEN)
             self._recognition.met(run, found)
             event = after_look(entry, found, self._clock.utcnow())

@@ -35,6 +35,7 @@ from batchrun.errors import (
 from batchrun.model.entries.entry import Run
 from batchrun.model.lanes import or_home
 from batchrun.model.planning import actions, stimuli
+from batchrun.model.planning.denials import Resources
 from batchrun.model.planning.limits import Mode
 from batchrun.model.planning.planner import Planner
 from batchrun.model.tally import TakenOver
@@ -73,6 +74,7 @@ class Runner:
             prover=self._prover,
             observer=observer,
             close=self._close,
+            withhold=self._withhold,
             suspect=self._suspect,
         )
         self._lanes = {link.name: LaneRunner(link, common) for link in parts.links}
@@ -82,6 +84,8 @@ class Runner:
         self._wakers = [Waker(link, parts.held, parts.clock, self.post) for link in parts.wakes]
         self.stopped = dict(parts.stopped)  #: lanes that cannot be used, and why
         self.closed: dict[str | None, ServiceUnusableError] = {}  #: lanes that take no more rows, and why
+        #: Lanes that may not use resources of some rows, and why.
+        self.withheld: dict[str | None, ServiceUnusableError] = {}
         self._suspected: dict[str | None, ServiceUnusableError] = {}
         self._paused: set[str] = set()
         self._is_hurried = False
@@ -195,6 +199,8 @@ class Runner:
                 return
             for action in planned:
                 group.start_soon(self._carry_out, action)
+            for barred in self._planner.barred:
+                self._close(self._lanes[barred].link, self.withheld[barred])
             if self._planner.is_over:
                 for lane in self._lanes.values():
                     lane.link.waits.cancel(Wait.SWEEP, Wait.SURVEY)  # nobody needs them any more
@@ -325,6 +331,13 @@ class Runner:
             self._actions.start_soon(self._warn, "lane_closed", link.name, str(error))
         if self._mode is Mode.WATCH and self.closed.keys() | self.stopped.keys() >= self._lanes.keys():
             self._fail(error) if link.name is None else self.hurry()
+
+    def _withhold(self, link: LaneLink, resources: Resources, error: ServiceUnusableError) -> None:
+        """Send no row to a lane that uses these resources there; others go on."""
+        self.withheld[link.name] = error
+        self.post(stimuli.ResourcesDenied(lane=link.name, resources=resources))
+        note = "rows that use these may not be started, and wait; others go on"
+        log.warning("rows_withheld", batch=self._held.name, **link.logged, **dict(resources), note=note)
 
     def _suspect(self, link: LaneLink, error: ServiceUnusableError) -> None:
         """Note that rows are denied again and again, and no other was started since: all may be."""

@@ -174,7 +174,7 @@ class StartRunSubmitter(InLane):
             # The run may be there: by a call still in flight, or by one whose answer was lost.
             found = await self._searched(entry) if is_ours_maybe else None
             return await self._failed(entry, error, may_refuse=may_refuse) if found is None else found
-        self._denials.passed()
+        self._denials.passed(entry)
         points.reached(Point.ANSWERED)
         entry = await self._accepted(entry, Accepted(at=self._clock.utcnow(), run=run))
         points.reached(Point.RECORDED)
@@ -198,8 +198,8 @@ class StartRunSubmitter(InLane):
             entry, error, now, self._limits, denial
         )
         entry = await self._outcomes.record(entry, event, may_move=denial is None or denial.may_move)
-        if denial is not None and denial.is_systemic:
-            self._close(self._link, not_permitted("StartRun", error))
+        if denial is not None:
+            self._denied(denial.reach, entry, not_permitted("StartRun", error))
         return entry
 
     async def _searched(self, entry: Entry) -> Entry | None:

@@ -40,7 +40,7 @@ from batchrun.model.entries.states import State
 from batchrun.model.lanes import account_of
 from batchrun.model.planning import verdicts
 from batchrun.model.planning.actions import Follow
-from batchrun.model.planning.denials import Denials
+from batchrun.model.planning.denials import Denials, Reach
 from batchrun.model.planning.limits import Mode
 from batchrun.model.planning.stimuli import Followed
 from batchrun.model.spec import TAG_REQUEST_ID
@@ -239,18 +239,16 @@ class Follower(InLane):
     async def _list(self, case: _Case, batch_id: str) -> None:
         async with aclosing(self._batches.rows(batch_id)) as pages:
             async for page in pages:
-                if any(row.run is not None for row in page):
-                    self._denials.passed()
                 rows = {row.setting_id: row for row in page if row.setting_id in case.left}
                 uuids = [row.run.uuid for row in rows.values() if row.run is not None]
                 wrong = {*told_twice(page), *await self._held.known_runs(uuids, lane=self._lane), ""}
-                events = [
-                    (entry, await self._event(case, entry, rows[entry.id], wrong))
-                    for entry in (await self._held.entries(rows)).values()
-                ]
+                entries = [*(await self._held.entries(rows)).values()]
+                if entries and any(row.run is not None for row in page):
+                    self._denials.passed(entries[0])  # all rows of a submission use the same
+                events = [(entry, await self._event(case, entry, rows[entry.id], wrong)) for entry in entries]
                 await self._record(case, [(entry, event) for entry, event in events if event is not None])
                 if case.denied is not None:  # only now: it may end the launch, and this look with it
-                    self._close(self._link, not_permitted("StartRun", case.denied))
+                    self._denied(case.reach, case.denied[0], not_permitted("StartRun", case.denied[1]))
 
     async def _event(self, case: _Case, entry: Entry, row: BatchRow, wrong: Collection[str]) -> Event | None:
         """Return the event for a listed row; None where it was not submitted yet, or may have a run."""
@@ -268,8 +266,8 @@ class Follower(InLane):
 
     async def _rejected(self, case: _Case, entry: Entry, error: CallError, at: datetime) -> Event:
         denial = await self._denial(self._denials, entry, error)
-        if denial is not None and denial.is_systemic:
-            case.denied = error
+        if denial is not None and denial.reach is not Reach.ENTRY:
+            case.reach, case.denied = denial.reach, (entry, error)
         if denial is not None and not denial.may_move:
             case.staying.add(entry.id)
         return verdicts.after_rejection(entry, error, at, self._limits, denial)
@@ -363,7 +361,8 @@ class _Case:
         self.doubtful: dict[str, CallError] = {}  #: rows that failed and may have a run all the same, and why
         self.gone: dict[str, str] = {}  #: rows whose run is gone, and its id
         self.staying: set[str] = set()  #: ids of denied rows that go to no other lane
-        self.denied: CallError | None = None  #: of a permission that the lane lacks
+        self.reach = Reach.ENTRY  #: how far the lack of a permission reaches
+        self.denied: tuple[Entry, CallError] | None = None  #: a row that was denied, and why, if beyond it
         self.nameless: set[str] = set()  #: rows with a run whose uuid is unknown
         self._settled: list[Entry] = []
 

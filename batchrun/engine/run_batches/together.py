@@ -27,7 +27,7 @@ from batchrun.model.entries.states import UNSENT
 from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import account_of
 from batchrun.model.planning.actions import SubmitTogether
-from batchrun.model.planning.denials import Denial
+from batchrun.model.planning.denials import Denial, Denials, Reach
 from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.stimuli import SubmittedTogether
 from batchrun.model.planning.verdicts import after_rejection
@@ -50,6 +50,7 @@ class BatchSubmitter(InLane):
         super().__init__(link, common)
         self._batches = link.service.run_batches
         self._settings = link.settings
+        self._denials = Denials()
 
     async def submit(self, action: SubmitTogether) -> SubmittedTogether:
         """Send attempts of one shape, and record the outcome.
@@ -167,12 +168,19 @@ class BatchSubmitter(InLane):
             seen = await self._batches.start(json.loads(submission.request), turn=turn, trusted_until=until)
         except errors.CallError as error:
             return await self._failed(wave, submission, error)
+        self._denials.passed(wave.sent[0])
         points.reached(Point.ANSWERED)
         await self._held.keep_submission(taken(submission, seen), account=account_of(seen.arn))
         points.reached(Point.RECORDED)
         where = {"batch": self._held.name, **self._link.logged}
         log.info("rows_sent_together", **where, run_batch=seen.id, rows=submission.rows)
         return wave.outcome(is_known=True)
+
+    def _barred(self, entry: Entry, error: errors.AccessDeniedError) -> None:
+        """Send nothing more that would be denied as the rows that were sent with *entry*."""
+        is_lane = self._denials.denied(entry) is Reach.LANE or entry.has_choice
+        reach = Reach.LANE if is_lane else Reach.RESOURCES
+        self._denied(reach, entry, not_permitted("StartRunBatch", error))
 
     async def _failed(
         self, wave: _Wave, submission: Submission, error: errors.CallError
@@ -186,7 +194,7 @@ class BatchSubmitter(InLane):
         wave.entries.update((entry.id, entry) for entry in refused)
         await self._held.keep_submission(replace(submission, standing=Standing.OVER))
         if isinstance(error, errors.AccessDeniedError):
-            self._close(self._link, not_permitted("StartRunBatch", error))
+            self._barred(wave.sent[0], error)
         return wave.outcome()
 
 
@@ -251,7 +259,7 @@ async def refuse_together(
     outcomes: Outcomes, entries: Sequence[Entry], error: errors.CallError, limits: Limits, clock: Clock
 ) -> Sequence[Entry]:
     """Record for each entry that the service refused its submission; return the entries after that."""
-    at, denial = clock.utcnow(), Denial(is_systemic=True)
+    at, denial = clock.utcnow(), Denial(reach=Reach.LANE)
     refused: list[Entry] = []
 
     async def refuse(entry: Entry) -> None:

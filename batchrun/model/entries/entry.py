@@ -128,6 +128,11 @@ class Entry:
         return self.may_take[0] if len(self.may_take) == 1 else None
 
     @property
+    def has_choice(self) -> bool:
+        """Whether the attempt could have been sent to several lanes, whichever was chosen."""
+        return self.offers is not None and len(lanes_of(self.offers)) > 1
+
+    @property
     def may_be_in(self) -> tuple[str, ...]:
         """The lanes that may have a run of the attempt, since another ledger may have chosen another lane."""
         offered = () if self.offers is None else lanes_of(self.offers)

@@ -1,52 +1,97 @@
-"""Denials: whether a permission is lacking for one entry alone, or for the launch as a whole.
+"""Denials: whether a permission is lacking for one entry alone, for all that uses the same, or for a lane.
 
-An entry counts as denied by itself only where others pass, in this launch or since it was first denied.
+AWS allows a StartRun by the resources that it names (:data:`Resources`), so where entries are denied in a
+row, others that use other resources may still pass. An entry counts as denied by itself only where others
+pass, in this launch or since it was first denied.
 """
 
 from __future__ import annotations
 
+import enum
+import json
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import History, last_alike
 
-#: Denials in a row, of as many entries, that mean that the launch itself lacks a permission.
+#: Denials in a row, of as many entries, that mean that more than an entry lacks a permission.
 SYSTEMIC: Final = 3
+#: Fields of StartRun that name what the caller must be allowed to use: the resource types of the action
+#: omics:StartRun (service authorization reference), and the role of iam:PassRole.
+_RESOURCES: Final = (
+    *("workflowId", "workflowOwnerId", "workflowVersionName", "runId"),
+    *("roleArn", "runGroupId", "cacheId", "configurationName"),
+)
+#: Names and values of the resources that a StartRun request names.
+Resources: TypeAlias = tuple[tuple[str, str], ...]
+
+
+def resources_of(entry: Entry) -> Resources:
+    """Return the resources that the entry's request names, of which a permission may be lacking."""
+    request = json.loads(entry.request)
+    return tuple((name, str(request[name])) for name in _RESOURCES if name in request)
+
+
+def no_resources(_entry: Entry) -> Resources:
+    """Return nothing: an operation that is allowed for all entries or for none."""
+    return ()
+
+
+class Reach(enum.Enum):
+    """How far a lack of permission reaches."""
+
+    ENTRY = "entry"
+    RESOURCES = "resources"  #: all entries that use the same
+    LANE = "lane"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denial:
     """What one denial means, for the launch and for its entry."""
 
-    is_systemic: bool = False  #: the launch as a whole lacks the permission, and should stop
+    reach: Reach = Reach.ENTRY
     counts: bool = True  #: against the entry: others have passed, so it alone lacks the permission
     may_move: bool = True  #: whether the entry may go to another lane; at once, so not for ever
 
 
 class Denials:
-    """The denials of one operation since its last success."""
+    """The denials of one operation in one lane."""
 
-    def __init__(self) -> None:
-        self._entries: set[str] = set()
-        self._in_a_row = 0
+    def __init__(self, resources: Callable[[Entry], Resources] = resources_of) -> None:
+        """Begin; *resources* returns what a call for an entry must be allowed to use."""
+        self._resources = resources
+        self._entries: defaultdict[Resources, set[str]] = defaultdict(set)  #: since their like was allowed
+        self._in_a_row: list[tuple[str, Resources]] = []  #: denied since anything was allowed
         self.has_passed = False  #: whether the operation was ever allowed
 
-    def passed(self) -> None:
-        """Note that the operation was allowed."""
+    def passed(self, entry: Entry) -> None:
+        """Note that the operation was allowed for the entry."""
         self.has_passed = True
-        self._entries.clear()
-        self._in_a_row = 0
+        self._in_a_row.clear()
+        if self._entries:
+            self._entries.pop(self._resources(entry), None)
 
-    def denied(self, entry_id: str) -> bool:
-        """Note a denial; return True if the launch should stop.
+    def denied(self, entry: Entry) -> Reach:
+        """Note a denial; return how far the lack of permission reaches.
 
-        It should if several entries in a row were denied, or if nothing was ever allowed and the few entries
-        that there are were denied as often.
+        Beyond the entry, if several entries with the same resources were denied since one was allowed, or if
+        nothing was ever allowed and the few entries that there are were denied as often. To the whole lane,
+        if several resources were denied in a row, or several entries that may go to other lanes.
         """
-        self._entries.add(entry_id)
-        self._in_a_row += 1
-        return len(self._entries) >= SYSTEMIC or (not self.has_passed and self._in_a_row >= SYSTEMIC)
+        resources = self._resources(entry)
+        self._entries[resources].add(entry.id)
+        self._in_a_row.append((entry.id, resources))
+        ids, kinds = map(set, zip(*self._in_a_row, strict=True))
+        are_few = not self.has_passed and len(self._in_a_row) >= SYSTEMIC
+        if entry.has_choice:
+            return Reach.LANE if are_few or len(ids) >= SYSTEMIC else Reach.ENTRY
+        if len(kinds) >= SYSTEMIC:
+            return Reach.LANE
+        return Reach.RESOURCES if are_few or len(self._entries[resources]) >= SYSTEMIC else Reach.ENTRY
 
 
 def denied_at(code: str, history: History) -> list[datetime]:

@@ -19,6 +19,7 @@ from batchrun.model.planning import stimuli
 from batchrun.model.planning.actions import Cancel, Follow, HoldBack, Look, Note, SubmitTogether, Sweep
 from batchrun.model.planning.actions import Sending as SendingAction
 from batchrun.model.planning.batching import Batching
+from batchrun.model.planning.denials import Resources
 from batchrun.model.planning.limits import LaneLimits, Mode
 from batchrun.model.planning.sending import Sending, WholeLaunch, is_quota_full
 from batchrun.model.planning.sharing import Sharing
@@ -35,11 +36,14 @@ class LanePlan:
         self.name = lane.name
         self._limits = launch.limits
         self._cancelling = launch.cancelling
+        self._queues = launch.queues
         self.sending = Sending(launch, lane)
         sharing.join(lane.name, self.sending)
         self.batching = Batching(launch, lane.name, self.sending, sharing)
         self.watch = Watch(launch.limits, lane.name)
         self.is_stopped = False
+        self._has_started = False  #: whether any row got a run here in this launch
+        self.may_not_use_all = False  #: whether some rows are denied for the resources that they use
 
     # -- filing
 
@@ -56,11 +60,13 @@ class LanePlan:
 
     def accepted(self, entry: Entry, now: float) -> None:
         """Watch the run of an entry that was just started, unless the mode does not watch."""
+        self._has_started = True
         if not self._limits.is_pass:
             self._watch_run(entry, since=now)
 
     def settled(self, entry: Entry, now: float) -> None:
         """Watch the run of a row whose submission was followed; with ``--once`` it is looked at at once."""
+        self._has_started = True
         if self._limits.mode is Mode.ONCE:
             self._watch_run(entry, since=now, due=now)
         elif self._limits.mode is not Mode.CANCEL or entry.id in self._cancelling:
@@ -112,6 +118,12 @@ class LanePlan:
         self.sending.rate_learned(rates.start)
         self.batching.rate_learned(rates.list)
 
+    def denied(self, resources: Resources) -> Sequence[HoldBack]:
+        """Send no entry here that uses these resources."""
+        self.may_not_use_all = True
+        self._queues.deny(self.name, resources)
+        return [HoldBack(lane=self.name)]
+
     # -- what is due
 
     def looks(self, now: float) -> Iterator[Look | Cancel | Sweep]:
@@ -146,6 +158,12 @@ class LanePlan:
         if self.is_stopped:
             return self.in_air == 0
         return not self.watch.is_waited_for and self.sending.is_idle and self.batching.is_idle
+
+    @property
+    def may_start_nothing(self) -> bool:
+        """Whether all that could be sent was denied: nothing was started, and nothing else is left."""
+        has_tried_all = not self.being_sent and self._queues.is_spent(self.name)
+        return self.may_not_use_all and has_tried_all and not self._has_started
 
     @property
     def ids(self) -> list[str]:
@@ -200,7 +218,7 @@ class LanePlans:
 
     # -- what happens in one of them
 
-    def take(  # noqa: C901 (one line for each)
+    def take(  # noqa: C901, PLR0912 (one line for each)
         self, stimulus: stimuli.LaneStimulus, moment: Moment
     ) -> Sequence[Note | HoldBack]:
         """Take in what happened in a lane; return the actions that are due at once."""
@@ -224,6 +242,8 @@ class LanePlans:
                 return self._silent(self.of(name))
             case stimuli.LaneClosed(lane=name):
                 return self._closed(self.of(name))
+            case stimuli.ResourcesDenied(lane=name):
+                return self.of(name).denied(stimulus.resources)
             case stimuli.LaneResumed(lane=name):
                 self.of(name).sending.pause(is_paused=False)
                 self._launch.queues.lane_back(name)

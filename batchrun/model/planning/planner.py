@@ -139,6 +139,13 @@ class Planner:
         is_stuck = self._queues.have_ready  # waiting for slots that no run of this launch will free
         return is_stuck or (self._queues.is_over and not self._queues.is_waiting)
 
+    @property
+    def barred(self) -> list[str | None]:
+        """Lanes that may start nothing: all that could be sent to them was denied."""
+        if self._is_reading_first or self._proving.aside:
+            return []
+        return [lane.name for lane in self._lanes.live if lane.may_start_nothing]
+
     def validate(self) -> None:
         """Raise InvariantError where the state is inconsistent; for tests, after each step."""
         for lane in self._lanes:

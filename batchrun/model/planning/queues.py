@@ -5,7 +5,8 @@ lane takes from queues with fewest other lanes first, so that entries which may 
 room.
 
 An entry that may take a lane which cannot be asked now might have a run there. Without a valid proof it is
-*left* until that lane can be asked again.
+*left* until that lane can be asked again. One that uses resources which its only lane may not use is
+*withheld* for the rest of the launch.
 
 Belongs here: the queues, and when each is worth a query. Does not: whether a lane has room (``sending``).
 """
@@ -13,7 +14,7 @@ Belongs here: the queues, and when each is worth a query. Does not: whether a la
 from __future__ import annotations
 
 import zlib
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,6 +22,7 @@ from typing import Final
 from batchrun.model.entries.entry import Entry
 from batchrun.model.lanes import or_home_alone
 from batchrun.model.planning.actions import ReadChoices, ReadDue
+from batchrun.model.planning.denials import Resources, resources_of
 from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.reading import DueReads
 from batchrun.model.planning.stimuli import DueRead, Moment
@@ -28,6 +30,8 @@ from batchrun.model.submissions.grouping import Choice, Engine, goes_together, s
 
 #: Left entries of a queue, from which on no more of it is read.
 _MOST_LEFT: Final = 1000
+#: Withheld ones: more, as others of the queue may be sent.
+_MOST_WITHHELD: Final = 10_000
 
 
 class Queue:
@@ -41,6 +45,7 @@ class Queue:
         self.ready_since: float | None = None  #: loop time since which entries wait for more to fill a call
         self.reads = DueReads(longest_wait)
         self.left: set[str] = set()  #: ids of entries that cannot be proven now
+        self.withheld: set[str] = set()  #: ids of entries that use what may not be used
 
     def begin_with(self, lane: str | None) -> None:
         """Put in front the first entry whose usual lane is *lane*, else the last entry of another's.
@@ -56,8 +61,13 @@ class Queue:
 
     @property
     def is_left(self) -> bool:
-        """Whether so many entries are left that no more are read."""
-        return len(self.left) >= _MOST_LEFT
+        """Whether so many entries are left or withheld that no more are read."""
+        return len(self.left) >= _MOST_LEFT or len(self.withheld) >= _MOST_WITHHELD
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing of it can be sent, now or later."""
+        return not self.ready and (self.is_left or self.reads.is_over)
 
 
 def _usual(entry: Entry, lanes: Sequence[str]) -> str:
@@ -79,6 +89,7 @@ class Queues:
         self._unusable: set[str | None] = set()  #: lanes that take nothing more
         self._silent: set[str | None] = set()  #: lanes that cannot be asked now
         self._lost: set[str | None] = set()  #: of these, lanes that are not to be asked again in this launch
+        self._denied: defaultdict[str | None, set[Resources]] = defaultdict(set)  #: by lane
         self._is_reading_choices = False
         self._read_meanwhile: set[Queue] = set()  #: read before the shapes of all entries were stored
         self._has_choices = has_lanes or self._has_shapes
@@ -114,12 +125,13 @@ class Queues:
     def read(self, outcome: DueRead) -> None:
         """Take entries that were read."""
         queue = self._of(outcome.read.lanes or (), outcome.read.shape)
-        queue.ready.extend(queue.reads.read(outcome))
+        queue.ready.extend(self._permitted(queue, queue.reads.read(outcome)))
 
     def put_back(self, *entries: Entry) -> None:
         """Take back entries that were released unsent, in their order."""
         for entry in reversed(entries):
-            self._queue_of(entry).ready.appendleft(entry)
+            queue = self._queue_of(entry)
+            queue.ready.extendleft(self._permitted(queue, [entry]))
 
     def _queue_of(self, entry: Entry) -> Queue:
         return self._of(entry.may_take, shape_of(entry.id, entry.asked) if self._has_shapes else None)
@@ -171,6 +183,31 @@ class Queues:
             if not any(self._is_usable(taker) for taker in self._takers(queue)):
                 queue.ready.clear()
                 queue.left.clear()
+                queue.withheld.clear()
+
+    def deny(self, lane: str | None, resources: Resources) -> None:
+        """Note that a lane may not use some resources; entries that use them there are withheld."""
+        self._denied[lane].add(resources)
+        for queue in self._by_lane.get(lane, ()):
+            queue.ready = deque(self._permitted(queue, queue.ready))
+
+    def _permitted(self, queue: Queue, entries: Iterable[Entry]) -> Iterable[Entry]:
+        """Return the entries that may be sent, and withhold the others; with several lanes, none is."""
+        lanes = self._takers(queue)
+        if len(lanes) > 1 or not (denied := self._denied.get(lanes[0])):
+            return entries
+        permitted: list[Entry] = []
+        for entry in entries:
+            if resources_of(entry) in denied:
+                queue.withheld.add(entry.id)
+            else:
+                permitted.append(entry)
+        return permitted
+
+    def is_spent(self, lane: str | None) -> bool:
+        """Report whether nothing is left that could be sent to the lane, now or later."""
+        own = self._by_lane.get(lane, ())
+        return self._are_choices_known and not self.is_reading and all(queue.is_spent for queue in own)
 
     def lane_back(self, lane: str | None) -> None:
         """Note that a lane can be asked again, so that entries that were left can be proven."""
@@ -226,7 +263,7 @@ class Queues:
     def _read(self, queue: Queue, room: int, held: Callable[[], Collection[str]], at: datetime) -> ReadDue:
         return queue.reads.plan(
             self._room(queue, room) - len(queue.ready),
-            frozenset((*held(), *queue.left, *(entry.id for entry in queue.ready))),
+            frozenset((*held(), *queue.left, *queue.withheld, *(entry.id for entry in queue.ready))),
             at,
             lanes=queue.lanes if self._has_lanes else None,
             shape=queue.shape,

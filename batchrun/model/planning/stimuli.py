@@ -17,6 +17,7 @@ from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.planning import actions
 from batchrun.model.planning.cancelling import Cancellation
+from batchrun.model.planning.denials import Resources
 from batchrun.model.planning.listing import Listed
 from batchrun.model.submissions.grouping import Choice
 from batchrun.model.submissions.submission import OpenSubmission, Stage
@@ -214,6 +215,14 @@ class LaneClosed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResourcesDenied:
+    """A lane may not use some resources; rows that use them there are not sent in this launch."""
+
+    resources: Resources
+    lane: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaneStopped:
     """A lane cannot be used any more in this launch."""
 
@@ -246,6 +255,7 @@ LaneStimulus: TypeAlias = (
     | LanePaused
     | LaneResumed
     | LaneClosed
+    | ResourcesDenied
     | LaneStopped
 )
 

@@ -1,0 +1,78 @@
+"""Planning where some rows use what may not be used: others go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.events import Deferred, Intended
+from batchrun.model.entries.transitions import apply
+from batchrun.model.planning.actions import HoldBack, Submit
+from batchrun.model.planning.denials import resources_of
+from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.stimuli import LedgerChanged, ResourcesDenied
+from tests.builders import active, at, planned, request
+from tests.model.driving import Driven
+
+
+def using(id: str, role: str) -> Entry:
+    return replace(planned(id), request=request(name=f"cohort-{id}", roleArn=role), proven_at=at())
+
+
+def denied(role: str) -> ResourcesDenied:
+    return ResourcesDenied(lane=None, resources=resources_of(using("x", role)))
+
+
+def submits(made: Driven, now: float = 0.0) -> list[Submit]:
+    return [one for one in made.plan(now) if isinstance(one, Submit)]
+
+
+def names(made: Driven, now: float = 0.0) -> list[str]:
+    return [one.entry.id for one in submits(made, now)]
+
+
+def test_what_waits_for_its_turn_and_may_not_be_started_is_let_go_and_does_not_come_again():
+    made = Driven(concurrency=2)
+    made.add(*(using(id, "bad") for id in "abcd"), using("e", "good"))
+    a, b = submits(made)
+    made.tell(denied("bad"))
+    assert [one for one in made.actions() if isinstance(one, HoldBack)] == [HoldBack(lane=None)]
+    deferred = Deferred(at=at(), due=at(), code="AccessDeniedException", message="")
+    again = apply(apply(a.entry, Intended(at=at(), request=a.entry.request)), deferred)
+    made.keep(again)
+    made.done(a, again, now=0)
+    made.done(b, b.entry, now=0)
+    assert names(made) == ["e"]
+    made.tell(LedgerChanged())
+    assert names(made) == []
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_launch_is_over_where_all_that_is_left_may_not_be_started(mode):
+    made = Driven(concurrency=1, mode=mode)
+    made.add(*(using(id, "bad") for id in "abc"))
+    made.tell(denied("bad"))
+    for submit in submits(made):
+        assert made.planner.barred == [], "its answer is still to come"
+        made.done(submit, submit.entry, now=0)
+    assert submits(made) == []
+    assert made.planner.barred == ([] if mode is Mode.CANCEL else [None])
+    assert made.is_over
+
+
+def test_a_lane_where_something_was_started_is_not_barred():
+    made = Driven(concurrency=1)
+    made.add(using("a", "good"), *(using(id, "bad") for id in "bc"))
+    (submit,) = submits(made)
+    made.tell(denied("bad"))
+    made.done(submit, active(submit.entry), now=0)
+    assert (submits(made), made.planner.barred, made.is_over) == ([], [], False)
+
+
+def test_very_many_rows_that_may_not_be_started_are_not_read_on_and_on():
+    made = Driven(concurrency=4000)
+    made.tell(denied("bad"))
+    made.add(*(using(f"{number}", "bad") for number in range(20_000)))
+    assert (submits(made), len(made.due), made.is_over) == ([], 8000, True)

@@ -129,11 +129,13 @@ def deny(it: Bench, denied: range) -> None:
         )
 
 
-@pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE, Mode.DETACH])
+@pytest.mark.parametrize(
+    ("mode", "rate"), [(Mode.WATCH, 2), (Mode.WATCH, 200), (Mode.ONCE, 2), (Mode.DETACH, 2)]
+)
 @pytest.mark.parametrize("denied", [range(9), range(20, 29), range(31, 40)], ids=["first", "middle", "last"])
-async def test_rows_whose_role_may_not_be_passed_hold_up_no_others(tmp_path, mode, denied):
+async def test_rows_whose_role_may_not_be_passed_hold_up_no_others(tmp_path, mode, rate, denied):
     """Seen: three rows in a row ended the launch, and those after them were started in none."""
-    async with bench(tmp_path, simulated(), rate=2) as it:
+    async with bench(tmp_path, simulated(), rate=rate) as it:
         deny(it, denied)
         specs = mixed(40, denied)
         with capture_logs() as said, pytest.raises(ServiceUnusableError, match=r"^StartRun is denied: "):
@@ -146,6 +148,9 @@ async def test_rows_whose_role_may_not_be_passed_hold_up_no_others(tmp_path, mod
         ended = [entry for entry in entries if entry.state is State.SUCCEEDED]
         assert len(ended) == (31 if mode is Mode.WATCH else 0), "a launch that watches watches the others"
         assert len(it.simulator.state().runs) == 31
-        assert it.simulator.state().calls["StartRun"].calls <= 31 + 4, "the rest of them was not tried"
+        is_slow = rate < 10
+        assert not is_slow or it.simulator.state().calls["StartRun"].calls <= 31 + 4, (
+            "the rest of them was not tried"
+        )
     (told,) = [line for line in said if line["event"] == "rows_withheld"]
     assert (told["roleArn"], told["log_level"]) == (OTHERS, "warning")

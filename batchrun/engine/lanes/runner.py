@@ -86,6 +86,7 @@ class Runner:
         self.closed: dict[str | None, ServiceUnusableError] = {}  #: lanes that take no more rows, and why
         #: Lanes that may not use resources of some rows, and why.
         self.withheld: dict[str | None, ServiceUnusableError] = {}
+        self._denied: set[tuple[str | None, Resources]] = set()  #: what may not be used, by lane
         self._suspected: dict[str | None, ServiceUnusableError] = {}
         self._paused: set[str] = set()
         self._is_hurried = False
@@ -334,7 +335,11 @@ class Runner:
 
     def _withhold(self, link: LaneLink, resources: Resources, error: ServiceUnusableError) -> None:
         """Send no row to a lane that uses these resources there; others go on."""
+        is_known = (link.name, resources) in self._denied
+        self._denied.add((link.name, resources))
         self.withheld[link.name] = error
+        if is_known:  # by another row, whose call was under way at the same time
+            return
         self.post(stimuli.ResourcesDenied(lane=link.name, resources=resources))
         note = "rows that use these may not be started, and wait; others go on"
         log.warning("rows_withheld", batch=self._held.name, **link.logged, **dict(resources), note=note)

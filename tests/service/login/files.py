@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 KEYS = {"Version": 1, "AccessKeyId": "AKIAHELPERHELPER", "SecretAccessKey": "s3cret", "SessionToken": "t0ken"}
+#: Seconds that credentials last which soon end: more than a machine takes for a test.
+SHORT = 590
 
 
 class Files:

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import anyio
 import pytest
-from botocore.credentials import RefreshableCredentials
 
 from batchrun.errors import ServiceUnusableError
-from tests.service.login.files import Files, printing
+from tests.service.login.files import SHORT, Files, printing
 from tests.world import connected, start
 
 pytestmark = pytest.mark.real_time
 #: Botocore runs a helper twice, to begin with, where what it prints lasts less than ten minutes.
 AT_THE_START = 2
-#: Seconds that such credentials last: more than a machine takes for a test.
-SHORT = 590
 
 
 def counted(files: Files, script: str) -> str:
     return f"echo run >> {files.folder}/runs; {script}"
-
-
-@pytest.fixture
-async def pass_by(monkeypatch):
-    """Let seconds pass by the clocks that tell how old credentials are."""
-    loop, left = asyncio.get_running_loop(), vars(RefreshableCredentials)["_seconds_remaining"]
-    time_of, passed = loop.time, 0
-
-    def more(seconds: int) -> None:
-        nonlocal passed
-        passed += seconds
-
-    monkeypatch.setattr(loop, "time", lambda: time_of() + passed)
-    monkeypatch.setattr(RefreshableCredentials, "_seconds_remaining", lambda self: left(self) - passed)
-    return more
 
 
 async def test_short_lived_credentials_are_not_looked_for_at_each_call(files):

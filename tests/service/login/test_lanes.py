@@ -24,7 +24,8 @@ from batchrun.service.login import Login, Logins
 from batchrun.service.session import identity_client
 from batchrun.service.target import Target, target_of
 from batchrun.simulator import Role, Settings, Simulator, parse_faults, serve
-from tests.service.login.files import Files, printing
+from tests.cli.conftest import until
+from tests.service.login.files import SHORT, Files, printing
 from tests.service.login.test_chain import on_ec2
 
 pytestmark = pytest.mark.real_time
@@ -279,12 +280,13 @@ async def test_a_profile_that_an_instance_role_is_to_serve_says_so_itself(files,
         assert machine.asked > 0
 
 
-async def test_a_role_is_assumed_again_when_its_keys_come_to_their_end(files, monkeypatch):
+async def test_a_role_is_assumed_again_when_its_keys_come_to_their_end(files, monkeypatch, pass_by):
     helped(files, "")
-    async with sts(monkeypatch, role_seconds=6.0) as simulator:
+    async with sts(monkeypatch, role_seconds=float(SHORT)) as simulator:
         (login,) = logins([Lane(name="l", profile="base", role=LAUNCHER)])
         first = (await account(login), await login.access_key())
-        await anyio.sleep(6.1)  # so long that a busy machine does not see them end before
+        assert calls(simulator, "AssumeRole") == 1
+        pass_by(SHORT)
         assert await account(login) == first[0] == WEST
         assert await login.access_key() != first[1]
         assert calls(simulator, "AssumeRole") == 2
@@ -334,14 +336,14 @@ async def test_a_slow_helper_keeps_only_its_own_lanes_waiting(files):
     files.helper(printing(), profile="quick")
     quick = files.config.read_text()
     slow = files.folder / "slow"
-    slow.write_text("#!/bin/sh\nsleep 60\n")
+    slow.write_text(f"#!/bin/sh\ntouch {files.folder}/asked\nsleep 1000\n")
     slow.chmod(0o755)
     files.write(f"{quick}\n[profile slow]\ncredential_process = {slow}\n")
     these = logins([Lane(name="a", profile="slow"), Lane(name="b", profile="quick")])
     async with anyio.create_task_group() as group:
         group.start_soon(_find, these[0])
-        with anyio.fail_after(5):
-            await _find(these[1])
+        await anyio.to_thread.run_sync(until, (files.folder / "asked").exists)
+        await _find(these[1])  # were the other waited for, it would be given up here
         group.cancel_scope.cancel()
 
 

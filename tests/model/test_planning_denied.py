@@ -9,10 +9,10 @@ import pytest
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Deferred, Intended
 from batchrun.model.entries.transitions import apply
-from batchrun.model.planning.actions import HoldBack, Submit
+from batchrun.model.planning.actions import HoldBack, Submit, Survey
 from batchrun.model.planning.denials import resources_of
 from batchrun.model.planning.limits import Mode
-from batchrun.model.planning.stimuli import LedgerChanged, ResourcesDenied
+from batchrun.model.planning.stimuli import LedgerChanged, ResourcesDenied, SurveyConcluded, Surveyed
 from tests.builders import active, at, planned, request
 from tests.model.driving import Driven
 
@@ -72,7 +72,17 @@ def test_a_lane_where_something_was_started_is_not_barred():
 
 
 def test_very_many_rows_that_may_not_be_started_are_not_read_on_and_on():
-    made = Driven(concurrency=4000)
+    made = Driven(concurrency=10_000)
     made.tell(denied("bad"))
-    made.add(*(using(f"{number}", "bad") for number in range(20_000)))
-    assert (submits(made), len(made.due), made.is_over) == ([], 8000, True)
+    made.add(*(using(f"{number}", "bad") for number in range(10_100)))
+    assert (submits(made), len(made.due), made.is_over) == ([], 100, True)
+
+
+def test_rows_that_may_have_a_run_are_waited_for_before_a_launch_may_start_nothing():
+    made = Driven()
+    made.add(*(replace(using(id, "bad"), proven_at=None) for id in "abc"))
+    (survey,) = [one for one in made.actions() if isinstance(one, Survey)]
+    made.tell(denied("bad"), Surveyed(survey=survey, named=["c"]), now=1)
+    assert made.planner.barred == []
+    made.tell(SurveyConcluded(survey=survey, adopted=[]), now=2)
+    assert made.planner.barred == [None]

@@ -192,7 +192,9 @@ def test_a_signal_at_any_moment_of_a_wait_counts_once_and_leaves_no_thread():
     """Seen: one between the start of the thread and the wait left a process that never ended."""
     heard: list[int] = []
     restored = signal.signal(signal.SIGINT, lambda number, _frame: heard.append(number))
-    threads = threading.active_count()
+    is_over = threading.Event()
+    (earlier := threading.Thread(target=is_over.wait)).start()  # as an earlier test may leave one to its end
+    others = {*threading.enumerate()}
     try:
         for line in itertools.count(1):
             with contextlib.ExitStack() as stack:
@@ -202,7 +204,9 @@ def test_a_signal_at_any_moment_of_a_wait_counts_once_and_leaves_no_thread():
                         pass
                 except KeyboardInterrupt:
                     heard.append(signal.SIGINT)
-            assert threading.active_count() == threads
+            is_over.set()
+            earlier.join()
+            assert {*threading.enumerate()} <= others
             signals._ended_by.clear()
             if ran[0] < line:
                 break

@@ -20,11 +20,12 @@ from batchrun.errors import ServiceUnusableError, UsageError
 from batchrun.model.lanes import Lane
 from batchrun.model.paces.rates import UNLIMITED
 from batchrun.service.client import connect
-from batchrun.service.login import Login, Logins
+from batchrun.service.login import Login, Logins, LoginTimes
 from batchrun.service.session import identity_client
 from batchrun.service.target import Target, target_of
 from batchrun.simulator import Role, Settings, Simulator, parse_faults, serve
 from tests.cli.conftest import until
+from tests.nursery import PATIENCE
 from tests.service.login.files import SHORT, Files, printing
 from tests.service.login.test_chain import on_ec2
 
@@ -52,7 +53,7 @@ def helped(files: Files, config: str, *, base: str = "base") -> None:
 
 
 def logins(lanes: Sequence[Lane]) -> list[Login]:
-    among = Logins()
+    among = Logins(LoginTimes(machine=PATIENCE))
     return [Login(target_of(lane, BASE), among=among) for lane in lanes]
 
 
@@ -69,7 +70,7 @@ async def _find(login: Login) -> None:
 
 async def account(login: Login) -> str:
     assert await login.has_credentials(is_local=False)
-    async with identity_client(login, endpoint_url=None, patience=5) as client:
+    async with identity_client(login, endpoint_url=None, patience=PATIENCE) as client:
         return str((await client.get_caller_identity())["Account"])
 
 
@@ -312,7 +313,7 @@ async def test_a_role_is_assumed_where_the_runs_are_started_on_a_local_service(f
         lane = Lane(name="l", role=LAUNCHER, endpoint_url=simulator.url)
         (login,) = logins([lane])
         assert await login.has_credentials(is_local=True)  # with nobody's keys: no configuration is needed
-        async with identity_client(login, endpoint_url=simulator.url, patience=5) as client:
+        async with identity_client(login, endpoint_url=simulator.url, patience=PATIENCE) as client:
             assert (await client.get_caller_identity())["Account"] == WEST
 
 

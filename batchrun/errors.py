@@ -37,6 +37,7 @@ No message may hold a credential.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -305,6 +306,13 @@ class ServiceUnusableError(ServiceError):
 
 class MayNotStartError(ServiceUnusableError):
     """A permission to start runs is lacking, or to learn what that needs; runs can still be looked at."""
+
+
+def why_not_listened(error: OSError | UnicodeError) -> str:
+    """Return in the system's words why nobody can listen there; asyncio has them within its own."""
+    if isinstance(error, OSError) and (error.errno or 0) > 0:  # others are the resolver's
+        return os.strerror(error.errno or 0)
+    return str(error.strerror or error) if isinstance(error, OSError) else str(error)
 
 
 class StorageError(BatchrunError):

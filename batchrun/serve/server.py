@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -23,7 +22,7 @@ import anyio
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from batchrun.errors import BatchrunError, InvariantError, UsageError
+from batchrun.errors import BatchrunError, InvariantError, UsageError, why_not_listened
 from batchrun.model.spec import Json
 from batchrun.ports.stored import Outcome
 from batchrun.report.packing import script_text
@@ -149,8 +148,8 @@ class Doors:
         try:
             self._listening = await loop.create_server(self._answering, host, port, start_serving=False)
         except (OSError, UnicodeError) as error:  # the latter for a host name that is too long
-            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-            problem = f"cannot listen on {Listening(host=host, port=port).place}: {reason}"
+            place = Listening(host=host, port=port).place
+            problem = f"cannot listen on {place}: {why_not_listened(error)}"
             raise UsageError(f"{problem}; try another with --bind, or port 0") from error
         self.at = Listening(host=host, port=self._listening.sockets[0].getsockname()[1])
 

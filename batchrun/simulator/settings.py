@@ -279,7 +279,7 @@ def _known(word: str, words: Iterable[str], kind: str) -> str:
     if word not in known:
         near = get_close_matches(word, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-        raise ValueError(f"{word!r} is not a {kind}; {hint}")
+        raise ValueError(f"{word!r} is no {kind}; {hint}")
     return word
 
 

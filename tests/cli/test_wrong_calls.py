@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -60,6 +61,11 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
         ([*RUN, "--lease", "999999999999999d"], "write at most 3650d"),
         ([*RUN, "--deadline", "99999999d"], "write at most 3650d"),
         (["simulate", "--host", LONG, "--port", "0"], "cannot listen on"),
+        (["simulate", "--host", "192.0.2.1", "--port", "0"], f"0: {os.strerror(errno.EADDRNOTAVAIL)}; try"),
+        (["simulate", "--limits", "x"], "--limits: 'x' is not NAME=VALUE; write it as in StartRun=100/20,"),
+        (["simulate", "--faults", "No:late=1"], "--faults: 'No' is no operation; there are StartRun, "),
+        (["simulate", "--fail-first", "a=b"], "--fail-first: 'a=b': 'b' is not a number of runs; write it"),
+        (["simulate", "--objects", "none"], f"--objects none: {os.strerror(errno.ENOENT)}; give a file with"),
         ([*RUN, "--dry-run"], "'batchrun plan' shows what run would do"),
         ([*RUN, "--workflow-id", "1"], "no option --workflow-id; for all rows, give --set workflowId=VALUE"),
         (["check", "m.csv", "--output-uri=s3://b"], "give --set outputUri=VALUE"),

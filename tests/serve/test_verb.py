@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -186,11 +187,13 @@ def test_a_port_that_is_taken_is_told(shell):
         (["--trusted-proxy", "10.0.0.5"], "go together"),
         (["--trust-header", "X-User", "--trusted-proxy", "x"], "give an address"),
         (["--ledger", "none.db"], "none.db"),
-        (["--bind", "nowhere.invalid:0"], "cannot listen on nowhere.invalid:0"),
+        (["--bind", "nowhere.invalid:0"], "cannot listen on nowhere.invalid:0: "),
+        (["--bind", "192.0.2.1:0"], f"cannot listen on 192.0.2.1:0: {os.strerror(errno.EADDRNOTAVAIL)}; try"),
     ],
 )
 def test_what_cannot_be_is_told(shell, arguments, problem):
     done = shell.run("serve", *arguments)
     assert done.returncode == 2
     assert problem in done.stderr
+    assert "Unknown error" not in done.stderr  # seen: of a name that nobody has
     assert "Traceback" not in done.stderr

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
@@ -15,8 +15,8 @@ import click
 
 from batchrun.cli.command import Risk, duration, flag, option, verb
 from batchrun.cli.signals import heard
-from batchrun.cli.speak import say
-from batchrun.errors import UsageError
+from batchrun.cli.speak import printable, say
+from batchrun.errors import UsageError, why_not_listened
 from batchrun.model.texts.foreign import is_loopback
 
 if TYPE_CHECKING:
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+#: What is shown where an option cannot be read.
+_SUCH: Final = {
+    "--limits": "StartRun=100/20,*=unlimited",
+    "--failures": "SERVICE_ERROR=0.1,RUN_TASK_FAILED=0.02",
+    "--fail-first": "cohort-7*=1:RUN_TASK_FAILED",
+    "--faults": "StartRun:drop_after=0.08,*:throttle=3x",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +141,8 @@ async def simulate(options: Options) -> None:
                 _tell(everywhere, options, lanes)
                 await anyio.sleep_forever()
         except (OSError, UnicodeError) as error:  # the latter for a name that is too long
-            reason = error.strerror if isinstance(error, OSError) else None
-            raise UsageError(
-                f"cannot listen on {options.host}:{options.port}: {reason or error}; try --port 0"
-            ) from error
+            place = f"{options.host}:{options.port}"
+            raise UsageError(f"cannot listen on {place}: {why_not_listened(error)}; try --port 0") from error
 
 
 def _tell(served: Served, options: Options, lanes: Sequence[Lane]) -> None:
@@ -162,15 +167,16 @@ def _settings(options: Options, lane: str, lanes: Collection[str]) -> Settings:
         "idempotency_window": options.idempotency_window,
         "batch_idempotency_window": options.batch_idempotency_window,
     }
+    own = partial(simulator.of_lane, lane=lane, lanes=lanes)
     return _valid(
         simulator.Settings,
         account=options.account,
         seed=f"{options.seed}/{lane}" if lane else options.seed,
         time_scale=options.time_scale,
-        limits=_valid(simulator.parse_limits, simulator.of_lane(options.limits, lane, lanes)),
-        failures=_valid(simulator.parse_failures, simulator.of_lane(options.failures, lane, lanes)),
-        fail_first=_valid(simulator.parse_fail_first, options.fail_first),
-        faults=_valid(simulator.parse_faults, simulator.of_lane(options.faults, lane, lanes)),
+        limits=_read("--limits", simulator.parse_limits, own(options.limits)),
+        failures=_read("--failures", simulator.parse_failures, own(options.failures)),
+        fail_first=_read("--fail-first", simulator.parse_fail_first, options.fail_first),
+        faults=_read("--faults", simulator.parse_faults, own(options.faults)),
         max_active=options.max_active,
         max_active_static=options.max_active,
         listing_lag=options.listing_lag,
@@ -190,14 +196,23 @@ def _objects(path: str | None) -> tuple[StoredBucket, ...]:
         with Path(path).open(encoding="utf-8") as lines:
             return parse_objects(lines)
     except (OSError, ValueError) as error:  # no such file, no such line, no UTF-8
-        raise UsageError(f"--objects {path}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else None
+        cure = "give a file with s3://BUCKET/KEY on each line"
+        raise UsageError(f"--objects {path}: {reason or error}; {cure}") from error
 
 
-def _valid(make: Callable[..., T], *texts: str, **settings: Any) -> T:
+def _read(option: str, read: Callable[[str], T], text: str) -> T:
     try:
-        return make(*texts, **settings)
+        return read(text)
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(f"{option}: {printable(str(error))}; write it as in {_SUCH[option]}") from error
+
+
+def _valid(make: Callable[..., T], **settings: Any) -> T:
+    try:
+        return make(**settings)
+    except ValueError as error:
+        raise UsageError(printable(str(error))) from error
 
 
 def simulated(lanes: Sequence[Lane], behaviour: Behaviour, account: str) -> Sequence[SimulatedLane]:

@@ -15,6 +15,7 @@ from batchrun.service.quota import quotas
 from batchrun.service.session import identity_client, omics_client
 from batchrun.service.target import Target, target_of
 from tests.cli.conftest import Shell
+from tests.ports import free_port
 
 LANES = """\
 lanes:
@@ -56,10 +57,8 @@ def test_one_address_serves_the_same_table_as_it_is(shell: Shell, served, monkey
     }
 
 
-def test_a_local_endpoint_url_is_where_that_lane_is_served(
-    shell: Shell, served, monkeypatch, unused_tcp_port_factory
-):
-    east, west = unused_tcp_port_factory(), unused_tcp_port_factory()
+def test_a_local_endpoint_url_is_where_that_lane_is_served(shell: Shell, served, monkeypatch):
+    east, west = free_port(), free_port()
     lanes = f"east: {{region: us-east-1, endpoint_url: 'http://127.0.0.1:{east}', account: '111111111111'}}\n"
     lanes += "west: {region: us-west-2, role: 'arn:aws:iam::222222222222:role/lab/launcher', "
     lanes += f"endpoint_url: 'http://localhost:{west}'}}\n"

@@ -18,6 +18,7 @@ from batchrun.ledger.postgres.together import prepare
 from batchrun.ledger.verify import Verification
 from batchrun.model.planning.limits import Changed
 from tests.ledger.samples import AT, BATCH, accepted, completed, filled, intended, move, specs
+from tests.ports import free_port
 
 pytestmark = pytest.mark.real_time
 
@@ -43,8 +44,7 @@ def pooled(in_postgres, tmp_path):
         pytest.skip("no pgbouncer here: install Debian's package of that name")
     parts = urlsplit(in_postgres)
     host, database = parse_qs(parts.query)["host"][0], parts.path[1:]
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     settings = tmp_path / "pgbouncer.ini"
     settings.write_text(_SETTINGS.format(database=database, host=host, port=port))
     for folder in (settings, *settings.parents):

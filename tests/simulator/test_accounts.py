@@ -23,6 +23,7 @@ from batchrun.simulator import (
     serve,
     serve_lanes,
 )
+from tests.ports import free_port
 from tests.simulator.conftest import make_request
 
 pytestmark = pytest.mark.real_time
@@ -142,8 +143,8 @@ async def test_keys_that_nobody_knows_are_refused_where_they_could_be_either_acc
         assert len(served.lanes["lab"].state().runs) == 1
 
 
-async def test_lanes_that_name_one_port_share_its_door(unused_tcp_port_factory):
-    port = unused_tcp_port_factory()
+async def test_lanes_that_name_one_port_share_its_door():
+    port = free_port()
     lanes = [lane("east", EAST, "us-east-1", port=port), lane("west", WEST, "us-west-2", port=port)]
     async with serve_lanes(lanes) as served:
         assert served.lanes["east"].url == served.lanes["west"].url == f"http://127.0.0.1:{port}"

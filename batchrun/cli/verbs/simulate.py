@@ -156,7 +156,8 @@ def _tell(served: Served, options: Options, lanes: Sequence[Lane]) -> None:
         say(f"  lane {name}: account {one.settings.account}, {one.settings.region}, {one.url}")
     if not all(lane.endpoint_url and is_loopback(lane.endpoint_url) for lane in lanes):
         say(f"  lanes without a local endpoint_url: export AWS_ENDPOINT_URL={served.url}")
-    say(f"  then as ever: a manifest with these lanes, or any with --lanes {options.lanes}")
+    say("  then as ever: batchrun run MANIFEST, which has these lanes,")
+    say(f"             or any other with --lanes {options.lanes}, where that file has nothing but lanes")
 
 
 def _settings(options: Options, lane: str, lanes: Collection[str]) -> Settings:

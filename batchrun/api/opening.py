@@ -135,8 +135,10 @@ class Opening:
             ServiceUnusableError: No credentials.
         """
         # Only now: importing the client takes longer than reporting a batch that has ended.
+        from batchrun.api.logs import lead_to_logging  # noqa: PLC0415
         from batchrun.service.client import connect  # noqa: PLC0415
 
+        lead_to_logging()
         login = self.login(lane)
         target = login.target
         # A lock for each lane: one with a slow login helper holds up no other.
@@ -232,6 +234,9 @@ class Opening:
     @asynccontextmanager
     async def holding(self, batch: str, ttl: timedelta) -> AsyncIterator[HeldBatch]:
         """Hold a batch that the ledger has. Raises LeaseHeldError if another launcher holds it."""
+        from batchrun.api.logs import lead_to_logging  # noqa: PLC0415 (as in service)
+
+        lead_to_logging()
         ledger = await self.ledger()
         held = await ledger.hold(batch, holder=_holder(), ttl=ttl, at=self._clock.utcnow())
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from batchrun.engine.launch_errors import not_permitted
 from batchrun.engine.parts import LaneLink, LaunchParts, Observer
@@ -19,6 +20,7 @@ from batchrun.model.planning.denials import (
     Resources,
     denied_at,
     resources_of,
+    uses_of,
 )
 
 
@@ -76,8 +78,30 @@ class InLane:
         )
         if not do_others_pass and len(before) + 1 >= SYSTEMIC:  # pass after pass, too few at once
             self._suspect(self._link, not_permitted("StartRun", error))
+        if reach is Reach.ENTRY and before and await self._are_alike_waiting(entry, error.code, before[0]):
+            return await self._with_its_like(entry, error.code)
         may_move = reach is not Reach.ENTRY or len(before) < SYSTEMIC
         return Denial(reach=reach, counts=do_others_pass, may_move=may_move)
+
+    async def _are_alike_waiting(self, entry: Entry, code: str, since: datetime) -> bool:
+        """Report whether several rows that use the same have no run, and none has started one since then."""
+        if entry.has_choice or await self._alike(entry, code, are_all=True) < SYSTEMIC:
+            return False
+        return not await self._held.has_started(since=since, lane=self._lane, uses=uses_of(entry))
+
+    async def _with_its_like(self, entry: Entry, code: str) -> Denial:
+        """Return what a denial means where the entry may lack no more than its like: it is not refused.
+
+        Where enough of them were denied, by earlier launches too, none is sent.
+        """
+        if await self._alike(entry, code, are_all=False) < SYSTEMIC:
+            return Denial(reach=Reach.ENTRY, counts=False)
+        return Denial(reach=Reach.RESOURCES)
+
+    async def _alike(self, entry: Entry, code: str, *, are_all: bool) -> int:
+        return await self._held.unsent_alike(
+            lane=entry.only_lane, uses=uses_of(entry), code=code, are_all=are_all, limit=SYSTEMIC
+        )
 
     def _denied(self, reach: Reach, entry: Entry, why: ServiceUnusableError) -> None:
         """Send nothing more that would be denied too; called once the entry's denial is recorded."""

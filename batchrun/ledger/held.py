@@ -6,6 +6,7 @@ Does not belong here: who may hold a batch (``leases``), what users ask of it (`
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -202,8 +203,21 @@ class SqlHeldBatch(SubmissionWrites, SqlBatch, HeldBatch):
         return bool(self._store.value("has_found", batch=self._held, since=micros(since)))
 
     @reads
-    def has_started(self, *, since: datetime, lane: str | None) -> bool:
-        return bool(self._store.value("has_started", batch=self._held, since=micros(since), lane=lane))
+    def has_started(
+        self, *, since: datetime, lane: str | None, uses: Mapping[str, str | None] | None = None
+    ) -> bool:
+        where: dict[str, Value] = {"batch": self._held, "since": micros(since), "lane": lane}
+        if uses is None:
+            return bool(self._store.value("has_started", **where))
+        return bool(self._store.value("has_started_alike", **where, uses=json.dumps(uses)))
+
+    @reads
+    def unsent_alike(
+        self, *, lane: str | None, uses: Mapping[str, str | None], code: str, are_all: bool, limit: int
+    ) -> int:
+        kind: dict[str, Value] = {"uses": json.dumps(uses), "code": code, "are_all": int(are_all)}
+        lanes = lanes_text(() if lane is None else (lane,))
+        return int(self._store.value("unsent_alike", batch=self._held, lanes=lanes, **kind, limit=limit))
 
     @writes
     def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:

@@ -133,8 +133,23 @@ class HeldBatch(StoredBatch):
         """Report whether runs were taken over since then that this ledger had not started."""
 
     @abstractmethod
-    async def has_started(self, *, since: datetime, lane: str | None) -> bool:
-        """Report whether rows of the lane were started since then; runs that were found do not count."""
+    async def has_started(
+        self, *, since: datetime, lane: str | None, uses: Mapping[str, str | None] | None = None
+    ) -> bool:
+        """Report whether rows of the lane were started since then; runs that were found do not count.
+
+        *uses*: only rows whose requests have these fields, None for one that is not there.
+        """
+
+    @abstractmethod
+    async def unsent_alike(
+        self, *, lane: str | None, uses: Mapping[str, str | None], code: str, are_all: bool, limit: int
+    ) -> int:
+        """Return how many rows that may take this lane alone use the same, up to *limit*.
+
+        They are to be sent or settled. *uses* are fields of their requests, None for one that is not there.
+        Their last error has *code*, unless *are_all* count.
+        """
 
     @abstractmethod
     async def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import anyio
 import pytest
 from structlog.testing import capture_logs
@@ -9,10 +11,13 @@ from structlog.testing import capture_logs
 from batchrun.engine.launcher import Stop
 from batchrun.errors import ServiceUnusableError
 from batchrun.model.entries.states import State
-from batchrun.model.planning.limits import Mode
+from batchrun.model.planning.cancelling import Scope
+from batchrun.model.planning.limits import Changed, Mode
 from batchrun.model.spec import Spec
 from batchrun.model.submissions.grouping import Engine
 from batchrun.simulator import parse_faults
+from tests.builders import spec
+from tests.engine.batches import SLOW
 from tests.engine.launching import Bench, bench, reconnected, rows
 from tests.world import simulated
 
@@ -154,3 +159,71 @@ async def test_rows_whose_role_may_not_be_passed_hold_up_no_others(tmp_path, mod
         )
     (told,) = [line for line in said if line["event"] == "rows_withheld"]
     assert (told["roleArn"], told["log_level"]) == (OTHERS, "warning")
+
+
+@pytest.mark.parametrize("engine", [Engine.STARTRUN, Engine.BATCH])
+@pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE])
+async def test_rows_whose_role_may_not_be_passed_wait_however_often_they_are_tried(tmp_path, mode, engine):
+    """Seen: each third launch refused two of them, as the others had passed since."""
+    async with bench(tmp_path, simulated(), rate=2) as it:
+        deny(it, range(9))
+        for number in range(12, 20):
+            async with reconnected(it, rate=2):
+                with suppress(ServiceUnusableError):
+                    await it.launch(mixed(number, range(9)), mode=mode, engine=engine)
+            await anyio.sleep(3600)
+        states = [entry.state for entry in (await it.entries()).values()]
+        assert State.REFUSED not in states
+        assert {*states[:9]} <= {State.PLANNED, State.BACKOFF, State.SUBMITTING}
+        if engine is Engine.STARTRUN:
+            begun = it.simulator.state().calls["StartRun"].calls
+            assert begun <= 10 + 9 + 8, "it is known from the launch before"
+
+
+async def test_a_launch_after_many_that_may_start_nothing_ends_at_once(tmp_path):
+    """Seen: its first two rows waited longer in each, up to a quarter of an hour, and it for them."""
+    async with bench(tmp_path, simulated("StartRun:AccessDeniedException")) as it:
+        for _ in range(12):
+            async with reconnected(it):
+                begun = it.clock.monotonic()
+                with pytest.raises(ServiceUnusableError, match="omics:StartRun"):
+                    await it.launch(rows(5))
+            assert it.clock.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("concurrency", [1, 32])
+async def test_several_roles_that_may_not_be_passed_hold_up_no_others(tmp_path, concurrency):
+    """Seen: a role that may not be passed, with three workflows, closed the lane in each launch."""
+    async with bench(tmp_path, simulated()) as it:
+        deny(it, range(12))
+        specs = [spec(f"row-{n:04}", n, workflowId=str(n % 3 + 1), roleArn=OTHERS) for n in range(12)]
+        for _ in range(4):
+            async with reconnected(it):
+                with pytest.raises(ServiceUnusableError):
+                    await it.launch([*specs, *rows(20)[12:]], concurrency=concurrency)
+        states = [entry.state for entry in (await it.entries()).values()]
+        assert (states.count(State.SUCCEEDED), states.count(State.REFUSED)) == (8, 0)
+
+
+async def test_what_was_sent_is_withheld_and_not_what_a_row_asks_for_now(tmp_path):
+    """Seen: rows that got another role while their outcome was unknown were not started with it."""
+    async with bench(tmp_path, simulated("StartRun:close_before")) as it:
+        await it.launch(rows(4, roleArn=OTHERS), deadline=1.0)
+        it.simulator.faults.replace(parse_faults("StartRun:AccessDeniedException=4x"))
+        async with reconnected(it):
+            stop, _ = await it.launch(rows(4), changed=Changed.RESUBMIT)
+        assert stop is Stop.FINISHED
+        assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}
+
+
+async def test_a_launch_that_only_cancels_does_not_tell_of_rows_that_may_not_be_started(tmp_path):
+    """Seen: cancel ended with 5, for the role of rows that were not its own."""
+    faults = "SubmitRow:AccessDeniedException"
+    async with bench(tmp_path, simulated(faults, **SLOW)) as it:
+        await it.launch(rows(8), mode=Mode.DETACH, engine=Engine.BATCH)
+        await anyio.sleep(600)
+        await it.ledger.batch("cohort").ask_to_cancel(["row-0000"], scope=Scope.RUN, at=it.clock.utcnow())
+        async with reconnected(it):
+            with capture_logs() as said:
+                assert (await it.launch(rows(8), mode=Mode.CANCEL))[0] is Stop.FINISHED
+    assert "rows_withheld" not in {line["event"] for line in said}

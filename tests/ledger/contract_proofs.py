@@ -9,10 +9,22 @@ import pytest
 
 from batchrun.clock import ClockOrigin
 from batchrun.errors import LeaseLostError
-from batchrun.model.entries.events import Accepted, Completed, Failed, Intended, Retried
+from batchrun.model.entries.events import Accepted, Completed, Deferred, Failed, Intended, Retried
 from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Spec, canonical
-from tests.ledger.samples import AT, BATCH, accepted, entry_of, filled, intended, later, move, run_of, spec
+from tests.ledger.samples import (
+    AT,
+    BATCH,
+    accepted,
+    entry_of,
+    filled,
+    intended,
+    later,
+    move,
+    run_of,
+    spec,
+    specs,
+)
 
 _SECOND = later(minutes=1)
 
@@ -146,6 +158,31 @@ class Proofs:
         assert not await held.has_started(since=AT, lane=None)
         await move(held, "taken", intended(), accepted(4))
         assert await held.has_started(since=AT, lane=None)
+
+    async def test_rows_that_use_the_same_are_counted(self, ledger):
+        held = await filled(ledger, *"abcdefgh")
+        await held.sync([*specs(*"abcdefg"), spec("x", 8, content=2)], changed=Changed.REFUSE, at=AT)
+        for id in "abc":
+            await move(held, id, intended(), Deferred(at=AT, due=AT, code="403", message=""))
+        await move(held, "b", intended())
+        await move(held, "c", intended(), accepted(1))
+        await move(held, "d", intended(), Deferred(at=AT, due=AT, code="402", message=""))
+        await move(held, "e", intended())
+        like: dict[str, str | None] = {"content": "1", "roleArn": None}
+
+        async def counted(
+            uses: dict[str, str | None], *, are_all: bool = False, lane: str | None = None, limit: int = 9
+        ) -> int:
+            return await held.unsent_alike(lane=lane, uses=uses, code="403", are_all=are_all, limit=limit)
+
+        assert [await counted(like), await counted(like, are_all=True)] == [2, 6]
+        assert await counted(like, are_all=True, limit=3) == 3
+        assert await counted(like, are_all=True, lane="east") == 0
+        others: list[dict[str, str | None]] = [{"content": "2"}, {"content": None}, {"roleArn": "1"}]
+        assert [await counted(uses, are_all=True) for uses in others] == [1, 0, 0]
+        started = [await held.has_started(since=AT, lane=None, uses=uses) for uses in (like, *others)]
+        assert started == [True, False, False, False]
+        assert not await held.has_started(since=_SECOND, lane=None, uses=like)
 
     async def test_surveys_are_fenced(self, ledger):
         held = await filled(ledger, "a")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from batchrun.model.entries.entry import Entry
-from batchrun.model.planning.denials import Denials, Reach, denied_at, no_resources, resources_of
+from batchrun.model.planning.denials import Denials, Reach, denied_at, no_resources, resources_of, uses_of
 from batchrun.model.spec import canonical
 from tests.builders import at, offers, planned
 
@@ -40,8 +41,13 @@ def judged(denials: Denials, *words: str, lanes: Sequence[str] = ()) -> list[Rea
         ("a +x:other b c", Reach.RESOURCES),
         ("a a a", Reach.RESOURCES),
         ("+x a a a a", Reach.ENTRY),
-        ("a b:other a", Reach.RESOURCES),
-        ("a b:other c:third", Reach.LANE),
+        ("a b:other a", Reach.ENTRY),
+        ("a b:other c:third", Reach.ENTRY),
+        ("a b:other a b:other a", Reach.RESOURCES),
+        ("+x:other a b a b a", Reach.ENTRY),
+        ("+x:other a b a b a b", Reach.RESOURCES),
+        (" ".join(f"{n}:{n}" for n in range(9)), Reach.ENTRY),
+        (" ".join(f"{n}:{n}" for n in range(10)), Reach.LANE),
         ("a b:other +x:fourth c:third", Reach.ENTRY),
     ],
 )
@@ -63,9 +69,10 @@ def test_entries_that_may_go_to_other_lanes_are_not_withheld_here(words, last):
 
 
 def test_what_is_allowed_for_all_or_for_none_is_denied_for_all():
-    denials = Denials(no_resources)
+    denials = Denials(no_resources, most=math.inf)
     assert judged(denials, "a", "b:other", "+x:third", "c", "d:other", "e:third")[-1] is Reach.RESOURCES
     assert judged(denials, "+x", "c", "d")[-1] is Reach.ENTRY
+    assert {*judged(denials, "+x", *"cdcdcdcd")} == {Reach.ENTRY}
 
 
 def test_the_resources_of_a_request_are_those_that_it_names():
@@ -73,6 +80,9 @@ def test_the_resources_of_a_request_are_those_that_it_names():
         using("a"), request=canonical({"workflowId": "7", "runGroupId": "3", "outputUri": "s3://x"})
     )
     assert resources_of(entry) == (("workflowId", "7"), ("runGroupId", "3"))
+    uses = uses_of(entry)
+    assert {name: value for name, value in uses.items() if value is not None} == dict(resources_of(entry))
+    assert uses["roleArn"] is None
 
 
 @pytest.mark.parametrize(

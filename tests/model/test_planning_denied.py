@@ -11,9 +11,16 @@ from batchrun.model.entries.events import Deferred, Intended
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.actions import HoldBack, Submit, Survey
 from batchrun.model.planning.denials import resources_of
-from batchrun.model.planning.limits import Mode
-from batchrun.model.planning.stimuli import LedgerChanged, ResourcesDenied, SurveyConcluded, Surveyed
-from tests.builders import active, at, planned, request
+from batchrun.model.planning.limits import LaneLimits, Mode
+from batchrun.model.planning.stimuli import (
+    LanePaused,
+    LaneStopped,
+    LedgerChanged,
+    ResourcesDenied,
+    SurveyConcluded,
+    Surveyed,
+)
+from tests.builders import active, at, offers, planned, request, submitting
 from tests.model.driving import Driven
 
 
@@ -86,3 +93,35 @@ def test_rows_that_may_have_a_run_are_waited_for_before_a_launch_may_start_nothi
     assert made.planner.barred == []
     made.tell(SurveyConcluded(survey=survey, adopted=[]), now=2)
     assert made.planner.barred == [None]
+
+
+def test_a_row_whose_outcome_is_unknown_is_settled_before_a_launch_may_start_nothing():
+    made = Driven()
+    made.keep(submitting(using("a", "good")))
+    made.tell(denied("bad"))
+    made.add(*(using(id, "bad") for id in "bc"))
+    (settle,) = made.plan()
+    made.done(settle, settle.entry, now=1, failed=True)
+    assert (made.plan(1), made.planner.barred, made.is_over) == ([], [], False)
+
+
+@pytest.mark.parametrize(("role", "barred"), [("good", []), ("bad", [None])])
+def test_runs_of_an_earlier_launch_that_use_something_else_are_watched_to_their_end(role, barred):
+    """Seen: killed and run again, a launch ended at once, and runs that go on were not watched."""
+    made = Driven()
+    made.keep(active(using("a", role)))
+    made.tell(denied("bad"))
+    made.add(*(using(id, "bad") for id in "bc"))
+    assert (submits(made), made.planner.barred, made.is_over) == ([], barred, False)
+
+
+def test_a_lane_is_not_given_up_while_rows_wait_for_another_that_cannot_be_asked():
+    made = Driven(LaneLimits(name="east"), LaneLimits(name="west"))
+    made.tell(LanePaused(lane="west"))
+    made.add(replace(planned("a"), offers=offers("east", "west", name="cohort-a", roleArn="good")))
+    bad = replace(planned("b"), offers=offers("east", roleArn="bad"), request=request(roleArn="bad"))
+    made.tell(ResourcesDenied(lane="east", resources=resources_of(bad)))
+    made.add(replace(bad, proven_at=at()))
+    assert (submits(made), made.planner.barred) == ([], [])
+    made.tell(LaneStopped(lane="west"))
+    assert (submits(made), made.planner.barred) == ([], [])

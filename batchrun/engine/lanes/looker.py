@@ -10,6 +10,7 @@ due (``model.planning.watch``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Looker(InLane):
     def __init__(self, link: LaneLink, common: Common) -> None:
         super().__init__(link, common)
         self._observer = common.observer
-        self._denials = Denials(no_resources)
+        self._denials = Denials(no_resources, most=math.inf)
         #: Runs whose last look got no answer, and why, by entry.
         self.unanswered: dict[str, tuple[Run, CallError]] = {}
         self._absences = Absences(link, self._limits, self._clock)

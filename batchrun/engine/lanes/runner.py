@@ -335,6 +335,8 @@ class Runner:
 
     def _withhold(self, link: LaneLink, resources: Resources, error: ServiceUnusableError) -> None:
         """Send no row to a lane that uses these resources there; others go on."""
+        if self._mode is Mode.CANCEL:
+            return
         is_known = (link.name, resources) in self._denied
         self._denied.add((link.name, resources))
         self.withheld[link.name] = error

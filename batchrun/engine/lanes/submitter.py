@@ -197,10 +197,10 @@ class StartRunSubmitter(InLane):
         event = (verdicts.after_last_word(error, now) if may_refuse else None) or verdicts.after_failure(
             entry, error, now, self._limits, denial
         )
-        entry = await self._outcomes.record(entry, event, may_move=denial is None or denial.may_move)
-        if denial is not None:
+        after = await self._outcomes.record(entry, event, may_move=denial is None or denial.may_move)
+        if denial is not None:  # of what was sent: the row may have other content by now
             self._denied(denial.reach, entry, not_permitted("StartRun", error))
-        return entry
+        return after
 
     async def _searched(self, entry: Entry) -> Entry | None:
         """Look for the entry's run and record what was found; None where there is no such run.

@@ -266,7 +266,7 @@ class Follower(InLane):
 
     async def _rejected(self, case: _Case, entry: Entry, error: CallError, at: datetime) -> Event:
         denial = await self._denial(self._denials, entry, error)
-        if denial is not None and denial.reach is not Reach.ENTRY:
+        if denial is not None and denial.reach is not Reach.ENTRY and case.reach is not Reach.LANE:
             case.reach, case.denied = denial.reach, (entry, error)
         if denial is not None and not denial.may_move:
             case.staying.add(entry.id)

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import enum
 import json
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
 
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import History, last_alike
+from batchrun.model.spec import Json
 
 #: Denials in a row, of as many entries, that mean that more than an entry lacks a permission.
 SYSTEMIC: Final = 3
+#: Different resources denied in a row that mean that the lane may use none: each costs denied calls.
+_MANY_KINDS: Final = 10
 #: Fields of StartRun that name what the caller must be allowed to use: the resource types of the action
 #: omics:StartRun (service authorization reference), and the role of iam:PassRole.
 _RESOURCES: Final = (
@@ -32,8 +35,17 @@ Resources: TypeAlias = tuple[tuple[str, str], ...]
 
 def resources_of(entry: Entry) -> Resources:
     """Return the resources that the entry's request names, of which a permission may be lacking."""
-    request = json.loads(entry.request)
+    return resources_in(json.loads(entry.request))
+
+
+def resources_in(request: Mapping[str, Json]) -> Resources:
+    """Return the resources that a StartRun request names."""
     return tuple((name, str(request[name])) for name in _RESOURCES if name in request)
+
+
+def uses_of(entry: Entry) -> dict[str, str | None]:
+    """Return each resource that a request may name, with the entry's, None where it names none."""
+    return dict.fromkeys(_RESOURCES) | dict(resources_of(entry))
 
 
 def no_resources(_entry: Entry) -> Resources:
@@ -61,10 +73,16 @@ class Denial:
 class Denials:
     """The denials of one operation in one lane."""
 
-    def __init__(self, resources: Callable[[Entry], Resources] = resources_of) -> None:
-        """Begin; *resources* returns what a call for an entry must be allowed to use."""
+    def __init__(
+        self, resources: Callable[[Entry], Resources] = resources_of, *, most: float = 2 * SYSTEMIC
+    ) -> None:
+        """Begin; *resources* returns what a call for an entry must be allowed to use.
+
+        *most* denials of what uses the same mean that it may not be used, however few the entries are.
+        """
         self._resources = resources
-        self._entries: defaultdict[Resources, set[str]] = defaultdict(set)  #: since their like was allowed
+        self._most = most
+        self._entries: defaultdict[Resources, Counter[str]] = defaultdict(Counter)  #: since their like passed
         self._in_a_row: list[tuple[str, Resources]] = []  #: denied since anything was allowed
         self.has_passed = False  #: whether the operation was ever allowed
 
@@ -80,18 +98,21 @@ class Denials:
 
         Beyond the entry, if several entries with the same resources were denied since one was allowed, or if
         nothing was ever allowed and the few entries that there are were denied as often. To the whole lane,
-        if several resources were denied in a row, or several entries that may go to other lanes.
+        if many resources were denied in a row, or several entries that may go to other lanes.
         """
         resources = self._resources(entry)
-        self._entries[resources].add(entry.id)
+        alike = self._entries[resources]
+        alike[entry.id] += 1
         self._in_a_row.append((entry.id, resources))
         ids, kinds = map(set, zip(*self._in_a_row, strict=True))
-        are_few = not self.has_passed and len(self._in_a_row) >= SYSTEMIC
         if entry.has_choice:
+            are_few = not self.has_passed and len(self._in_a_row) >= SYSTEMIC
             return Reach.LANE if are_few or len(ids) >= SYSTEMIC else Reach.ENTRY
-        if len(kinds) >= SYSTEMIC:
+        if len(kinds) >= _MANY_KINDS:
             return Reach.LANE
-        return Reach.RESOURCES if are_few or len(self._entries[resources]) >= SYSTEMIC else Reach.ENTRY
+        most = self._most if self.has_passed else SYSTEMIC
+        are_systemic = len(alike) >= SYSTEMIC or alike.total() >= most
+        return Reach.RESOURCES if are_systemic else Reach.ENTRY
 
 
 def denied_at(code: str, history: History) -> list[datetime]:

@@ -43,7 +43,7 @@ class LanePlan:
         self.watch = Watch(launch.limits, lane.name)
         self.is_stopped = False
         self._has_started = False  #: whether any row got a run here in this launch
-        self.may_not_use_all = False  #: whether some rows are denied for the resources that they use
+        self._may_not_use_all = False  #: whether some rows are denied for the resources that they use
 
     # -- filing
 
@@ -120,7 +120,7 @@ class LanePlan:
 
     def denied(self, resources: Resources) -> Sequence[HoldBack]:
         """Send no entry here that uses these resources."""
-        self.may_not_use_all = True
+        self._may_not_use_all = True
         self._queues.deny(self.name, resources)
         return [HoldBack(lane=self.name)]
 
@@ -161,9 +161,17 @@ class LanePlan:
 
     @property
     def may_start_nothing(self) -> bool:
-        """Whether all that could be sent was denied: nothing was started, and nothing else is left."""
-        has_tried_all = not self.being_sent and self._queues.is_spent(self.name)
-        return self.may_not_use_all and has_tried_all and not self._has_started
+        """Whether all that could be sent was denied: nothing was started, and nothing else is left.
+
+        Runs that an earlier launch started with other resources are watched to their end all the same.
+        """
+        if not self._may_not_use_all or self._has_started or not self._queues.is_spent(self.name):
+            return False
+        return (
+            self.sending.is_idle
+            and self.batching.is_idle
+            and self._queues.are_denied(self.name, self.watch.uses)
+        )
 
     @property
     def ids(self) -> list[str]:

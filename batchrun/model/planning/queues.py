@@ -67,7 +67,8 @@ class Queue:
     @property
     def is_spent(self) -> bool:
         """Whether nothing of it can be sent, now or later."""
-        return not self.ready and (self.is_left or self.reads.is_over)
+        is_full = len(self.withheld) >= _MOST_WITHHELD
+        return not (self.ready or self.left) and (is_full or self.reads.is_over)
 
 
 def _usual(entry: Entry, lanes: Sequence[str]) -> str:
@@ -190,6 +191,10 @@ class Queues:
         self._denied[lane].add(resources)
         for queue in self._by_lane.get(lane, ()):
             queue.ready = deque(self._permitted(queue, queue.ready))
+
+    def are_denied(self, lane: str | None, resources: Collection[Resources]) -> bool:
+        """Report whether a lane may use none of these."""
+        return self._denied[lane].issuperset(resources)
 
     def _permitted(self, queue: Queue, entries: Iterable[Entry]) -> Iterable[Entry]:
         """Return the entries that may be sent, and withhold the others; with several lanes, none is."""

@@ -33,6 +33,7 @@ from batchrun.model.entries.events import Progressed
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning.actions import Look, Sweep
 from batchrun.model.planning.announcing import Announcements
+from batchrun.model.planning.denials import Resources, resources_in
 from batchrun.model.planning.limits import Limits, Mode
 from batchrun.model.planning.listing import after_listing, shows_going
 from batchrun.model.planning.stimuli import RatesLearned, RunsAnnounced, SweepFailed, Swept
@@ -87,6 +88,7 @@ class Watch:
         self._tickets = 0
         self._in_air = 0
         self._youngest = float("-inf")
+        self.uses: set[Resources] = set()  #: of all runs that were ever watched
         self.was_listed = False  #: whether a sweep ever showed one of the runs
 
     def __len__(self) -> int:
@@ -101,6 +103,7 @@ class Watch:
             raise InvariantError(f"entry '{entry.id}' is {entry.state.value} and has no run to watch")
         request = json.loads(entry.request)
         one = _Watched(entry, entry.run.id, since, request.get("name"), request.get("runGroupId"))
+        self.uses.add(resources_in(request))
         one.asked_at = since if due is None else due
         self._watched[entry.id] = one
         self._run_ids[one.run_id] += 1

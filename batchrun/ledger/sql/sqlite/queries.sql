@@ -25,6 +25,34 @@ SELECT id, lane, name FROM (
 )
 ORDER BY position;
 
+-- name: unsent_alike
+-- How many rows that may take exactly these lanes use the same (fields of the request by name, NULL for none) and have no
+-- run, or were denied and have none.
+SELECT count(*) FROM (
+    SELECT 1 FROM entries AS e
+    WHERE e.batch = :batch AND e.state IN ('planned', 'backoff', 'submitting') AND e.in_manifest = 1
+        AND (:are_all = 1 OR e.code = :code)
+        AND coalesce(e.may_take, '') = coalesce(CAST(:lanes AS TEXT), '')
+        AND NOT EXISTS (
+            SELECT 1 FROM json_each(:uses) AS u WHERE json_extract(e.request, '$.' || u.key) IS NOT u.value
+        )
+    LIMIT :limit
+) AS alike;
+
+-- name: has_started_alike
+-- Whether one that uses the same was started since; what was found does not count.
+SELECT EXISTS (
+    SELECT 1 FROM entries AS e
+    WHERE e.batch = :batch AND e.accepted_at >= :since AND coalesce(e.lane, '') = coalesce(CAST(:lane AS TEXT), '')
+        AND NOT EXISTS (
+            SELECT 1 FROM json_each(:uses) AS u WHERE json_extract(e.request, '$.' || u.key) IS NOT u.value
+        )
+        AND NOT EXISTS (
+            SELECT 1 FROM events AS v
+            WHERE v.entry = e.key AND v.at >= :since AND v.kind = 'accepted' AND v.detail LIKE '%"was_found"_true%'
+        )
+);
+
 -- name: forget_unreached
 -- An empty name stands for rows that have no lane.
 DELETE FROM proofs

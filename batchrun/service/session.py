@@ -10,6 +10,7 @@ Does not belong here: credentials (``login``), calling (``client``), judging err
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import platform
 import ssl
@@ -199,7 +200,7 @@ async def _client(
     endpoint_url: str | None = None,
     local: AioConfig | None = None,
 ) -> AsyncIterator[Any]:
-    """Make a client of *service*; *local* is merged into *config* where it is on this machine."""
+    """Make a client of *service*; *local* is merged into *config* where no name can stand before the host."""
     async with AsyncExitStack() as stack:
         with _explained(login):
             if endpoint_url:
@@ -214,12 +215,20 @@ async def _client(
                 service,
                 region_name=region or (_ANY_REGION if is_local else None),
                 endpoint_url=endpoint_url,
-                config=config.merge(local) if is_local and local else config,
+                config=config.merge(local) if local and (is_local or _is_address(endpoint)) else config,
                 **({} if has_credentials else _LOOPBACK),
             )
             client = await stack.enter_async_context(context)
             client.meta.events.register("before-call.s3.HeadBucket", _ask_once)
         yield client
+
+
+def _is_address(endpoint: str) -> bool:
+    try:
+        ipaddress.ip_address(urlsplit(endpoint).hostname or "")
+    except ValueError:
+        return False
+    return True
 
 
 def _ask_once(params: dict[str, Any], **_: Any) -> None:

@@ -22,6 +22,10 @@ _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYE
 _PORTS: Final = {"http": 80, "https": 443}
 #: The status of a proxy that wants a login.
 WANTS_LOGIN: Final = 407
+#: What botocore puts before the host's name of any endpoint but a local one.
+_PREFIX: Final = "workflows-"
+_OF_AWS: Final = (".amazonaws.", ".api.aws")
+_UNPREFIXED: Final = f"; AWS_DISABLE_HOST_PREFIX_INJECTION=true leaves out '{_PREFIX}'"
 PROXY_WANTS_LOGIN: Final = (
     "a proxy wants a login (407), which HTTPS_PROXY can hold: http://USER:PASSWORD@HOST:PORT"
 )
@@ -32,7 +36,9 @@ def missing_host(error: BaseException) -> str | None:
     """Return that there is no such host as the endpoint's; None where that is not the error."""
     if not _is_of_no_host(error) or _proxy_in(error):
         return None
-    return f"there is no host '{urlsplit(error.kwargs['endpoint_url']).hostname}'"
+    host = str(urlsplit(error.kwargs["endpoint_url"]).hostname)
+    is_prefixed = host.startswith(_PREFIX) and not any(mark in host for mark in _OF_AWS)
+    return f"there is no host '{host}'{_UNPREFIXED if is_prefixed else ''}"
 
 
 def why_unreached(error: BaseException) -> str | None:

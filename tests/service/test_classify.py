@@ -161,6 +161,23 @@ def test_a_proxy_of_no_use_is_told_as_that(error, told):
     assert made.code != NO_HOST  # which is of the service's own
 
 
+@pytest.mark.parametrize(
+    ("host", "cure"),
+    [
+        ("workflows-simulator.lab", "; AWS_DISABLE_HOST_PREFIX_INJECTION=true leaves out 'workflows-'"),
+        ("workflows-omics.nowhere-1.amazonaws.com", ""),
+        ("simulator.lab", ""),
+    ],
+)
+def test_a_host_that_nobody_has_is_told_with_what_was_put_before_its_name(host, cure):
+    called = PROXY._replace(host=host, port=8765)
+    reached = ClientConnectorDNSError(called, NO_NAME)
+    made = classify(
+        boto.EndpointConnectionError(endpoint_url=f"http://{host}:8765/run", error=reached), "ListRuns"
+    )
+    assert (made.code, made.message) == (NO_HOST, f"there is no host '{host}'{cure}")
+
+
 def test_a_certificate_out_of_date_points_to_the_clock():
     doubt = ssl.SSLCertVerificationError()
     doubt.verify_code, doubt.verify_message = 9, "certificate is not yet valid"

@@ -111,6 +111,13 @@ async def test_the_real_service_keeps_its_host_prefix():
         assert client.meta.config.inject_host_prefix is not False
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]", "127.0.0.1"])
+async def test_before_an_address_no_name_is_put(host):
+    """Seen: a simulator on another machine was not found, as 'workflows-192.0.2.1'."""
+    async with omics_client(Login(Target(endpoint_url=f"http://{host}:8765"))) as client:
+        assert client.meta.config.inject_host_prefix is False
+
+
 @pytest.mark.parametrize("url", ["nonsense", "ftp//x", "http://[::1"])
 async def test_an_endpoint_that_is_no_url_is_a_usage_error(url):
     with pytest.raises(UsageError):

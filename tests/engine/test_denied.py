@@ -227,3 +227,12 @@ async def test_a_launch_that_only_cancels_does_not_tell_of_rows_that_may_not_be_
             with capture_logs() as said:
                 assert (await it.launch(rows(8), mode=Mode.CANCEL))[0] is Stop.FINISHED
     assert "rows_withheld" not in {line["event"] for line in said}
+
+
+async def test_two_rows_whose_role_may_not_be_passed_are_refused_like_one(tmp_path):
+    """Seen: the second of them waited, as both had been denied so often together."""
+    async with bench(tmp_path, simulated()) as it:
+        deny(it, range(2))
+        assert (await it.launch(mixed(20, range(2))))[0] is Stop.FINISHED
+        states = [entry.state for entry in (await it.entries()).values()]
+        assert states == [State.REFUSED] * 2 + [State.SUCCEEDED] * 18

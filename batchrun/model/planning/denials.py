@@ -21,6 +21,8 @@ from batchrun.model.spec import Json
 
 #: Denials in a row, of as many entries, that mean that more than an entry lacks a permission.
 SYSTEMIC: Final = 3
+#: Denials of the same resources since they were allowed: more than two entries have before they are refused.
+_MOST: Final = 3 * SYSTEMIC
 #: Different resources denied in a row that mean that the lane may use none: each costs denied calls.
 _MANY_KINDS: Final = 10
 #: Fields of StartRun that name what the caller must be allowed to use: the resource types of the action
@@ -74,7 +76,7 @@ class Denials:
     """The denials of one operation in one lane."""
 
     def __init__(
-        self, resources: Callable[[Entry], Resources] = resources_of, *, most: float = 2 * SYSTEMIC
+        self, resources: Callable[[Entry], Resources] = resources_of, *, most: float = _MOST
     ) -> None:
         """Begin; *resources* returns what a call for an entry must be allowed to use.
 

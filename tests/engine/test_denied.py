@@ -159,6 +159,7 @@ async def test_rows_whose_role_may_not_be_passed_hold_up_no_others(tmp_path, mod
         )
     (told,) = [line for line in said if line["event"] == "rows_withheld"]
     assert (told["roleArn"], told["log_level"]) == (OTHERS, "warning")
+    assert told["why"].startswith("StartRun is denied: ")
 
 
 @pytest.mark.parametrize("engine", [Engine.STARTRUN, Engine.BATCH])

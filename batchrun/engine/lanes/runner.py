@@ -343,8 +343,8 @@ class Runner:
         if is_known:  # by another row, whose call was under way at the same time
             return
         self.post(stimuli.ResourcesDenied(lane=link.name, resources=resources))
-        note = "rows that use these may not be started, and wait; others go on"
-        log.warning("rows_withheld", batch=self._held.name, **link.logged, **dict(resources), note=note)
+        told = {"why": str(error), "note": "rows that use these may not be started, and wait; others go on"}
+        log.warning("rows_withheld", batch=self._held.name, **link.logged, **dict(resources), **told)
 
     def _suspect(self, link: LaneLink, error: ServiceUnusableError) -> None:
         """Note that rows are denied again and again, and no other was started since: all may be."""

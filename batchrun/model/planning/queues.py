@@ -30,8 +30,10 @@ from batchrun.model.submissions.grouping import Choice, Engine, goes_together, s
 
 #: Left entries of a queue, from which on no more of it is read.
 _MOST_LEFT: Final = 1000
-#: Withheld ones: more, as others of the queue may be sent.
-_MOST_WITHHELD: Final = 10_000
+#: Withheld ones: more, as others may be sent. Each read passes them over, in a tenth of a second.
+_MOST_WITHHELD: Final = 100_000
+#: Entries that are read at once, beyond those that there is room for, where as many are withheld.
+_READ_AHEAD: Final = 1000
 
 
 class Queue:
@@ -267,7 +269,7 @@ class Queues:
 
     def _read(self, queue: Queue, room: int, held: Callable[[], Collection[str]], at: datetime) -> ReadDue:
         return queue.reads.plan(
-            self._room(queue, room) - len(queue.ready),
+            self._room(queue, room) - len(queue.ready) + min(len(queue.withheld), _READ_AHEAD),
             frozenset((*held(), *queue.left, *queue.withheld, *(entry.id for entry in queue.ready))),
             at,
             lanes=queue.lanes if self._has_lanes else None,

@@ -54,6 +54,7 @@ class InLane:
         self._waits = link.waits
         self._ledger = common.parts.ledger
         self._held = common.parts.held
+        self._submissions = common.parts.held.submissions
         self._limits = common.parts.limits
         self._clock = common.parts.clock
         self._prepare = common.parts.prepare

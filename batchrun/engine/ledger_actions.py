@@ -37,10 +37,11 @@ class LedgerActions:
         if self.limits.engine is Engine.STARTRUN:
             return ChoicesRead(choices=[Choice(lanes=lanes) for lanes in await self.held.choices()])
         after = -1
-        while unshaped := await self.held.unshaped(limit=_PAGE, after=after):
+        while unshaped := await self.held.submissions.unshaped(limit=_PAGE, after=after):
             after = unshaped[-1].position
-            await self.held.keep_shapes({entry.id: shape_of(entry.id, entry.asked) for entry in unshaped})
-        return ChoicesRead(choices=await self.held.shaped_choices())
+            shapes = {entry.id: shape_of(entry.id, entry.asked) for entry in unshaped}
+            await self.held.submissions.keep_shapes(shapes)
+        return ChoicesRead(choices=await self.held.submissions.choices())
 
     async def due(self, read: ReadDue) -> DueRead:
         """Return a page of what is due, and after the last page, when the next entry becomes due."""

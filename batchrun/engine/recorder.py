@@ -83,7 +83,7 @@ class Recorder:
     async def open_submissions(self) -> Sequence[OpenSubmission]:
         """Return the submissions that are not over, read between two commits."""
         async with self._between_commits:
-            return await self._held.open_submissions()
+            return await self._held.submissions.open()
 
     async def record(self, entry: Entry, *events: Event) -> Entry:
         """Apply *events* to *entry*, and return the result once it is durable.
@@ -121,7 +121,7 @@ class Recorder:
         commit = _Commit()
         entries = [commit.add(entry, event) for entry, event in news]
         async with self._between_commits:
-            await self._held.intend_together(submission, commit.steps)
+            await self._held.submissions.intend(submission, commit.steps)
             commit.announce(self._recorded)
         return entries
 

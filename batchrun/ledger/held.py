@@ -31,7 +31,7 @@ from batchrun.ledger.rows import (
 from batchrun.ledger.store import Store, T, Value
 from batchrun.ledger.verbs.launch_reads import LaunchReads
 from batchrun.ledger.verbs.record import prefetch, record
-from batchrun.ledger.verbs.submissions import SubmissionReads, SubmissionWrites
+from batchrun.ledger.verbs.submissions import SqlHeldSubmissions, SqlSubmissions
 from batchrun.ledger.verbs.sync import Comparison, as_taken_in, compared, sync
 from batchrun.ledger.verbs.user_reads import UserReads
 from batchrun.ledger.verbs.user_writes import UserWrites
@@ -72,15 +72,19 @@ class ResultsVerbs(BatchVerbs):
         )
 
 
-class SqlBatch(LaunchReads, UserReads, UserWrites, ResultsVerbs, SubmissionReads, StoredBatch):
+class SqlBatch(LaunchReads, UserReads, UserWrites, ResultsVerbs, StoredBatch):
     """A batch of a store, without its lease."""
+
+    def __init__(self, store: Store, worker: Worker, name: str, key: int | None = None) -> None:
+        super().__init__(store, worker, name, key)
+        self.submissions = SqlSubmissions(store, worker, name, key)
 
 
 #: Stands for "no lane" where a lane is part of a key.
 _NO_LANE: Final = ""
 
 
-class SqlHeldBatch(SubmissionWrites, SqlBatch, HeldBatch):
+class SqlHeldBatch(SqlBatch, HeldBatch):
     """A batch of a store, under a lease."""
 
     def __init__(self, store: Store, worker: Worker, key: int, lease: Lease) -> None:
@@ -88,6 +92,7 @@ class SqlHeldBatch(SubmissionWrites, SqlBatch, HeldBatch):
         self._held = key
         self._version = store.version()  #: of the data, when last asked for
         self.lease = lease
+        self.submissions = SqlHeldSubmissions(store, worker, lease.batch, key, fenced=self._fenced)
 
     async def renew(self, *, ttl: timedelta, at: datetime) -> Lease:
         await self._extend(at, ttl)

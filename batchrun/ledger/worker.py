@@ -179,3 +179,14 @@ class BatchVerbs(StoreVerbs):
         else:
             stored = self._store.value("next_due_in_lanes", **which, lanes=lanes_text(lanes))
         return None if stored is None else time_of(stored)
+
+
+class HeldVerbs(BatchVerbs):
+    """Verbs on a batch that is held."""
+
+    def __init__(
+        self, store: Store, worker: Worker, name: str, key: int, *, fenced: Callable[[], int]
+    ) -> None:
+        """Begin; *fenced* returns the batch's key, or raises LeaseLostError where the lease is not ours."""
+        super().__init__(store, worker, name, key)
+        self._fenced = fenced

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from batchrun.model.notices import Notice
     from batchrun.model.planning.cancelling import Cancellation, Scope
     from batchrun.model.spec import Spec
-    from batchrun.model.submissions.submission import OpenSubmission, Submission, Waiting
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.stored import (
         By,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
         Sync,
         TakenFrom,
     )
+    from batchrun.ports.submissions import Submissions
 
 
 _PAGE: Final = 500
@@ -59,6 +59,7 @@ class StoredBatch(ABC):
     """
 
     name: str
+    submissions: Submissions
 
     @abstractmethod
     async def holder(self, *, at: datetime) -> Lease | None:
@@ -94,6 +95,10 @@ class StoredBatch(ABC):
     @abstractmethod
     async def entry(self, entry_id: str) -> Entry | None:
         """Return one entry, or None."""
+
+    @abstractmethod
+    async def entries(self, ids: Collection[str]) -> Mapping[str, Entry]:
+        """Return many entries by id, in order of position; unknown ids are left out."""
 
     @abstractmethod
     async def earlier(self, entry_id: str) -> Sequence[PastAttempt]:
@@ -197,40 +202,6 @@ class StoredBatch(ABC):
 
         These are PLANNED and BACKOFF entries, and with the scope RUN also SUBMITTING and ACTIVE ones.
         """
-
-    # -- its submissions
-
-    @abstractmethod
-    async def open_submissions(self) -> Sequence[OpenSubmission]:
-        """Return the submissions that are not OVER, oldest first, each with the rows that wait for it.
-
-        A row waits for the last submission by which it was intended, unless it was intended by itself since.
-        A submission without waiting rows is included: it is to be closed.
-        """
-
-    @abstractmethod
-    async def count_waiting(self) -> Sequence[Waiting]:
-        """Count the waiting rows of :meth:`open_submissions` by standing, where there are any."""
-
-    @abstractmethod
-    async def submission(self, request_id: str) -> Submission | None:
-        """Return the batch's submission of that requestId, or None."""
-
-    @abstractmethod
-    async def last_submission(self, entry_id: str, attempt: int) -> Submission | None:
-        """Return the last submission that sent the attempt; None where it was sent by itself, or not yet."""
-
-    @abstractmethod
-    async def has_wanted_runs(self, request_id: str) -> bool:
-        """Report whether an attempt that it sent has a run that has not ended and is not to be cancelled."""
-
-    @abstractmethod
-    async def submission_count(self) -> int:
-        """Count the batch's submissions, those that are OVER included."""
-
-    @abstractmethod
-    async def entries(self, ids: Collection[str]) -> Mapping[str, Entry]:
-        """Return many entries by id, in order of position; unknown ids are left out."""
 
     # -- which results were written where
 

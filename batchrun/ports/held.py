@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.limits import Changed
     from batchrun.model.spec import Spec
-    from batchrun.model.submissions.grouping import Choice
-    from batchrun.model.submissions.submission import Submission
     from batchrun.model.tasks import FailedTasks
     from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, TakenFrom, Transition, Unproven
+    from batchrun.ports.submissions import HeldSubmissions
 
 
 class HeldBatch(StoredBatch):
@@ -33,6 +32,7 @@ class HeldBatch(StoredBatch):
     """
 
     lease: Lease  #: as it was last renewed
+    submissions: HeldSubmissions
 
     @abstractmethod
     async def renew(self, *, ttl: timedelta, at: datetime) -> Lease:
@@ -225,47 +225,3 @@ class HeldBatch(StoredBatch):
     @abstractmethod
     async def was_changed(self) -> bool:
         """Report whether others have written to the ledger since the last call for this batch."""
-
-    # -- its submissions
-
-    @abstractmethod
-    async def intend_together(self, submission: Submission, steps: Sequence[Transition]) -> None:
-        """Store a new submission and its rows, and record the steps, all ``Intended``, in one transaction.
-
-        Raises:
-            InvariantError: It does not match the steps (batch, lane, number of rows), there is one with its
-                requestId or name already, or a step cannot be recorded.
-        """
-
-    @abstractmethod
-    async def keep_submission(self, submission: Submission, *, account: str | None = None) -> None:
-        """Store the submission's standing and the service's answers; once OVER, its request is dropped.
-
-        The *account* that has it becomes that of its lane, or of the batch, where that is unknown: as for a
-        run (:meth:`record`).
-
-        Raises:
-            InvariantError: The batch has no such submission, its standing would go back, or it would be OVER
-                while a row waits for it.
-        """
-
-    @abstractmethod
-    async def unshaped(self, *, limit: int, after: int = -1) -> Sequence[Entry]:
-        """Return up to *limit* entries without a stored shape, with a position above *after*, by position.
-
-        These are PLANNED and BACKOFF entries that the manifest names.
-        """
-
-    @abstractmethod
-    async def keep_shapes(self, shapes: Mapping[str, str]) -> None:
-        """Store shapes by id, short digests: rows with equal shapes may share a submission.
-
-        A shape is forgotten when an entry's request, offers, lane or attempt change. Unknown ids are ignored.
-        """
-
-    @abstractmethod
-    async def shaped_choices(self) -> Sequence[Choice]:
-        """Count PLANNED and BACKOFF entries by lanes and shape, in the order of these.
-
-        Leaves out entries that the manifest no longer names, are to be cancelled, or have no shape.
-        """

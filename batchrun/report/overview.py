@@ -90,7 +90,7 @@ async def with_service(stored: StoredBatch, by_state: Mapping[State, int]) -> Wi
     """Read it from the ledger, if any row is SUBMITTING."""
     if not by_state.get(State.SUBMITTING):
         return WithService()
-    counted = {one.standing: one for one in await stored.count_waiting()}
+    counted = {one.standing: one for one in await stored.submissions.count_waiting()}
     known, lost = counted.get(Standing.TAKEN), counted.get(Standing.INTENDED)
     return WithService(
         rows=known.rows if known else 0,

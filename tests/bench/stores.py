@@ -140,7 +140,7 @@ async def _intended(held: HeldBatch, entries: Sequence[Entry]) -> float:
         intended_at=_AT,
     )
     steps = [_step(entry, Intended(at=_AT)) for entry in entries]
-    return await _per_second(lambda: held.intend_together(made, steps), len(steps))
+    return await _per_second(lambda: held.submissions.intend(made, steps), len(steps))
 
 
 def _step(entry: Entry, event: Intended | Accepted) -> Transition:

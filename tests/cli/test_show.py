@@ -131,7 +131,7 @@ async def submitted(folder: Path, *rows: str) -> Submission:
     async with await open_ledger(folder / "batchrun.db") as ledger:
         held = await filled(ledger, *rows, "alone")
         made = await together(held, 1, "".join(rows))
-        await held.keep_submission(taken(made, "PROCESSED"))
+        await held.submissions.keep(taken(made, "PROCESSED"))
         await move(held, rows[0], Refused(at=AT, code="ValidationException", message="no such role"))
         await held.retry([rows[0]], at=AT, why="asked for")
         await move(held, "alone", intended())
@@ -191,5 +191,5 @@ async def test_what_is_not_known_of_a_submission_is_said(shell: Shell, said, lin
     async with await open_ledger(shell.folder / "batchrun.db") as ledger:
         held = await filled(ledger, "a")
         made = await together(held, 1, "a")
-        await held.keep_submission(replace(made, **said))
+        await held.submissions.keep(replace(made, **said))
     assert line in shell.run("show", "a").stdout.splitlines()

@@ -28,7 +28,7 @@ def script(it: Bench, faults: str) -> None:
 async def submissions(it: Bench) -> list[Submission]:
     """Return the last submission of each row, each once."""
     held = it.ledger.batch("cohort")
-    found = [await held.last_submission(entry.id, entry.attempt) for entry in (await it.entries()).values()]
+    found = [await held.submissions.last(entry.id, entry.attempt) for entry in (await it.entries()).values()]
     return list({one.request_id: one for one in found if one is not None}.values())
 
 

@@ -36,7 +36,7 @@ async def test_rows_alike_go_by_one_call_and_are_all_found(tmp_path):
         assert calls(it)["StartRunBatch"] == 1
         assert calls(it)["StartRun"] == 0
         held = it.ledger.batch("cohort")
-        submission = await held.last_submission("row-0000", 1)
+        submission = await held.submissions.last("row-0000", 1)
         assert submission is not None
         assert submission.standing is Standing.OVER
         assert submission.rows == 40

@@ -87,7 +87,7 @@ async def _live(held: HeldBatch, number: int, lane: str | None) -> None:
     await held.bind_proofs(ClockOrigin(boot="m", at=AT))
     await held.begin_survey(since=AT, at=later(seconds=1))
     await held.end_survey(at=later(seconds=1), calls={lane: 3}, besides=["x"])
-    await held.keep_shapes(dict.fromkeys("abmxy", "x"))
+    await held.submissions.keep_shapes(dict.fromkeys("abmxy", "x"))
     await held.ask_to_cancel(["a", "b", "d", "e", "m"], scope=Scope.SENDING, at=AT)
     for id_, events in _stories(number).items():
         await _send(held, id_, lane, events)
@@ -129,8 +129,8 @@ async def _send_together(held: HeldBatch, number: int, lane: str | None) -> None
     found = await held.entries(["k", "l"])
     steps = [step for entry in found.values() for step in steps_of(entry, [_to(entry, lane)])]
     made = submission(number, batch=held.name, lane=lane)
-    await held.intend_together(made, steps)
-    await held.keep_submission(taken(made))
+    await held.submissions.intend(made, steps)
+    await held.submissions.keep(taken(made))
 
 
 def _to(entry: Entry, lane: str | None) -> Intended:

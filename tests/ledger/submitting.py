@@ -37,7 +37,7 @@ async def steps_for(held: HeldBatch, ids: str, event: Event | None = None) -> Se
 async def together(held: HeldBatch, number: int, ids: str) -> Submission:
     """Have rows intended in one submission."""
     made = submission(number, len(ids))
-    await held.intend_together(made, await steps_for(held, ids))
+    await held.submissions.intend(made, await steps_for(held, ids))
     return made
 
 

@@ -79,7 +79,7 @@ async def lived(place) -> None:
         await together(held, 1, "ef")
         made = await together(held, 2, "g")
         await move(held, "g", accepted(3))
-        await held.keep_submission(over(made))
+        await held.submissions.keep(over(made))
         await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for")
         await ledger.batch(BATCH).ask_to_cancel(["d"], scope=Scope.RUN, at=AT)
         await ledger.batch(BATCH).tell(Notice.FAILURE, at=AT)
@@ -97,8 +97,8 @@ async def told_of(place) -> tuple[object, ...]:
             [await batch.history(id_) for id_ in "abcdefg"],
             await batch.cancellations(limit=9),
             await batch.latest_runs(Latest.CURRENT, limit=9),
-            await batch.open_submissions(),
-            [await batch.last_submission(id_, 1) for id_ in "efg"],
+            await batch.submissions.open(),
+            [await batch.submissions.last(id_, 1) for id_ in "efg"],
         )
 
 

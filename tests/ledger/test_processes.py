@@ -239,7 +239,7 @@ async def test_killed_in_the_middle_of_a_submission_nothing_of_it_is_there(start
     assert dying.ends() == -signal.SIGKILL
     async with await open_ledger(place) as ledger:
         assert (await ledger.batch(BATCH).counts()).by_state == {State.PLANNED: 3}
-        assert await ledger.batch(BATCH).submission_count() == 0
+        assert await ledger.batch(BATCH).submissions.count() == 0
         held = await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
         await together(held, 1, "abc")
 
@@ -258,7 +258,7 @@ async def test_while_rows_are_listed_to_be_intended_others_write(ledger, place):
     await filled(ledger, "x", batch="other")
     held = await filled(ledger, *"abc")
     steps = Listing(await steps_for(held, "abc"))
-    await held.intend_together(submission(1, 3), steps)
+    await held.submissions.intend(submission(1, 3), steps)
     assert steps.passes > 1
     assert (await held.counts()).by_state == {State.SUBMITTING: 3}
     other = await ledger.find_batch("other")

@@ -118,23 +118,23 @@ class Batch(RuleBasedStateMachine):
         if steps:
             self._submissions += 1
             made = submission(self._submissions, len(steps), lane=lane)
-            self._run(self._held.intend_together(made, steps))
+            self._run(self._held.submissions.intend(made, steps))
             self._waits |= {entry.id: made.request_id for entry in entries}
         for step in steps:
             assert self._run(self._held.entry(step.entry.id)) == step.entry
 
     @rule(data=st.data(), standing=st.sampled_from([Standing.TAKEN, Standing.OVER]))
     def keep_submission(self, data, standing):
-        if found := self._run(self._held.open_submissions()):
+        if found := self._run(self._held.submissions.open()):
             one = data.draw(st.sampled_from(found))
             known = replace(one.submission, standing=standing, batch_id="7", status="PENDING")
-            told = self._run(self._held.keep_submission(known))
+            told = self._run(self._held.submissions.keep(known))
             assert (told is InvariantError) == (standing is Standing.OVER and bool(one.ids))
 
     @rule(shapes=st.dictionaries(IDS, st.sampled_from("xy")))
     def shape(self, shapes):
-        self._run(self._held.keep_shapes(shapes))
-        assert not shapes.keys() & {one.id for one in self._run(self._held.unshaped(limit=9))}
+        self._run(self._held.submissions.keep_shapes(shapes))
+        assert not shapes.keys() & {one.id for one in self._run(self._held.submissions.unshaped(limit=9))}
 
     @rule(ids=st.none() | st.sets(IDS), scope=st.sampled_from(Scope))
     def cancel(self, ids, scope):
@@ -206,7 +206,7 @@ class Batch(RuleBasedStateMachine):
         assert min(filter(None, times), default=None) == first
 
     def _is_due_shape_by_shape(self, at: datetime) -> None:
-        choices = self._run(self._held.shaped_choices())
+        choices = self._run(self._held.submissions.choices())
         for one in choices:
             which = {"lanes": one.lanes, "shape": one.shape}
             due = self._run(self._held.due(at=at, limit=9, **which))
@@ -215,7 +215,7 @@ class Batch(RuleBasedStateMachine):
             assert {entry.may_take for entry in whole} == {one.lanes}
             later = self._run(self._held.next_due(after=at, **which))
             assert later is not None or len(due) == one.rows
-        unshaped = self._run(self._held.unshaped(limit=9))
+        unshaped = self._run(self._held.submissions.unshaped(limit=9))
         asked = {one.entry.id for one in self._run(self._held.cancellations(limit=9))}
         to_send = self._run(self._held.due(at=AT + timedelta(days=1), limit=9))
         bare = [entry for entry in unshaped if entry.id not in asked]
@@ -317,12 +317,12 @@ async def _keeps_lanes(ledger: Ledger, lanes: dict[tuple[str, int], str | None])
 async def _waits(ledger: Ledger, known: dict[str, str]) -> None:
     """See that each row waits for the submission by which it was intended last, and for no other."""
     batch = ledger.batch(BATCH)
-    found = [(id_, one.submission) for one in await batch.open_submissions() for id_ in one.ids]
+    found = [(id_, one.submission) for one in await batch.submissions.open() for id_ in one.ids]
     assert {id_: one.request_id for id_, one in found} == known
     entries = await batch.entries(known)
     for id_, one in found:
         assert entries[id_].state is State.SUBMITTING
-        assert await batch.last_submission(id_, entries[id_].attempt) == one
+        assert await batch.submissions.last(id_, entries[id_].attempt) == one
 
 
 def _lasting(entry: Entry | None) -> Entry | None:

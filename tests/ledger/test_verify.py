@@ -100,7 +100,7 @@ async def lived(place):
         made = await together(held, 2, "OV")
         await move(held, "O", accepted(11), completed(11))
         await move(held, "V", deferred(AT), intended())
-        await held.keep_submission(over(made))
+        await held.submissions.keep(over(made))
         await held.release()
     return place
 

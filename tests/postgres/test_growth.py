@@ -72,7 +72,7 @@ async def _pages_of(url: str, rows: int, pages: Counter[str]) -> dict[str, int]:
         held = await filled(ledger, *(f"id{number:05}" for number in range(rows)))
         sent = await held.due(at=AT, limit=rows // 3)
         intents = [step for entry in sent for step in steps_of(entry, [intended()])]
-        await held.intend_together(submission(1, len(sent)), intents)
+        await held.submissions.intend(submission(1, len(sent)), intents)
         await held.due(at=AT, limit=1)  # who comes first marks what is no longer planned in the index
         pages.clear()
         steps: list[Transition] = []
@@ -81,7 +81,7 @@ async def _pages_of(url: str, rows: int, pages: Counter[str]) -> dict[str, int]:
         await held.record(steps)
         await held.due(at=AT, limit=50, lanes=())
         await held.choices()
-        await held.unshaped(limit=50)
+        await held.submissions.unshaped(limit=50)
         await held.next_due(after=AT)
         await held.counts()
         await held.glance(since=AT, at=AT, limit=10)

@@ -170,8 +170,8 @@ async def test_an_owner_lets_others_launch_and_read_and_no_more(roles):
         await held.sync(specs("a", "b"), changed=Changed.REFUSE, at=AT)
         await move(held, "a", intended())
         await held.sync(specs("b", "a", "c"), changed=Changed.KEEP, at=AT)
-        await held.keep_shapes({"b": "x", "c": "x"})
-        await held.keep_submission(taken(await together(held, 1, "bc")))
+        await held.submissions.keep_shapes({"b": "x", "c": "x"})
+        await held.submissions.keep(taken(await together(held, 1, "bc")))
         await move(held, "b", Refused(at=AT, code="C", message="m"))
         await held.retry(["b"], at=AT, why="its shape is forgotten")
         assert await ledger.batch(BATCH).retry(["b"], at=AT, why="asked") == []
@@ -251,11 +251,11 @@ async def test_who_may_launch_or_read_may_do_so_in_what_an_upgrade_brings(roles,
     LedgerPlace(owner).init(launchers=[], readers=[])
     async with await open_ledger(launcher) as ledger:
         held = await filled(ledger, "a", "b")
-        await held.keep_shapes({"a": "x"})
-        await held.keep_submission(taken(await together(held, 1, "a")))
+        await held.submissions.keep_shapes({"a": "x"})
+        await held.submissions.keep(taken(await together(held, 1, "a")))
     async with await open_ledger(reader, read_only=True) as ledger:
         assert (await ledger.batch(BATCH).counts()).total == 2
-        assert await ledger.batch(BATCH).submission_count() == 1
+        assert await ledger.batch(BATCH).submissions.count() == 1
     with psycopg.connect(reader) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("DELETE FROM shapes")
     with psycopg.connect(reader) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):

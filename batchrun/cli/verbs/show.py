@@ -56,9 +56,8 @@ async def show(options: Options) -> None:
         batch, entry = ledger.batch(found.entry.batch), found.entry
         history = await batch.history(entry.id)
         known = await batch.failed_tasks([entry.id])
-        last = {
-            attempt: await batch.last_submission(entry.id, attempt) for attempt in range(1, entry.attempt + 1)
-        }
+        attempts = range(1, entry.attempt + 1)
+        last = {attempt: await batch.submissions.last(entry.id, attempt) for attempt in attempts}
     tasks = known.get(entry.id, {})
     submissions = {attempt: one for attempt, one in last.items() if one is not None}
     if options.as_json:

@@ -136,7 +136,7 @@ class OtherSubmissions:
             return None
 
     async def _is_ours(self, seen: BatchSeen) -> bool:
-        return await self._held.submission(seen.tags.get(TAG_REQUEST_ID, "")) is not None
+        return await self._held.submissions.find(seen.tags.get(TAG_REQUEST_ID, "")) is not None
 
     def _was_done_long_ago(self, seen: BatchSeen) -> bool:
         """Report whether all that it started is surely listed by now, going by the service's time."""

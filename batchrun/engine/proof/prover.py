@@ -84,7 +84,7 @@ class Prover:
         await self.bind()
         if self._limits.trusts_ledger:
             return
-        goes_together = self._limits.engine is not Engine.STARTRUN or await self._held.submission_count() > 0
+        goes_together = self._limits.engine is not Engine.STARTRUN or await self._held.submissions.count() > 0
         self._others = {
             name: OtherSubmissions(link, self._parts, is_needed=goes_together)
             for name, link in self._links.items()

@@ -36,7 +36,7 @@ class Canceller(InLane):
 
     async def cancel(self, submission: Submission, batch_id: str) -> None:
         """Cancel the whole batch, unless some of its runs are still wanted."""
-        if await self._held.has_wanted_runs(submission.request_id):
+        if await self._submissions.have_wanted_runs(submission.request_id):
             return
         with anyio.move_on_after(_LONGEST):
             try:

@@ -77,7 +77,7 @@ class Follower(InLane):
 
     async def follow(self, action: Follow) -> Followed:
         """Look at the submission of the action's rows, and record what became of them."""
-        submission = await self._held.submission(action.request_id)
+        submission = await self._submissions.find(action.request_id)
         if submission is None:
             raise InvariantError(f"submission {action.request_id} is followed, and not in the ledger")
         case = _Case(action, submission)
@@ -113,7 +113,7 @@ class Follower(InLane):
     async def _keep(self, case: _Case, submission: Submission, seen: BatchSeen | None = None) -> None:
         if submission != case.submission:
             account = None if seen is None else account_of(seen.arn)
-            await self._held.keep_submission(submission, account=account)
+            await self._submissions.keep(submission, account=account)
             case.submission = submission
 
     # -- whether the service has it

@@ -147,7 +147,7 @@ class BatchSubmitter(InLane):
     async def _new_id(self, sent: Sequence[Entry]) -> str:
         """Return a requestId that is new to the ledger; after a lost one the same rows get the same again."""
         number = 0
-        while await self._held.submission(request_id := grouping.submission_id(sent, number)) is not None:
+        while await self._submissions.find(request_id := grouping.submission_id(sent, number)) is not None:
             number += 1
         return request_id
 
@@ -170,7 +170,7 @@ class BatchSubmitter(InLane):
             return await self._failed(wave, submission, error)
         self._denials.passed(wave.sent[0])
         points.reached(Point.ANSWERED)
-        await self._held.keep_submission(taken(submission, seen), account=account_of(seen.arn))
+        await self._submissions.keep(taken(submission, seen), account=account_of(seen.arn))
         points.reached(Point.RECORDED)
         where = {"batch": self._held.name, **self._link.logged}
         log.info("rows_sent_together", **where, run_batch=seen.id, rows=submission.rows)
@@ -188,11 +188,11 @@ class BatchSubmitter(InLane):
         """Record that the service refused the batch; where the outcome is unknown, only the error."""
         submission = replace(submission, code=error.code, message=error.message)
         if is_unknown(error):
-            await self._held.keep_submission(replace(submission, sent_at=self._clock.latest()))
+            await self._submissions.keep(replace(submission, sent_at=self._clock.latest()))
             return wave.outcome()
         refused = await refuse_together(self._outcomes, wave.sent, error, self._limits, self._clock)
         wave.entries.update((entry.id, entry) for entry in refused)
-        await self._held.keep_submission(replace(submission, standing=Standing.OVER))
+        await self._submissions.keep(replace(submission, standing=Standing.OVER))
         if isinstance(error, errors.AccessDeniedError):
             self._barred(wave.sent[0], error)
         return wave.outcome()

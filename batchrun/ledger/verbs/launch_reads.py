@@ -13,7 +13,16 @@ from typing import Final
 
 from batchrun.ledger import leases
 from batchrun.ledger.leases import why_closed
-from batchrun.ledger.rows import entry_of, lane_of, lanes_in, micros, past_attempt_of, taken_from_of, time_of
+from batchrun.ledger.rows import (
+    entry_of,
+    lane_of,
+    lanes_in,
+    listed,
+    micros,
+    past_attempt_of,
+    taken_from_of,
+    time_of,
+)
 from batchrun.ledger.store import Store
 from batchrun.ledger.verbs.sync import compared
 from batchrun.ledger.worker import BatchVerbs, reads
@@ -78,6 +87,10 @@ class LaunchReads(BatchVerbs):
     def entry(self, entry_id: str) -> Entry | None:
         row = self._store.one("entry", batch=self._key, id=entry_id)
         return None if row is None else entry_of(self.name, row)
+
+    @reads
+    def entries(self, ids: Collection[str]) -> Mapping[str, Entry]:
+        return {entry.id: entry for entry in self._entries("entries", ids=listed(ids))}
 
     @reads
     def earlier(self, entry_id: str) -> Sequence[PastAttempt]:

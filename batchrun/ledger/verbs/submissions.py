@@ -1,4 +1,4 @@
-# ruff: noqa: D102 - what each method promises stands in the contracts, ports.batch and ports.held
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.submissions
 """A batch's submissions: the verbs on them, their rows as values, and the intents of many rows at once.
 
 Does not belong here: which rows go together (``engine``).
@@ -7,9 +7,8 @@ Does not belong here: which rows go together (``engine``).
 from __future__ import annotations
 
 import contextlib
-from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -27,23 +26,24 @@ from batchrun.ledger.rows import (
 )
 from batchrun.ledger.store import Row, Store, Value
 from batchrun.ledger.verbs.record import learn_account
-from batchrun.ledger.worker import BatchVerbs, reads, writes
+from batchrun.ledger.worker import BatchVerbs, HeldVerbs, reads, writes
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Intended
 from batchrun.model.submissions.grouping import Choice
 from batchrun.model.submissions.submission import OpenSubmission, Standing, Submission, Waiting
 from batchrun.points import Point
 from batchrun.ports.stored import Transition
+from batchrun.ports.submissions import HeldSubmissions, Submissions
 
 #: Columns that an intent sets.
 _ATTEMPT: Final = ("attempt", "request_id", "intended_at", "tagged", "lane", "may_take")
 
 
-class SubmissionReads(BatchVerbs):
+class SqlSubmissions(BatchVerbs, Submissions):
     """What is read of a batch's submissions."""
 
     @reads
-    def open_submissions(self) -> Sequence[OpenSubmission]:
+    def open(self) -> Sequence[OpenSubmission]:
         ids: defaultdict[int, list[str]] = defaultdict(list)
         with self._store.reading():
             rows = self._store.all("open_submissions", batch=self._key)
@@ -60,26 +60,22 @@ class SubmissionReads(BatchVerbs):
         ]
 
     @reads
-    def submission(self, request_id: str) -> Submission | None:
+    def find(self, request_id: str) -> Submission | None:
         row = self._store.one("submission", batch=self._key, request_id=request_id)
         return None if row is None else self._submission(row)
 
     @reads
-    def last_submission(self, entry_id: str, attempt: int) -> Submission | None:
+    def last(self, entry_id: str, attempt: int) -> Submission | None:
         row = self._store.one("last_submission", batch=self._key, id=entry_id, attempt=attempt)
         return None if row is None else self._submission(row)
 
     @reads
-    def has_wanted_runs(self, request_id: str) -> bool:
+    def have_wanted_runs(self, request_id: str) -> bool:
         return self._store.value("wanted_run", batch=self._key, request_id=request_id) is not None
 
     @reads
-    def submission_count(self) -> int:
+    def count(self) -> int:
         return int(self._store.value("count_submissions", batch=self._key))
-
-    @reads
-    def entries(self, ids: Collection[str]) -> Mapping[str, Entry]:
-        return {entry.id: entry for entry in self._entries("entries", ids=listed(ids))}
 
     def _submission(self, row: Row) -> Submission:
         return Submission(
@@ -100,14 +96,10 @@ class SubmissionReads(BatchVerbs):
         )
 
 
-class SubmissionWrites(BatchVerbs, ABC):
+class SqlHeldSubmissions(SqlSubmissions, HeldVerbs, HeldSubmissions):
     """What a batch's holder writes of its submissions."""
 
-    @abstractmethod
-    def _fenced(self) -> int:
-        """Return the batch's key, or raise LeaseLostError where the lease is not ours any more."""
-
-    async def intend_together(self, submission: Submission, steps: Sequence[Transition]) -> None:
+    async def intend(self, submission: Submission, steps: Sequence[Transition]) -> None:
         def tables() -> AbstractContextManager[None]:
             return listed_intents(self._store, steps)
 
@@ -131,7 +123,7 @@ class SubmissionWrites(BatchVerbs, ABC):
         self._store.run("add_submission_rows", batch=key, submission=number)
 
     @writes
-    def keep_submission(self, submission: Submission, *, account: str | None = None) -> None:
+    def keep(self, submission: Submission, *, account: str | None = None) -> None:
         key, request_id = self._fenced(), submission.request_id
         if submission.standing is Standing.OVER:
             waits = self._store.value("row_that_waits", request_id=request_id)
@@ -167,7 +159,7 @@ class SubmissionWrites(BatchVerbs, ABC):
             self._store.run("keep_shape", batch=key, shape=shape, ids=listed(alike))
 
     @reads
-    def shaped_choices(self) -> Sequence[Choice]:
+    def choices(self) -> Sequence[Choice]:
         rows = self._store.all("shaped_choices", batch=self._key)
         return [Choice(lanes=lanes_in(row.may_take), shape=row.shape, rows=row.rows) for row in rows]
 

@@ -7,15 +7,12 @@ Does not belong here: who may hold a batch (``leases``), what users ask of it (`
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from batchrun import points
-from batchrun.clock import ClockOrigin
 from batchrun.ledger import leases
 from batchrun.ledger.rows import (
     lane_of,
@@ -26,62 +23,34 @@ from batchrun.ledger.rows import (
     micros,
     run_of,
     span_micros,
-    time_of,
 )
 from batchrun.ledger.store import Store, T, Value
 from batchrun.ledger.verbs.launch_reads import LaunchReads
+from batchrun.ledger.verbs.proofs import SqlProofs
 from batchrun.ledger.verbs.record import prefetch, record
+from batchrun.ledger.verbs.results import SqlResults
 from batchrun.ledger.verbs.submissions import SqlHeldSubmissions, SqlSubmissions
 from batchrun.ledger.verbs.sync import Comparison, as_taken_in, compared, sync
 from batchrun.ledger.verbs.user_reads import UserReads
 from batchrun.ledger.verbs.user_writes import UserWrites
-from batchrun.ledger.worker import BatchVerbs, Worker, reads, writes
+from batchrun.ledger.worker import Worker, reads, writes
 from batchrun.model.entries.entry import Entry
 from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Spec
 from batchrun.model.tasks import FailedTasks
 from batchrun.points import Point
-from batchrun.ports.batch import StoredBatch, WrittenResults
+from batchrun.ports.batch import StoredBatch
 from batchrun.ports.held import HeldBatch
-from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, TakenFrom, Transition, Unproven
+from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, TakenFrom, Transition
 
 
-class ResultsVerbs(BatchVerbs):
-    """What is kept of results that were written to files."""
-
-    @reads
-    def newest_told(self) -> int:
-        return int(self._store.value("newest_told", batch=self._key))
-
-    @reads
-    def written_results(self, place: str) -> WrittenResults | None:
-        row = self._store.one("written_results", batch=self._key, place=place)
-        if row is None:
-            return None
-        return WrittenResults(place=place, form=row.form, digest=bytes(row.digest), event=row.event)
-
-    @writes
-    def keep_written(self, written: WrittenResults) -> None:
-        self._store.run(
-            "keep_written",
-            batch=self._key,
-            place=written.place,
-            form=written.form,
-            digest=written.digest,
-            event=written.event,
-        )
-
-
-class SqlBatch(LaunchReads, UserReads, UserWrites, ResultsVerbs, StoredBatch):
+class SqlBatch(LaunchReads, UserReads, UserWrites, StoredBatch):
     """A batch of a store, without its lease."""
 
     def __init__(self, store: Store, worker: Worker, name: str, key: int | None = None) -> None:
         super().__init__(store, worker, name, key)
         self.submissions = SqlSubmissions(store, worker, name, key)
-
-
-#: Stands for "no lane" where a lane is part of a key.
-_NO_LANE: Final = ""
+        self.results = SqlResults(store, worker, name, key)
 
 
 class SqlHeldBatch(SqlBatch, HeldBatch):
@@ -93,6 +62,7 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
         self._version = store.version()  #: of the data, when last asked for
         self.lease = lease
         self.submissions = SqlHeldSubmissions(store, worker, lease.batch, key, fenced=self._fenced)
+        self.proofs = SqlProofs(store, worker, lease.batch, key, fenced=self._fenced)
 
     async def renew(self, *, ttl: timedelta, at: datetime) -> Lease:
         await self._extend(at, ttl)
@@ -189,24 +159,6 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
         prefetch(self._store, self._held, steps)
         record(self._store, self._fenced(), self.name, steps)
 
-    @writes
-    def bind_proofs(self, origin: ClockOrigin) -> None:
-        key = self._fenced()
-        kept = self._store.one("proof_clock", batch=key)
-        if kept is not None and origin.is_same(ClockOrigin(boot=kept.boot, at=time_of(kept.origin))):
-            return
-        self._store.run("forget_proofs", batch=key)
-        self._store.run("forget_when_sent", batch=key)
-        self._store.run("keep_proof_clock", batch=key, boot=origin.boot, origin=micros(origin.at))
-
-    @writes
-    def forget_proofs(self) -> None:
-        self._store.run("forget_proofs", batch=self._fenced())
-
-    @reads
-    def has_found(self, *, since: datetime) -> bool:
-        return bool(self._store.value("has_found", batch=self._held, since=micros(since)))
-
     @reads
     def has_started(
         self, *, since: datetime, lane: str | None, uses: Mapping[str, str | None] | None = None
@@ -223,41 +175,6 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
         kind: dict[str, Value] = {"uses": json.dumps(uses), "code": code, "are_all": int(are_all)}
         lanes = lanes_text(() if lane is None else (lane,))
         return int(self._store.value("unsent_alike", batch=self._held, lanes=lanes, **kind, limit=limit))
-
-    @writes
-    def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:
-        key = self._fenced()
-        self._store.run("forget_sought", batch=key, ids=None)
-        self._store.run("begin_survey", batch=key, since=micros(since), at=micros(at))
-        names: defaultdict[str | None, dict[str, tuple[str, ...]]] = defaultdict(dict)
-        for row in self._store.all("sought_names", batch=key):
-            if (name := row.name) is not None:
-                there = names[row.lane]
-                there[name] = (*there.get(name, ()), row.id)
-        calls = {row.lane: row.calls for row in self._store.all("survey_calls", batch=key)}
-        return {
-            lane: Unproven(names=there, last_calls=calls.get(lane or _NO_LANE))
-            for lane, there in names.items()
-        }
-
-    @writes
-    def end_survey(
-        self,
-        *,
-        at: datetime,
-        calls: Mapping[str | None, int],
-        besides: Collection[str] = (),
-        unreached: Collection[str | None] = (),
-    ) -> None:
-        key = self._fenced()
-        if besides:
-            self._store.run("forget_sought", batch=key, ids=listed(besides))
-        if unreached:
-            lanes = listed(lane or _NO_LANE for lane in unreached)
-            self._store.run("forget_unreached", batch=key, lanes=lanes)
-        self._store.run("end_survey", batch=key, at=micros(at))
-        for lane, count in calls.items():
-            self._store.run("keep_survey", batch=key, lane=lane or _NO_LANE, at=micros(at), calls=count)
 
     @writes
     def keep_tasks(self, found: Mapping[int, FailedTasks], *, at: datetime) -> None:

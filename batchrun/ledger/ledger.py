@@ -7,32 +7,24 @@ Does not belong here: a batch (``held``), opening a ledger (``place``).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 import anyio
 
 from batchrun.errors import InvariantError, LeaseHeldError
 from batchrun.ledger import leases
 from batchrun.ledger.held import SqlBatch, SqlHeldBatch
-from batchrun.ledger.rows import batch_of, micros, time_of
-from batchrun.ledger.store import Row, Store, Value
+from batchrun.ledger.rows import batch_of, micros
+from batchrun.ledger.store import Store, Value
+from batchrun.ledger.verbs.paces import SqlPaces
 from batchrun.ledger.verbs.sync import rows_as_known, rows_elsewhere
 from batchrun.ledger.verbs.user_reads import keep_usage, usage_of
 from batchrun.ledger.worker import StoreVerbs, Worker, reads, writes
 from batchrun.model.costs import Usage
-from batchrun.model.paces.handing_on import Learned, Phase
 from batchrun.model.spec import Spec
 from batchrun.ports.ledger import Ledger
-from batchrun.ports.stored import Batch, Commons, KeptPace, LeftPace, Stretch
-
-_MICROS: Final = 1_000_000
-#: Seconds in the past from which time is still given out, since asking for it takes about that long.
-_LATE: Final = 0.05
-#: Seconds that stretches reach into the future at most, one of a second for each of so many launchers.
-_LONGEST_QUEUE: Final = 300
+from batchrun.ports.stored import Batch
 
 
 class SqlLedger(StoreVerbs, Ledger):
@@ -41,6 +33,7 @@ class SqlLedger(StoreVerbs, Ledger):
     def __init__(self, store: Store, worker: Worker, path: Path | None) -> None:
         super().__init__(store, worker)
         self.path = path
+        self.paces = SqlPaces(store, worker)
 
     @writes
     def open_batch(
@@ -111,24 +104,6 @@ class SqlLedger(StoreVerbs, Ledger):
         return rows_elsewhere(self._store, batch, specs)
 
     @reads
-    def paces(self, account: str, *, since: datetime) -> Mapping[str, Learned]:
-        rows = self._store.all("paces", account=account, since=micros(since))
-        return {row.operation: _learned(row) for row in rows}
-
-    @reads
-    def all_paces(self) -> Sequence[KeptPace]:
-        return [
-            KeptPace(account=row.account, operation=row.operation, learned=_learned(row), at=time_of(row.at))
-            for row in self._store.all("all_paces")
-        ]
-
-    @writes
-    def keep_paces(self, account: str, learned: Mapping[str, Learned], *, at: datetime) -> None:
-        for operation, one in learned.items():
-            facts = {**asdict(one), "phase": one.phase.value}
-            self._store.run("keep_pace", account=account, operation=operation, **facts, at=micros(at))
-
-    @reads
     def newest_event(self) -> int:
         return int(self._store.value("newest_event"))
 
@@ -143,34 +118,6 @@ class SqlLedger(StoreVerbs, Ledger):
     def active_there(self, region: str, account: str | None) -> Mapping[str, int]:
         rows = self._store.all("active_there", region=region, account=account or "")
         return {row.batch: int(row.total) for row in rows}
-
-    @writes
-    def take_stretch(self, commons: Commons, seconds: float, *, at: datetime) -> Stretch:
-        span = round(seconds * _MICROS)
-        row = self._store.one(
-            "take_stretch",
-            **_where(commons),
-            span=span,
-            late=round(_LATE * _MICROS),
-            longest=_LONGEST_QUEUE * _MICROS,
-            at=micros(at),
-        )
-        if row is None:
-            raise InvariantError(f"no time for {commons.operation} was given out")
-        ends_in = row.ends_in / _MICROS
-        return Stretch(begins_in=ends_in - seconds, ends_in=ends_in, after=row.until - span, until=row.until)
-
-    @writes
-    def leave_pace(self, commons: Commons, state: str, *, until: int, at: datetime) -> None:
-        longest = _LONGEST_QUEUE * _MICROS
-        self._store.run(
-            "leave_pace", **_where(commons), state=state, until=until, longest=longest, at=micros(at)
-        )
-
-    @reads
-    def left_pace(self, commons: Commons, *, at: datetime) -> LeftPace | None:
-        row = self._store.one("left_pace", **_where(commons), at=micros(at))
-        return None if row is None else LeftPace(row.state, ago=row.ago / _MICROS, until=row.left_until)
 
     @writes
     def keep_usage(self, run_uuid: str, usage: Usage | None, *, at: datetime) -> None:
@@ -191,13 +138,3 @@ class SqlLedger(StoreVerbs, Ledger):
                 await self._worker.run(self._store.close)
             finally:
                 self._worker.stop()
-
-
-def _learned(row: Row) -> Learned:
-    return Learned(
-        phase=Phase(row.phase), base=row.base, cut=row.cut, span=row.span, passed=row.passed, burst=row.burst
-    )
-
-
-def _where(commons: Commons) -> dict[str, str]:
-    return {**asdict(commons), "account": commons.account or ""}

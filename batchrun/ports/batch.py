@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from batchrun.model.planning.cancelling import Cancellation, Scope
     from batchrun.model.spec import Spec
     from batchrun.model.tasks import FailedTasks
+    from batchrun.ports.results import Results
     from batchrun.ports.stored import (
         By,
         Counts,
@@ -41,16 +41,6 @@ if TYPE_CHECKING:
 _PAGE: Final = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrittenResults:
-    """A file of results that was written."""
-
-    place: str  #: its absolute path
-    form: str  #: the version of batchrun and the options
-    digest: bytes  #: of its content: 32 bytes
-    event: int  #: the batch's newest event that is in it
-
-
 class StoredBatch(ABC):
     """A stored batch: reading it, and leaving requests for its holder. No method needs a lease.
 
@@ -60,6 +50,7 @@ class StoredBatch(ABC):
 
     name: str
     submissions: Submissions
+    results: Results
 
     @abstractmethod
     async def holder(self, *, at: datetime) -> Lease | None:
@@ -202,23 +193,6 @@ class StoredBatch(ABC):
 
         These are PLANNED and BACKOFF entries, and with the scope RUN also SUBMITTING and ACTIVE ones.
         """
-
-    # -- which results were written where
-
-    @abstractmethod
-    async def newest_told(self) -> int:
-        """Return the number of the newest event of the batch's entries; 0 where there is none."""
-
-    @abstractmethod
-    async def written_results(self, place: str) -> WrittenResults | None:
-        """Return what was last written to *place*; None where a manifest has changed the batch since.
-
-        Where ``event`` is :meth:`newest_told`, the same results would be written again.
-        """
-
-    @abstractmethod
-    async def keep_written(self, written: WrittenResults) -> None:
-        """Store what was written; ``event`` is :meth:`newest_told` from before the results were read."""
 
     # -- requests to its holder
 

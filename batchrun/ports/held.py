@@ -15,12 +15,12 @@ from batchrun.ports.batch import StoredBatch
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from batchrun.clock import ClockOrigin
     from batchrun.model.entries.entry import Entry
     from batchrun.model.planning.limits import Changed
     from batchrun.model.spec import Spec
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, TakenFrom, Transition, Unproven
+    from batchrun.ports.proofs import Proofs
+    from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, TakenFrom, Transition
     from batchrun.ports.submissions import HeldSubmissions
 
 
@@ -33,6 +33,7 @@ class HeldBatch(StoredBatch):
 
     lease: Lease  #: as it was last renewed
     submissions: HeldSubmissions
+    proofs: Proofs
 
     @abstractmethod
     async def renew(self, *, ttl: timedelta, at: datetime) -> Lease:
@@ -117,22 +118,6 @@ class HeldBatch(StoredBatch):
         """
 
     @abstractmethod
-    async def bind_proofs(self, origin: ClockOrigin) -> None:
-        """Forget proofs, and send times of open submissions, unless the clock of *origin* stamped them.
-
-        Called before proofs are read or written, and again when the clock's origin has moved: only the clock
-        that stamped a proof can tell its age.
-        """
-
-    @abstractmethod
-    async def forget_proofs(self) -> None:
-        """Forget all of the batch's proofs: runs may have been started since, unseen."""
-
-    @abstractmethod
-    async def has_found(self, *, since: datetime) -> bool:
-        """Report whether runs were taken over since then that this ledger had not started."""
-
-    @abstractmethod
     async def has_started(
         self, *, since: datetime, lane: str | None, uses: Mapping[str, str | None] | None = None
     ) -> bool:
@@ -149,32 +134,6 @@ class HeldBatch(StoredBatch):
 
         They are to be sent or settled. *uses* are fields of their requests, None for one that is not there.
         Their last error has *code*, unless *are_all* count.
-        """
-
-    @abstractmethod
-    async def begin_survey(self, *, since: datetime, at: datetime) -> Mapping[str | None, Unproven]:
-        """Mark the entries that :meth:`unproven` counts, and return what to look for, by lane.
-
-        The key None is for entries without lanes. Entries that are added later, or change their name or lanes
-        meanwhile, are not marked.
-        """
-
-    @abstractmethod
-    async def end_survey(
-        self,
-        *,
-        at: datetime,
-        calls: Mapping[str | None, int],
-        besides: Collection[str] = (),
-        unreached: Collection[str | None] = (),
-    ) -> None:
-        """Store *at* as the proof of the entries that are still marked.
-
-        Args:
-            at: The clock's latest time when the survey began.
-            calls: Calls that a complete listing took, by lane.
-            besides: Entries whose runs were seen but not adopted: they get no proof.
-            unreached: Lanes that were not seen completely: entries that may be sent there get no proof.
         """
 
     @abstractmethod

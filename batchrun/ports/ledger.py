@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchrun.model.costs import Usage
-    from batchrun.model.paces.handing_on import Learned
     from batchrun.model.spec import Spec
     from batchrun.ports.batch import StoredBatch
     from batchrun.ports.held import HeldBatch
-    from batchrun.ports.stored import Batch, Commons, KeptPace, LeftPace, Stretch
+    from batchrun.ports.paces import Paces
+    from batchrun.ports.stored import Batch
 
 
 class Ledger(ABC):
@@ -39,6 +39,7 @@ class Ledger(ABC):
     """
 
     path: Path | None = None  #: its file, if it is one, which no output may replace
+    paces: Paces
 
     @abstractmethod
     def hurry(self, seconds: float) -> None:
@@ -91,18 +92,6 @@ class Ledger(ABC):
         """
 
     @abstractmethod
-    async def paces(self, account: str, *, since: datetime) -> Mapping[str, Learned]:
-        """Return the account's paces that were learned at *since* or later, by operation."""
-
-    @abstractmethod
-    async def all_paces(self) -> Sequence[KeptPace]:
-        """Return the paces of all accounts, by account and operation."""
-
-    @abstractmethod
-    async def keep_paces(self, account: str, learned: Mapping[str, Learned], *, at: datetime) -> None:
-        """Store paces, replacing those of any batch. Needs no lease."""
-
-    @abstractmethod
     async def newest_event(self) -> int:
         """Return the number of the newest event of any batch, 0 where there is none; quick.
 
@@ -119,26 +108,6 @@ class Ledger(ABC):
 
         Batches that are not being launched count too; batches that are closed here do not.
         """
-
-    @abstractmethod
-    async def take_stretch(self, commons: Commons, seconds: float, *, at: datetime) -> Stretch:
-        """Reserve the next free *seconds*, in one statement. Needs no lease.
-
-        Time in the past is not given out, except for a twentieth of a second. Stretches over five minutes
-        away were taken by a clock that was ahead, and do not count.
-        """
-
-    @abstractmethod
-    async def leave_pace(self, commons: Commons, state: str, *, until: int, at: datetime) -> None:
-        """Hand the pace, as JSON text, on to the next launcher, with the rest of the stretch if possible.
-
-        *until* is the stretch's. Does nothing where a pace of a later stretch was handed on already, unless
-        by a clock that was ahead.
-        """
-
-    @abstractmethod
-    async def left_pace(self, commons: Commons, *, at: datetime) -> LeftPace | None:
-        """Return the pace that was handed on last, or None."""
 
     @abstractmethod
     async def keep_usage(self, run_uuid: str, usage: Usage | None, *, at: datetime) -> None:

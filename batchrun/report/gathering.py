@@ -281,7 +281,7 @@ async def gathered(
         calls=await calls(stored, (row.id for row in rows)),
         at=at,
         tasks=await why_tasks_failed(stored),
-        paces=[pace for pace in await ledger.all_paces() if pace.at >= batch.created_at],
+        paces=[pace for pace in await ledger.paces.all() if pace.at >= batch.created_at],
         bill=bill,
         lanes=await lanes_of(stored),
     )

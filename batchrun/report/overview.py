@@ -177,7 +177,7 @@ async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
         tasks=await _tasks(stored, now.failures),
         cancelling=len(await stored.cancellations(limit=MOST_CANCELLING)),
         holder=await stored.holder(at=at),
-        paces=tuple(await ledger.all_paces()),
+        paces=tuple(await ledger.paces.all()),
         lanes=tuple(_by_lane(counts, await stored.lanes())),
         closed=await stored.why_closed(),
         there=await with_service(stored, counts.by_state),

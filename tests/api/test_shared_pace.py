@@ -77,4 +77,4 @@ async def test_whoever_is_alone_leaves_no_trace_of_its_pace_with_others(tmp_path
         await submitted(place, "alone", 40)
         starts = Commons(region="us-east-1", account=ACCOUNT, operation="StartRun")
         async with open_ledger(place.ledger) as ledger:
-            assert await ledger.left_pace(starts, at=place.clock.utcnow()) is None
+            assert await ledger.paces.left(starts, at=place.clock.utcnow()) is None

@@ -110,8 +110,8 @@ async def test_what_was_proven_before_another_ledger_s_submission_is_forgotten_f
             held = await it.take_in(rows(40))
             at = it.clock.latest()
             window = {"since": at - timedelta(seconds=1), "at": at}
-            await held.begin_survey(**window)
-            await held.end_survey(at=at, calls={})
+            await held.proofs.begin_survey(**window)
+            await held.proofs.end_survey(at=at, calls={})
             assert await held.unproven(**window) == 0
             assert await looking(it, held).may_start_runs()
             assert await held.unproven(**window) == 40

@@ -161,7 +161,7 @@ async def test_the_next_launch_goes_on_at_the_pace_of_the_last(tmp_path):
     async with bench(tmp_path, settings(limits=limits), rate=AUTO) as it:
         await it.launch(rows(150), mode=Mode.DETACH)
         (kept,) = (
-            await it.ledger.paces(it.service.account, since=it.clock.utcnow().replace(year=2000))
+            await it.ledger.paces.learned(it.service.account, since=it.clock.utcnow().replace(year=2000))
         ).values()
         assert kept.phase is Phase.HOLDING
         assert 7 < kept.base < 9

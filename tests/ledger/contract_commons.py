@@ -38,8 +38,8 @@ async def held(ledger, batch: str, *, holder: str, region: str = "us-east-1", ac
 
 class SharedPaces:
     async def test_stretches_follow_upon_each_other_whoever_takes_them(self, ledger):
-        first = await ledger.take_stretch(STARTS, 100.0, at=AT)
-        second = await ledger.take_stretch(STARTS, 50.0, at=AT)
+        first = await ledger.paces.take_stretch(STARTS, 100.0, at=AT)
+        second = await ledger.paces.take_stretch(STARTS, 50.0, at=AT)
         assert (first.begins_in, first.ends_in) == (
             pytest.approx(-0.05, abs=0.001),
             pytest.approx(99.95, abs=0.001),
@@ -51,51 +51,51 @@ class SharedPaces:
         assert second.after == first.until
 
     async def test_each_account_region_and_operation_has_a_pace_of_its_own(self, ledger):
-        stretch = await ledger.take_stretch(STARTS, 100.0, at=AT)
-        await ledger.leave_pace(STARTS, "{}", until=stretch.until, at=AT)
+        stretch = await ledger.paces.take_stretch(STARTS, 100.0, at=AT)
+        await ledger.paces.leave(STARTS, "{}", until=stretch.until, at=AT)
         for other in OTHERS:
-            assert await ledger.left_pace(other, at=AT) is None
-            assert (await ledger.take_stretch(other, 1.0, at=AT)).begins_in < 0
+            assert await ledger.paces.left(other, at=AT) is None
+            assert (await ledger.paces.take_stretch(other, 1.0, at=AT)).begins_in < 0
 
     async def test_the_pace_that_was_left_last_stays_until_it_is_left_again(self, ledger):
-        first = await ledger.take_stretch(STARTS, 100.0, at=AT)
-        assert await ledger.left_pace(STARTS, at=AT) is None
-        await ledger.leave_pace(STARTS, '{"a":1}', until=first.until, at=AT)
-        left = await ledger.left_pace(STARTS, at=AT)
+        first = await ledger.paces.take_stretch(STARTS, 100.0, at=AT)
+        assert await ledger.paces.left(STARTS, at=AT) is None
+        await ledger.paces.leave(STARTS, '{"a":1}', until=first.until, at=AT)
+        left = await ledger.paces.left(STARTS, at=AT)
         assert (left.state, left.until, left.ago <= SOON) == ('{"a":1}', first.until, True)
 
     async def test_who_comes_late_leaves_nothing(self, ledger):
-        first = await ledger.take_stretch(STARTS, 100.0, at=AT)
-        second = await ledger.take_stretch(STARTS, 100.0, at=AT)
-        await ledger.leave_pace(STARTS, '{"a":2}', until=second.until, at=AT)
-        await ledger.leave_pace(STARTS, '{"a":1}', until=first.until, at=AT)
-        assert (await ledger.left_pace(STARTS, at=AT)).state == '{"a":2}'
+        first = await ledger.paces.take_stretch(STARTS, 100.0, at=AT)
+        second = await ledger.paces.take_stretch(STARTS, 100.0, at=AT)
+        await ledger.paces.leave(STARTS, '{"a":2}', until=second.until, at=AT)
+        await ledger.paces.leave(STARTS, '{"a":1}', until=first.until, at=AT)
+        assert (await ledger.paces.left(STARTS, at=AT)).state == '{"a":2}'
 
     async def test_what_is_left_of_the_last_stretch_goes_back(self, ledger):
-        first = await ledger.take_stretch(STARTS, 100.0, at=AT)
-        await ledger.leave_pace(STARTS, "{}", until=first.until, at=AT)
-        assert (await ledger.take_stretch(STARTS, 100.0, at=AT)).begins_in <= 0.001
+        first = await ledger.paces.take_stretch(STARTS, 100.0, at=AT)
+        await ledger.paces.leave(STARTS, "{}", until=first.until, at=AT)
+        assert (await ledger.paces.take_stretch(STARTS, 100.0, at=AT)).begins_in <= 0.001
 
     async def test_who_waits_for_the_end_of_a_stretch_waits_for_it(self, ledger):
-        first = await ledger.take_stretch(STARTS, 100.0, at=AT)
-        await ledger.take_stretch(STARTS, 100.0, at=AT)
-        await ledger.leave_pace(STARTS, "{}", until=first.until, at=AT)
-        third = await ledger.take_stretch(STARTS, 100.0, at=AT)
+        first = await ledger.paces.take_stretch(STARTS, 100.0, at=AT)
+        await ledger.paces.take_stretch(STARTS, 100.0, at=AT)
+        await ledger.paces.leave(STARTS, "{}", until=first.until, at=AT)
+        third = await ledger.paces.take_stretch(STARTS, 100.0, at=AT)
         assert third.begins_in == pytest.approx(200, abs=SOON)
 
     async def test_nobody_waits_for_a_stretch_that_a_clock_ahead_took(self, ledger):
-        ahead = await ledger.take_stretch(STARTS, 1.0, at=AT + timedelta(days=1))
-        assert (await ledger.take_stretch(STARTS, 1.0, at=AT)).begins_in <= 1.0
-        await ledger.leave_pace(STARTS, "{}", until=ahead.until, at=AT)
-        assert (await ledger.take_stretch(STARTS, 1.0, at=AT)).begins_in <= 1.0
+        ahead = await ledger.paces.take_stretch(STARTS, 1.0, at=AT + timedelta(days=1))
+        assert (await ledger.paces.take_stretch(STARTS, 1.0, at=AT)).begins_in <= 1.0
+        await ledger.paces.leave(STARTS, "{}", until=ahead.until, at=AT)
+        assert (await ledger.paces.take_stretch(STARTS, 1.0, at=AT)).begins_in <= 1.0
 
     async def test_what_a_clock_ahead_left_was_left_just_now_and_stays_no_longer_than_any(self, ledger):
-        ahead = await ledger.take_stretch(STARTS, 1.0, at=AT + timedelta(days=1))
-        await ledger.leave_pace(STARTS, '{"a":1}', until=ahead.until, at=AT + timedelta(days=1))
-        assert 0 <= (await ledger.left_pace(STARTS, at=AT)).ago <= SOON
-        stretch = await ledger.take_stretch(STARTS, 1.0, at=AT)
-        await ledger.leave_pace(STARTS, '{"a":2}', until=stretch.until, at=AT)
-        assert (await ledger.left_pace(STARTS, at=AT)).state == '{"a":2}'
+        ahead = await ledger.paces.take_stretch(STARTS, 1.0, at=AT + timedelta(days=1))
+        await ledger.paces.leave(STARTS, '{"a":1}', until=ahead.until, at=AT + timedelta(days=1))
+        assert 0 <= (await ledger.paces.left(STARTS, at=AT)).ago <= SOON
+        stretch = await ledger.paces.take_stretch(STARTS, 1.0, at=AT)
+        await ledger.paces.leave(STARTS, '{"a":2}', until=stretch.until, at=AT)
+        assert (await ledger.paces.left(STARTS, at=AT)).state == '{"a":2}'
 
 
 class Peers:

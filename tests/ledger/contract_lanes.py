@@ -116,8 +116,8 @@ class Lanes:
 
     async def test_what_was_looked_up_in_another_place_does_not_count(self, ledger):
         held, soon = await with_lanes(ledger, a="east west", b="west"), later(seconds=1)
-        await held.begin_survey(since=AT, at=soon)
-        await held.end_survey(at=soon, calls={"east": 1, "west": 1})
+        await held.proofs.begin_survey(since=AT, at=soon)
+        await held.proofs.end_survey(at=soon, calls={"east": 1, "west": 1})
         await held.keep_lane("west", region="us-west-2", account=None, at=AT)
         assert await ledger.batch(BATCH).unproven(since=AT, at=soon) == 0
         await held.keep_lane("west", region="eu-west-1", account=None, at=AT)

@@ -92,7 +92,7 @@ class ProofsInLanes:
             at=AT,
         )
         await send(held, "c", "east", deferred(later(minutes=1)))
-        wanted = await held.begin_survey(since=AT, at=later(minutes=1))
+        wanted = await held.proofs.begin_survey(since=AT, at=later(minutes=1))
         assert {lane: dict(one.names) for lane, one in wanted.items()} == {
             "east": {"a": ("a",), "c": ("c",)},
             "west": {"a-west": ("a",), "b-west": ("b",)},
@@ -100,27 +100,27 @@ class ProofsInLanes:
 
     async def test_listings_are_remembered_lane_by_lane(self, ledger):
         held = await with_lanes(ledger, a="east west")
-        await held.begin_survey(since=AT, at=AT)
-        await held.end_survey(at=AT, calls={"east": 7})
-        again = await held.begin_survey(since=later(days=1), at=later(days=1))
+        await held.proofs.begin_survey(since=AT, at=AT)
+        await held.proofs.end_survey(at=AT, calls={"east": 7})
+        again = await held.proofs.begin_survey(since=later(days=1), at=later(days=1))
         assert {lane: one.last_calls for lane, one in again.items()} == {"east": 7, "west": None}
 
     async def test_what_may_go_where_nobody_looked_gets_no_proof(self, ledger):
         held = await with_lanes(ledger, a="east west", b="west", c="east")
-        await held.begin_survey(since=AT, at=AT)
-        await held.end_survey(at=later(minutes=1), calls={}, unreached=["west"])
+        await held.proofs.begin_survey(since=AT, at=AT)
+        await held.proofs.end_survey(at=later(minutes=1), calls={}, unreached=["west"])
         assert [(await entry_of(ledger, id_)).proven_at for id_ in "abc"] == [None, None, later(minutes=1)]
 
     async def test_nor_do_rows_without_a_lane_where_theirs_was_not_reached(self, ledger):
         held = await filled(ledger, "a")
-        await held.begin_survey(since=AT, at=AT)
-        await held.end_survey(at=AT, calls={}, unreached=[None])
+        await held.proofs.begin_survey(since=AT, at=AT)
+        await held.proofs.end_survey(at=AT, calls={}, unreached=[None])
         assert (await entry_of(ledger, "a")).proven_at is None
 
     async def test_a_proof_holds_for_the_lane_that_is_chosen_and_for_no_lane_more(self, ledger):
         held = await with_lanes(ledger, a="east west", b="west", c="west east", d="east west")
-        await held.begin_survey(since=AT, at=AT)
-        await held.end_survey(at=AT, calls={})
+        await held.proofs.begin_survey(since=AT, at=AT)
+        await held.proofs.end_survey(at=AT, calls={})
         await send(held, "a", "west", deferred(later(minutes=1)))
         await send(held, "d", "west", accepted(1), failed(1), Retried(at=AT, due=AT, why="x"))
         manifest = rows(a="east west", b="west east", c="east", d="east west")

@@ -73,8 +73,8 @@ class Batches:
     async def test_what_was_looked_up_elsewhere_does_not_count(self, ledger):
         held, soon = await filled(ledger, "a", "b"), later(seconds=1)
         for account in ("1" * 12, "2" * 12):
-            await held.begin_survey(since=AT, at=soon)
-            await held.end_survey(at=soon, calls={None: 1})
+            await held.proofs.begin_survey(since=AT, at=soon)
+            await held.proofs.end_survey(at=soon, calls={None: 1})
             await held.release()
             assert await ledger.batch(BATCH).unproven(since=AT, at=soon) == 0
             await opened(ledger, account)

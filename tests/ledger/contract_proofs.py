@@ -34,39 +34,39 @@ class Proofs:
         held = await filled(ledger, "a", "b", "c")
         await move(held, "c", intended(), accepted(1))
         assert await ledger.batch(BATCH).unproven(since=AT, at=_SECOND) == 2
-        wanted = (await held.begin_survey(since=AT, at=_SECOND))[None]
+        wanted = (await held.proofs.begin_survey(since=AT, at=_SECOND))[None]
         assert sorted(ids for ids in wanted.names.values()) == [("a",), ("b",)]
         assert wanted.last_calls is None
         assert (await entry_of(ledger, "a")).proven_at is None
-        await held.end_survey(at=_SECOND, calls={None: 3})
+        await held.proofs.end_survey(at=_SECOND, calls={None: 3})
         assert [(await entry_of(ledger, id)).proven_at for id in "abc"] == [_SECOND] * 2 + [None]
         assert await ledger.batch(BATCH).unproven(since=AT, at=later(minutes=2)) == 0
-        assert await held.begin_survey(since=AT, at=later(minutes=2)) == {}, "they are proven"
+        assert await held.proofs.begin_survey(since=AT, at=later(minutes=2)) == {}, "they are proven"
 
     async def test_a_survey_proves_nothing_of_rows_that_it_did_not_seek(self, ledger):
         held = await filled(ledger, "a")
-        await held.begin_survey(since=AT, at=_SECOND)
-        await held.end_survey(at=_SECOND, calls={})
+        await held.proofs.begin_survey(since=AT, at=_SECOND)
+        await held.proofs.end_survey(at=_SECOND, calls={})
         await held.sync([spec("a"), spec("b", 1)], changed=Changed.REFUSE, at=AT)
-        await held.begin_survey(since=AT, at=later(minutes=2))
-        await held.end_survey(at=later(minutes=2), calls={})
+        await held.proofs.begin_survey(since=AT, at=later(minutes=2))
+        await held.proofs.end_survey(at=later(minutes=2), calls={})
         assert [(await entry_of(ledger, id)).proven_at for id in "ab"] == [_SECOND, later(minutes=2)]
 
     async def test_rows_that_left_the_manifest_are_not_looked_for(self, ledger):
         held = await filled(ledger, "a", "b")
-        await held.begin_survey(since=AT, at=AT)
+        await held.proofs.begin_survey(since=AT, at=AT)
         await held.sync([spec("a")], changed=Changed.REFUSE, at=AT)
         assert await ledger.batch(BATCH).unproven(since=AT, at=AT) == 1
-        wanted = (await held.begin_survey(since=AT, at=AT))[None]
+        wanted = (await held.proofs.begin_survey(since=AT, at=AT))[None]
         assert sorted(wanted.names.values()) == [("a",)]
 
     async def test_a_proof_that_is_too_old_or_from_the_future_is_none(self, ledger):
         held = await filled(ledger, "a")
-        await held.begin_survey(since=AT, at=_SECOND)
-        await held.end_survey(at=_SECOND, calls={})
+        await held.proofs.begin_survey(since=AT, at=_SECOND)
+        await held.proofs.end_survey(at=_SECOND, calls={})
         assert await ledger.batch(BATCH).unproven(since=_SECOND, at=later(minutes=2)) == 1
         assert await ledger.batch(BATCH).unproven(since=AT, at=AT) == 1
-        again = (await held.begin_survey(since=_SECOND, at=later(minutes=2)))[None]
+        again = (await held.proofs.begin_survey(since=_SECOND, at=later(minutes=2)))[None]
         assert list(again.names.values()) == [("a",)]
         assert (await entry_of(ledger, "a")).proven_at == _SECOND
 
@@ -76,28 +76,28 @@ class Proofs:
     )
     async def test_proofs_of_another_clock_are_forgotten(self, ledger, boot, moved, is_kept):
         held = await filled(ledger, "a")
-        await held.bind_proofs(ClockOrigin(boot="m", at=AT))
-        await held.begin_survey(since=AT, at=_SECOND)
-        await held.end_survey(at=_SECOND, calls={None: 1})
-        await held.bind_proofs(ClockOrigin(boot=boot, at=AT + timedelta(seconds=moved)))
+        await held.proofs.bind(ClockOrigin(boot="m", at=AT))
+        await held.proofs.begin_survey(since=AT, at=_SECOND)
+        await held.proofs.end_survey(at=_SECOND, calls={None: 1})
+        await held.proofs.bind(ClockOrigin(boot=boot, at=AT + timedelta(seconds=moved)))
         assert (await entry_of(ledger, "a")).proven_at == (_SECOND if is_kept else None)
 
     async def test_proofs_that_no_clock_is_known_of_are_forgotten(self, ledger):
         held = await filled(ledger, "a")
-        await held.begin_survey(since=AT, at=_SECOND)
-        await held.end_survey(at=_SECOND, calls={None: 1})
-        await held.bind_proofs(ClockOrigin(boot="m", at=AT))
+        await held.proofs.begin_survey(since=AT, at=_SECOND)
+        await held.proofs.end_survey(at=_SECOND, calls={None: 1})
+        await held.proofs.bind(ClockOrigin(boot="m", at=AT))
         assert (await entry_of(ledger, "a")).proven_at is None
 
     async def test_what_comes_or_asks_for_another_name_meanwhile_is_not_proven(self, ledger):
         held = await filled(ledger, "a", "b")
-        await held.begin_survey(since=AT, at=AT)
+        await held.proofs.begin_survey(since=AT, at=AT)
         renamed, new = Spec(id="a", position=0, request=canonical({"name": "another"})), spec("new", 2)
         await held.sync([renamed, spec("b", 1), new], changed=Changed.REFUSE, at=AT)
-        await held.end_survey(at=_SECOND, calls={None: 2})
+        await held.proofs.end_survey(at=_SECOND, calls={None: 2})
         proven = [(await entry_of(ledger, id)).proven_at for id in ("a", "b", "new")]
         assert proven == [None, _SECOND, None]
-        assert (await held.begin_survey(since=AT, at=_SECOND))[None].last_calls == 2
+        assert (await held.proofs.begin_survey(since=AT, at=_SECOND))[None].last_calls == 2
 
     async def test_an_intent_may_carry_a_proof_that_holds_for_later_attempts_too(self, ledger):
         held = await filled(ledger, "a")
@@ -110,33 +110,33 @@ class Proofs:
 
     async def test_rows_whose_runs_were_seen_get_no_proof_nor_what_an_earlier_survey_left(self, ledger):
         held = await filled(ledger, "a", "b", "c")
-        await held.begin_survey(since=AT, at=AT)
+        await held.proofs.begin_survey(since=AT, at=AT)
         await move(held, "c", intended())
-        wanted = (await held.begin_survey(since=AT, at=AT))[None]
+        wanted = (await held.proofs.begin_survey(since=AT, at=AT))[None]
         assert sorted(wanted.names.values()) == [("a",), ("b",)]
-        await held.end_survey(at=_SECOND, calls={None: 1}, besides=["b"])
+        await held.proofs.end_survey(at=_SECOND, calls={None: 1}, besides=["b"])
         assert [(await entry_of(ledger, id)).proven_at for id in "abc"] == [_SECOND, None, None]
 
     async def test_proofs_may_be_forgotten(self, ledger):
         held = await filled(ledger, "a", "b")
-        await held.begin_survey(since=AT, at=_SECOND)
-        await held.end_survey(at=_SECOND, calls={None: 1})
-        await held.forget_proofs()
+        await held.proofs.begin_survey(since=AT, at=_SECOND)
+        await held.proofs.end_survey(at=_SECOND, calls={None: 1})
+        await held.proofs.forget()
         assert [(await entry_of(ledger, id)).proven_at for id in "ab"] == [None, None]
 
     async def test_what_was_taken_over_is_known_for_as_long_as_is_asked(self, ledger):
         held = await filled(ledger, "own", "looked-for", "taken")
-        assert not await held.has_found(since=AT)
+        assert not await held.proofs.has_found(since=AT)
         await move(held, "own", intended(), accepted(1))
         lost = Accepted(at=AT, run=run_of(2, creation_time=AT), was_found=True)
         await move(held, "looked-for", Intended(at=AT - timedelta(seconds=5)), lost)
-        assert not await held.has_found(since=AT)
+        assert not await held.proofs.has_found(since=AT)
         yesterday = AT - timedelta(days=1)
         found = Accepted(at=AT, run=run_of(3, creation_time=yesterday), was_found=True)
         await move(held, "taken", Intended(at=yesterday), found)
-        assert [await held.has_found(since=since) for since in (AT, _SECOND)] == [True, False]
+        assert [await held.proofs.has_found(since=since) for since in (AT, _SECOND)] == [True, False]
         await move(held, "taken", Completed(at=later(days=1), run=run_of(3, "COMPLETED")))
-        assert not await held.has_found(since=_SECOND)
+        assert not await held.proofs.has_found(since=_SECOND)
 
     async def test_what_was_started_in_a_lane_is_known_for_as_long_as_is_asked(self, ledger):
         held = await filled(ledger, "own", "taken")
@@ -188,11 +188,11 @@ class Proofs:
         held = await filled(ledger, "a")
         await held.release()
         with pytest.raises(LeaseLostError):
-            await held.begin_survey(since=AT, at=AT)
+            await held.proofs.begin_survey(since=AT, at=AT)
         with pytest.raises(LeaseLostError):
-            await held.end_survey(at=AT, calls={})
+            await held.proofs.end_survey(at=AT, calls={})
         with pytest.raises(LeaseLostError):
-            await held.forget_proofs()
+            await held.proofs.forget()
 
     async def test_a_ledger_without_the_batch_has_nothing_to_prove(self, ledger):
         assert await ledger.batch("nowhere").unproven(since=AT, at=AT) == 0

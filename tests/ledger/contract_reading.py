@@ -195,20 +195,20 @@ class Reading:
         await unfinished.aclose()
 
     async def test_what_was_learned_of_a_pace_is_given_back_by_account(self, ledger):
-        await ledger.keep_paces("here", {"StartRun": LEARNED}, at=AT)
-        await ledger.keep_paces("there", {"GetRun": LEARNED}, at=AT)
-        assert await ledger.paces("here", since=AT) == {"StartRun": LEARNED}
-        assert await ledger.paces("nowhere", since=AT) == {}
+        await ledger.paces.keep("here", {"StartRun": LEARNED}, at=AT)
+        await ledger.paces.keep("there", {"GetRun": LEARNED}, at=AT)
+        assert await ledger.paces.learned("here", since=AT) == {"StartRun": LEARNED}
+        assert await ledger.paces.learned("nowhere", since=AT) == {}
 
     async def test_the_last_word_on_a_pace_stays(self, ledger):
-        await ledger.keep_paces("here", {"StartRun": LEARNED, "GetRun": LEARNED}, at=AT)
+        await ledger.paces.keep("here", {"StartRun": LEARNED, "GetRun": LEARNED}, at=AT)
         slower = replace(LEARNED, phase=Phase.SEARCHING, base=0.5)
-        await ledger.keep_paces("here", {"StartRun": slower}, at=later(seconds=60))
-        assert await ledger.paces("here", since=AT) == {"StartRun": slower, "GetRun": LEARNED}
+        await ledger.paces.keep("here", {"StartRun": slower}, at=later(seconds=60))
+        assert await ledger.paces.learned("here", since=AT) == {"StartRun": slower, "GetRun": LEARNED}
 
     async def test_an_old_pace_is_not_given(self, ledger):
-        await ledger.keep_paces("here", {"StartRun": LEARNED}, at=AT)
-        assert await ledger.paces("here", since=later(seconds=1)) == {}
+        await ledger.paces.keep("here", {"StartRun": LEARNED}, at=AT)
+        assert await ledger.paces.learned("here", since=later(seconds=1)) == {}
 
     async def test_a_retry_is_due_in_its_time_and_knows_the_attempts_before(self, ledger):
         held = await filled(ledger, "a", "b")

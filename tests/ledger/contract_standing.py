@@ -180,10 +180,10 @@ class Standing:
             assert set(await ledger.batch(BATCH).find_ids(text, By.LIKENESS)) <= {"a%b", "axb"}
 
     async def test_all_paces_say_whose_they_are_and_from_when(self, ledger):
-        assert await ledger.all_paces() == []
-        await ledger.keep_paces("there", {"StartRun": LEARNED}, at=later(minutes=1))
-        await ledger.keep_paces("here", {"StartRun": LEARNED, "GetRun": LEARNED}, at=AT)
-        assert await ledger.all_paces() == [
+        assert await ledger.paces.all() == []
+        await ledger.paces.keep("there", {"StartRun": LEARNED}, at=later(minutes=1))
+        await ledger.paces.keep("here", {"StartRun": LEARNED, "GetRun": LEARNED}, at=AT)
+        assert await ledger.paces.all() == [
             KeptPace(account="here", operation="GetRun", learned=LEARNED, at=AT),
             KeptPace(account="here", operation="StartRun", learned=LEARNED, at=AT),
             KeptPace(account="there", operation="StartRun", learned=LEARNED, at=later(minutes=1)),

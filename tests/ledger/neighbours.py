@@ -14,7 +14,7 @@ from batchrun.model.notices import NOTED
 from batchrun.model.planning.cancelling import Scope
 from batchrun.model.planning.limits import Changed
 from batchrun.model.tasks import FailedTask, FailedTasks
-from batchrun.ports.batch import WrittenResults
+from batchrun.ports.results import WrittenResults
 from tests.ledger.contract_lanes import into, rows
 from tests.ledger.samples import (
     AT,
@@ -84,9 +84,9 @@ async def _held(ledger: SqlLedger, name: str) -> HeldBatch:
 
 async def _live(held: HeldBatch, number: int, lane: str | None) -> None:
     """Do with a batch all that can be done with one, its runs numbered from *number*."""
-    await held.bind_proofs(ClockOrigin(boot="m", at=AT))
-    await held.begin_survey(since=AT, at=later(seconds=1))
-    await held.end_survey(at=later(seconds=1), calls={lane: 3}, besides=["x"])
+    await held.proofs.bind(ClockOrigin(boot="m", at=AT))
+    await held.proofs.begin_survey(since=AT, at=later(seconds=1))
+    await held.proofs.end_survey(at=later(seconds=1), calls={lane: 3}, besides=["x"])
     await held.submissions.keep_shapes(dict.fromkeys("abmxy", "x"))
     await held.ask_to_cancel(["a", "b", "d", "e", "m"], scope=Scope.SENDING, at=AT)
     for id_, events in _stories(number).items():
@@ -96,8 +96,8 @@ async def _live(held: HeldBatch, number: int, lane: str | None) -> None:
     await held.keep_tasks({failed.number: FailedTasks(tasks=(FailedTask(id="1", name="align"),))}, at=AT)
     for notice in NOTED:
         await held.tell(notice, at=AT)
-    await held.keep_written(WrittenResults(place="/x", form="1.0", digest=bytes(32), event=1))
-    await held.begin_survey(since=later(minutes=1), at=later(minutes=1))  # it never ends
+    await held.results.keep(WrittenResults(place="/x", form="1.0", digest=bytes(32), event=1))
+    await held.proofs.begin_survey(since=later(minutes=1), at=later(minutes=1))  # it never ends
     await held.renew(ttl=TTL, at=later(days=30))
 
 

@@ -132,7 +132,7 @@ async def test_the_manifest_is_known_row_for_row(tmp_path, rows):
         found = await it.ledger.batch("cohort").compare(rows)
         await held.release()
         assert (found.rows, found.unchanged, found.gone) == (13, 13, 0)
-        kept_paces = await it.ledger.all_paces()
+        kept_paces = await it.ledger.paces.all()
         assert [(pace.operation, pace.learned.base > 0) for pace in kept_paces] == [("StartRun", True)]
         spent = await it.ledger.batch("cohort").ended_runs(limit=100)
         assert [(one.entry_id, one.attempt) for one in spent if one.usage is None] == []

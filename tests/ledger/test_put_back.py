@@ -501,8 +501,8 @@ async def looking(place: Path) -> AsyncIterator[Launcher]:
     """Have a launcher look for a row that is to be sent; it dies at the end, unless it has released."""
     async with await open_ledger(place) as ledger:
         held = await filled(ledger, "a")
-        await held.begin_survey(since=AT, at=AT)
-        await held.end_survey(at=AT, calls={None: 1})
+        await held.proofs.begin_survey(since=AT, at=AT)
+        await held.proofs.end_survey(at=AT, calls={None: 1})
         yield Launcher(ledger, held, place)
 
 

@@ -223,8 +223,8 @@ class Batch(RuleBasedStateMachine):
 
     @rule(since=MINUTES, unreached=st.sets(st.sampled_from([None, "east", "west"])))
     def survey(self, since, unreached):
-        wanted = self._run(self._held.begin_survey(since=AT + since, at=AT + since))
-        self._run(self._held.end_survey(at=AT, calls=dict.fromkeys(wanted, 1), unreached=unreached))
+        wanted = self._run(self._held.proofs.begin_survey(since=AT + since, at=AT + since))
+        self._run(self._held.proofs.end_survey(at=AT, calls=dict.fromkeys(wanted, 1), unreached=unreached))
         for id_ in {
             id_ for lane in unreached & wanted.keys() for ids in wanted[lane].names.values() for id_ in ids
         }:

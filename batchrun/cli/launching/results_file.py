@@ -18,7 +18,8 @@ import anyio
 from batchrun.cli.options import DEFAULT_LEDGER
 from batchrun.errors import InputError, LedgerError, ResultsError, UsageError
 from batchrun.ledger import LedgerPlace
-from batchrun.ports.batch import StoredBatch, WrittenResults
+from batchrun.ports.batch import StoredBatch
+from batchrun.ports.results import WrittenResults
 from batchrun.report import results
 from batchrun.report.chosen import begun_again
 from batchrun.report.columns import COLUMNS
@@ -87,8 +88,8 @@ async def kept_or_written(
 ) -> None:
     """Call *write* to write all results of *batch* to *output*, unless that would change nothing."""
     form = f"{__version__} {'safe' if is_safe else 'plain'} {','.join(COLUMNS)}"
-    event = await batch.newest_told()
-    before = await batch.written_results(output.place)
+    event = await batch.results.newest_told()
+    before = await batch.results.written(output.place)
     is_same = before is not None and (before.form, before.event) == (form, event)
     if before is not None and is_same and _digest(output.path) == before.digest:
         import structlog  # noqa: PLC0415 (a verb that only shows stored results logs nothing)
@@ -99,7 +100,7 @@ async def kept_or_written(
     if (digest := _digest(output.path)) is not None:
         found = WrittenResults(place=output.place, form=form, digest=digest, event=event)
         with suppress(LedgerError):  # the results are written; the record only saves writing them again
-            await batch.keep_written(found)
+            await batch.results.keep(found)
 
 
 def _digest(path: Path) -> bytes | None:

@@ -56,13 +56,13 @@ class LedgerPaces(SharedPaces):
         return self._most - sum((await self._ledger.active_there(commons.region, commons.account)).values())
 
     async def take(self, commons: Commons, seconds: float) -> Stretch:
-        return await self._ledger.take_stretch(commons, seconds, at=self._clock.utcnow())
+        return await self._ledger.paces.take_stretch(commons, seconds, at=self._clock.utcnow())
 
     async def leave(self, commons: Commons, state: str, stretch: Stretch) -> None:
-        await self._ledger.leave_pace(commons, state, until=stretch.until, at=self._clock.utcnow())
+        await self._ledger.paces.leave(commons, state, until=stretch.until, at=self._clock.utcnow())
 
     async def left(self, commons: Commons) -> LeftPace | None:
-        return await self._ledger.left_pace(commons, at=self._clock.utcnow())
+        return await self._ledger.paces.left(commons, at=self._clock.utcnow())
 
 
 class OtherBatches(InLane):
@@ -106,7 +106,7 @@ class PaceKeeper(InLane):
     async def recall(self, *, will_start: bool) -> None:
         """Begin at the stored paces, and share them with other launchers; before the first call."""
         since = self._clock.utcnow() - _FRESH
-        learned = await self._ledger.paces(self._service.account, since=since)
+        learned = await self._ledger.paces.learned(self._service.account, since=since)
         await self._service.recall(learned, will_start=will_start)
         holder, most = self._held.lease.holder, self._link.limits.account_max_active
         paces = LedgerPaces(self._ledger, holder=holder, clock=self._clock, max_active=most)
@@ -124,6 +124,6 @@ class PaceKeeper(InLane):
         if not learned:
             return
         try:
-            await self._ledger.keep_paces(self._service.account, learned, at=self._clock.utcnow())
+            await self._ledger.paces.keep(self._service.account, learned, at=self._clock.utcnow())
         except LedgerError as error:
             log.warning("pace_not_kept", error=str(error))

@@ -104,7 +104,7 @@ class OtherSubmissions:
             self._last_at = max(self._last_at, seen_at)
         self._are_going = are_going
         if are_going:
-            await self._held.forget_proofs()
+            await self._held.proofs.forget()
 
     async def _listed(self) -> Mapping[str, str]:
         """Return the status of those that are not done, by id, this ledger's own included."""

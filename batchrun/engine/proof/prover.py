@@ -59,7 +59,7 @@ class Prover:
     ) -> None:
         """Prepare the prover; *give_up* is called with a lane that cannot be used."""
         self._held, self._limits, self._clock = parts.held, parts.limits, parts.clock
-        self._trust = parts.limits.trust
+        self._proofs, self._trust = parts.held.proofs, parts.limits.trust
         self._links = {link.name: link for link in parts.links}
         self._home = parts.home
         self._recorder = recorder
@@ -91,21 +91,22 @@ class Prover:
         }
         has_choice = any(len(lanes) > 1 for lanes in await self._held.choices())
         if goes_together or has_choice or self._limits.mode is Mode.WATCH:
-            await self._held.forget_proofs()
+            await self._proofs.forget()
         await self._expect_latecomers(have_choice=has_choice)
 
     async def _expect_latecomers(self, *, have_choice: bool) -> None:
         """Begin to expect late runs; a launch that was killed may have found some already."""
         lag = self._limits.listing_lag
         self._latecomers = Latecomers(have_choice=have_choice, began=self._clock.monotonic(), lag=lag)
-        if have_choice and await self._held.has_found(since=self._clock.utcnow() - timedelta(seconds=lag)):
+        lately = self._clock.utcnow() - timedelta(seconds=lag)
+        if have_choice and await self._proofs.has_found(since=lately):
             self._latecomers.expect()
 
     async def bind(self) -> None:
         """Forget proofs unless they were stamped by this launch's clock, which knows their age."""
         origin = self._clock.origin()
         if self._origin is None or not origin.is_same(self._origin):
-            await self._held.bind_proofs(origin)
+            await self._proofs.bind(origin)
             self._origin = origin
 
     # -- one row
@@ -279,7 +280,7 @@ class Prover:
         await self.bind()
         begun = self._clock.latest()
         since = begun - self._trust.freshness
-        by_lane = await self._held.begin_survey(since=since, at=begun)
+        by_lane = await self._proofs.begin_survey(since=since, at=begun)
         are_few = all(len(unproven.names) <= FEW for unproven in by_lane.values())
         if are_few and not action.is_waited_for and not self._latecomers.have_choice:
             return Surveyed(survey=action, are_few=True)
@@ -361,7 +362,7 @@ class Prover:
 
     async def _end_survey(self, survey: Sighted, ids: Collection[str]) -> None:
         others = [entry_id for entry_id in survey.entries if entry_id not in ids]  # they are being sent
-        await self._held.end_survey(
+        await self._proofs.end_survey(
             at=survey.begun, calls=survey.calls, besides=others, unreached=survey.unreached
         )
         for link in self._links.values():

@@ -80,7 +80,7 @@ async def give_back(
         for event in after_reappearing(run, at):
             back[entry.id] = apply(back.get(entry.id, entry), event)
     if back and not is_dry:
-        await ledger.batch(batch.name).give_back([run for _, run in looked.there], at=at)
+        await ledger.batch(batch.name).requests.give_back([run for _, run in looked.there], at=at)
     return FirstLook(back=back, unknown={entry.id: why for entry, why in looked.unknown})
 
 
@@ -173,4 +173,4 @@ async def begin_anew(
     """Request another attempt of each of *entries*, and return the ids of those that get one."""
     why = "asked for, as a duplicate" if duplicates else "asked for"
     ids = [entry.id for entry in entries]
-    return await ledger.batch(batch).retry(ids, at=at, why=why, duplicates=duplicates)
+    return await ledger.batch(batch).requests.retry(ids, at=at, why=why, duplicates=duplicates)

@@ -177,7 +177,7 @@ class Teller:
         if not self.channels:
             return
         try:
-            await self.batch.forget(but=holds)
+            await self.batch.requests.forget(but=holds)
         except BatchrunError as error:
             log.warning("notice_not_noted", batch=self.batch.name, reason=str(error))
 
@@ -187,7 +187,7 @@ class Teller:
             return
         with anyio.CancelScope(shield=True):
             try:
-                if notice in NOTED and not await self.batch.tell(notice, at=self.clock.utcnow()):
+                if notice in NOTED and not await self.batch.requests.tell(notice, at=self.clock.utcnow()):
                     return
                 message = await words(notice)
             except BatchrunError as error:

@@ -120,7 +120,7 @@ async def _fill(ledger: Ledger, batch: str, told: dict[str, list[Event]]) -> Non
     await held.sync(rows, changed=Changed.REFUSE, at=AT)
     for entry_id in IDS[1:]:
         await move(held, entry_id, *told[entry_id])
-    assert await ledger.batch(batch).retry(["twice"], at=AT, why="asked for") == ["twice"]
+    assert await ledger.batch(batch).requests.retry(["twice"], at=AT, why="asked for") == ["twice"]
     await move(held, "twice", *told["again"])
     await held.release()
 

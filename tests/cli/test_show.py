@@ -133,7 +133,7 @@ async def submitted(folder: Path, *rows: str) -> Submission:
         made = await together(held, 1, "".join(rows))
         await held.submissions.keep(taken(made, "PROCESSED"))
         await move(held, rows[0], Refused(at=AT, code="ValidationException", message="no such role"))
-        await held.retry([rows[0]], at=AT, why="asked for")
+        await held.requests.retry([rows[0]], at=AT, why="asked for")
         await move(held, "alone", intended())
         await held.release()
     return made

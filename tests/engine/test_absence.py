@@ -236,7 +236,7 @@ async def test_nobody_elses_run_is_cancelled_for_one_that_an_answer_called_gone(
         await deleted(it)
         stranger = await start(it.service, requestId="theirs", name="theirs")
         assert stranger.id == await run_id(it)
-        await it.ledger.batch("cohort").ask_to_cancel(None, scope=Scope.RUN, at=it.clock.utcnow())
+        await it.ledger.batch("cohort").requests.ask_to_cancel(None, scope=Scope.RUN, at=it.clock.utcnow())
         await it.launch(rows(1), mode=Mode.CANCEL)
         assert (await row(it)).state is State.DELETED
         assert it.simulator.state().calls.get("CancelRun") is None
@@ -295,7 +295,9 @@ async def test_a_launch_watches_what_is_given_back_meanwhile(tmp_path):
             group.start_soon(it.launch, rows(40))
             await anyio.sleep(20)
             run = (await it.service.get_run(entry.run.id)).run
-            assert await another.batch("cohort").give_back([run], at=it.clock.utcnow()) == ["row-0000"]
+            assert await another.batch("cohort").requests.give_back([run], at=it.clock.utcnow()) == [
+                "row-0000"
+            ]
             await anyio.sleep(300)
         await it.assert_agreement()
         assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}

@@ -20,7 +20,7 @@ SLOW = simulated(max_active=None, time_scale=50.0)  # hours per run
 
 
 async def cancel(it: Bench, *ids: str, scope: Scope = Scope.RUN) -> None:
-    await it.ledger.batch("cohort").ask_to_cancel(ids or None, scope=scope, at=it.clock.utcnow())
+    await it.ledger.batch("cohort").requests.ask_to_cancel(ids or None, scope=scope, at=it.clock.utcnow())
 
 
 async def states(it: Bench) -> set[tuple[State, bool]]:
@@ -36,7 +36,7 @@ async def cancelled_after(it: Bench, seconds: float, *, scope: Scope = Scope.RUN
     """Cancel as another process does, over a ledger of its own."""
     await anyio.sleep(seconds)
     async with await open_ledger(it.path) as ledger:
-        await ledger.batch("cohort").ask_to_cancel(None, scope=scope, at=it.clock.utcnow())
+        await ledger.batch("cohort").requests.ask_to_cancel(None, scope=scope, at=it.clock.utcnow())
 
 
 async def test_a_running_launch_takes_note_withdraws_and_cancels_and_ends(tmp_path):

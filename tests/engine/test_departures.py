@@ -97,7 +97,7 @@ async def test_people_go_on_from_what_the_last_attempt_asked_for(tmp_path):
 
 async def retried(it: Bench, *ids: str, duplicates: bool = False):
     now = it.clock.utcnow()
-    return await it.ledger.batch("cohort").retry(ids, at=now, why="asked for", duplicates=duplicates)
+    return await it.ledger.batch("cohort").requests.retry(ids, at=now, why="asked for", duplicates=duplicates)
 
 
 @pytest.mark.parametrize("tag", [True, False])

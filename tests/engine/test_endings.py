@@ -135,7 +135,7 @@ async def test_a_request_id_that_the_service_refuses_for_good_refuses_its_row_al
         assert entries["row-0001"].code == "ConflictException"
         assert "'batchrun retry' sends the row with another requestId" in (entries["row-0001"].message or "")
         it.simulator.faults.replace(())
-        await it.ledger.batch("cohort").retry(["row-0001"], at=it.clock.utcnow(), why="asked for")
+        await it.ledger.batch("cohort").requests.retry(["row-0001"], at=it.clock.utcnow(), why="asked for")
         async with reconnected(it):
             await it.launch(rows(3))
         await it.assert_agreement()

@@ -124,4 +124,6 @@ async def decide(it: Bench) -> None:
     assert ("row-0000", "refused") in it.told.steps
     assert len(it.simulator.state().runs) == 1
     async with await open_ledger(it.path) as ledger:  # as another process does
-        assert await ledger.batch("cohort").retry(["row-0000"], at=it.clock.utcnow(), why="asked for")
+        assert await ledger.batch("cohort").requests.retry(
+            ["row-0000"], at=it.clock.utcnow(), why="asked for"
+        )

@@ -103,7 +103,7 @@ async def test_a_backup_put_back_within_the_hour_knows_nothing_of_attempts_made_
         it.simulator.faults.replace(())
         refused = [id for id, entry in (await it.entries()).items() if entry.run is None]
         assert len(refused) > 4
-        await it.ledger.batch("cohort").retry(refused, at=it.clock.utcnow(), why="asked for")
+        await it.ledger.batch("cohort").requests.retry(refused, at=it.clock.utcnow(), why="asked for")
         async with reconnected(it):
             await it.launch(rows(12))
         async with another(it, place):
@@ -125,7 +125,7 @@ async def test_a_row_that_a_backup_has_in_doubt_may_have_gone_on_under_another_a
             await it.launch(rows(3))
         assert {entry.state for entry in (await it.entries()).values()} == {State.REFUSED}
         it.simulator.faults.replace(())
-        await it.ledger.batch("cohort").retry(once_each(3), at=it.clock.utcnow(), why="asked for")
+        await it.ledger.batch("cohort").requests.retry(once_each(3), at=it.clock.utcnow(), why="asked for")
         async with reconnected(it):
             await it.launch(rows(3))
         async with another(it, place):
@@ -409,7 +409,7 @@ async def test_runs_that_are_deleted_and_still_listed_hold_nobody_up_for_long(tm
         for entry in (await it.entries()).values():
             assert entry.run is not None
             await it.service.delete_run(entry.run.id)
-        await it.ledger.batch("cohort").retry(["row-0001"], at=it.clock.utcnow(), why="asked for")
+        await it.ledger.batch("cohort").requests.retry(["row-0001"], at=it.clock.utcnow(), why="asked for")
         await it.launch(rows(3))
         assert started(it) == once_each(3)
 

@@ -36,7 +36,7 @@ class GivingBack:
         held = await filled(ledger, "a")
         await move(held, "a", *GONE)
         run = run_of(1, status, stop_time=later(hours=1))
-        assert await ledger.batch(BATCH).give_back([run], at=later(hours=2)) == ["a"]
+        assert await ledger.batch(BATCH).requests.give_back([run], at=later(hours=2)) == ["a"]
         entry = await entry_of(ledger, "a")
         assert (entry.state, entry.attempt, entry.run, entry.message) == (state, 1, run, None)
         told = await ledger.batch(BATCH).history("a")
@@ -51,7 +51,7 @@ class GivingBack:
         steps: list[list[Event]] = [[], [intended()], [accepted(2)], [Removed(at=AT, message="404")]]
         for events in steps:
             before = await move(held, "a", *events) if events else await entry_of(ledger, "a")
-            assert await ledger.batch(BATCH).give_back([run_of(1, "RUNNING")], at=AT) == []
+            assert await ledger.batch(BATCH).requests.give_back([run_of(1, "RUNNING")], at=AT) == []
             assert await entry_of(ledger, "a") == before
 
     async def test_what_goes_on_or_ended_otherwise_is_left_alone(self, ledger):
@@ -59,8 +59,8 @@ class GivingBack:
         await move(held, "a", intended(), accepted(1))
         await move(held, "b", intended(), accepted(2), completed(2))
         runs = [run_of(1, "RUNNING"), run_of(2, "RUNNING"), run_of(3, "RUNNING")]
-        assert await ledger.batch(BATCH).give_back(runs, at=AT) == []
+        assert await ledger.batch(BATCH).requests.give_back(runs, at=AT) == []
         assert [len(await ledger.batch(BATCH).history(id_)) for id_ in "ab"] == [2, 3]
 
     async def test_a_batch_that_is_not_there_has_nothing_to_give_back(self, ledger):
-        assert await ledger.batch("none").give_back([run_of(1)], at=AT) == []
+        assert await ledger.batch("none").requests.give_back([run_of(1)], at=AT) == []

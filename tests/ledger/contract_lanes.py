@@ -220,12 +220,12 @@ class LanesOfRows:
     async def test_a_copy_goes_where_its_source_is(self, ledger):
         held = await with_lanes(ledger, a="east west")
         await send(held, "a", "west", accepted(1), failed(1))
-        await ledger.batch(BATCH).retry(["a"], at=AT, why="x", duplicates=True)
+        await ledger.batch(BATCH).requests.retry(["a"], at=AT, why="x", duplicates=True)
         copy = await entry_of(ledger, "a")
         assert (copy.may_take, json.loads(copy.request)["runId"]) == (("west",), run_of(1).id)
         assert copy.content == offers("a", "east", "west")
         await send(held, "a", "west", accepted(2), failed(2))
-        await ledger.batch(BATCH).retry(["a"], at=AT, why="x")
+        await ledger.batch(BATCH).requests.retry(["a"], at=AT, why="x")
         assert (await entry_of(ledger, "a")).may_take == ("east", "west")
 
     async def test_counts_tell_lanes_apart(self, ledger):

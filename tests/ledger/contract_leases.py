@@ -86,7 +86,7 @@ class Batches:
         held = await filled(ledger, "a")
         failed = Failed(at=AT, run=run_of(1, "FAILED"))
         await move(held, "a", intended(), accepted(1), failed)
-        assert await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for") == ["a"]
+        assert await ledger.batch(BATCH).requests.retry(["a"], at=AT, why="asked for") == ["a"]
         assert (await opened(ledger, "2" * 12)).account == "1" * 12
 
     async def test_the_first_run_tells_the_account_where_it_is_not_known(self, ledger):
@@ -186,7 +186,7 @@ class Leases:
         await held.renew(ttl=TTL, at=later(hours=1))
         with pytest.raises(LeaseHeldError):
             await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
-        await ledger.batch(BATCH).ask_to_cancel(["x"], scope=Scope.SENDING, at=AT)
+        await ledger.batch(BATCH).requests.ask_to_cancel(["x"], scope=Scope.SENDING, at=AT)
         await held.renew(ttl=TTL, at=later(minutes=5))
         await move(held, "x", intended())
         with pytest.raises(LeaseHeldError):

@@ -229,10 +229,10 @@ class Reading:
         await move(held, "done", intended(), accepted(2), completed(2))
         await move(held, "going", intended(), accepted(3))
         asked = ["done", "failed", "going", "nobody", "planned"]
-        assert await ledger.batch(BATCH).retry(asked, at=AT, why="asked for") == ["failed"]
+        assert await ledger.batch(BATCH).requests.retry(asked, at=AT, why="asked for") == ["failed"]
         assert await due_ids(held) == ["failed", "planned"]
-        assert await ledger.batch(BATCH).retry(asked, at=AT, why="asked for") == []
-        assert await ledger.batch("nothing").retry(asked, at=AT, why="asked for") == []
+        assert await ledger.batch(BATCH).requests.retry(asked, at=AT, why="asked for") == []
+        assert await ledger.batch("nothing").requests.retry(asked, at=AT, why="asked for") == []
 
     async def test_a_duplicate_is_made_of_runs_that_are_there_and_once(self, ledger):
         held = await filled(ledger, "failed", "refused", "removed")
@@ -241,7 +241,9 @@ class Reading:
         await move(held, "refused", intended(), Refused(at=AT, code="C", message="m"))
         await move(held, "removed", intended(), accepted(3), Removed(at=AT, message="404"))
         ids = ["failed", "refused", "removed"]
-        assert await ledger.batch(BATCH).retry(ids, at=AT, why="asked for", duplicates=True) == ["failed"]
+        assert await ledger.batch(BATCH).requests.retry(ids, at=AT, why="asked for", duplicates=True) == [
+            "failed"
+        ]
         copy = await entry_of(ledger, "failed")
         assert (copy.request, copy.attempt) == (duplicate(before.request, "0000001"), 2)
         assert copy.content == before.request
@@ -250,7 +252,7 @@ class Reading:
         assert (await ledger.batch(BATCH).compare(specs(*ids))).unchanged == 3
         again = Failed(at=AT, run=run_of(4, "FAILED"))
         await move(held, "failed", intended(), accepted(4), again)
-        assert await ledger.batch(BATCH).retry(["failed"], at=AT, why="asked for") == ["failed"]
+        assert await ledger.batch(BATCH).requests.retry(["failed"], at=AT, why="asked for") == ["failed"]
         entry = await entry_of(ledger, "failed")
         assert (entry.request, entry.manifest_request, entry.attempt) == (before.request, None, 3)
 
@@ -258,8 +260,8 @@ class Reading:
         held = await filled(ledger, "a")
         await move(held, "a", intended(), accepted(1), Failed(at=AT, run=run_of(1, "FAILED")))
         await ledger.keep_deleted(["uuid-1"], at=AT)
-        assert await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for", duplicates=True) == []
-        assert await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for") == ["a"]
+        assert await ledger.batch(BATCH).requests.retry(["a"], at=AT, why="asked for", duplicates=True) == []
+        assert await ledger.batch(BATCH).requests.retry(["a"], at=AT, why="asked for") == ["a"]
 
     async def test_a_changed_attempt_goes_on_and_gives_way_to_new_content(self, ledger):
         held = await filled(ledger, "a")
@@ -269,7 +271,7 @@ class Reading:
         assert await entry_of(ledger, "a") == departing
         assert (await ledger.batch(BATCH).compare(specs("a"))).unchanged == 1
         await move(held, "a", accepted(2), Failed(at=AT, run=run_of(2, "FAILED")))
-        await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for")
+        await ledger.batch(BATCH).requests.retry(["a"], at=AT, why="asked for")
         entry = await entry_of(ledger, "a")
         assert (entry.request, entry.content) == ('{"larger":1}', specs("a")[0].request)
         await held.sync(specs("a", content=2), changed=Changed.RESUBMIT, at=AT)

@@ -219,7 +219,7 @@ class LatestEnds:
     async def test_an_earlier_attempt_is_one(self, ledger):
         held = await filled(ledger, "a")
         await move(held, "a", intended(), Accepted(at=AT, run=run_of(1)), failed(1))
-        await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for")
+        await ledger.batch(BATCH).requests.retry(["a"], at=AT, why="asked for")
         assert [run.uuid for run in await ledger.batch(BATCH).latest_runs(Latest.ENDED, limit=9)] == [
             "uuid-1"
         ]

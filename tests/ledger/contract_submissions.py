@@ -103,9 +103,9 @@ class SubmissionsOfBatches:
         assert not await held.submissions.have_wanted_runs(made.request_id)
         await move(held, "a", accepted(1))
         assert await held.submissions.have_wanted_runs(made.request_id)
-        await held.ask_to_cancel(["a"], scope=Scope.SENDING, at=AT)
+        await held.requests.ask_to_cancel(["a"], scope=Scope.SENDING, at=AT)
         assert await held.submissions.have_wanted_runs(made.request_id)
-        await held.ask_to_cancel(["a"], scope=Scope.RUN, at=AT)
+        await held.requests.ask_to_cancel(["a"], scope=Scope.RUN, at=AT)
         assert not await held.submissions.have_wanted_runs(made.request_id)
         await move(held, "b", accepted(2), completed(2))
         assert not await held.submissions.have_wanted_runs(made.request_id)
@@ -171,7 +171,7 @@ class SubmissionsOfBatches:
         refused = Refused(at=AT, code="C", message="m")
         for id_ in "ab":
             await move(held, id_, refused)
-        await ledger.batch(BATCH).retry(["a", "b"], at=AT, why="asked for")
+        await ledger.batch(BATCH).requests.retry(["a", "b"], at=AT, why="asked for")
         assert await held.submissions.last("a", 2) is None
         second = await together(held, 2, "ab")
         assert [await held.submissions.last("a", attempt) for attempt in (1, 2, 3)] == [first, second, None]
@@ -325,7 +325,7 @@ class Shapes:
         await held.submissions.keep_shapes(dict(zip("abcdef", "yxyxyy", strict=True)))
         await move(held, "a", intended(), deferred(AT))
         await move(held, "c", intended())
-        await held.ask_to_cancel(["e"], scope=Scope.SENDING, at=AT)
+        await held.requests.ask_to_cancel(["e"], scope=Scope.SENDING, at=AT)
         await held.sync(specs(*"abcdeg"), changed=Changed.REFUSE, at=AT)
         assert await held.submissions.choices() == [
             Choice(lanes=(), shape="x", rows=2),
@@ -337,7 +337,7 @@ class Shapes:
         await held.submissions.keep_shapes(dict(zip("abcdef", "yxyxyy", strict=True)))
         await move(held, "a", intended(), deferred(later(seconds=9)))
         await move(held, "c", intended())
-        await held.ask_to_cancel(["e"], scope=Scope.SENDING, at=AT)
+        await held.requests.ask_to_cancel(["e"], scope=Scope.SENDING, at=AT)
 
         async def due(shape: str, at: datetime = AT, limit: int = 9, **options: Any) -> list[str]:
             return [one.id for one in await held.due(at=at, limit=limit, shape=shape, **options)]
@@ -372,7 +372,7 @@ class Shapes:
         await held.submissions.keep_shapes(dict.fromkeys("abcd", "x"))
         await held.sync([*specs(*"abc"), spec("d", 3, "new")], changed=Changed.REFUSE, at=AT)
         await move(held, "a", intended(), Refused(at=AT, code="C", message="m"))
-        await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for")
+        await ledger.batch(BATCH).requests.retry(["a"], at=AT, why="asked for")
         await move(held, "b", intended(), deferred(AT))
         assert [one.id for one in await held.submissions.unshaped(limit=9)] == ["a", "d"]
         assert await held.submissions.choices() == [Choice(lanes=(), shape="x", rows=2)]

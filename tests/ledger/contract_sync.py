@@ -248,7 +248,7 @@ class Syncing:
         assert await changed(ledger) == ["a"]
         await held.sync(specs("a"), changed=Changed.REFUSE, at=AT)
         assert await changed(ledger) == ["a"]
-        await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for")
+        await ledger.batch(BATCH).requests.retry(["a"], at=AT, why="asked for")
         assert (await changed(ledger), (await ledger.batch(BATCH).counts()).changed) == ([], 0)
         await held.sync(specs("a"), changed=Changed.REFUSE, at=AT)
         assert await changed(ledger) == []

@@ -88,14 +88,14 @@ async def _live(held: HeldBatch, number: int, lane: str | None) -> None:
     await held.proofs.begin_survey(since=AT, at=later(seconds=1))
     await held.proofs.end_survey(at=later(seconds=1), calls={lane: 3}, besides=["x"])
     await held.submissions.keep_shapes(dict.fromkeys("abmxy", "x"))
-    await held.ask_to_cancel(["a", "b", "d", "e", "m"], scope=Scope.SENDING, at=AT)
+    await held.requests.ask_to_cancel(["a", "b", "d", "e", "m"], scope=Scope.SENDING, at=AT)
     for id_, events in _stories(number).items():
         await _send(held, id_, lane, events)
     await _send_together(held, number, lane)
     (failed,) = await held.unasked(limit=1)
     await held.keep_tasks({failed.number: FailedTasks(tasks=(FailedTask(id="1", name="align"),))}, at=AT)
     for notice in NOTED:
-        await held.tell(notice, at=AT)
+        await held.requests.tell(notice, at=AT)
     await held.results.keep(WrittenResults(place="/x", form="1.0", digest=bytes(32), event=1))
     await held.proofs.begin_survey(since=later(minutes=1), at=later(minutes=1))  # it never ends
     await held.renew(ttl=TTL, at=later(days=30))

@@ -80,9 +80,9 @@ async def lived(place) -> None:
         made = await together(held, 2, "g")
         await move(held, "g", accepted(3))
         await held.submissions.keep(over(made))
-        await ledger.batch(BATCH).retry(["a"], at=AT, why="asked for")
-        await ledger.batch(BATCH).ask_to_cancel(["d"], scope=Scope.RUN, at=AT)
-        await ledger.batch(BATCH).tell(Notice.FAILURE, at=AT)
+        await ledger.batch(BATCH).requests.retry(["a"], at=AT, why="asked for")
+        await ledger.batch(BATCH).requests.ask_to_cancel(["d"], scope=Scope.RUN, at=AT)
+        await ledger.batch(BATCH).requests.tell(Notice.FAILURE, at=AT)
         await held.release()
 
 
@@ -114,9 +114,9 @@ async def test_a_batch_is_in_the_other_ledger_as_it_was_and_closed_in_this_one(p
         with pytest.raises(BatchClosedError, match="went on in another ledger: give --ledger"):
             await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=later(days=1))
         with pytest.raises(BatchClosedError):
-            await ledger.batch(BATCH).retry(["b"], at=AT, why="asked for")
+            await ledger.batch(BATCH).requests.retry(["b"], at=AT, why="asked for")
         with pytest.raises(BatchClosedError):
-            await ledger.batch(BATCH).ask_to_cancel(None, scope=Scope.RUN, at=AT)
+            await ledger.batch(BATCH).requests.ask_to_cancel(None, scope=Scope.RUN, at=AT)
     async with await open_ledger(places[1].named) as ledger:
         held = await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)
         assert held.lease.fence > 1

@@ -138,16 +138,16 @@ class Batch(RuleBasedStateMachine):
 
     @rule(ids=st.none() | st.sets(IDS), scope=st.sampled_from(Scope))
     def cancel(self, ids, scope):
-        self._run(self._held.ask_to_cancel(ids, scope=scope, at=AT))
+        self._run(self._held.requests.ask_to_cancel(ids, scope=scope, at=AT))
 
     @rule(ids=st.sets(IDS))
     def retry(self, ids):
-        begun = self._run(self._held.retry(sorted(ids), at=AT, why="asked for"))
+        begun = self._run(self._held.requests.retry(sorted(ids), at=AT, why="asked for"))
         assert all(self._run(self._held.entry(id_)).state is State.PLANNED for id_ in begun)
 
     @rule(number=st.integers(1, 40), status=st.sampled_from(["RUNNING", "COMPLETED", "FAILED"]))
     def give_back(self, number, status):
-        given = self._run(self._held.give_back([run_of(number, status, stop_time=AT)], at=AT))
+        given = self._run(self._held.requests.give_back([run_of(number, status, stop_time=AT)], at=AT))
         assert all(self._run(self._held.entry(id_)).run.status == status for id_ in given)
 
     @rule(number=st.integers(1, 9))

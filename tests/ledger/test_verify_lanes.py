@@ -81,7 +81,7 @@ async def test_attempts_in_lanes_are_sound(place, more):
         held, rows = await in_lanes(ledger, IN_LANES)
         now = [replace(one, offers=offers("a", *more, "west", "east")) for one in rows]
         await held.sync(now, changed=Changed.KEEP, at=AT)
-        await ledger.batch("cohort").retry(["moved and sent"], at=AT, why="x")
+        await ledger.batch("cohort").requests.retry(["moved and sent"], at=AT, why="x")
     assert found(place) == []
 
 
@@ -100,7 +100,7 @@ async def test_rows_from_before_their_manifest_had_lanes_are_sound(place):
                 await move(held, id_, *events)
         now = [replace(one, offers=f'[["west",{{}}],["east",{one.request}]]') for one in specs(*lives)]
         assert (await held.sync(now, changed=Changed.REFUSE, at=AT, home="east")).changed_ids == ("free",)
-        await ledger.batch("cohort").retry(["failed"], at=AT, why="x")
+        await ledger.batch("cohort").requests.retry(["failed"], at=AT, why="x")
     assert found(place) == []
 
 

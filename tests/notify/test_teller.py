@@ -247,7 +247,7 @@ async def test_what_somebody_asked_for_between_two_passes_takes_no_digest_away()
         assert await passes(ledger, held, "a", apart=1800) == []
         await move(held, "a", Refused(at=later(minutes=30), code="x", message="no such role"))
         clock = VirtualClock(later(minutes=61))
-        assert await ledger.batch(BATCH).retry(["a"], at=clock.utcnow(), why="asked for") == ["a"]
+        assert await ledger.batch(BATCH).requests.retry(["a"], at=clock.utcnow(), why="asked for") == ["a"]
         kept, digests = Kept(), Digests(timedelta(hours=1), clock=clock)
         one = Teller(ledger.batch(BATCH), [kept], limit=30, clock=clock, digests=digests)
         await clock.sleep(60)

@@ -173,8 +173,8 @@ async def test_an_owner_lets_others_launch_and_read_and_no_more(roles):
         await held.submissions.keep_shapes({"b": "x", "c": "x"})
         await held.submissions.keep(taken(await together(held, 1, "bc")))
         await move(held, "b", Refused(at=AT, code="C", message="m"))
-        await held.retry(["b"], at=AT, why="its shape is forgotten")
-        assert await ledger.batch(BATCH).retry(["b"], at=AT, why="asked") == []
+        await held.requests.retry(["b"], at=AT, why="its shape is forgotten")
+        assert await ledger.batch(BATCH).requests.retry(["b"], at=AT, why="asked") == []
     async with await open_ledger(reader, read_only=True) as ledger:
         assert (await ledger.batch(BATCH).compare(specs("a", "b", "d"))).new == 1
         assert len([one async for one in ledger.batch(BATCH).outcomes()]) == 3

@@ -90,7 +90,7 @@ async def test_a_ledger_works_behind_a_pooler(pooled):
         await move(held, "d", intended())
         left = [one.entry.state.value async for one in outcomes]
         assert (first.entry.id, left) == ("a", ["succeeded", "succeeded", "planned"])  # as it was at first
-        assert await other.batch(BATCH).retry(["a"], at=AT, why="asked") == []
+        assert await other.batch(BATCH).requests.retry(["a"], at=AT, why="asked") == []
         assert await held.was_changed()
     assert list(Verification(pooled).findings()) == []
 

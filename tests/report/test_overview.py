@@ -112,7 +112,7 @@ async def test_what_is_to_be_cancelled_is_told_until_it_is(ledger):
     held = await filled(ledger, "a", "b")
     batch = await ledger.find_batch(BATCH)
     assert batch is not None
-    await ledger.batch(BATCH).ask_to_cancel(None, scope=Scope.RUN, at=AT)
+    await ledger.batch(BATCH).requests.ask_to_cancel(None, scope=Scope.RUN, at=AT)
     now = await overview(ledger, batch, later(seconds=20))
     assert dict(details(now))["cancel"] == "2 still to be cancelled; the launcher is working on it"
     await held.release()

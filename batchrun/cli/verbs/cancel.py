@@ -159,7 +159,7 @@ async def _ask(
     # All includes rows that change state at this moment, and further attempts of running rows.
     ids = None if chosen_by.is_all else [entry.id for entry in chosen]
     scope = Scope.SENDING if is_pending else Scope.RUN
-    await ledger.batch(batch).ask_to_cancel(ids, scope=scope, at=SystemClock().utcnow())
+    await ledger.batch(batch).requests.ask_to_cancel(ids, scope=scope, at=SystemClock().utcnow())
 
 
 async def _conducted(held: Launch, results: Destination, store: ObjectStore, shown: Output) -> None:

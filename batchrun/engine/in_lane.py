@@ -16,7 +16,7 @@ from batchrun.model.planning.denials import (
     SYSTEMIC,
     Denial,
     Denials,
-    Reach,
+    Extent,
     Resources,
     denied_at,
     resources_of,
@@ -72,17 +72,17 @@ class InLane:
         """
         if not isinstance(error, AccessDeniedError):
             return None
-        reach = denials.denied(entry)
+        extent = denials.denied(entry)
         before = denied_at(error.code, await self._held.history(entry.id))
         do_others_pass = denials.has_passed or (
             bool(before) and await self._held.has_started(since=before[0], lane=self._lane)
         )
         if not do_others_pass and len(before) + 1 >= SYSTEMIC:  # pass after pass, too few at once
             self._suspect(self._link, not_permitted("StartRun", error))
-        if reach is Reach.ENTRY and before and await self._are_alike_waiting(entry, error.code, before[0]):
+        if extent is Extent.ENTRY and before and await self._are_alike_waiting(entry, error.code, before[0]):
             return await self._with_its_like(entry, error.code)
-        may_move = reach is not Reach.ENTRY or len(before) < SYSTEMIC
-        return Denial(reach=reach, counts=do_others_pass, may_move=may_move)
+        may_move = extent is not Extent.ENTRY or len(before) < SYSTEMIC
+        return Denial(extent=extent, counts=do_others_pass, may_move=may_move)
 
     async def _are_alike_waiting(self, entry: Entry, code: str, since: datetime) -> bool:
         """Report whether several rows that use the same have no run, and none has started one since then."""
@@ -96,19 +96,19 @@ class InLane:
         Where enough of them were denied, by earlier launches too, none is sent.
         """
         if await self._alike(entry, code, are_all=False) < SYSTEMIC:
-            return Denial(reach=Reach.ENTRY, counts=False)
-        return Denial(reach=Reach.RESOURCES)
+            return Denial(extent=Extent.ENTRY, counts=False)
+        return Denial(extent=Extent.RESOURCES)
 
     async def _alike(self, entry: Entry, code: str, *, are_all: bool) -> int:
         return await self._held.unsent_alike(
             lane=entry.only_lane, uses=uses_of(entry), code=code, are_all=are_all, limit=SYSTEMIC
         )
 
-    def _denied(self, reach: Reach, entry: Entry, why: ServiceUnusableError) -> None:
+    def _denied(self, extent: Extent, entry: Entry, why: ServiceUnusableError) -> None:
         """Send nothing more that would be denied too; called once the entry's denial is recorded."""
-        if reach is Reach.LANE:
+        if extent is Extent.LANE:
             self._close(self._link, why)
-        elif reach is Reach.RESOURCES:
+        elif extent is Extent.RESOURCES:
             self._withhold(self._link, resources_of(entry), why)
 
     def _logged(self, run_batch: str | None) -> dict[str, str | None]:

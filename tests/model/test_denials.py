@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from batchrun.model.entries.entry import Entry
-from batchrun.model.planning.denials import Denials, Reach, denied_at, no_resources, resources_of, uses_of
+from batchrun.model.planning.denials import Denials, Extent, denied_at, no_resources, resources_of, uses_of
 from batchrun.model.spec import canonical
 from tests.builders import at, offers, planned
 
@@ -19,7 +19,7 @@ def using(entry_id: str, role: str = "role", *, lanes: Sequence[str] = ()) -> En
     return replace(planned(entry_id), request=request, offers=offers(*lanes) if lanes else None)
 
 
-def judged(denials: Denials, *words: str, lanes: Sequence[str] = ()) -> list[Reach]:
+def judged(denials: Denials, *words: str, lanes: Sequence[str] = ()) -> list[Extent]:
     """Return what denials of entries mean, each as "id" or "id:role"; "+id" is one that is allowed."""
     found = []
     for word in words:
@@ -34,21 +34,21 @@ def judged(denials: Denials, *words: str, lanes: Sequence[str] = ()) -> list[Rea
 @pytest.mark.parametrize(
     ("words", "last"),
     [
-        ("a b", Reach.ENTRY),
-        ("a b c", Reach.RESOURCES),
-        ("+x a b c", Reach.RESOURCES),
-        ("a +x b b a", Reach.ENTRY),
-        ("a +x:other b c", Reach.RESOURCES),
-        ("a a a", Reach.RESOURCES),
-        ("+x a a a a", Reach.ENTRY),
-        ("a b:other a", Reach.ENTRY),
-        ("a b:other c:third", Reach.ENTRY),
-        ("a b:other a b:other a", Reach.RESOURCES),
-        ("+x:other a b a b a b a b", Reach.ENTRY),
-        ("+x:other a b a b a b a b a", Reach.RESOURCES),
-        (" ".join(f"{n}:{n}" for n in range(9)), Reach.ENTRY),
-        (" ".join(f"{n}:{n}" for n in range(10)), Reach.LANE),
-        ("a b:other +x:fourth c:third", Reach.ENTRY),
+        ("a b", Extent.ENTRY),
+        ("a b c", Extent.RESOURCES),
+        ("+x a b c", Extent.RESOURCES),
+        ("a +x b b a", Extent.ENTRY),
+        ("a +x:other b c", Extent.RESOURCES),
+        ("a a a", Extent.RESOURCES),
+        ("+x a a a a", Extent.ENTRY),
+        ("a b:other a", Extent.ENTRY),
+        ("a b:other c:third", Extent.ENTRY),
+        ("a b:other a b:other a", Extent.RESOURCES),
+        ("+x:other a b a b a b a b", Extent.ENTRY),
+        ("+x:other a b a b a b a b a", Extent.RESOURCES),
+        (" ".join(f"{n}:{n}" for n in range(9)), Extent.ENTRY),
+        (" ".join(f"{n}:{n}" for n in range(10)), Extent.LANE),
+        ("a b:other +x:fourth c:third", Extent.ENTRY),
     ],
 )
 def test_how_far_a_denial_reaches(words, last):
@@ -58,10 +58,10 @@ def test_how_far_a_denial_reaches(words, last):
 @pytest.mark.parametrize(
     ("words", "last"),
     [
-        ("a b c", Reach.LANE),
-        ("a a a", Reach.LANE),
-        ("a b +x:other c", Reach.ENTRY),
-        ("+x a a a a", Reach.ENTRY),
+        ("a b c", Extent.LANE),
+        ("a a a", Extent.LANE),
+        ("a b +x:other c", Extent.ENTRY),
+        ("+x a a a a", Extent.ENTRY),
     ],
 )
 def test_entries_that_may_go_to_other_lanes_are_not_withheld_here(words, last):
@@ -70,9 +70,9 @@ def test_entries_that_may_go_to_other_lanes_are_not_withheld_here(words, last):
 
 def test_what_is_allowed_for_all_or_for_none_is_denied_for_all():
     denials = Denials(no_resources, most=math.inf)
-    assert judged(denials, "a", "b:other", "+x:third", "c", "d:other", "e:third")[-1] is Reach.RESOURCES
-    assert judged(denials, "+x", "c", "d")[-1] is Reach.ENTRY
-    assert {*judged(denials, "+x", *"cdcdcdcd")} == {Reach.ENTRY}
+    assert judged(denials, "a", "b:other", "+x:third", "c", "d:other", "e:third")[-1] is Extent.RESOURCES
+    assert judged(denials, "+x", "c", "d")[-1] is Extent.ENTRY
+    assert {*judged(denials, "+x", *"cdcdcdcd")} == {Extent.ENTRY}
 
 
 def test_the_resources_of_a_request_are_those_that_it_names():

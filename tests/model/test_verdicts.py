@@ -32,7 +32,7 @@ from batchrun.model.entries.events import (
 )
 from batchrun.model.entries.states import is_known_status
 from batchrun.model.entries.transitions import apply
-from batchrun.model.planning.denials import Denial, Reach
+from batchrun.model.planning.denials import Denial, Extent
 from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.verdicts import (
     HELD,
@@ -105,7 +105,7 @@ def test_an_entry_that_is_denied_while_others_pass_is_refused_in_the_end():
     entry = replace(submitting(), code="AccessDeniedException", deferrals=2)
     denied = error(AccessDeniedError, "AccessDeniedException")
     assert isinstance(after_failure(entry, denied, at(0), LIMITS), Refused)
-    assert isinstance(after_failure(entry, denied, at(0), LIMITS, Denial(reach=Reach.LANE)), Deferred)
+    assert isinstance(after_failure(entry, denied, at(0), LIMITS, Denial(extent=Extent.LANE)), Deferred)
     assert isinstance(after_failure(entry, denied, at(0), LIMITS, Denial(counts=False)), Deferred)
     assert isinstance(after_failure(replace(entry, code="402"), denied, at(0), LIMITS), Deferred)
 

@@ -29,7 +29,7 @@ from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import Event, Missed, Recalled, Seen
 from batchrun.model.entries.states import State
 from batchrun.model.planning.actions import Cancel, Look, Sweep
-from batchrun.model.planning.denials import Denials, Reach, no_resources
+from batchrun.model.planning.denials import Denials, Extent, no_resources
 from batchrun.model.planning.limits import Mode
 from batchrun.model.planning.listing import Listed
 from batchrun.model.planning.stimuli import Acted, SweepFailed, Swept
@@ -92,7 +92,7 @@ class Looker(InLane):
             except CallError as error:
                 self.unanswered[entry.id] = entry.run, error
                 self._observer.look_failed(entry, error)
-                if isinstance(error, AccessDeniedError) and self._denials.denied(entry) is not Reach.ENTRY:
+                if isinstance(error, AccessDeniedError) and self._denials.denied(entry) is not Extent.ENTRY:
                     raise not_permitted("GetRun", error) from error
         if not is_answered:
             return None

@@ -199,7 +199,7 @@ class StartRunSubmitter(InLane):
         )
         after = await self._outcomes.record(entry, event, may_move=denial is None or denial.may_move)
         if denial is not None:  # of what was sent: the row may have other content by now
-            self._denied(denial.reach, entry, not_permitted("StartRun", error))
+            self._denied(denial.extent, entry, not_permitted("StartRun", error))
         return after
 
     async def _searched(self, entry: Entry) -> Entry | None:

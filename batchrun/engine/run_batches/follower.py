@@ -40,7 +40,7 @@ from batchrun.model.entries.states import State
 from batchrun.model.lanes import account_of
 from batchrun.model.planning import verdicts
 from batchrun.model.planning.actions import Follow
-from batchrun.model.planning.denials import Denials, Reach
+from batchrun.model.planning.denials import Denials, Extent
 from batchrun.model.planning.limits import Mode
 from batchrun.model.planning.stimuli import Followed
 from batchrun.model.spec import TAG_REQUEST_ID
@@ -248,7 +248,7 @@ class Follower(InLane):
                 events = [(entry, await self._event(case, entry, rows[entry.id], wrong)) for entry in entries]
                 await self._record(case, [(entry, event) for entry, event in events if event is not None])
                 if case.denied is not None:  # only now: it may end the launch, and this look with it
-                    self._denied(case.reach, case.denied[0], not_permitted("StartRun", case.denied[1]))
+                    self._denied(case.extent, case.denied[0], not_permitted("StartRun", case.denied[1]))
 
     async def _event(self, case: _Case, entry: Entry, row: BatchRow, wrong: Collection[str]) -> Event | None:
         """Return the event for a listed row; None where it was not submitted yet, or may have a run."""
@@ -266,8 +266,8 @@ class Follower(InLane):
 
     async def _rejected(self, case: _Case, entry: Entry, error: CallError, at: datetime) -> Event:
         denial = await self._denial(self._denials, entry, error)
-        if denial is not None and denial.reach is not Reach.ENTRY and case.reach is not Reach.LANE:
-            case.reach, case.denied = denial.reach, (entry, error)
+        if denial is not None and denial.extent is not Extent.ENTRY and case.extent is not Extent.LANE:
+            case.extent, case.denied = denial.extent, (entry, error)
         if denial is not None and not denial.may_move:
             case.staying.add(entry.id)
         return verdicts.after_rejection(entry, error, at, self._limits, denial)
@@ -361,7 +361,7 @@ class _Case:
         self.doubtful: dict[str, CallError] = {}  #: rows that failed and may have a run all the same, and why
         self.gone: dict[str, str] = {}  #: rows whose run is gone, and its id
         self.staying: set[str] = set()  #: ids of denied rows that go to no other lane
-        self.reach = Reach.ENTRY  #: how far the lack of a permission reaches
+        self.extent = Extent.ENTRY  #: how far the lack of a permission reaches
         self.denied: tuple[Entry, CallError] | None = None  #: a row that was denied, and why, if beyond it
         self.nameless: set[str] = set()  #: rows with a run whose uuid is unknown
         self._settled: list[Entry] = []

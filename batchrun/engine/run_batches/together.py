@@ -27,7 +27,7 @@ from batchrun.model.entries.states import UNSENT
 from batchrun.model.entries.transitions import apply
 from batchrun.model.lanes import account_of
 from batchrun.model.planning.actions import SubmitTogether
-from batchrun.model.planning.denials import Denial, Denials, Reach
+from batchrun.model.planning.denials import Denial, Denials, Extent
 from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.stimuli import SubmittedTogether
 from batchrun.model.planning.verdicts import after_rejection
@@ -178,9 +178,9 @@ class BatchSubmitter(InLane):
 
     def _barred(self, entry: Entry, error: errors.AccessDeniedError) -> None:
         """Send nothing more that would be denied as the rows that were sent with *entry*."""
-        is_lane = self._denials.denied(entry) is Reach.LANE or entry.has_choice
-        reach = Reach.LANE if is_lane else Reach.RESOURCES
-        self._denied(reach, entry, not_permitted("StartRunBatch", error))
+        is_lane = self._denials.denied(entry) is Extent.LANE or entry.has_choice
+        extent = Extent.LANE if is_lane else Extent.RESOURCES
+        self._denied(extent, entry, not_permitted("StartRunBatch", error))
 
     async def _failed(
         self, wave: _Wave, submission: Submission, error: errors.CallError
@@ -259,7 +259,7 @@ async def refuse_together(
     outcomes: Outcomes, entries: Sequence[Entry], error: errors.CallError, limits: Limits, clock: Clock
 ) -> Sequence[Entry]:
     """Record for each entry that the service refused its submission; return the entries after that."""
-    at, denial = clock.utcnow(), Denial(reach=Reach.LANE)
+    at, denial = clock.utcnow(), Denial(extent=Extent.LANE)
     refused: list[Entry] = []
 
     async def refuse(entry: Entry) -> None:

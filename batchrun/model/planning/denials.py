@@ -55,7 +55,7 @@ def no_resources(_entry: Entry) -> Resources:
     return ()
 
 
-class Reach(enum.Enum):
+class Extent(enum.Enum):
     """How far a lack of permission reaches."""
 
     ENTRY = "entry"
@@ -67,7 +67,7 @@ class Reach(enum.Enum):
 class Denial:
     """What one denial means, for the launch and for its entry."""
 
-    reach: Reach = Reach.ENTRY
+    extent: Extent = Extent.ENTRY
     counts: bool = True  #: against the entry: others have passed, so it alone lacks the permission
     may_move: bool = True  #: whether the entry may go to another lane; at once, so not for ever
 
@@ -95,7 +95,7 @@ class Denials:
         if self._entries:
             self._entries.pop(self._resources(entry), None)
 
-    def denied(self, entry: Entry) -> Reach:
+    def denied(self, entry: Entry) -> Extent:
         """Note a denial; return how far the lack of permission reaches.
 
         Beyond the entry, if several entries with the same resources were denied since one was allowed, or if
@@ -109,12 +109,12 @@ class Denials:
         ids, kinds = map(set, zip(*self._in_a_row, strict=True))
         if entry.has_choice:
             are_few = not self.has_passed and len(self._in_a_row) >= SYSTEMIC
-            return Reach.LANE if are_few or len(ids) >= SYSTEMIC else Reach.ENTRY
+            return Extent.LANE if are_few or len(ids) >= SYSTEMIC else Extent.ENTRY
         if len(kinds) >= _MANY_KINDS:
-            return Reach.LANE
+            return Extent.LANE
         most = self._most if self.has_passed else SYSTEMIC
         are_systemic = len(alike) >= SYSTEMIC or alike.total() >= most
-        return Reach.RESOURCES if are_systemic else Reach.ENTRY
+        return Extent.RESOURCES if are_systemic else Extent.ENTRY
 
 
 def denied_at(code: str, history: History) -> list[datetime]:

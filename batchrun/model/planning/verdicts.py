@@ -33,7 +33,7 @@ from batchrun.errors import (
 from batchrun.model.entries import events
 from batchrun.model.entries.entry import Entry, Run, Sighting
 from batchrun.model.entries.states import Outlook, outlook
-from batchrun.model.planning.denials import Denial, Reach
+from batchrun.model.planning.denials import Denial, Extent
 from batchrun.model.planning.limits import Limits
 from batchrun.model.planning.listing import CLOCK_SLACK
 from batchrun.model.spec import TAG_REQUEST_ID, Json, asked_parameters
@@ -98,7 +98,7 @@ def after_last_word(error: CallError, at: datetime) -> events.Refused | None:
 def _denied(
     entry: Entry, error: AccessDeniedError, at: datetime, limits: Limits, denial: Denial
 ) -> events.Event:
-    if denial.reach is not Reach.ENTRY:
+    if denial.extent is not Extent.ENTRY:
         return _deferred(error, at, 0.0)
     is_repeated = entry.code == error.code and entry.deferrals + 1 >= limits.defer.denials_to_refuse
     if is_repeated and denial.counts:

@@ -100,7 +100,7 @@ async def find_row(ledger: Ledger, entry_id: str, batch: str | None) -> Outcome:
 
 
 async def _of_run(ledger: Ledger, run: str, batches: list[str]) -> list[Entry]:
-    ids = [(name, id_) for name in batches for id_ in await ledger.batch(name).find_ids(run, By.RUN)]
+    ids = [(name, id_) for name in batches for id_ in await ledger.batch(name).story.find_ids(run, By.RUN)]
     return [entry for name, id_ in ids if (entry := await ledger.batch(name).entry(id_)) is not None]
 
 
@@ -118,7 +118,7 @@ async def _unknown(ledger: Ledger, entry_id: str, batches: list[str]) -> str:
         return f"'{entry_id}' is a batch, and not a row; name one of its rows, or see {status}"
     where = f"batch '{batches[0]}' has" if len(batches) == 1 else "the ledger has"
     meant = [id_ for name in batches if (id_ := await id_by_name(ledger, name, entry_id)) is not None]
-    pages = [await ledger.batch(name).find_ids(entry_id, By.LIKENESS) for name in batches]
+    pages = [await ledger.batch(name).story.find_ids(entry_id, By.LIKENESS) for name in batches]
     near = [*dict.fromkeys(meant)] or _nearest(entry_id, {one for page in pages for one in page})
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     return f"{where} no row '{entry_id}'{hint}"

@@ -38,7 +38,7 @@ def rows(context: click.Context, _parameter: click.Parameter, incomplete: str) -
         from batchrun.ports.stored import By  # noqa: PLC0415 (a completion has to come at once)
 
         names = [batch] if batch else [one.name for one in await ledger.batches()]
-        pages = [await ledger.batch(name).find_ids(last, By.BEGINNING, limit=_MOST) for name in names]
+        pages = [await ledger.batch(name).story.find_ids(last, By.BEGINNING, limit=_MOST) for name in names]
         return [id_ for page in pages for id_ in page]
 
     found = dict.fromkeys(_asked(context, ask))

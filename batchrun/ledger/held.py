@@ -1,7 +1,7 @@
-# ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
-"""A batch of a store, and one that this launcher holds: its writes are fenced by the lease.
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.held
+"""A batch that this launcher holds: its writes are fenced by the lease.
 
-Does not belong here: who may hold a batch (``leases``), what users ask of it (``verbs.requests``).
+Does not belong here: who may hold a batch (``leases``), what needs no lease (``batch``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from batchrun import points
 from batchrun.ledger import leases
+from batchrun.ledger.batch import SqlBatch
 from batchrun.ledger.rows import (
     lane_of,
     lanes_in,
@@ -25,33 +26,18 @@ from batchrun.ledger.rows import (
     span_micros,
 )
 from batchrun.ledger.store import Store, T, Value
-from batchrun.ledger.verbs.launch_reads import LaunchReads
 from batchrun.ledger.verbs.proofs import SqlProofs
 from batchrun.ledger.verbs.record import prefetch, record
-from batchrun.ledger.verbs.requests import SqlRequests
-from batchrun.ledger.verbs.results import SqlResults
-from batchrun.ledger.verbs.submissions import SqlHeldSubmissions, SqlSubmissions
+from batchrun.ledger.verbs.submissions import SqlHeldSubmissions
 from batchrun.ledger.verbs.sync import Comparison, as_taken_in, compared, sync
-from batchrun.ledger.verbs.user_reads import UserReads
 from batchrun.ledger.worker import Worker, reads, writes
 from batchrun.model.entries.entry import Entry
 from batchrun.model.planning.limits import Changed
 from batchrun.model.spec import Spec
 from batchrun.model.tasks import FailedTasks
 from batchrun.points import Point
-from batchrun.ports.batch import StoredBatch
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.stored import FailedRun, LanePlace, Lease, Sync, TakenFrom, Transition
-
-
-class SqlBatch(LaunchReads, UserReads, StoredBatch):
-    """A batch of a store, without its lease."""
-
-    def __init__(self, store: Store, worker: Worker, name: str, key: int | None = None) -> None:
-        super().__init__(store, worker, name, key)
-        self.submissions = SqlSubmissions(store, worker, name, key)
-        self.results = SqlResults(store, worker, name, key)
-        self.requests = SqlRequests(store, worker, name, key)
 
 
 class SqlHeldBatch(SqlBatch, HeldBatch):

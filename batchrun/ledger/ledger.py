@@ -14,12 +14,13 @@ import anyio
 
 from batchrun.errors import InvariantError, LeaseHeldError
 from batchrun.ledger import leases
-from batchrun.ledger.held import SqlBatch, SqlHeldBatch
+from batchrun.ledger.batch import SqlBatch
+from batchrun.ledger.held import SqlHeldBatch
 from batchrun.ledger.rows import batch_of, micros
 from batchrun.ledger.store import Store, Value
 from batchrun.ledger.verbs.paces import SqlPaces
+from batchrun.ledger.verbs.story import keep_usage, usage_of
 from batchrun.ledger.verbs.sync import rows_as_known, rows_elsewhere
-from batchrun.ledger.verbs.user_reads import keep_usage, usage_of
 from batchrun.ledger.worker import StoreVerbs, Worker, reads, writes
 from batchrun.model.costs import Usage
 from batchrun.model.spec import Spec

@@ -14,9 +14,10 @@ import anyio
 import anyio.lowlevel
 
 from batchrun.errors import InvariantError
-from batchrun.ledger.rows import entry_of, lanes_text, micros, time_of
+from batchrun.ledger.rows import entry_of, lanes_text, micros, past_attempt_of, time_of
 from batchrun.ledger.store import Store, Value
 from batchrun.model.entries.entry import Entry
+from batchrun.ports.stored import PastAttempt
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -166,6 +167,10 @@ class BatchVerbs(StoreVerbs):
     def _entries(self, statement: str, **values: Value) -> Sequence[Entry]:
         rows = self._store.all(statement, batch=self._key, **values)
         return [entry_of(self.name, row) for row in rows]
+
+    def _earlier(self, entry_id: str) -> tuple[PastAttempt, ...]:
+        rows = self._store.all("earlier_attempts", batch=self._key, id=entry_id)
+        return tuple(past_attempt_of(row) for row in rows)
 
     def _next_due(
         self, after: datetime, lanes: Collection[str] | None = None, shape: str | None = None

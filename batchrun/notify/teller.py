@@ -90,7 +90,7 @@ class Digests:
         now = self._clock.utcnow()
         # The exact time of a change more than an interval ago makes no difference.
         since = max(begun, now - self._every)
-        glance = await batch.glance(since=since, at=now, limit=1)
+        glance = await batch.story.glance(since=since, at=now, limit=1)
         self._changed_at = max(_seen_by_launches(glance.events), default=since)
         self._begun, self._seen = begun, _seen(tally)
 

@@ -1,7 +1,8 @@
-"""The contract of a batch without a lease: reading it, and leaving requests for its holder.
+"""The contract of a batch without a lease: its entries and where they stand.
 
 What ``ports.ledger`` guarantees holds for each method. Does not belong here: any storage, its values
-(``stored``), what only the holder may write (``held``).
+(``stored``), what only the holder may write (``held``), and what has a contract of its own (``submissions``,
+``results``, ``user_requests``, ``story``).
 """
 
 from __future__ import annotations
@@ -18,31 +19,26 @@ if TYPE_CHECKING:
     from batchrun.model.entries.states import State
     from batchrun.model.planning.cancelling import Cancellation
     from batchrun.model.spec import Spec
-    from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.requests import Requests
     from batchrun.ports.results import Results
     from batchrun.ports.stored import (
-        By,
         Counts,
-        EndedRun,
-        Failures,
-        Glance,
         LanePlace,
         Latest,
         Lease,
-        Outcome,
         PastAttempt,
         Sync,
         TakenFrom,
     )
+    from batchrun.ports.story import Story
     from batchrun.ports.submissions import Submissions
+    from batchrun.ports.user_requests import UserRequests
 
 
 _PAGE: Final = 500
 
 
 class StoredBatch(ABC):
-    """A stored batch: reading it, and leaving requests for its holder. No method needs a lease.
+    """A stored batch. No method of it, or of its parts, needs a lease.
 
     Answers come at once from what is recorded, and do not block writers. A batch that the ledger does not
     have reads as empty.
@@ -51,7 +47,8 @@ class StoredBatch(ABC):
     name: str
     submissions: Submissions
     results: Results
-    requests: Requests
+    requests: UserRequests  #: to its holder
+    story: Story  #: what became of its entries
 
     @abstractmethod
     async def holder(self, *, at: datetime) -> Lease | None:
@@ -119,30 +116,8 @@ class StoredBatch(ABC):
         """
 
     @abstractmethod
-    def outcomes(self) -> AsyncIterator[Outcome]:
-        """Yield the batch's outcomes: in manifest order, then entries that left the manifest but were sent.
-
-        Reads one consistent snapshot, in pages; memory does not grow with the batch.
-
-        Raises:
-            SnapshotLostError: The snapshot cannot be read to its end; begin again with a new one.
-        """
-
-    @abstractmethod
-    async def changed(self, *, after: int, upto: int) -> Sequence[Outcome]:
-        """Return the current outcomes of entries with events numbered above *after* and up to *upto*.
-
-        The numbers are those of :meth:`Ledger.newest_event`. Changes without an event (new rows of a
-        manifest) are not among them. Takes time in proportion to the events between the two.
-        """
-
-    @abstractmethod
     async def history(self, entry_id: str) -> History:
         """Return the entry's events; a request stands in them as its digest, an intent with its requestId."""
-
-    @abstractmethod
-    async def glance(self, *, since: datetime, at: datetime, limit: int) -> Glance:
-        """Return *limit* notable entries of each kind, events *since* then, and what is due after *at*."""
 
     @abstractmethod
     async def latest_runs(
@@ -156,37 +131,6 @@ class StoredBatch(ABC):
         Runs of current attempts are ordered by their acceptance, the last first, those taken for gone at the
         end. Of runs that were seen to end, COMPLETED ones come first, and of these the one sent last.
         """
-
-    @abstractmethod
-    async def find_ids(self, text: str, by: By, *, limit: int = 20) -> Sequence[str]:
-        """Return ids of entries.
-
-        - RUN: those that had a run of this uuid, short id or ARN, in any attempt, in order. A short id may
-          have several: the service reuses it once its run was deleted.
-        - BEGINNING: up to *limit* that begin with *text*, in order, by code point.
-        - LIKENESS: some that *text*, which is no id, may be a misspelling of, in no order: a few each of its
-          neighbours in the order of ids, of ids that contain it in either case, and of those that differ from
-          it in one character, or in the zeros before a number.
-        """
-
-    @abstractmethod
-    async def ended_runs(self, *, limit: int, after: tuple[int, int] = (-1, 0)) -> Sequence[EndedRun]:
-        """Return up to *limit* runs that have ended, by (position, attempt), above *after*.
-
-        Runs of earlier attempts, and runs that were removed before their end was seen, are included.
-        """
-
-    @abstractmethod
-    async def failures(self, *, limit: int) -> Sequence[Failures]:
-        """Return the entries that ended without success by state and reason, the most frequent first.
-
-        Each group counts all of its entries, and has the first *limit* of them by position and the reasons
-        why tasks of their runs failed, at most 50, those with most rows.
-        """
-
-    @abstractmethod
-    async def failed_tasks(self, ids: Collection[str]) -> Mapping[str, Mapping[int, FailedTasks]]:
-        """Return these entries' failed tasks, by id and attempt, where they were asked for."""
 
     @abstractmethod
     async def cancellations(self, *, limit: int, after: int = -1) -> Sequence[Cancellation]:

@@ -1,7 +1,7 @@
 """The contract of a held batch: what only its launcher may write.
 
-What ``ports.ledger`` guarantees holds for each method. Does not belong here: reading and requests without a
-lease (``batch``), any storage.
+What ``ports.ledger`` guarantees holds for each method. Does not belong here: reading without a lease
+(``batch``), its submissions and proofs (``submissions``, ``proofs``), any storage.
 """
 
 from __future__ import annotations

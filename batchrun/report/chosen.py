@@ -42,7 +42,7 @@ async def check(
 
 def outcomes_of(ledger: Ledger, batch: str, view: View) -> AsyncIterator[Outcome]:
     """Yield the batch's outcomes, with failed tasks if *view* needs them."""
-    found = ledger.batch(batch).outcomes()
+    found = ledger.batch(batch).story.outcomes()
     return with_tasks(ledger, batch, found) if TASK_REASON in view.own else found
 
 
@@ -65,7 +65,7 @@ async def with_tasks(ledger: Ledger, batch: str, found: AsyncIterator[Outcome]) 
 
 
 async def _told(ledger: Ledger, batch: str, page: Sequence[Outcome]) -> Sequence[Outcome]:
-    found = await ledger.batch(batch).failed_tasks([one.entry.id for one in page])
+    found = await ledger.batch(batch).story.failed_tasks([one.entry.id for one in page])
     return [replace(one, tasks=found.get(one.entry.id, {})) for one in page]
 
 

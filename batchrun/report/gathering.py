@@ -291,7 +291,7 @@ async def rows_of(ledger: Ledger, batch: str) -> list[ShownRow]:
     """Return all rows of *batch*, with the failed tasks of their runs."""
 
     async def read() -> list[ShownRow]:
-        found = with_tasks(ledger, batch, ledger.batch(batch).outcomes())
+        found = with_tasks(ledger, batch, ledger.batch(batch).story.outcomes())
         return [row_of(outcome, outcome.tasks) async for outcome in found]
 
     return await begun_again(read)
@@ -299,7 +299,7 @@ async def rows_of(ledger: Ledger, batch: str) -> list[ShownRow]:
 
 async def why_tasks_failed(stored: StoredBatch) -> Sequence[TaskFailures]:
     """Return why tasks of a batch's runs failed, by reason."""
-    return [why for group in await stored.failures(limit=1) for why in group.tasks]
+    return [why for group in await stored.story.failures(limit=1) for why in group.tasks]
 
 
 async def regions_of(ledger: Ledger, batch: Batch) -> Sequence[str]:
@@ -312,7 +312,7 @@ async def spent_runs(ledger: Ledger, batch: str) -> list[EndedRun]:
     """Return all ended runs of *batch*, with their usage if known."""
     found: list[EndedRun] = []
     after = (-1, 0)
-    while page := await ledger.batch(batch).ended_runs(limit=_PAGE, after=after):
+    while page := await ledger.batch(batch).story.ended_runs(limit=_PAGE, after=after):
         found += page
         after = page[-1].position, page[-1].attempt
     return found

@@ -159,7 +159,7 @@ async def overview(ledger: Ledger, batch: Batch, at: datetime) -> Overview:
     """Return the numbers of *batch*."""
     stored = ledger.batch(batch.name)
     counts = await stored.counts()
-    now = await stored.glance(since=at - ENDS_WINDOW, at=at, limit=SHOWN)
+    now = await stored.story.glance(since=at - ENDS_WINDOW, at=at, limit=SHOWN)
     starts = [time for time, kind in now.events if kind in _STARTS and time >= at - STARTS_WINDOW]
     put_off = await stored.in_state(State.BACKOFF, limit=1)
     return Overview(
@@ -200,7 +200,7 @@ def _by_lane(counts: Counts, places: Sequence[LanePlace]) -> Iterator[LaneCounts
 
 async def _tasks(batch: StoredBatch, failures: Sequence[Entry]) -> Mapping[str, FailedTasks]:
     """Return the known failed tasks of these entries' current runs."""
-    found = await batch.failed_tasks([entry.id for entry in failures])
+    found = await batch.story.failed_tasks([entry.id for entry in failures])
     return {
         entry.id: found[entry.id][entry.attempt]
         for entry in failures

@@ -104,7 +104,7 @@ class Summary:
 
 async def summary(ledger: Ledger, batch: str, notice: Notice, launch: LaunchFacts) -> Summary:
     """Return the numbers of *batch*."""
-    groups = await ledger.batch(batch).failures(limit=_IDS)
+    groups = await ledger.batch(batch).story.failures(limit=_IDS)
     return Summary(
         notice=notice,
         batch=batch,

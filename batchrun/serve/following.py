@@ -118,7 +118,7 @@ class Following:
             await self.load()
         else:
             self._has_changed = True
-            changed = await self._stored.changed(after=self._seen[0], upto=newest)
+            changed = await self._stored.story.changed(after=self._seen[0], upto=newest)
             self._seen.append(newest)
             if not await self._take(changed):
                 await self.load()
@@ -143,7 +143,7 @@ class Following:
 
     async def _take(self, changed: Sequence[Outcome]) -> bool:
         """Replace rows by newer ones; report whether all of them were there."""
-        tasks = await self._stored.failed_tasks([one.entry.id for one in changed])
+        tasks = await self._stored.story.failed_tasks([one.entry.id for one in changed])
         has_changed = False
         for outcome in changed:
             row = row_of(outcome, tasks.get(outcome.entry.id, {}))
@@ -163,7 +163,7 @@ class Following:
             for row in self.rows
             if row.standing is RowStanding.FAILED and row.current.uuid and row.current.tasks is None
         ][-_ASKED:]
-        found = await self._stored.failed_tasks(untold)
+        found = await self._stored.story.failed_tasks(untold)
         for id_, tasks in found.items():
             place = self._places[id_]
             current = self.rows[place].current

@@ -303,7 +303,7 @@ class Routes:
         if batch is None or entry is None:
             raise NothingThereError("row")
         outcome = Outcome(entry=entry, earlier=tuple(await stored.earlier(id_)))
-        tasks = (await stored.failed_tasks([id_])).get(id_, {})
+        tasks = (await stored.story.failed_tasks([id_])).get(id_, {})
         history = await stored.history(id_)
         return shown.story_facts(batch, outcome, tasks, history, self._live.clock.utcnow())
 

@@ -281,7 +281,7 @@ async def test_a_ledger_can_be_read_beside_a_launch(tmp_path):
     ):
         assert (await ledger.batch("cohort").counts()).by_state == {State.PLANNED: 3}
         await launch.wait()
-        found = [outcome.entry async for outcome in ledger.batch("cohort").outcomes()]
+        found = [outcome.entry async for outcome in ledger.batch("cohort").story.outcomes()]
     assert [(entry.id, entry.state) for entry in found] == [(f"s{n:03}", State.SUCCEEDED) for n in range(3)]
     assert all(entry.run is not None and entry.run.output_uri for entry in found)
 

@@ -56,7 +56,7 @@ async def test_new_rows_are_submitted_within_the_lease_and_two_seconds_of_a_kill
             assert (await launch.wait()).has_only_succeeded
     async with await open_ledger(place.ledger, read_only=True) as ledger:
         batch = ledger.batch("cohort")
-        ids = [outcome.entry.id async for outcome in batch.outcomes()]
+        ids = [outcome.entry.id async for outcome in batch.story.outcomes()]
         intents = [when for one in ids for when, _, kind, _ in await batch.history(one) if kind == "intended"]
     assert len(intents) == len(place.simulator.state().runs) == ROWS
     later = [when for when in intents if when > killed_at]

@@ -81,7 +81,7 @@ async def test_who_detaches_finds_all_when_the_service_is_done(tmp_path, monkeyp
         assert sent["StartRunBatch"] == sent["StartRun"] == 0
         runs = {record.tags["batchrun:id"]: record for record in place.simulator.state().runs}
         async with open_ledger(place.ledger) as ledger:
-            found = {one.entry.id: one.entry.run async for one in ledger.batch("cohort").outcomes()}
+            found = {one.entry.id: one.entry.run async for one in ledger.batch("cohort").story.outcomes()}
         assert len(runs) == len(found) == len(place.simulator.state().runs) == 250
         for id, run in found.items():
             assert run is not None

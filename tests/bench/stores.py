@@ -156,11 +156,11 @@ def _accepted(entry: Entry) -> Accepted:
 async def _glance(ledger: Ledger) -> None:
     batch = ledger.batch(_BATCH)
     await batch.counts()
-    await batch.glance(since=_AT, at=_AT, limit=10)
+    await batch.story.glance(since=_AT, at=_AT, limit=10)
 
 
 async def _read(ledger: Ledger) -> None:
-    async for _ in ledger.batch(_BATCH).outcomes():
+    async for _ in ledger.batch(_BATCH).story.outcomes():
         pass
 
 

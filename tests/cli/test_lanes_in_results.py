@@ -201,7 +201,7 @@ def used(lanes: Shell) -> Shell:
 
     async def ask() -> None:
         async with await open_ledger(lanes.folder / "batchrun.db") as ledger:
-            for run in await ledger.batch("cohort").ended_runs(limit=9):
+            for run in await ledger.batch("cohort").story.ended_runs(limit=9):
                 assert run.lane is not None
                 work = Work(instance_type="omics.m.xlarge", tasks=1, billed=timedelta(hours=1))
                 workflow = WORKFLOWS[run.lane]

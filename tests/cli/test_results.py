@@ -228,7 +228,7 @@ def test_failed_rows_become_a_manifest_that_asks_for_the_same(cohort: Shell, ext
 
     async def requests() -> dict[str, str]:
         async with await open_ledger(cohort.folder / "batchrun.db", read_only=True) as ledger:
-            return {one.entry.id: one.entry.request async for one in ledger.batch("cohort").outcomes()}
+            return {one.entry.id: one.entry.request async for one in ledger.batch("cohort").story.outcomes()}
 
     stored = anyio.run(requests)
     with load(Source(path=str(cohort.folder / f"again.{extension}"))) as manifest:

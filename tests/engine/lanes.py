@@ -100,7 +100,8 @@ class LaneBench:
         found.append(self.launcher.troubles.lanes)
 
     async def entries(self) -> dict[str, Entry]:
-        return {outcome.entry.id: outcome.entry async for outcome in self.ledger.batch("cohort").outcomes()}
+        story = self.ledger.batch("cohort").story
+        return {outcome.entry.id: outcome.entry async for outcome in story.outcomes()}
 
     async def assert_agreement(self) -> dict[str, list[str]]:
         """Hold the ledger against what is in both lanes: one run per attempt; returns the rows by lane."""

@@ -105,7 +105,8 @@ class Bench:
             await launcher._held.release()
 
     async def entries(self) -> dict[str, Entry]:
-        return {outcome.entry.id: outcome.entry async for outcome in self.ledger.batch("cohort").outcomes()}
+        story = self.ledger.batch("cohort").story
+        return {outcome.entry.id: outcome.entry async for outcome in story.outcomes()}
 
     async def assert_agreement(self) -> None:
         """Hold the ledger against what really happened: one run per row, and the same uuids and ends."""

@@ -295,9 +295,8 @@ async def test_a_launch_watches_what_is_given_back_meanwhile(tmp_path):
             group.start_soon(it.launch, rows(40))
             await anyio.sleep(20)
             run = (await it.service.get_run(entry.run.id)).run
-            assert await another.batch("cohort").requests.give_back([run], at=it.clock.utcnow()) == [
-                "row-0000"
-            ]
+            requests = another.batch("cohort").requests
+            assert await requests.give_back([run], at=it.clock.utcnow()) == ["row-0000"]
             await anyio.sleep(300)
         await it.assert_agreement()
         assert {entry.state for entry in (await it.entries()).values()} == {State.SUCCEEDED}

@@ -172,7 +172,7 @@ async def test_a_launch_of_many_pages_is_withdrawn_whole(tmp_path):
 async def test_a_deletion_whose_answer_was_lost_looks_again_whose_the_id_is(tmp_path, fault):
     async with bench(tmp_path, simulated(max_active=None)) as it:
         await it.launch(rows(1))
-        ended = await it.ledger.batch("cohort").ended_runs(limit=9)
+        ended = await it.ledger.batch("cohort").story.ended_runs(limit=9)
         it.simulator.script(*parse_faults(f"DeleteRun:{fault}=1x"))
         looks = it.simulator.state().calls["GetRun"].calls
         deleter = Deleter(ledger=it.ledger, reach=reached(it.service), clock=it.clock, concurrency=1, lag=60)

@@ -567,7 +567,7 @@ async def test_a_lane_without_answers_is_waited_for_once_when_its_runs_are_asked
     brief = Patience(outage=20.0)  # as before the first answer
     async with lane_bench(tmp_path, east={}, west={"patience": brief}) as it:
         await it.launch([*rows(4, "east", prefix="e"), *rows(30, "west", start=4, prefix="w")])
-        ended = await it.ledger.batch("cohort").ended_runs(limit=99)
+        ended = await it.ledger.batch("cohort").story.ended_runs(limit=99)
         it.simulators["west"].script(*parse_faults("*:drop_before=1"))
         begun = it.clock.monotonic()
         reach = _reach(it)
@@ -579,7 +579,7 @@ async def test_a_lane_without_answers_is_waited_for_once_when_its_runs_are_asked
         entries = [entry for entry in (await it.entries()).values() if entry.lane == "west"]
         looked = await look_for(entries, reach=_reach(it), at_once=3)
         assert (len(looked.unknown), len({why for _, why in looked.unknown})) == (30, 1)
-        spent = await it.ledger.batch("cohort").ended_runs(limit=99)
+        spent = await it.ledger.batch("cohort").story.ended_runs(limit=99)
         asking = partial(ask_usage, ledger=it.ledger, clock=it.clock, at_once=3, tell=lambda _: None)
         asked = await asking(spent, reach=_reach(it))
         assert (len(asked.unknown), len({why for _, why in asked.unknown})) == (30, 1)

@@ -118,7 +118,7 @@ async def test_changed_content_is_run_as_a_new_attempt_and_the_old_is_kept(tmp_p
         assert len(it.simulator.state().runs) == 2
         await it.launch(rows(2, priority=5), changed=Changed.RESUBMIT)
         assert len(it.simulator.state().runs) == 4
-        async for outcome in it.ledger.batch("cohort").outcomes():
+        async for outcome in it.ledger.batch("cohort").story.outcomes():
             assert outcome.entry.attempt == 2
             assert [past.attempt for past in outcome.earlier] == [1]
             assert outcome.earlier[0].run is not None
@@ -136,7 +136,7 @@ async def test_changed_content_of_an_unsettled_attempt_waits_until_it_is_settled
         runs = it.simulator.state().runs
         assert len(runs) == 2
         assert {record.tags["batchrun:attempt"] for record in runs} == {"1", "2"}
-        (outcome,) = [outcome async for outcome in it.ledger.batch("cohort").outcomes()]
+        (outcome,) = [outcome async for outcome in it.ledger.batch("cohort").story.outcomes()]
         assert outcome.earlier[0].run is not None
         assert {outcome.entry.run.uuid, outcome.earlier[0].run.uuid} == {record.uuid for record in runs}  # type: ignore[union-attr]
 

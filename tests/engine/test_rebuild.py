@@ -234,7 +234,7 @@ async def take_over(place: Path) -> None:
 async def attempts(it: Bench) -> list[list[tuple[int, str | None, str | None]]]:
     """Return number, run's uuid and code of each entry's attempts, oldest first."""
     found = []
-    async for outcome in it.ledger.batch("cohort").outcomes():
+    async for outcome in it.ledger.batch("cohort").story.outcomes():
         past = [(one.attempt, one.run.uuid if one.run else None, one.code) for one in outcome.earlier]
         entry = outcome.entry
         found.append([*past, (entry.attempt, entry.run.uuid if entry.run else None, entry.code)])

@@ -21,7 +21,7 @@ def failing(times: int, reason: str = "SERVICE_ERROR", match: str = "*") -> Sett
 async def attempts(it: Bench) -> dict[str, list[str | None]]:
     """Return the failureReason of each attempt, the current one last."""
     found = {}
-    async for outcome in it.ledger.batch("cohort").outcomes():
+    async for outcome in it.ledger.batch("cohort").story.outcomes():
         runs = [*(one.run for one in outcome.earlier), outcome.entry.run]
         found[outcome.entry.id] = [run.failure_reason if run else None for run in runs]
     return found
@@ -124,6 +124,5 @@ async def decide(it: Bench) -> None:
     assert ("row-0000", "refused") in it.told.steps
     assert len(it.simulator.state().runs) == 1
     async with await open_ledger(it.path) as ledger:  # as another process does
-        assert await ledger.batch("cohort").requests.retry(
-            ["row-0000"], at=it.clock.utcnow(), why="asked for"
-        )
+        requests = ledger.batch("cohort").requests
+        assert await requests.retry(["row-0000"], at=it.clock.utcnow(), why="asked for")

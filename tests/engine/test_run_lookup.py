@@ -127,12 +127,12 @@ async def delete(it: Bench, tell: list[int] | None = None) -> Deleted:
         tell=told.append,
     )
     return await deleter.delete(
-        [one for one in await it.ledger.batch("cohort").ended_runs(limit=99) if one.is_there]
+        [one for one in await it.ledger.batch("cohort").story.ended_runs(limit=99) if one.is_there]
     )
 
 
 async def left(it: Bench) -> list[str]:
-    ended = await it.ledger.batch("cohort").ended_runs(limit=99)
+    ended = await it.ledger.batch("cohort").story.ended_runs(limit=99)
     return [one.entry_id for one in ended if one.is_there]
 
 

@@ -50,7 +50,7 @@ def calls(it: Bench, operation: str) -> int:
 
 
 async def found(it: Bench, count: int) -> Mapping[str, Mapping[int, FailedTasks]]:
-    return await it.ledger.batch("cohort").failed_tasks([row.id for row in rows(count)])
+    return await it.ledger.batch("cohort").story.failed_tasks([row.id for row in rows(count)])
 
 
 async def test_a_failed_run_s_tasks_are_in_the_ledger_at_its_end(tmp_path):

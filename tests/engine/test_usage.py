@@ -32,7 +32,7 @@ class World:
         self.told: list[int] = []
 
     async def runs(self) -> Sequence[EndedRun]:
-        return await self.ledger.batch(BATCH).ended_runs(limit=9)
+        return await self.ledger.batch(BATCH).story.ended_runs(limit=9)
 
     async def ask(self, at_once: int = 8) -> UsageAnswers:
         return await ask_usage(

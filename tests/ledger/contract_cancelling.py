@@ -146,9 +146,9 @@ class Deleting:
         await move(held, "a", intended(), accepted(2), completed(2))
         await move(held, "b", intended(), accepted(3))
         await move(held, "c", intended(), accepted(4), Removed(at=AT, message="404"))
-        (first,) = await ledger.batch(BATCH).ended_runs(limit=1)
+        (first,) = await ledger.batch(BATCH).story.ended_runs(limit=1)
         assert (first.entry_id, first.attempt, first.run, first.name) == ("a", 1, failed.run, "a")
-        rest = await ledger.batch(BATCH).ended_runs(limit=9, after=(first.position, first.attempt))
+        rest = await ledger.batch(BATCH).story.ended_runs(limit=9, after=(first.position, first.attempt))
         assert [(one.entry_id, one.attempt, one.run.id, one.is_there) for one in rest] == [
             ("a", 2, "0000002", True),
             ("c", 1, "0000004", False),
@@ -159,6 +159,6 @@ class Deleting:
         await move(held, "a", intended(), accepted(1), completed(1))
         await ledger.keep_deleted(["uuid-1"], at=AT)
         await ledger.keep_deleted(["uuid-1"], at=AT)
-        (deleted,) = await ledger.batch(BATCH).ended_runs(limit=9)
+        (deleted,) = await ledger.batch(BATCH).story.ended_runs(limit=9)
         assert (deleted.is_there, deleted.is_gone) == (False, True)
         assert (await entry_of(ledger, "a")).state is State.SUCCEEDED

@@ -56,12 +56,12 @@ class FailedRuns:
         one, other = await held.unasked(limit=9)
         await held.keep_tasks({one.number: FOUND, other.number: FailedTasks()}, at=AT)
         assert await held.unasked(limit=9) == []
-        assert await ledger.batch(BATCH).failed_tasks(["a", "b", "x"]) == {
+        assert await ledger.batch(BATCH).story.failed_tasks(["a", "b", "x"]) == {
             "a": {1: FOUND},
             "b": {1: FailedTasks()},
         }
-        assert await ledger.batch(BATCH).failed_tasks(["b"]) == {"b": {1: FailedTasks()}}
-        assert await ledger.batch("nothing").failed_tasks(["a"]) == {}
+        assert await ledger.batch(BATCH).story.failed_tasks(["b"]) == {"b": {1: FailedTasks()}}
+        assert await ledger.batch("nothing").story.failed_tasks(["a"]) == {}
 
     async def test_what_is_kept_stays(self, ledger):
         held = await filled(ledger, "a")
@@ -69,7 +69,7 @@ class FailedRuns:
         (one,) = await held.unasked(limit=9)
         await held.keep_tasks({one.number: FOUND}, at=AT)
         await held.keep_tasks({one.number: FailedTasks()}, at=AT)
-        assert await ledger.batch(BATCH).failed_tasks(["a"]) == {"a": {1: FOUND}}
+        assert await ledger.batch(BATCH).story.failed_tasks(["a"]) == {"a": {1: FOUND}}
 
     async def test_an_attempt_that_was_followed_by_another_keeps_its_run_and_tasks(self, ledger):
         held = await filled(ledger, "a")
@@ -82,7 +82,7 @@ class FailedRuns:
         assert (one.run, other.attempt, other.run) == (failed(1).run, 2, failed(2).run)
         await held.keep_tasks({one.number: FOUND}, at=AT)
         await held.keep_tasks({other.number: FailedTasks()}, at=AT)
-        assert await ledger.batch(BATCH).failed_tasks(["a"]) == {"a": {1: FOUND, 2: FailedTasks()}}
+        assert await ledger.batch(BATCH).story.failed_tasks(["a"]) == {"a": {1: FOUND, 2: FailedTasks()}}
 
     async def test_tasks_of_rows_that_stand_failed_come_by_reason(self, ledger):
         held = await filled(ledger, "a", "b", "c", "d", "e")
@@ -104,7 +104,7 @@ class FailedRuns:
         found = dict(zip(numbers, told, strict=True))
         await held.keep_tasks(found, at=AT)
         memory = "OUT_OF_MEMORY_ERROR"
-        groups = {group.reason: group.tasks for group in await ledger.batch(BATCH).failures(limit=1)}
+        groups = {group.reason: group.tasks for group in await ledger.batch(BATCH).story.failures(limit=1)}
         assert groups == {
             "R": (
                 TaskFailures(run_reason="R", reason=memory, rows=2, names=2, name="align"),

@@ -195,7 +195,7 @@ class LanesOfRows:
         (past,) = await ledger.batch(BATCH).earlier("a")
         assert (past.lane, past.request) == ("west", asked("a", "west"))
         assert past.request_id == request_id(BATCH, "a", 1, asked("a", "west"), "west")
-        ended = await ledger.batch(BATCH).ended_runs(limit=9)
+        ended = await ledger.batch(BATCH).story.ended_runs(limit=9)
         assert [(one.attempt, one.lane, one.name) for one in ended] == [
             (1, "west", "a-west"),
             (2, "east", "a"),

@@ -124,7 +124,7 @@ class Batches:
         assert await ledger.batch("none").entry("x") is None
         assert (await ledger.batch("none").counts()).total == 0
         assert await ledger.batch("none").history("x") == []
-        assert [outcome async for outcome in ledger.batch("none").outcomes()] == []
+        assert [outcome async for outcome in ledger.batch("none").story.outcomes()] == []
 
     async def test_close_is_safe_to_repeat(self, ledger):
         await ledger.close()

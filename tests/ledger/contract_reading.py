@@ -42,7 +42,7 @@ async def due_ids(held: HeldBatch, **arguments: Any) -> list[str]:
 
 
 async def outcomes(ledger: Ledger) -> list[str]:
-    return [outcome.entry.id async for outcome in ledger.batch(BATCH).outcomes()]
+    return [outcome.entry.id async for outcome in ledger.batch(BATCH).story.outcomes()]
 
 
 class Reading:
@@ -60,14 +60,14 @@ class Reading:
         last = await ledger.newest_event()
         stored = ledger.batch(BATCH)
         assert begun < first < last
-        told = await stored.changed(after=begun, upto=last)
-        assert list(told) == [one async for one in stored.outcomes()]
+        told = await stored.story.changed(after=begun, upto=last)
+        assert list(told) == [one async for one in stored.story.outcomes()]
         assert [one.entry.id for one in told] == ["c", "a", "b"]
         assert [one.attempt for one in told[0].earlier] == [1]
-        assert [one.entry.id for one in await stored.changed(after=first, upto=last)] == ["c", "b"]
-        assert [one.entry.id for one in await stored.changed(after=begun, upto=first)] == ["a"]
-        assert await stored.changed(after=last, upto=last) == []
-        assert await ledger.batch("unknown").changed(after=0, upto=last) == []
+        assert [one.entry.id for one in await stored.story.changed(after=first, upto=last)] == ["c", "b"]
+        assert [one.entry.id for one in await stored.story.changed(after=begun, upto=first)] == ["a"]
+        assert await stored.story.changed(after=last, upto=last) == []
+        assert await ledger.batch("unknown").story.changed(after=0, upto=last) == []
 
     async def test_planned_entries_are_due_in_manifest_order(self, ledger):
         held = await filled(ledger, "c", "a", "b")
@@ -176,7 +176,7 @@ class Reading:
         ids = [f"id{number}" for number in range(1_001)]
         held = await filled(ledger, *ids)
         seen: list[tuple[str, State]] = []
-        async for outcome in ledger.batch(BATCH).outcomes():
+        async for outcome in ledger.batch(BATCH).story.outcomes():
             if not seen:
                 await move(held, ids[-1], intended())
                 await held.sync(specs(*reversed(ids)), changed=Changed.REFUSE, at=AT)
@@ -185,11 +185,11 @@ class Reading:
 
     async def test_outcomes_may_be_broken_off(self, ledger):
         held = await filled(ledger, "a", "b")
-        async with contextlib.aclosing(ledger.batch(BATCH).outcomes()) as found:
+        async with contextlib.aclosing(ledger.batch(BATCH).story.outcomes()) as found:
             async for _outcome in found:
                 break
         await move(held, "a", intended())
-        unfinished = ledger.batch(BATCH).outcomes()
+        unfinished = ledger.batch(BATCH).story.outcomes()
         await anext(unfinished)
         await ledger.close()
         await unfinished.aclose()
@@ -241,9 +241,8 @@ class Reading:
         await move(held, "refused", intended(), Refused(at=AT, code="C", message="m"))
         await move(held, "removed", intended(), accepted(3), Removed(at=AT, message="404"))
         ids = ["failed", "refused", "removed"]
-        assert await ledger.batch(BATCH).requests.retry(ids, at=AT, why="asked for", duplicates=True) == [
-            "failed"
-        ]
+        requests = ledger.batch(BATCH).requests
+        assert await requests.retry(ids, at=AT, why="asked for", duplicates=True) == ["failed"]
         copy = await entry_of(ledger, "failed")
         assert (copy.request, copy.attempt) == (duplicate(before.request, "0000001"), 2)
         assert copy.content == before.request

@@ -144,7 +144,7 @@ class Recording:
         await move(held, "a", Revised(at=AT, request='{"n":2}'))
         second = await move(held, "a", intended(), Refused(at=AT, code="C", message="m"))
         await move(held, "a", Revised(at=AT, request='{"n":3}'))
-        (outcome,) = [outcome async for outcome in ledger.batch(BATCH).outcomes()]
+        (outcome,) = [outcome async for outcome in ledger.batch(BATCH).story.outcomes()]
         assert outcome.entry.attempt == 3
         assert [past.attempt for past in outcome.earlier] == [1, 2]
         assert [past.request_id for past in outcome.earlier] == [first.request_id, second.request_id]

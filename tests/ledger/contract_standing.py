@@ -63,12 +63,12 @@ class Standing:
         await move(held, "a", intended(), Accepted(at=later(minutes=2), run=run_of(1)))
         await move(held, "b", intended(), Accepted(at=later(minutes=1), run=run_of(2)))
         await move(held, "c", intended(), accepted(3), completed(3))
-        now = await ledger.batch(BATCH).glance(since=AT, at=AT, limit=5)
+        now = await ledger.batch(BATCH).story.glance(since=AT, at=AT, limit=5)
         assert now.oldest == (await entry_of(ledger, "b"), await entry_of(ledger, "a"))
         assert [
-            entry.id for entry in (await ledger.batch(BATCH).glance(since=AT, at=AT, limit=1)).oldest
+            entry.id for entry in (await ledger.batch(BATCH).story.glance(since=AT, at=AT, limit=1)).oldest
         ] == ["b"]
-        assert (await ledger.batch("nothing").glance(since=AT, at=AT, limit=1)) == Glance()
+        assert (await ledger.batch("nothing").story.glance(since=AT, at=AT, limit=1)) == Glance()
 
     async def test_the_latest_failure_is_the_one_that_ended_last(self, ledger):
         held = await filled(ledger, "a", "b", "c", "d", "e")
@@ -76,9 +76,9 @@ class Standing:
         await move(held, "b", intended(), refused())
         await move(held, "c", intended(), accepted(3), completed(3))
         await move(held, "d", intended(), accepted(4), failed(4, minutes=11))
-        now = await ledger.batch(BATCH).glance(since=AT, at=AT, limit=9)
+        now = await ledger.batch(BATCH).story.glance(since=AT, at=AT, limit=9)
         assert [entry.id for entry in now.failures] == ["d", "a", "b"]
-        assert (await ledger.batch(BATCH).glance(since=AT, at=AT, limit=1)).failures == (
+        assert (await ledger.batch(BATCH).story.glance(since=AT, at=AT, limit=1)).failures == (
             await entry_of(ledger, "d"),
         )
 
@@ -92,7 +92,7 @@ class Standing:
         cancelled = Cancelled(at=AT, run=run_of(6, "CANCELLED"))
         await move(held, "f", intended(), accepted(6), cancelled)
         await move(held, "g", intended(), accepted(7), Removed(at=AT, message="it is gone"))
-        first, *others = await ledger.batch(BATCH).failures(limit=2)
+        first, *others = await ledger.batch(BATCH).story.failures(limit=2)
         assert first == Failures(
             state=State.FAILED,
             reason="RUN_TASK_FAILED",
@@ -105,15 +105,15 @@ class Standing:
             (State.FAILED, None, 1),
             (State.REFUSED, "ValidationException", 1),
         ]
-        assert await ledger.batch("nothing").failures(limit=1) == []
+        assert await ledger.batch("nothing").story.failures(limit=1) == []
 
     async def test_failures_include_rows_that_left_the_manifest(self, ledger):
         held = await filled(ledger, "a", "b")
         await move(held, "a", intended(), refused())
         await held.sync(specs("b"), changed=Changed.REFUSE, at=AT)
-        assert [one.count for one in await ledger.batch(BATCH).failures(limit=1)] == [1]
+        assert [one.count for one in await ledger.batch(BATCH).story.failures(limit=1)] == [1]
         assert [
-            entry.id for entry in (await ledger.batch(BATCH).glance(since=AT, at=AT, limit=1)).failures
+            entry.id for entry in (await ledger.batch(BATCH).story.glance(since=AT, at=AT, limit=1)).failures
         ] == ["a"]
 
     async def test_recent_events_are_those_of_the_batch_since_then(self, ledger):
@@ -122,40 +122,40 @@ class Standing:
         await move(held, "a", intended(), Accepted(at=later(seconds=1), run=run_of(1)))
         await move(other, "a", intended(), Accepted(at=later(seconds=2), run=run_of(2)))
         await move(held, "b", replace(intended(), at=later(seconds=3)))
-        assert list((await ledger.batch(BATCH).glance(since=AT, at=AT, limit=1)).events) == [
+        assert list((await ledger.batch(BATCH).story.glance(since=AT, at=AT, limit=1)).events) == [
             (AT, "intended"),
             (later(seconds=1), "accepted"),
             (later(seconds=3), "intended"),
         ]
-        lately = await ledger.batch(BATCH).glance(since=later(seconds=2), at=AT, limit=1)
+        lately = await ledger.batch(BATCH).story.glance(since=later(seconds=2), at=AT, limit=1)
         assert lately.events == ((later(seconds=3), "intended"),)
-        assert list((await ledger.batch("nothing").glance(since=AT, at=AT, limit=1)).events) == []
+        assert list((await ledger.batch("nothing").story.glance(since=AT, at=AT, limit=1)).events) == []
 
     async def test_a_batch_without_events_has_none_that_are_recent(self, ledger):
         await filled(ledger, "a")
-        assert list((await ledger.batch(BATCH).glance(since=AT, at=AT, limit=1)).events) == []
+        assert list((await ledger.batch(BATCH).story.glance(since=AT, at=AT, limit=1)).events) == []
 
     async def test_a_run_names_its_entry_in_any_attempt(self, ledger):
         held = await filled(ledger, "a", "b")
         again = Failed(at=AT, run=run_of(1, "FAILED"))
         await move(held, "a", intended(), accepted(1), again, Retried(at=AT, due=AT, why="x"))
         await move(held, "b", intended(), accepted(2))
-        assert [await ledger.batch(BATCH).find_ids(text, By.RUN) for text in ("uuid-1", "0000001")] == [
+        assert [await ledger.batch(BATCH).story.find_ids(text, By.RUN) for text in ("uuid-1", "0000001")] == [
             ["a"],
             ["a"],
         ]
-        assert await ledger.batch(BATCH).find_ids(run_of(2).arn, By.RUN) == ["b"]
-        assert await ledger.batch(BATCH).find_ids("a", By.RUN) == []
+        assert await ledger.batch(BATCH).story.find_ids(run_of(2).arn, By.RUN) == ["b"]
+        assert await ledger.batch(BATCH).story.find_ids("a", By.RUN) == []
 
     async def test_ids_that_begin_so_come_in_order_and_no_others(self, ledger):
         await filled(ledger, "NA2", "NA1", "NB", "na3", "NA\U0001f9ec", "N", "A%")
-        assert await ledger.batch(BATCH).find_ids("NA", By.BEGINNING, limit=9) == [
+        assert await ledger.batch(BATCH).story.find_ids("NA", By.BEGINNING, limit=9) == [
             "NA1",
             "NA2",
             "NA\U0001f9ec",
         ]
-        assert await ledger.batch(BATCH).find_ids("", By.BEGINNING, limit=2) == ["A%", "N"]
-        assert await ledger.batch(BATCH).find_ids("%", By.BEGINNING, limit=9) == []
+        assert await ledger.batch(BATCH).story.find_ids("", By.BEGINNING, limit=2) == ["A%", "N"]
+        assert await ledger.batch(BATCH).story.find_ids("%", By.BEGINNING, limit=9) == []
 
     @pytest.mark.parametrize(
         "text",
@@ -165,19 +165,19 @@ class Standing:
         await filled(
             ledger, *(f"{name}{number:05}" for number in range(50) for name in ("HG", "ZY")), "NA12878"
         )
-        near = await ledger.batch(BATCH).find_ids(text, By.LIKENESS)
+        near = await ledger.batch(BATCH).story.find_ids(text, By.LIKENESS)
         assert "NA12878" in near
         assert text not in near
 
     @pytest.mark.parametrize(("text", "meant"), [("S11", "S000011"), ("7-S000011", "007-S000011")])
     async def test_an_id_without_its_zeros_is_near(self, ledger, text, meant):
         await filled(ledger, *(f"S{number:06}" for number in range(300)), "007-S000011")
-        assert meant in await ledger.batch(BATCH).find_ids(text, By.LIKENESS)
+        assert meant in await ledger.batch(BATCH).story.find_ids(text, By.LIKENESS)
 
     async def test_marks_in_an_id_are_no_patterns(self, ledger):
         await filled(ledger, "a%b", "axb")
         for text in ("%", "_", "\\", ""):
-            assert set(await ledger.batch(BATCH).find_ids(text, By.LIKENESS)) <= {"a%b", "axb"}
+            assert set(await ledger.batch(BATCH).story.find_ids(text, By.LIKENESS)) <= {"a%b", "axb"}
 
     async def test_all_paces_say_whose_they_are_and_from_when(self, ledger):
         assert await ledger.paces.all() == []
@@ -194,7 +194,7 @@ class Standing:
         await move(held, "a", intended(), deferred(later(minutes=1)))
         await held.sync(specs("a", content=2), changed=Changed.RESUBMIT, at=AT)
         (past,) = await ledger.batch(BATCH).earlier("a")
-        (outcome,) = [one async for one in ledger.batch(BATCH).outcomes()]
+        (outcome,) = [one async for one in ledger.batch(BATCH).story.outcomes()]
         assert (past.attempt, past.request) == (1, specs("a")[0].request)
         assert outcome.earlier == (past,)
 

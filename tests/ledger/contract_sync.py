@@ -75,7 +75,7 @@ async def order(ledger: Ledger) -> list[str]:
 
 async def changed(ledger: Ledger) -> list[str]:
     """Return the ids of the rows that are marked as changed."""
-    outcomes = [outcome async for outcome in ledger.batch(BATCH).outcomes()]
+    outcomes = [outcome async for outcome in ledger.batch(BATCH).story.outcomes()]
     return [outcome.entry.id for outcome in outcomes if outcome.entry.is_changed]
 
 
@@ -260,7 +260,7 @@ class Syncing:
         entry = await entry_of(ledger, "a")
         assert (entry.attempt, entry.state, entry.run) == (2, State.PLANNED, None)
         assert entry.request == spec("a", 0, 2).request
-        (outcome,) = [outcome async for outcome in ledger.batch(BATCH).outcomes()]
+        (outcome,) = [outcome async for outcome in ledger.batch(BATCH).story.outcomes()]
         (earlier,) = outcome.earlier
         assert (earlier.attempt, earlier.request_id, earlier.run) == (1, before.request_id, before.run)
 

@@ -32,16 +32,16 @@ class Usages:
         gone = (Removed(at=AT, message="404"), Retried(at=AT, due=AT, why="x"), intended(), accepted(5))
         await move(held, "c", intended(), accepted(4), *gone)
         await move(held, "d", intended(), accepted(6), Removed(at=AT, message="404"))
-        (first,) = await ledger.batch(BATCH).ended_runs(limit=1)
+        (first,) = await ledger.batch(BATCH).story.ended_runs(limit=1)
         assert (first.entry_id, first.attempt, first.run) == ("a", 1, failed.run)
         assert (first.usage, first.is_gone, first.name) == (None, False, "a")
-        rest = await ledger.batch(BATCH).ended_runs(limit=9, after=(first.position, first.attempt))
+        rest = await ledger.batch(BATCH).story.ended_runs(limit=9, after=(first.position, first.attempt))
         assert [(one.entry_id, one.attempt, one.run.uuid, one.is_gone) for one in rest] == [
             ("a", 2, "uuid-2", False),
             ("c", 1, "uuid-4", True),
             ("d", 1, "uuid-6", True),
         ]
-        assert await ledger.batch("nothing").ended_runs(limit=9) == []
+        assert await ledger.batch("nothing").story.ended_runs(limit=9) == []
 
     async def test_what_a_run_used_is_kept_and_stays(self, ledger):
         held = await filled(ledger, "a")
@@ -49,7 +49,7 @@ class Usages:
         await ledger.keep_usage("uuid-1", USAGE, at=AT)
         await ledger.keep_usage("uuid-1", Usage(status="COMPLETED"), at=AT)
         await ledger.keep_usage("uuid-1", None, at=AT)
-        (kept,) = await ledger.batch(BATCH).ended_runs(limit=9)
+        (kept,) = await ledger.batch(BATCH).story.ended_runs(limit=9)
         assert (kept.usage, kept.is_gone) == (USAGE, False)
 
     async def test_that_a_run_is_gone_is_kept_until_somebody_knows_better(self, ledger):
@@ -57,10 +57,10 @@ class Usages:
         await move(held, "a", intended(), accepted(1), completed(1))
         await ledger.keep_usage("uuid-1", None, at=AT)
         await ledger.keep_usage("uuid-1", None, at=AT)
-        (gone,) = await ledger.batch(BATCH).ended_runs(limit=9)
+        (gone,) = await ledger.batch(BATCH).story.ended_runs(limit=9)
         assert (gone.usage, gone.is_gone) == (None, True)
         await ledger.keep_usage("uuid-1", USAGE, at=AT)
-        (known,) = await ledger.batch(BATCH).ended_runs(limit=9)
+        (known,) = await ledger.batch(BATCH).story.ended_runs(limit=9)
         assert (known.usage, known.is_gone) == (USAGE, False)
 
     async def test_a_run_that_was_deleted_on_request_keeps_what_is_known(self, ledger):
@@ -68,7 +68,7 @@ class Usages:
         await move(held, "a", intended(), accepted(1), completed(1))
         await ledger.keep_usage("uuid-1", USAGE, at=AT)
         await ledger.keep_deleted(["uuid-1"], at=AT)
-        (known,) = await ledger.batch(BATCH).ended_runs(limit=9)
+        (known,) = await ledger.batch(BATCH).story.ended_runs(limit=9)
         assert (known.usage, known.is_gone) == (USAGE, True)
 
     async def test_completed_runs_of_a_workflow_the_last_first(self, ledger):

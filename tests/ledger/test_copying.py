@@ -93,7 +93,7 @@ async def told_of(place) -> tuple[object, ...]:
         return (
             await ledger.find_batch(BATCH),
             await batch.counts(),
-            [outcome async for outcome in batch.outcomes()],
+            [outcome async for outcome in batch.story.outcomes()],
             [await batch.history(id_) for id_ in "abcdefg"],
             await batch.cancellations(limit=9),
             await batch.latest_runs(Latest.CURRENT, limit=9),

@@ -150,7 +150,7 @@ async def test_a_damaged_page_is_told(place):
         file.write(b"\xff" * 4096 * 8)
     async with await open_ledger(place) as ledger:
         with pytest.raises(LedgerError, match=r"damaged.*-wal and -shm"):
-            async for _outcome in ledger.batch(BATCH).outcomes():
+            async for _outcome in ledger.batch(BATCH).story.outcomes():
                 pass
         with pytest.raises(LedgerError, match=r"damaged.*-wal and -shm"):
             await ledger.batch(BATCH).compare(specs(*MANY))

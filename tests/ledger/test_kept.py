@@ -134,10 +134,10 @@ async def test_the_manifest_is_known_row_for_row(tmp_path, rows):
         assert (found.rows, found.unchanged, found.gone) == (13, 13, 0)
         kept_paces = await it.ledger.paces.all()
         assert [(pace.operation, pace.learned.base > 0) for pace in kept_paces] == [("StartRun", True)]
-        spent = await it.ledger.batch("cohort").ended_runs(limit=100)
+        spent = await it.ledger.batch("cohort").story.ended_runs(limit=100)
         assert [(one.entry_id, one.attempt) for one in spent if one.usage is None] == []
         assert len(spent) == 10
-        failed = await it.ledger.batch("cohort").failed_tasks(["fail2"])
+        failed = await it.ledger.batch("cohort").story.failed_tasks(["fail2"])
         assert {attempt: told.tasks[0].failure_reason for attempt, told in failed["fail2"].items()} == {
             1: "OUT_OF_MEMORY_ERROR",
             2: "OUT_OF_MEMORY_ERROR",

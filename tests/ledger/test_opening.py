@@ -301,7 +301,7 @@ async def test_looking_may_not_write(place):
             with pytest.raises(InvariantError, match="reading only"):
                 await reader.open_batch("new", region="us-east-1", at=AT)
             assert (await reader.batch(BATCH).compare(specs("a", "b"))).new == 1
-            assert [outcome.entry.id async for outcome in reader.batch(BATCH).outcomes()] == ["a"]
+            assert [outcome.entry.id async for outcome in reader.batch(BATCH).story.outcomes()] == ["a"]
 
 
 async def test_several_may_make_one_ledger_at_the_same_moment(tmp_path):

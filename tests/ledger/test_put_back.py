@@ -86,7 +86,7 @@ async def refused(place: Path) -> str:
 async def assert_works(place: Path, *rows: str) -> None:
     """See that the ledger is whole, has *rows* alone, and can be worked on."""
     async with await open_ledger(place, read_only=True) as ledger:
-        found = [outcome.entry.id async for outcome in ledger.batch(BATCH).outcomes()]
+        found = [outcome.entry.id async for outcome in ledger.batch(BATCH).story.outcomes()]
         assert sorted(found) == sorted(rows)
     async with await open_ledger(place) as ledger:
         held = await ledger.hold(BATCH, holder="host:2", ttl=TTL, at=AT)

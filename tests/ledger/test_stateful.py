@@ -161,7 +161,7 @@ class Batch(RuleBasedStateMachine):
         found = FailedTasks(tasks=tasks, has_more=has_more)
         page = self._run(self._held.unasked(limit=limit))
         self._run(self._held.keep_tasks({one.number: found for one in page}, at=AT))
-        told = self._run(self._held.failed_tasks("abcdef"))
+        told = self._run(self._held.story.failed_tasks("abcdef"))
         assert all(told[one.id][one.attempt] == found for one in page)
 
     @rule(number=st.integers(1, 9), tasks=st.integers(0, 2))
@@ -307,7 +307,7 @@ def _asked(entry: Entry, content: int) -> str:
 
 async def _keeps_lanes(ledger: Ledger, lanes: dict[tuple[str, int], str | None]) -> None:
     """See that no attempt's lane is another than it was."""
-    async for outcome in ledger.batch(BATCH).outcomes():
+    async for outcome in ledger.batch(BATCH).story.outcomes():
         entry = outcome.entry
         sent = [(entry.attempt, entry.lane)] if entry.intended_at is not None else []
         for attempt, lane in [*sent, *((past.attempt, past.lane) for past in outcome.earlier)]:
@@ -333,7 +333,7 @@ def _lasting(entry: Entry | None) -> Entry | None:
 async def _agrees_with_itself(ledger: Ledger, deleted: set[str]) -> None:
     """Hold each answer of the batch against the others."""
     batch = ledger.batch(BATCH)
-    outcomes = [outcome async for outcome in batch.outcomes()]
+    outcomes = [outcome async for outcome in batch.story.outcomes()]
     pages = [await batch.in_state(state, limit=9) for state in State]
     entries = {entry.id: entry for page in pages for entry in page}
     assert sum(map(len, pages)) == len(entries)
@@ -358,10 +358,10 @@ async def _agrees_with_itself(ledger: Ledger, deleted: set[str]) -> None:
     ]
     uuids = {uuid for _, _, uuid in runs}
     assert await batch.known_runs({*uuids, "another"}) == uuids
-    spent = [(one.entry_id, one.attempt, one.run.uuid) for one in await batch.ended_runs(limit=99)]
+    spent = [(one.entry_id, one.attempt, one.run.uuid) for one in await batch.story.ended_runs(limit=99)]
     going = [(one.id, one.attempt, one.run.uuid) for one in entries.values() if one.state is State.ACTIVE]  # type: ignore[union-attr]
     assert sorted([*spent, *going]) == sorted(runs)
-    there = [one.run.uuid for one in await batch.ended_runs(limit=99) if one.is_there]
+    there = [one.run.uuid for one in await batch.story.ended_runs(limit=99) if one.is_there]
     assert set(there) <= uuids - deleted
     asked = await batch.cancellations(limit=9)
     assert all(one.entry == entries[one.entry.id] for one in asked)

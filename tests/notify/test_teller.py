@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from batchrun.clock import VirtualClock
 from batchrun.errors import LedgerError, NoticeError
-from batchrun.ledger.held import SqlBatch
+from batchrun.ledger.verbs.user_requests import SqlRequests
 from batchrun.model.entries.events import Intended, Refused
 from batchrun.model.entries.states import State
 from batchrun.model.notices import Notice
@@ -192,13 +192,14 @@ async def test_of_two_launches_at_once_one_tells(ledger):
     assert kept.told == [Notice.END]
 
 
-class Broken(SqlBatch):
+class Broken(SqlRequests):
     async def forget(self, *, but: Collection[Notice]) -> None:  # noqa: ARG002
         raise LedgerError(f"{self.name}: the disk is full")
 
 
 async def test_a_ledger_that_fails_costs_no_more_than_a_word(ledger):
-    kept, broken = Kept(), Broken(ledger._store, ledger._worker, BATCH)
+    kept, broken = Kept(), ledger.batch(BATCH)
+    broken.requests = Broken(ledger._store, ledger._worker, BATCH)
     with capture_logs() as said:
         await Teller(broken, [kept], limit=30, clock=VirtualClock()).end(ENDED, words)
     assert [line["event"] for line in said] == ["notice_not_noted", "hook_done"]

@@ -84,10 +84,10 @@ async def _pages_of(url: str, rows: int, pages: Counter[str]) -> dict[str, int]:
         await held.submissions.unshaped(limit=50)
         await held.next_due(after=AT)
         await held.counts()
-        await held.glance(since=AT, at=AT, limit=10)
+        await held.story.glance(since=AT, at=AT, limit=10)
         await held.in_state(State.ACTIVE, limit=50)
         await held.entries([step.entry.id for step in steps])
-        await held.failures(limit=10)
+        await held.story.failures(limit=10)
         return dict(pages)
 
 
@@ -263,4 +263,5 @@ async def test_events_that_were_recorded_before_they_said_their_batch_are_seen(i
                 [micros(AT)],
             )
         for name in (BATCH, "beside"):
-            assert (await ledger.batch(name).glance(since=AT, at=AT, limit=1)).events == ((AT, "intended"),)
+            glance = await ledger.batch(name).story.glance(since=AT, at=AT, limit=1)
+            assert glance.events == ((AT, "intended"),)

@@ -177,7 +177,7 @@ async def test_an_owner_lets_others_launch_and_read_and_no_more(roles):
         assert await ledger.batch(BATCH).requests.retry(["b"], at=AT, why="asked") == []
     async with await open_ledger(reader, read_only=True) as ledger:
         assert (await ledger.batch(BATCH).compare(specs("a", "b", "d"))).new == 1
-        assert len([one async for one in ledger.batch(BATCH).outcomes()]) == 3
+        assert len([one async for one in ledger.batch(BATCH).story.outcomes()]) == 3
     with pytest.raises(LedgerUnusableError, match=r"may not do that .*batchrun ledger init"):
         await open_ledger(reader)
     for address, sql in [

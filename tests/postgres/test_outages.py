@@ -20,7 +20,7 @@ from batchrun.engine.upkeep.usage import ask_usage
 from batchrun.errors import LeaseHeldError, LedgerError
 from batchrun.ledger import open_ledger, worker
 from batchrun.ledger.postgres import link
-from batchrun.ledger.verbs import launch_reads
+from batchrun.ledger.verbs import story
 from batchrun.model.entries.states import State
 from batchrun.model.planning.limits import Changed
 from batchrun.ports.stored import EndedRun
@@ -347,7 +347,7 @@ async def test_whoever_stops_within_a_transaction_does_not_keep_the_batch(in_pos
 
 
 async def test_results_whose_connection_is_lost_are_read_again_from_their_start(in_postgres, monkeypatch):
-    monkeypatch.setattr(launch_reads, "_PAGE", 2)
+    monkeypatch.setattr(story, "_PAGE", 2)
     async with await open_ledger(in_postgres) as ledger:
         await filled(ledger, *"abcde")
         began = []
@@ -355,7 +355,7 @@ async def test_results_whose_connection_is_lost_are_read_again_from_their_start(
         async def read() -> list[str]:
             began.append(1)
             found = []
-            async for outcome in ledger.batch(BATCH).outcomes():
+            async for outcome in ledger.batch(BATCH).story.outcomes():
                 found.append(outcome.entry.id)
                 if len(began) == 1:
                     with psycopg.connect(in_postgres, autocommit=True) as other:

@@ -85,7 +85,7 @@ async def test_a_ledger_works_behind_a_pooler(pooled):
         assert (found.new, found.unchanged) == (1, 3)
         assert (await reader.batch(BATCH).compare(specs(*"abcde"))).new == 1
         assert await reader.rows_as_known("beside", specs(*"abcde")) == 3
-        outcomes = reader.batch(BATCH).outcomes()
+        outcomes = reader.batch(BATCH).story.outcomes()
         first = await anext(outcomes)
         await move(held, "d", intended())
         left = [one.entry.state.value async for one in outcomes]

@@ -30,7 +30,7 @@ async def wrote(held, path: Path, *, is_safe: bool = False) -> bool:
 
     async def write() -> None:
         times.append(1)
-        await results.write(output, held.outcomes(), results.ResultsFormat.CSV, is_safe=is_safe)
+        await results.write(output, held.story.outcomes(), results.ResultsFormat.CSV, is_safe=is_safe)
 
     await kept_or_written(held, output, write, is_safe=is_safe)
     return bool(times)

@@ -157,7 +157,7 @@ class MetricsFile:
     async def _reading(self, held: Launch, progress: Progress, code: Exit | None) -> Reading:
         now = progress.snapshot(held.tally)
         stored = held.ledger.batch(held.batch)
-        stands = await stored.glance(since=_EVER, at=self._clock.utcnow(), limit=1)
+        stands = await stored.story.glance(since=_EVER, at=self._clock.utcnow(), limit=1)
         oldest = stands.oldest
         run = oldest[0].run if oldest else None
         return Reading(

@@ -65,7 +65,7 @@ async def write_results(
 
         async def written() -> None:
             async with delivered(output, store) as file:
-                await results.write(file, batch.outcomes(), _format(output.shown), is_safe=is_safe)
+                await results.write(file, batch.story.outcomes(), _format(output.shown), is_safe=is_safe)
 
         try:
             if isinstance(output, OutputFile):

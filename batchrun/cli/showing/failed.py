@@ -161,7 +161,7 @@ def _task_facts(task: FailedTask) -> dict[str, Any]:
 async def tell_failures(ledger: Ledger, batch: str) -> None:
     """Print for each reason how many rows failed, what to do, and their ids."""
     has_runs = False
-    for group in await ledger.batch(batch).failures(limit=_SHOWN):
+    for group in await ledger.batch(batch).story.failures(limit=_SHOWN):
         _tell_group(batch, group, await _known(ledger, batch, group.entries))
         has_runs = has_runs or any(entry.run is not None for entry in group.entries)
     if has_runs:
@@ -170,7 +170,7 @@ async def tell_failures(ledger: Ledger, batch: str) -> None:
 
 async def emit_failures(ledger: Ledger, batch: str) -> None:
     """Write a JSON line for each reason, and one for each entry."""
-    for group in await ledger.batch(batch).failures(limit=_SHOWN):
+    for group in await ledger.batch(batch).story.failures(limit=_SHOWN):
         emit(
             "failures",
             batch=batch,
@@ -184,7 +184,7 @@ async def emit_failures(ledger: Ledger, batch: str) -> None:
 
 async def _known(ledger: Ledger, batch: str, entries: Sequence[Entry]) -> Sequence[RunDetails]:
     """Return the details of the entries' current runs."""
-    found = await ledger.batch(batch).failed_tasks([entry.id for entry in entries])
+    found = await ledger.batch(batch).story.failed_tasks([entry.id for entry in entries])
     return [RunDetails.of(entry, found.get(entry.id, {})) for entry in entries]
 
 

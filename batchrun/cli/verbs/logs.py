@@ -66,7 +66,7 @@ async def logs(options: Options) -> Exit:
         from batchrun.service.run_logs import run_logs  # noqa: PLC0415
 
         row = run_of(outcome, options.entry_id, options.attempt)
-        failed = await ledger.batch(row.batch).failed_tasks([row.id])
+        failed = await ledger.batch(row.batch).story.failed_tasks([row.id])
         known = failed.get(row.id, {}).get(row.attempt)
         batch = await find_batch(ledger, row.batch)
         service = access(await opened.reach_of(batch), row.lane)

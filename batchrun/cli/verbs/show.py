@@ -55,7 +55,7 @@ async def show(options: Options) -> None:
         found = await row_to_read(ledger, options.entry_id, options.batch)
         batch, entry = ledger.batch(found.entry.batch), found.entry
         history = await batch.history(entry.id)
-        known = await batch.failed_tasks([entry.id])
+        known = await batch.story.failed_tasks([entry.id])
         attempts = range(1, entry.attempt + 1)
         last = {attempt: await batch.submissions.last(entry.id, attempt) for attempt in attempts}
     tasks = known.get(entry.id, {})

@@ -135,7 +135,7 @@ class Waker:
 
     async def _entry(self, run: str) -> Entry | None:
         """Return the entry that has or had the run of this uuid or id."""
-        ids = await self._batch.find_ids(run, By.RUN)
+        ids = await self._batch.story.find_ids(run, By.RUN)
         return await self._batch.entry(ids[-1]) if ids else None
 
     def looked(self, before: Entry, after: Entry) -> None:

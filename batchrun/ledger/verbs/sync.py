@@ -19,7 +19,7 @@ from batchrun.errors import ChangedRowsError, InvariantError, RenamedRowsError
 from batchrun.ledger.rows import content_values, entry_of, lanes_text, taken_from_values
 from batchrun.ledger.store import Row, Store, Value
 from batchrun.ledger.verbs.record import record
-from batchrun.ledger.verbs.requests import take_back
+from batchrun.ledger.verbs.user_requests import take_back
 from batchrun.model.entries.belonging import is_renamed
 from batchrun.model.entries.contents import asks_otherwise, with_content
 from batchrun.model.entries.events import Revised

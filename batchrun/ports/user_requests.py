@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchrun.model.planning.cancelling import Scope
 
 
-class Requests(ABC):
+class UserRequests(ABC):
     """Requests to the holder of one batch, and the notices that were sent for it. No method needs a lease."""
 
     @abstractmethod

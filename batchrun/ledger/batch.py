@@ -1,15 +1,14 @@
 # ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
-"""What a launch and results read of a batch: what is due, counts, what became of each entry.
+"""A batch of a store, without its lease: its entries, and where they stand.
 
-Does not belong here: what users ask (``user_reads``).
+Does not belong here: what is written of a held one (``held``), what became of entries (``verbs.story``).
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
 
 from batchrun.ledger import leases
 from batchrun.ledger.leases import why_closed
@@ -19,25 +18,35 @@ from batchrun.ledger.rows import (
     lanes_in,
     listed,
     micros,
-    past_attempt_of,
+    run_of,
     taken_from_of,
     time_of,
 )
-from batchrun.ledger.store import Store
+from batchrun.ledger.store import Store, Value
+from batchrun.ledger.verbs.results import SqlResults
+from batchrun.ledger.verbs.story import SqlStory
+from batchrun.ledger.verbs.submissions import SqlSubmissions
 from batchrun.ledger.verbs.sync import compared
-from batchrun.ledger.worker import BatchVerbs, reads
-from batchrun.model.entries.entry import Entry
+from batchrun.ledger.verbs.user_requests import SqlRequests
+from batchrun.ledger.worker import BatchVerbs, Worker, reads
+from batchrun.model.entries.entry import Entry, Run
 from batchrun.model.entries.events import History
 from batchrun.model.entries.states import State
 from batchrun.model.planning.cancelling import Cancellation, Scope
 from batchrun.model.spec import Spec
-from batchrun.ports.stored import Counts, LanePlace, Lease, Outcome, PastAttempt, Sync, TakenFrom
+from batchrun.ports.batch import StoredBatch
+from batchrun.ports.stored import Counts, LanePlace, Latest, Lease, PastAttempt, Sync, TakenFrom
 
-_PAGE: Final = 1_000
 
+class SqlBatch(BatchVerbs, StoredBatch):
+    """A batch of a store, without its lease."""
 
-class LaunchReads(BatchVerbs):
-    """What a launch and results read of a batch."""
+    def __init__(self, store: Store, worker: Worker, name: str, key: int | None = None) -> None:
+        super().__init__(store, worker, name, key)
+        self.submissions = SqlSubmissions(store, worker, name, key)
+        self.results = SqlResults(store, worker, name, key)
+        self.requests = SqlRequests(store, worker, name, key)
+        self.story = SqlStory(store, worker, name, key)
 
     @reads
     def holder(self, *, at: datetime) -> Lease | None:
@@ -117,45 +126,15 @@ class LaunchReads(BatchVerbs):
         return [(time_of(row.at), row.attempt, row.kind, row.detail) for row in rows]
 
     @reads
-    def changed(self, *, after: int, upto: int) -> Sequence[Outcome]:
-        with self._store.reading():
-            rows = self._store.all("changed", batch=self._key, after=after, upto=upto)
-            entries = [entry_of(self.name, row) for row in rows]
-            return [
-                Outcome(entry=one, earlier=self._earlier(one.id) if one.attempt > 1 else ())
-                for one in entries
-            ]
-
-    def _earlier(self, entry_id: str) -> tuple[PastAttempt, ...]:
-        rows = self._store.all("earlier_attempts", batch=self._key, id=entry_id)
-        return tuple(past_attempt_of(row) for row in rows)
-
-    async def outcomes(self) -> AsyncIterator[Outcome]:
-        snapshot = await self._read(self._store.snapshot)
-        try:
-            after = -1
-            while page := await self._page(snapshot, after):
-                for outcome in page:
-                    yield outcome
-                after = page[-1].entry.position
-        finally:
-            if not self._worker.is_stopped:
-                await self._read(snapshot.close)
-
-    @reads
-    def _page(self, snapshot: Store, after: int) -> Sequence[Outcome]:
-        rows = snapshot.all("outcomes", batch=self._key, after=after, limit=_PAGE)
-        entries = [entry_of(self.name, row) for row in rows]
-        if not entries:
-            return []
-        earlier = self._attempts_before(snapshot, entries[0].position, entries[-1].position)
-        return [Outcome(entry=one, earlier=tuple(earlier.get(one.position, ()))) for one in entries]
-
-    def _attempts_before(self, snapshot: Store, first: int, last: int) -> Mapping[int, Sequence[PastAttempt]]:
-        by_position: defaultdict[int, list[PastAttempt]] = defaultdict(list)
-        for row in snapshot.all("attempts_before", batch=self._key, first=first, last=last):
-            by_position[row.position].append(past_attempt_of(row))
-        return by_position
+    def latest_runs(
+        self, which: Latest, *, limit: int, lane: str | None = None, is_home: bool = False
+    ) -> Sequence[Run]:
+        where: dict[str, Value] = {"batch": self._key, "limit": limit, "lane": lane, "is_home": is_home}
+        if which is Latest.ENDED:
+            rows = self._store.all("latest_ends", **where)
+        else:
+            rows = self._store.all("latest_runs", is_active=which is Latest.ACTIVE, **where)
+        return [run for row in rows if (run := run_of(row))]
 
 
 def _only(lanes: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-# ruff: noqa: D102 - what each method promises stands in the contract, ports.requests
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.user_requests
 """What users ask of a batch, without its lease: new attempts, runs given back, cancellations, notices.
 
 Belongs here: which entries that concerns, at the moment of writing. Does not: carrying it out, and automatic
@@ -24,11 +24,11 @@ from batchrun.model.entries.transitions import apply
 from batchrun.model.notices import Notice
 from batchrun.model.planning.cancelling import Scope
 from batchrun.model.planning.verdicts import after_reappearing
-from batchrun.ports.requests import Requests
 from batchrun.ports.stored import Transition
+from batchrun.ports.user_requests import UserRequests
 
 
-class SqlRequests(BatchVerbs, Requests):
+class SqlRequests(BatchVerbs, UserRequests):
     """What users ask of a batch, beside its holder."""
 
     @writes

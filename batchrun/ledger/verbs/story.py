@@ -1,7 +1,7 @@
-# ruff: noqa: D102 - what each method promises stands in the contract, ports.batch
+# ruff: noqa: D102 - what each method promises stands in the contract, ports.story
 """What users ask of a batch's state, each answer bounded so that it comes at once; and what ended runs used.
 
-Does not belong here: what a launch reads (``launch_reads``).
+Does not belong here: what a launch reads (``ledger.batch``).
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ import itertools
 import json
 import re
 import string
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from batchrun.ledger.rows import entry_of, listed, micros, run_of, span_micros, time_of
+from batchrun.ledger.rows import entry_of, listed, micros, past_attempt_of, run_of, span_micros, time_of
 from batchrun.ledger.store import Row, Store, Value
 from batchrun.ledger.worker import BatchVerbs, reads
 from batchrun.model.costs import Usage, Work
-from batchrun.model.entries.entry import Entry, Run
+from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
 from batchrun.model.tasks import FailedTask, FailedTasks
-from batchrun.ports.stored import By, EndedRun, Failures, Glance, Latest, TaskFailures
+from batchrun.ports.stored import By, EndedRun, Failures, Glance, Outcome, PastAttempt, TaskFailures
+from batchrun.ports.story import Story
 
+_PAGE: Final = 1_000
 #: Sorts after every other character.
 _LAST_CHARACTER: Final = "\U0010ffff"
 #: The characters of most ids.
@@ -31,7 +34,7 @@ _CHARACTERS: Final = string.ascii_letters + string.digits + "-_."
 _DIGITS: Final = 12
 
 
-class UserReads(BatchVerbs):
+class SqlStory(BatchVerbs, Story):
     """What users ask of a batch's state."""
 
     @reads
@@ -44,17 +47,6 @@ class UserReads(BatchVerbs):
                 events=tuple((time_of(row.at), row.kind) for row in events),
                 next_due=self._next_due(at),
             )
-
-    @reads
-    def latest_runs(
-        self, which: Latest, *, limit: int, lane: str | None = None, is_home: bool = False
-    ) -> Sequence[Run]:
-        where: dict[str, Value] = {"batch": self._key, "limit": limit, "lane": lane, "is_home": is_home}
-        if which is Latest.ENDED:
-            rows = self._store.all("latest_ends", **where)
-        else:
-            rows = self._store.all("latest_runs", is_active=which is Latest.ACTIVE, **where)
-        return [run for row in rows if (run := run_of(row))]
 
     @reads
     def failures(self, *, limit: int) -> Sequence[Failures]:
@@ -123,6 +115,43 @@ class UserReads(BatchVerbs):
             for row in rows
             if (run := run_of(row))
         ]
+
+    async def outcomes(self) -> AsyncIterator[Outcome]:
+        snapshot = await self._read(self._store.snapshot)
+        try:
+            after = -1
+            while page := await self._page(snapshot, after):
+                for outcome in page:
+                    yield outcome
+                after = page[-1].entry.position
+        finally:
+            if not self._worker.is_stopped:
+                await self._read(snapshot.close)
+
+    @reads
+    def _page(self, snapshot: Store, after: int) -> Sequence[Outcome]:
+        rows = snapshot.all("outcomes", batch=self._key, after=after, limit=_PAGE)
+        entries = [entry_of(self.name, row) for row in rows]
+        if not entries:
+            return []
+        earlier = self._attempts_before(snapshot, entries[0].position, entries[-1].position)
+        return [Outcome(entry=one, earlier=tuple(earlier.get(one.position, ()))) for one in entries]
+
+    def _attempts_before(self, snapshot: Store, first: int, last: int) -> Mapping[int, Sequence[PastAttempt]]:
+        by_position: defaultdict[int, list[PastAttempt]] = defaultdict(list)
+        for row in snapshot.all("attempts_before", batch=self._key, first=first, last=last):
+            by_position[row.position].append(past_attempt_of(row))
+        return by_position
+
+    @reads
+    def changed(self, *, after: int, upto: int) -> Sequence[Outcome]:
+        with self._store.reading():
+            rows = self._store.all("changed", batch=self._key, after=after, upto=upto)
+            entries = [entry_of(self.name, row) for row in rows]
+            return [
+                Outcome(entry=one, earlier=self._earlier(one.id) if one.attempt > 1 else ())
+                for one in entries
+            ]
 
 
 def _task(row: Row) -> FailedTask:

@@ -223,9 +223,8 @@ async def test_a_launch_that_only_cancels_does_not_tell_of_rows_that_may_not_be_
     async with bench(tmp_path, simulated(faults, **SLOW)) as it:
         await it.launch(rows(8), mode=Mode.DETACH, engine=Engine.BATCH)
         await anyio.sleep(600)
-        await it.ledger.batch("cohort").requests.ask_to_cancel(
-            ["row-0000"], scope=Scope.RUN, at=it.clock.utcnow()
-        )
+        requests = it.ledger.batch("cohort").requests
+        await requests.ask_to_cancel(["row-0000"], scope=Scope.RUN, at=it.clock.utcnow())
         async with reconnected(it):
             with capture_logs() as said:
                 assert (await it.launch(rows(8), mode=Mode.CANCEL))[0] is Stop.FINISHED

@@ -275,9 +275,12 @@ def check_ours(batch: Batch, service: AwsHealthOmics) -> None:
             f"give --region {batch.region}, or another --batch"
         )
     if batch.account is not None and service.number not in {None, batch.account}:
+        whose, cure = service.login.place, f"give a --profile of account {batch.account}"
+        if service.login.is_nobodys:
+            whose, cure = f"the local service at {service.endpoint}", "call the one with them"
         raise UsageError(
-            f"batch '{batch.name}' has its runs in account {batch.account}, but {service.login.place} is of "
-            f"account {service.number}; give a --profile of account {batch.account}, or another --batch"
+            f"batch '{batch.name}' has its runs in account {batch.account}, but {whose} is of account "
+            f"{service.number}; {cure}, or another --batch"
         )
     service.expect(batch.account)
 

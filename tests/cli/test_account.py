@@ -83,6 +83,17 @@ def test_another_profile_changes_nothing_whatever_it_is_asked_for(lab: Lab):
     assert lab.ours.calls("StartRun") == 4
 
 
+def test_a_local_service_that_is_called_without_a_login_is_told_by_its_address(shell: Shell, simulate):
+    """Seen: "but profile 'default' (neither in ~/.aws/config nor in ~/.aws/credentials) is of account"."""
+    ours, others = simulate("--account", OURS), simulate("--account", OTHERS)
+    keys = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    command = ("run", *shell.cohort(1), "--once")
+    assert shell.run(*command, "--endpoint-url", ours.url, **keys).returncode == 3
+    done = shell.run(*command, "--endpoint-url", others.url, **keys)
+    told = f"account {OURS}, but the local service at {others.url} is of account {OTHERS}; call the one with"
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+
+
 @pytest.mark.long
 def test_active_runs_are_not_taken_for_gone_nor_cancelled(shell: Shell, simulate):
     lab = Lab(shell, simulate("--account", OURS, "--time-scale", "1"), simulate("--account", OTHERS))

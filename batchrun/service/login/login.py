@@ -155,6 +155,11 @@ class Login:
         return self._credentials.provider
 
     @property
+    def is_nobodys(self) -> bool:
+        """Whether there are no credentials, and no profile is named: only a local service is called so."""
+        return self.kind is None and not self._credentials.origin.is_named
+
+    @property
     def expires(self) -> datetime | None:
         """When the keys in use expire, aware; None for never or unknown."""
         guard = self._credentials.guard

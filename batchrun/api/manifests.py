@@ -87,6 +87,7 @@ def _unsayable(number: int, error: Exception) -> ManifestError:
 
 
 _NO_SHEET: Final = Sheet()
+_NAMED: Final = "give load_manifest a batch, such as batch='cohort'"
 
 
 def load_manifest(  # noqa: PLR0913 (options, each by its name)
@@ -148,5 +149,7 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
         if isinstance(source, str | Path):
             form = Format(written_as) if written_as else None
             return load(replace(shared, path=str(source), format=form), objects=objects)
+        if batch is None:
+            raise ManifestError([Problem(source=ROWS, message="the batch has no name", cure=_NAMED)])
         with as_lines(source) as lines:
             return load(replace(shared, name=ROWS, format=Format.JSONL), stdin=lines, objects=objects)

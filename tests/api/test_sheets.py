@@ -91,7 +91,7 @@ def test_rows_that_cannot_be_used_are_named(rows: Any, said: str):
 
 
 def test_rows_have_no_name_of_their_own():
-    with pytest.raises(ManifestError, match="<rows>: the batch has no name"):
+    with pytest.raises(ManifestError, match="<rows>: the batch has no name; give load_manifest a batch"):
         load_manifest([{"id": "A"}], sets=SETS)
 
 

@@ -10,10 +10,11 @@ from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Deferred, Intended
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning import queues
-from batchrun.model.planning.actions import HoldBack, Submit, Survey
+from batchrun.model.planning.actions import Follow, HoldBack, Submit, Survey
 from batchrun.model.planning.denials import resources_of
 from batchrun.model.planning.limits import LaneLimits, Mode
 from batchrun.model.planning.stimuli import (
+    Followed,
     LanePaused,
     LaneStopped,
     LedgerChanged,
@@ -21,7 +22,9 @@ from batchrun.model.planning.stimuli import (
     SurveyConcluded,
     Surveyed,
 )
-from tests.builders import active, at, offers, planned, request, submitting
+from batchrun.model.submissions.grouping import Engine
+from batchrun.model.submissions.submission import OpenSubmission, Stage
+from tests.builders import active, at, offers, planned, request, submission, submitting
 from tests.model.driving import Driven
 
 
@@ -136,3 +139,26 @@ def test_a_lane_is_not_given_up_while_rows_wait_for_another_that_cannot_be_asked
     assert (submits(made), made.planner.barred) == ([], [])
     made.tell(LaneStopped(lane="west"))
     assert (submits(made), made.planner.barred) == ([], [])
+
+
+def test_runs_that_this_launch_started_are_watched_where_no_more_may_be_started():
+    made = Driven(concurrency=1)
+    made.add(*(using(id, "bad") for id in "abc"))
+    (submit,) = submits(made)
+    made.done(submit, active(submit.entry), now=0)
+    for waiting in submits(made):
+        made.tell(denied("bad"))
+        made.done(waiting, waiting.entry, now=0)
+    assert (submits(made), made.planner.barred, made.is_over) == ([], [], False)
+
+
+def test_rows_of_an_open_run_batch_are_settled_before_a_launch_may_start_nothing():
+    made = Driven(engine=Engine.BATCH)
+    sent = submitting(using("a", "good"))
+    made.keep(sent)
+    made.open.append(OpenSubmission(submission=submission(), ids=["a"]))
+    made.tell(denied("bad"))
+    made.add(*(using(id, "bad") for id in "bc"))
+    (follow,) = [one for one in made.actions() if isinstance(one, Follow)]
+    made.tell(Followed(action=follow, stage=Stage.GOING), now=1)
+    assert (submits(made, 1), made.planner.barred, made.is_over) == ([], [], False)

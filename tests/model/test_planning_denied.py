@@ -10,9 +10,9 @@ from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Deferred, Intended
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning import queues
-from batchrun.model.planning.actions import Follow, HoldBack, Submit, Survey
+from batchrun.model.planning.actions import Follow, HoldBack, ReadChoices, Submit, Survey
 from batchrun.model.planning.denials import resources_of
-from batchrun.model.planning.limits import LaneLimits, Mode
+from batchrun.model.planning.limits import LaneLimits, Limits, Mode
 from batchrun.model.planning.stimuli import (
     Followed,
     LanePaused,
@@ -88,6 +88,7 @@ def test_very_many_rows_that_may_not_be_started_are_not_read_on_and_on(monkeypat
     made.tell(denied("bad"))
     made.add(*(using(f"{number}", "bad") for number in range(1100)))
     assert (submits(made), len(made.due), made.is_over) == ([], 100, True)
+    assert made.planner.barred == [None]
 
 
 def test_many_rows_that_may_not_be_started_hold_up_no_others():
@@ -162,3 +163,12 @@ def test_rows_of_an_open_run_batch_are_settled_before_a_launch_may_start_nothing
     (follow,) = [one for one in made.actions() if isinstance(one, Follow)]
     made.tell(Followed(action=follow, stage=Stage.GOING), now=1)
     assert (submits(made, 1), made.planner.barred, made.is_over) == ([], [], False)
+
+
+def test_nothing_is_known_to_be_spent_before_it_is_known_what_there_is():
+    of_shapes = queues.Queues(Limits(engine=Engine.BATCH))
+    assert not of_shapes.is_spent(None)
+    assert of_shapes.plan(1, tuple, at()) == [ReadChoices()]
+    assert not of_shapes.is_spent(None)
+    of_shapes.choices_read([])
+    assert of_shapes.is_spent(None)

@@ -172,3 +172,12 @@ def test_nothing_is_known_to_be_spent_before_it_is_known_what_there_is():
     assert not of_shapes.is_spent(None)
     of_shapes.choices_read([])
     assert of_shapes.is_spent(None)
+
+
+def test_a_row_that_may_go_to_another_lane_is_not_withheld_in_one():
+    made = Driven(LaneLimits(name="east"), LaneLimits(name="west"), trusts_ledger=True)
+    role = {"name": "cohort-a", "roleArn": "bad"}
+    row = replace(planned("a"), offers=offers("east", "west", **role), request=request(**role))
+    made.tell(ResourcesDenied(lane="east", resources=resources_of(row.as_in("east"))))
+    made.add(row)
+    assert names(made) == ["a"]

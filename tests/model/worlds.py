@@ -87,6 +87,7 @@ class World:
                 self.under_way.append(action)
         self.planner.validate()
         self.check_slots()
+        self.check_barred()
         may_sleep = self.planner.is_over or self.silent
         assert may_sleep or self.under_way or self.planner.wake_at is not None, "nothing will ever wake it"
         if not self.under_way and self.planner.wake_at is not None:
@@ -419,3 +420,18 @@ class World:
             ]
             active_there = sum(1 for entry in own if entry.state not in ENDED)
             assert lane.max_active is None or active_there <= lane.max_active
+
+    def check_barred(self) -> None:
+        """A lane that may start nothing has no row that could be sent there, nor a run without its like."""
+        for lane in self.planner.barred:
+            own = [
+                one
+                for one in self.unsent()
+                if one.id not in self.wishes and lane in (one.may_take or (None,))
+            ]
+            assert all(self.is_denied(one) for one in own), "it could be sent"
+            assert not any(
+                one.state is State.SUBMITTING and one.lane == lane
+                for one in self.entries.values()
+                if one.id not in self.held
+            ), "its outcome is unknown"

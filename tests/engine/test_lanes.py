@@ -165,7 +165,7 @@ async def test_where_no_lane_may_start_runs_the_cure_is_the_permission(tmp_path,
     assert str(caught.value).count("is denied: ") == 2
     assert str(caught.value).endswith("; 20 rows wait that may take several lanes")
     told = [line["lane"] for line in said if line["event"].startswith("lane_")]
-    assert told == ["east", "west"], "each is told once"
+    assert sorted(told) == ["east", "west"], "each is told once, whichever is answered first"
 
 
 async def test_a_lane_that_may_start_no_more_holds_up_no_run_that_it_has(tmp_path):

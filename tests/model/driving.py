@@ -96,7 +96,8 @@ class Driven:
                 meant = [
                     entry
                     for entry in self.due
-                    if action.lanes in {None, entry.may_take} and action.shape in {None, shape_in(entry)}
+                    if action.lanes in {None, entry.may_take}
+                    and (action.shape is None or action.shape == shape_in(entry))
                 ]
                 chosen = [entry for entry in meant if entry.id not in action.besides][: action.limit]
                 read = set(map(id, chosen))

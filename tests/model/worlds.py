@@ -422,11 +422,12 @@ class World:
             assert lane.max_active is None or active_there <= lane.max_active
 
     def check_barred(self) -> None:
-        """A lane that may start nothing has no row that could be sent there."""
-        for lane in self.planner.barred:
+        """A lane that may start nothing, and was not closed, has no row that waits and could go there."""
+        sent = [action.entry.id for action in self.under_way if isinstance(action, actions.Submit)]
+        for lane in self.usable.intersection(self.planner.barred):
             own = [
                 one
                 for one in self.unsent()
-                if one.id not in self.wishes and lane in (one.may_take or (None,))
+                if one.id not in {*self.wishes, *sent} and lane in (one.may_take or (None,))
             ]
             assert all(self.is_denied(one) for one in own), "it could be sent"

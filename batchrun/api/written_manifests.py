@@ -20,7 +20,8 @@ from batchrun.model.lanes import first_request, offers_of, offers_text
 from batchrun.ports.stored import Outcome
 from batchrun.report.columns import View
 from batchrun.report.delivering import Destination, output_at
-from batchrun.report.outputs import Kind, OutputFile, ProtectedFiles, replacing
+from batchrun.report.drafts import replacing
+from batchrun.report.outputs import Kind, OutputFile, ProtectedFiles
 from batchrun.report.results import latest_row
 
 

@@ -22,8 +22,9 @@ from batchrun.errors import ReportError
 from batchrun.model.entries.reasons import task_advice
 from batchrun.model.texts.words import seconds, spelt_out
 from batchrun.report import figures
+from batchrun.report.drafts import replacing
 from batchrun.report.gathering import Report
-from batchrun.report.outputs import OutputFile, replacing
+from batchrun.report.outputs import OutputFile
 from batchrun.report.packing import ChartPoint, Timeline, cut, packed, script_text, timeline
 from batchrun.version import __version__
 

@@ -22,7 +22,8 @@ from batchrun.model.entries.states import State
 from batchrun.model.lanes import place_of
 from batchrun.points import Point
 from batchrun.report.columns import WHOLE, ResultsRow, View, asked_of, cells, text_of
-from batchrun.report.outputs import OutputFile, replacing
+from batchrun.report.drafts import replacing
+from batchrun.report.outputs import OutputFile
 
 if TYPE_CHECKING:
     from batchrun.model.entries.entry import Entry

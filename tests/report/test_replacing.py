@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from batchrun.errors import UsageError
-from batchrun.report.outputs import Kind, OutputFile, drafted, replacing
+from batchrun.report.drafts import drafted, replacing
+from batchrun.report.outputs import Kind, OutputFile
 
 TEXT = Kind(what="a text", endings=(".txt",), is_one=lambda _path: True)
 

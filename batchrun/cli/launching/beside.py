@@ -26,8 +26,9 @@ from batchrun.notify.teller import Digests, Message, Teller, Words
 from batchrun.ports.ledger import Ledger
 from batchrun.ports.stored import Counts
 from batchrun.report import summary
+from batchrun.report.drafts import replacing
 from batchrun.report.metrics import Reading, exposition
-from batchrun.report.outputs import METRICS, OutputFile, ProtectedFiles, replacing
+from batchrun.report.outputs import METRICS, OutputFile, ProtectedFiles
 from batchrun.report.overview import lanes_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from batchrun.cli.speak import STDOUT, poured
 from batchrun.errors import UsageError
-from batchrun.report import outputs
+from batchrun.report import drafts
 from batchrun.report.outputs import Kind, OutputFile, ProtectedFiles
 
 
@@ -30,7 +30,7 @@ def file_or_stdout(
 def drafted(output: OutputFile | None) -> Iterator[Path]:
     """Yield a draft that becomes *output*, or goes to stdout without one, if the block succeeds."""
     try:
-        with outputs.copied(poured(_unwritable)) if output is None else outputs.drafted(output) as draft:
+        with drafts.copied(poured(_unwritable)) if output is None else drafts.drafted(output) as draft:
             yield draft
     except OSError as error:
         raise _unwritable("stdout" if output is None else output.path, error) from error

@@ -32,6 +32,17 @@ if TYPE_CHECKING:
 LANES = (LaneLimits(name="east", max_active=3), LaneLimits(name="west"), LaneLimits(name="north"))
 
 
+def _sent_by(action: actions.Action) -> Sequence[Entry]:
+    """Return the rows that an action sends."""
+    match action:
+        case actions.Submit(entry=entry):
+            return [entry]
+        case actions.SubmitTogether(entries=entries):
+            return entries
+        case _:
+            return []
+
+
 class World:
     """A service that answers as it likes, a ledger that keeps each step, people who change their minds."""
 
@@ -78,9 +89,7 @@ class World:
                 assert action.lane not in self.silent | self.closed, "sent to a lane that cannot be used"
                 is_proven = self.limits.trust.holds(action.entry, self.time)
                 assert is_proven or self.silent.isdisjoint(action.entry.may_take), "it may have a run there"
-            if isinstance(action, actions.Submit | actions.SubmitTogether):
-                entries = [action.entry] if isinstance(action, actions.Submit) else action.entries
-                assert not any(self.is_denied(entry) for entry in entries), "it may not be started"
+            assert not any(self.is_denied(entry) for entry in _sent_by(action)), "it may not be started"
             if isinstance(action, actions.Note):
                 self.carry_out(action)  # begun first, it is in line before whatever is seen later
             else:
@@ -243,8 +252,9 @@ class World:
         return shape_of(entry.id, entry.asked)
 
     def choices(self) -> list[Choice]:
+        """Return them in the rows' order: a set has another one in each process."""
         if self.limits.engine is Engine.STARTRUN:
-            return [Choice(lanes=lanes) for lanes in {one.may_take for one in self.unsent()}]
+            return [Choice(lanes=lanes) for lanes in dict.fromkeys(one.may_take for one in self.unsent())]
         counts = Counter((one.may_take, self.shape(one)) for one in self.unsent())
         return [Choice(lanes=lanes, shape=shape, rows=rows) for (lanes, shape), rows in counts.items()]
 
@@ -423,7 +433,7 @@ class World:
 
     def check_barred(self) -> None:
         """A lane that may start nothing, and was not closed, has no row that waits and could go there."""
-        sent = [action.entry.id for action in self.under_way if isinstance(action, actions.Submit)]
+        sent = [entry.id for action in self.under_way for entry in _sent_by(action)]
         for lane in self.usable.intersection(self.planner.barred):
             own = [
                 one

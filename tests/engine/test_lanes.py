@@ -32,7 +32,7 @@ from batchrun.service.calling.outage import Patience
 from batchrun.simulator import Span, parse_faults
 from tests.engine.lanes import PLACES, LaneBench, lane_bench, row, rows
 from tests.ledger.samples import connection_of
-from tests.world import simulated
+from tests.world import EVEN, simulated
 
 
 async def test_each_row_runs_once_in_a_lane_that_it_may_take(tmp_path):
@@ -149,6 +149,23 @@ async def test_rows_that_a_lane_may_not_start_go_to_the_others_and_what_it_has_i
     assert sorted(found["east"]) == [spec.id for spec in own[:4]]
     assert sorted(found["west"]) == [spec.id for spec in free]
     assert ended == {*found["east"], *found["west"]}
+
+
+async def test_a_launch_ends_where_the_last_lane_that_could_start_runs_loses_its_login(tmp_path):
+    """Seen: it watched on for a day, where it ended at once if the lanes were lost in the other order."""
+    days = simulated(durations=replace(EVEN, running=Span(mean=86400)))
+    of_each = {"settings": days, "patience": Patience(credentials=20.0)}
+    going = [*rows(4, "east", prefix="e"), *rows(4, "west", start=4, prefix="w")]
+    async with lane_bench(tmp_path, east=of_each, west=of_each) as it:
+        await it.launch(going, mode=Mode.DETACH)
+        begun = it.clock.monotonic()
+        it.simulators["east"].script(*parse_faults("StartRun:AccessDeniedException"))
+        async with trouble(it, "west", 600, 48 * 3600, "*:ExpiredTokenException"):
+            with capture_logs() as said, suppress(ServiceUnusableError):
+                await it.launch([*going, row("late", 8, "east")])
+        assert it.clock.monotonic() - begun < 7200
+    told = [line["event"] for line in said if line["event"] in {"lane_closed", "lane_stopped"}]
+    assert sorted(told) == ["lane_closed", "lane_stopped"]
 
 
 @pytest.mark.parametrize("engine", [Engine.STARTRUN, Engine.BATCH])

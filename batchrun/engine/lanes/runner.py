@@ -321,17 +321,23 @@ class Runner:
             self._lanes[link.name].hurry()
             if self._actions is not None and not self._is_hurried:  # else the hurry ended it
                 self._actions.start_soon(self._warn, "lane_stopped", link.name, str(error))
+            self._end_if_none_is_left(error)
 
     def _close(self, link: LaneLink, error: ServiceUnusableError) -> None:
-        """Send no more to a lane, whose runs go on; a launch that watches ends where no lane is left."""
+        """Send no more to a lane, whose runs go on."""
         if self._mode is Mode.CANCEL or link.name in self.closed or link.name in self.stopped:
             return
         self.closed[link.name] = error
         self.post(stimuli.LaneClosed(lane=link.name))
         if link.name is not None and self._actions is not None:
             self._actions.start_soon(self._warn, "lane_closed", link.name, str(error))
-        if self._mode is Mode.WATCH and self.closed.keys() | self.stopped.keys() >= self._lanes.keys():
-            self._fail(error) if link.name is None else self.hurry()
+        self._end_if_none_is_left(error)
+
+    def _end_if_none_is_left(self, error: ServiceUnusableError) -> None:
+        """End a launch that watches where no lane may start what waits: somebody has to act."""
+        is_none_left = self.closed.keys() | self.stopped.keys() >= self._lanes.keys()
+        if self._mode is Mode.WATCH and self.closed and is_none_left:
+            self._fail(error) if None in self.closed else self.hurry()
 
     def _withhold(self, link: LaneLink, resources: Resources, error: ServiceUnusableError) -> None:
         """Send no row to a lane that uses these resources there; others go on."""

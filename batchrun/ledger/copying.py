@@ -162,7 +162,7 @@ class Copy:
         lease = leases.claim(self._source.store, source, batch, holder=self._holder, ttl=_TTL, at=self._now())
         self._close(self._source, source, "moved", self._target.name)
         self._source.store.run("release_lease", batch=source, fence=lease.fence)
-        self._source.store.unlock(source, lease.fence)
+        leases.unlock(self._source.store, source, lease.fence)
 
     def _end(self, target: int) -> None:
         def end() -> None:

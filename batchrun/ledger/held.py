@@ -78,7 +78,7 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
 
     @reads
     def _unlock(self, *, leaves_mark: bool) -> None:
-        self._store.unlock(self._held, self.lease.fence, leaves_mark=leaves_mark)
+        leases.unlock(self._store, self._held, self.lease.fence, leaves_mark=leaves_mark)
 
     def hurry(self, seconds: float) -> None:
         self._store.hurry(seconds)

@@ -41,11 +41,12 @@ def claim(store: Store, key: int | None, batch: str, *, holder: str, ttl: timede
         )
     _check_schema(store)
     check_open(store, key, batch)  # after the claim: whoever closes a batch claims it first
-    is_of_copy = last is not None and has_proofs(store, key) and not store.is_latest(key, last.fence)
+    is_of_copy = last is not None and has_proofs(store, key) and not _is_latest(store, key, last)
     # One that was never released may be in a copy, too, that was made while it lasted: rows were sent later.
     if is_of_copy or (last is not None and last.holder is not None):
         store.run("forget_proofs", batch=key)
-    store.lock(key, fence)
+    if store.locks is not None:
+        store.locks.take(key, fence)
     return Lease(batch=batch, holder=holder, fence=fence, expires_at=at + ttl, is_of_copy=is_of_copy)
 
 
@@ -81,8 +82,8 @@ def bound(store: Store, key: int | None, at: datetime) -> bool:
     last = store.one("lease", batch=key, at=micros(at))
     if key is None or last is None or last.holder is None:
         return False
-    is_here = store.has_locks and last.kernel == store.host
-    if is_here and store.is_abandoned(key, last.fence) is False:
+    is_here = store.locks is not None and last.kernel == store.host
+    if is_here and _is_gone(store, key, last) is False:
         return False
     return bool(store.run("bound_lease", batch=key, at=micros(at), longest=span_micros(LONGEST_LEASE)))
 
@@ -90,7 +91,7 @@ def bound(store: Store, key: int | None, at: datetime) -> bool:
 def check(store: Store, key: int, lease: Lease) -> None:
     """Raise LeaseLostError unless the lease is still ours; the fence alone decides, not the time."""
     if store.one("is_held", batch=key, fence=lease.fence) is None:
-        store.unlock(key, lease.fence)
+        unlock(store, key, lease.fence)
         raise errors.LeaseLostError(_loss(store, key, lease))
 
 
@@ -101,10 +102,28 @@ def _is_held(store: Store, key: int, last: Row) -> bool:
     """
     if last.holder is None or last.ends_in <= 0:
         return False
-    is_gone = store.is_abandoned(key, last.fence) if last.kernel == store.host else False
+    is_gone = _is_gone(store, key, last)
     if is_gone is None:
         return bool(last.ends_in <= span_micros(LONGEST_LEASE))
     return not is_gone
+
+
+def _is_gone(store: Store, key: int, last: Row) -> bool | None:
+    """Report whether the lease's process is gone; False where that cannot be known, None without its lock."""
+    if store.locks is None or last.kernel != store.host:
+        return False
+    return store.locks.is_abandoned(key, last.fence)
+
+
+def _is_latest(store: Store, key: int, last: Row) -> bool:
+    """Report whether the lease was the last of the ledger at this place; True where that cannot be known."""
+    return store.locks is None or store.locks.is_latest(key, last.fence)
+
+
+def unlock(store: Store, key: int, fence: int, *, leaves_mark: bool = False) -> None:
+    """Release the lock of a lease, if there is one; it *leaves_mark* where the next claim may need that."""
+    if store.locks is not None:
+        store.locks.release(key, fence, leaves_mark=leaves_mark)
 
 
 def _loss(store: Store, key: int, lease: Lease) -> str:

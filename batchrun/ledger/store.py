@@ -1,4 +1,4 @@
-"""The interface to a database: named statements, transactions, process locks.
+"""The interface to a database: named statements and transactions.
 
 Every database implements this; the rules of the ledger are verbs above it (``verbs``, ``held``), written
 once. Statements are those of ``sql/*.sql`` and of the database's folder there, with the same names, named
@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final, TypeAlias, TypeVar
 
 from batchrun.errors import ServiceUnusableError, UsageError
+from batchrun.ledger.locks import Locks
 
 Value: TypeAlias = int | float | str | bytes | None
 Row: TypeAlias = Any  #: its columns are attributes
@@ -35,7 +36,7 @@ class Store(ABC):
     host: str  #: where this process runs: processes with the same one can see each other's locks
     schema: int  #: the number of the last migration when it was opened
     slice_rows: int | None  #: rows of a manifest that are compared at once; None: all
-    has_locks: bool  #: whether a lock shows that a process is alive; else only its lease does
+    locks: Locks | None  #: None where only a lease shows that its launcher is alive
 
     @abstractmethod
     def one(self, statement: str, /, **values: Value) -> Row | None:
@@ -105,29 +106,6 @@ class Store(ABC):
     @abstractmethod
     def version(self) -> int:
         """Return a number that changes whenever another connection has written."""
-
-    @abstractmethod
-    def lock(self, batch: int, fence: int) -> None:
-        """Take a lock that shows this process to be alive, until it ends or :meth:`unlock`."""
-
-    @abstractmethod
-    def unlock(self, batch: int, fence: int, *, leaves_mark: bool = False) -> None:
-        """Release the lock, if this process has it; its mark stays beside the ledger if it *leaves_mark*."""
-
-    @abstractmethod
-    def is_latest(self, batch: int, fence: int) -> bool:
-        """Report whether the lock of *fence* left a mark here and no later one did.
-
-        Else the ledger may be a copy, or an older one that was put back. True where that cannot be known.
-        """
-
-    @abstractmethod
-    def is_abandoned(self, batch: int, fence: int) -> bool | None:
-        """Report whether the process that took the lock is gone; False where that cannot be known.
-
-        None where there is no such lock under this name of the ledger, and no other lock of the batch is
-        held: the lease came with a copy, or somebody deleted the lock.
-        """
 
     @abstractmethod
     def hurry(self, seconds: float) -> None:

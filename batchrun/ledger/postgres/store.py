@@ -39,7 +39,7 @@ class PostgresStore(Store):
 
     database = "PostgreSQL"
     slice_rows = None
-    has_locks = False
+    locks = None
 
     def __init__(self, address: str, *, read_only: bool = False, is_snapshot: bool = False) -> None:
         self._address = address
@@ -156,18 +156,6 @@ class PostgresStore(Store):
 
     def version(self) -> int:
         return int(self.value("marks_of_others", writer=self._writer))
-
-    def lock(self, batch: int, fence: int) -> None:
-        """Do nothing: other hosts could not see a lock, so the lease alone counts."""
-
-    def unlock(self, batch: int, fence: int, *, leaves_mark: bool = False) -> None:
-        pass
-
-    def is_latest(self, batch: int, fence: int) -> bool:  # noqa: ARG002
-        return True
-
-    def is_abandoned(self, batch: int, fence: int) -> bool:  # noqa: ARG002
-        return False
 
     def hurry(self, seconds: float) -> None:
         self._link.hurry(seconds)

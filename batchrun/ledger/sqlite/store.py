@@ -18,11 +18,12 @@ from weakref import WeakSet
 import apsw
 
 from batchrun.errors import InvariantError
-from batchrun.ledger.sqlite import process_lock
 from batchrun.ledger.sqlite.connection import check_in_place, identity, open_to_read, open_to_write
 from batchrun.ledger.sqlite.errors import failed, told
+from batchrun.ledger.sqlite.lease_locks import LeaseLocks
 from batchrun.ledger.sqlite.migrate import version
 from batchrun.ledger.sqlite.own_log import marking
+from batchrun.ledger.sqlite.process_lock import kernel
 from batchrun.ledger.sqlite.statements import migrations, queries, reading, writing
 from batchrun.ledger.statements import brought_up
 from batchrun.ledger.store import Row, Store, T, Tables, Value, not_text
@@ -33,20 +34,18 @@ class SqliteStore(Store):
 
     database = "SQLite"
     slice_rows = 2_000  #: few enough to stay in the cache
-    has_locks = True
+    locks: LeaseLocks
 
     def __init__(self, path: Path, *, read_only: bool = False, for_once: bool = False) -> None:
         self.path = path
         self.called = str(path)
-        self.host = process_lock.kernel()
+        self.host = kernel()
         self.schema = migrations()[-1].number
         self._is_read_only = read_only
         self._for_once = for_once
         self._connection = open_to_read(path, for_once=for_once) if read_only else open_to_write(path)
         self._identity = identity(path)
-        #: In its locks; one that came with a copy differs.
-        self._mark = "{}:{}\n".format(*self._identity).encode()
-        self._locks: dict[tuple[int, int], process_lock.ProcessLock] = {}
+        self.locks = LeaseLocks(path, self._identity)
         self._explained = _Explained(path, self._connection)
         self._snapshots = WeakSet[SqliteStore]()
         self._rows_of: dict[str, Callable[[Iterable[Any]], Row]] = {}
@@ -128,41 +127,6 @@ class SqliteStore(Store):
     def version(self) -> int:
         return int(self.value("data_version"))
 
-    def lock(self, batch: int, fence: int) -> None:
-        # Here nobody else takes one. That of the lease before stays: if the claim is not committed, it must
-        # still show that nobody has it. Later ones are of a ledger that was here before.
-        for other, path in process_lock.lock_paths(self.path, batch).items():
-            if other < fence - 1 or (other > fence and process_lock.is_abandoned(path)):
-                process_lock.remove(path)
-        if lock := process_lock.ProcessLock.take(self._lock_path(batch, fence), self._mark):
-            self._locks[batch, fence] = lock
-
-    def unlock(self, batch: int, fence: int, *, leaves_mark: bool = False) -> None:
-        lock = self._locks.pop((batch, fence), None)
-        if lock is None:
-            return
-        if leaves_mark:
-            lock.let_go()
-        else:
-            lock.drop()
-        process_lock.remove(self._lock_path(batch, fence - 1))
-
-    def is_latest(self, batch: int, fence: int) -> bool:
-        marks = process_lock.lock_paths(self.path, batch)
-        if max(marks, default=0) != fence:
-            return False
-        try:
-            return marks[fence].read_bytes() == self._mark
-        except OSError:
-            return False
-
-    def is_abandoned(self, batch: int, fence: int) -> bool | None:
-        found = process_lock.is_abandoned(self._lock_path(batch, fence))
-        if found is not None:
-            return found
-        others = process_lock.lock_paths(self.path, batch).values()
-        return False if any(process_lock.is_abandoned(one) is False for one in others) else None
-
     def hurry(self, seconds: float) -> None:
         """Do nothing: a failing disk is not waited for."""
 
@@ -172,9 +136,7 @@ class SqliteStore(Store):
     def close(self) -> None:
         for snapshot in self._snapshots:
             snapshot.close()
-        for lock in self._locks.values():
-            lock.let_go()
-        self._locks.clear()
+        self.locks.let_go()
         with self._explained:
             self._connection.close()
 
@@ -189,9 +151,6 @@ class SqliteStore(Store):
             kind = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024
             made = self._rows_of[statement] = kind._make
         return map(made, itertools.chain([first], cursor))
-
-    def _lock_path(self, batch: int, fence: int) -> Path:
-        return process_lock.lock_path(self.path, batch, fence)
 
 
 class _Explained:

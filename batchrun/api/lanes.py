@@ -1,9 +1,10 @@
 """The lanes of one launch: connecting to each, and checking its account and region.
 
 A lane whose login is missing or is of another account is reported with the reason and not used; the others
-continue. Belongs here: connecting to all lanes of a manifest, and finding the *home* lane, which has the runs
-from before the batch had lanes; the account of a lane, and what runs there. Does not: connecting to one
-(``opening``), the launch (``engine``), asking for a login's account (``service.calling.caller``).
+continue. Belongs here: connecting to several lanes, and finding the *home* lane, which has the runs from
+before the batch had lanes; the account of a lane, and what runs there. Does not: which lanes a launch needs
+(``needed_lanes``), connecting to one (``opening``), the launch (``engine``), asking for a login's account
+(``service.calling.caller``).
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class Opening:
         self._target = self._login.target
         self._lanes = lanes
         self._objects = objects
-        self._clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
         self._stack = AsyncExitStack()
         self._one_at_a_time = anyio.Lock()
         self._ledger: Ledger | None = None
@@ -148,7 +148,7 @@ class Opening:
                     target,
                     rate=self._rate if lane is None or lane.rate is None else lane.rate,
                     read_rate=self._read_rate if lane is None or lane.read_rate is None else lane.read_rate,
-                    clock=self._clock,
+                    clock=self.clock,
                     rng=random.Random(),  # noqa: S311 (jitter is no secret)
                     patience=self.patience,
                     login=login,
@@ -226,7 +226,7 @@ class Opening:
         ledger, region = await self.ledger(), service.region
         points.reached(Point.LEDGER_OPENED)
         account = await _ask_account(service)
-        at = self._clock.utcnow()
+        at = self.clock.utcnow()
         batch = await ledger.open_batch(name, region=region, account=account, holder=_holder(), at=at)
         check_ours(batch, service)
         return batch
@@ -238,7 +238,7 @@ class Opening:
 
         lead_to_logging()
         ledger = await self.ledger()
-        held = await ledger.hold(batch, holder=_holder(), ttl=ttl, at=self._clock.utcnow())
+        held = await ledger.hold(batch, holder=_holder(), ttl=ttl, at=self.clock.utcnow())
         try:
             yield held
         finally:

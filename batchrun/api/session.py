@@ -6,19 +6,20 @@ Does not belong here: opening ledger and service (``opening``), the launch itsel
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchrun import points
 from batchrun.api.engines import places_of, settled
-from batchrun.api.lanes import OpenLanes, find_home, kept, lanes_named, linked, missing, opened
+from batchrun.api.lanes import OpenLanes, kept, linked, missing
 from batchrun.api.launch import Audience, Launch, under_way
 from batchrun.api.namesakes import changes, mistaken
+from batchrun.api.needed_lanes import lanes_of_cancelled, lanes_of_manifest
 from batchrun.api.opening import Opening
 from batchrun.api.waking import queues_of, waking
 from batchrun.engine.launcher import Launcher, Timing
@@ -26,8 +27,7 @@ from batchrun.engine.parts import LaneLink, LaunchParts, Prepare, WakeLink
 from batchrun.engine.reach import Reach
 from batchrun.errors import BatchClosedError, ChangedRowsError, ServiceUnusableError, UsageError
 from batchrun.manifest import Manifest
-from batchrun.model.entries.contents import LANES_AGAIN, lane_cure
-from batchrun.model.entries.states import HOLDS_SLOT
+from batchrun.model.entries.contents import lane_cure
 from batchrun.model.lanes import Lane
 from batchrun.model.paces.rates import AUTO, Rate
 from batchrun.model.planning.limits import Changed, Limits, Mode
@@ -35,16 +35,11 @@ from batchrun.model.submissions.grouping import Engine
 from batchrun.points import Point
 from batchrun.ports.held import HeldBatch
 from batchrun.ports.objects import SettingsPlace
-from batchrun.ports.stored import LONGEST_LEASE, Batch, Sync
+from batchrun.ports.stored import LONGEST_LEASE, Sync
 from batchrun.service.target import CONFIGURED, Target
-
-if TYPE_CHECKING:
-    from batchrun.service.client import AwsHealthOmics
 
 #: Changed rows whose differences are named.
 _EXPLAINED: Final = 5
-#: Cancellations that are read at once.
-_PAGE: Final = 1000
 _ANY_LIMITS: Final = Limits()
 _NO_PLACES: Final[Mapping[str | None, SettingsPlace]] = MappingProxyType({})
 
@@ -90,86 +85,28 @@ class Session(Opening):
         places = self._settings_places(manifest, limits, batch_settings)
         ttl, waits = min(timedelta(seconds=lease), LONGEST_LEASE), limits.mode is not Mode.ONCE
         has_ended = await self._has_ended(manifest, is_repeated=changed is Changed.RESUBMIT)
-        lanes = None if has_ended else await self._opened(manifest, waits=waits)
+        lanes = None if has_ended else await lanes_of_manifest(self, manifest, waits=waits)
         async with self.holding(manifest.batch, ttl) as held:
             links: Sequence[LaneLink] = []
             sync = None if lanes is not None else await self._found_known(held, manifest)
             # Open rows: one that had left the manifest unsent may be back.
             if sync is None or (await held.counts()).open:
-                lanes = lanes or await self._opened(manifest, waits=waits)
+                lanes = lanes or await lanes_of_manifest(self, manifest, waits=waits)
                 links = await self._linked(lanes, held, places)
             if sync is None:
                 sync = await self._taken_in(held, manifest, changed, None if lanes is None else lanes.home)
             own = replace(limits, retry=limits.retry.over(manifest.retry), changed=changed)
             timing = Timing(lease=ttl, deadline=deadline)
             queues = queues_of(manifest, links, wake, limits.mode)
-            async with self._preparing(manifest) as prepare, waking(queues, self.login, self._clock) as wakes:
+            async with self._preparing(manifest) as prepare, waking(queues, self.login, self.clock) as wakes:
                 launch = await self._launch(lanes, links, held, sync, own, timing, prepare, wakes)
                 async with under_way(launch):
                     yield launch
 
-    async def _opened(self, manifest: Manifest, *, waits: bool, is_whole: bool = False) -> OpenLanes:
-        """Connect to the manifest's lanes, and create the batch if necessary.
-
-        Lanes that no row needs are left out, unless *is_whole*: a shared table of lanes may name accounts for
-        which the user has no login.
-        """
-        if not manifest.lanes:
-            service = await self.service(waits=waits)
-            await self._open_without_lanes(manifest.batch, service)
-            return OpenLanes(services={None: service})
-        names = {lane.name for lane in manifest.lanes}
-        needed = names if is_whole else manifest.taken | await self._lanes_kept(manifest.batch)
-        lanes = manifest.lanes
-        return await self._open_lanes(manifest.batch, lanes, needed or {lanes[0].name}, waits=waits)
-
-    async def _open_without_lanes(self, batch: str, service: AwsHealthOmics) -> None:
-        try:
-            await self.open_batch(batch, service)
-        except UsageError as error:
-            lanes = sorted(await self._lanes_kept(batch))
-            if not lanes:
-                raise
-            raise UsageError(f"{error}; it was run with lanes ({', '.join(lanes)}): {LANES_AGAIN}") from error
-
-    async def _lanes_kept(self, batch: str) -> frozenset[str]:
-        """Return the lanes that the ledger knows of a batch."""
-        if not self.has_ledger:
-            return frozenset()
-        return frozenset(place.name for place in await (await self.ledger()).batch(batch).lanes())
-
-    async def _open_lanes(
-        self, batch: str, all_lanes: Sequence[Lane], needed: Collection[str], *, waits: bool
-    ) -> OpenLanes:
-        """Connect to the lanes that rows need, and to those that may have runs from before the lanes."""
-        before = await (await self.ledger()).find_batch(batch) if self.has_ledger else None
-        asked = [
-            lane
-            for lane in all_lanes
-            if lane.name in needed or (before is not None and self._region(lane) == before.region)
-        ]
-        unwanted = {lane.name for lane in asked} - {*needed}
-        lanes = await opened(asked, lambda lane: self.service(lane=lane, waits=waits), unwanted=unwanted)
-        ledger, first = await self.ledger(), lanes.first
-        known, stored = await ledger.find_batch(batch), ledger.batch(batch)
-        await find_home(lanes, asked, known, stored)
-        if known is None:
-            points.reached(Point.LEDGER_OPENED)
-            at, account = self._clock.utcnow(), first.number
-            await ledger.open_batch(batch, region=first.region, account=account, at=at)
-        return lanes
-
-    def _region(self, lane: Lane) -> str | None:
-        """Return a lane's region by its own setting or its profile's, or None. Nothing is called."""
-        try:
-            return self.login(lane).region
-        except UsageError:  # there is no such profile
-            return None
-
     async def _linked(
         self, lanes: OpenLanes, held: HeldBatch, places: Mapping[str | None, SettingsPlace] = _NO_PLACES
     ) -> Sequence[LaneLink]:
-        await kept(lanes, held, self._clock.utcnow())
+        await kept(lanes, held, self.clock.utcnow())
         return await linked(lanes, held, places)
 
     def _settings_places(
@@ -183,7 +120,7 @@ class Session(Opening):
         lanes: Mapping[str | None, Lane] = {lane.name: lane for lane in manifest.lanes}
         return {
             name: SettingsPlace(
-                store=S3SettingsStore(self.login(lanes.get(name)), self.patience, self._clock), prefix=prefix
+                store=S3SettingsStore(self.login(lanes.get(name)), self.patience, self.clock), prefix=prefix
             )
             for name, prefix in places_of(manifest, batch_settings).items()
         }
@@ -191,7 +128,7 @@ class Session(Opening):
     async def _found_known(self, held: HeldBatch, manifest: Manifest) -> Sync | None:
         """Take in a manifest without new or changed rows; None if it has some, and needs the service."""
         points.reached(Point.CLAIMED)
-        at, place, files = self._clock.utcnow(), manifest.place, manifest.taken_from
+        at, place, files = self.clock.utcnow(), manifest.place, manifest.taken_from
         sync = await held.sync_if_known(manifest.specs(), at=at, place=place, taken_from=files)
         if sync is not None:
             points.reached(Point.SYNCED)
@@ -201,7 +138,7 @@ class Session(Opening):
         self, held: HeldBatch, manifest: Manifest, changed: Changed, home: str | None
     ) -> Sync:
         points.reached(Point.CLAIMED)
-        at, place, files = self._clock.utcnow(), manifest.place, manifest.taken_from
+        at, place, files = self.clock.utcnow(), manifest.place, manifest.taken_from
         try:
             sync = await held.sync(
                 manifest.specs(), changed=changed, at=at, place=place, taken_from=files, home=home
@@ -225,7 +162,7 @@ class Session(Opening):
         async with AsyncExitStack() as stack:
             writers = {
                 None if lane is None else lane.name: await stack.enter_async_context(
-                    sheet_writer(self.login(lane), self.patience, self._clock)
+                    sheet_writer(self.login(lane), self.patience, self.clock)
                 )
                 for lane in lanes
             }
@@ -247,9 +184,9 @@ class Session(Opening):
 
         Raises ServiceUnusableError if a lane cannot be used: its runs would be missing.
         """
-        lanes = await self._opened(manifest, waits=True, is_whole=True)
+        lanes = await lanes_of_manifest(self, manifest, waits=True, is_whole=True)
         async with self.holding(manifest.batch, lease) as held:
-            await kept(lanes, held, self._clock.utcnow())
+            await kept(lanes, held, self.clock.utcnow())
             for name, error in lanes.stopped.items():
                 raise ServiceUnusableError(f"lane {name}: {error}; nothing was written") from error
             yield held, Reach(services=lanes.services, home=lanes.home)
@@ -273,30 +210,13 @@ class Session(Opening):
             ServiceUnusableError: No credentials.
         """
         ttl = min(timedelta(seconds=lease), LONGEST_LEASE)
-        known = await (await self.ledger()).find_batch(batch)
-        lanes = () if known is None else await self._lanes_of_cancelled(known)
-        if lanes:
-            names = [lane.name for lane in lanes]
-            open_lanes = await self._open_lanes(batch, lanes, names, waits=True)
-        else:
-            service = await self.service()
-            await self.open_batch(batch, service)
-            open_lanes = OpenLanes(services={None: service})
+        lanes = await lanes_of_cancelled(self, batch)
         async with self.holding(batch, ttl) as held:
-            links = await self._linked(open_lanes, held)
+            links = await self._linked(lanes, held)
             only = replace(limits, mode=Mode.CANCEL)
-            launch = await self._launch(open_lanes, links, held, Sync(), only, Timing(lease=ttl))
+            launch = await self._launch(lanes, links, held, Sync(), only, Timing(lease=ttl))
             async with under_way(launch):
                 yield launch
-
-    async def _lanes_of_cancelled(self, batch: Batch) -> Sequence[Lane]:
-        """Return the lanes with runs to be cancelled; all if there are none, or some from before them."""
-        lanes, names, after = await self.lanes_of(batch), set[str | None](), -1
-        stored = (await self.ledger()).batch(batch.name)
-        while page := await stored.cancellations(limit=_PAGE, after=after):
-            names |= {one.entry.lane for one in page if one.entry.state in HOLDS_SLOT}
-            after = page[-1].entry.position
-        return lanes_named(lanes, names)
 
     async def _launch(
         self,
@@ -321,7 +241,7 @@ class Session(Opening):
                 held=held,
                 links=[replace(link, limits=link.limits.capped(most)) for link in links],
                 limits=limits,
-                clock=self._clock,
+                clock=self.clock,
                 home=lanes.home,
                 stopped=lanes.stopped | lost,
                 prepare=prepare,

@@ -1,8 +1,9 @@
 """The interface to a database: named statements and transactions.
 
-Every database implements this; the rules of the ledger are verbs above it (``verbs``, ``held``), written
-once. Statements are those of ``sql/*.sql`` and of the database's folder there, with the same names, named
-values and columns in every database. Booleans are stored as 0 and 1.
+Every database implements what is abstract here, and replaces the rest where it has something better. The
+rules of the ledger are verbs above it (``verbs``, ``held``), written once. Statements are those of
+``sql/*.sql`` and of the database's folder there, with the same names, named values and columns in every
+database. Booleans are stored as 0 and 1.
 """
 
 from __future__ import annotations
@@ -39,14 +40,6 @@ class Store(ABC):
     locks: Locks | None  #: None where only a lease shows that its launcher is alive
 
     @abstractmethod
-    def one(self, statement: str, /, **values: Value) -> Row | None:
-        """Return the first row, or None."""
-
-    @abstractmethod
-    def value(self, statement: str, /, **values: Value) -> Any:
-        """Return the first column of the first row, or None."""
-
-    @abstractmethod
     def all(self, statement: str, /, **values: Value) -> Sequence[Row]:
         """Return all rows."""
 
@@ -63,16 +56,8 @@ class Store(ABC):
         """Run a statement that writes once for each of *rows*."""
 
     @abstractmethod
-    def defer(self, statement: str, /, **values: Value) -> None:
-        """Run a statement that writes, at the latest at the end of :meth:`write`; order is kept."""
-
-    @abstractmethod
     def prefetch(self, statement: str, /, **values: Value) -> None:
         """Announce the call of :meth:`all` after the next one, so that both can share a round trip."""
-
-    @abstractmethod
-    def read(self, job: Callable[[], T]) -> T:
-        """Return what *job* returns, which only reads; it is run again where the connection is lost."""
 
     @abstractmethod
     def write(self, job: Callable[[], T]) -> T:
@@ -108,16 +93,32 @@ class Store(ABC):
         """Return a number that changes whenever another connection has written."""
 
     @abstractmethod
-    def hurry(self, seconds: float) -> None:
-        """Wait for an unreachable database no longer than *seconds* from now; from any thread."""
+    def hurry(self, seconds: float, *, for_this_job: bool = False) -> None:
+        """Wait for an unreachable database no longer than *seconds* from now; from any thread.
 
-    @abstractmethod
-    def hurry_once(self, seconds: float) -> None:
-        """Do so for the job that runs now alone; from any thread."""
+        Only *for_this_job*: in the one that runs now.
+        """
 
     @abstractmethod
     def close(self) -> None:
         """Close; locks are released as a dying process releases them."""
+
+    def one(self, statement: str, /, **values: Value) -> Row | None:
+        """Return the first row, or None."""
+        return next(iter(self.all(statement, **values)), None)
+
+    def value(self, statement: str, /, **values: Value) -> Any:
+        """Return the first column of the first row, or None."""
+        row = self.one(statement, **values)
+        return None if row is None else row[0]
+
+    def defer(self, statement: str, /, **values: Value) -> None:
+        """Run a statement that writes, at the latest at the end of :meth:`write`; order is kept."""
+        self.run(statement, **values)
+
+    def read(self, job: Callable[[], T]) -> T:
+        """Return what *job* returns, which only reads; it is run again where the connection is lost."""
+        return job()
 
 
 def not_text(error: UnicodeEncodeError) -> UsageError:

@@ -119,10 +119,13 @@ class StoreVerbs:
         self._worker = worker
 
     async def _read(self, job: Callable[[], T]) -> T:
-        return await self._worker.run(functools.partial(self._store.read, job), hurry=self._store.hurry_once)
+        return await self._run(functools.partial(self._store.read, job))
 
     async def _write(self, job: Callable[[], T]) -> T:
-        return await self._worker.run(functools.partial(self._store.write, job), hurry=self._store.hurry_once)
+        return await self._run(functools.partial(self._store.write, job))
+
+    async def _run(self, job: Callable[[], T]) -> T:
+        return await self._worker.run(job, hurry=functools.partial(self._store.hurry, for_this_job=True))
 
 
 def reads(

@@ -63,14 +63,6 @@ class PostgresStore(Store):
                 self._link.close()
                 raise
 
-    def one(self, statement: str, /, **values: Value) -> Row | None:
-        with self._asking(statement, values) as cursor:
-            return cursor.fetchone()
-
-    def value(self, statement: str, /, **values: Value) -> Any:
-        row = self.one(statement, **values)
-        return None if row is None else row[0]
-
     def all(self, statement: str, /, **values: Value) -> Sequence[Row]:
         known, self._known = self._known, None
         if known is not None and known[0] == (statement, values):
@@ -157,11 +149,8 @@ class PostgresStore(Store):
     def version(self) -> int:
         return int(self.value("marks_of_others", writer=self._writer))
 
-    def hurry(self, seconds: float) -> None:
-        self._link.hurry(seconds)
-
-    def hurry_once(self, seconds: float) -> None:
-        self._link.hurry_once(seconds)
+    def hurry(self, seconds: float, *, for_this_job: bool = False) -> None:
+        (self._link.hurry_once if for_this_job else self._link.hurry)(seconds)
 
     def close(self) -> None:
         for snapshot in self._snapshots:

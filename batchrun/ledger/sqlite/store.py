@@ -51,14 +51,6 @@ class SqliteStore(Store):
         self._rows_of: dict[str, Callable[[Iterable[Any]], Row]] = {}
         self.run("attempt_rows")
 
-    def one(self, statement: str, /, **values: Value) -> Row | None:
-        return next(iter(self.all(statement, **values)), None)
-
-    def value(self, statement: str, /, **values: Value) -> Any:
-        with self._explained:
-            row = self._connection.execute(queries()[statement], values).fetchone()
-            return None if row is None else row[0]
-
     def all(self, statement: str, /, **values: Value) -> Sequence[Row]:
         with self._explained:
             return list(self._rows(statement, values))
@@ -76,14 +68,8 @@ class SqliteStore(Store):
         with self._explained:
             self._connection.executemany(queries()[statement], rows)
 
-    def defer(self, statement: str, /, **values: Value) -> None:
-        self.run(statement, **values)
-
     def prefetch(self, statement: str, /, **values: Value) -> None:
         """Do nothing: there are no round trips."""
-
-    def read(self, job: Callable[[], T]) -> T:
-        return job()
 
     def write(self, job: Callable[[], T]) -> T:
         with self._writing():
@@ -127,11 +113,8 @@ class SqliteStore(Store):
     def version(self) -> int:
         return int(self.value("data_version"))
 
-    def hurry(self, seconds: float) -> None:
+    def hurry(self, seconds: float, *, for_this_job: bool = False) -> None:
         """Do nothing: a failing disk is not waited for."""
-
-    def hurry_once(self, seconds: float) -> None:
-        """Do nothing, as above."""
 
     def close(self) -> None:
         for snapshot in self._snapshots:

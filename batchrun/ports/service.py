@@ -17,40 +17,12 @@ if TYPE_CHECKING:
     from batchrun.errors import CallError
     from batchrun.model.costs import Usage
     from batchrun.model.entries.entry import Run, Sighting
-    from batchrun.model.paces.handing_on import Learned
     from batchrun.model.paces.quotas import Quotas
     from batchrun.model.planning.listing import Listed
     from batchrun.model.spec import Json
     from batchrun.model.submissions.submission import BatchListed, BatchRow, BatchSeen
     from batchrun.model.tasks import FailedTasks
-    from batchrun.ports.stored import Commons, LeftPace, Stretch
-
-
-class SharedPaces(ABC):
-    """The paces shared by all launchers of one ledger; every method may raise LedgerError."""
-
-    #: Whether their active runs are limited together: then even a single launcher takes stretches.
-    is_capped: bool = False
-
-    @abstractmethod
-    async def are_shared(self, commons: Commons) -> bool:
-        """Report whether another launcher works in the account and region now."""
-
-    @abstractmethod
-    async def room(self, commons: Commons) -> float:
-        """Return how many more runs may be started there now; infinite without a limit."""
-
-    @abstractmethod
-    async def take(self, commons: Commons, seconds: float) -> Stretch:
-        """Reserve the next free *seconds*."""
-
-    @abstractmethod
-    async def leave(self, commons: Commons, state: str, stretch: Stretch) -> None:
-        """Hand on the pace and the rest of the stretch."""
-
-    @abstractmethod
-    async def left(self, commons: Commons) -> LeftPace | None:
-        """Return the pace that was handed on last, or None."""
+    from batchrun.ports.call_paces import CallPaces
 
 
 class LaneTrouble(Enum):
@@ -203,27 +175,13 @@ class HealthOmics(ABC):
         """How many logins were in use so far; what one was shown says nothing about the next."""
 
     @abstractmethod
-    async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
-        """Continue at the paces that an earlier launch learned, by operation; before the first call.
-
-        Without one for StartRun, and with *will_start*, the service may be asked for the limit.
-        """
-
-    @abstractmethod
-    def share(self, paces: SharedPaces) -> None:
-        """Share StartRun's pace with other launchers while there are any."""
-
-    @abstractmethod
     async def quotas(self) -> Quotas:
         """Return the account's quotas; those that cannot be read in time are None. Raises nothing."""
 
+    @property
     @abstractmethod
-    def learned(self) -> Mapping[str, Learned]:
-        """Return what was learned of each operation's pace."""
-
-    @abstractmethod
-    def known_rate(self, operation: str) -> float:
-        """Return how many calls of *operation* per second can be relied on; may be infinite."""
+    def paces(self) -> CallPaces:
+        """How fast each operation is called."""
 
     @abstractmethod
     async def start_turn(self) -> float:

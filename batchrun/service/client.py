@@ -18,15 +18,16 @@ from batchrun.errors import CallError
 from batchrun.model.costs import Usage
 from batchrun.model.entries.entry import Run, Sighting
 from batchrun.model.entries.states import GOING_STATUSES
-from batchrun.model.paces.handing_on import Learned
 from batchrun.model.paces.quotas import Quotas
 from batchrun.model.paces.rates import Rate
 from batchrun.model.planning.listing import Listed
 from batchrun.model.spec import Json
 from batchrun.model.tasks import FailedTasks, RunTask
 from batchrun.model.texts.foreign import masked
-from batchrun.ports.service import CallCounts, HealthOmics, RunBatches, SharedPaces, Troubles
+from batchrun.ports.call_paces import CallPaces
+from batchrun.ports.service import CallCounts, HealthOmics, RunBatches, Troubles
 from batchrun.ports.workflows import Workflow, WorkflowKey
+from batchrun.service.call_paces import AwsCallPaces
 from batchrun.service.calling.call_retries import CallRetries, RetrySettings
 from batchrun.service.calling.caller import Caller, is_aws
 from batchrun.service.calling.calls import Calls
@@ -35,7 +36,7 @@ from batchrun.service.calling.pacing import AllTurns
 from batchrun.service.calling.paging import runs
 from batchrun.service.classify import unparsable
 from batchrun.service.login import Login, profile_of
-from batchrun.service.quota import quotas, start_run_quota
+from batchrun.service.quota import quotas
 from batchrun.service.run_batches import AwsRunBatches
 from batchrun.service.run_tasks import failed_tasks, run_tasks, usage
 from batchrun.service.session import proxy_of, region_doubt
@@ -103,6 +104,7 @@ class AwsHealthOmics(HealthOmics):
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._run_batches = AwsRunBatches(calls)
+        self._paces = AwsCallPaces(calls)
 
     def apart(self, *, waits: bool = True) -> AwsHealthOmics:
         """Return the same service for a launch that runs beside others.
@@ -151,7 +153,7 @@ class AwsHealthOmics(HealthOmics):
     @property
     def region(self) -> str:
         """The region that the client calls."""
-        return str(self._calls.client.meta.region_name)
+        return self._calls.place[0]
 
     @property
     def troubles(self) -> Troubles:
@@ -163,7 +165,7 @@ class AwsHealthOmics(HealthOmics):
 
     @property
     def place(self) -> tuple[str, str | None]:
-        return self.region, self.number
+        return self._calls.place
 
     @property
     def account(self) -> str:
@@ -172,25 +174,12 @@ class AwsHealthOmics(HealthOmics):
         lane = (target.role, self.region) if target.is_lane else ()
         return " ".join(filter(None, [masked(self.endpoint), profile_of(target), *lane]))
 
-    async def recall(self, learned: Mapping[str, Learned], *, will_start: bool = True) -> None:
-        """Continue at a pace learned earlier, or at the account's quota where that may be read."""
-        async with self._calls.turns.one_recall:
-            self._calls.turns.recall(learned)
-            if will_start and "StartRun" not in learned and self._calls.turns.wants_quota("StartRun"):
-                quota = await start_run_quota(self.login, self.endpoint)
-                self._calls.turns.know_quota("StartRun", quota)
-
-    def share(self, paces: SharedPaces) -> None:
-        self._calls.turns.share(paces, lambda: self.place)
-
     async def quotas(self) -> Quotas:
         return await quotas(self.login, self.endpoint)
 
-    def learned(self) -> Mapping[str, Learned]:
-        return self._calls.turns.learned()
-
-    def known_rate(self, operation: str) -> float:
-        return self._calls.turns.known_rate(operation)
+    @property
+    def paces(self) -> CallPaces:
+        return self._paces
 
     def guard(self, check: Callable[[], Awaitable[None]] | None) -> None:
         self._calls.guard(check)

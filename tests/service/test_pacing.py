@@ -71,8 +71,8 @@ async def test_hints_of_the_service_are_honoured():
 async def test_the_quota_is_read_where_it_may_be(monkeypatch):
     async with connected(limited(2, 2), rate=AUTO) as (service, simulator):
         monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", simulator.url)
-        await service.recall({})
-        assert service.known_rate("StartRun") == 2
+        await service.paces.recall({})
+        assert service.paces.known_rate("StartRun") == 2
         await starts(service, 40)
         assert simulator.state().calls["StartRun"].throttled <= 3
 
@@ -95,30 +95,30 @@ async def test_launches_that_begin_beside_each_other_ask_for_the_quota_once(monk
         with capture_logs() as logs:
             async with anyio.create_task_group() as group:
                 for _ in range(5):
-                    group.start_soon(service.apart().recall, {})
-        assert service.known_rate("StartRun") == 2
+                    group.start_soon(service.apart().paces.recall, {})
+        assert service.paces.known_rate("StartRun") == 2
         assert [one["event"] for one in logs].count("quota_read") == 1
 
 
 async def test_nobody_is_asked_where_nothing_will_be_started(monkeypatch):
     async with connected(limited(2, 2), rate=AUTO) as (service, simulator):
         monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", simulator.url)
-        await service.recall({}, will_start=False)
-        assert service.known_rate("StartRun") == 5
+        await service.paces.recall({}, will_start=False)
+        assert service.paces.known_rate("StartRun") == 5
 
 
 async def test_aws_is_not_asked_about_a_local_service():
     async with connected(limited(2, 2), rate=AUTO) as (service, _):
-        await service.recall({})
-        assert service.known_rate("StartRun") == 5
+        await service.paces.recall({})
+        assert service.paces.known_rate("StartRun") == 5
         assert anyio.current_time() < 1
 
 
 async def test_a_quota_that_may_not_be_read_is_done_without(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", "http://127.0.0.1:9")
     async with connected(limited(2, 2), rate=AUTO) as (service, _):
-        await service.recall({})
-        assert service.known_rate("StartRun") == 5
+        await service.paces.recall({})
+        assert service.paces.known_rate("StartRun") == 5
 
 
 async def test_nobody_waits_long_for_a_quota(monkeypatch):
@@ -126,20 +126,20 @@ async def test_nobody_waits_long_for_a_quota(monkeypatch):
     port = silent.extra(anyio.abc.SocketAttribute.local_port)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", f"http://127.0.0.1:{port}")
     async with silent, connected(limited(2, 2), rate=AUTO) as (service, _):
-        await service.recall({})
-        assert service.known_rate("StartRun") == 5
+        await service.paces.recall({})
+        assert service.paces.known_rate("StartRun") == 5
         assert anyio.current_time() < 5
 
 
 async def test_what_was_learned_goes_on_and_is_not_asked_for_again(monkeypatch):
     async with connected(limited(8, 8), rate=AUTO) as (service, simulator):
         await starts(service, 200)
-        learned = service.learned()
+        learned = service.paces.learned()
         assert set(learned) == {"StartRun"}
         throttled = simulator.state().calls["StartRun"].throttled
         monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", "http://127.0.0.1:9")
         async with connected(endpoint_url=simulator.url, rate=AUTO) as (again, _):
-            await again.recall(learned)
+            await again.paces.recall(learned)
             begun = anyio.current_time()
             await starts(again, 80, first=200)
             assert 8.5 <= anyio.current_time() - begun <= 11
@@ -172,20 +172,20 @@ async def test_calls_that_hang_do_not_hold_up_the_opening():
 
 async def test_unlimited_is_paced_from_the_first_refusal_on():
     async with connected(simulated("StartRun:throttle=6x"), rate=UNLIMITED) as (service, simulator):
-        assert service.known_rate("StartRun") == float("inf")
+        assert service.paces.known_rate("StartRun") == float("inf")
         await start(service)
         times = [call.at for call in simulator.state().start_calls]
         gaps = [later - earlier for earlier, later in pairwise(times)]
         assert gaps == sorted(gaps)
         assert gaps[-1] > 8 * gaps[0]
-        assert set(service.learned()) == {"StartRun"}
-        assert service.known_rate("StartRun") < 5
+        assert set(service.paces.learned()) == {"StartRun"}
+        assert service.paces.known_rate("StartRun") < 5
 
 
 async def test_unlimited_takes_what_was_learned_for_granted_only_when_it_is_refused():
     learned = {"StartRun": Learned(phase=Phase.HOLDING, base=8, cut=0.01, span=240, passed=240, burst=8)}
     async with connected(limited(8, 100), rate=UNLIMITED) as (service, simulator):
-        await service.recall(learned)
+        await service.paces.recall(learned)
         await starts(service, 140)
         accepted = simulator.state().accepted_at
         assert accepted[99] - accepted[0] < 1

@@ -19,7 +19,7 @@ from batchrun.errors import ThrottledError
 from batchrun.ledger import SqlLedger, open_ledger
 from batchrun.model.paces.pace import Pace
 from batchrun.model.paces.rates import Rate
-from batchrun.ports.service import SharedPaces
+from batchrun.ports.call_paces import SharedPaces
 from batchrun.ports.stored import Commons, LeftPace, Stretch
 from batchrun.service.calling.pacing import Turns
 from tests.model.bucket import Bucket

@@ -134,15 +134,15 @@ async def test_batches_are_started_one_a_second_whatever_the_rate():
             await start(service, request(requestId=f"b-{number}"))
         times = [batch.created for batch in simulator.state().batches]
         assert [round(later - earlier, 1) for earlier, later in pairwise(times)] == [1.0] * 4
-        assert service.known_rate("StartRunBatch") == 1
+        assert service.paces.known_rate("StartRunBatch") == 1
 
 
 async def test_a_throttled_start_of_batches_slows_none_but_itself():
     async with connected(world("StartRunBatch:throttle=5x")) as (service, _):
         await start(service)
-        assert service.known_rate("StartRunBatch") < 0.5
-        assert "StartRunBatch" in service.learned()
-        assert service.known_rate("StartRun") == float("inf")
+        assert service.paces.known_rate("StartRunBatch") < 0.5
+        assert "StartRunBatch" in service.paces.learned()
+        assert service.paces.known_rate("StartRun") == float("inf")
 
 
 async def test_calls_are_guarded_and_counted_like_all_others():

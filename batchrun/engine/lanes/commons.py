@@ -21,8 +21,8 @@ from batchrun.engine.in_lane import Common, InLane
 from batchrun.engine.parts import LaneLink
 from batchrun.errors import LedgerError
 from batchrun.model.planning.stimuli import OthersCounted
+from batchrun.ports.call_paces import SharedPaces
 from batchrun.ports.ledger import Ledger
-from batchrun.ports.service import SharedPaces
 from batchrun.ports.stored import Commons, LeftPace, Stretch
 
 #: Seconds between two counts of other batches' runs.
@@ -107,10 +107,10 @@ class PaceKeeper(InLane):
         """Begin at the stored paces, and share them with other launchers; before the first call."""
         since = self._clock.utcnow() - _FRESH
         learned = await self._ledger.paces.learned(self._service.account, since=since)
-        await self._service.recall(learned, will_start=will_start)
+        await self._service.paces.recall(learned, will_start=will_start)
         holder, most = self._held.lease.holder, self._link.limits.account_max_active
         paces = LedgerPaces(self._ledger, holder=holder, clock=self._clock, max_active=most)
-        self._service.share(paces)
+        self._service.paces.share(paces)
 
     async def run(self) -> None:
         """Store them at intervals, until cancelled."""
@@ -120,7 +120,7 @@ class PaceKeeper(InLane):
 
     async def keep(self) -> None:
         """Store the paces; a failure is only logged, since nothing depends on them."""
-        learned = self._service.learned()
+        learned = self._service.paces.learned()
         if not learned:
             return
         try:

@@ -57,11 +57,11 @@ class LaneRunner:
 
     def rates(self) -> stimuli.RatesLearned | None:
         """Return how many calls per second can be relied on, or None where that has not changed."""
-        service = self.link.service
+        paces = self.link.service.paces
         rates = stimuli.RatesLearned(
-            get=service.known_rate("GetRun"),
-            list=service.known_rate("ListRuns"),
-            start=service.known_rate("StartRun"),
+            get=paces.known_rate("GetRun"),
+            list=paces.known_rate("ListRuns"),
+            start=paces.known_rate("StartRun"),
             lane=self.link.name,
         )
         if rates == self._rates:

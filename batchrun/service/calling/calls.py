@@ -71,6 +71,11 @@ class Calls:
         return self.credentials.client
 
     @property
+    def place(self) -> tuple[str, str | None]:
+        """The region and the account that is called; None where unknown."""
+        return str(self.client.meta.region_name), self.caller.account
+
+    @property
     def login(self) -> Login:
         """The login in force."""
         return self.credentials.login

@@ -19,7 +19,7 @@ from batchrun.errors import CallError, OutcomeUnknownError, ThrottledError
 from batchrun.model.paces.handing_on import Learned
 from batchrun.model.paces.pace import Pace
 from batchrun.model.paces.rates import FIXED_RATES, USUAL_RATE, USUAL_RATES, Rate
-from batchrun.ports.service import SharedPaces
+from batchrun.ports.call_paces import SharedPaces
 from batchrun.ports.stored import Commons
 from batchrun.service.calling.shared_turns import SharedTurns, TurnTimes
 

@@ -20,7 +20,7 @@ from typing import Final
 from batchrun.clock import Clock
 from batchrun.model.paces.handing_on import ago, all_ago, handed_on
 from batchrun.model.paces.pace import Pace
-from batchrun.ports.service import SharedPaces
+from batchrun.ports.call_paces import SharedPaces
 from batchrun.ports.stored import Commons, LeftPace, Stretch
 
 #: Seconds between two looks for others while there are some, and while there are none.

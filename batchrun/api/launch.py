@@ -17,7 +17,7 @@ import anyio.lowlevel
 
 from batchrun.engine.launcher import Launcher, Stop
 from batchrun.engine.parts import Observer
-from batchrun.errors import CallError, InputError, ServiceUnusableError
+from batchrun.errors import CallError, InputError, ServiceUnusableError, UsageError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import Event, kind
 from batchrun.model.entries.states import UNSENT, State
@@ -199,6 +199,7 @@ class Launch:
             ServiceUnusableError: The service cannot be used; nothing is lost.
             LeaseLostError: Another launcher took the batch over.
             LedgerError: The ledger cannot be written any more.
+            UsageError: The ``async with`` was left before the launch began.
         """
         self._begun.set()
         await self._over.wait()
@@ -238,9 +239,7 @@ class Launch:
         except Exception as error:  # noqa: BLE001 (raised to the one who waits or reads)
             self._failure = error
         finally:
-            self._over.set()
-            for reader in self._readers:
-                reader.end(self._failure)
+            self._end()
 
     def _as_late(self, error: InputError) -> Exception:
         """Return an error that does not claim that nothing was submitted, if something may have been."""
@@ -256,6 +255,19 @@ class Launch:
             self._drain()
             await self._over.wait()
 
+    def left(self) -> None:
+        """Let nobody wait for a launch that was left before it began; called by whoever made this."""
+        if not self._over.is_set():
+            says = f"the launch of batch '{self.batch}' was left before it began, and nothing was submitted"
+            self._failure = UsageError(f"{says}; await wait() or its steps within the 'async with'")
+            self._is_failure_told = True
+            self._end()
+
+    def _end(self) -> None:
+        self._over.set()
+        for reader in self._readers:
+            reader.end(self._failure)
+
     def _drain(self) -> None:
         if self._launcher is not None:
             self._launcher.drain()
@@ -270,14 +282,17 @@ class Launch:
 async def under_way(launch: Launch) -> AsyncIterator[None]:
     """Run *launch* in the background while the block lasts, and end it with the block."""
     failure: Exception | None = None
-    async with anyio.create_task_group() as background:
-        background.start_soon(launch.conduct)
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 (raised again below: a task group would wrap it)
-            failure = error
-        await launch.leave()
-        background.cancel_scope.cancel()
+    try:
+        async with anyio.create_task_group() as background:
+            background.start_soon(launch.conduct)
+            try:
+                yield
+            except Exception as error:  # noqa: BLE001 (raised again below: a task group would wrap it)
+                failure = error
+            await launch.leave()
+            background.cancel_scope.cancel()
+    finally:
+        launch.left()
     if failure is not None:
         raise failure
     launch.raise_untold()

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
+from batchrun.api.given import several
 from batchrun.api.objects import ObjectsOnce, OneLogin
+from batchrun.api.rows import ROWS, as_lines
 from batchrun.errors import ManifestError, Problem
 from batchrun.manifest import Format, Manifest, Source, load
 from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.source import STDIN
 from batchrun.manifest.table import TableOptions, delimiter, encoding
 from batchrun.service.target import CONFIGURED, Target
-
-#: What messages call rows that a program gives.
-ROWS: Final = "<rows>"
-_IN_MEMORY: Final = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +33,15 @@ class Sheet:
     delimiter: str | None = None  #: one character, if it is not the format's usual one
     encoding: str | None = None  #: a name that Python knows, if it is not UTF-8
     worksheet: str | None = None  #: of a workbook
-    header: Sequence[str] | None = None  #: the columns' names, for a table without a header line
+    header: str | Sequence[str] | None = None  #: the columns' names, for a table without a header line
 
     @property
     def options(self) -> SheetOptions:
         """The options that say what rows become."""
         return SheetOptions(
             id=self.id,
-            group_by=_names(self.group_by),
-            columns_as_parameters=_names(self.columns_as_parameters),
+            group_by=several(self.group_by),
+            columns_as_parameters=several(self.columns_as_parameters),
             each=dict(self.each),
             sheet_out=self.sheet_out,
         )
@@ -58,32 +53,8 @@ class Sheet:
             delimiter=None if self.delimiter is None else delimiter(self.delimiter),
             encoding=None if self.encoding is None else encoding(self.encoding),
             worksheet=self.worksheet,
-            header=None if self.header is None else tuple(self.header),
+            header=None if self.header is None else several(self.header),
         )
-
-
-def _names(given: str | Sequence[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
-
-
-@contextlib.contextmanager
-def as_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[BinaryIO]:
-    """Yield rows as JSON Lines; they are iterated once. Raises ManifestError for values that are not JSON."""
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as lines:
-        for number, row in enumerate(rows, start=1):
-            try:
-                lines.write(json.dumps({**row}, allow_nan=False).encode() + b"\n")
-            except (TypeError, ValueError, RecursionError) as error:
-                raise _unsayable(number, error) from error
-        lines.seek(0)
-        yield lines  # type: ignore[misc]  # typeshed: a SpooledTemporaryFile is a BinaryIO in all but name
-
-
-def _unsayable(number: int, error: Exception) -> ManifestError:
-    cure = "give a mapping of names to text, numbers, true or false, None, lists and mappings"
-    return ManifestError(
-        [Problem(source=ROWS, line=number, message=f"the row is not JSON: {error}", cure=cure)]
-    )
 
 
 _NO_SHEET: Final = Sheet()
@@ -96,11 +67,11 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
     batch: str | None = None,
     written_as: str | None = None,
     sheet: Sheet | None = None,
-    defaults: Iterable[str | Path] = (),
-    parameters_from: Iterable[str | Path] = (),
-    sets: Iterable[str] = (),
+    defaults: str | Path | Iterable[str | Path] = (),
+    parameters_from: str | Path | Iterable[str | Path] = (),
+    sets: str | Iterable[str] = (),
     lanes: str | Path | None = None,
-    env: Iterable[str] = (),
+    env: str | Iterable[str] = (),
     tags: bool = True,
     strict: bool = False,
     target: Target = CONFIGURED,
@@ -135,11 +106,11 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
     shared = Source(
         path=STDIN,
         batch=batch,
-        defaults=tuple(str(one) for one in defaults),
-        parameters_from=tuple(str(one) for one in parameters_from),
-        sets=tuple(sets),
+        defaults=several(defaults),
+        parameters_from=several(parameters_from),
+        sets=several(sets),
         lanes=None if lanes is None else str(lanes),
-        env=tuple(env),
+        env=several(env),
         tags=tags,
         strict=strict,
         asked=rows.asked,

@@ -17,6 +17,7 @@ from typing import Final
 import anyio
 
 from batchrun import ledger
+from batchrun.api.given import check_loop
 from batchrun.clock import Clock
 from batchrun.errors import BatchrunError, InvariantError, LedgerUnusableError, UsageError
 from batchrun.ledger import LedgerPlace
@@ -47,6 +48,7 @@ async def open_ledger(path: str | Path, *, for_once: bool = False) -> AsyncItera
     Raises:
         LedgerUnusableError: There is no usable ledger; it says why, and what to do.
     """
+    check_loop()
     async with await ledger.open_ledger(path, read_only=True, for_once=for_once) as opened:
         yield opened
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from batchrun.api.given import several
 from batchrun.api.opening import Opening
 from batchrun.api.reading import find_batch, open_ledger
 from batchrun.clock import Clock, SystemClock
@@ -107,8 +108,8 @@ async def retry(  # noqa: PLR0913 (what is meant, each by its name)
     *,
     ledger: str | Path,
     target: Target = CONFIGURED,
-    ids: Iterable[str] | None = None,
-    where: Iterable[str] = (),
+    ids: str | Iterable[str] | None = None,
+    where: str | Iterable[str] = (),
     reason: str | None = None,
     duplicates: bool = False,
     lanes: str | None = None,
@@ -136,8 +137,8 @@ async def retry(  # noqa: PLR0913 (what is meant, each by its name)
         ServiceUnusableError: The service must be called, and cannot be.
         LedgerUnusableError: The ledger cannot be used.
     """
-    conditions = (*map(read_condition, where), *([failed_of(reason)] if reason else []))
-    choice = Selection(ids=None if ids is None else frozenset(ids), conditions=conditions)
+    conditions = (*map(read_condition, several(where)), *([failed_of(reason)] if reason else []))
+    choice = Selection(ids=None if ids is None else frozenset(several(ids)), conditions=conditions)
     now = (clock or SystemClock()).utcnow()
     async with open_ledger(ledger, for_once=True) as read:  # which does not create one
         known = await find_batch(read, batch)

@@ -16,6 +16,7 @@ from typing import Final
 
 from batchrun import points
 from batchrun.api.engines import places_of, settled
+from batchrun.api.given import check_limits, several
 from batchrun.api.lanes import OpenLanes, kept, linked, missing
 from batchrun.api.launch import Audience, Launch, under_way
 from batchrun.api.namesakes import changes, mistaken
@@ -56,7 +57,7 @@ class Session(Opening):
         changed: Changed = Changed.REFUSE,
         deadline: float | None = None,
         lease: float = 30.0,
-        wake: Sequence[str] = (),
+        wake: str | Sequence[str] = (),
         batch_settings: str | None = None,
     ) -> AsyncIterator[Launch]:
         """Hold a batch and take its manifest in; the launch begins when it is awaited.
@@ -81,6 +82,7 @@ class Session(Opening):
             LeaseHeldError: Another launcher holds the batch.
             ServiceUnusableError: No credentials.
         """
+        check_limits(limits, deadline=deadline, lease=lease)
         limits = settled(limits, manifest, batch_settings)
         places = self._settings_places(manifest, limits, batch_settings)
         ttl, waits = min(timedelta(seconds=lease), LONGEST_LEASE), limits.mode is not Mode.ONCE
@@ -97,7 +99,7 @@ class Session(Opening):
                 sync = await self._taken_in(held, manifest, changed, None if lanes is None else lanes.home)
             own = replace(limits, retry=limits.retry.over(manifest.retry), changed=changed)
             timing = Timing(lease=ttl, deadline=deadline)
-            queues = queues_of(manifest, links, wake, limits.mode)
+            queues = queues_of(manifest, links, several(wake), limits.mode)
             async with self._preparing(manifest) as prepare, waking(queues, self.login, self.clock) as wakes:
                 launch = await self._launch(lanes, links, held, sync, own, timing, prepare, wakes)
                 async with under_way(launch):
@@ -209,6 +211,7 @@ class Session(Opening):
             LeaseHeldError: A launcher holds the batch, and carries them out itself.
             ServiceUnusableError: No credentials.
         """
+        check_limits(limits, lease=lease)
         ttl = min(timedelta(seconds=lease), LONGEST_LEASE)
         lanes = await lanes_of_cancelled(self, batch)
         async with self.holding(batch, ttl) as held:

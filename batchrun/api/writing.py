@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
+from batchrun.api.given import several
 from batchrun.api.objects import OneLogin, StoreWhenNeeded
 from batchrun.api.reading import find_batch, protected_files
 from batchrun.clock import SystemClock
@@ -25,8 +26,8 @@ async def write_results(
     batch: str,
     path: str | Path,
     *,
-    columns: Iterable[str] | None = None,
-    where: Iterable[str] = (),
+    columns: str | Iterable[str] | None = None,
+    where: str | Iterable[str] = (),
     attempts: bool = False,
     safe_csv: bool = False,
     target: Target = CONFIGURED,
@@ -50,8 +51,8 @@ async def write_results(
         DeliveryError: It cannot be written to S3; the old object, if any, is unchanged.
     """
     view = View(
-        where=tuple(read_condition(one) for one in where),
-        columns=None if columns is None else read_columns(",".join(columns)),
+        where=tuple(read_condition(one) for one in several(where)),
+        columns=None if columns is None else read_columns(",".join(several(columns))),
         attempts=attempts,
     )
     await find_batch(ledger, batch)

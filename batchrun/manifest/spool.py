@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Final
 
+from batchrun.errors import UsageError
 from batchrun.manifest import limits
 from batchrun.manifest.parts import Record
 from batchrun.manifest.problems import Place, written_for_a_while
@@ -75,6 +76,10 @@ class NamelessFile:
         self._pending.clear()
 
     def _between(self, start: int, end: int) -> bytes:
+        if self._file.closed:
+            raise UsageError(
+                "the manifest was closed; keep what needs it within its 'with', or load it again"
+            )
         self._file.seek(start)
         return self._file.read(end - start)
 

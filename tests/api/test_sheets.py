@@ -77,9 +77,12 @@ def test_without_a_sheet_rows_are_a_manifests():
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([{"id": "A"}, {"id": Path("x")}], "<rows>:2: the row is not JSON"),
-        ([{"id": "A", "parameters": {"x": float("nan")}}], "<rows>:1: the row is not JSON"),
-        ([["id"]], "<rows>:1: the row is not JSON"),
+        ([{"id": "A"}, {"id": Path("x")}], "<rows>:2: id: 'x', of type"),
+        (
+            [{"id": "A", "parameters": {"x": float("nan")}}],
+            "<rows>:1: parameters.x: nan is not a number of JSON",
+        ),
+        ([["id"]], "<rows>:1: \"['id']\", of type list, is not a row"),
         ([{"id": "A"}, {"id": "A"}], "<rows>:2 (id A): id: this id was given on line 1 already"),
         ([], "<rows>: there are no rows"),
     ],

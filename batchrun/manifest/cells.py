@@ -96,7 +96,9 @@ def _type_cure(name: str, type_: str, also: str) -> str:
 
 
 def _other_delimiter(table: Table) -> str | None:
-    return next((mark for mark in ",\t;|" if mark != table.delimiter and mark in table.header[0]), None)
+    return next(
+        (mark for mark in ",\t;|\uff0c\uff1b" if mark != table.delimiter and mark in table.header[0]), None
+    )
 
 
 _NO_ID: Final = "there is no column id"
@@ -115,7 +117,8 @@ def _is_undivided(table: Table) -> bool:
 
 def _near_id(table: Table) -> str | None:
     """Return the name of a column that is meant as the ids."""
-    return next((name for name in table.header if name.strip().lstrip("#").strip().lower() == "id"), None)
+    # Also behind marks, blanks and characters that cannot be seen.
+    return next((name for name in table.header if "".join(filter(str.isalnum, name)).lower() == "id"), None)
 
 
 def _id_cure(table: Table) -> str:

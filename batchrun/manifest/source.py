@@ -21,7 +21,7 @@ from batchrun.manifest import limits
 from batchrun.manifest.problems import STANDARD_INPUT, Place, shown, unreadable, written_for_a_while
 from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.table import TableOptions
-from batchrun.manifest.text_input import SCRIPT, unpacked
+from batchrun.manifest.text_input import SCRIPT, foreign, unpacked
 from batchrun.model.texts.places import is_in_s3, wrong_place
 from batchrun.ports.objects import Objects
 
@@ -36,10 +36,15 @@ _TABLES: Final = (".txt", ".tab")
 _SCRIPTS: Final = (".sh", ".bash", ".py", ".pl", ".r")
 #: Workflows in their languages, which are registered, and not launched as files.
 _WORKFLOWS: Final = (".wdl", ".nf", ".cwl", ".smk")
+#: Tables of other programs, by extension where the first bytes are not looked at, as in S3.
+_OF_R: Final = (".rds", ".rdata")
+_BINARY: Final = (".parquet", ".feather", ".arrow", *_OF_R)
 _PACKED: Final = (".zip", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".tar.gz", ".tgz")
 _NOTHING_ASKED: Final = TableOptions()
 _NO_SHEET: Final = SheetOptions()
 _CHECK: Final = "check the path"
+#: Bytes by which a file is recognised.
+_LOOK: Final = 4096
 
 
 class Format(enum.Enum):
@@ -201,6 +206,7 @@ def format_of(path: str, given: Format | None = None) -> Format:
         raise unreadable(place, "this kind of spreadsheet is not read", "save the sheet as XLSX or CSV")
     if path.lower().endswith(_PACKED):
         raise unreadable(place, "this is packed, and not by gzip alone", "unpack it, and give the file in it")
+    _refuse_foreign(path, place)
     message = (
         "the format of standard input is not known"
         if path == STDIN
@@ -208,6 +214,27 @@ def format_of(path: str, given: Format | None = None) -> Format:
     )
     others = ", ".join(member.value for member in Format if member is not Format.CSV)
     raise unreadable(place, message, f"give --format csv for a table, or else one of {others}")
+
+
+def _refuse_foreign(path: str, place: Place) -> None:
+    """Refuse a file that is no manifest in any format, as its first bytes show, or its extension."""
+    found = foreign(_head(path))
+    if found and not path.lower().endswith(_OF_R):  # which are gzip: unpacking them is no help
+        raise unreadable(place, f"this is {found[0]}", found[1])
+    if path.lower().endswith(_BINARY):
+        cure = "write it out as CSV or JSON Lines"
+        raise unreadable(place, "this is a table of another program, and is not read", cure)
+
+
+def _head(path: str) -> bytes:
+    """Return the first bytes of a regular file; none of what cannot be read, or only once."""
+    try:
+        if path == STDIN or is_in_s3(path) or not Path(path).is_file():
+            return b""
+        with Path(path).open("rb") as file:
+            return file.read(_LOOK)
+    except (OSError, ValueError):
+        return b""
 
 
 @contextlib.contextmanager

@@ -322,6 +322,7 @@ SCRIPT: Final = (
     "a script",
     "give a table of what it starts, or with --each-file the JSONs that it passes to start-run",
 )
+_WRITTEN_OUT: Final = "write it out as CSV or JSON Lines"
 _MAGIC: Final = (
     (b"PK\x03\x04", "a zip archive or an Excel workbook", "give the sheet itself, or unpack the archive"),
     (
@@ -329,7 +330,11 @@ _MAGIC: Final = (
         "an old Excel workbook, or one with a password",
         "save it as XLSX without a password, or as CSV",
     ),
-    (b"PAR1", "a Parquet file", "write it out as CSV or JSON Lines"),
+    (b"PAR1", "a Parquet file", _WRITTEN_OUT),
+    (b"ARROW1", "an Arrow file", _WRITTEN_OUT),
+    (b"FEA1", "a Feather file", _WRITTEN_OUT),
+    (b"\x89HDF", "an HDF5 file", _WRITTEN_OUT),
+    (b"{\\rtf", "a document of a word processor", "save it as plain text (Format > Make Plain Text)"),
     (b"%PDF", "a PDF document", "give the manifest itself"),
     (b"SQLite format 3\0", "an SQLite database", "give the manifest, not the ledger"),
     (
@@ -353,15 +358,18 @@ def _refuse_binary(head: bytes, source: str) -> None:
     Raises:
         ManifestError: It says what the file is.
     """
-    if _EXPORTED.match(head):
-        cure = "open it in a spreadsheet, and save it there as XLSX or CSV"
-        raise unreadable(
-            Place(source=source, line=1), "this is an export for a spreadsheet, and no CSV", cure
-        )
-    if _PAGE.match(head):
-        cure = "fetch the file itself; the page may say what was in the way, such as a login"
-        raise unreadable(Place(source=source, line=1), "this is a web page", cure)
-    own = ((what, cure) for magic, what, cure in _MAGIC if head.startswith(magic))
-    if found := stand_in(head) or next(own, None):
+    if found := foreign(head):
         what, cure = found
         raise unreadable(Place(source=source, line=1), f"this is {what}", cure)
+
+
+def foreign(head: bytes) -> tuple[str, str] | None:
+    """Return what the first bytes of a file show that it is, if no manifest, and the cure."""
+    if _EXPORTED.match(head):
+        cure = "open it in a spreadsheet, and save it there as XLSX or CSV"
+        return "an export for a spreadsheet, and no CSV", cure
+    if _PAGE.match(head):
+        cure = "fetch the file itself; the page may say what was in the way, such as a login"
+        return "a web page", cure
+    own = ((what, cure) for magic, what, cure in _MAGIC if head.startswith(magic))
+    return stand_in(head) or next(own, None)

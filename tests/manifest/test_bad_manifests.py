@@ -56,6 +56,13 @@ CSV_CASES = {
         None,
         "save it there as XLSX",
     ),
+    "a document": ("{\\rtf1\\ansi id,name\\par\nx,y}", 1, None, "save it as plain text"),
+    "commas of a wide keyboard": (
+        "id\uff0cname\nx\uff0cy\n",
+        1,
+        "id",
+        "separated by '\uff0c': this format takes",
+    ),
     "a script": ("#!/bin/sh\naws omics start-run\n", 1, None, "with --each-file the JSONs"),
     "what only looks like one": ("#!genome-build GRCh38\nid,name\nx,y\n", 1, None, "take it out: sed 1,1d"),
     "JSON": ('[\n  {"id": "x"}\n]\n', 1, None, "give --format json, or jsonl where"),
@@ -425,3 +432,38 @@ def test_batch_names(tmp_path, batch):
         load(Source(path=str(path), batch=batch, sets=("workflowId=1", "roleArn=arn:x", "outputUri=s3://b/")))
     (problem,) = caught.value.problems
     assert (problem.source, problem.field) == ("--batch", "batch")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("m.parquet", b"PAR1\x15\x04", "this is a Parquet file; write it out as CSV or JSON Lines"),
+        ("m.feather", b"ARROW1\0\0", "this is an Arrow file; write it out as CSV"),
+        ("m.old", b"FEA1", "this is a Feather file; write it out as CSV"),
+        ("m.h5", b"\x89HDF\r\n", "this is an HDF5 file; write it out as CSV"),
+        (
+            "m.rds",
+            b"\x1f\x8b\x08",
+            "this is a table of another program, and is not read; write it out as CSV",
+        ),
+        ("m.pdf", b"%PDF-1.7\n", "this is a PDF document; give the manifest itself"),
+        ("m.docx", b"PK\x03\x04", "this is a zip archive or an Excel workbook; give the sheet itself"),
+        ("m.rtf", b"{\\rtf1", "this is a document of a word processor; save it as plain text"),
+        ("m.db", b"SQLite format 3\0", "this is an SQLite database; give the manifest, not the ledger"),
+        ("m.html", b"<html><body>", "this is a web page; fetch the file itself"),
+        ("m.ped", b"F1\tS1\t0\n", "the file's extension shows no format; give --format csv for a table"),
+        ("m.empty", b"", "the file's extension shows no format; give --format csv for a table"),
+    ],
+)
+def test_what_no_format_helps_is_told_by_its_content(tmp_path, name, content, says):
+    """To a Parquet file it said to give --format csv, which then says that it is a Parquet file."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ManifestError) as caught:
+        load(Source(path=str(tmp_path / name)))
+    (problem,) = caught.value.problems
+    assert str(problem).startswith(f"{tmp_path / name}: {says}")
+
+
+def test_a_table_in_s3_is_told_by_its_extension():
+    with pytest.raises(ManifestError, match="this is a table of another program, and is not read"):
+        load(Source(path="s3://lab/m.parquet"))

@@ -552,3 +552,24 @@ def test_a_wide_table_without_names_is_told_in_few_words(problems_of):
     (problem,) = problems_of("S1," + ",".join(["s3://lab/1.bam"] * 1000) + "\n", ".csv")
     assert problem.message == "the first line names no columns, but files, in 1001 columns"
     assert len(str(problem)) < 500
+
+
+def test_a_table_of_sets_is_one_run_for_each_set(problems_of, tmp_path):
+    text = "membership:sample_set_id\tsample\nS1\tA\nS1\tB\nS2\tC\n"
+    (problem,) = problems_of(text, ".tsv")
+    assert (
+        "; ids are in 'membership:sample_set_id' (repeated, differing in 'sample'), 'sample'"
+        in problem.message
+    )
+    with followed(str(tmp_path / "m.tsv"), options_in(problem.cure)) as manifest:
+        runs = {spec.id: json.loads(spec.request)["parameters"] for spec in manifest.specs()}
+    assert runs == {"S1": {"sample": ["A", "B"]}, "S2": {"sample": ["C"]}}
+
+
+def test_ids_that_alone_tell_rows_apart_are_parameters_too(problems_of, tmp_path):
+    """Else runs would ask for the very same, and nothing in them would say which sample is meant."""
+    (problem,) = problems_of("sample,condition\nA,wt\nB,wt\nC,ko\n", ".csv")
+    with followed(str(tmp_path / "m.csv"), options_in(problem.cure)) as manifest:
+        runs = [json.loads(spec.request)["parameters"] for spec in manifest.specs()]
+        assert not manifest.warnings
+    assert runs[:2] == [{"sample": "A", "condition": "wt"}, {"sample": "B", "condition": "wt"}]

@@ -215,6 +215,9 @@ def test_what_no_file_is_written_in_is_no_encoding(name: str):
         ("id,parameters.r\nA,x\nid,parameters.r\nB,y\n", 3),
         ("id,parameters.r,\nA,x,\n\nid,parameters.r,\nB,y\n", 4),
         ("\ufeffid,parameters.r\nA,x\n\ufeffid,parameters.r\nB,y\n", 3),
+        ("id,parameters.r\nA,x\nid, parameters.r \nB,y\n", 3),
+        ("id,parameters.r,tags.t\nA,x,1\nid,r,t\nB,y,2\n", 3),
+        ("id,parameters.r\nA,x\nID,Parameters.R\nB,y\n", 3),
     ],
 )
 def test_the_line_of_names_is_no_row(problems_of: ProblemsOf, text: str, line: int):

@@ -153,7 +153,8 @@ def _why(row: RowOutputs, options: Options) -> Iterator[str]:
     elif row.made is not None and row.made.has_more:
         yield f"it has more than {counted(options.most_files, 'file')}; see --most-files"
     elif row.made is not None and options.sheet and not row.made.outputs:
-        yield "its files have no names; give --files NAME=PATTERN, such as bam='pubdir/**/*.bam'"
+        says = "the workflow gives its files no names"
+        yield f"{says}; give --files NAME=PATTERN, such as bam='pubdir/**/*.bam'"
 
 
 def _emit(batch: str, row: RowOutputs) -> None:

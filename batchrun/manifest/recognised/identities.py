@@ -28,6 +28,8 @@ _NAMES: Final = tuple(
     )
 )
 _OTHER: Final = len(_NAMES)
+#: Terra's table of what is in which set: a set is what is run.
+_OF_SETS: Final = "membership:"
 #: For each line with an id that is there already, how many lines there are where it may be a slip.
 _TO_ONE: Final = 100
 _PERSONS: Final = re.compile(rf"(?:{_PERSON})(?:[ _-]?(?:id|name))?", re.IGNORECASE)
@@ -71,7 +73,7 @@ def identities(header: Sequence[str], rows: Sequence[TableRow]) -> list[Identity
         ranked.sort(key=lambda one: not one.is_unique)
     named = [one for one in ranked if is_usual(header[one.index])]
     others = (one for one in ranked if one.blank is None and (one.is_unique or one.index == 0))
-    named.sort(key=lambda one: one.blank is not None)
+    named.sort(key=lambda one: (not header[one.index].startswith(_OF_SETS), one.blank is not None))
     return named or list(itertools.islice(others, 1))
 
 

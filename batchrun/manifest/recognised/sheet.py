@@ -234,7 +234,8 @@ def _words(
         return f"{what}; no column tells its rows apart", f"{cure}; the columns are {names}"
     first = found[0]
     added = each_row(header, first) if first.is_unique else grouped(header, first)
-    kept = as_it_is(header, first) if table.has_values or len(header) == 1 else []
+    is_all = first.is_unique and _tells_alone(first.index, rows)
+    kept = as_it_is(header, first) if table.has_values or is_all else []
     typed = again(source, [*options, *added, *kept])
     ids = ", ".join(_told(one, header, rows) for one in found[:_TOLD])
     runs = "" if first.is_unique else f"; rows that have the same {shown(header[first.index])} make one run"
@@ -250,6 +251,12 @@ def _same(rows: Sequence[TableRow]) -> tuple[int, int] | None:
         if (first := lines.setdefault(tuple(row.cells), row.line)) != row.line:
             return first, row.line
     return None
+
+
+def _tells_alone(index: int, rows: Sequence[TableRow]) -> bool:
+    """Report whether rows would ask for the same without the cell at *index*."""
+    others = {(*row.cells[:index], *row.cells[index + 1 :]) for row in rows}
+    return len(others) < len(rows) or not any(others)
 
 
 def _left_out(header: Sequence[str], options: Sequence[str]) -> str:

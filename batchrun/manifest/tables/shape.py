@@ -187,7 +187,7 @@ def _header(rows: Iterator[TableRow], source: str) -> tuple[int, tuple[str, ...]
 
 
 def _even(rows: Iterator[TableRow], header: list[str], source: str, problems: Problems) -> Iterator[TableRow]:
-    wanted = len(header)
+    wanted, names = len(header), [*map(_folded, header)]
     for row in rows:
         cells = row.cells
         if len(cells) > wanted and not has_text(cells[wanted:]):
@@ -195,10 +195,18 @@ def _even(rows: Iterator[TableRow], header: list[str], source: str, problems: Pr
             cells = cells[:wanted]
         if len(cells) != wanted:
             _report_ragged(cells, wanted, Place(source=source, line=row.line), problems)
-        elif cells[-1] == header[-1] and [cells[0].removeprefix(_MARK), *cells[1:]] == header:
+        elif _folded(cells[-1]) == names[-1] and [*map(_folded, cells)] == names:
             problems.add(Place(source=source, line=row.line), *_HEADER_AGAIN)
         else:
             yield row if cells is row.cells else TableRow(row.line, cells)
+
+
+def _folded(name: str) -> str:
+    """Return a name as files that were put together may spell it: ``parameters.reads``, `` Reads``."""
+    text = name.strip().lower()
+    if text[:1] == _MARK or "." in text:
+        text = text.removeprefix(_MARK).removeprefix("parameters.").removeprefix("tags.")
+    return text
 
 
 def _report_ragged(cells: list[str], wanted: int, place: Place, problems: Problems) -> None:

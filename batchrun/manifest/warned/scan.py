@@ -170,6 +170,8 @@ class _Watched:
     def are_sound(self, texts: Sequence[str]) -> bool:
         """Report whether all cells pass the quick test, and note their kinds."""
         joined = "\n".join(texts)
+        if self.column.is_id and self.column.name.strip().lower() in map(str.lower, texts):
+            return False
         if joined.count("\n") >= len(texts):
             return False
         is_uri = _URIS.fullmatch(joined) is not None

@@ -44,6 +44,15 @@ _SPACE_OR_QUOTE: Final = re.compile(r"""[\s"']""")
 _AS_TEXT: Final = re.compile(r"""="([^"]*)"|'([0-9=+-][^']*)""")
 #: Full-width forms of ASCII, from East Asian keyboards.
 _WIDE: Final = re.compile("[\uff01-\uff5e]")
+#: Dashes as word processors make them of a hyphen, within a name or a place.
+_DASH: Final = re.compile("(?<=\\w)[\u2010-\u2015\u2212](?=\\w)")
+#: What stands for the part that was cut off a text.
+_ELLIPSIS: Final = "\u2026"
+#: Letters of Cyrillic and Greek that look like Latin ones.
+_TWINS: Final = frozenset(
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0455\u0456\u0458"
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u03bf"
+)
 _LOST: Final = "\ufffd"
 #: Characters that surround a value by mistake.
 _AROUND: Final = re.compile("[\\s\"'\u00a0\u200b\u2060\ufeff\u201c-\u201f\u2018-\u201b]*")
@@ -122,9 +131,27 @@ def _strange(text: str) -> Iterator[Doubt]:
         plain = unicodedata.normalize("NFKC", found[0])
         says = f"has a full-width {plain} ({named(found[0])})"
         yield Doubt(WarningKind.LOOK_ALIKE, says, f"type a plain {plain}", at=found.start())
+    if not _SPACE.search(text):
+        yield from _of_a_word(text)
     if (at := text.find(_LOST)) >= 0:
         cure = "export the table once more, in UTF-8, or give --encoding"
         yield Doubt(WarningKind.LOOK_ALIKE, "has a character that was lost (U+FFFD)", cure, at=at)
+
+
+def _of_a_word(text: str) -> Iterator[Doubt]:
+    """Yield doubts about characters that prose may have, and a name or a place hardly."""
+    if found := _DASH.search(text):
+        says = f"has a long dash ({named(found[0])})"
+        yield Doubt(WarningKind.LOOK_ALIKE, says, "type a hyphen (-)", at=found.start())
+    if len(text) > 1 and (at := text.find(_ELLIPSIS)) >= 0:
+        says = f"has an ellipsis ({named(_ELLIPSIS)}), as a text has that was cut"
+        yield Doubt(WarningKind.LOOK_ALIKE, says, "write all of it", at=at)
+    letters = {character for character in text if character.isalpha() and not character.isascii()}
+    if letters and letters <= _TWINS and any(one.isascii() and one.isalpha() for one in text):
+        at = min(map(text.index, letters))
+        script = unicodedata.name(text[at]).split()[0].capitalize()
+        says = f"has a {script} letter that looks like a Latin one ({named(text[at])})"
+        yield Doubt(WarningKind.LOOK_ALIKE, says, "type the Latin one", at=at)
 
 
 #: In English, German, French, Spanish; too narrow columns are copied as ####.
@@ -142,7 +169,7 @@ _FORMULA: Final = re.compile(
 #: Words for no value, in lower case.
 ABSENT: Final = frozenset(
     {"na", "n/a", "n.a.", "<na>", "null", "nil", "none", "nan", "nat", "missing", "-", "--", ".", "?"}
-    | {"todo", "tbd", "tba"}
+    | {"...", "todo", "tbd", "tba"}
 )
 #: Types of WDL, as ``womtool inputs`` has them: String, Array[File]?, Int? (optional, default = 5).
 _TYPE: Final = re.compile(
@@ -237,6 +264,14 @@ def no_id(text: str, company: Company) -> Doubt | None:
     return Doubt(WarningKind.SPREADSHEET_ID, says, cure, holds=lambda: not company.fractions)
 
 
+def own_name(text: str, column: WatchedColumn) -> Doubt | None:
+    """Return a doubt about an id that is the name of its column: another table's line of names."""
+    if text.lower() != column.name.strip().lower():
+        return None
+    says = "is the name of its column, and becomes a run"
+    return Doubt(WarningKind.REMARK, says, "remove the line if it has the names of columns")
+
+
 def remark(text: str, company: Company) -> Doubt | None:
     """Return a doubt about an id that begins like a comment, if others do not."""
     if text[0] != _REMARK:
@@ -295,6 +330,7 @@ def _of_meaning(text: str, column: WatchedColumn, today: date) -> Iterator[Doubt
             long_number(text.upper())  # R and workbooks have a small e
             or made_a_date(text)
             or no_id(text, column.company)
+            or own_name(text, column)
             or remark(text, column.company)
         )
         yield from [found] if found else []

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.warned.texts import bare, of_characters
 from tests.manifest.warned.conftest import WarningsOf, table
 
@@ -37,6 +38,22 @@ DOUBTFUL: dict[str, tuple[list[str], str, str, str]] = {
     "single curly quotes": (["\u2018auto\u2019"], "quotes", "has curly quotes (U+2018)", ""),
     "quotes within quotes": ([f"'{URI}'"], "quotes", "has quotes around it", "remove them"),
     "a full-width colon": (["s3\uff1a//lab/a"], "look_alike_character", "full-width : (U+FF1A)", "plain :"),
+    "a dash for a hyphen": (
+        [URI, "s3://lab/S1\u2013R1.fq"],
+        "look_alike_character",
+        "long dash (U+2013)",
+        "-",
+    ),
+    "a minus for one": (["S1\u2212R1"], "look_alike_character", "long dash (U+2212)", "type a hyphen (-)"),
+    "what was cut": ([URI, "s3://lab/S\u2026.fq"], "look_alike_character", "ellipsis (U+2026)", "all of it"),
+    "a Cyrillic letter": ([URI, "s3://lab/\u0421.fq"], "look_alike_character", "a Cyrillic letter", "Latin"),
+    "a Greek letter": (
+        ["\u0392RCA1"],
+        "look_alike_character",
+        "a Greek letter that looks like a",
+        "Latin one",
+    ),
+    "dots for a row to come": ([URI, "..."], "not_available", "'...' is sent as text, where other rows", ""),
     "a lost letter": (["M\ufffdller"], "look_alike_character", "was lost (U+FFFD)", "--encoding"),
     "one slash": (
         ["s3:/lab/a.fq"],
@@ -208,6 +225,9 @@ SOUND: dict[str, list[str]] = {
     "a pattern alone": ["*_{1,2}.fq.gz"],
     "a read set": [URI, "omics://123456789012.storage.us-east-1.amazonaws.com/1/readSet/2"],
     "leading zeros": ["0042", "0043"],
+    "a dash in prose": ["days 10 \u2013 20", "mean \u2212 1"],
+    "dots in prose": ["see the notes \u2026"],
+    "another alphabet": ["\u041e\u043b\u0435\u0433-1", "TNF\u03b1", "\u0394F508"],
     "texts with a semicolon": ["a;b"],
     "texts with a comma": ["a, b"],
     "the service's own folder": ["/mnt/workflow/definition/assets/a.bed"],
@@ -512,3 +532,21 @@ def test_a_long_text_that_almost_has_quotes_around_it_is_soon_read(text):
     """Seen: ten minutes for the first; the test's time limit ends it."""
     assert [doubt.kind for doubt in of_characters(text, is_cell=True)] == []
     assert bare(text) in text
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "own"),
+    [
+        ("id,parameters.r\nA,s3://b/1\n\nid,bam\nB,s3://b/2\n", 4, "id"),
+        ("sample,r\nA,s3://b/1\nB,s3://b/3\nSAMPLE,bam\nC,s3://b/2\n", 4, "SAMPLE"),
+    ],
+)
+def test_the_names_of_another_table_below_are_told(warnings_of: WarningsOf, text: str, line: int, own: str):
+    """As when two files are put together that have other columns: the names would be a run."""
+    options = (
+        {} if text.startswith("id") else {"sheet": SheetOptions(id="sample", columns_as_parameters=("all",))}
+    )
+    (warning,) = [one for one in warnings_of(text, **options) if one.kind == "remark"]
+    assert (warning.line, warning.column, warning.row) == (line, 1, own)
+    assert warning.message == f"'{own}' is the name of its column, and becomes a run"
+    assert warning.cure == "remove the line if it has the names of columns"

@@ -47,6 +47,7 @@ HARMLESS = [
     "TOKENIZER",
     "AUTHOR",
     "_x1",
+    "N",
 ]
 
 
@@ -83,7 +84,7 @@ def test_a_credentials_name_is_refused_even_if_it_is_allowed(name: str):
 def places(text: str) -> dict[str, str]:
     """Write a manifest with a text in its defaults, and in a row."""
     return {
-        "defaults": json.dumps({"defaults": {"tags": {"t": text}}, "runs": [{"id": "A"}]}),
+        "defaults": json.dumps({"defaults": {"tags": {"t": text}}, "runs": [{"id": "A"}, {"id": "B"}]}),
         "row": json.dumps({"runs": [{"id": "A", "tags": {"t": text}}]}),
     }
 
@@ -100,7 +101,7 @@ def places(text: str) -> dict[str, str]:
     ],
 )
 def test_a_variable_is_filled_in_once(load_text, where: str, text: str, filled: str):
-    (spec,) = load_text(places(text)[where], ".json", env=("RUN_DATE", "BRACES"))
+    spec, *_ = load_text(places(text)[where], ".json", env=("RUN_DATE", "BRACES"))
     assert json.loads(spec.request)["tags"] == {"t": filled}
 
 
@@ -124,6 +125,35 @@ def test_what_cannot_be_filled_in_is_told_once_without_its_value(problems_of, wh
     assert problem.field == "tags.t"
     assert SECRET not in str(problem)
     assert "pw@" not in str(problem)
+
+
+@pytest.mark.parametrize("held", ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"])
+def test_a_copy_of_what_the_machine_holds_is_a_credential(held: str):
+    variables = {held: SECRET, "COPY": f"<{SECRET}>", "OTHER": "x"}
+    environment = Environment(("COPY", "OTHER"), variables, Problems())
+    assert environment.value("OTHER") == "x"
+    with pytest.raises(PlaceholderError, match="has a credential in it"):
+        environment.value("COPY")
+
+
+@pytest.mark.parametrize(
+    ("value", "is_given"),
+    [
+        ("redis://:pw@cache:6379", False),
+        ("s3+https://me:pw@host", False),
+        ("see x://a:b@c", False),
+        ("https://me@host/", True),
+        ("https://host:8080/a@b", True),
+        ("https://host: me@lab", True),
+    ],
+)
+def test_a_password_before_a_host_is_a_credential(value: str, is_given: bool):  # noqa: FBT001
+    environment = Environment(("V",), {"V": value}, Problems())
+    if is_given:
+        assert environment.value("V") == value
+    else:
+        with pytest.raises(PlaceholderError, match="has a credential in it"):
+            environment.value("V")
 
 
 @pytest.mark.parametrize("name", ["A=b", "", "a-b", "{env.X}"])

@@ -103,12 +103,21 @@ def test_what_a_lane_sets_goes_over_defaults_and_under_the_row(asked):
 
 def test_the_lane_is_filled_in_everywhere(asked):
     row = "id: A, lane: [east, west], name: '{lane}-{id}', tags: {site: '{lane}'}"
-    offers = asked(f"{HEAD}{LANES}runs: [{{{row}, parameters: {{a: ['{{lane}}']}}}}]\n")["A"]
+    offers = asked(f"{HEAD}{LANES}runs: [{{{row}, parameters: {{a: ['{{batch}}/{{lane}}']}}}}]\n")["A"]
     assert offers["west"]["outputUri"] == "s3://west/b/west/A/"
     for lane, request in offers.items():
         assert request["name"] == f"{lane}-A"
         assert request["tags"] == {"site": lane}
-        assert request["parameters"] == {"a": [lane]}
+        assert request["parameters"] == {"a": [f"b/{lane}"]}
+
+
+def test_a_name_that_nothing_has_is_told_once_with_the_lane_among_those_there_are(problems):
+    head = f"{HEAD}  name: '{{sample}}'\n{LANES}"
+    cure = "use {id}, {batch}, {lane}, {parameters.NAME} or {env.NAME}; for a brace as text write {{"
+    told = ("there is nothing called {sample}", cure)
+    assert problems(f"{head}runs: [{{id: A}}, {{id: B}}]\n") == [(None, "name", *told)]
+    (found,) = problems(f"{HEAD}{LANES}runs: [{{id: A, parameters: {{x: '{{sample}}'}}}}]\n")
+    assert found[3] == cure
 
 
 def test_set_on_the_command_line_is_for_all_rows_and_under_what_a_lane_sets(asked):

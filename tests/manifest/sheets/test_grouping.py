@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -74,6 +75,32 @@ def test_no_cell_and_no_text_around_it_is_ever_taken_for_a_placeholder(literals:
     template = f"{before}{{x y}}{between}{{z}}{{batchrun.id}}{after}"
     (request,) = from_options(text.getvalue(), id="key", each={"parameters": {"p": template}}).values()
     assert request["parameters"]["p"] == f"{literals[0]}{cells[0]}{literals[1]}{cells[1]}one{literals[2]}"
+
+
+def test_only_what_differs_is_told_and_once():
+    text = "s,n,x,y\nA,1,k,\nA,2,k,\nA,3,k,z\n"
+    problems = problems_of_options(text, group_by=("s",), parameters=("n={n}", "x={x}", "y={y}"))
+    assert [problem.message for problem in problems] == [
+        "column 'n' is '1' on line 2, but '2' on line 3",
+        "column 'y' is '' on line 2, but 'z' on line 4",
+    ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"parameters": ("p={x}",)},
+        {"each": {"tags": {"t": "{x}-{s}"}}},
+        {"each": {"priority": "{x}"}},
+        {"id": "{s}.{x}"},
+        {"columns_as_parameters": ("x",)},
+        {"sheet_out": "s3://lab/{x}/{id}.csv", "parameters": ("p={sheet}",)},
+    ],
+    ids=str,
+)
+def test_whatever_names_a_column_outside_of_lists_needs_one_value(options: dict[str, Any]):
+    (problem,) = problems_of_options("s,x\nA,1\nA,2\n", group_by=("s",), **options)
+    assert problem.message == "column 'x' is '1' on line 2, but '2' on line 3"
 
 
 LANES = "s,r1,r2,x\nA,a1,a2,k\nB,b1,b2,k\nA,c1,c2,k\n"
@@ -153,7 +180,7 @@ def test_a_run_of_too_many_rows_is_refused_before_it_fills_the_memory():
     text = "s,r\n" + "A,s3://bucket/a/long/name/of/a/file.fastq.gz\n" * 40_000
     (problem,) = problems_of_options(text, group_by=("s",), parameters=('r:json=["{r}"]',))
     assert "make more than 1048576 characters" in problem.message
-    assert len(problem.lines) == 100
+    assert (problem.row, len(problem.lines)) == ("A", 100)
 
 
 _LOAD = """

@@ -88,6 +88,8 @@ def test_yaml_json_and_options_mean_the_same(tmp_path: Path):
         ("{{x}}", "v", "{x}"),
         ("{{{x}}", "v", "{v}"),
         ("{}{ }{1x}", "v", "{}{ }{1x}"),
+        ("{{}}{{ }}{{1x}}{{1,2}}{{a,b}}", "v", "{}}{ }}{1x}}{1,2}}{a,b}}"),
+        ("{{no column}}", "v", "{no column}"),
         ("${{{x}}}", "v", "${v}}"),
         ("{x}", "{id}", "{id}"),
         ("{x}-{id}", "{{batch}}", "{{batch}}-S"),
@@ -101,6 +103,10 @@ def test_what_a_text_makes_of_a_cell(template: str, cell: str, wanted: Any):
         f"sample,x\nS,{cell}\n", id="sample", each={"parameters": {"p": template, "c": "C"}}
     ).values()
     assert request["parameters"]["p"] == wanted
+
+
+def test_empty_braces_are_text_though_a_column_has_no_name():
+    assert from_options("id,,x\nS,v,w\n", parameters=("p={}",))["S"]["parameters"] == {"p": "{}"}
 
 
 def test_a_texts_type_follows_the_field_where_that_has_one():
@@ -141,10 +147,13 @@ def test_within_a_longer_text_an_empty_cell_is_an_error():
     assert "column 'x' is empty" in problem.message
 
 
-@pytest.mark.parametrize("header", ["entity:sample_id", "read group", "fastq.1", "größe", "a|b", "x(y)", "-"])
+@pytest.mark.parametrize(
+    "header", ["entity:sample_id", "read group", "fastq.1", "größe", "a|b", "x(y)", "-", "1"]
+)
 def test_any_name_that_a_column_has_may_be_used(header: str):
-    runs = from_options(f"id,{header}\nS,v\n", parameters=(f"p={{{header}}}", f"q=<{{column.{header}}}>"))
-    assert runs["S"]["parameters"] == {"p": "v", "q": "<v>"}
+    texts = (f"p={{{header}}}", f"q=<{{column.{header}}}>", f"r={{{{{header}}}}}")
+    runs = from_options(f"id,{header}\nS,v\n", parameters=texts)
+    assert runs["S"]["parameters"] == {"p": "v", "q": "<v>", "r": f"{{{header}}}"}
 
 
 def test_a_whole_header_goes_before_a_name_and_its_type():
@@ -177,14 +186,14 @@ def test_in_an_id_it_is_the_column_and_in_defaults_it_is_ours():
         ("a{fastq_1:int}", "stands within a longer text", "leave the type out"),
         ("{fastq_1:number}", "'number' is not a type", "use one of int, float, bool, json, text"),
         ("{parameters.no}", "this row has no such parameter", "give the parameter"),
-        ("{sheet}", "no sheets are written", "sheet_out"),
-        ("{lane}", "there is nothing called {lane}", "use {id}"),
+        ("{sheet}", "no sheets are written", "say with sheet_out"),
+        ("{lane}", "there is nothing called {lane}", "use {id}, {batch}, {parameters.NAME} or"),
     ],
 )
 def test_a_name_that_nothing_has(text: str, message: str, cure: str):
     (problem,) = problems_of_options("id,fastq_1\nS,v\n", parameters=(f"p={text}",))
     assert message in problem.message
-    assert cure in problem.cure
+    assert problem.cure.startswith(cure)
 
 
 def test_a_wrong_template_is_one_problem_however_many_rows_there_are(tmp_path: Path):
@@ -264,10 +273,36 @@ def test_columns_become_parameters_as_they_are():
     assert chosen["S"]["parameters"] == {"threads": "16", "sample": "S"}
 
 
+def test_a_parameter_that_is_given_goes_before_the_column_of_its_name():
+    for chosen in ("all", "x"):
+        runs = from_options("id,x\nS,v\n", columns_as_parameters=(chosen,), parameters=("x=given",))
+        assert runs["S"]["parameters"] == {"x": "given"}
+
+
+def test_columns_cannot_be_added_to_parameters_that_are_no_table():
+    (problem,) = problems_of_options(
+        "id,x\nS,v\n", each={"parameters": "{x}"}, columns_as_parameters=("all",)
+    )
+    assert problem.field == "parameters"
+
+
+def test_where_a_column_is_called_all_it_alone_is_meant():
+    runs = from_options("id,all,,x\nS,v,w,y\n", columns_as_parameters=("all",))
+    assert runs["S"]["parameters"] == {"all": "v"}
+
+
+@pytest.mark.parametrize("name", ["a{b", "a}b", "{x}"])
+def test_a_column_with_braces_in_its_name_may_be_the_id_and_no_parameter(name: str):
+    sheet = f"{name},x\nS,v\n"
+    assert parameters(from_options(sheet, id=name, parameters=("p={x}",))) == {"S": {"p": "v"}}
+    (problem,) = problems_of_options(sheet, id="x", columns_as_parameters=("all",))
+    assert problem.message == f"the column '{name}' has braces in its name"
+
+
 @pytest.mark.parametrize("options", [{"id": "sample"}, {"group_by": ("sample",)}], ids=str)
 def test_a_column_with_cells_and_no_name_is_no_parameter_and_says_so(options):
     """Seen: it was left out in silence, where the option means every column."""
-    sheet = "sample,,reads, \nR,,s3://b/0,\nS,s3://b/1,s3://b/2,\nT,s3://b/3,s3://b/4,\n"
+    sheet = "sample,, ,reads\nR, , ,s3://b/0\nS,s3://b/1,,s3://b/2\nT,s3://b/3,,s3://b/4\n"
     (problem,) = problems_of_options(sheet, columns_as_parameters=("all",), **options)
     assert problem.message == "column 2 has no name, and line 3 has 's3://b/1' there"
     assert problem.line == 1
@@ -276,6 +311,8 @@ def test_a_column_with_cells_and_no_name_is_no_parameter_and_says_so(options):
     assert runs["S"]["parameters"] == {"reads": "s3://b/2"}
     empty = sheet.replace("s3://b/1", "").replace("s3://b/3", "")
     assert from_options(empty, columns_as_parameters=("all",), **options) == runs
+    (problem,) = problems_of_options(f"{empty}U,,x,s3://b/5\n", columns_as_parameters=("all",), **options)
+    assert problem.message == "column 3 has no name, and line 5 has 'x' there"
 
 
 def test_values_of_json_lines_keep_their_types_as_parameters():

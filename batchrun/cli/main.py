@@ -11,6 +11,7 @@ import shlex
 import sys
 import traceback
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
@@ -63,6 +64,9 @@ _MEANT: Final = {
 #: New objects after which Python collects reference cycles; its default is 700. Few cycles arise here, and
 #: looking for them took a twelfth of a launch's time.
 _LOOKED_THROUGH: Final = 10_000
+_HOMELESS: Final = (
+    "the working directory was removed, or may not be reached any more; change into one that is there (cd)"
+)
 
 
 class _Verbs(click.Group):
@@ -162,6 +166,8 @@ def _outcome() -> int:
             if _is_of_click(error):
                 speak.lose(sys.stdout, error)
             speak.raise_unwritten()
+            if _is_homeless():
+                raise errors.UsageError(_HOMELESS) from error
             raise
     except BaseException as error:  # noqa: BLE001 (the last line of defence)
         end = _single(error)
@@ -169,6 +175,14 @@ def _outcome() -> int:
         for note in getattr(end, "__notes__", ()) if isinstance(end, errors.InputError) else ():
             speak.complain(note)
         return code
+
+
+def _is_homeless() -> bool:
+    """Return whether the working directory was removed, or cannot be reached any more."""
+    try:
+        return not Path.cwd().is_dir()
+    except OSError:
+        return True
 
 
 def _is_of_click(error: OSError) -> bool:

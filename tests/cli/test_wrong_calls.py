@@ -168,3 +168,12 @@ def test_a_ledger_that_is_lost_in_the_middle_is_no_mistake_of_the_call(shell: Sh
     assert simulated.calls("StartRun") > 0
     assert "nothing was submitted" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_working_directory_that_was_removed_is_no_defect(shell: Shell):
+    """As in a terminal, or a timer, whose folder a clean-up has taken away."""
+    for words in ("check x.csv", "run x.csv --once", "plan x.csv", "manifest convert x.csv -o y.csv"):
+        done = shell.type(f"mkdir gone && cd gone && rmdir ../gone && batchrun {words}")
+        assert done.returncode == 2, done.stderr
+        assert "Traceback" not in done.stderr
+        assert "no such file" in done.stderr or "the working directory was removed" in done.stderr

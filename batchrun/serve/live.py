@@ -41,6 +41,8 @@ _KEPT: Final = 60.0
 _PAGES: Final = 200
 #: Most batches that are followed at once; each needs memory for all of its rows.
 MOST_BATCHES: Final = 16
+#: Characters of a name in an address that are said again.
+MOST_SAID: Final = 80
 
 
 class Subscription:
@@ -97,7 +99,10 @@ def _silent(seconds: float) -> LedgerError:
 
 
 class NothingThereError(Exception):
-    """There is no such page, batch or row."""
+    """There is no such page, batch or row; it says which.
+
+    The name is an address's: it may be anything, and is quoted.
+    """
 
 
 class TooManyError(Exception):
@@ -269,7 +274,7 @@ class Live:
         if name not in self._batches:
             found = await self.soon(lambda: self.ledger.find_batch(name))
             if found is None:
-                raise NothingThereError("batch")
+                raise NothingThereError(f"batch {name[:MOST_SAID]!r}")
             if name not in self._batches:  # unless another task was quicker
                 if len(self._batches) >= MOST_BATCHES:
                     raise TooManyError

@@ -29,7 +29,15 @@ from batchrun.report.packing import script_text
 from batchrun.serve import shown
 from batchrun.serve.access import HEADERS, Gate, Rules, path_of, refused
 from batchrun.serve.choosing import read_query
-from batchrun.serve.live import Live, NothingThereError, Outdated, TooManyError, Watched, WatchedBatch
+from batchrun.serve.live import (
+    MOST_SAID,
+    Live,
+    NothingThereError,
+    Outdated,
+    TooManyError,
+    Watched,
+    WatchedBatch,
+)
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -234,7 +242,7 @@ class Routes:
         try:
             return await self._answer(request)
         except NothingThereError as error:
-            return refused(HTTPStatus.NOT_FOUND, f"There is no such {error}.\n")
+            return refused(HTTPStatus.NOT_FOUND, f"There is no {error} here. The batches that there are: /\n")
         except TooManyError:
             return refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too much is being looked at; try again soon.\n")
         except UsageError as error:
@@ -250,7 +258,7 @@ class Routes:
             made, kind = _FILES[path]
             return _text(made(), kind)
         if path not in self._paths:
-            raise NothingThereError("page")
+            raise NothingThereError("such page")
         return await self._paths[path](request)
 
     async def _shelf(self, _request: web.BaseRequest) -> web.Response:
@@ -301,7 +309,7 @@ class Routes:
         batch, stored = await ledger.find_batch(name), ledger.batch(name)
         entry = None if batch is None else await stored.entry(id_)
         if batch is None or entry is None:
-            raise NothingThereError("row")
+            raise NothingThereError(f"row {id_[:MOST_SAID]!r} of batch {name[:MOST_SAID]!r}")
         outcome = Outcome(entry=entry, earlier=tuple(await stored.earlier(id_)))
         tasks = (await stored.story.failed_tasks([id_])).get(id_, {})
         history = await stored.history(id_)

@@ -116,6 +116,10 @@ async def test_there_are_no_other_batches_and_rows(secret, name):
         given = {"name": name.encode(errors="replace").decode(), "id": "a"}
         status, text = await secret.get(path, params=given)
         assert status == 404, text
+        told = (
+            given["name"] if given["name"].isprintable() else given["name"].encode("unicode_escape").decode()
+        )
+        assert f"batch '{told}' here. The batches that there are: /" in text
     assert (await secret.get("/row", params={"name": SECRET, "id": "b"}))[0] == 404
 
 

@@ -119,6 +119,22 @@ async def test_what_happens_arrives_without_the_page_being_loaded_again(page, se
     assert page.complaints == []
 
 
+async def test_the_ring_around_what_has_the_focus_is_seen_whole(page, served_now):
+    """What scrolls cut its left edge off, which is how a sighted user of the keyboard finds the place."""
+    await filled(served_now.ledger, "a", "b")
+    await enter(page, served_now, BATCH)
+    await tab_to(page, "#table .open")
+    ring = (
+        "(e => { const b = e.getBoundingClientRect(), s = getComputedStyle(e),"
+        " r = parseFloat(s.outlineWidth) + parseFloat(s.outlineOffset),"
+        " o = e.closest('.scroll').getBoundingClientRect();"
+        " return [b.left - r >= o.left, b.right + r <= o.right, b.top - r >= o.top]"
+        " })(document.activeElement)"
+    )
+    assert await page.ask(ring) == [True, True, True]
+    assert await page.ask("document.documentElement.scrollWidth <= innerWidth")
+
+
 async def test_a_rows_story_and_the_list_of_batches_follow_too(page, served_now):
     held = await filled(served_now.ledger, "a")
     await enter(page, served_now, "/row?name=cohort&id=a")

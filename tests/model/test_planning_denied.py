@@ -15,7 +15,9 @@ from batchrun.model.planning.denials import resources_of
 from batchrun.model.planning.limits import LaneLimits, Limits, Mode
 from batchrun.model.planning.stimuli import (
     Followed,
+    LaneClosed,
     LanePaused,
+    LaneResumed,
     LaneStopped,
     LedgerChanged,
     ResourcesDenied,
@@ -181,3 +183,70 @@ def test_a_row_that_may_go_to_another_lane_is_not_withheld_in_one():
     made.tell(ResourcesDenied(lane="east", resources=resources_of(row.as_in("east"))))
     made.add(row)
     assert names(made) == ["a"]
+
+
+def of_both(id: str, role: str) -> Entry:
+    fields = {"name": f"cohort-{id}", "roleArn": role}
+    return replace(planned(id), offers=offers("east", "west", **fields), request=request(**fields))
+
+
+def denied_in(lane: str, role: str) -> ResourcesDenied:
+    return ResourcesDenied(lane=lane, resources=resources_of(of_both("x", role).as_in(lane)))
+
+
+def two_lanes(**limits) -> Driven:
+    return Driven(LaneLimits(name="east"), LaneLimits(name="west"), trusts_ledger=True, **limits)
+
+
+def places(made: Driven) -> dict[str, str | None]:
+    return {one.entry.id: one.lane for one in submits(made)}
+
+
+def test_rows_that_one_lane_may_not_start_go_to_the_other_and_hold_up_none():
+    made = two_lanes(concurrency=2)
+    made.tell(denied_in("east", "bad"))
+    made.add(*(of_both(id, "bad") for id in "abcd"), *(of_both(id, "good") for id in "ef"))
+    found = places(made)
+    assert {id: lane for id, lane in found.items() if id in "abcd"} == {"a": "west", "b": "west"}
+    assert {lane for id, lane in found.items() if id in "ef"} == {"east"}
+
+
+def test_rows_that_no_lane_may_start_are_withheld_and_hold_up_none():
+    """Seen: both lanes were closed, in each launch again, so that rows after them were never started."""
+    made = two_lanes(concurrency=2)
+    made.tell(LanePaused(lane="west"), denied_in("east", "bad"))
+    made.add(*(of_both(id, "bad") for id in "abcd"))
+    made.tell(denied_in("west", "bad"), LaneResumed(lane="west"))
+    made.add(of_both("e", "good"))
+    made.tell(LedgerChanged())
+    assert [*places(made)] == ["e"]
+    assert made.due == []
+
+
+def test_rows_of_a_lane_that_is_closed_are_withheld_where_the_other_may_not_start_them():
+    made = two_lanes(concurrency=2)
+    made.tell(denied_in("east", "bad"), LaneClosed(lane="west"))
+    made.add(*(of_both(id, "bad") for id in "abcd"), of_both("e", "good"))
+    assert places(made) == {"e": "east"}
+
+
+def test_rows_that_go_to_other_lanes_are_not_read_on_and_on(monkeypatch):
+    monkeypatch.setattr(queues, "_READ_AHEAD", 20)
+    made = two_lanes(concurrency=2)
+    made.tell(denied_in("east", "bad"), LanePaused(lane="west"))
+    made.add(*(of_both(f"{number}", "bad") for number in range(90)))
+    assert submits(made) == []
+    assert len(made.due) == 70
+
+
+def test_rows_that_are_left_in_the_queue_of_other_lanes_are_read_once_and_come_back():
+    """They might have a run in the lane that they may not go to any more."""
+    made = Driven(LaneLimits(name="east"), LaneLimits(name="west"))
+    made.tell(denied_in("east", "bad"), LanePaused(lane="east"))
+    made.add(*(of_both(id, "bad") for id in "abc"))
+    assert submits(made) == []
+    made.tell(LedgerChanged())
+    count = len(made.reads)
+    made.tell(LaneResumed(lane="east"))
+    assert submits(made) == []
+    assert len(made.reads) <= count + 4

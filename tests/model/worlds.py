@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from batchrun.model.entries import events
-from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.entry import Entry, sent_to
 from batchrun.model.entries.states import ENDED, GOING_STATUSES, OPEN, State
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning import actions, stimuli
@@ -89,7 +89,9 @@ class World:
                 assert action.lane not in self.silent | self.closed, "sent to a lane that cannot be used"
                 is_proven = self.limits.trust.holds(action.entry, self.time)
                 assert is_proven or self.silent.isdisjoint(action.entry.may_take), "it may have a run there"
-            assert not any(self.is_denied(entry) for entry in _sent_by(action)), "it may not be started"
+            if isinstance(action, actions.Submit | actions.SubmitTogether):
+                sent = _sent_by(action)
+                assert not any(self.is_denied(entry, action.lane) for entry in sent), "it may not be started"
             if isinstance(action, actions.Note):
                 self.carry_out(action)  # begun first, it is in line before whatever is seen later
             else:
@@ -102,9 +104,10 @@ class World:
         if not self.under_way and self.planner.wake_at is not None:
             self.now = max(self.now + 0.5, min(self.planner.wake_at, self.now + 600))
 
-    def is_denied(self, entry: Entry) -> bool:
-        """Whether its only lane may not use what it uses."""
-        return len(entry.may_take) < 2 and (entry.only_lane, resources_of(entry)) in self.denied
+    def is_denied(self, entry: Entry, *lanes: str | None) -> bool:
+        """Whether none of these lanes, or of its own, may use what it uses there."""
+        of_lanes = {lane: resources_of(sent_to(entry, lane)) for lane in lanes or entry.may_take or (None,)}
+        return self.denied.issuperset(of_lanes.items())
 
     def outcomes(self, action: actions.Action) -> list[stimuli.Stimulus]:
         if (
@@ -163,9 +166,9 @@ class World:
                 return [stimuli.RatesLearned(get=get, list=10, start=start, lane=lane)]
             case "denied":
                 entry = self.data.draw(st.sampled_from([*self.entries.values()]))
-                lane = self.data.draw(st.sampled_from(self.lanes)).name
-                self.denied.add((lane, resources_of(entry)))
-                return [stimuli.ResourcesDenied(lane=lane, resources=resources_of(entry))]
+                lane = self.data.draw(st.sampled_from(entry.may_take or [one.name for one in self.lanes]))
+                self.denied.add((lane, uses := resources_of(sent_to(entry, lane))))
+                return [stimuli.ResourcesDenied(lane=lane, resources=uses)]
             case "announced":  # truly, too early, twice, or of nobody's run
                 uuids = [entry.run.uuid for entry in self.entries.values() if entry.run] or ["nobody's"]
                 said = self.data.draw(st.lists(st.sampled_from(uuids), max_size=3))
@@ -440,4 +443,4 @@ class World:
                 for one in self.unsent()
                 if one.id not in {*self.wishes, *sent} and lane in (one.may_take or (None,))
             ]
-            assert all(self.is_denied(one) for one in own), "it could be sent"
+            assert all(self.is_denied(one, lane) for one in own), "it could be sent"

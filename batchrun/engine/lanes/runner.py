@@ -349,7 +349,8 @@ class Runner:
         if is_known:  # by another row, whose call was under way at the same time
             return
         self.post(stimuli.ResourcesDenied(lane=link.name, resources=resources))
-        told = {"why": str(error), "note": "rows that use these may not be started, and wait; others go on"}
+        where = ", and wait" if link.name is None else " in this lane, and wait if they may take no other"
+        told = {"why": str(error), "note": f"rows that use these may not be started{where}; others go on"}
         log.warning("rows_withheld", batch=self._held.name, **link.logged, **dict(resources), **told)
 
     def _suspect(self, link: LaneLink, error: ServiceUnusableError) -> None:

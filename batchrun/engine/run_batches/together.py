@@ -178,8 +178,7 @@ class BatchSubmitter(InLane):
 
     def _barred(self, entry: Entry, error: errors.AccessDeniedError) -> None:
         """Send nothing more that would be denied as the rows that were sent with *entry*."""
-        is_lane = self._denials.denied(entry) is Extent.LANE or entry.has_choice
-        extent = Extent.LANE if is_lane else Extent.RESOURCES
+        extent = Extent.LANE if self._denials.denied(entry) is Extent.LANE else Extent.RESOURCES
         self._denied(extent, entry, not_permitted("StartRunBatch", error))
 
     async def _failed(

@@ -100,17 +100,13 @@ class Denials:
 
         Beyond the entry, if several entries with the same resources were denied since one was allowed, or if
         nothing was ever allowed and the few entries that there are were denied as often. To the whole lane,
-        if many resources were denied in a row, or several entries that may go to other lanes.
+        if many resources were denied in a row.
         """
         resources = self._resources(entry)
         alike = self._entries[resources]
         alike[entry.id] += 1
         self._in_a_row.append((entry.id, resources))
-        ids, kinds = map(set, zip(*self._in_a_row, strict=True))
-        if entry.has_choice:
-            are_few = not self.has_passed and len(self._in_a_row) >= SYSTEMIC
-            return Extent.LANE if are_few or len(ids) >= SYSTEMIC else Extent.ENTRY
-        if len(kinds) >= _MANY_KINDS:
+        if len({kind for _, kind in self._in_a_row}) >= _MANY_KINDS:
             return Extent.LANE
         most = self._most if self.has_passed else SYSTEMIC
         are_systemic = len(alike) >= SYSTEMIC or alike.total() >= most

@@ -5,8 +5,8 @@ lane takes from queues with fewest other lanes first, so that entries which may 
 room.
 
 An entry that may take a lane which cannot be asked now might have a run there. Without a valid proof it is
-*left* until that lane can be asked again. One that uses resources which its only lane may not use is
-*withheld* for the rest of the launch.
+*left* until that lane can be asked again. One that uses resources which a lane may not use goes to the queue
+of its other lanes; where it has none it is *withheld* for the rest of the launch.
 
 Belongs here: the queues, and when each is worth a query. Does not: whether a lane has room (``sending``).
 """
@@ -17,9 +17,10 @@ import zlib
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 
-from batchrun.model.entries.entry import Entry
+from batchrun.model.entries.entry import Entry, sent_to
 from batchrun.model.lanes import or_home_alone
 from batchrun.model.planning.actions import ReadChoices, ReadDue
 from batchrun.model.planning.denials import Resources, resources_of
@@ -48,6 +49,7 @@ class Queue:
         self.reads = DueReads(longest_wait)
         self.left: set[str] = set()  #: ids of entries that cannot be proven now
         self.withheld: set[str] = set()  #: ids of entries that use what may not be used
+        self.parts: set[Queue] = set()  #: queues of fewer lanes, to which entries of this one went
 
     def begin_with(self, lane: str | None) -> None:
         """Put in front the first entry whose usual lane is *lane*, else the last entry of another's.
@@ -63,8 +65,16 @@ class Queue:
 
     @property
     def is_left(self) -> bool:
-        """Whether so many entries are left or withheld that no more are read."""
-        return len(self.left) >= _MOST_LEFT or len(self.withheld) >= _MOST_WITHHELD
+        """Whether so many entries are left, withheld or in other queues that no more are read."""
+        left = sum(len(queue.left) for queue in (self, *self.parts))
+        is_ahead = sum(len(part.ready) for part in self.parts) >= _READ_AHEAD
+        return is_ahead or left >= _MOST_LEFT or len(self.withheld) >= _MOST_WITHHELD
+
+    @property
+    def known(self) -> Iterator[str]:
+        """Ids of the entries that need not be read again."""
+        for queue in (self, *self.parts):
+            yield from chain(queue.left, queue.withheld, (entry.id for entry in queue.ready))
 
     @property
     def is_spent(self) -> bool:
@@ -191,7 +201,7 @@ class Queues:
     def deny(self, lane: str | None, resources: Resources) -> None:
         """Note that a lane may not use some resources; entries that use them there are withheld."""
         self._denied[lane].add(resources)
-        for queue in self._by_lane.get(lane, ()):
+        for queue in [*self._by_lane.get(lane, ())]:
             queue.ready = deque(self._permitted(queue, queue.ready))
 
     def are_denied(self, lane: str | None, resources: Collection[Resources]) -> bool:
@@ -199,17 +209,31 @@ class Queues:
         return self._denied[lane].issuperset(resources)
 
     def _permitted(self, queue: Queue, entries: Iterable[Entry]) -> Iterable[Entry]:
-        """Return the entries that may be sent, and withhold the others; with several lanes, none is."""
+        """Return the entries that each of the queue's lanes may send; put the others where they belong."""
         lanes = self._takers(queue)
-        if len(lanes) > 1 or not (denied := self._denied.get(lanes[0])):
+        if not any(self._denied.get(lane) for lane in lanes):
             return entries
-        permitted: list[Entry] = []
-        for entry in entries:
-            if resources_of(entry) in denied:
-                queue.withheld.add(entry.id)
-            else:
-                permitted.append(entry)
-        return permitted
+        return [entry for entry in entries if self._stays(entry, queue, lanes)]
+
+    def _stays(self, entry: Entry, queue: Queue, lanes: Sequence[str | None]) -> bool:
+        """Report whether each lane may send the entry; else queue it for those that may, or withhold it."""
+        allowed = [lane for lane in lanes if not self._is_denied(entry, lane)]
+        if len(allowed) == len(lanes):
+            return True
+        whole = self._queue_of(entry)
+        usable = tuple(lane for lane in allowed if lane is not None and self._is_usable(lane))
+        if not usable:
+            whole.withheld.add(entry.id)
+            return False
+        part = self._of(usable, queue.shape)
+        part.is_together = queue.is_together
+        part.ready.append(entry)
+        whole.parts.add(part)
+        return False
+
+    def _is_denied(self, entry: Entry, lane: str | None) -> bool:
+        denied = self._denied.get(lane, ())
+        return bool(denied) and resources_of(sent_to(entry, lane)) in denied
 
     def is_spent(self, lane: str | None) -> bool:
         """Report whether nothing is left that could be sent to the lane, now or later."""
@@ -219,7 +243,9 @@ class Queues:
     def lane_back(self, lane: str | None) -> None:
         """Note that a lane can be asked again, so that entries that were left can be proven."""
         self._silent.discard(lane)
-        for queue in self._by_lane.get(lane, ()):
+        for (
+            queue
+        ) in self._queues.values():  # of other lanes too: a row may have a run where it may not go now
             queue.left.clear()
             queue.reads.look_again()
 
@@ -270,7 +296,7 @@ class Queues:
     def _read(self, queue: Queue, room: int, held: Callable[[], Collection[str]], at: datetime) -> ReadDue:
         return queue.reads.plan(
             self._room(queue, room) - len(queue.ready) + min(len(queue.withheld), _READ_AHEAD),
-            frozenset((*held(), *queue.left, *queue.withheld, *(entry.id for entry in queue.ready))),
+            frozenset((*held(), *queue.known)),
             at,
             lanes=queue.lanes if self._has_lanes else None,
             shape=queue.shape,

@@ -1,0 +1,85 @@
+"""Rows of several lanes that use what may not be used, in one of the lanes or in all: others go on."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import anyio
+import pytest
+from structlog.testing import capture_logs
+
+from batchrun.engine.launcher import Stop
+from batchrun.errors import ServiceUnusableError
+from batchrun.model.entries.states import State
+from batchrun.model.planning.limits import Mode
+from batchrun.model.submissions.grouping import Engine
+from batchrun.simulator import parse_faults
+from tests.engine.lanes import LaneBench, lane_bench, rows
+
+OTHERS = "arn:aws:iam::999999999999:role/others"
+BAD, GOOD = 12, 20
+SPECS = [
+    *rows(BAD, "east", "west", prefix="bad", roleArn=OTHERS),
+    *rows(GOOD, "east", "west", start=BAD, prefix="good"),
+]
+
+
+def deny(it: LaneBench, *lanes: str) -> None:
+    for lane in lanes:
+        for call in ("StartRun", "SubmitRow"):
+            it.simulators[lane].script(*parse_faults(f"{call}:AccessDeniedException@cohort-bad-*"))
+
+
+@pytest.mark.parametrize("engine", [Engine.STARTRUN, Engine.BATCH])
+@pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE, Mode.DETACH])
+async def test_rows_whose_role_no_lane_may_pass_hold_up_no_others(tmp_path, mode, engine):
+    """Seen: the first of them closed both lanes in each launch, and rows after them were never sent."""
+    async with lane_bench(tmp_path, east={"rate": 2}, west={"rate": 2}) as it:
+        deny(it, "east", "west")
+        told: list[str] = []
+        for _ in range(1 if mode is Mode.WATCH else 4):
+            try:
+                await it.launch(SPECS, mode=mode, engine=engine, concurrency=4)
+            except ServiceUnusableError as error:
+                told.append(str(error))
+            await anyio.sleep(3600)
+            it.services = {lane: service.apart() for lane, service in it.services.items()}
+        if mode is not Mode.DETACH:  # which looks at no run
+            await it.assert_agreement()
+        entries = await it.entries()
+        runs = [run for simulator in it.simulators.values() for run in simulator.state().runs]
+    assert len(runs) == GOOD
+    assert {entry.state for id, entry in entries.items() if id.startswith("bad")} <= {
+        *(State.PLANNED, State.BACKOFF, State.SUBMITTING)
+    }
+    is_answered_at_once = engine is Engine.STARTRUN or mode is Mode.WATCH
+    assert not is_answered_at_once or any("StartRun is denied: " in why for why in told)
+
+
+async def test_what_one_lane_may_not_start_goes_to_the_other_and_the_lane_takes_the_rest(tmp_path):
+    """Seen: the lane was closed for all rows."""
+    async with lane_bench(tmp_path, east={"rate": 2}, west={"rate": 2}) as it:
+        deny(it, "east")
+        with capture_logs() as said:
+            assert (await it.launch(SPECS, concurrency=4))[0] is Stop.FINISHED
+        found = await it.assert_agreement()
+        states = {entry.state for entry in (await it.entries()).values()}
+        denied = it.simulators["east"].state().calls["StartRun"].calls - len(found["east"])
+    assert states == {State.SUCCEEDED}
+    assert len(found["east"]) >= GOOD // 4
+    assert denied <= 4
+    told = [line["event"] for line in said if line["event"] in {"lane_closed", "rows_withheld"}]
+    assert told == ["rows_withheld"]
+
+
+async def test_passes_try_a_few_of_the_rows_that_no_lane_may_start(tmp_path):
+    """Seen: each pass tried all of them."""
+    async with lane_bench(tmp_path, east={"rate": 2}, west={"rate": 2}) as it:
+        deny(it, "east", "west")
+        for _ in range(10):
+            with suppress(ServiceUnusableError):
+                await it.launch(SPECS, mode=Mode.ONCE)
+            await anyio.sleep(300)
+            it.services = {lane: service.apart() for lane, service in it.services.items()}
+        calls = sum(one.state().calls["StartRun"].calls for one in it.simulators.values())
+    assert calls <= GOOD + 10 * 2 * 4

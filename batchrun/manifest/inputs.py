@@ -56,10 +56,9 @@ def places_in(text: str) -> Iterator[tuple[str, Sort]]:
     pieces = [piece for piece in _BETWEEN.split(text) if piece]
     if len(pieces) > 1 and _sort(pieces[0]) is not None:
         yield from ((piece, sort) for piece in pieces if (sort := _sort(piece)) is not None)
-    elif len(pieces) > 1:  # a command line or a sentence: where a place ends is not clear
-        if _S3 in text:
-            yield text, Skip.WITHIN_TEXT
-    elif (sort := _sort(text)) is not None:
+    elif (
+        sort := _sort(text)
+    ) is not None:  # of a command line or a sentence: where a place ends is not clear
         yield text, sort
 
 
@@ -67,8 +66,6 @@ def _sort(piece: str) -> Sort | None:
     if piece.startswith(_S3):
         return _sort_in_s3(piece)
     bare = piece.strip(AROUND)
-    if bare != piece and bare[: len(_S3)].lower() == _S3:
-        return Skip.MISSPELT
     found = next((sort for is_one, sort in _SORTS if is_one(bare)), None)
     return Skip.WITHIN_TEXT if found is None and _S3 in piece else found
 

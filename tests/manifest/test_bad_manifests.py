@@ -306,6 +306,9 @@ SET_CASES = {
     "priority=high": "not a whole number",
     "priority=-1": "out of range",
     "parameters.n:int=x": "not a whole number",
+    "parameters.n:int=1,000": "write digits alone",
+    "parameters.n:float=1,5": "write a point for the comma",
+    "parameters.n:float=x": "write a finite number",
     "id=x": "of its own",
 }
 
@@ -409,6 +412,8 @@ def test_one_kind_of_mistake_does_not_hide_the_others(load_text):
 
 
 def test_tags_leave_room_for_our_own(load_text, problems_of):
+    text = f"id,{','.join(f'tags.t{n}' for n in range(46))}\nx{',v' * 46}\n"
+    assert load_text(text, ".csv")
     text = f"id,{','.join(f'tags.t{n}' for n in range(47))}\nx{',v' * 47}\n"
     (problem,) = problems_of(text, ".csv")
     assert problem.field == "tags"

@@ -29,7 +29,9 @@ from batchrun.ports.objects import InputPlace, PlaceKind, Sight, Skip
         ("s3://b1/a,s3://b1/d/", [("s3://b1/a", PlaceKind.OBJECT), ("s3://b1/d/", PlaceKind.PREFIX)]),
         ("s3://b1/a ; gs://c/d", [("s3://b1/a", PlaceKind.OBJECT), ("gs://c/d", Skip.OTHER_SCHEME)]),
         (" s3://b1/a, s3://b1/b", [("s3://b1/a", PlaceKind.OBJECT), ("s3://b1/b", PlaceKind.OBJECT)]),
+        ("s3://b1/a git+ssh://c/d", [("s3://b1/a", PlaceKind.OBJECT), ("git+ssh://c/d", Skip.OTHER_SCHEME)]),
         (" s3://b1/a", [(" s3://b1/a", Skip.MISSPELT)]),
+        ("'S3://b1/a'", [("'S3://b1/a'", Skip.MISSPELT)]),
         ("“s3://b1/a”", [("“s3://b1/a”", Skip.MISSPELT)]),
         ("S3://b1/a", [("S3://b1/a", Skip.MISSPELT)]),
         ("s3:/b1/a", [("s3:/b1/a", Skip.MISSPELT)]),
@@ -41,12 +43,17 @@ from batchrun.ports.objects import InputPlace, PlaceKind, Sight, Skip
             [("s3://arn:aws:s3:us-east-1:1:accesspoint/x/k", Skip.ARN)],
         ),
         ("arn:aws:s3:::b1/k", [("arn:aws:s3:::b1/k", Skip.ARN)]),
+        ("arn:aws-cn:omics:cn-north-1:1:x", [("arn:aws-cn:omics:cn-north-1:1:x", Skip.ARN)]),
         ("s3://b1/${sample}.fq", [("s3://b1/${sample}.fq", Skip.PLACEHOLDER)]),
         ("s3://b1/{sample}.fq", [("s3://b1/{sample}.fq", Skip.PLACEHOLDER)]),
         ("s3://b1/<sample>.fq", [("s3://b1/<sample>.fq", Skip.PLACEHOLDER)]),
+        ("s3://b1/$(id).fq", [("s3://b1/$(id).fq", Skip.PLACEHOLDER)]),
+        ("s3://b1/{}.fq", [("s3://b1/{}.fq", Skip.PLACEHOLDER)]),
         ("omics://1.storage/2/readSet/3", [("omics://1.storage/2/readSet/3", Skip.OMICS)]),
+        ("https://x.org/s3://b1/k", [("https://x.org/s3://b1/k", Skip.OTHER_SCHEME)]),
         ("https://x.org/y", [("https://x.org/y", Skip.OTHER_SCHEME)]),
         ("/mnt/workflow/pubdir", [("/mnt/workflow/pubdir", Skip.WORKFLOW_PATH)]),
+        ("/mnt/workflow", [("/mnt/workflow", Skip.WORKFLOW_PATH)]),
         ("/data/x.fq", [("/data/x.fq", Skip.LOCAL_PATH)]),
         ("C:\\data\\x", [("C:\\data\\x", Skip.LOCAL_PATH)]),
         ("../x.fq", [("../x.fq", Skip.LOCAL_PATH)]),
@@ -55,6 +62,7 @@ from batchrun.ports.objects import InputPlace, PlaceKind, Sight, Skip
         ("--in s3://b1/a --out s3://b1/c", [("--in s3://b1/a --out s3://b1/c", Skip.WITHIN_TEXT)]),
         ("in=s3://b1/a", [("in=s3://b1/a", Skip.WITHIN_TEXT)]),
         ("look at https://x.org", []),
+        ("look at https://x.org and s3://b1/k", [("look at https://x.org and s3://b1/k", Skip.WITHIN_TEXT)]),
         ("arn:aws:iam::123456789012:role/x", []),
         ("16", []),
         ("", []),
@@ -91,13 +99,17 @@ def test_places_are_found_wherever_they_stand():
         "x": ["s3://b1/k", {"d": ["s3://b1/e", 1, None, True]}],
         "json": json.dumps(["s3://b1/f", {"g": "s3://b1/h"}, '["s3://b1/not-again"]']),
         "odd": '["s3://b1/k',
+        "spaced": ' {"a": "s3://b1/i"}',
+        "deep": f"{'[' * 200_000}s3://b1/k",
     }
-    found = [(one.text, one.field) for one in mentions(spec(parameters=parameters, outputUri="s3://b1/o"))]
-    assert found == [
+    deep, *found = mentions(spec(parameters=parameters, outputUri="s3://b1/o"))
+    assert (deep.sort, deep.field) == (Skip.WITHIN_TEXT, "parameters.deep")
+    assert [(one.text, one.field) for one in found] == [
         ("s3://b1/f", "parameters.json[0]"),
         ("s3://b1/h", "parameters.json[1].g"),
         ('["s3://b1/not-again"]', "parameters.json[2]"),
         ('["s3://b1/k', "parameters.odd"),
+        ("s3://b1/i", "parameters.spaced.a"),
         ("s3://b1/k", "parameters.x[0]"),
         ("s3://b1/e", "parameters.x[1].d[0]"),
     ]
@@ -106,6 +118,9 @@ def test_places_are_found_wherever_they_stand():
 def test_parameters_of_a_file_are_looked_for_and_who_pays_is_known():
     (one,) = mentions(spec(parametersUri="s3://b1/p.json", requesterPaysEnabled=True))
     assert one.place == InputPlace(kind=PlaceKind.OBJECT, uri="s3://b1/p.json", pays=True)
+    for pays in ({}, {"requesterPaysEnabled": False}):
+        (one,) = mentions(spec(parametersUri="s3://b1/p.json", **pays))
+        assert one.place == InputPlace(kind=PlaceKind.OBJECT, uri="s3://b1/p.json")
 
 
 def test_a_sheet_of_our_own_is_not_looked_for():
@@ -120,6 +135,12 @@ def test_a_sheet_of_our_own_is_not_looked_for():
         ("wf.output_dir", Skip.OUTPUT),
         ("publishDir", Skip.OUTPUT),
         ("out", Skip.OUTPUT),
+        ("outputs", Skip.OUTPUT),
+        ("output_directory", Skip.OUTPUT),
+        ("OUT_PATH", Skip.OUTPUT),
+        ("output-uri", Skip.OUTPUT),
+        ("my.out_prefix", Skip.OUTPUT),
+        ("outputFolder", Skip.OUTPUT),
         ("outgroup", PlaceKind.PREFIX),
         ("route", PlaceKind.PREFIX),
         ("input", PlaceKind.PREFIX),
@@ -128,6 +149,7 @@ def test_a_sheet_of_our_own_is_not_looked_for():
 def test_what_is_called_like_an_output_is_not_looked_for(name, sort):
     (one,) = mentions(spec(parameters={name: "s3://b1/d/"}))
     assert one.sort is sort
+    assert (one.place is None) == (sort is Skip.OUTPUT)
 
 
 @pytest.fixture

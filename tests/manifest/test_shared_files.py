@@ -60,6 +60,12 @@ def test_names_that_a_manifest_has_are_parameters_like_any_others(written):
     assert parameters_of(rows, parameters_from=(params,)) == {"A": wanted}
 
 
+@pytest.mark.parametrize("wanted", [{"name": "x"}, {"workflowId": "1", "roleArn": "x", "reads": "y"}])
+def test_names_that_fields_of_startrun_have_too_are_parameters(written, wanted):
+    rows, params = written("m.jsonl", '{"id": "A"}\n'), written("params.json", json.dumps(wanted))
+    assert parameters_of(rows, parameters_from=(params,)) == {"A": wanted}
+
+
 def test_the_row_wins_over_set_over_the_files_over_the_manifests_own_over_defaults(written):
     rows = written("m.yaml", MANIFEST)
     lab = written("lab.yaml", "parameters: {genome: lab, aligner: lab, depth: lab, cutoff: lab}\n")
@@ -75,6 +81,12 @@ def test_what_is_wrong_with_a_value_has_the_files_place(written):
     rows, inputs = written("m.jsonl", '{"id": "A"}\n'), written("inputs.json", '{"a": 1,\n "b": "{nobody}"}')
     (problem,) = problems(rows, parameters_from=(inputs,))
     assert problem.startswith(f"{inputs}:2:7: parameters.b: there is nothing called {{nobody}}")
+    inner = written("inner.yaml", "a: 1\nb:\n  c: 1\n  d: '{nobody}'\n")
+    (problem,) = problems(rows, parameters_from=(inner,))
+    assert problem.startswith(f"{inner}:4:6: parameters.b.d: there is nothing called {{nobody}}")
+    shared = written("shared.yaml", "name: x\ntags:\n  c: x\n  d: '{nobody}'\n")
+    (problem,) = problems(rows, defaults=(shared,))
+    assert problem.startswith(f"{shared}:4:6: tags.d: there is nothing called {{nobody}}")
 
 
 @pytest.mark.parametrize(
@@ -86,6 +98,10 @@ def test_what_is_wrong_with_a_value_has_the_files_place(written):
         ("parameters_from", "{}", "there are no fields"),
         ("parameters_from", "[1", ""),
         ("defaults", '{"retry": {}}', "retry is for all rows, and no field"),
+        ("defaults", '{"lanes": {}}', "lanes is for all rows, and no field"),
+        ("defaults", '{"Main.reads": "x"}', "parameters of a workflow; give the file with --parameters-from"),
+        ("defaults", '{"reads": "x"}', "'reads' is not a field of StartRun"),
+        ("defaults", '{"reads": "x", "name": "y"}', "'reads' is not a field of StartRun"),
         ("defaults", '{"worklfowId": "1", "rolArn": "x"}', "did you mean workflowId?"),
     ],
 )

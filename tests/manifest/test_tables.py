@@ -12,6 +12,7 @@ import pytest
 
 from batchrun.errors import ManifestError
 from batchrun.manifest import Format, Source, load
+from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.table import TableOptions, encoding
 from tests.manifest.conftest import SETS, LoadText, ProblemsOf
 
@@ -80,6 +81,26 @@ def test_without_a_header_the_delimiter_is_found_by_the_number_of_names(load_tex
 def test_what_is_given_goes_before_what_the_file_tells(load_text: LoadText):
     (spec,) = load_text("sep=,\nid;parameters.a,b\nS1;x,y\n", ".csv", asked=TableOptions(delimiter=";"))
     assert json.loads(spec.request)["parameters"] == {"a,b": "x,y"}
+
+
+@pytest.mark.parametrize("header", ["id,parameters.r", "sample,fastq"])
+def test_a_delimiter_that_is_given_and_does_not_fit_is_told_with_the_one_that_does(
+    problems_of: ProblemsOf, header: str
+):
+    (problem,) = problems_of(f"{header}\nS1,x\n", ".csv", asked=TableOptions(delimiter=";"))
+    assert problem.cure == "the header seems to be separated by ',': this format takes ';'"
+
+
+@pytest.mark.parametrize("header", ["name", "run name,storageType"])
+def test_where_no_column_is_the_id_one_is_to_be_added(problems_of: ProblemsOf, header: str):
+    problem = problems_of(f"{header}\nx,y\n", ".csv")[-1]
+    assert problem.cure == "add a column id with a name of its own for each run"
+
+
+def test_a_tag_may_be_called_like_a_type(load_text: LoadText):
+    (spec,) = load_text("id,tags.int,tags.a:b,parameters.a:b:int\nS1,x,y,7\n", ".csv")
+    request = json.loads(spec.request)
+    assert (request["tags"], request["parameters"]) == ({"int": "x", "a:b": "y"}, {"a:b": 7})
 
 
 def test_the_line_that_tells_the_delimiter_is_counted(problems_of: ProblemsOf):
@@ -233,7 +254,9 @@ def test_a_row_that_is_like_the_names_but_for_one_is_a_row(load_text: LoadText):
     assert [spec.id for spec in specs] == ["id", "sid"]
 
 
-@pytest.mark.parametrize("text", ["sample,fastq\nA,s3://b/a.fq\n", "id,fastq\nA,x\nB,y\n"])
+@pytest.mark.parametrize(
+    "text", ["sample,fastq\nA,s3://b/a.fq\n", "Run_ID,Fastq_1\nA,s3://b/a.fq\n", "id,fastq\nA,x\nB,y\n"]
+)
 def test_other_names_below_those_that_are_given_are_no_row(problems_of: ProblemsOf, text: str):
     (problem,) = problems_of(text, ".csv", asked=TableOptions(header=("id", "parameters.r")))
     assert problem.line == 1
@@ -276,7 +299,15 @@ def test_rows_that_were_taken_out_are_no_runs(problems_of: ProblemsOf, text: str
 
 def test_ids_that_all_begin_as_remarks_are_ids(load_text: LoadText):
     assert [spec.id for spec in load_text("id\n#1\n#2\n", ".csv")] == ["#1", "#2"]
-    for value in ("#N/A", "#N/D", "#\u041d/\u0414", "#NV", "#WERT!"):  # a warning alone, as in English
+    for value in (
+        "#N/A",
+        "#N/D",
+        "#\u041d/\u0414",
+        "#NV",
+        "#WERT!",
+        "#NAME?",
+        "####",
+    ):  # a warning alone, as in English
         assert [spec.id for spec in load_text(f"id\nA\n{value}\n", ".csv")] == ["A", value]
 
 
@@ -339,7 +370,7 @@ def test_a_line_that_was_copied_is_told_from_rows_of_one_run(problems_of: Proble
     assert problem.cure.startswith("if these are sequencing lanes of one run")
 
 
-@pytest.mark.parametrize("name", ["ID", "#id", " Id"])
+@pytest.mark.parametrize("name", ["ID", "#id", " Id", "# id "])
 def test_a_column_that_is_nearly_id_does_not_hide_the_other_mistakes(problems_of: ProblemsOf, name: str):
     case, near = problems_of(f"{name},Parameters.r\nA,x\n", ".csv")
     assert (case.field, near.field) == ("Parameters.r", "id")
@@ -362,3 +393,12 @@ def test_ids_that_look_the_same_are_the_same(problems_of: ProblemsOf):
 @pytest.mark.parametrize("cells", ["brca1;tp53;myc\nBRCA2;TP53;MYC", "a|b|c\nA|B|C"])
 def test_a_column_of_ids_alone_is_no_title(load_text: LoadText, cells: str):
     assert [spec.id for spec in load_text(f"id\n{cells}\n", ".csv")] == cells.splitlines()
+
+
+@pytest.mark.parametrize(
+    "name", ["sample", "Sample ID", "sample-name", "RUN", "Run accession", "patient", "gene_id", "Our run"]
+)
+def test_a_column_whose_name_is_that_of_ids_is_no_title(load_text: LoadText, name: str):
+    text = f"{name}\nbrca1;tp53;myc\nBRCA2;TP53;MYC\n"
+    (one, two) = load_text(text, ".csv", sheet=SheetOptions(id=name))
+    assert (one.id, two.id) == ("brca1;tp53;myc", "BRCA2;TP53;MYC")

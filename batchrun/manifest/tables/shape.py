@@ -111,7 +111,7 @@ def _refuse_names(rows: Iterator[TableRow], header: Sequence[str], source: str) 
     if len(ahead) > 1 and ahead[0].cells != list(header):
         first, second = (row.cells for row in ahead)
         are_above = any(not _OF_FILES.isdisjoint(cell) for cell in second)
-        is_same = any(cell and cell == name for cell, name in zip(first, header, strict=False))
+        is_same = any(cell == name for cell, name in zip(first, header, strict=False))
         if _are_names(first) and (is_same or are_above):
             message = f"there is a line of names here too: {printable(', '.join(first), 100)}"
             cure = "leave --header (header:) out, or remove this line"

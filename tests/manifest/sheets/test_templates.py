@@ -10,6 +10,7 @@ import pytest
 
 from batchrun.manifest import Format, Source, load
 from batchrun.manifest.sheet_wishes import SheetOptions
+from batchrun.manifest.table import TableOptions
 from tests.manifest.sheets.sheet import (
     SETS,
     from_document,
@@ -332,6 +333,12 @@ def test_values_of_json_lines_keep_their_types_as_parameters():
         "f": '["a{id}",{"k":1}]',
         "j": ["a{id}", {"k": 1}],
     }
+
+
+def test_a_name_that_is_given_is_a_column_though_no_row_of_json_lines_has_it():
+    asked = TableOptions(header=("id", "x"))
+    runs = from_options('{"id": "A"}\n', Format.JSONL, asked, parameters=("p={x}", "q=1"))
+    assert parameters(runs) == {"A": {"q": "1"}}
 
 
 def test_a_file_with_an_id_column_is_a_sheet_as_soon_as_an_option_says_so(tmp_path: Path):

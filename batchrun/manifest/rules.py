@@ -23,6 +23,18 @@ _Rule: TypeAlias = "Callable[[Json, Path, Context], None]"
 
 _S3 = re.compile(r"s3://[^/\s]+(?:/.*)?", re.DOTALL)
 _OWN_PREFIX: Final = "batchrun:"
+#: What ``aws sts get-caller-identity`` says of who has assumed a role.
+_SESSION: Final = re.compile(
+    r"arn:(?P<partition>[a-z-]+):sts::(?P<account>[0-9]{12}):assumed-role/(?P<role>[^/]+)/.*", re.DOTALL
+)
+_KINDS: Final = {
+    "root": "an account",
+    "user": "a user",
+    "group": "a group",
+    "policy": "a policy",
+    "instance-profile": "an instance profile",
+}
+_NO_ROLE: Final = re.compile(rf"arn:[a-z-]+:iam::[0-9]{{12}}:({'|'.join(_KINDS)})(?:/|\Z)")
 
 
 @functools.cache
@@ -35,6 +47,7 @@ def with_rules(model: RequestModel, *, own_tags: bool) -> RequestModel:
     """Add these rules to the checks of the model."""
     rules: dict[str, _Rule] = {
         "outputUri": _output_uri,
+        "roleArn": _role_arn,
         "tags": functools.partial(_tags, own_tags=own_tags),
     }
     fields = {
@@ -60,6 +73,16 @@ def _with_rule(field: Field, rule: _Rule) -> Field:
 def _output_uri(value: Json, path: Path, context: Context) -> None:
     if not _S3.fullmatch(str(value)):
         context.report(path, f"{shown(value)} is not a place in S3", "write s3://BUCKET/PREFIX/")
+
+
+def _role_arn(value: Json, path: Path, context: Context) -> None:
+    if session := _SESSION.fullmatch(str(value)):
+        role = f"arn:{session['partition']}:iam::{session['account']}:role/{session['role']}"
+        cure = f"write the role that HealthOmics is to take, such as {shown(role)}"
+        context.report(path, f"{shown(value)} is a session of a role, and no role", cure)
+    elif other := _NO_ROLE.match(str(value)):
+        cure = "write the role that HealthOmics is to take: arn:aws:iam::ACCOUNT:role/NAME"
+        context.report(path, f"{shown(value)} is the ARN of {_KINDS[other[1]]}, and no role", cure)
 
 
 def _tags(value: Json, path: Path, context: Context, *, own_tags: bool) -> None:

@@ -5,6 +5,8 @@ Does not belong here: applying them to rows (``sheets``).
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
@@ -113,13 +115,42 @@ def _parameters(options: SheetOptions, problems: Problems) -> Iterator[tuple[str
         name = head.removesuffix(JSON)
         if not (equals and name):
             problems.add(place, "there is no value", "write --parameter NAME=TEXT, with columns in braces")
+        elif _COLUMN.fullmatch(name):
+            turned = shlex.quote(f"{_bare(text) or 'NAME'}={name}")
+            cure = (
+                f"write it behind the = and the parameter's name before it: --parameter {printable(turned)}"
+            )
+            problems.add(place, f"{shown(name)} is a column, where the parameter's name belongs", cure)
         elif name == head:
             yield name, text, place
         else:
             try:
                 yield name, decoded(text), place
             except JsonError as error:
-                problems.add(place, f"{shown(text)}: {error.message}", error.cure)
+                problems.add(place, f"{shown(text)}: {error.message}", _json_cure(name, text) or error.cure)
+
+
+#: A text that is nothing but a cell.
+_COLUMN: Final = re.compile(r"\{([^{}\"]+)\}")
+#: A name in which the shell, and JSON, has nothing to change.
+_NAME: Final = re.compile(r"[\w.-]+")
+
+
+def _bare(text: str) -> str | None:
+    """Return a text that may be a parameter's name; None if it may not."""
+    return text if _NAME.fullmatch(text) else None
+
+
+def _json_cure(name: str, text: str) -> str | None:
+    """Return the cure for a lone column where JSON is wanted, or None."""
+    found = _COLUMN.fullmatch(text)
+    if found is None:
+        return None
+    as_text = shlex.quote(f"{name}={text}")
+    as_json = shlex.quote(f"{name}={{{found[1]}:json}}")
+    return printable(
+        f"write --parameter {as_text} for its text, or --parameter {as_json} if its cells are JSON", None
+    )
 
 
 _T = TypeVar("_T")

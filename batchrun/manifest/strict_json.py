@@ -121,6 +121,12 @@ _REMARK: Final = re.compile(r"[,\s]*(?://|/\*|#\s)")
 NO_REMARKS: Final = ("JSON has no remarks", "take it out, or write YAML, where # begins one")
 
 
+_QUOTED: Final = ("in JSON texts and names stand in double quotes", "write \"...\" in place of '...'")
+_SPELT: Final = ("JSON has true, false and null", "write these in place of True, False and None")
+#: How Python, and what is copied from it, begins values that are not JSON.
+_PYTHONS: Final = (("'", _QUOTED), ("True", _SPELT), ("False", _SPELT), ("None", _SPELT))
+
+
 def is_remark(text: str, at: int) -> bool:
     """Report whether a comment begins there, or after a comma and white space there."""
     return _REMARK.match(text, at) is not None
@@ -135,6 +141,8 @@ def _explained(error: json.JSONDecodeError) -> JsonError:
         return JsonSyntaxError("there is a comma before the end", "remove that comma", comma)
     if is_remark(error.doc, error.pos):
         return JsonSyntaxError(*NO_REMARKS, error.pos)
+    if own := next((own for mark, own in _PYTHONS if error.doc.startswith(mark, error.pos)), None):
+        return JsonSyntaxError(*own, error.pos)
     message = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
     return JsonSyntaxError(f"this is not JSON: {message}", "correct the JSON here", error.pos)
 

@@ -106,6 +106,42 @@ CSV_CASES = {
         "roleArn",
         "change its length",
     ),
+    "a session for a role": (
+        "id,roleArn\nx,arn:aws:sts::123456789012:assumed-role/omics/me@lab\n",
+        2,
+        "roleArn",
+        "no role; write the role that HealthOmics is to take, such as 'arn:aws:iam::123456789012:role/omics'",
+    ),
+    "a user for a role": (
+        "id,roleArn\nx,arn:aws-cn:iam::123456789012:user/me\n",
+        2,
+        "roleArn",
+        "is the ARN of a user, and no role; write the role that HealthOmics is to take: arn:aws:iam::",
+    ),
+    "an account for a role": (
+        "id,roleArn\nx,arn:aws:iam::123456789012:root\n",
+        2,
+        "roleArn",
+        "is the ARN of an account, and no role",
+    ),
+    "a list of Python": (
+        "id,parameters.a:json\nx,\"['s3://b/1','s3://b/2']\"\n",
+        2,
+        "parameters.a:json",
+        "in JSON texts and names stand in double quotes; write \"...\" in place of '...'",
+    ),
+    "a truth of Python": (
+        "id,parameters.a:json\nx,[True]\n",
+        2,
+        "parameters.a:json",
+        "in place of True, False",
+    ),
+    "nothing of Python": (
+        "id,parameters.a:json\nx,None\n",
+        2,
+        "parameters.a:json",
+        "JSON has true, false and null",
+    ),
     "long tag value": ("id,tags.a\nx," + "v" * 257, 2, "tags.a", "257 characters"),
     "unknown placeholder": ("id,name\nx,{sample}\n", 2, "name", "{sample}"),
     "placeholder without a value": (

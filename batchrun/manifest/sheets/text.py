@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import functools
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -54,6 +55,9 @@ class Columns:
     def unknown(self, name: str) -> PlaceholderError:
         """Return the error for a name that no column has."""
         self._guesses -= 1
+        parts = [part.strip() for part in name.split(",")]
+        if len(parts) > 1 and all(part in self for part in parts):
+            return _several(name, parts)
         near = nearest(name, self._indexes) if self._guesses >= 0 else None
         guess = "" if near is None else f"did you mean {shown(near)}? "
         return PlaceholderError(f"there is no column {shown(name)}", f"{guess}the columns are {self._listed}")
@@ -61,6 +65,16 @@ class Columns:
     @functools.cached_property
     def _listed(self) -> str:
         return printable(", ".join(name for name, _ in self.named()), _LISTED)
+
+
+def _several(name: str, parts: list[str]) -> PlaceholderError:
+    """Return the error for the names of several columns where one is wanted."""
+    options = " ".join(f"--group-by {shlex.quote(part)}" for part in parts)
+    text = shlex.quote("-".join(f"{{{part}}}" for part in parts))
+    cure = f"give each by itself: {options}; for an id, give a text that names them: --id {text}"
+    return PlaceholderError(
+        f"{shown(name)} is no column, but the names of {len(parts)}", printable(cure, None)
+    )
 
 
 #: The braces of ``placeholders``, which fills in what is left; but around any text, as headers have any.

@@ -230,6 +230,27 @@ def test_twin_columns_matter_where_they_are_used():
         ({"group_by": ("X",)}, "there is no column 'X'", "did you mean 'x'"),
         ({"id": "x", "parameters": ("p",)}, "there is no value", "--parameter NAME=TEXT"),
         ({"id": "x", "parameters": ("p:json=[",)}, "this is not JSON", "correct"),
+        (
+            {"id": "x", "parameters": ("p:json={y}",)},
+            "this is not JSON",
+            "'p={y}' for its text, or --parameter 'p={y:json}'",
+        ),
+        (
+            {"id": "x", "parameters": ("{y}=p",)},
+            "'{y}' is a column, where the",
+            "before it: --parameter 'p={y}'",
+        ),
+        ({"id": "x", "parameters": ("{y}=",)}, "'{y}' is a column, where the", "--parameter 'NAME={y}'"),
+        (
+            {"group_by": ("x,y",)},
+            "'x,y' is no column, but the names of 2",
+            "--group-by x --group-by y; for an id, give a text that names them: --id '{x}-{y}'",
+        ),
+        (
+            {"id": "x", "columns_as_parameters": ("x, y",)},
+            "is no column, but the names of 2",
+            "each by itself",
+        ),
         ({"id": "x", "columns_as_parameters": ("Y",)}, "there is no column 'Y'", "did you mean 'y'"),
     ],
 )

@@ -35,6 +35,7 @@ class KeptClient:
         self._login = login
         self._make = make
         self._made: Login | None = None  #: the login of the client in use
+        self._rejected = 0  #: calls in a row whose login the service did not accept
         self._contexts: deque[AbstractAsyncContextManager[Any]] = deque()
         self._one_at_a_time = anyio.Lock()
 
@@ -50,14 +51,27 @@ class KeptClient:
         """Make a call that may take *seconds*. Raises CallError, also where there are no credentials."""
         login = self._login = self._login.latest()
         try:
-            return await in_time(send(await self._connected(login)), operation, seconds)
+            answer = await in_time(send(await self._connected(login)), operation, seconds)
         except Exception as raw:
             error = classify(raw, operation)
-            if isinstance(error, CredentialsError) and login is self._login:
+            if isinstance(error, CredentialsError) and login is self._login and self._is_to_renew(error):
                 self._login = login.renewed()  # which the next call looks for
             if error is raw:
                 raise
             raise error from raw
+        self._rejected = 0
+        return answer
+
+    def _is_to_renew(self, error: CredentialsError) -> bool:
+        """Report whether to look for a new login: each time there is none, else ever more rarely.
+
+        A service that accepts none would have a helper run, or a role assumed, at each call. The 1st, 2nd,
+        4th, 8th rejection in a row is followed by a new login.
+        """
+        if error.status is None:
+            return True
+        self._rejected += 1
+        return self._rejected.bit_count() == 1
 
     async def _connected(self, login: Login) -> Any:
         async with self._one_at_a_time:

@@ -126,6 +126,25 @@ async def test_a_queue_that_waits_for_no_message_is_not_asked_all_the_time(tmp_p
         assert asked <= it.clock.monotonic() - begun + FEW + 1
 
 
+async def test_a_queue_that_is_always_full_of_other_messages_is_not_asked_all_the_time(tmp_path, monkeypatch):
+    """Seen: 35 calls a second, and each message looked up in the ledger."""
+    asked = 0
+    async with waking(tmp_path, durations=SHORT) as (it, queue):
+
+        async def receive() -> Sequence[WakeMessage]:
+            nonlocal asked
+            asked += 1
+            await it.clock.sleep(0.02)
+            return [WakeMessage(body=event("other-run"), receipt="r", age=0)]
+
+        monkeypatch.setattr(queue, "receive", receive)
+        it.wakes = [queue]
+        begun = it.clock.monotonic()
+        await it.launch(rows(3), watch=OFTEN)
+        await it.assert_agreement()
+        assert asked <= 4 * (it.clock.monotonic() - begun) + 25
+
+
 HOSTILE = (
     "",
     "null",

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from batchrun.model.planning.announcing import RARER, Announcements, is_of_service, read_announcement
+from batchrun.model.planning.announcing import (
+    RARER,
+    Announcements,
+    is_of_service,
+    least_pause,
+    read_announcement,
+)
 
 
 def event(**detail: Any) -> str:
@@ -70,3 +76,11 @@ def test_they_are_relied_on_once_an_end_was_announced_and_until_one_was_not():
     it.looked("d", now=1001, has_ended=True)
     assert it.is_lost(1031)
     assert (it.rarer, it.is_lost(2000), it.lose()) == (1, False, False)
+
+
+@pytest.mark.parametrize(
+    ("useless", "is_empty", "seconds"),
+    [(0, False, 0.0), (1, False, 0.01), (10, False, 0.1), (1000, False, 0.25), (1, True, 1.0)],
+)
+def test_a_queue_of_other_messages_is_asked_less_often(useless, is_empty, seconds):
+    assert least_pause(useless, is_empty=is_empty) == pytest.approx(seconds)

@@ -26,7 +26,7 @@ from batchrun.engine.parts import WakeLink
 from batchrun.errors import AccessDeniedError, CallError, CredentialsError, ServiceUnusableError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import State
-from batchrun.model.planning.announcing import is_of_service, read_announcement
+from batchrun.model.planning.announcing import is_of_service, least_pause, read_announcement
 from batchrun.model.planning.stimuli import RunsAnnounced
 from batchrun.ports.batch import StoredBatch
 from batchrun.ports.service import WakeMessage, WakeQueue
@@ -34,8 +34,6 @@ from batchrun.ports.stored import By
 
 #: Seconds for which a message about an unknown run is left for another launcher.
 _LEFT_FOR: Final = 300.0
-#: Seconds between two calls, at least, where the first returned nothing.
-_AT_LEAST: Final = 1.0
 #: Seconds before the next call after a failure; doubles with each in a row.
 _AFTER_FAILURE: Final = 5.0
 _LONGEST_AFTER_FAILURE: Final = 60.0
@@ -68,6 +66,7 @@ class Waker:
 
     async def run(self) -> None:
         """Receive until cancelled, or until the queue turns out to serve something else."""
+        useless = 0  #: calls in a row that returned nothing about the batch
         while not self._is_of_others:
             asked = self._clock.monotonic()
             try:
@@ -78,9 +77,10 @@ class Waker:
             if self._failures >= len(self._queues):
                 log.info("wake_queue_back", queue=self._queue.name)
             self._failures = 0
-            await self._handle(messages)
-            if not messages:  # a queue that ignores the long poll must not be called without a pause
-                await self._clock.sleep(max(0.0, asked + _AT_LEAST - self._clock.monotonic()))
+            useless = 0 if await self._handle(messages) else useless + 1
+            pause = least_pause(useless, is_empty=not messages)
+            if pause:
+                await self._clock.sleep(max(0.0, asked + pause - self._clock.monotonic()))
 
     async def _failed(self, error: CallError | ServiceUnusableError) -> None:
         self._failures += 1
@@ -96,7 +96,8 @@ class Waker:
         wait = min(_AFTER_FAILURE * 2.0 ** min(rounds - 1, 16), _LONGEST_AFTER_FAILURE)
         await self._clock.sleep(wait)
 
-    async def _handle(self, messages: Sequence[WakeMessage]) -> None:
+    async def _handle(self, messages: Sequence[WakeMessage]) -> bool:
+        """Take messages; report whether any is about the batch."""
         announced: list[str] = []
         for message in messages:
             said = read_announcement(message.body)
@@ -109,6 +110,7 @@ class Waker:
                 self._leave()
         if announced:
             self._post(RunsAnnounced(uuids=tuple(announced), lanes=self._link.lanes))
+        return bool(announced)
 
     def _leave(self) -> None:
         """Stop receiving: somebody else waits for these messages."""

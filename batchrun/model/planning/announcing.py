@@ -4,6 +4,8 @@ A message says where to look; ``GetRun`` stays the authority. Delivery is best e
 While messages are relied on, looks and sweeps are rarer. An end that a look found, and that was not announced
 within a grace period, ends that; the next end that was announced restores it.
 
+A queue that is full of other messages is asked less often, until it has one about the batch.
+
 Does not belong here: which run to look at (``watch``), receiving messages (``service``), deleting them
 (``engine.lanes.waker``).
 """
@@ -29,6 +31,11 @@ _SOURCE: Final = "aws.omics"
 #: The source of our own test messages.
 OURS: Final = "batchrun"
 _KIND: Final = "Run Status Change"
+#: Seconds between two calls of a queue, at least, where the first returned nothing.
+_AFTER_NOTHING: Final = 1.0
+#: Seconds for each call in a row that returned nothing about the batch, and for as many as there may be.
+_FOR_EACH_USELESS: Final = 0.01
+_AFTER_USELESS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +59,15 @@ def read_announcement(body: str) -> Announcement | None:
     named = (detail.get(name) for name in ("uuid", "runId"))
     run = next((one for one in named if isinstance(one, str) and _ID.fullmatch(one)), None)
     return None if run is None else Announcement(run=run)
+
+
+def least_pause(useless: int, *, is_empty: bool) -> float:
+    """Return the seconds from one call of a queue to the next, at least.
+
+    *useless* calls in a row, the last among them, returned nothing about the batch; *is_empty*: the last
+    returned nothing at all, as where a queue ignores the long poll.
+    """
+    return _AFTER_NOTHING if is_empty else min(useless * _FOR_EACH_USELESS, _AFTER_USELESS)
 
 
 def is_of_service(body: str) -> bool:

@@ -87,6 +87,25 @@ async def test_a_queue_is_asked_with_the_next_login_and_ends_nothing_meanwhile(f
             assert await queue.receive(seconds=0) == []
 
 
+async def test_a_queue_that_accepts_no_login_does_not_have_a_new_one_each_time(files):
+    """Seen: a helper was run once a minute for as long as a launch lasted."""
+    files.helper(f"echo >> {files.folder}/runs; {printing()}")
+    async with serve(Settings(), clock=VirtualClock()) as simulator:
+        named = read_queue(f"sqs:{simulator.url}/123456789012/wakes")
+        async with sqs_queue(Login(Target(profile="lab", region="us-east-1")), named) as queue:
+            simulator.script(*parse_faults("ReceiveMessage:InvalidClientTokenId=100x"))
+            for _ in range(100):
+                with pytest.raises(CredentialsError):
+                    await queue.receive(seconds=0)
+            assert files.runs() == 1 + len((1, 2, 4, 8, 16, 32, 64))
+            assert await queue.receive(seconds=0) == []
+            simulator.script(*parse_faults("ReceiveMessage:ExpiredTokenException=1x"))
+            with pytest.raises(CredentialsError):
+                await queue.receive(seconds=0)
+            assert await queue.receive(seconds=0) == []
+            assert files.runs() == 9
+
+
 async def test_what_is_written_last_is_written_with_the_login_that_works_then(files, monkeypatch, tmp_path):
     """Seen: results could not be written to S3, for a reason that had passed hours before."""
     files.helper(printing())

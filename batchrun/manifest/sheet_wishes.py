@@ -217,9 +217,16 @@ class SheetKeys:
 
     def _header(self) -> tuple[str, ...] | None:
         part = self._parts.get("header")
-        if part is not None and isinstance(part.value, list):
-            return tuple(self._texts(part.value)) or None
-        return self._read("header", header)
+        if part is None or not isinstance(part.value, list):
+            return self._read("header", header)
+        # A name may be empty, as between two commas: its column cannot be used.
+        names = tuple(name for name in map(as_text, part.value) if name is not None)
+        if names and len(names) == len(part.value):
+            return names
+        self._report(
+            "header", f"{shown(part.value)} cannot be used", "write the name of each column, as text"
+        )
+        return None
 
     @staticmethod
     def _texts(value: Json) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
@@ -389,6 +390,38 @@ def test_what_is_missing_is_named(problems_of):
     assert problem.message == "it is missing, and so are outputUri and workflowId"
     assert "--defaults FILE" in problem.cure
     assert "--set roleArn=VALUE --set outputUri=VALUE --set workflowId=VALUE" in problem.cure
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "message", "cure"),
+    [
+        ({"roleArn": "arn:x", "outputUri": "s3://lab/"}, "workflowId", "there is nothing to run", "runId"),
+        (
+            {"roleArn": "arn:x", "workflowId": "1"},
+            "outputUri",
+            "it is missing",
+            "outputUri, or --set outputUri",
+        ),
+        ({"roleArn": "arn:x"}, "outputUri", "it is missing, and so is workflowId", "workflowId (or runId"),
+    ],
+)
+def test_what_a_row_has_is_not_told_as_missing(problems_of, row, field: str, message: str, cure: str):
+    (problem,) = problems_of(json.dumps({"id": "x", **row}), ".jsonl", sets=())
+    assert (problem.field, problem.message) == (field, message)
+    assert cure in problem.cure
+
+
+def test_a_run_to_repeat_is_enough_to_run(load_text):
+    (spec,) = load_text("id,runId\nx,1\n", ".csv", sets=("roleArn=arn:x", "outputUri=s3://lab/"))
+    assert json.loads(spec.request)["runId"] == "1"
+
+
+@pytest.mark.parametrize(
+    "value", [{"description": 1}, {"description": "x", "value": 2}, {"optional": True}, "description"]
+)
+def test_tables_that_hold_more_than_a_template_are_values(load_text, value):
+    (spec,) = load_text(json.dumps({"id": "x", "parameters": {"a": value}}), ".jsonl")
+    assert json.loads(spec.request)["parameters"] == {"a": value}
 
 
 def test_what_all_rows_lack_is_told_once(load_text):

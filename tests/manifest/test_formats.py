@@ -191,6 +191,14 @@ defaults:
     assert request["parameters"] == {"a": "one", "b": "two", "c": "own", "d": "row", "e": 5, "list": [3]}
 
 
+def test_a_set_text_is_all_that_follows_the_first_equals_sign_and_each_is_filled(load_text):
+    sets = (*SETS, "parameters.uri=https://lab/?id={id}&x=1", "parameters.z=plain", "tags.a={id}", "tags.b=c")
+    for spec in load_text('{"id": "A"}\n{"id": "B"}\n', ".jsonl", sets=sets):
+        request = json.loads(spec.request)
+        assert request["parameters"] == {"uri": f"https://lab/?id={spec.id}&x=1", "z": "plain"}
+        assert request["tags"] == {"a": spec.id, "b": "c"}
+
+
 @pytest.mark.parametrize("after", [True, False])
 def test_defaults_may_come_after_runs(load_text, after):
     head = "defaults: {workflowId: 1, roleArn: 'arn:x', outputUri: &out 's3://b/'}\n"

@@ -13,6 +13,7 @@ from batchrun.manifest.sheet_wishes import SheetOptions
 from batchrun.manifest.table import TableOptions
 from tests.manifest.sheets.sheet import (
     SETS,
+    Runs,
     from_document,
     from_options,
     parameters,
@@ -226,6 +227,7 @@ def test_twin_columns_matter_where_they_are_used():
         ({"id": "X"}, "there is no column 'X'", "did you mean 'x'"),
         ({"id": "S{{1}"}, "all rows would have the same id", "name a column in it"),
         ({"each": {"id": "S"}}, "all rows would have the same id", "name a column in it"),
+        ({"id": "x", "parameters": ("=p",)}, "there is no value", "--parameter NAME=TEXT"),
         ({"each": {"id": ["{x}"]}}, "a list of 1 is not an id", "write a text"),
         ({"group_by": ("X",)}, "there is no column 'X'", "did you mean 'x'"),
         ({"id": "x", "parameters": ("p",)}, "there is no value", "--parameter NAME=TEXT"),
@@ -382,9 +384,36 @@ def test_options_win_over_the_manifest_and_add_to_it(tmp_path: Path):
     assert runs == {name: {"a": "1", "b": "[]", "c": [1]} for name in ("WT!", "KO!")}
 
 
+def test_how_a_sheet_is_read_stands_in_the_manifest_and_options_win(tmp_path: Path):
+    (tmp_path / "s.csv").write_bytes("Ä|b,c|d\n".encode("latin-1"))
+    document = {"sheet": "s.csv", "delimiter": "|", "encoding": "latin-1", "header": ["id", "x", "y"]}
+    path = tmp_path / "b.json"
+    path.write_text(json.dumps(document | {"each": {"parameters": {"p": "{x}"}}}), encoding="utf-8")
+
+    def read(**asked: Any) -> Runs:
+        with load(Source(path=str(path), sets=SETS, asked=TableOptions(**asked))) as manifest:
+            return {spec.id: json.loads(spec.request) for spec in manifest.specs()}
+
+    assert parameters(read()) == {"Ä": {"p": "b,c"}}
+    path.write_text(json.dumps(document | {"header": ["id", "", "y"]}), encoding="utf-8")
+    assert list(read()) == ["Ä"]
+    path.write_text(json.dumps(document | {"each": {"parameters": {"p": "{x}"}}}), encoding="utf-8")
+    assert parameters(read(header=("x", "id", "y"))) == {"b,c": {"p": "Ä"}}
+    assert parameters(read(encoding="cp437")) == {"─": {"p": "b,c"}}
+    assert parameters(read(delimiter=",", header=("id", "x"))) == {"Ä|b": {"p": "c|d"}}
+
+
+def test_a_parameters_text_is_all_that_follows_the_first_equals_sign():
+    runs = from_options("id,x\nS,v\n", parameters=("p=a={x}=b", 'q:json={"k": "a=b"}'))
+    assert runs["S"]["parameters"] == {"p": "a=v=b", "q": {"k": "a=b"}}
+
+
 @pytest.mark.parametrize(
     ("document", "field"),
     [
+        ({"header": []}, "header"),
+        ({"header": ["id", None]}, "header"),
+        ({"header": ["id", ["x"]]}, "header"),
         ({"sheet": ["x"]}, "sheet"),
         ({"sheet": "../x.csv"}, "sheet"),
         ({"sheet": "b.json"}, "sheet"),

@@ -387,3 +387,13 @@ def test_nothing_of_the_working_directory_is_run(tmp_path: pathlib.Path, monkeyp
     (tmp_path / "zipfile.py").write_text("raise SystemExit(1)")
     monkeypatch.chdir(tmp_path)
     assert len(load_text(workbook({"A": PLAIN}), ".xlsx")) == 2
+
+
+def test_a_name_that_became_a_date_is_warned_of(tmp_path: pathlib.Path):
+    """A sample MAR1 is one as soon as it is typed, whatever the cell shows."""
+    day = '<c r="A3" s="1"><v>46082</v></c>'
+    rows = row(1, text("A1", "id")) + row(2, text("A2", "JUN2B")) + row(3, day)
+    (tmp_path / "m.xlsx").write_bytes(workbook({"runs": rows}))
+    with load(Source(path=str(tmp_path / "m.xlsx"), sets=(*SETS, "parameters.of={id}"))) as manifest:
+        (warning,) = manifest.warnings
+    assert (warning.kind, warning.line, warning.row) == ("spreadsheet_id", 3, "2026-03-01")

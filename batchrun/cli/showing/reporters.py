@@ -301,7 +301,8 @@ def _tell_numbers(ended: Ended, now: Snapshot, progress: Progress, tally: Tally)
     if unsuccessful > len(failures):
         say(
             f"  {unsuccessful} in all did not succeed; 'batchrun status {ended.batch} --failed' "
-            "groups them by reason"
+            "groups them by reason",
+            hang=4,
         )
     if now.ended < now.total:
         is_going = bool(now.counts["queued"] or now.counts["running"])

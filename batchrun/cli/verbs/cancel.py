@@ -115,7 +115,8 @@ def _end(batch: str, chosen: Sequence[Entry], options: Options, *, is_done: bool
         return Exit.OK
     complain(
         "not everything is cancelled yet; the request is in the ledger: cancel again, or run the batch, to "
-        "continue"
+        "continue",
+        hang=2,
     )
     return Exit.WORK_LEFT
 

@@ -65,6 +65,7 @@ class Company:
     are_mates: bool = False  #: whether they are columns of both mates, which are never made by a run
     files: bool = False  #: that, or anything else that looks like a URI or a path
     unmarked: bool = False  #: a text that does not begin with ``#``
+    undated: bool = False  #: an id without a date in it
     fractions: bool = False  #: a number such as 1.5, beside which 1.0 is plausible
 
 

@@ -185,7 +185,7 @@ class _Watched:
         """Note cells of plain text, or URIs."""
         if is_uri:
             self.column.company.s3 = self.column.company.files = True
-        self.column.company.unmarked = True
+        self.column.company.unmarked = self.column.company.undated = True
         if self.types is not None:
             self.types.are_texts(count)
 

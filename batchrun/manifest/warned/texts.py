@@ -195,6 +195,7 @@ _DATE: Final = re.compile(
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]00:00:00(?:\.0+)?",
     re.IGNORECASE,
 )
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:.]+\Z)?")
 #: An id as pandas writes numbers in a column with an empty cell.
 _FRACTION: Final = re.compile(r"[0-9]+\.([0-9]+)")
 _REMARK: Final = "#"
@@ -297,6 +298,15 @@ def made_a_date(text: str) -> Doubt | None:
     return Doubt(WarningKind.SPREADSHEET_ID, says, _CURE_OF_IDS)
 
 
+def dated(text: str, company: Company) -> Doubt | None:
+    """Return a doubt about an id that is a date, as workbooks have it, if others have none in them."""
+    if not _DAY.fullmatch(text):
+        company.undated |= not _DAY.search(text)
+        return None
+    says = "is a date, where other ids have none: a spreadsheet makes one of MAR1"
+    return Doubt(WarningKind.SPREADSHEET_ID, says, _CURE_OF_IDS, holds=lambda: company.undated)
+
+
 #: Kinds that are errors in an id, and reported as such.
 _WRONG_IN_ID: Final = frozenset({WarningKind.WHITE_SPACE, WarningKind.INVISIBLE})
 
@@ -325,10 +335,11 @@ def _of_meaning(text: str, column: WatchedColumn, today: date) -> Iterator[Doubt
         if found := absent(text, column.company) or unfilled(text, column.name):
             yield found
     if column.is_id:
-        # The first that finds something counts; the last two note what other ids are judged by.
+        # The first that finds something counts; some note what other ids are judged by.
         found = (
             long_number(text.upper())  # R and workbooks have a small e
             or made_a_date(text)
+            or dated(text, column.company)
             or no_id(text, column.company)
             or own_name(text, column)
             or remark(text, column.company)

@@ -355,6 +355,21 @@ def test_ids_that_a_spreadsheet_has_made_of_others_are_told(warnings_of: Warning
         assert (warning.kind, warning.row, warning.field) == ("spreadsheet_id", text, "id")
 
 
+@pytest.mark.parametrize("day", ["2026-03-01", "2026-03-01T13:45:00"])
+@pytest.mark.parametrize("others", [["S1", "S2"], ["S-1", "S.2"], ["001", "SEPT9"]])
+def test_a_date_among_ids_that_are_none_is_told(warnings_of: WarningsOf, day: str, others: list[str]):
+    """As MAR1 becomes one in a workbook, and wherever dates are written so."""
+    for ids in ([day, *others], [*others, day]):
+        (warning,) = warnings_of("\n".join(["id", *ids]))
+        assert (warning.kind, warning.row) == ("spreadsheet_id", day)
+        assert "is a date, where other ids have none" in warning.message
+
+
+@pytest.mark.parametrize("others", [["2026-03-02"], ["2026-03-01-b"], ["run 2026-03-02"]])
+def test_dates_among_dates_are_ids(warnings_of: WarningsOf, others: list[str]):
+    assert warnings_of("\n".join(["id", "2026-03-01", *others])) == ()
+
+
 @pytest.mark.parametrize(
     "text", ["0042", "2026-09-01", "NA12878", "S-1", "MARS-1", "MAY-2026", "205000000000", "1.5", "HG00-2E"]
 )

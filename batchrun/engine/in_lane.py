@@ -21,6 +21,7 @@ from batchrun.model.planning.denials import (
     denied_at,
     resources_of,
     uses_of,
+    waiting_as,
 )
 
 
@@ -79,29 +80,30 @@ class InLane:
         )
         if not do_others_pass and len(before) + 1 >= SYSTEMIC:  # pass after pass, too few at once
             self._suspect(self._link, not_permitted("StartRun", error))
-        if extent is Extent.ENTRY and before and await self._are_alike_waiting(entry, error.code, before[0]):
-            return await self._with_its_like(entry, error.code)
         may_move = extent is not Extent.ENTRY or len(before) < SYSTEMIC
+        if extent is Extent.ENTRY and before and await self._are_alike_waiting(entry, error.code, before[0]):
+            return await self._with_its_like(entry, error.code, may_move=may_move)
         return Denial(extent=extent, counts=do_others_pass, may_move=may_move)
 
     async def _are_alike_waiting(self, entry: Entry, code: str, since: datetime) -> bool:
         """Report whether several rows that use the same have no run, and none has started one since then."""
-        if entry.has_choice or await self._alike(entry, code, are_all=True) < SYSTEMIC:
+        if await self._alike(entry, code, are_all=True) < SYSTEMIC:
             return False
         return not await self._held.has_started(since=since, lane=self._lane, uses=uses_of(entry))
 
-    async def _with_its_like(self, entry: Entry, code: str) -> Denial:
+    async def _with_its_like(self, entry: Entry, code: str, *, may_move: bool) -> Denial:
         """Return what a denial means where the entry may lack no more than its like: it is not refused.
 
         Where enough of them were denied, by earlier launches too, none is sent.
         """
         if await self._alike(entry, code, are_all=False) < SYSTEMIC:
-            return Denial(extent=Extent.ENTRY, counts=False)
+            return Denial(extent=Extent.ENTRY, counts=False, may_move=may_move)
         return Denial(extent=Extent.RESOURCES)
 
     async def _alike(self, entry: Entry, code: str, *, are_all: bool) -> int:
+        lanes, uses = waiting_as(entry)
         return await self._held.unsent_alike(
-            lane=entry.only_lane, uses=uses_of(entry), code=code, are_all=are_all, limit=SYSTEMIC
+            lanes=lanes, uses=uses, code=code, are_all=are_all, limit=SYSTEMIC
         )
 
     def _denied(self, extent: Extent, entry: Entry, why: ServiceUnusableError) -> None:

@@ -157,11 +157,11 @@ class SqlHeldBatch(SqlBatch, HeldBatch):
 
     @reads
     def unsent_alike(
-        self, *, lane: str | None, uses: Mapping[str, str | None], code: str, are_all: bool, limit: int
+        self, *, lanes: Sequence[str], uses: Mapping[str, str | None], code: str, are_all: bool, limit: int
     ) -> int:
         kind: dict[str, Value] = {"uses": json.dumps(uses), "code": code, "are_all": int(are_all)}
-        lanes = lanes_text(() if lane is None else (lane,))
-        return int(self._store.value("unsent_alike", batch=self._held, lanes=lanes, **kind, limit=limit))
+        may_take = lanes_text(tuple(lanes))
+        return int(self._store.value("unsent_alike", batch=self._held, lanes=may_take, **kind, limit=limit))
 
     @writes
     def keep_tasks(self, found: Mapping[int, FailedTasks], *, at: datetime) -> None:

@@ -128,9 +128,9 @@ class HeldBatch(StoredBatch):
 
     @abstractmethod
     async def unsent_alike(
-        self, *, lane: str | None, uses: Mapping[str, str | None], code: str, are_all: bool, limit: int
+        self, *, lanes: Sequence[str], uses: Mapping[str, str | None], code: str, are_all: bool, limit: int
     ) -> int:
-        """Return how many rows that may take this lane alone use the same, up to *limit*.
+        """Return how many rows that may take exactly these lanes use the same, up to *limit*.
 
         They are to be sent or settled. *uses* are fields of their requests, None for one that is not there.
         Their last error has *code*, unless *are_all* count.

@@ -72,14 +72,18 @@ async def test_what_one_lane_may_not_start_goes_to_the_other_and_the_lane_takes_
     assert told == ["rows_withheld"]
 
 
-async def test_passes_try_a_few_of_the_rows_that_no_lane_may_start(tmp_path):
-    """Seen: each pass tried all of them."""
+async def test_passes_try_one_of_the_rows_that_no_lane_may_start_and_refuse_none(tmp_path):
+    """Seen: each pass tried three in each lane, and refused them one by one, as others had passed."""
     async with lane_bench(tmp_path, east={"rate": 2}, west={"rate": 2}) as it:
         deny(it, "east", "west")
-        for _ in range(10):
+        calls = []
+        for number in range(10):
+            others = rows(number, "east", "west", start=BAD + GOOD, prefix="late")
             with suppress(ServiceUnusableError):
-                await it.launch(SPECS, mode=Mode.ONCE)
+                await it.launch([*SPECS, *others], mode=Mode.ONCE)
             await anyio.sleep(300)
             it.services = {lane: service.apart() for lane, service in it.services.items()}
-        calls = sum(one.state().calls["StartRun"].calls for one in it.simulators.values())
-    assert calls <= GOOD + 10 * 2 * 4
+            calls.append(sum(one.state().calls["StartRun"].calls for one in it.simulators.values()))
+        states = [entry.state for entry in (await it.entries()).values()]
+    assert State.REFUSED not in states
+    assert calls[-1] - calls[4] <= 5 * (1 + 2)

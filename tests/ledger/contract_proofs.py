@@ -171,13 +171,13 @@ class Proofs:
         like: dict[str, str | None] = {"content": "1", "roleArn": None}
 
         async def counted(
-            uses: dict[str, str | None], *, are_all: bool = False, lane: str | None = None, limit: int = 9
+            uses: dict[str, str | None], *, are_all: bool = False, lanes: tuple[str, ...] = (), limit: int = 9
         ) -> int:
-            return await held.unsent_alike(lane=lane, uses=uses, code="403", are_all=are_all, limit=limit)
+            return await held.unsent_alike(lanes=lanes, uses=uses, code="403", are_all=are_all, limit=limit)
 
         assert [await counted(like), await counted(like, are_all=True)] == [2, 6]
         assert await counted(like, are_all=True, limit=3) == 3
-        assert await counted(like, are_all=True, lane="east") == 0
+        assert await counted(like, are_all=True, lanes=("east",)) == 0
         others: list[dict[str, str | None]] = [{"content": "2"}, {"content": None}, {"roleArn": "1"}]
         assert [await counted(uses, are_all=True) for uses in others] == [1, 0, 0]
         started = [await held.has_started(since=AT, lane=None, uses=uses) for uses in (like, *others)]

@@ -9,7 +9,15 @@ from dataclasses import replace
 import pytest
 
 from batchrun.model.entries.entry import Entry
-from batchrun.model.planning.denials import Denials, Extent, denied_at, no_resources, resources_of, uses_of
+from batchrun.model.planning.denials import (
+    Denials,
+    Extent,
+    denied_at,
+    no_resources,
+    resources_of,
+    uses_of,
+    waiting_as,
+)
 from batchrun.model.spec import canonical
 from tests.builders import at, offers, planned
 
@@ -76,6 +84,15 @@ def test_the_resources_of_a_request_are_those_that_it_names():
     uses = uses_of(entry)
     assert {name: value for name, value in uses.items() if value is not None} == dict(resources_of(entry))
     assert uses["roleArn"] is None
+
+
+def test_an_entry_waits_for_the_lanes_that_it_may_take_with_what_it_uses_in_the_first():
+    pinned = using("a", "role", lanes=["west"])
+    assert waiting_as(pinned) == (("west",), uses_of(pinned))
+    free = replace(using("a"), offers=offers("east", "west", roleArn="usual"), lane="west")
+    lanes, uses = waiting_as(free)
+    assert (lanes, uses["roleArn"]) == (("east", "west"), "usual")
+    assert uses.keys() == uses_of(free).keys()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.events import History, last_alike
+from batchrun.model.lanes import first_request, lanes_of
 from batchrun.model.spec import Json
 
 #: Denials in a row, of as many entries, that mean that more than an entry lacks a permission.
@@ -43,6 +44,14 @@ def resources_of(entry: Entry) -> Resources:
 def resources_in(request: Mapping[str, Json]) -> Resources:
     """Return the resources that a StartRun request names."""
     return tuple((name, str(request[name])) for name in _RESOURCES if name in request)
+
+
+def waiting_as(entry: Entry) -> tuple[tuple[str, ...], dict[str, str | None]]:
+    """Return the lanes that an entry may take, and what it uses in the first, as before it was sent."""
+    if not entry.has_choice:
+        return entry.may_take, uses_of(entry)
+    used = dict(resources_in(json.loads(first_request(entry.asked))))
+    return lanes_of(entry.asked), dict.fromkeys(_RESOURCES) | used
 
 
 def uses_of(entry: Entry) -> dict[str, str | None]:

@@ -103,6 +103,12 @@ def test_placeholders_that_cannot_be_filled(text, part):
         ("off", "off"),
         ("FALSE", False),
         ("fALSE", "fALSE"),
+        ("False", False),
+        ("TRUE", True),
+        ("0x", "0x"),
+        ("0o", "0o"),
+        (".55", 0.55),
+        (".infinity", ".infinity"),
         ("Null", None),
         ("-", "-"),
         (".", "."),
@@ -111,6 +117,12 @@ def test_placeholders_that_cannot_be_filled(text, part):
 def test_core_schema(text, value):
     assert resolved(text) == value
     assert type(resolved(text)) is type(value)
+
+
+@pytest.mark.parametrize("text", [".inf", "-.Inf", "+.INF", ".nan", ".NaN", ".NAN"])
+def test_what_is_no_finite_number_is_refused(text):
+    with pytest.raises(NumberSizeError):
+        resolved(text)
 
 
 @pytest.mark.parametrize(

@@ -192,10 +192,16 @@ defaults:
 
 
 def test_a_set_text_is_all_that_follows_the_first_equals_sign_and_each_is_filled(load_text):
-    sets = (*SETS, "parameters.uri=https://lab/?id={id}&x=1", "parameters.z=plain", "tags.a={id}", "tags.b=c")
+    sets = (
+        *SETS,
+        "parameters.uri=https://lab/?id={id}&x=1",
+        "parameters.z=_{1,2}",
+        "tags.a={id}",
+        "tags.b=c",
+    )
     for spec in load_text('{"id": "A"}\n{"id": "B"}\n', ".jsonl", sets=sets):
         request = json.loads(spec.request)
-        assert request["parameters"] == {"uri": f"https://lab/?id={spec.id}&x=1", "z": "plain"}
+        assert request["parameters"] == {"uri": f"https://lab/?id={spec.id}&x=1", "z": "_{1,2}"}
         assert request["tags"] == {"a": spec.id, "b": "c"}
 
 

@@ -106,6 +106,33 @@ def test_texts_that_look_like_something_else(form, text):
     assert specs_of(out.getvalue(), form) == specs
 
 
+@pytest.mark.parametrize("form", Format)
+@pytest.mark.parametrize(
+    ("tags", "columns"),
+    [
+        ({"int": "v", "a:b": "12", "c": "x"}, "tags.a:b,tags.c,tags.int"),
+        ({"a:int": "v", "c": "x"}, "tags:json"),
+        ({"a": "", "c": "x"}, "tags:json"),
+    ],
+)
+def test_texts_that_a_cell_has_in_quotes_and_tags_like_types(form, tags, columns):
+    texts = ["a\nb", "a\r", "\ta", " a", "a ", 'a"b', "a,b", "a\x00b", "\x7f", ""]
+    parameters = {f"p{number}": text for number, text in enumerate(texts)}
+    fields = {
+        **HEAD,
+        "outputUri": "s3://b/",
+        "sessionPolicy": 'a\n"b"',
+        "parameters": parameters,
+        "tags": tags,
+    }
+    specs = specs_of(plain([{**fields, "id": name} for name in ("a", "b")]), Format.JSON)
+    out = io.StringIO(newline="")
+    write(lambda: (row_of(spec, None) for spec in specs), out, form, batch="b")
+    assert specs_of(out.getvalue(), form) == specs
+    if form is Format.CSV:
+        assert out.getvalue().splitlines()[0].endswith(f",outputUri,{columns},sessionPolicy")
+
+
 @pytest.mark.long
 @given(table=tables())
 def test_what_is_written_loads_as_the_same_specs(table):

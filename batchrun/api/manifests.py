@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from batchrun.api.given import several
+from batchrun.api.given import check_kind, several
 from batchrun.api.objects import ObjectsOnce, OneLogin
 from batchrun.api.rows import ROWS, as_lines
 from batchrun.errors import ManifestError, Problem
@@ -103,6 +103,8 @@ def load_manifest(  # noqa: PLR0913 (options, each by its name)
         ValueError: *written_as* is not a format, or the delimiter or encoding in *sheet* is unknown.
     """
     rows = sheet or _NO_SHEET
+    check_kind("sheet", rows, Sheet, "a Sheet, such as Sheet(id='sample')")
+    check_kind("target", target, Target, "a Target, such as Target(profile='lab')")
     shared = Source(
         path=STDIN,
         batch=batch,

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, Self
 import anyio
 
 from batchrun import points
-from batchrun.api.given import check_loop, check_rate
+from batchrun.api.given import check_kind, check_loop, check_rate
 from batchrun.api.lanes import find_home, has_runs, held_against, lanes_named, opened
 from batchrun.api.objects import OneLogin
 from batchrun.clock import Clock, SystemClock
@@ -79,8 +79,9 @@ class Opening:
             lanes: A file of lanes; without it the manifests of batches with lanes are read again.
             objects: Reads from S3.
         """
-        check_rate(rate)
-        check_rate(read_rate)
+        check_kind("target", target, Target, "a Target, such as Target(profile='lab')")
+        check_rate("rate", rate)
+        check_rate("read_rate", read_rate)
         self._place = None if ledger is None else LedgerPlace(ledger)
         self._rate = rate
         self._read_rate = read_rate

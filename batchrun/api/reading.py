@@ -40,7 +40,9 @@ _EVERY: Final = 2.0
 
 @asynccontextmanager
 async def open_ledger(path: str | Path, *, for_once: bool = False) -> AsyncIterator[Ledger]:
-    """Open a ledger for reading, also beside a launch: ``batches``, ``counts``, ``outcomes``, ``history``.
+    """Open a ledger for reading, also beside a launch: ``batches()``, and ``batch(name)``.
+
+    A batch has ``counts()``, ``entry(id)`` and ``history(id)``, and of all entries ``story.outcomes()``.
 
     If it is read *for once*, and need not show what is written later, a file of an earlier batchrun is read
     too, from a private copy with the tables of now.

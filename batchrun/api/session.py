@@ -16,7 +16,7 @@ from typing import Final
 
 from batchrun import points
 from batchrun.api.engines import places_of, settled
-from batchrun.api.given import check_limits, several
+from batchrun.api.given import check_kind, check_limits, several
 from batchrun.api.lanes import OpenLanes, kept, linked, missing
 from batchrun.api.launch import Audience, Launch, under_way
 from batchrun.api.namesakes import changes, mistaken
@@ -82,6 +82,7 @@ class Session(Opening):
             LeaseHeldError: Another launcher holds the batch.
             ServiceUnusableError: No credentials.
         """
+        check_kind("changed", changed, Changed, "a Changed, such as Changed.KEEP")
         check_limits(limits, deadline=deadline, lease=lease)
         limits = settled(limits, manifest, batch_settings)
         places = self._settings_places(manifest, limits, batch_settings)

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import decimal
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ import pytest
 from batchrun import (
     Limits,
     ManifestError,
+    Mode,
     Rate,
+    RetryPolicy,
+    RetryRule,
     StopAfter,
     UsageError,
     load_manifest,
@@ -25,6 +29,14 @@ from batchrun import (
 )
 from batchrun.api.opening import Opening
 from tests.api.test_launching import SETS, at
+
+
+def limited(**wrong: Any) -> Limits:
+    return Limits(**wrong)
+
+
+def changing(change: Any) -> Limits:
+    return Limits(retry=RetryPolicy(rules=(RetryRule(reason="*", times=1, change=change),)))
 
 
 def problems(rows: Any) -> list[str]:
@@ -116,6 +128,74 @@ async def test_limits_within_which_nothing_can_be_done_are_refused(tmp_path, lim
             async with place.launching(place.manifest(1), limits):
                 pass
         assert not place.ledger.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"changed": "refuse"}, "changed is 'refuse'; give a Changed, such as Changed.KEEP"),
+        ({"limits": limited(changed="keep")}, "Limits.changed is 'keep'; give a Changed, such as"),
+        ({"limits": limited(mode="once")}, "Limits.mode is 'once'; give a Mode, such as Mode.ONCE"),
+        ({"limits": limited(engine="auto")}, "Limits.engine is 'auto'; give an Engine, such as Engine.AUTO"),
+        ({"limits": limited(stop_after=5)}, "Limits.stop_after is 5; give a StopAfter, such as"),
+        ({"limits": limited(retry=[])}, "Limits.retry is of type list; give a RetryPolicy, such as"),
+        ({"limits": limited(max_active="5")}, "Limits.max_active is '5'; give a whole number, 1 or more"),
+        ({"limits": {"mode": Mode.ONCE}}, "limits is of type dict; give Limits"),
+        ({"deadline": "50m"}, "deadline is '50m'; give a number of seconds"),
+        (
+            {"limits": changing({"parameters": {"m": 1}})},
+            "RetryRule.change is of type dict; give JSON as text",
+        ),
+        (
+            {"limits": changing("{m: 1}")},
+            "RetryRule.change is '{m: 1}'; give JSON as text, such as json.dumps",
+        ),
+        ({"limits": changing("[1]")}, "RetryRule.change is '.1.'; give JSON as text"),
+    ],
+)
+async def test_what_is_not_of_its_type_is_told_before_anything_is_sent(tmp_path, options, says):
+    """``changed="refuse"`` refused nothing, ``mode="once"`` watched to the end."""
+    async with at(tmp_path) as place:
+        with pytest.raises(UsageError, match=says):
+            async with place.launching(place.manifest(1), **options):
+                pass
+        assert not place.ledger.exists()
+
+
+def test_targets_rates_and_sheets_are_told_likewise_and_no_credential_is():
+    five: Any = 5
+    for name in ("rate", "read_rate"):
+        wrong: dict[str, Any] = {name: five}
+        with pytest.raises(UsageError, match=f"{name} is 5; give AUTO, UNLIMITED, or calls per second: Rate"):
+            Opening(None, **wrong)
+    secret: Any = {"aws_secret_access_key": "Xyz"}
+    with pytest.raises(UsageError, match="target is of type dict; give a Target, such as") as caught:
+        Opening(None, target=secret)
+    assert "Xyz" not in str(caught.value)
+    profile: Any = "lab"
+    with pytest.raises(UsageError, match="target is 'lab'; give a Target, such as"):
+        load_manifest([{"id": "A"}], batch="b", target=profile)
+    with pytest.raises(UsageError, match="sheet is of type dict; give a Sheet, such as"):
+        load_manifest([{"id": "A"}], batch="b", sheet=secret)
+
+
+async def test_what_open_ledger_says_that_there_is_is_there(tmp_path):
+    """It named methods that had moved."""
+    async with at(tmp_path) as place:
+        async with place.launching(place.manifest(2)) as launch:
+            await launch.wait()
+        async with open_ledger(place.ledger) as ledger:
+            (batch,) = await ledger.batches()
+            stored = ledger.batch(batch.name)
+            assert (await stored.counts()).total == 2
+            entry = await stored.entry("s001")
+            assert entry is not None
+            assert len(await stored.history("s001")) > 2
+            outcomes = [outcome.entry.id async for outcome in stored.story.outcomes()]
+    assert outcomes == ["s000", "s001"]
+    named = set(re.findall(r"``[\w.()]+``", str(open_ledger.__doc__)))
+    told = {"batches()", "batch(name)", "counts()", "entry(id)", "history(id)", "story.outcomes()"}
+    assert named == {f"``{one}``" for one in told}
 
 
 @pytest.mark.parametrize("most", [0.0, -1.0, math.nan])

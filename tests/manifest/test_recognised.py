@@ -573,3 +573,21 @@ def test_ids_that_alone_tell_rows_apart_are_parameters_too(problems_of, tmp_path
         runs = [json.loads(spec.request)["parameters"] for spec in manifest.specs()]
         assert not manifest.warnings
     assert runs[:2] == [{"sample": "A", "condition": "wt"}, {"sample": "B", "condition": "wt"}]
+
+
+@pytest.mark.parametrize("names", [("fastq_1", "fastq_2"), ("FQ1", "FQ2"), ("forwardReads", "reverseReads")])
+def test_a_table_that_lies_on_its_side_is_told(problems_of, names):
+    """A command was offered that made a run of each column."""
+    first, second = names
+    text = f"sample,A,B\n{first},s3://b/A_1.fq,s3://b/B_1.fq\n{second},s3://b/A_2.fq,s3://b/B_2.fq\n"
+    (problem,) = problems_of(text, ".csv")
+    assert problem.message.endswith(
+        f"that lies on its side: its columns, such as '{first}' and '{second}', stand in lines 2 and 3"
+    )
+    assert problem.cure.startswith("turn it, so that each row is a sample")
+
+
+@pytest.mark.parametrize("other", ["R2", "A"])
+def test_samples_that_are_called_like_mates_are_samples(problems_of, other: str):
+    (problem,) = problems_of(f"sample,bam\nR1,s3://b/1.bam\n{other},s3://b/2.bam\n", ".csv")
+    assert "ids are in 'sample' (unique)" in problem.message

@@ -150,6 +150,11 @@ _CURE: Final = (
 )
 
 
+#: Names of columns with mates that no sample has, as it may be called R1.
+_MATE: Final = re.compile(r"(?:fastq|fq)[ _-]?[12]|(?:forward|reverse)[ _-]?reads?", re.IGNORECASE)
+_TURN: Final = (
+    "turn it, so that each row is a sample (in a spreadsheet: copy it, and Paste Special > Transpose)"
+)
 _OF_RESULTS: Final = (
     "give the manifest that they are of; 'batchrun retry BATCH --ids-from FILE' gives rows another attempt"
 )
@@ -222,6 +227,10 @@ def _words(
     """Return what the table is, and the cure, which ends in the command."""
     found = identities(header, rows) if rows else []
     what = f"this is not a manifest but a sheet of {counted(len(header), 'column')}{_looks(table)}"
+    if len(mates := [row for row in rows if _MATE.fullmatch(row.cells[0].strip())]) > 1:
+        names = " and ".join(shown(row.cells[0]) for row in mates[:2])
+        where = f"its columns, such as {names}, stand in lines {mates[0].line} and {mates[1].line}"
+        return f"{what} that lies on its side: {where}", _TURN
     if not rows:
         return f"{what}, without a row that can be read", "correct its lines first, or add a row"
     if (not found or found[0].is_unique) and (same := _same(rows)):

@@ -205,6 +205,15 @@ YAML_CASES = {
     "bool for an integer": ("runs:\n- {id: x, priority: true}\n", 2, 21, "priority", "not a whole number"),
     "quoted integer": ("runs:\n- {id: x, priority: '5'}\n", 2, 21, "priority", "without quotes"),
     "parameters as text": ("runs:\n- {id: x, parameters: y}\n", 2, 23, "parameters", "not a table"),
+    "field beside rows": ("runs: [{id: x}]\ntags: {a: b}\n", 2, 7, "tags", "tags is a field of StartRun"),
+    "misspelt field beside rows": (
+        "runs: [{id: x}]\nroleARN: y\n",
+        2,
+        10,
+        "roleARN",
+        "did you mean roleArn?",
+    ),
+    "misspelt key": ("runs: [{id: x}]\ndefault: {}\n", 2, 10, "default", "did you mean defaults?"),
     "unknown field": ("runs:\n- {id: x, nam: y}\n", 2, 16, "nam", "did you mean name?"),
     "unknown default": ("runs: [{id: x}]\ndefaults: {nam: y}\n", 2, 17, "nam", "did you mean name?"),
     "default that no row can fill": ("runs: [{id: x}]\ndefaults: {name: '{run}'}\n", 2, 18, "name", "{run}"),
@@ -382,6 +391,18 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(problems_of):
     text = "id,priority,storageType\na,x,NO\na,1\nb,-1,STATIC\n"
     found = [(problem.line, problem.field) for problem in problems_of(text, ".csv")]
     assert found == [(2, "priority"), (2, "storageType"), (3, None), (4, "priority")]
+
+
+def test_what_ends_the_reading_is_told_behind_what_was_wrong_before(problems_of):
+    sound = "".join(f"c{number},1\n" for number in range(30))  # a header is told by more than one row
+    for text, suffix in (
+        (f'id,priority\na,x\n{sound}b,"1\n', ".csv"),
+        ('{"id": "a", "priority": "x"}\n{"id": "b"}\n\x01', ".jsonl"),
+        ("defaults: {name: n}\nruns:\n- {id: a, priority: x}\n- {id: b, [}\n", ".yaml"),
+        ('{"defaults": {"name": "n"}, "runs": [{"id": "a", "priority": "x"}, {"id": "b", ]}', ".json"),
+    ):
+        before, *_, last = problems_of(text, suffix)
+        assert (before.field, last.field) == ("priority", None)
 
 
 def test_what_is_missing_is_named(problems_of):

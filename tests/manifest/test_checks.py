@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 
 import pytest
 from botocore.loaders import Loader
@@ -16,7 +17,14 @@ from batchrun.manifest.placeholders import Environment, PlaceholderError, Values
 from batchrun.manifest.problems import Place, Problems
 from batchrun.manifest.rows import Expander, Terms
 from batchrun.manifest.rules import start_run, with_rules
-from batchrun.manifest.scalars import NumberSizeError, Plain, resolved, strict_float
+from batchrun.manifest.scalars import (
+    NumberSizeError,
+    Plain,
+    resolved,
+    strict_bool,
+    strict_float,
+    strict_integer,
+)
 from batchrun.model.spec import Json
 from batchrun.service_model import start_run_shape
 
@@ -164,6 +172,39 @@ def test_a_number_that_a_double_cannot_hold_is_refused(text):
 )
 def test_a_number_that_is_only_rounded_is_taken(text, value):
     assert resolved(text) == strict_float(text) == value
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "value"),
+    [
+        (strict_integer, "007", 7),
+        (strict_integer, "+5", 5),
+        (strict_integer, "-12", -12),
+        (strict_float, ".55", 0.55),
+        (strict_float, "5.", 5.0),
+        (strict_float, "005.25", 5.25),
+        (strict_float, "-1E-12", -1e-12),
+        (strict_bool, "TRUE", True),
+        (strict_bool, "False", False),
+    ],
+)
+def test_a_cell_with_a_type_is_read_as_people_write_it(read, text, value):
+    assert read(text) == value
+    assert type(read(text)) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("read", "texts"),
+    [
+        (strict_integer, ["1_000", " 7", "7\n", "٣", "", "1.0", "0x1", "+", "1e3"]),
+        (strict_float, ["1_0.5", " 1.5", "1.5\n", "٣", "", ".", "1e", "nan", "inf", "-Infinity", "0x1p3"]),
+        (strict_bool, ["yes", "1", "", "true "]),
+    ],
+)
+def test_a_cell_that_python_alone_would_take_is_refused(read, texts):
+    for text in texts:
+        with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+            read(text)
 
 
 JAVA = "[\\p{L}||\\p{M}||\\p{Z}||\\p{S}||\\p{N}||\\p{P}]+"

@@ -80,6 +80,17 @@ def test_the_id_may_stand_anywhere_in_the_pattern(files):
     assert list(rows_of("**/{id}/inputs.json", batch="b")) == ["A", "B"]
     assert list(rows_of("run7/*/{id}_x.json")) == ["B"]
     assert list(rows_of("{id}/**/*_x.json", batch="b")) == ["run7"]
+    files(C__inputs_json=WDL, deep__er__D__inputs_json=WDL, run7__in_E_json=WDL)
+    assert list(rows_of("**/{id}/inputs.json", batch="b")) == ["C", "D", "A", "B"]
+    assert list(rows_of("run7/in_{id}.json")) == ["E"]
+
+
+def test_the_id_is_the_files_name_without_a_customary_ending_in_natural_order(files):
+    names = ["A.inputs", "B.PARAMS", "S9", "S010", "S10", "S11", "sample_12"]
+    files(**{f"r__{name}_json": WDL for name in names})
+    assert list(rows_of("r/*.json")) == ["A", "B", *names[2:]]
+    files(**{".inputs_json": WDL})
+    assert list(rows_of(".inputs.json", batch="b")) == [".inputs"]
 
 
 @pytest.mark.parametrize("pattern", ["{id}/{id}.json", "run7/{id}*/inputs.json", "**/{id}/**/inputs.json"])
@@ -162,6 +173,8 @@ def test_a_pattern_that_no_file_can_have_is_an_error_like_any_other(pattern: str
 
 @pytest.mark.usefixtures("files")
 def test_no_file_is_one_problem_about_the_pattern():
+    (problem,) = problems("s3://lab/run7/*.json")
+    assert problem.cure.startswith("copy the files here (aws s3 sync)")
     for pattern in ("none/*.json", "none.json"):
         (problem,) = problems(pattern)
         assert "quotes" in problem.cure or problem.message == "there is no such file"
@@ -210,12 +223,15 @@ def test_a_manifest_or_a_template_is_no_run(files):
     files(
         r__A_json={"defaults": {"workflowId": "1"}, "runs": [{"id": "A"}]}, r__B_json={"inlineSettings": []}
     )
+    files(r__E_json={"defaults": {}}, r__F_json={"defaultRunSetting": {}}, r__G_json={"batchRunSettings": {}})
+    files(r__H_json={"runs": [{"id": "A"}]}, r__I_json={"runs": [{"id": "A"}], "bam": "x"})
     template = {"bam": {"description": "reads", "optional": False}, "ref": {"description": "reference"}}
     files(r__C_json=template, r__D_json={"runs": 5, "bam": "x"})
     assert [(problem.row, problem.message) for problem in problems("r/*.json")] == [
         ("A", "this is a manifest, and not of one run"),
         ("B", "this is a manifest, and not of one run"),
         ("C", "this is a workflow's parameter template, which has no values"),
+        *((name, "this is a manifest, and not of one run") for name in "EFGH"),
     ]
 
 

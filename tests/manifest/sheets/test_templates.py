@@ -362,9 +362,8 @@ def test_a_list_of_yaml_says_what_json_would():
     cells = {"n": "1.50", "e": "-1E+50", "k": "12", "z": "0.5", "ok": "true", "no": "false", "t": "'1.50'"}
     others = {"h": "0x1F", "p": "+5", "d": "5.", "y": "True", "f": "False", "l": "[0x10, 1.50]", "v": "05"}
     text = ", ".join(f"{name}: {text}" for name, text in {"id": "A", **cells, **others}.items())
-    names = [*cells, *others]
-    options = {"parameters": tuple(f"{name}={{{name}}}" for name in names)}
-    runs = from_options(f"- {{{text}}}\n", Format.YAML, **options)
+    wanted = tuple(f"{name}={{{name}}}" for name in [*cells, *others])
+    runs = from_options(f"- {{{text}}}\n", Format.YAML, parameters=wanted)
     told = cells | {"t": "1.50", "h": "31", "p": "5", "d": "5.0", "y": "true", "f": "false", "v": "05"}
     assert runs["A"]["parameters"] == told | {"l": "[16,1.50]"}
 

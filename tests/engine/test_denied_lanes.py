@@ -87,3 +87,24 @@ async def test_passes_try_one_of_the_rows_that_no_lane_may_start_and_refuse_none
         states = [entry.state for entry in (await it.entries()).values()]
     assert State.REFUSED not in states
     assert calls[-1] - calls[4] <= 5 * (1 + 2)
+
+
+@pytest.mark.parametrize("engine", [Engine.STARTRUN, Engine.BATCH])
+@pytest.mark.parametrize("mode", [Mode.WATCH, Mode.ONCE])
+@pytest.mark.parametrize("lane", ["east", "west"])
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_row_that_one_lane_alone_may_not_start_goes_to_the_other(tmp_path, count, lane, mode, engine):
+    """Seen: the first lane was tried three times more, and then the row was refused."""
+    specs = [
+        *rows(GOOD, "east", "west", prefix="good"),
+        *rows(count, "east", "west", start=GOOD, prefix="bad", roleArn=OTHERS),
+    ]
+    async with lane_bench(tmp_path, east={"rate": 2}, west={"rate": 2}) as it:
+        deny(it, lane)
+        for _ in range(1 if mode is Mode.WATCH else 4):
+            assert (await it.launch(specs, mode=mode, engine=engine))[0] is Stop.FINISHED
+            await anyio.sleep(3600)
+            it.services = {name: service.apart() for name, service in it.services.items()}
+        await it.assert_agreement()
+        states = {entry.state for entry in (await it.entries()).values()}
+    assert states == {State.SUCCEEDED}

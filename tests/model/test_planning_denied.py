@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from batchrun.model.entries.entry import Entry
-from batchrun.model.entries.events import Deferred, Intended
+from batchrun.model.entries.events import Deferred, Intended, Moved
 from batchrun.model.entries.transitions import apply
 from batchrun.model.planning import queues
 from batchrun.model.planning.actions import Follow, HoldBack, ReadChoices, Submit, Survey
@@ -250,3 +250,39 @@ def test_rows_that_are_left_in_the_queue_of_other_lanes_are_read_once_and_come_b
     made.tell(LaneResumed(lane="east"))
     assert submits(made) == []
     assert len(made.reads) <= count + 4
+
+
+def put_off(made: Driven, submit: Submit) -> None:
+    """Answer that the row is denied: it is to be sent again."""
+    sent = submit.entry.as_in(submit.lane)
+    intended = Intended(at=at(), request=sent.request, lane=submit.lane)
+    deferred = Deferred(at=at(), due=at(), code="AccessDeniedException", message="")
+    again = apply(apply(apply(submit.entry, intended), deferred), Moved(at=at()))
+    made.keep(again)
+    made.done(submit, again, now=0)
+
+
+def test_a_row_that_one_lane_put_off_goes_to_each_other_before_it_comes_again():
+    """Seen: the same lane tried it again and again, and it was refused, where the other would start it."""
+    made = two_lanes()
+    made.add(of_both("a", "good"))
+    tried = []
+    for _ in range(5):
+        (submit,) = submits(made)
+        tried.append(submit.lane)
+        put_off(made, submit)
+    first, second = tried[:2]
+    assert {first, second} == {"east", "west"}
+    assert tried[2] != tried[3]
+
+
+def test_a_row_that_one_lane_put_off_comes_again_where_the_other_is_closed():
+    made = two_lanes()
+    made.tell(LanePaused(lane="west"))
+    made.add(of_both("a", "good"))
+    (submit,) = submits(made)
+    put_off(made, submit)
+    assert submits(made) == []
+    made.add(of_both("a", "good"))  # as the ledger still has it
+    made.tell(LaneClosed(lane="west"))
+    assert [one.lane for one in submits(made)] == ["east"]

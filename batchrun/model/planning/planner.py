@@ -37,6 +37,7 @@ from batchrun.model.planning.queues import Queues
 from batchrun.model.planning.reading import CancellationReads, InFlightReads
 from batchrun.model.planning.sending import Slots, WholeLaunch
 from batchrun.model.planning.stimuli import Moment
+from batchrun.model.planning.verdicts import QUOTA_FULL
 
 _ONE_LANE: Final = (LaneLimits(),)
 
@@ -213,9 +214,16 @@ class Planner:
             if entry.state is State.ACTIVE:
                 self._lanes.of_run(entry, lane).accepted(entry, moment.now)
         if entry is not action.entry and entry.state in UNSENT:
-            self._queues.comes(entry)
-            self._cancellations.again()
+            self._again(entry, lane)
         return holds
+
+    def _again(self, entry: Entry, lane: LanePlan) -> None:
+        """Queue an entry that *lane* put off: for another if it may take several, and no quota was full."""
+        if len(entry.may_take) > 1 and entry.code not in {None, QUOTA_FULL}:
+            self._queues.put_off(entry, lane.name)
+        else:
+            self._queues.comes(entry)
+        self._cancellations.again()
 
     def _submitted_together(self, outcome: stimuli.SubmittedTogether, moment: Moment) -> Sequence[Action]:
         """Take what was sent together, and queue what was released unsent."""
@@ -249,8 +257,7 @@ class Planner:
         if entry.state is State.ACTIVE:
             self._lanes.of_run(entry, lane).settled(entry, moment.now)
         elif entry.state in UNSENT:
-            self._queues.comes(entry)
-            self._cancellations.again()
+            self._again(entry, lane)
 
     def _surveyed(self, surveyed: stimuli.Surveyed, moment: Moment) -> None:
         """Set aside the entries whose name a run has, until these runs are adopted or ruled out."""

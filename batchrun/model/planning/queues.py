@@ -6,7 +6,8 @@ room.
 
 An entry that may take a lane which cannot be asked now might have a run there. Without a valid proof it is
 *left* until that lane can be asked again. One that uses resources which a lane may not use goes to the queue
-of its other lanes; where it has none it is *withheld* for the rest of the launch.
+of its other lanes; where it has none it is *withheld* for the rest of the launch. One that a lane put off
+goes to those that did not yet.
 
 Belongs here: the queues, and when each is worth a query. Does not: whether a lane has room (``sending``).
 """
@@ -103,6 +104,7 @@ class Queues:
         self._silent: set[str | None] = set()  #: lanes that cannot be asked now
         self._lost: set[str | None] = set()  #: of these, lanes that are not to be asked again in this launch
         self._denied: defaultdict[str | None, set[Resources]] = defaultdict(set)  #: by lane
+        self._put_off: defaultdict[str, set[str | None]] = defaultdict(set)  #: lanes that did, by entry
         self._is_reading_choices = False
         self._read_meanwhile: set[Queue] = set()  #: read before the shapes of all entries were stored
         self._has_choices = has_lanes or self._has_shapes
@@ -148,6 +150,13 @@ class Queues:
 
     def _queue_of(self, entry: Entry) -> Queue:
         return self._of(entry.may_take, shape_of(entry.id, entry.asked) if self._has_shapes else None)
+
+    def put_off(self, entry: Entry, lane: str | None) -> None:
+        """Note that *lane* put off an entry that may take several, and is to be sent again: by another."""
+        self._put_off[entry.id].add(lane)
+        if self._put_off[entry.id].issuperset(entry.may_take):  # each once more
+            del self._put_off[entry.id]
+        self.comes(entry)
 
     def comes(self, entry: Entry) -> None:
         """Note that an entry is to be sent again; it is read from the ledger when it is due."""
@@ -197,6 +206,8 @@ class Queues:
                 queue.ready.clear()
                 queue.left.clear()
                 queue.withheld.clear()
+            if queue.parts:
+                queue.reads.look_again()  # what was to go to the lane
 
     def deny(self, lane: str | None, resources: Resources) -> None:
         """Note that a lane may not use some resources; entries that use them there are withheld."""
@@ -211,13 +222,13 @@ class Queues:
     def _permitted(self, queue: Queue, entries: Iterable[Entry]) -> Iterable[Entry]:
         """Return the entries that each of the queue's lanes may send; put the others where they belong."""
         lanes = self._takers(queue)
-        if not any(self._denied.get(lane) for lane in lanes):
+        if not self._put_off and not any(self._denied.get(lane) for lane in lanes):
             return entries
         return [entry for entry in entries if self._stays(entry, queue, lanes)]
 
     def _stays(self, entry: Entry, queue: Queue, lanes: Sequence[str | None]) -> bool:
-        """Report whether each lane may send the entry; else queue it for those that may, or withhold it."""
-        allowed = [lane for lane in lanes if not self._is_denied(entry, lane)]
+        """Report whether each lane is to send the entry; else queue it for those that are, or withhold it."""
+        allowed = self._allowed(entry, lanes)
         if len(allowed) == len(lanes):
             return True
         whole = self._queue_of(entry)
@@ -230,6 +241,12 @@ class Queues:
         part.ready.append(entry)
         whole.parts.add(part)
         return False
+
+    def _allowed(self, entry: Entry, lanes: Sequence[str | None]) -> Sequence[str | None]:
+        """Return the lanes that may send an entry, without those that put it off where there are others."""
+        allowed = [lane for lane in lanes if not self._is_denied(entry, lane)]
+        fresh = [lane for lane in allowed if lane not in self._put_off.get(entry.id, ())]
+        return fresh if any(map(self._is_usable, fresh)) else allowed
 
     def _is_denied(self, entry: Entry, lane: str | None) -> bool:
         denied = self._denied.get(lane, ())

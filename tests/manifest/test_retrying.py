@@ -79,6 +79,21 @@ def test_a_policy_stands_anywhere_in_the_document(policy_of, text):
     assert policy_of(text) == POLICY
 
 
+def test_as_much_as_is_allowed_is_taken_and_no_more(policy_of):
+    def block(rules: int, reasons: int, glob: int, wait: int) -> str:
+        first = {"reason": ["X"] * reasons, "message": "m" * glob, "times": 1, "wait": wait}
+        others = [{"reason": "Y", "times": 1}] * (rules - 1)
+        return json.dumps({"runs": [{"id": "a"}], "retry": [first, *others]})
+
+    most = (limits.RULES, limits.REASONS, limits.GLOB, limits.WAIT)
+    policy = policy_of(block(*most), ".json")
+    assert len(policy.rules) == limits.RULES + len(DEFAULT_RULES)
+    assert policy.rules[0].wait == limits.WAIT
+    for at in range(len(most)):
+        with pytest.raises(ManifestError):
+            policy_of(block(*(count + (at == number) for number, count in enumerate(most))), ".json")
+
+
 def test_json_says_the_same(policy_of):
     rules = [
         {

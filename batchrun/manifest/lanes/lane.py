@@ -28,6 +28,8 @@ _REGION: Final = re.compile(r"(?=.{1,63}\Z)[a-z][a-z0-9]*(?:-[a-z0-9]+)+")
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/[\w+=,.@/-]{1,576}", re.ASCII)
 _EXTERNAL_ID: Final = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 _ACCOUNT: Final = re.compile(r"[0-9]{12}", re.ASCII)
+#: The scheme of an address, and what is before its last @.
+_LOGIN: Final = re.compile(r"\A((?:[\w+.-]+:)*//)?.*@", re.DOTALL)
 _COUNT: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _LONGEST_PROFILE: Final = 256
 _LONGEST_URL: Final = 2048
@@ -123,6 +125,7 @@ _READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "batch_settings": _settings_place,
 }
 _SHARED_READERS: Final = {**_READERS, "endpoint_url": _shared_endpoint, "wake": _shared_queue}
+_ADDRESSES: Final = frozenset({"endpoint_url", "wake"})
 KEYS: Final = (*_READERS, SET)
 
 
@@ -156,7 +159,8 @@ class LaneReader:
         try:
             return read(text)
         except UnfitError as error:
-            self.report(key, f"{shown(_without_login(text))} {error.message}", error.cure)
+            said = _without_login(text) if key in _ADDRESSES else text
+            self.report(key, f"{shown(said)} {error.message}", error.cure)
             return None
 
     def _check_together(self, lane: Lane) -> None:
@@ -174,9 +178,8 @@ class LaneReader:
 
 
 def _without_login(text: str) -> str:
-    """Return an address without what is before an @, which may be a password."""
-    scheme, mark, rest = text.partition("://")
-    return f"{scheme}{mark}...@{rest.rpartition('@')[2]}" if mark and "@" in rest else text
+    """Return an address, its scheme forgotten perhaps, without what is before an @: it may be a password."""
+    return _LOGIN.sub(r"\1...@", text, count=1)
 
 
 def written(lane: Lane) -> dict[str, Json]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import typing
 
 import hypothesis.strategies as st
@@ -39,6 +40,7 @@ def problems_in(text: str, **options: typing.Any):
     return caught.value.problems
 
 
+QUEUE = "sqs:http://127.0.0.1:9324/222222222222/ends"
 FULL = f"""\
 lanes:
   east:
@@ -54,7 +56,8 @@ lanes:
     wake: sqs:https://sqs.us-east-1.amazonaws.com/222222222222/ends
     batch_settings: s3://lab-east/settings
     set: {{workflowId: 7654321, tags: {{site: e}}}}
-  west-2: {{region: us-west-2, account: 012345678901, rate: auto}}
+  west-2:
+    {{region: us-west-2, account: 012345678901, rate: auto, account_max_active: 9, wake: "{QUEUE}"}}
 """
 
 
@@ -75,7 +78,14 @@ def test_a_lane_says_all_of_this_wherever_the_table_stands(text):
             wake=queue_in("sqs:https://sqs.us-east-1.amazonaws.com/222222222222/ends"),
             batch_settings="s3://lab-east/settings/",
         ),
-        Lane(name="west-2", region="us-west-2", account="012345678901", rate=AUTO),
+        Lane(
+            name="west-2",
+            region="us-west-2",
+            account="012345678901",
+            rate=AUTO,
+            account_max_active=9,
+            wake=queue_in(QUEUE),
+        ),
     )
 
 
@@ -115,6 +125,13 @@ WRONG = [
     ("endpoint_url: http://[::1", "endpoint_url", "is not an address"),
     ("endpoint_url: http://127.0.0.1:0", "endpoint_url", "is not an address"),
     ("endpoint_url: http://127.0.0.1:99999", "endpoint_url", "is not an address"),
+    ("endpoint_url: http://127.0.0.1/?token=x", "endpoint_url", "is not an address"),
+    ("endpoint_url: 'http://127.0.0.1/#x'", "endpoint_url", "is not an address"),
+    ("endpoint_url: http://127.0.0.1/a b", "endpoint_url", "is not an address"),
+    ('endpoint_url: "http://127.0.0.1/\\u200b"', "endpoint_url", "is not an address"),
+    (f"endpoint_url: http://127.0.0.1/{'x' * 2048}", "endpoint_url", "is not an address"),
+    (f"wake: {QUEUE}{'x' * 2048}", "wake", "is not a queue"),
+    (f"profile: {'x' * 257}", "profile", "is not a profile"),
     ("max_active: 0", "max_active", "is not a number of runs"),
     ("max_active: -1", "max_active", "is not a number of runs"),
     ("max_active: 1.5", "max_active", "is not a number of runs"),
@@ -148,10 +165,17 @@ def test_what_is_wrong_in_a_lane_is_told_with_its_place(said, key, message):
     assert "wJalrXUtnFEMI" not in str(problem)
 
 
-def test_a_login_in_an_address_is_not_shown():
-    (problem,) = problems_in(RUNS + "lanes: {east: {endpoint_url: 'http://me:hunter2@127.0.0.1'}}")
-    assert "hunter2" not in str(problem)
-    assert "127.0.0.1" in problem.message
+@pytest.mark.parametrize("key", ["endpoint_url", "wake"])
+@pytest.mark.parametrize("before", ["http://", "sqs:http://", ""])
+def test_a_login_in_an_address_is_not_shown(key, before):
+    (problem,) = problems_in(f"{RUNS}lanes: {{east: {{{key}: '{before}me:hun@ter://2@127.0.0.1'}}}}")
+    assert f"{before}...@127.0.0.1" in problem.message
+    assert not {"me", "hun", "ter"} & set(re.split(r"\W", str(problem)))
+
+
+def test_an_at_sign_in_a_role_is_shown():
+    (problem,) = problems_in(f"{RUNS}lanes: {{east: {{role: 'arn:aws:iam::2:role/me@lab'}}}}")
+    assert "'arn:aws:iam::2:role/me@lab' is not a role" in problem.message
 
 
 def test_a_cure_says_what_was_meant():

@@ -154,6 +154,13 @@ def test_all_problems_of_all_are_told_at_once(tmp_path):
     assert caught.value.total == 2
 
 
+def test_warnings_are_of_all_whether_there_are_problems_or_not(tmp_path):
+    made(tmp_path, a_csv="id,parameters.r\nx,/data/x.fq\n", b_csv="id,parameters.r\ny,/data/y.fq\nz\n")
+    with pytest.raises(ManifestError) as caught, loaded_together(sources(tmp_path)):
+        pass
+    assert [Path(warning.source).name for warning in caught.value.warnings] == ["a.csv", "b.csv"]
+
+
 def test_two_batches_of_one_name_are_refused(tmp_path):
     made(tmp_path, a_csv="id\nx\n", b_yaml="batch: a\nruns: [{id: y}]\n")
     with pytest.raises(ManifestError) as caught, loaded_together(sources(tmp_path)):
@@ -188,6 +195,9 @@ def test_a_folder_of_files_of_one_run_each_is_one_problem_with_the_option(tmp_pa
     [
         (["A/inputs.json", "A/options.json", "B/inputs.json", "B/options.json"], "{id}/inputs.json"),
         (["A/A.inputs.json", "B/B.inputs.json"], "*/*.json"),
+        (["A/params.json", "A/z.json", "B/params.json", "B/z.json"], "{id}/params.json"),
+        (["A/a.json", "B/a.json", "B/z.json"], "{id}/a.json"),
+        (["A/run.json"], "{id}/run.json"),
     ],
 )
 def test_a_folder_for_each_run_is_one_problem_with_the_pattern(tmp_path, names: list[str], pattern: str):

@@ -165,6 +165,17 @@ def test_what_is_wrong_in_a_lane_is_told_with_its_place(said, key, message):
     assert "wJalrXUtnFEMI" not in str(problem)
 
 
+def test_each_problem_of_a_lane_has_its_own_place():
+    east = "  east:\n    region: us-east-1\n    rate: fast\n    set:\n      name: n\n      nam: x\n"
+    west = "  west:\n    region: us-west-2\n    max_active: 0\n"
+    found = problems_in(f"{RUNS}lanes:\n{east}{west}")
+    assert [(problem.field, problem.line, problem.column) for problem in found] == [
+        ("lanes.east.rate", 5, 11),
+        ("lanes.west.max_active", 11, 17),
+        ("nam", 7, 7),  # of what is deeper there are no places
+    ]
+
+
 @pytest.mark.parametrize("key", ["endpoint_url", "wake"])
 @pytest.mark.parametrize("before", ["http://", "sqs:http://", ""])
 def test_a_login_in_an_address_is_not_shown(key, before):

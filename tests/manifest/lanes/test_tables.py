@@ -167,7 +167,7 @@ def test_what_is_wrong_in_a_lane_is_told_with_its_place(said, key, message):
 
 def test_each_problem_of_a_lane_has_its_own_place():
     east = "  east:\n    region: us-east-1\n    rate: fast\n    set:\n      name: n\n      nam: x\n"
-    west = "  west:\n    region: us-west-2\n    max_active: 0\n"
+    west = "  west:\n    region: us-west-2\n    max_active: 0\n    rate: 1\n"
     found = problems_in(f"{RUNS}lanes:\n{east}{west}")
     assert [(problem.field, problem.line, problem.column) for problem in found] == [
         ("lanes.east.rate", 5, 11),

@@ -48,6 +48,23 @@ def test_each_run_has_its_rows_under_the_same_header(tmp_path: Path):
     }
 
 
+@pytest.mark.parametrize(
+    ("end", "mark"),
+    [(".csv", ","), (".tsv", "\t"), (".tab", "\t"), (".txt", "\t"), ("", ";"), (".", ";"), (".samples", ";")],
+)
+def test_cells_are_divided_as_the_ending_says_else_as_they_were(tmp_path: Path, end: str, mark: str):
+    with loaded(tmp_path, "sample;file\nA;x\n", sheet_out=f"s3://lab/{{id}}{end}") as manifest:
+        sheet = sheets_of(manifest)["A"]
+    assert sheet.content.decode() == f"sample{mark}file\nA{mark}x\n"
+    assert sheet.uri == f"s3://lab/A-{hashlib.sha256(sheet.content).hexdigest()[:16]}{end}"
+
+
+def test_of_json_lines_commas_divide_them_where_nothing_says_else(tmp_path: Path):
+    row = '{"sample": "A", "file": "x"}\n'
+    with loaded(tmp_path, row, "s.jsonl", sheet_out="s3://lab/{sample}") as manifest:
+        assert sheets_of(manifest)["A"].content == b"sample,file\nA,x\n"
+
+
 def test_the_place_has_a_digest_of_the_content(tmp_path: Path):
     with loaded(tmp_path) as manifest:
         sheet = sheets_of(manifest)["A"]

@@ -154,7 +154,7 @@ async def test_limits_within_which_nothing_can_be_done_are_refused(tmp_path, lim
     ],
 )
 async def test_what_is_not_of_its_type_is_told_before_anything_is_sent(tmp_path, options, says):
-    """``changed="refuse"`` refused nothing, ``mode="once"`` watched to the end."""
+    """Seen: with ``mode="once"`` a launch watched to the end, and ``changed="keep"`` was taken in silence."""
     async with at(tmp_path) as place:
         with pytest.raises(UsageError, match=says):
             async with place.launching(place.manifest(1), **options):

@@ -260,9 +260,8 @@ class Queues:
     def lane_back(self, lane: str | None) -> None:
         """Note that a lane can be asked again, so that entries that were left can be proven."""
         self._silent.discard(lane)
-        for (
-            queue
-        ) in self._queues.values():  # of other lanes too: a row may have a run where it may not go now
+        # Of other lanes too: a row may have a run in a lane that it may not go to now.
+        for queue in self._queues.values():
             queue.left.clear()
             queue.reads.look_again()
 

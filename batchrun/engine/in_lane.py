@@ -69,27 +69,21 @@ class InLane:
     async def _denial(self, denials: Denials, entry: Entry, error: CallError) -> Denial | None:
         """Note that the entry was denied, and return what that means; None if *error* is no denial.
 
-        Others pass if one was started here in this launch, or in any of the entry's lanes since it was first
-        denied.
+        Others pass if one was started here in this launch, or since the entry was first denied.
         """
         if not isinstance(error, AccessDeniedError):
             return None
         extent = denials.denied(entry)
         before = denied_at(error.code, await self._held.history(entry.id))
-        do_others_pass = denials.has_passed or (bool(before) and await self._has_started(entry, before[0]))
+        do_others_pass = denials.has_passed or (
+            bool(before) and await self._held.has_started(since=before[0], lane=self._lane)
+        )
         if not do_others_pass and len(before) + 1 >= SYSTEMIC:  # pass after pass, too few at once
             self._suspect(self._link, not_permitted("StartRun", error))
         may_move = extent is not Extent.ENTRY or len(before) < SYSTEMIC
         if extent is Extent.ENTRY and before and await self._are_alike_waiting(entry, error.code, before[0]):
             return await self._with_its_like(entry, error.code, may_move=may_move)
         return Denial(extent=extent, counts=do_others_pass, may_move=may_move)
-
-    async def _has_started(self, entry: Entry, since: datetime) -> bool:
-        """Report whether a row was started since then, in a lane that the entry may take."""
-        for lane in waiting_as(entry)[0] if entry.has_choice else (self._lane,):
-            if await self._held.has_started(since=since, lane=lane):
-                return True
-        return False
 
     async def _are_alike_waiting(self, entry: Entry, code: str, since: datetime) -> bool:
         """Report whether several rows that use the same have no run, and none has started one since then."""

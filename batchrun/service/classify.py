@@ -29,6 +29,7 @@ from batchrun.errors import (
     ThrottledError,
     UsageError,
 )
+from batchrun.model.planning import denials
 from batchrun.model.submissions.submission import BatchRow
 from batchrun.model.texts.foreign import masked, shortened, storable
 from batchrun.service.unreached import PROXY_WANTS_LOGIN, WANTS_LOGIN, missing_host, why_unreached
@@ -55,11 +56,7 @@ BY_CODE: Final[dict[str, type[CallError]]] = {
     "RangeNotSatisfiableException": RefusedError,
     "UnknownOperationException": RefusedError,
     "PermanentRedirect": RefusedError,
-    "AccessDeniedException": AccessDeniedError,
-    "AccessDenied": AccessDeniedError,
-    "NotAuthorized": AccessDeniedError,
-    "OptInRequired": AccessDeniedError,
-    "403": AccessDeniedError,
+    **dict.fromkeys(denials.CODES, AccessDeniedError),
     "ExpiredTokenException": CredentialsError,
     "ExpiredToken": CredentialsError,
     "RequestExpired": CredentialsError,

@@ -56,6 +56,42 @@ async def test_rows_whose_role_no_lane_may_pass_hold_up_no_others(tmp_path, mode
     assert not is_answered_at_once or any("StartRun is denied: " in why for why in told)
 
 
+@pytest.mark.long
+async def test_very_many_rows_that_wait_for_the_other_lane_hold_up_none_behind_them(tmp_path):
+    """Seen: from a thousand on no row behind them was read, and the lane that was free started none."""
+    many = rows(1100, "east", "west", prefix="bad", roleArn=OTHERS)
+    specs = [*many, *rows(GOOD, "east", "west", start=len(many), prefix="good")]
+    async with lane_bench(tmp_path, east={"rate": 5}, west={"rate": 5}) as it:
+        deny(it, "east")
+        await it.launch(specs, mode=Mode.DETACH, max_active={"west": 2})
+        started = it.simulators["east"].state().runs
+    assert len(started) == GOOD
+
+
+async def test_passes_try_east_where_west_is_full_and_refuse_none(tmp_path):
+    """Seen: runs that west had started counted against a row that east denies, and it was refused."""
+    specs = [*rows(30, "west", prefix="w"), *rows(1, "east", "west", start=30, prefix="bad", roleArn=OTHERS)]
+    async with lane_bench(tmp_path, east={"rate": 2}, west={"rate": 2}) as it:
+        deny(it, "east")
+        for _ in range(9):
+            with suppress(ServiceUnusableError):
+                await it.launch(specs, mode=Mode.ONCE, max_active={"west": 1})
+            await anyio.sleep(3600)
+            it.services = {name: service.apart() for name, service in it.services.items()}
+        states = [entry.state for entry in (await it.entries()).values()]
+    assert State.REFUSED not in states
+
+
+async def test_a_run_batch_that_failed_once_drives_no_row_out_of_its_lane(tmp_path):
+    """Seen: all of its rows went to the other lane, which took one at a time."""
+    specs = rows(10, "east", "west")
+    async with lane_bench(tmp_path) as it:
+        it.simulators["east"].script(*parse_faults("SubmitRow:fail_batch=1x"))
+        await it.launch(specs, engine=Engine.BATCH, max_active={"west": 1})
+        found = await it.assert_agreement()
+    assert len(found["east"]) > len(found.get("west", ()))
+
+
 async def test_what_one_lane_may_not_start_goes_to_the_other_and_the_lane_takes_the_rest(tmp_path):
     """Seen: the lane was closed for all rows."""
     async with lane_bench(tmp_path, east={"rate": 2}, west={"rate": 2}) as it:

@@ -231,12 +231,13 @@ def test_rows_of_a_lane_that_is_closed_are_withheld_where_the_other_may_not_star
 
 
 def test_rows_that_go_to_other_lanes_are_not_read_on_and_on(monkeypatch):
-    monkeypatch.setattr(queues, "_READ_AHEAD", 20)
+    monkeypatch.setattr(queues, "_MOST_AHEAD", 20)
     made = two_lanes(concurrency=2)
     made.tell(denied_in("east", "bad"), LanePaused(lane="west"))
     made.add(*(of_both(f"{number}", "bad") for number in range(90)))
     assert submits(made) == []
-    assert len(made.due) == 70
+    assert [read.limit for read in made.reads] == [2, 4, 8, 16]
+    assert len(made.due) == 60
 
 
 def test_rows_that_are_left_in_the_queue_of_other_lanes_are_read_once_and_come_back():
@@ -252,11 +253,11 @@ def test_rows_that_are_left_in_the_queue_of_other_lanes_are_read_once_and_come_b
     assert len(made.reads) <= count + 4
 
 
-def put_off(made: Driven, submit: Submit) -> None:
-    """Answer that the row is denied: it is to be sent again."""
+def put_off(made: Driven, submit: Submit, code: str = "AccessDeniedException") -> None:
+    """Answer that the row is denied, or another *code*: it is to be sent again."""
     sent = submit.entry.as_in(submit.lane)
     intended = Intended(at=at(), request=sent.request, lane=submit.lane)
-    deferred = Deferred(at=at(), due=at(), code="AccessDeniedException", message="")
+    deferred = Deferred(at=at(), due=at(), code=code, message="")
     again = apply(apply(apply(submit.entry, intended), deferred), Moved(at=at()))
     made.keep(again)
     made.done(submit, again, now=0)
@@ -274,6 +275,36 @@ def test_a_row_that_one_lane_put_off_goes_to_each_other_before_it_comes_again():
     first, second = tried[:2]
     assert {first, second} == {"east", "west"}
     assert tried[2] != tried[3]
+
+
+def test_a_row_that_one_lane_denied_by_itself_comes_there_again_where_the_other_may_not_use_what_it_uses():
+    """Seen: it was withheld from both for the rest of the launch, and both lanes were closed."""
+    made = two_lanes(concurrency=4)
+    made.tell(LanePaused(lane="west"))
+    made.add(of_both("a", "good"))
+    (submit,) = submits(made)
+    put_off(made, submit)
+    assert submits(made) == []
+    made.keep(of_both("a", "good"))
+    made.tell(denied_in("west", "good"), LaneResumed(lane="west"))
+    made.tell(LedgerChanged())
+    assert [one.lane for one in submits(made)] == ["east"]
+
+
+@pytest.mark.parametrize(("code", "lane"), [("AccessDeniedException", "west"), ("BatchFailed", "east")])
+def test_a_row_that_was_put_off_for_another_reason_may_come_to_the_same_lane(code, lane):
+    """Seen: one failed run batch sent all of its rows to the other lane, which was full for hours."""
+    made = two_lanes(concurrency=4)
+    made.tell(LanePaused(lane="west"))
+    made.add(of_both("a", "good"))
+    (submit,) = submits(made)
+    put_off(made, submit, code)
+    made.tell(
+        LanePaused(lane="east"), LaneResumed(lane="west"), LanePaused(lane="west"), LaneResumed(lane="east")
+    )
+    assert [one.lane for one in submits(made)] == ([] if lane == "west" else ["east"])
+    made.tell(LaneResumed(lane="west"))
+    assert lane == "east" or [one.lane for one in submits(made)] == ["west"]
 
 
 def test_a_row_that_one_lane_put_off_comes_again_where_the_other_is_closed():

@@ -20,6 +20,8 @@ from batchrun.model.entries.events import History, last_alike
 from batchrun.model.lanes import first_request, lanes_of
 from batchrun.model.spec import Json
 
+#: Error codes of AWS that mean that a permission is lacking.
+CODES: Final = frozenset({"AccessDeniedException", "AccessDenied", "NotAuthorized", "OptInRequired", "403"})
 #: Denials in a row, of as many entries, that mean that more than an entry lacks a permission.
 SYSTEMIC: Final = 3
 #: Denials of the same resources since they were allowed: more than two entries have before they are refused.

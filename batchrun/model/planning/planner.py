@@ -27,7 +27,7 @@ from typing import Final
 from batchrun.errors import InvariantError
 from batchrun.model.entries.entry import Entry
 from batchrun.model.entries.states import HOLDS_SLOT, UNSENT, State
-from batchrun.model.planning import stimuli
+from batchrun.model.planning import denials, stimuli
 from batchrun.model.planning.actions import Action, Cancel, Conclude, HoldBack, Look, Note, Submit
 from batchrun.model.planning.cancelling import Cancelling
 from batchrun.model.planning.lane_plans import LanePlan, LanePlans
@@ -37,7 +37,6 @@ from batchrun.model.planning.queues import Queues
 from batchrun.model.planning.reading import CancellationReads, InFlightReads
 from batchrun.model.planning.sending import Slots, WholeLaunch
 from batchrun.model.planning.stimuli import Moment
-from batchrun.model.planning.verdicts import QUOTA_FULL
 
 _ONE_LANE: Final = (LaneLimits(),)
 
@@ -218,9 +217,9 @@ class Planner:
         return holds
 
     def _again(self, entry: Entry, lane: LanePlan) -> None:
-        """Queue an entry that *lane* put off: for another if it may take several, and no quota was full."""
-        if len(entry.may_take) > 1 and entry.code not in {None, QUOTA_FULL}:
-            self._queues.put_off(entry, lane.name)
+        """Queue an entry that is to be sent again, by another lane if *lane* denied it and there is one."""
+        if len(entry.may_take) > 1 and entry.code in denials.CODES:
+            self._queues.denied(entry, lane.name)
         else:
             self._queues.comes(entry)
         self._cancellations.again()

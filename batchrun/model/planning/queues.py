@@ -6,8 +6,8 @@ room.
 
 An entry that may take a lane which cannot be asked now might have a run there. Without a valid proof it is
 *left* until that lane can be asked again. One that uses resources which a lane may not use goes to the queue
-of its other lanes; where it has none it is *withheld* for the rest of the launch. One that a lane put off
-goes to those that did not yet.
+of its other lanes; where it has none it is *withheld* for the rest of the launch. One that a lane denied by
+itself goes to those that did not yet.
 
 Belongs here: the queues, and when each is worth a query. Does not: whether a lane has room (``sending``).
 """
@@ -34,8 +34,10 @@ from batchrun.model.submissions.grouping import Choice, Engine, goes_together, s
 _MOST_LEFT: Final = 1000
 #: Withheld ones: more, as others may be sent. Each read passes them over, in a tenth of a second.
 _MOST_WITHHELD: Final = 100_000
-#: Entries that are read at once, beyond those that there is room for, where as many are withheld.
+#: Entries that are read at once, beyond those that there is room for, where as many are not sent from here.
 _READ_AHEAD: Final = 1000
+#: Entries in queues of fewer lanes, from which on no more is read: they stay in memory until they are sent.
+_MOST_AHEAD: Final = 10_000
 
 
 class Queue:
@@ -68,8 +70,12 @@ class Queue:
     def is_left(self) -> bool:
         """Whether so many entries are left, withheld or in other queues that no more are read."""
         left = sum(len(queue.left) for queue in (self, *self.parts))
-        is_ahead = sum(len(part.ready) for part in self.parts) >= _READ_AHEAD
-        return is_ahead or left >= _MOST_LEFT or len(self.withheld) >= _MOST_WITHHELD
+        return self.ahead >= _MOST_AHEAD or left >= _MOST_LEFT or len(self.withheld) >= _MOST_WITHHELD
+
+    @property
+    def ahead(self) -> int:
+        """Entries that are ready in queues of fewer lanes."""
+        return sum(len(part.ready) for part in self.parts)
 
     @property
     def known(self) -> Iterator[str]:
@@ -104,7 +110,7 @@ class Queues:
         self._silent: set[str | None] = set()  #: lanes that cannot be asked now
         self._lost: set[str | None] = set()  #: of these, lanes that are not to be asked again in this launch
         self._denied: defaultdict[str | None, set[Resources]] = defaultdict(set)  #: by lane
-        self._put_off: defaultdict[str, set[str | None]] = defaultdict(set)  #: lanes that did, by entry
+        self._denied_in: defaultdict[str, set[str | None]] = defaultdict(set)  #: lanes that did, by entry
         self._is_reading_choices = False
         self._read_meanwhile: set[Queue] = set()  #: read before the shapes of all entries were stored
         self._has_choices = has_lanes or self._has_shapes
@@ -151,11 +157,11 @@ class Queues:
     def _queue_of(self, entry: Entry) -> Queue:
         return self._of(entry.may_take, shape_of(entry.id, entry.asked) if self._has_shapes else None)
 
-    def put_off(self, entry: Entry, lane: str | None) -> None:
-        """Note that *lane* put off an entry that may take several, and is to be sent again: by another."""
-        self._put_off[entry.id].add(lane)
-        if self._put_off[entry.id].issuperset(entry.may_take):  # each once more
-            del self._put_off[entry.id]
+    def denied(self, entry: Entry, lane: str | None) -> None:
+        """Note that *lane* denied an entry that may take several, and is to be sent again: by another."""
+        self._denied_in[entry.id].add(lane)
+        if self._denied_in[entry.id].issuperset(entry.may_take):  # each once more
+            del self._denied_in[entry.id]
         self.comes(entry)
 
     def comes(self, entry: Entry) -> None:
@@ -222,7 +228,7 @@ class Queues:
     def _permitted(self, queue: Queue, entries: Iterable[Entry]) -> Iterable[Entry]:
         """Return the entries that each of the queue's lanes may send; put the others where they belong."""
         lanes = self._takers(queue)
-        if not self._put_off and not any(self._denied.get(lane) for lane in lanes):
+        if not self._denied_in and not any(self._denied.get(lane) for lane in lanes):
             return entries
         return [entry for entry in entries if self._stays(entry, queue, lanes)]
 
@@ -233,6 +239,9 @@ class Queues:
             return True
         whole = self._queue_of(entry)
         usable = tuple(lane for lane in allowed if lane is not None and self._is_usable(lane))
+        if not usable and queue is not whole:
+            whole.reads.look_again()  # another lane, which denied it by itself, may still send it
+            return False
         if not usable:
             whole.withheld.add(entry.id)
             return False
@@ -243,9 +252,9 @@ class Queues:
         return False
 
     def _allowed(self, entry: Entry, lanes: Sequence[str | None]) -> Sequence[str | None]:
-        """Return the lanes that may send an entry, without those that put it off where there are others."""
+        """Return the lanes that may send an entry, without those that denied it where there are others."""
         allowed = [lane for lane in lanes if not self._is_denied(entry, lane)]
-        fresh = [lane for lane in allowed if lane not in self._put_off.get(entry.id, ())]
+        fresh = [lane for lane in allowed if lane not in self._denied_in.get(entry.id, ())]
         return fresh if any(map(self._is_usable, fresh)) else allowed
 
     def _is_denied(self, entry: Entry, lane: str | None) -> bool:
@@ -311,7 +320,7 @@ class Queues:
 
     def _read(self, queue: Queue, room: int, held: Callable[[], Collection[str]], at: datetime) -> ReadDue:
         return queue.reads.plan(
-            self._room(queue, room) - len(queue.ready) + min(len(queue.withheld), _READ_AHEAD),
+            self._room(queue, room) - len(queue.ready) + min(len(queue.withheld) + queue.ahead, _READ_AHEAD),
             frozenset((*held(), *queue.known)),
             at,
             lanes=queue.lanes if self._has_lanes else None,

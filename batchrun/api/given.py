@@ -11,6 +11,7 @@ import json
 import math
 import os
 from collections.abc import Iterable
+from numbers import Real
 from typing import TYPE_CHECKING, Final
 
 from batchrun.errors import UsageError
@@ -27,7 +28,9 @@ _SHOWN: Final = 80
 
 def several(given: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
     """Return what was given as texts; a lone text, or path, is one of them, and not its letters."""
-    return tuple(map(str, [given] if isinstance(given, str | os.PathLike) else given))
+    parts = [given] if isinstance(given, str | os.PathLike) else given
+    # Of a text that is a member of an enumeration its value, and not its name.
+    return tuple(str.__str__(part) if isinstance(part, str) else str(part) for part in parts)
 
 
 def check_kind(name: str, value: object, kind: type | tuple[type, ...], such_as: str) -> None:
@@ -52,15 +55,15 @@ def check_limits(limits: Limits, *, deadline: float | None = None, lease: float 
     }
     for name, count in counts.items():
         if count is not None:
-            check_kind(name, count, int, "a whole number, 1 or more")
-        if count is not None and count < 1:
+            check_kind(name, count, Real, "a whole number, 1 or more")
+        if count is not None and not count >= 1:
             raise UsageError(f"{name} is {count}: nothing would ever be started; give 1 or more")
     _check_stop_after(limits.stop_after)
     # A deadline that has passed stops a launch at once.
     spans = {"deadline": deadline, "Limits.patience": limits.patience, "lease": lease}
     for name, span in spans.items():
         if span is not None:
-            check_kind(name, span, (int, float), "a number of seconds")
+            check_kind(name, span, Real, "a number of seconds")
         if span is not None and math.isnan(span):
             raise UsageError(f"{name} is {span}; give a number of seconds")
 

@@ -25,7 +25,11 @@ def lead_to_logging() -> None:
 
 def _logger(*names: Any) -> Any:
     name = str(names[0]) if names else ""
-    return logging.getLogger(name) if name.partition(".")[0] == _OURS else structlog.PrintLogger()
+    return logging.getLogger(name) if _is_ours(name) else structlog.PrintLogger()
+
+
+def _is_ours(name: str) -> bool:
+    return name.partition(".")[0] == _OURS
 
 
 def _ours_apart(theirs: Sequence[structlog.typing.Processor]) -> structlog.typing.Processor:
@@ -33,7 +37,8 @@ def _ours_apart(theirs: Sequence[structlog.typing.Processor]) -> structlog.typin
 
     def processed(logger: Any, method: str, event: structlog.typing.EventDict) -> Any:
         result: Any = event
-        for process in (filter_by_level, _message) if isinstance(logger, logging.Logger) else theirs:
+        is_ours = isinstance(logger, logging.Logger) and _is_ours(logger.name)
+        for process in (filter_by_level, _message) if is_ours else theirs:
             result = process(logger, method, result)
         return result
 

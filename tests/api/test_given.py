@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import decimal
+import enum
 import math
 import re
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from batchrun import (
     Rate,
     RetryPolicy,
     RetryRule,
+    Sheet,
     StopAfter,
     UsageError,
     load_manifest,
@@ -57,7 +61,7 @@ def problems(rows: Any) -> list[str]:
         (decimal.Decimal("1.5"), "<rows>:2: parameters.x: '1.5', of type Decimal, is not JSON; give text"),
         (dt.date(2026, 1, 2), "<rows>:2: parameters.x: '2026-01-02', of type date, is not JSON"),
         (Path("/a"), "<rows>:2: parameters.x: '/a', of type PosixPath, is not JSON; give text"),
-        ({1: "a", "1": "b"}, "<rows>:2: parameters.x: the name 1 is not text; give each name as text"),
+        ({1: "a", "1": "b"}, "<rows>:2: parameters.x: the name 1 is not text, and another is the same as"),
         ({None: "a"}, "<rows>:2: parameters.x: the name None is not text; give each name as text"),
     ],
 )
@@ -76,6 +80,34 @@ def test_all_rows_are_looked_at_and_what_is_no_row_is_told():
     assert second.startswith("<rows>:2: 'B', of type str, is not a row; give a list of rows, each a mapping")
     assert third.startswith("<rows>:3: parameters.x[0]")
     assert "too deep" in third
+
+
+def test_a_tree_whose_nodes_name_each_other_is_told_at_once():
+    """Seen: each way through it was gone to its end, so that nobody lived to see that."""
+    tree: dict[str, Any] = {"children": []}
+    tree["children"] = [{"parent": tree}, {"parent": tree}]
+    assert len(problems([{"id": "A", "parameters": {"x": tree}}])) == 2
+
+
+class Column(str, enum.Enum):  # noqa: UP042 (whose str() is the name)
+    PATIENT = "patient"
+
+
+def test_what_can_be_used_is_used(tmp_path):
+    """Seen: a text of an enumeration was its name, and rows of sqlite3 and names of numbers were refused."""
+    (tmp_path / "s.csv").write_text("patient,reads\nA,s3://b/1\n", encoding="utf-8")
+    sheet = Sheet(id="{patient}", group_by=Column.PATIENT, columns_as_parameters=[Column.PATIENT])
+    fields = ["workflowId=7", "roleArn=arn:aws:iam::123456789012:role/omics", "outputUri=s3://lab/o/"]
+    with load_manifest(tmp_path / "s.csv", sheet=sheet, sets=fields) as manifest:
+        (spec,) = manifest.specs()
+    assert '"patient":"A"' in spec.request
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.row_factory = sqlite3.Row
+        found = database.execute("SELECT 'A' AS id, 's3://lab/o/' AS outputUri").fetchall()
+    with load_manifest(found, batch="b", sets=fields[:2]) as manifest:
+        assert [spec.id for spec in manifest.specs()] == ["A"]
+    with load_manifest([{"id": "A", "parameters": {"x": {1: "y"}}}], batch="b", sets=fields) as manifest:
+        assert '{"1":"y"}' in next(iter(manifest.specs())).request
 
 
 def test_a_lone_text_is_one_and_not_its_letters(tmp_path):

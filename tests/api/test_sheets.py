@@ -82,7 +82,7 @@ def test_without_a_sheet_rows_are_a_manifests():
             [{"id": "A", "parameters": {"x": float("nan")}}],
             "<rows>:1: parameters.x: nan is not a number of JSON",
         ),
-        ([["id"]], "<rows>:1: \"['id']\", of type list, is not a row"),
+        ([["id"]], "<rows>:1: a value of type list is not a row"),
         ([{"id": "A"}, {"id": "A"}], "<rows>:2 (id A): id: this id was given on line 1 already"),
         ([], "<rows>: there are no rows"),
     ],

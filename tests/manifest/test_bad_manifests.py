@@ -534,7 +534,7 @@ def test_batch_names(tmp_path, batch):
     [
         ("m.parquet", b"PAR1\x15\x04", "this is a Parquet file; write it out as CSV or JSON Lines"),
         ("m.feather", b"ARROW1\0\0", "this is an Arrow file; write it out as CSV"),
-        ("m.old", b"FEA1", "this is a Feather file; write it out as CSV"),
+        ("m.old", b"FEA1\0\0\0\0", "this is a Feather file; write it out as CSV"),
         ("m.h5", b"\x89HDF\r\n", "this is an HDF5 file; write it out as CSV"),
         (
             "m.rds",

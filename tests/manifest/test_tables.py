@@ -31,6 +31,12 @@ def test_delimiter_and_header_may_be_given(load_text: LoadText, text: str, said:
     assert '"parameters":{"r":"a,b"}' in spec.request
 
 
+@pytest.mark.parametrize("ids", [["A", "a", "ID"], ["FEA1", "FEA2"], ["ARROW1", "ARROW2"]])
+def test_ids_may_look_like_a_header_or_the_first_bytes_of_another_file(load_text: LoadText, ids: list[str]):
+    specs = load_text("\n".join(ids), ".csv", asked=TableOptions(header=("id",)))
+    assert [spec.id for spec in specs] == ids
+
+
 def test_they_hold_for_the_file_that_a_document_names_too(tmp_path: pathlib.Path):
     (tmp_path / "rows.csv").write_text("S1;a\n")
     (tmp_path / "m.yaml").write_text("runs: rows.csv\n")

@@ -187,7 +187,9 @@ def _header(rows: Iterator[TableRow], source: str) -> tuple[int, tuple[str, ...]
 
 
 def _even(rows: Iterator[TableRow], header: list[str], source: str, problems: Problems) -> Iterator[TableRow]:
-    wanted, names = len(header), [*map(_folded, header)]
+    wanted = len(header)
+    fold = _folded if wanted > 1 else _unmarked  # ids alone may differ from their header by capitals
+    names = [*map(fold, header)]
     for row in rows:
         cells = row.cells
         if len(cells) > wanted and not has_text(cells[wanted:]):
@@ -195,10 +197,14 @@ def _even(rows: Iterator[TableRow], header: list[str], source: str, problems: Pr
             cells = cells[:wanted]
         if len(cells) != wanted:
             _report_ragged(cells, wanted, Place(source=source, line=row.line), problems)
-        elif _folded(cells[-1]) == names[-1] and [*map(_folded, cells)] == names:
+        elif fold(cells[-1]) == names[-1] and [*map(fold, cells)] == names:
             problems.add(Place(source=source, line=row.line), *_HEADER_AGAIN)
         else:
             yield row if cells is row.cells else TableRow(row.line, cells)
+
+
+def _unmarked(name: str) -> str:
+    return name.removeprefix(_MARK)
 
 
 def _folded(name: str) -> str:

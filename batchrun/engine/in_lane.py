@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from batchrun.model.planning.denials import (
     Extent,
     Resources,
     denied_at,
+    judging_lanes,
     resources_of,
     uses_of,
     waiting_as,
@@ -69,21 +70,29 @@ class InLane:
     async def _denial(self, denials: Denials, entry: Entry, error: CallError) -> Denial | None:
         """Note that the entry was denied, and return what that means; None if *error* is no denial.
 
-        Others pass if one was started here in this launch, or since the entry was first denied.
+        Others pass if one was started here in this launch, or since the entry was first denied; also in its
+        other lanes, if each has denied it.
         """
         if not isinstance(error, AccessDeniedError):
             return None
         extent = denials.denied(entry)
-        before = denied_at(error.code, await self._held.history(entry.id))
-        do_others_pass = denials.has_passed or (
-            bool(before) and await self._held.has_started(since=before[0], lane=self._lane)
-        )
+        history = await self._held.history(entry.id)
+        before = denied_at(error.code, history)
+        judging = judging_lanes(entry, self._lane, error.code, history)
+        do_others_pass = denials.has_passed or (bool(before) and await self._has_started(judging, before[0]))
         if not do_others_pass and len(before) + 1 >= SYSTEMIC:  # pass after pass, too few at once
             self._suspect(self._link, not_permitted("StartRun", error))
         may_move = extent is not Extent.ENTRY or len(before) < SYSTEMIC
         if extent is Extent.ENTRY and before and await self._are_alike_waiting(entry, error.code, before[0]):
             return await self._with_its_like(entry, error.code, may_move=may_move)
         return Denial(extent=extent, counts=do_others_pass, may_move=may_move)
+
+    async def _has_started(self, lanes: Sequence[str | None], since: datetime) -> bool:
+        """Report whether a row was started since then in one of these lanes."""
+        for lane in lanes:
+            if await self._held.has_started(since=since, lane=lane):
+                return True
+        return False
 
     async def _are_alike_waiting(self, entry: Entry, code: str, since: datetime) -> bool:
         """Report whether several rows that use the same have no run, and none has started one since then."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from batchrun.model.planning.denials import (
     Denials,
     Extent,
     denied_at,
+    judging_lanes,
     no_resources,
     resources_of,
     uses_of,
@@ -112,3 +114,27 @@ def test_an_entry_has_been_denied_since_the_first_denial_after_all_else(kinds, w
     events = {"d": denied, "q": full, "i": ("intended", "{}"), "r": ("retried", "{}"), "m": ("moved", "{}")}
     history = [(at(number), 1, *events[kind]) for number, kind in enumerate(kinds)]
     assert denied_at("403", history) == [at(number) for number in when]
+
+
+@pytest.mark.parametrize(
+    ("happened", "lanes"),
+    [
+        ("", ["west"]),
+        ("east:throttled", ["west"]),
+        ("west:403", ["west"]),
+        ("east:403", ["east", "west"]),
+        ("east:403 west:403", ["east", "west"]),
+    ],
+)
+def test_starts_in_other_lanes_count_once_each_lane_has_denied_the_entry(happened, lanes):
+    """Seen: runs that west had started counted against a row that east alone had denied."""
+    history = []
+    for number, (lane, code) in enumerate(word.split(":") for word in happened.split()):
+        history += [
+            (at(number), 1, "intended", json.dumps({"lane": lane})),
+            (at(number), 1, "deferred", json.dumps({"code": code})),
+            (at(number), 1, "moved", "{}"),
+        ]
+    entry = replace(planned("a"), offers=offers("east", "west", name="cohort-a"))
+    assert [*judging_lanes(entry, "west", "403", history)] == lanes
+    assert [*judging_lanes(planned("b"), None, "403", [])] == [None]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -122,6 +122,23 @@ class Denials:
         most = self._most if self.has_passed else SYSTEMIC
         are_systemic = len(alike) >= SYSTEMIC or alike.total() >= most
         return Extent.RESOURCES if are_systemic else Extent.ENTRY
+
+
+def judging_lanes(entry: Entry, lane: str | None, code: str, history: History) -> Sequence[str | None]:
+    """Return the lanes whose started rows show that an entry, now denied in *lane*, is denied by itself.
+
+    All that it may take, once each has denied it: until then another may start it.
+    """
+    if not entry.has_choice:
+        return (lane,)
+    lanes, _ = waiting_as(entry)
+    sent_to, denied = lane, {lane}
+    for _, _, name, detail in history:
+        if name == "intended":
+            sent_to = json.loads(detail).get("lane")
+        elif name == "deferred" and json.loads(detail).get("code") == code:
+            denied.add(sent_to)
+    return lanes if denied.issuperset(lanes) else (lane,)
 
 
 def denied_at(code: str, history: History) -> list[datetime]:

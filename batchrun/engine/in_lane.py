@@ -78,7 +78,7 @@ class InLane:
         extent = denials.denied(entry)
         history = await self._held.history(entry.id)
         before = denied_at(error.code, history)
-        judging = judging_lanes(entry, self._lane, error.code, history)
+        judging = judging_lanes(entry, self._lane, before, history)
         do_others_pass = denials.has_passed or (bool(before) and await self._has_started(judging, before[0]))
         if not do_others_pass and len(before) + 1 >= SYSTEMIC:  # pass after pass, too few at once
             self._suspect(self._link, not_permitted("StartRun", error))

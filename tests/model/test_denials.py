@@ -124,6 +124,7 @@ def test_an_entry_has_been_denied_since_the_first_denial_after_all_else(kinds, w
         ("west:403", ["west"]),
         ("east:403", ["east", "west"]),
         ("east:403 west:403", ["east", "west"]),
+        ("east:403 west:throttled", ["west"]),  # which is another story than the denial before
     ],
 )
 def test_starts_in_other_lanes_count_once_each_lane_has_denied_the_entry(happened, lanes):
@@ -136,5 +137,6 @@ def test_starts_in_other_lanes_count_once_each_lane_has_denied_the_entry(happene
             (at(number), 1, "moved", "{}"),
         ]
     entry = replace(planned("a"), offers=offers("east", "west", name="cohort-a"))
-    assert [*judging_lanes(entry, "west", "403", history)] == lanes
-    assert [*judging_lanes(planned("b"), None, "403", [])] == [None]
+    before = denied_at("403", history)
+    assert [*judging_lanes(entry, "west", before, history)] == lanes
+    assert [*judging_lanes(planned("b"), None, [], [])] == [None]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -124,19 +124,21 @@ class Denials:
         return Extent.RESOURCES if are_systemic else Extent.ENTRY
 
 
-def judging_lanes(entry: Entry, lane: str | None, code: str, history: History) -> Sequence[str | None]:
+def judging_lanes(
+    entry: Entry, lane: str | None, before: Collection[datetime], history: History
+) -> Sequence[str | None]:
     """Return the lanes whose started rows show that an entry, now denied in *lane*, is denied by itself.
 
-    All that it may take, once each has denied it: until then another may start it.
+    All that it may take, once each has denied it, now or *before*: until then another may start it.
     """
     if not entry.has_choice:
         return (lane,)
     lanes, _ = waiting_as(entry)
     sent_to, denied = lane, {lane}
-    for _, _, name, detail in history:
+    for at, _, name, detail in history:
         if name == "intended":
             sent_to = json.loads(detail).get("lane")
-        elif name == "deferred" and json.loads(detail).get("code") == code:
+        elif name == "deferred" and at in before:
             denied.add(sent_to)
     return lanes if denied.issuperset(lanes) else (lane,)
 

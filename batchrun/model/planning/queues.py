@@ -239,11 +239,11 @@ class Queues:
             return True
         whole = self._queue_of(entry)
         usable = tuple(lane for lane in allowed if lane is not None and self._is_usable(lane))
-        if not usable and queue is not whole:
-            whole.reads.look_again()  # another lane, which denied it by itself, may still send it
-            return False
         if not usable:
-            whole.withheld.add(entry.id)
+            if queue is whole:
+                whole.withheld.add(entry.id)
+            else:  # another lane, which denied it by itself, may still send it
+                whole.reads.look_again()
             return False
         part = self._of(usable, queue.shape)
         part.is_together = queue.is_together
